@@ -1,0 +1,168 @@
+package minilm
+
+import (
+	"cmp"
+	"context"
+	"math"
+	"slices"
+	"sync"
+	"sync/atomic"
+)
+
+// A Model is the loaded model.
+type Model struct {
+	weights   *weights
+	tokenizer *tokenizer
+	kernels   *kernels
+	scratches *sync.Pool
+}
+
+// Load returns the built-in model. It takes a few milliseconds the first
+// time; later calls return the same Model. It fails only in a binary built
+// from damaged files.
+func Load() (*Model, error) { return load() }
+
+var load = sync.OnceValues(func() (*Model, error) {
+	w, err := parseWeights(weightsFile)
+	if err != nil {
+		return nil, err
+	}
+	t, err := newTokenizer(vocabFile)
+	if err != nil {
+		return nil, err
+	}
+	return newModel(w, t, available()[0]), nil
+})
+
+func newModel(w *weights, t *tokenizer, k *kernels) *Model {
+	return &Model{
+		weights:   w,
+		tokenizer: t,
+		kernels:   k,
+		scratches: &sync.Pool{New: func() any { return newScratch() }},
+	}
+}
+
+// Kernels names the implementation that this machine runs: "avx512", "avx2" or
+// "portable".
+func (m *Model) Kernels() string { return m.kernels.name }
+
+// Tokens returns the tokens of text without the special ones that begin and
+// end the model's input. Their byte ranges never go back and lie on character
+// boundaries; two share a character only where it decomposes into several
+// letters (Hangul). Space and what the tokenizer drops may be in none.
+func (m *Model) Tokens(text string) []Token { return m.tokenizer.tokens(text, -1) }
+
+// groupRows is the number of tokens that a worker takes through the model
+// together: enough to fill the kernels' tiles, little enough for the
+// activations to stay in the processor's caches.
+const groupRows = 128
+
+// Embed returns one vector of Dim floats and unit length per text, in order,
+// computed by at most workers goroutines. Of a text longer than the window,
+// the first Window-2 tokens count. The empty text has a vector too. The only
+// error is the context's, looked at between the layers of each group of about
+// a hundred tokens.
+func (m *Model) Embed(ctx context.Context, texts []string, workers int) ([][]float32, error) {
+	inputs := make([][]int32, len(texts))
+	vectors := make([][]float32, len(texts))
+	workers = max(workers, 1)
+
+	err := parallel(ctx, len(texts), workers, func(i int) error {
+		inputs[i] = m.input(texts[i])
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+
+	// The longest first: what remains for the end is small, so that the
+	// workers finish together.
+	order := make([]int, len(texts))
+	rows := 0
+	for i := range order {
+		order[i] = i
+		rows += len(inputs[i])
+	}
+	slices.SortStableFunc(order, func(a, b int) int {
+		return cmp.Compare(len(inputs[b]), len(inputs[a]))
+	})
+	limit := min(groupRows, (rows+workers-1)/workers)
+	var groups [][]int
+	for len(order) > 0 {
+		n, rows := 0, 0
+		for n < len(order) && (n == 0 || rows+len(inputs[order[n]]) <= limit) {
+			rows += len(inputs[order[n]])
+			n++
+		}
+		groups = append(groups, order[:n])
+		order = order[n:]
+	}
+
+	err = parallel(ctx, len(groups), workers, func(i int) error {
+		s := m.scratches.Get().(*scratch)
+		defer m.scratches.Put(s)
+		return m.forward(ctx, s, inputs, vectors, groups[i])
+	})
+	if err != nil {
+		return nil, err
+	}
+	return vectors, nil
+}
+
+// input returns the ids that the model is fed for text.
+func (m *Model) input(text string) []int32 {
+	tokens := m.tokenizer.tokens(text, Window-2)
+	ids := make([]int32, 0, len(tokens)+2)
+	ids = append(ids, idStart)
+	for _, t := range tokens {
+		ids = append(ids, t.ID)
+	}
+	return append(ids, idEnd)
+}
+
+// parallel calls do for 0…n-1 from at most workers goroutines, one of them the
+// caller's, and waits for all. It stops at the first error or when ctx ends.
+func parallel(ctx context.Context, n, workers int, do func(int) error) error {
+	var (
+		next atomic.Int64
+		once sync.Once
+		err  error
+		wait sync.WaitGroup
+	)
+	work := func() {
+		for {
+			i := int(next.Add(1)) - 1
+			if i >= n {
+				return
+			}
+			e := ctx.Err()
+			if e == nil {
+				e = do(i)
+			}
+			if e != nil {
+				next.Store(int64(n))
+				once.Do(func() { err = e })
+				return
+			}
+		}
+	}
+	for range min(workers, n) - 1 {
+		wait.Go(work)
+	}
+	work()
+	wait.Wait()
+	return err
+}
+
+// unit scales v to length 1.
+func unit(v []float32) {
+	var sum float64
+	for _, x := range v {
+		sum += float64(float64(x) * float64(x))
+	}
+	inverse := 1 / math.Sqrt(sum)
+	for i, x := range v {
+		v[i] = float32(float64(x) * inverse)
+	}
+}
