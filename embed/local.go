@@ -1,0 +1,72 @@
+package embed
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+
+	"github.com/vectorlink/vectorlink/embed/minilm"
+	"github.com/vectorlink/vectorlink/indexer"
+)
+
+// localWindow is the rule by which Local splits texts: the model reads 256
+// tokens, two of which are its own.
+var localWindow = window{size: minilm.Window - 2, overlap: (minilm.Window - 2) / 7}
+
+// localFingerprint changes whenever the vectors do.
+const localFingerprint = "local/all-MiniLM-L6-v2/384/w256/int8-1"
+
+// LocalEmbedder is the model inside the binary.
+type LocalEmbedder struct {
+	model   *minilm.Model
+	workers int
+}
+
+var _ indexer.Embedder = (*LocalEmbedder)(nil)
+
+// Local returns the built-in model, all-MiniLM-L6-v2 with 384 dimensions. Each
+// Embed call spreads its texts over that many goroutines; 0 stands for one
+// per processor. All LocalEmbedders share one model in memory. It fails only
+// in a binary that was built from damaged files.
+func Local(workers int) (*LocalEmbedder, error) {
+	m, err := minilm.Load()
+	if err != nil {
+		return nil, fmt.Errorf("embed: %w", err)
+	}
+	if workers <= 0 {
+		workers = runtime.GOMAXPROCS(0)
+	}
+	return &LocalEmbedder{model: m, workers: workers}, nil
+}
+
+// Fingerprint implements indexer.Embedder.
+func (l *LocalEmbedder) Fingerprint() string { return localFingerprint }
+
+// Dim returns 384.
+func (l *LocalEmbedder) Dim(context.Context) (int, error) { return minilm.Dim, nil }
+
+// Batch returns 32.
+func (l *LocalEmbedder) Batch() int { return 32 }
+
+// Tokens returns the number of tokens in text.
+func (l *LocalEmbedder) Tokens(text string) int { return len(l.model.Tokens(text)) }
+
+// Kernels names the code that this machine runs: "avx512", "avx2" or
+// "portable".
+func (l *LocalEmbedder) Kernels() string { return l.model.Kernels() }
+
+// Split cuts a text of more than 254 tokens into windows of 254 that overlap
+// by 36.
+func (l *LocalEmbedder) Split(text string) ([]indexer.Chunk, int) {
+	tokens := l.model.Tokens(text)
+	return localWindow.split(text, len(tokens), func(i int) (int, int) {
+		return tokens[i].Start, tokens[i].End
+	}), len(tokens)
+}
+
+// Embed returns a vector for every text, the empty one included; of a text
+// that Split would cut, the first 254 tokens count. The role does not matter
+// to this model. The only error is the context's.
+func (l *LocalEmbedder) Embed(ctx context.Context, _ indexer.Role, texts []string) ([][]float32, error) {
+	return l.model.Embed(ctx, texts, l.workers)
+}
