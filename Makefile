@@ -1,0 +1,51 @@
+# vectorlink: `make help` lists the targets.
+
+GO       ?= go
+# Packages under testdata are not matched by ./...
+PACKAGES := ./... ./testdata/...
+# The race detector needs a C compiler; without one the tests run without it.
+# CGO is for the race detector alone: the binary is built without.
+CC_FOUND := $(shell command -v $${CC:-cc} gcc clang 2>/dev/null | head -n 1)
+RACE     := $(if $(CC_FOUND),-race)
+
+.PHONY: help build test test-long race lint bench fuzz golden cover clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+build: ## build bin/vectorlink, one static binary
+	CGO_ENABLED=0 $(GO) build -trimpath -o bin/vectorlink ./cmd/vectorlink
+
+test: ## build and run all tests (with the race detector where a C compiler is present)
+	CGO_ENABLED=0 $(GO) build ./...
+	CGO_ENABLED=$(if $(RACE),1,0) $(GO) test $(RACE) -timeout 15m $(PACKAGES)
+
+test-long: ## the same tests with their long sweeps
+	VECTORLINK_LONG=1 $(GO) test -timeout 80m $(PACKAGES)
+
+race: ## run all tests under the race detector; fails without a C compiler
+	CGO_ENABLED=1 $(GO) test -race -timeout 15m $(PACKAGES)
+
+lint: ## gofmt, vet, go fix, staticcheck, go.mod
+	@out=$$(gofmt -l .); if [ -n "$$out" ]; then echo "gofmt these files:"; echo "$$out"; exit 1; fi
+	$(GO) vet $(PACKAGES)
+	@out=$$($(GO) fix -diff $(PACKAGES) 2>&1); if [ -n "$$out" ]; then echo "run go fix:"; echo "$$out"; exit 1; fi
+	$(GO) tool staticcheck $(PACKAGES)
+	$(GO) mod tidy -diff
+	GOOS=linux GOARCH=arm64 CGO_ENABLED=0 $(GO) build ./...
+	GOOS=windows GOARCH=amd64 CGO_ENABLED=0 $(GO) build ./...
+
+bench: ## run the benchmarks
+	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+fuzz: ## run every fuzz target for FUZZTIME (default 60s)
+	./scripts/fuzz.sh $${FUZZTIME:-60s}
+
+golden: ## rewrite the golden files (read the difference before you commit it)
+	$(GO) test ./snapshot ./vecstore ./hnsw ./cmd/vectorlink -update
+
+cover: ## coverage of every package by its own tests
+	$(GO) test -cover $(PACKAGES)
+
+clean: ## remove what was built
+	rm -rf bin

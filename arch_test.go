@@ -1,0 +1,175 @@
+package vectorlink_test
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"path"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/vectorlink/vectorlink"
+
+// layers is the import order: a package imports only from layers to its right
+// (below it), never a sibling and never to the left.
+var layers = [][]string{
+	{"cmd"},
+	{"api", "docdb", "embed", "templates"},
+	{"indexer"},
+	{"snapshot", "hnsw", "vecstore", "textindex"},
+	{"vfs", "vector"},
+}
+
+// outside are packages of the project that stand outside the order: data and
+// tools, imported by programs and tests alone.
+var outside = []string{"testdata", "bench"}
+
+// owners names, for each third-party module, the only packages whose
+// production code imports it.
+var owners = map[string][]string{
+	"github.com/alecthomas/kong":                   {"cmd"},
+	"github.com/knadh/koanf":                       {"cmd"},
+	"github.com/vbauerster/mpb":                    {"cmd"},
+	"golang.org/x/term":                            {"cmd"},
+	"github.com/go-chi/chi":                        {"api"},
+	"github.com/hasura/go-graphql-client":          {"docdb"},
+	"github.com/vektah/gqlparser":                  {"docdb"},
+	"github.com/aymerick/raymond":                  {"templates"},
+	"github.com/sashabaranov/go-openai":            {"embed"},
+	"github.com/tiktoken-go/tokenizer":             {"embed"},
+	"github.com/cenkalti/backoff":                  {"embed", "docdb"},
+	"golang.org/x/text":                            {"embed"},
+	"github.com/hashicorp/golang-lru":              {"indexer"},
+	"go.etcd.io/bbolt":                             {"indexer"},
+	"golang.org/x/sync":                            {"indexer", "embed", "hnsw"},
+	"github.com/klauspost/compress":                {"snapshot"},
+	"golang.org/x/sys":                             {"vfs", "vector", "embed"},
+	"github.com/mmcloughlin/avo":                   {"vector", "embed"},
+	"github.com/getkin/kin-openapi":                {},
+	"github.com/prometheus/client_golang":          {"api"},
+	"github.com/hashicorp/golang-lru/v2/expirable": {}, // faults: its callbacks deadlock and are missed
+}
+
+// listed is what `go list -json` says of a package.
+type listed struct {
+	ImportPath string
+	Doc        string
+	Imports    []string
+	Name       string
+}
+
+func packages(t *testing.T) []listed {
+	t.Helper()
+	out, err := exec.Command("go", "list", "-json=ImportPath,Doc,Imports,Name", "./...").Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	var list []listed
+	for dec := json.NewDecoder(strings.NewReader(string(out))); ; {
+		var p listed
+		if err := dec.Decode(&p); errors.Is(err, io.EOF) {
+			break
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		list = append(list, p)
+	}
+	if len(list) < 10 {
+		t.Fatalf("go list names %d packages; the check would be empty", len(list))
+	}
+	return list
+}
+
+// top is the first path element of a package of ours, "" for others.
+func top(importPath string) string {
+	rest, ok := strings.CutPrefix(importPath, module+"/")
+	if !ok {
+		return ""
+	}
+	first, _, _ := strings.Cut(rest, "/")
+	return first
+}
+
+func layerOf(name string) int {
+	return slices.IndexFunc(layers, func(l []string) bool { return slices.Contains(l, name) })
+}
+
+// helper packages (…test, generators, converters) serve tests and developers;
+// they are not part of the program.
+func helper(p listed) bool {
+	return strings.HasSuffix(path.Base(p.ImportPath), "test") || p.Name == "main" && top(p.ImportPath) != "cmd"
+}
+
+func TestImportOrder(t *testing.T) {
+	for _, p := range packages(t) {
+		from := top(p.ImportPath)
+		if from == "" || slices.Contains(outside, from) {
+			continue
+		}
+		at := layerOf(from)
+		if at < 0 {
+			t.Errorf("%s has no place in the import order", p.ImportPath)
+			continue
+		}
+		for _, imp := range p.Imports {
+			to := top(imp)
+			if to == "" || to == from {
+				continue
+			}
+			if slices.Contains(outside, to) {
+				if from != "cmd" && !helper(p) {
+					t.Errorf("%s imports %s, which is for programs and tests", p.ImportPath, imp)
+				}
+				continue
+			}
+			if layerOf(to) <= at {
+				t.Errorf("%s imports %s: the order is cmd → api, docdb, embed, templates → indexer → snapshot, hnsw, vecstore, textindex → vfs, vector; siblings do not import each other", p.ImportPath, imp)
+			}
+		}
+	}
+}
+
+func TestModuleOwners(t *testing.T) {
+	for _, p := range packages(t) {
+		from := top(p.ImportPath)
+		if helper(p) || slices.Contains(outside, from) {
+			continue
+		}
+		for _, imp := range p.Imports {
+			if !strings.Contains(strings.SplitN(imp, "/", 2)[0], ".") || strings.HasPrefix(imp, module) {
+				continue
+			}
+			owner, known := "", false
+			for m := range owners {
+				if (imp == m || strings.HasPrefix(imp, m+"/")) && len(m) > len(owner) {
+					owner, known = m, true
+				}
+			}
+			switch {
+			case !known:
+				t.Errorf("%s imports %s, which has no owner: name one in this test", p.ImportPath, imp)
+			case !slices.Contains(owners[owner], from):
+				t.Errorf("%s imports %s, which only %v may", p.ImportPath, imp, owners[owner])
+			}
+		}
+	}
+}
+
+func TestNoTestingInProduction(t *testing.T) {
+	for _, p := range packages(t) {
+		if !helper(p) && slices.Contains(p.Imports, "testing") {
+			t.Errorf("%s imports testing", p.ImportPath)
+		}
+	}
+}
+
+func TestPackageDocs(t *testing.T) {
+	for _, p := range packages(t) {
+		if p.ImportPath != module && p.Doc == "" {
+			t.Errorf("%s has no package comment", p.ImportPath)
+		}
+	}
+}

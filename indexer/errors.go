@@ -1,0 +1,30 @@
+package indexer
+
+import "errors"
+
+// The errors a caller can act on. Everything this package returns, and every
+// adapter's error that should reach a user as more than "internal error",
+// wraps one of them; package api maps them to HTTP statuses in one table.
+var (
+	// ErrInvalid: the request is malformed; mend the request.
+	ErrInvalid = errors.New("invalid request")
+	// ErrNotFound: no such domain, commit, branch, document or task.
+	ErrNotFound = errors.New("not found")
+	// ErrConflict: the target is taken, or the request contradicts what is
+	// stored (another dimension, another model).
+	ErrConflict = errors.New("conflict")
+	// ErrBusy: too much is going on; the same request may succeed later.
+	ErrBusy = errors.New("busy")
+	// ErrNotConfigured: the server was started without what the request
+	// needs; the text says which setting is missing.
+	ErrNotConfigured = errors.New("not configured")
+	// ErrSource: the document database cannot be reached, refuses, or
+	// answers nonsense; the same request works once that is mended.
+	ErrSource = errors.New("document database")
+	// ErrProvider: the embedding provider failed or answered nonsense.
+	ErrProvider = errors.New("embedding provider")
+	// ErrCorrupt: a stored file is damaged; `vectorlink verify` names it.
+	ErrCorrupt = errors.New("damaged file")
+	// ErrClosed: the indexer is shutting down.
+	ErrClosed = errors.New("shutting down")
+)

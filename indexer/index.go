@@ -1,0 +1,304 @@
+package indexer
+
+import (
+	"context"
+	"fmt"
+	"time"
+	"unicode/utf8"
+
+	"github.com/vectorlink/vectorlink/snapshot"
+	"github.com/vectorlink/vectorlink/vecstore"
+)
+
+// MainBranch is the branch meant where none is named.
+const MainBranch = "main"
+
+// maxRefBytes bounds the names of commits and branches.
+const maxRefBytes = 512
+
+// Index begins to make the snapshot of a commit and returns its task at once.
+// An indexed commit gives a finished task and costs nothing; a commit that is
+// being indexed gives the running task.
+func (ix *Indexer) Index(_ context.Context, req IndexRequest) (Task, error) {
+	if ix.cfg.Source == nil {
+		return Task{}, fmt.Errorf("%w: no document source: set VECTORLINK_TERMINUSDB_URL (or TERMINUSDB_CONTENT_ENDPOINT) to index by pulling", ErrNotConfigured)
+	}
+	if ix.stopCtx.Err() != nil {
+		return Task{}, ErrClosed
+	}
+	if req.Branch == "" {
+		req.Branch = MainBranch
+	}
+	for _, p := range []struct{ name, value string }{{"commit", req.Commit}, {"branch", req.Branch}} {
+		if err := checkRef(p.name, p.value); err != nil {
+			return Task{}, err
+		}
+	}
+	t := Task{Domain: req.Domain, Commit: req.Commit, Branch: req.Branch, State: TaskPending}
+	if d, err := ix.domain(req.Domain); err == nil {
+		if info, ok := d.real(req.Commit); ok {
+			t.State, t.Percentage = TaskComplete, 100
+			t.Documents, t.Base = int(info.Documents), info.Base
+			t.HeadMoved = d.head(req.Branch).Commit == req.Commit
+		}
+	}
+	j, fresh, err := ix.tasks.add(t, req.Previous, req.CallerKey)
+	if err != nil {
+		return Task{}, err
+	}
+	if fresh && t.State == TaskPending {
+		ix.enqueue(j)
+	}
+	return ix.tasks.snapshot(j), nil
+}
+
+// checkRef refuses names that no header or log line could carry.
+func checkRef(param, name string) error {
+	if name == "" {
+		return fmt.Errorf("%w: %s is required", ErrInvalid, param)
+	}
+	if len(name) > maxRefBytes {
+		return fmt.Errorf("%w: %s is longer than %d bytes", ErrInvalid, param, maxRefBytes)
+	}
+	if !utf8.ValidString(name) {
+		return fmt.Errorf("%w: %s is not valid UTF-8", ErrInvalid, param)
+	}
+	for _, r := range name {
+		if r < ' ' || r == 0x7f {
+			return fmt.Errorf("%w: %s holds a control character", ErrInvalid, param)
+		}
+	}
+	return nil
+}
+
+// Task returns the state of a task, or ErrNotFound.
+func (ix *Indexer) Task(id string) (Task, error) { return ix.tasks.find(id) }
+
+// enqueue has the job run after those of its domain that came before it.
+func (ix *Indexer) enqueue(j *job) {
+	ix.mu.RLock()
+	defer ix.mu.RUnlock()
+	// Stopped, the job stays in the database and runs after the next start.
+	if ix.stopCtx.Err() == nil && ix.tasks.enqueue(j) {
+		ix.wg.Go(func() { ix.serveQueue(j.task.Domain) })
+	}
+}
+
+// serveQueue runs a domain's jobs one after another until none is left.
+func (ix *Indexer) serveQueue(domain string) {
+	for j := ix.tasks.next(domain, nil); j != nil; j = ix.tasks.next(domain, j) {
+		select {
+		case ix.running <- struct{}{}:
+			ix.run(j)
+			<-ix.running
+		case <-ix.stopCtx.Done():
+			return // the job stays pending and resumes at the next start
+		}
+	}
+}
+
+// resume goes on with the tasks that were running when the process ended.
+func (ix *Indexer) resume() {
+	for _, j := range ix.tasks.pending() {
+		if ix.cfg.Source == nil {
+			ix.endTask(j, fmt.Errorf("%w: the server was restarted without a document source", ErrNotConfigured))
+			continue
+		}
+		ix.log.Info("resuming task", "task", j.task.ID, "domain", j.task.Domain, "commit", j.task.Commit)
+		ix.tasks.update(j, func(t *Task) { t.Skipped, t.Embedded, t.Reused, t.Tokens = nil, 0, 0, 0 })
+		ix.enqueue(j)
+	}
+}
+
+// run runs one job to its end.
+func (ix *Indexer) run(j *job) {
+	start := time.Now()
+	err := ix.guard(func() error { return ix.pull(j) })
+	if err != nil && ix.stopCtx.Err() != nil {
+		return // stopped, not failed: it resumes at the next start
+	}
+	ix.endTask(j, err)
+	t := ix.tasks.snapshot(j)
+	attrs := []any{"task", t.ID, "domain", t.Domain, "commit", t.Commit, "dur", time.Since(start),
+		"documents", t.Documents, "indexed", t.Indexed, "embedded", t.Embedded, "reused", t.Reused, "skipped", len(t.Skipped)}
+	if err != nil {
+		ix.log.Error("task failed", append(attrs, "err", err)...)
+		return
+	}
+	ix.log.Info("commit indexed", attrs...)
+}
+
+func (ix *Indexer) endTask(j *job, err error) {
+	if serr := ix.tasks.end(j, err); serr != nil {
+		// The commit does not depend on it: after a restart the task
+		// runs again and finds its work done.
+		ix.log.Error("task state was not stored", "task", j.task.ID, "err", serr)
+	}
+}
+
+// guard turns a panic of the pipeline into a failed task.
+func (ix *Indexer) guard(f func() error) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("internal error: panic: %v", r)
+		}
+	}()
+	return f()
+}
+
+// pull makes the snapshot of the job's commit from the document source.
+func (ix *Indexer) pull(j *job) error {
+	t := ix.tasks.snapshot(j)
+	ctx := ix.stopCtx
+	if j.key != "" {
+		ctx = CallerKey(ctx, j.key)
+	}
+	d := ix.domainFor(t.Domain)
+	d.writing.Lock()
+	defer d.writing.Unlock()
+	defer ix.forgetEmpty(d)
+	if info, ok := d.real(t.Commit); ok {
+		ix.tasks.update(j, func(t *Task) { t.Documents, t.Base = int(info.Documents), info.Base })
+		return nil
+	}
+	pull, err := ix.cfg.Source.Pull(ctx, PullRequest{
+		Domain: t.Domain, Commit: t.Commit, Branch: t.Branch,
+		Head:     d.head(t.Branch).Commit,
+		Previous: j.previous,
+		Indexed:  func(commit string) bool { return ix.canOpen(d, commit) },
+	})
+	if err != nil {
+		return err
+	}
+	dim, err := ix.cfg.Embedder.Dim(ctx)
+	if err != nil {
+		return err
+	}
+	vecs, err := d.writableVectors(ix.cfg.FS, ix.pages, vecstore.Config{
+		Domain: t.Domain, Fingerprint: ix.cfg.Embedder.Fingerprint(),
+		Dim: dim, Metric: vecstore.Cosine, Normalized: true,
+	})
+	if err != nil {
+		return err
+	}
+	var base *openSnapshot
+	if pull.Base != "" {
+		lease, err := ix.open(d, pull.Base)
+		if err != nil {
+			return err
+		}
+		defer lease.release()
+		base = lease.res.(*openSnapshot)
+	}
+	b, err := ix.newBuilder(d, t.ID, base, vecs, func(f func(*Task)) { ix.tasks.update(j, f) })
+	if err != nil {
+		return err
+	}
+	defer b.close()
+	ops := 0
+	for op, err := range pull.Ops {
+		if err == nil {
+			err = context.Cause(ctx)
+		}
+		if err == nil {
+			err = b.apply(ctx, op)
+		}
+		if err != nil {
+			return err
+		}
+		ops++
+		if pull.Total > 0 {
+			// Some is kept back for what the last batch and the commit
+			// file take.
+			ix.tasks.update(j, func(t *Task) { t.Percentage = 95 * float64(ops) / float64(max(pull.Total, ops)) })
+		}
+	}
+	h := snapshot.Header{Domain: t.Domain, Commit: t.Commit}
+	if pull.OnBranch {
+		h.Branch = t.Branch
+	}
+	if _, err := b.finish(ctx, h, pull.Complete, func() Task { return ix.tasks.snapshot(j) }); err != nil {
+		return err
+	}
+	ix.tasks.update(j, func(t *Task) { t.HeadMoved = pull.OnBranch })
+	ix.considerMerge(d, t.Commit)
+	return nil
+}
+
+// canOpen reports whether the commit can serve as base: it is indexed, and
+// what it stands on is there. A damaged base is passed over for an older one.
+func (ix *Indexer) canOpen(d *domain, commit string) bool {
+	if _, ok := d.real(commit); !ok {
+		return false
+	}
+	lease, err := ix.open(d, commit)
+	if err != nil {
+		ix.log.Warn("indexed commit cannot serve as base", "domain", d.name, "commit", commit, "err", err)
+		return false
+	}
+	lease.release()
+	return true
+}
+
+// forgetEmpty takes a domain of which nothing was indexed off the list, so
+// that a failed first attempt leaves nothing behind.
+func (ix *Indexer) forgetEmpty(d *domain) {
+	ix.mu.Lock()
+	defer ix.mu.Unlock()
+	if len(d.list()) > 0 {
+		return
+	}
+	if err := d.closeVectors(); err != nil {
+		ix.log.Warn("close vectors", "domain", d.name, "err", err)
+	}
+	d.recovered = false
+	delete(ix.domains, d.name)
+}
+
+// Assign makes target another name of source's snapshot and the branch's last
+// indexed commit. It is durable when it returns. The same pair again does
+// nothing; a target that stands for something else is ErrConflict.
+func (ix *Indexer) Assign(_ context.Context, domain, branch, source, target string) error {
+	if branch == "" {
+		branch = MainBranch
+	}
+	for _, p := range []struct{ name, value string }{{"source_commit", source}, {"target_commit", target}, {"branch", branch}} {
+		if err := checkRef(p.name, p.value); err != nil {
+			return err
+		}
+	}
+	d, err := ix.domain(domain)
+	if err != nil {
+		return err
+	}
+	if _, ok := d.real(source); !ok {
+		return fmt.Errorf("%w: source_commit %s of %s is not indexed", ErrNotFound, source, domain)
+	}
+	if ix.tasks.inFlight(domain, target) {
+		return fmt.Errorf("%w: target_commit %s is being indexed", ErrConflict, target)
+	}
+	d.writing.Lock()
+	defer d.writing.Unlock()
+	src, ok := d.real(source)
+	if !ok {
+		return fmt.Errorf("%w: source_commit %s of %s is not indexed", ErrNotFound, source, domain)
+	}
+	if have, ok := d.real(target); ok {
+		if have.Commit == src.Commit {
+			return nil
+		}
+		return fmt.Errorf("%w: target_commit %s is indexed already, as another snapshot", ErrConflict, target)
+	}
+	lease, err := ix.open(d, src.Commit)
+	if err != nil {
+		return err
+	}
+	defer lease.release()
+	h, size, err := lease.res.(*openSnapshot).view.WriteAlias(ix.cfg.FS,
+		snapshot.Header{Commit: target, Branch: branch, Seq: d.nextSeq(), Created: now().Unix()})
+	if err != nil {
+		return storeError(err)
+	}
+	d.add(fileInfo(h, size))
+	return nil
+}

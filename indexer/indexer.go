@@ -1,0 +1,257 @@
+package indexer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/vectorlink/vectorlink/hnsw"
+	"github.com/vectorlink/vectorlink/snapshot"
+	"github.com/vectorlink/vectorlink/vecstore"
+	"github.com/vectorlink/vectorlink/vfs"
+)
+
+// Config is what an Indexer is made of. FS, Embedder and Renderer are
+// required.
+type Config struct {
+	// FS is the data directory.
+	FS vfs.FS
+	// Source is where Index pulls documents from; nil: Index refuses.
+	Source   Source
+	Embedder Embedder
+	Renderer Renderer
+	// TaskFile is the path of the task database; empty: tasks live in memory
+	// alone. Losing it loses no commit.
+	TaskFile string
+	// PagePoolBytes bounds the buffer pool of vector pages (default
+	// 256 MiB), SnapshotPoolBytes what is kept of open snapshots (default
+	// 1 GiB).
+	PagePoolBytes     int64
+	SnapshotPoolBytes int64
+	// Graph sets the graph's parameters; zero values mean the defaults.
+	Graph Graph
+	// Workers is the number of goroutines a graph build or a duplicates
+	// request spreads over; 0 means one per CPU.
+	Workers int
+	// Parallel is the number of tasks (of different domains) that run at
+	// once; 0 means 4.
+	Parallel int
+	Logger   *slog.Logger // nil: nothing is logged
+}
+
+// Graph holds the parameters of graphs and of when they are built.
+type Graph struct {
+	M              int // links per node and layer; default 16
+	EfConstruction int // breadth of the walk at build; default 200
+	Ef             int // breadth of the walk at search; default 64
+	// MinVectors is the number of live vectors from which on a checkpoint
+	// carries a graph; below it every search scans. Default 5000.
+	MinVectors int
+	// MaxDeltas is the number of commit files that may stand between a
+	// commit and its checkpoint before a merge; default 64.
+	MaxDeltas int
+}
+
+// Indexer keeps the snapshots of a data directory. Make one with Open.
+type Indexer struct {
+	cfg   Config
+	log   *slog.Logger
+	pages *vecstore.Pool
+	pool  *pool
+	tasks *taskRegistry
+
+	mu      sync.RWMutex // guards domains, and starting goroutines against Close
+	domains map[string]*domain
+
+	// stop ends the goroutines: queue workers and the merger.
+	stopCtx    context.Context
+	stop       context.CancelCauseFunc
+	wg         sync.WaitGroup
+	merges     chan mergeRequest
+	running    chan struct{} // bounds the tasks that run at once
+	heavy      chan struct{} // bounds the duplicates requests that run at once
+	embedderOK atomic.Bool   // the latest embedding call succeeded
+	testHook   func(phase string)
+}
+
+// Open opens the data directory: it reads the header of every commit file,
+// takes away what unfinished writes left, and resumes the tasks that were
+// running. The directory must be locked by the caller (vfs.FS.Lock).
+func Open(cfg Config) (*Indexer, error) {
+	if cfg.FS == nil || cfg.Embedder == nil || cfg.Renderer == nil {
+		return nil, errors.New("indexer: FS, Embedder and Renderer are required")
+	}
+	defaults(&cfg)
+	if err := cfg.Graph.params().Validate(); err != nil {
+		return nil, fmt.Errorf("indexer: %w: %w", ErrInvalid, err)
+	}
+	if err := cleanDir(cfg.FS); err != nil {
+		return nil, fmt.Errorf("indexer: %w", err)
+	}
+	ix := &Indexer{
+		cfg:     cfg,
+		log:     cfg.Logger,
+		pages:   vecstore.NewPool(cfg.PagePoolBytes),
+		pool:    newPool(cfg.SnapshotPoolBytes),
+		domains: make(map[string]*domain),
+		merges:  make(chan mergeRequest, 1024),
+		running: make(chan struct{}, cfg.Parallel),
+		heavy:   make(chan struct{}, maxHeavy),
+	}
+	ix.embedderOK.Store(true)
+	ix.stopCtx, ix.stop = context.WithCancelCause(context.Background())
+	if err := ix.load(); err != nil {
+		return nil, fmt.Errorf("indexer: %w", err)
+	}
+	tasks, err := openTasks(cfg.TaskFile)
+	if err != nil {
+		return nil, fmt.Errorf("indexer: %w", err)
+	}
+	ix.tasks = tasks
+	ix.wg.Go(ix.mergeLoop)
+	ix.resume()
+	return ix, nil
+}
+
+func defaults(cfg *Config) {
+	set := func(p *int, v int) {
+		if *p == 0 {
+			*p = v
+		}
+	}
+	set(&cfg.Graph.M, 16)
+	set(&cfg.Graph.EfConstruction, 200)
+	set(&cfg.Graph.Ef, 64)
+	set(&cfg.Graph.MinVectors, 5000)
+	set(&cfg.Graph.MaxDeltas, 64)
+	set(&cfg.Workers, runtime.GOMAXPROCS(0))
+	set(&cfg.Parallel, 4)
+	if cfg.PagePoolBytes == 0 {
+		cfg.PagePoolBytes = 256 << 20
+	}
+	if cfg.SnapshotPoolBytes == 0 {
+		cfg.SnapshotPoolBytes = 1 << 30
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+}
+
+func (g Graph) params() hnsw.Params {
+	return hnsw.Params{M: g.M, EfConstruction: g.EfConstruction}
+}
+
+// Close stops accepting tasks, stops the running ones at their next batch
+// (they resume at the next start, and find the vectors they have paid for),
+// and closes every file. It waits for them until ctx ends. Searches must have
+// ended before.
+func (ix *Indexer) Close(ctx context.Context) error {
+	ix.mu.Lock()
+	ix.stop(ErrClosed) // under mu, so that no goroutine is started after it
+	ix.mu.Unlock()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		ix.wg.Wait()
+	}()
+	select {
+	case <-done:
+	case <-ctx.Done():
+		return fmt.Errorf("indexer: close: %w", context.Cause(ctx))
+	}
+	ix.pool.purge()
+	var errs []error
+	ix.mu.Lock()
+	defer ix.mu.Unlock()
+	for _, d := range ix.domains {
+		errs = append(errs, d.closeVectors())
+	}
+	errs = append(errs, ix.tasks.close())
+	return errors.Join(errs...)
+}
+
+// Readiness tells what the indexer can do at the moment.
+type Readiness struct {
+	Index  bool // a document source is configured and the store is open
+	Search bool // the latest embedding call succeeded
+}
+
+// Ready reports what works. It does no work itself.
+func (ix *Indexer) Ready() Readiness {
+	open := ix.stopCtx.Err() == nil
+	return Readiness{
+		Index:  open && ix.cfg.Source != nil,
+		Search: open && ix.embedderOK.Load(),
+	}
+}
+
+// embed calls the embedder and remembers whether it worked.
+func (ix *Indexer) embed(ctx context.Context, role Role, texts []string) ([][]float32, error) {
+	vectors, err := ix.cfg.Embedder.Embed(ctx, role, texts)
+	switch {
+	case err == nil:
+		ix.embedderOK.Store(true)
+	case errors.Is(err, ErrProvider):
+		ix.embedderOK.Store(false)
+	}
+	return vectors, err
+}
+
+// load reads the headers of all commit files.
+func (ix *Indexer) load() error {
+	infos, damaged, err := snapshot.List(ix.cfg.FS)
+	if err != nil {
+		return err
+	}
+	for _, info := range infos {
+		d := ix.domains[info.Domain]
+		if d == nil {
+			d = newDomain(info.Domain)
+			ix.domains[info.Domain] = d
+		}
+		d.add(info)
+	}
+	for _, dmg := range damaged {
+		ix.log.Error("damaged commit file; `vectorlink verify` tells more, indexing the commit again mends it", "file", dmg.Name, "err", dmg.Err)
+	}
+	return nil
+}
+
+// domain returns the named domain, or ErrNotFound.
+func (ix *Indexer) domain(name string) (*domain, error) {
+	ix.mu.RLock()
+	defer ix.mu.RUnlock()
+	if d := ix.domains[name]; d != nil {
+		return d, nil
+	}
+	return nil, fmt.Errorf("%w: nothing is indexed of %s", ErrNotFound, name)
+}
+
+// domainFor returns the named domain, making it if need be. Only a task that
+// is about to write calls it: reads never create a domain.
+func (ix *Indexer) domainFor(name string) *domain {
+	ix.mu.Lock()
+	defer ix.mu.Unlock()
+	d := ix.domains[name]
+	if d == nil {
+		d = newDomain(name)
+		ix.domains[name] = d
+	}
+	return d
+}
+
+// cleanDir removes what unfinished writes left behind.
+func cleanDir(fs vfs.FS) error {
+	if err := snapshot.Clean(fs); err != nil {
+		return err
+	}
+	return cleanStages(fs)
+}
+
+// now is the clock of tasks; they are shown to people and pruned by age.
+func now() time.Time { return time.Now().UTC() }

@@ -1,0 +1,122 @@
+package indexertest
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"maps"
+	"slices"
+	"sync"
+
+	"github.com/vectorlink/vectorlink/indexer"
+)
+
+// Source is a document database with history in memory. Its documents are
+// ready texts.
+type Source struct {
+	// Fail, when set, is asked at the start of a pull (n = -1) and before
+	// its n-th operation; an error ends the pull.
+	Fail func(n int) error
+
+	mu       sync.Mutex
+	commits  map[string]commit
+	branches map[string]string // name → commit
+}
+
+type commit struct {
+	parent string
+	docs   map[string]string // id → text
+}
+
+// Change is what a commit does: texts by id, and ids to remove.
+type Change struct {
+	Put    map[string]string
+	Remove []string
+}
+
+// NewSource returns a database without commits.
+func NewSource() *Source {
+	return &Source{commits: make(map[string]commit), branches: make(map[string]string)}
+}
+
+// Commit adds a commit to a branch (made if need be) and moves its head.
+func (s *Source) Commit(branch, id string, change Change) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	parent := s.branches[branch]
+	docs := maps.Clone(s.commits[parent].docs)
+	if docs == nil {
+		docs = make(map[string]string)
+	}
+	maps.Copy(docs, change.Put)
+	for _, id := range change.Remove {
+		delete(docs, id)
+	}
+	s.commits[id] = commit{parent, docs}
+	s.branches[branch] = id
+}
+
+// Branch makes or moves a branch to a commit.
+func (s *Source) Branch(name, commit string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.branches[name] = commit
+}
+
+// Documents returns the texts at a commit by id.
+func (s *Source) Documents(commit string) map[string]string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return maps.Clone(s.commits[commit].docs)
+}
+
+// Pull implements indexer.Source: it lists everything at the commit.
+func (s *Source) Pull(_ context.Context, req indexer.PullRequest) (*indexer.Pull, error) {
+	if s.Fail != nil {
+		if err := s.Fail(-1); err != nil {
+			return nil, err
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c, ok := s.commits[req.Commit]
+	if !ok {
+		return nil, fmt.Errorf("%w: commit %s of %s", indexer.ErrNotFound, req.Commit, req.Domain)
+	}
+	p := &indexer.Pull{Complete: true, Total: len(c.docs), OnBranch: s.advances(req)}
+	for at := c.parent; at != "" && p.Base == ""; at = s.commits[at].parent {
+		if req.Indexed(at) {
+			p.Base = at
+		}
+	}
+	p.Ops = s.ops(maps.Clone(c.docs))
+	return p, nil
+}
+
+func (s *Source) advances(req indexer.PullRequest) bool {
+	for at := s.branches[req.Branch]; at != ""; at = s.commits[at].parent {
+		if at == req.Commit {
+			return true
+		}
+		if at == req.Head {
+			return false
+		}
+	}
+	return false
+}
+
+func (s *Source) ops(docs map[string]string) iter.Seq2[indexer.Op, error] {
+	return func(yield func(indexer.Op, error) bool) {
+		for n, id := range slices.Sorted(maps.Keys(docs)) {
+			if s.Fail != nil {
+				if err := s.Fail(n); err != nil {
+					yield(indexer.Op{}, err)
+					return
+				}
+			}
+			if !yield(indexer.Op{Kind: indexer.Upsert, ID: id, Text: docs[id]}, nil) {
+				return
+			}
+		}
+	}
+}

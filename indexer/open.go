@@ -1,0 +1,161 @@
+package indexer
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/vectorlink/vectorlink/hnsw"
+	"github.com/vectorlink/vectorlink/snapshot"
+	"github.com/vectorlink/vectorlink/vecstore"
+)
+
+// openFile is a commit file in the pool: shared by every snapshot that stands
+// on it. A checkpoint brings its graph.
+type openFile struct {
+	file  *snapshot.File
+	graph *hnsw.Graph // nil: none, or damaged
+}
+
+func (f *openFile) size() int64 {
+	n := f.file.Bytes()
+	if f.graph != nil {
+		n += f.graph.Bytes()
+	}
+	return n
+}
+
+func (f *openFile) close() { _ = f.file.Close() } // opened for reading: nothing to lose
+
+// openSnapshot is one commit ready to be searched. It is immutable.
+type openSnapshot struct {
+	real  string // the commit whose file it is read from
+	view  *snapshot.View
+	graph *hnsw.Graph
+	vecs  *vecstore.Store // nil when no vector exists
+	// scanned are the live slots that the graph does not hold: all of them
+	// where there is no graph. Ascending.
+	scanned []uint32
+	files   []*lease
+}
+
+func (s *openSnapshot) size() int64 { return s.view.Bytes() + int64(len(s.scanned))*4 }
+
+func (s *openSnapshot) close() {
+	if s.view != nil {
+		_ = s.view.Close() // files opened for reading lose nothing
+	}
+	for _, l := range s.files {
+		l.release()
+	}
+}
+
+// fileKey names a commit file in the pool.
+func fileKey(name string) string { return "file\x00" + name }
+
+func snapshotKey(domain, commit string) string { return "snapshot\x00" + domain + "\x00" + commit }
+
+// open leases the snapshot of an indexed commit; its resource is an
+// *openSnapshot.
+func (ix *Indexer) open(d *domain, commit string) (*lease, error) {
+	info, ok := d.real(commit)
+	if !ok {
+		return nil, fmt.Errorf("%w: commit %s of %s is not indexed", ErrNotFound, commit, d.name)
+	}
+	return ix.pool.acquire(snapshotKey(d.name, info.Commit), func() (resource, error) {
+		s, err := ix.loadSnapshot(d, info.Commit)
+		if err != nil {
+			return nil, fmt.Errorf("open commit %s of %s: %w", info.Commit, d.name, storeError(err))
+		}
+		return s, nil
+	})
+}
+
+func (ix *Indexer) loadSnapshot(d *domain, commit string) (_ *openSnapshot, err error) {
+	s := &openSnapshot{real: commit}
+	defer func() {
+		if err != nil {
+			s.close()
+		}
+	}()
+	files, err := ix.loadChain(d, commit, s)
+	if err != nil {
+		return nil, err
+	}
+	if s.view, err = snapshot.NewView(files[0].file, deltas(files[1:])...); err != nil {
+		return nil, err
+	}
+	if s.vecs, err = d.vectors(ix.cfg.FS, ix.pages); err != nil {
+		return nil, err
+	}
+	if end := s.view.SlotEnd(); end > 0 && (s.vecs == nil || s.vecs.Len() < end) {
+		return nil, fmt.Errorf("%w: %s is missing or holds fewer vectors than the commit refers to", ErrCorrupt, d.vecsName())
+	}
+	s.graph = files[0].graph
+	if s.graph != nil {
+		s.scanned = s.view.Tail()
+	} else {
+		s.scanned = slices.Collect(s.view.LiveSlots())
+	}
+	return s, nil
+}
+
+// loadChain leases the files that the commit stands on, into s, and returns
+// them, the checkpoint first. It goes by what the files say: a merge may put a
+// checkpoint in a delta's place at any time, which only ends the chain sooner.
+func (ix *Indexer) loadChain(d *domain, commit string, s *openSnapshot) ([]*openFile, error) {
+	var files []*openFile
+	for last := ^uint64(0); ; {
+		info, ok := d.real(commit)
+		if !ok {
+			return nil, fmt.Errorf("%w: the file of commit %s, on which it stands, is missing or damaged; index that commit again", ErrCorrupt, commit)
+		}
+		l, err := ix.pool.acquire(fileKey(info.Name), func() (resource, error) { return ix.loadFile(d, info) })
+		if err != nil {
+			return nil, err
+		}
+		s.files = append(s.files, l)
+		f := l.res.(*openFile)
+		files = append(files, f)
+		h := f.file.Header()
+		if h.Kind == snapshot.Checkpoint {
+			slices.Reverse(files)
+			return files, nil
+		}
+		// Sequence numbers fall along a chain, so that no damage leads
+		// round in circles.
+		if h.Seq >= last {
+			return nil, fmt.Errorf("%w: commit %s and what stands on it are out of order", ErrCorrupt, commit)
+		}
+		last, commit = h.Seq, h.Base
+	}
+}
+
+func deltas(files []*openFile) []*snapshot.File {
+	out := make([]*snapshot.File, len(files))
+	for i, f := range files {
+		out[i] = f.file
+	}
+	return out
+}
+
+func (ix *Indexer) loadFile(d *domain, info snapshot.Info) (*openFile, error) {
+	file, err := snapshot.Open(ix.cfg.FS, info.Name)
+	if err != nil {
+		return nil, err
+	}
+	f := &openFile{file: file}
+	if file.Header().Kind != snapshot.Checkpoint {
+		return f, nil
+	}
+	b, err := file.Graph()
+	if err == nil && len(b) > 0 {
+		f.graph, err = hnsw.Decode(b)
+	}
+	if err != nil {
+		// The entries and vectors are whole, so exact search takes the
+		// graph's place until a merge writes a new one.
+		ix.log.Error("damaged graph: searching exactly until it is rebuilt", "domain", d.name, "commit", info.Commit, "err", err)
+		f.graph = nil
+	}
+	return f, nil
+}

@@ -1,0 +1,147 @@
+package indexer
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"testing"
+)
+
+type testResource struct {
+	n      int64
+	closed atomic.Bool
+	twice  atomic.Bool
+	inner  *lease
+}
+
+func (r *testResource) size() int64 { return r.n }
+func (r *testResource) close() {
+	if r.closed.Swap(true) {
+		r.twice.Store(true)
+	}
+	if r.inner != nil {
+		r.inner.release()
+	}
+}
+
+func TestPoolNeverClosesWhatIsHeld(t *testing.T) {
+	p := newPool(500)
+	var mu sync.Mutex
+	var all []*testResource
+	load := func(inner *lease) func() (resource, error) {
+		return func() (resource, error) {
+			r := &testResource{n: 100, inner: inner}
+			mu.Lock()
+			all = append(all, r)
+			mu.Unlock()
+			return r, nil
+		}
+	}
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	var wg sync.WaitGroup
+	for w := range 8 {
+		wg.Go(func() {
+			rng := rand.New(rand.NewPCG(seed, uint64(w)))
+			for range 2000 {
+				key := fmt.Sprint(rng.IntN(20))
+				l, err := p.acquire(key, func() (resource, error) {
+					// A value may hold a lease on another, as a
+					// snapshot does on its files.
+					inner, err := p.acquire("inner"+key, load(nil))
+					if err != nil {
+						return nil, err
+					}
+					return load(inner)()
+				})
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				if l.res.(*testResource).closed.Load() {
+					t.Error("a held value is closed")
+				}
+				if rng.IntN(10) == 0 {
+					p.remove(key)
+				}
+				if l.res.(*testResource).closed.Load() {
+					t.Error("a held value is closed after its removal")
+				}
+				l.release()
+				if _, bytes := p.stats(); bytes > 500 {
+					t.Errorf("the pool holds %d bytes, limit 500", bytes)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	p.purge()
+	if open, bytes := p.stats(); open != 0 || bytes != 0 {
+		t.Errorf("after purge %d values are open, %d bytes held", open, bytes)
+	}
+	for _, r := range all {
+		if !r.closed.Load() || r.twice.Load() {
+			t.Fatalf("closed %v, twice %v", r.closed.Load(), r.twice.Load())
+		}
+	}
+}
+
+func TestPoolLoadsOnceForManyAskers(t *testing.T) {
+	p := newPool(1000)
+	var loads atomic.Int64
+	gate := make(chan struct{})
+	var wg sync.WaitGroup
+	for range 100 {
+		wg.Go(func() {
+			l, err := p.acquire("k", func() (resource, error) {
+				loads.Add(1)
+				<-gate
+				return &testResource{n: 1}, nil
+			})
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			l.release()
+		})
+	}
+	close(gate)
+	wg.Wait()
+	if n := loads.Load(); n != 1 {
+		t.Errorf("%d loads, want 1", n)
+	}
+}
+
+func TestPoolFailedLoadIsTriedAgain(t *testing.T) {
+	p := newPool(1000)
+	boom := errors.New("boom")
+	if _, err := p.acquire("k", func() (resource, error) { return nil, boom }); !errors.Is(err, boom) {
+		t.Errorf("got %v", err)
+	}
+	if _, err := p.acquire("k", func() (resource, error) { panic("oh") }); err == nil {
+		t.Error("a panic gives no error")
+	}
+	l, err := p.acquire("k", func() (resource, error) { return &testResource{n: 1}, nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.release()
+}
+
+func TestDocType(t *testing.T) {
+	tests := []struct{ id, want string }{
+		{"terminusdb:///holonet/Ship/falcon", "Ship"},
+		{"terminusdb:///data/Starship/901/specs/Specs/x", "Specs"},
+		{"a///b", ""}, // one segment follows; the whole id's second-last is empty
+		{"Ship/falcon", "Ship"},
+		{"falcon", "unknown"},
+		{"", "unknown"},
+	}
+	for _, tt := range tests {
+		if got := DocType(tt.id); got != tt.want {
+			t.Errorf("DocType(%q) = %q, want %q", tt.id, got, tt.want)
+		}
+	}
+}

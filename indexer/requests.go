@@ -1,0 +1,216 @@
+package indexer
+
+import "time"
+
+// Ref chooses the commit that a request is answered from (wire contract §2.9,
+// §2.10): Commit if given, else the last indexed commit of Branch.
+type Ref struct {
+	Commit string
+	Branch string
+	// Ancestors are commits that may stand in for Commit while that one is
+	// not indexed, nearest first. Nothing else is ever served.
+	Ancestors []string
+}
+
+// Filter restricts the documents a request considers, before any ranking: OR
+// within each list, AND between them; an empty list restricts nothing.
+type Filter struct {
+	Types []string
+	IDs   []string
+}
+
+// Page cuts a ranking: Count results from Start on.
+type Page struct {
+	Start int // 0..MaxStart
+	Count int // 1..MaxCount
+}
+
+// Limits of a Page.
+const (
+	MaxStart = 1_000_000
+	MaxCount = 1_000
+)
+
+// IndexRequest asks for the snapshot of a commit.
+type IndexRequest struct {
+	Domain   string // org/db
+	Commit   string
+	Branch   string // empty: main
+	Previous string // proposed base, may be empty
+	// CallerKey is the caller's provider key, used where the server has
+	// none; kept in memory only.
+	CallerKey string
+}
+
+// TaskState is the state of a task.
+type TaskState string
+
+const (
+	TaskPending  TaskState = "pending"
+	TaskComplete TaskState = "complete"
+	TaskFailed   TaskState = "failed"
+)
+
+// Task is the state of one indexing task.
+type Task struct {
+	ID     string    `json:"id"` // "task-" and 32 hex digits
+	Domain string    `json:"domain"`
+	Commit string    `json:"commit"`
+	Branch string    `json:"branch"`
+	State  TaskState `json:"state"`
+	// Percentage is the share of the work done, 0 to 100; it never falls.
+	Percentage float64 `json:"percentage"`
+	// Documents is the number of documents in the finished snapshot.
+	Documents int `json:"documents"`
+	// Indexed is the number of documents inserted or changed by this task,
+	// Deleted the number removed.
+	Indexed int `json:"indexed"`
+	Deleted int `json:"deleted"`
+	// Embedded is the number of distinct texts (chunks) sent to the
+	// embedder, Reused the number of a changed document's texts found
+	// stored already. Tokens counts the embedded texts' tokens.
+	Embedded int `json:"embedded"`
+	Reused   int `json:"reused"`
+	Tokens   int `json:"tokens"`
+	// Base is the commit the snapshot was built on, or "".
+	Base string `json:"base,omitempty"`
+	// HeadMoved reports whether the branch's last indexed commit is now
+	// this one.
+	HeadMoved bool      `json:"head_moved"`
+	Skipped   []Skipped `json:"skipped"`
+	// Error is why the task failed, fit for the user.
+	Error    string    `json:"error,omitempty"`
+	Created  time.Time `json:"created"`
+	Finished time.Time `json:"finished,omitzero"`
+}
+
+// Skipped names a document that could not be indexed, and why.
+type Skipped struct {
+	ID      string `json:"id"`
+	Message string `json:"message"`
+}
+
+// SearchRequest asks for the documents nearest to a text or a vector.
+type SearchRequest struct {
+	Domain string
+	Ref    Ref
+	// Text is embedded in the role Role; Vector, when not nil, is used
+	// instead.
+	Text   string
+	Role   Role
+	Vector []float32
+	Filter Filter
+	Page   Page
+	// Ef is the breadth of the graph walk; 0 means the default.
+	Ef      int
+	Snippet bool
+	// CallerKey: see IndexRequest.
+	CallerKey string
+}
+
+// SimilarRequest asks for the documents nearest to one of the snapshot's own.
+type SimilarRequest struct {
+	Domain      string
+	Ref         Ref
+	ID          string // full IRI, read at the served commit
+	IncludeSelf bool
+	Filter      Filter
+	Page        Page
+	Ef          int
+	Snippet     bool
+}
+
+// DuplicatesRequest asks for pairs of near-equal documents.
+type DuplicatesRequest struct {
+	Domain    string
+	Ref       Ref
+	Threshold float32 // largest distance kept, inclusive; ≥ 0
+	Set       Filter
+	// Target, when it restricts anything, is where the partner of each
+	// document of Set is looked for; otherwise partners come from Set.
+	Target  Filter
+	Page    Page // Count 0: all
+	Snippet bool
+}
+
+// Hits is the answer to a search.
+type Hits struct {
+	Commit string // the served commit
+	Hits   []Hit
+}
+
+// Hit is one document and its best chunk.
+type Hit struct {
+	ID       string
+	Distance float32 // (1 − cos)/2, 0 identical to 1 opposite
+	Chunk    HitChunk
+}
+
+// HitChunk describes the chunk of a document that matched best.
+type HitChunk struct {
+	Index      int // among the document's chunks, from 0
+	Count      int
+	TokenStart int
+	DocTokens  int
+	Snippet    string // the chunk's text, when asked for
+}
+
+// Pairs is the answer to a duplicates request.
+type Pairs struct {
+	Commit string
+	Pairs  []Pair
+}
+
+// Pair is two documents, the lower id first.
+type Pair struct {
+	A, B     PairMember
+	Distance float32
+}
+
+// PairMember is one side of a Pair.
+type PairMember struct {
+	ID      string
+	Snippet string // when asked for
+}
+
+// Head is a branch's last indexed commit.
+type Head struct {
+	Branch  string
+	Commit  string // "" when nothing is indexed
+	Version uint64 // grows along a branch; 0 when nothing is indexed
+}
+
+// Statistics counts what is stored.
+type Statistics struct {
+	Domains        int
+	Branches       int
+	IndexedCommits int
+	Documents      int // over branch heads, distinct per domain
+	Chunks         int
+	Tasks          int
+	OpenSnapshots  int
+	SnapshotBytes  int64
+	Pages          PageStatistics
+}
+
+// PageStatistics are the counters of the buffer pool of vector pages.
+type PageStatistics struct {
+	Free    int64 // bytes that no page takes
+	Loading int   // pages being read
+	Loaded  int   // pages in use
+	Cached  int   // pages kept and not in use
+}
+
+// CommitInfo describes one indexed commit, for listings.
+type CommitInfo struct {
+	Commit, Base, Branch string
+	Kind                 string // checkpoint, delta or alias
+	Version              uint64
+	Created              time.Time
+	Bytes                int64 // size of its file
+	// Documents and Chunks count the whole snapshot; the others are what it
+	// cost when it was indexed, as in Task.
+	Documents, Chunks                  int
+	Indexed, Deleted, Embedded, Reused int
+	Tokens                             int
+}

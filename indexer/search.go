@@ -1,0 +1,308 @@
+package indexer
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/vectorlink/vectorlink/hnsw"
+	"github.com/vectorlink/vectorlink/snapshot"
+	"github.com/vectorlink/vectorlink/vector"
+)
+
+// minDistance is the least distance of texts that differ: only byte-identical
+// texts have distance 0 (wire contract §7.7).
+const minDistance = 1e-7
+
+// MaxEf bounds the breadth of a graph walk that a request may ask for.
+const MaxEf = 10_000
+
+// Search returns the documents nearest to a text or a ready vector, nearest
+// first, equal distances by id. Where the snapshot holds no graph the answer
+// is exact.
+func (ix *Indexer) Search(ctx context.Context, req SearchRequest) (Hits, error) {
+	if err := checkPage(req.Page); err != nil {
+		return Hits{}, err
+	}
+	d, commit, lease, err := ix.serve(req.Domain, req.Ref)
+	if err != nil {
+		return Hits{}, err
+	}
+	defer lease.release()
+	s := lease.res.(*openSnapshot)
+	q := query{filter: req.Filter, ef: req.Ef, page: req.Page, snippet: req.Snippet}
+	if req.Vector != nil {
+		v := slices.Clone(req.Vector)
+		if want := int(s.view.Header().Dim); len(v) != want {
+			return Hits{}, fmt.Errorf("%w: the query vector has %d dimensions, the vectors of %s have %d", ErrConflict, len(v), d.name, want)
+		}
+		if !vector.Normalize(v) {
+			return Hits{}, fmt.Errorf("%w: the query vector must be finite and not zero", ErrInvalid)
+		}
+		q.vectors = [][]float32{v}
+	} else {
+		v, err := ix.embedQuery(ctx, d, s, req)
+		if err != nil {
+			return Hits{}, err
+		}
+		q.vectors = [][]float32{v}
+		hash := snapshot.HashText(req.Text)
+		q.sameText = &hash
+	}
+	hits, err := ix.rank(ctx, s, q)
+	return Hits{Commit: commit, Hits: hits}, err
+}
+
+func (ix *Indexer) embedQuery(ctx context.Context, d *domain, s *openSnapshot, req SearchRequest) ([]float32, error) {
+	if req.Text == "" {
+		return nil, fmt.Errorf("%w: q must not be empty", ErrInvalid)
+	}
+	if have, want := s.view.Header().Fingerprint, ix.cfg.Embedder.Fingerprint(); have != want {
+		return nil, fmt.Errorf("%w: %s was indexed with %s, but this server embeds queries with %s; start it with the model of the index, or use another data directory", ErrConflict, d.name, have, want)
+	}
+	if req.Role == 0 {
+		req.Role = RoleQuery
+	}
+	if req.CallerKey != "" {
+		ctx = CallerKey(ctx, req.CallerKey)
+	}
+	vs, err := ix.embed(ctx, req.Role, []string{req.Text})
+	if err != nil {
+		return nil, err
+	}
+	if len(vs) != 1 || len(vs[0]) != int(s.view.Header().Dim) {
+		return nil, fmt.Errorf("%w: the query's vector has the wrong length", ErrProvider)
+	}
+	return vs[0], nil
+}
+
+// Similar returns the documents nearest to one of the snapshot's own, read at
+// the served commit; of several chunks the best pair counts.
+func (ix *Indexer) Similar(ctx context.Context, req SimilarRequest) (Hits, error) {
+	if err := checkPage(req.Page); err != nil {
+		return Hits{}, err
+	}
+	_, commit, lease, err := ix.serve(req.Domain, req.Ref)
+	if err != nil {
+		return Hits{}, err
+	}
+	defer lease.release()
+	s := lease.res.(*openSnapshot)
+	source, ok := s.view.Lookup(req.ID)
+	if !ok {
+		return Hits{}, fmt.Errorf("%w: no document %.200q at commit %s", ErrNotFound, req.ID, commit)
+	}
+	q := query{filter: req.Filter, ef: req.Ef, page: req.Page, snippet: req.Snippet, sameText: &source.TextHash}
+	if !req.IncludeSelf {
+		q.without = source.ID
+	}
+	for _, c := range source.Chunks {
+		v := make([]float32, s.vecs.Dim())
+		if err := s.vecs.Read(c.Slot, v); err != nil {
+			return Hits{}, storeError(err)
+		}
+		q.vectors = append(q.vectors, v)
+	}
+	hits, err := ix.rank(ctx, s, q)
+	return Hits{Commit: commit, Hits: hits}, err
+}
+
+// serve resolves a reference and leases the snapshot it leads to. The commit
+// returned is the one asked for or its stand-in, under the name it was asked
+// by.
+func (ix *Indexer) serve(domainName string, ref Ref) (*domain, string, *lease, error) {
+	d, err := ix.domain(domainName)
+	if err != nil {
+		return nil, "", nil, err
+	}
+	commit, err := d.resolve(ref)
+	if err != nil {
+		return nil, "", nil, err
+	}
+	lease, err := ix.open(d, commit)
+	return d, commit, lease, err
+}
+
+func checkPage(p Page) error {
+	if p.Start < 0 || p.Start > MaxStart {
+		return fmt.Errorf("%w: start must be 0 to %d", ErrInvalid, MaxStart)
+	}
+	if p.Count < 1 || p.Count > MaxCount {
+		return fmt.Errorf("%w: count must be 1 to %d", ErrInvalid, MaxCount)
+	}
+	return nil
+}
+
+// query is what rank needs to know.
+type query struct {
+	vectors  [][]float32 // unit length; a document's distance is its best pair
+	sameText *[32]byte   // documents of this text have distance 0, others not
+	without  string      // a document to leave out
+	filter   Filter
+	ef       int
+	page     Page
+	snippet  bool
+}
+
+// scored is a document with its best chunk so far.
+type scored struct {
+	entry    *snapshot.Entry
+	chunk    int
+	distance float32
+}
+
+// rank finds, ranks and cuts. Documents are ranked whole before the cut, so
+// pages fit together.
+func (ix *Indexer) rank(ctx context.Context, s *openSnapshot, q query) ([]Hit, error) {
+	need := q.page.Start + q.page.Count
+	ranked, err := ix.nearest(ctx, s, q, need)
+	if err != nil {
+		return nil, err
+	}
+	ranked = ranked[min(q.page.Start, len(ranked)):min(need, len(ranked))]
+	hits := make([]Hit, len(ranked))
+	for i, r := range ranked {
+		if hits[i], err = s.hit(r, q.snippet); err != nil {
+			return nil, err
+		}
+	}
+	return hits, nil
+}
+
+func (s *openSnapshot) hit(r scored, snippet bool) (Hit, error) {
+	c := r.entry.Chunks[r.chunk]
+	h := Hit{
+		ID: r.entry.ID, Distance: r.distance,
+		Chunk: HitChunk{
+			Index: r.chunk, Count: len(r.entry.Chunks),
+			TokenStart: int(c.TokenStart), DocTokens: int(r.entry.DocTokens),
+		},
+	}
+	if snippet {
+		text, err := s.chunkText(r.entry, r.chunk)
+		if err != nil {
+			return Hit{}, err
+		}
+		h.Chunk.Snippet = text
+	}
+	return h, nil
+}
+
+func (s *openSnapshot) chunkText(e *snapshot.Entry, chunk int) (string, error) {
+	text, err := s.view.Text(e)
+	if err != nil {
+		return "", storeError(err)
+	}
+	c := e.Chunks[chunk]
+	return text[c.Start:c.End], nil
+}
+
+// nearest returns at least need documents in order, or all there are. More
+// slots are fetched until the cut does not fall among equals: documents of one
+// distance are ordered by id, wherever the page ends.
+func (ix *Indexer) nearest(ctx context.Context, s *openSnapshot, q query, need int) ([]scored, error) {
+	within := s.filtered(q.filter)
+	for k := need + 1; ; k *= 2 {
+		best := make(map[*snapshot.Entry]scored)
+		exhausted, last := true, float32(0)
+		for _, v := range q.vectors {
+			hits, err := ix.slots(ctx, s, v, within, k, q.ef)
+			if err != nil {
+				return nil, err
+			}
+			if len(hits) >= k {
+				exhausted = false
+				d := vector.Distance(hits[len(hits)-1].Dot)
+				if last == 0 || d < last {
+					last = d
+				}
+			}
+			for _, h := range hits {
+				for e, chunk := range s.view.Holders(h.Slot) {
+					if e.ID == q.without || !q.filter.admits(e) {
+						continue
+					}
+					d := vector.Distance(h.Dot)
+					if q.sameText != nil {
+						d = max(d, minDistance)
+						if e.TextHash == *q.sameText {
+							d = 0
+						}
+					}
+					old, ok := best[e]
+					if !ok || d < old.distance || d == old.distance && chunk < old.chunk {
+						best[e] = scored{e, chunk, d}
+					}
+				}
+			}
+		}
+		ranked := make([]scored, 0, len(best))
+		for _, r := range best {
+			ranked = append(ranked, r)
+		}
+		slices.SortFunc(ranked, func(a, b scored) int {
+			return cmp.Or(cmp.Compare(a.distance, b.distance), cmp.Compare(a.entry.ID, b.entry.ID))
+		})
+		if exhausted || len(ranked) >= need && ranked[need-1].distance < last {
+			return ranked, nil
+		}
+	}
+}
+
+// filtered returns the slots of the documents that the filter admits,
+// ascending; nil when it admits all.
+func (s *openSnapshot) filtered(f Filter) []uint32 {
+	if f.empty() {
+		return nil
+	}
+	slots := []uint32{}
+	for e := range s.view.All() {
+		if f.admits(e) {
+			for _, c := range e.Chunks {
+				slots = append(slots, c.Slot)
+			}
+		}
+	}
+	slices.Sort(slots)
+	return slices.Compact(slots)
+}
+
+func (f Filter) empty() bool { return len(f.Types) == 0 && len(f.IDs) == 0 }
+
+func (f Filter) admits(e *snapshot.Entry) bool {
+	return (len(f.Types) == 0 || slices.Contains(f.Types, e.Type)) &&
+		(len(f.IDs) == 0 || slices.Contains(f.IDs, e.ID))
+}
+
+// slots returns the k slots nearest to v among within (nil: all live ones),
+// best first: through the graph and the scan of what it does not hold, or by
+// the scan alone.
+func (ix *Indexer) slots(ctx context.Context, s *openSnapshot, v []float32, within []uint32, k, ef int) ([]hnsw.Hit, error) {
+	if s.vecs == nil {
+		return nil, nil
+	}
+	if within != nil || s.graph == nil {
+		if within == nil {
+			within = s.scanned
+		}
+		hits, err := hnsw.Scan(ctx, s.vecs, v, within, k)
+		return hits, storeError(err)
+	}
+	if ef == 0 {
+		ef = ix.cfg.Graph.Ef
+	}
+	hits, err := s.graph.Search(ctx, s.vecs, v, k, max(ef, k), s.view.Live)
+	if err != nil {
+		return nil, storeError(err)
+	}
+	tail, err := hnsw.Scan(ctx, s.vecs, v, s.scanned, k)
+	if err != nil {
+		return nil, storeError(err)
+	}
+	hits = append(hits, tail...)
+	slices.SortFunc(hits, func(a, b hnsw.Hit) int {
+		return cmp.Or(cmp.Compare(b.Dot, a.Dot), cmp.Compare(a.Slot, b.Slot))
+	})
+	return hits[:min(k, len(hits))], nil
+}

@@ -1,0 +1,87 @@
+package indexer
+
+import (
+	"context"
+	"iter"
+)
+
+// Source is a document database with history, seen as what must be done to
+// turn the snapshot of an ancestor into that of a commit. Implementations are
+// used by many goroutines at once.
+type Source interface {
+	// Pull looks the commit up and begins to list its operations. Errors
+	// wrap ErrNotFound (no such database or commit) or ErrSource (anything
+	// else that is not the caller's doing).
+	Pull(ctx context.Context, req PullRequest) (*Pull, error)
+}
+
+// PullRequest names the commit to pull.
+type PullRequest struct {
+	Domain string // org/db
+	Commit string
+	Branch string // the branch whose head may move to Commit
+	// Head is Branch's last indexed commit, or "": the head never moves back
+	// from it to one of its own ancestors.
+	Head string
+	// Previous, when not empty, is an indexed commit the caller proposes as
+	// base; it is honoured only if it is an ancestor of Commit.
+	Previous string
+	// Indexed reports whether a commit of this domain has a snapshot that
+	// can serve as base.
+	Indexed func(commit string) bool
+}
+
+// Pull is a running pull.
+type Pull struct {
+	// Base is the indexed commit that the operations build on: the nearest
+	// indexed ancestor in the database's own history. Empty: none, the
+	// operations start from nothing.
+	Base string
+	// OnBranch reports whether Commit lies on the requested branch, and not
+	// below PullRequest.Head, so that the branch's head moves to it.
+	OnBranch bool
+	// Complete says that Ops names every document of the commit: documents
+	// of Base that it does not name are gone.
+	Complete bool
+	// Total is the number of operations to expect; 0 when not known.
+	Total int
+	// Ops yields the operations. It is ranged over at most once, by one
+	// goroutine; an error ends it and fails the pull. The Op's byte slices
+	// are the consumer's to keep.
+	Ops iter.Seq2[Op, error]
+}
+
+// OpKind says what an operation does. The numbers are written out because
+// operations may be staged on disk.
+type OpKind uint8
+
+const (
+	// Upsert inserts the document or replaces it whole.
+	Upsert OpKind = 1
+	// Delete removes the document; an unknown id is no error.
+	Delete OpKind = 2
+	// Failed reports a document (or, with an empty ID, a class) that could
+	// not be read: it is listed as skipped, and a version that the base
+	// holds stays.
+	Failed OpKind = 3
+)
+
+// Op is one operation on one document.
+type Op struct {
+	Kind OpKind
+	ID   string // the document's full IRI
+	Type string // its class; empty: taken from the ID (DocType)
+	// Text is the document's text. Where Template is set instead, the text
+	// is that template rendered over Data, a JSON object.
+	Text     string
+	Template string
+	Data     []byte
+	Err      error // Failed: the reason, fit for the user
+}
+
+// Renderer turns documents into texts. It is used by many goroutines at once.
+type Renderer interface {
+	// Render renders template over data, one JSON object. An error concerns
+	// this document alone and names no document text.
+	Render(ctx context.Context, template string, data []byte) (string, error)
+}

@@ -1,0 +1,144 @@
+package indexer
+
+import (
+	"strings"
+	"time"
+)
+
+// DocType returns the class that an id names (wire contract §7.1): of what
+// follows "///", or else of the whole id, the second-last path segment;
+// "unknown" where there is none.
+func DocType(id string) string {
+	if _, rest, ok := strings.Cut(id, "///"); ok {
+		if t, ok := secondLast(rest); ok {
+			return t
+		}
+	}
+	if t, ok := secondLast(id); ok {
+		return t
+	}
+	return "unknown"
+}
+
+func secondLast(path string) (string, bool) {
+	i := strings.LastIndexByte(path, '/')
+	if i < 0 {
+		return "", false
+	}
+	path = path[:i]
+	return path[strings.LastIndexByte(path, '/')+1:], true
+}
+
+// totals are a domain's documents and chunks over its branch heads, each
+// document counted once.
+type totals struct{ documents, chunks int }
+
+// Head returns the branch's last indexed commit. A branch or domain never
+// indexed gives a Head without commit, not an error.
+func (ix *Indexer) Head(domainName, branch string) (Head, error) {
+	if branch == "" {
+		branch = MainBranch
+	}
+	d, err := ix.domain(domainName)
+	if err != nil {
+		return Head{Branch: branch}, nil
+	}
+	return d.head(branch), nil
+}
+
+// Commits lists the indexed commits of a domain, newest first.
+func (ix *Indexer) Commits(domainName string) ([]CommitInfo, error) {
+	d, err := ix.domain(domainName)
+	if err != nil {
+		return nil, err
+	}
+	list := d.list()
+	out := make([]CommitInfo, len(list))
+	for i, info := range list {
+		out[i] = CommitInfo{
+			Commit: info.Commit, Base: info.Base, Branch: info.Branch, Kind: info.Kind.String(),
+			Version: info.Seq, Created: time.Unix(info.Created, 0).UTC(), Bytes: info.Size,
+			Documents: int(info.Documents), Chunks: int(info.Chunks),
+			Indexed: int(info.Indexed), Deleted: int(info.Deleted),
+			Embedded: int(info.Embedded), Reused: int(info.Reused), Tokens: int(info.Tokens),
+		}
+	}
+	return out, nil
+}
+
+// Statistics counts what is stored of one domain, or of all when the name is
+// empty. An unknown domain counts as nothing.
+func (ix *Indexer) Statistics(domainName string) (Statistics, error) {
+	ix.mu.RLock()
+	var domains []*domain
+	for name, d := range ix.domains {
+		if domainName == "" || name == domainName {
+			domains = append(domains, d)
+		}
+	}
+	ix.mu.RUnlock()
+	var st Statistics
+	for _, d := range domains {
+		commits := d.list()
+		if len(commits) == 0 {
+			continue
+		}
+		t, branches, err := ix.totals(d)
+		if err != nil {
+			return Statistics{}, err
+		}
+		st.Domains++
+		st.Branches += branches
+		st.IndexedCommits += len(commits)
+		st.Documents += t.documents
+		st.Chunks += t.chunks
+	}
+	st.Tasks = ix.tasks.count()
+	st.OpenSnapshots, st.SnapshotBytes = ix.pool.stats()
+	pages := ix.pages.Stats()
+	st.Pages = PageStatistics{Free: pages.Free, Loading: pages.Loading, Loaded: pages.Loaded, Cached: pages.Cached}
+	return st, nil
+}
+
+func (ix *Indexer) totals(d *domain) (totals, int, error) {
+	d.mu.RLock()
+	heads := make(map[string]struct{})
+	for _, h := range d.heads {
+		heads[h.Commit] = struct{}{}
+	}
+	branches, cached, seq := len(d.heads), d.totals, d.seq
+	d.mu.RUnlock()
+	if cached != nil {
+		return *cached, branches, nil
+	}
+	var t totals
+	seen := make(map[string]struct{})
+	for commit := range heads {
+		info, ok := d.real(commit)
+		if !ok {
+			continue
+		}
+		if len(heads) == 1 {
+			t = totals{int(info.Documents), int(info.Chunks)}
+			break
+		}
+		lease, err := ix.open(d, commit)
+		if err != nil {
+			return totals{}, 0, err
+		}
+		for e := range lease.res.(*openSnapshot).view.All() {
+			if _, ok := seen[e.ID]; !ok {
+				seen[e.ID] = struct{}{}
+				t.documents++
+				t.chunks += len(e.Chunks)
+			}
+		}
+		lease.release()
+	}
+	d.mu.Lock()
+	if d.seq == seq {
+		d.totals = &t
+	}
+	d.mu.Unlock()
+	return t, branches, nil
+}

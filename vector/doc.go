@@ -1,0 +1,9 @@
+// Package vector computes with float32 vectors: dot products, unit length,
+// distances.
+//
+// The arithmetic is defined once and does not depend on the machine: products
+// and sums are separate float32 roundings (never fused), summed in 16 lanes
+// that are folded in a fixed order. A portable loop and a SIMD kernel of any
+// width can therefore give the same bits, so that a distance printed on one
+// machine is the distance on every other.
+package vector
