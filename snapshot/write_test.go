@@ -1,0 +1,296 @@
+package snapshot_test
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/vectorlink/vectorlink/snapshot"
+	"github.com/vectorlink/vectorlink/vfs"
+	"github.com/vectorlink/vectorlink/vfs/vfstest"
+)
+
+func TestWriteRefuses(t *testing.T) {
+	with := func(change func(*snapshot.Header)) snapshot.Header {
+		h := header(snapshot.Checkpoint, "c", "", 1)
+		change(&h)
+		return h
+	}
+	entry := func(change func(*snapshot.EntryText)) []snapshot.EntryText {
+		d := doc("id", "text", 1)
+		change(&d)
+		return []snapshot.EntryText{d}
+	}
+	none := func(*snapshot.Header) {}
+	asDelta := func(h *snapshot.Header) { h.Kind, h.Base = snapshot.Delta, "b" }
+	one := []snapshot.EntryText{doc("id", "text", 1)}
+	tests := []struct {
+		name    string
+		header  snapshot.Header
+		changed []snapshot.EntryText
+		removed []string
+		graph   string
+		want    string
+	}{
+		{"no domain", with(func(h *snapshot.Header) { h.Domain = "" }), one, nil, "", "empty"},
+		{"no commit", with(func(h *snapshot.Header) { h.Commit = "" }), one, nil, "", "empty"},
+		{"long name", with(func(h *snapshot.Header) { h.Branch = strings.Repeat("x", 4097) }), one, nil, "", "4097"},
+		{"own base", with(func(h *snapshot.Header) { h.Base = h.Commit }), one, nil, "", "own base"},
+		{"no kind", with(func(h *snapshot.Header) { h.Kind = 0 }), one, nil, "", "kind(0)"},
+		{"delta without base", with(func(h *snapshot.Header) { h.Kind = snapshot.Delta }), one, nil, "", "no base"},
+		{"alias with entries", with(func(h *snapshot.Header) { h.Kind, h.Base = snapshot.Alias, "b" }), one, nil, "", "alias"},
+		{"delta with graph", with(asDelta), one, nil, "graph", "delta"},
+		{"checkpoint with removed", with(none), one, []string{"x"}, "", "checkpoint"},
+		{"removed out of order", with(asDelta), nil, []string{"b", "a"}, "", "order"},
+		{"removed twice", with(asDelta), nil, []string{"a", "a"}, "", "order"},
+		{"removed empty", with(asDelta), nil, []string{""}, "", "empty"},
+		{"changed and removed", with(asDelta), one, []string{"id"}, "", "both"},
+		{"out of order", with(none), []snapshot.EntryText{doc("b", "", 1), doc("a", "", 1)}, nil, "", "order"},
+		{"twice", with(none), []snapshot.EntryText{doc("a", "", 1), doc("a", "", 1)}, nil, "", "order"},
+		{"no id", with(none), []snapshot.EntryText{doc("", "", 1)}, nil, "", "empty"},
+		{"long id", with(none), []snapshot.EntryText{doc(strings.Repeat("x", snapshot.MaxID+1), "", 1)}, nil, "", "above"},
+		{"wrong hash", with(none), entry(func(e *snapshot.EntryText) { e.TextHash[3] = 1 }), nil, "", "hash"},
+		{"long fields", with(none), entry(func(e *snapshot.EntryText) { e.Fields = make([]byte, snapshot.MaxFields+1) }), nil, "", "limit"},
+		{"chunk ends outside", with(none), entry(func(e *snapshot.EntryText) { e.Chunks[0].End = 5 }), nil, "", "outside"},
+		{"chunk backwards", with(none), entry(func(e *snapshot.EntryText) { e.Chunks[0].Start, e.Chunks[0].End = 3, 2 }), nil, "", "outside"},
+		{"no slot", with(none), entry(func(e *snapshot.EntryText) { e.Chunks[0].Slot = math.MaxUint32 }), nil, "", "slot"},
+		{"chunks without vectors", with(func(h *snapshot.Header) { h.Vecs = "" }), one, nil, "", "vectors"},
+		{"chunks without dimension", with(func(h *snapshot.Header) { h.Dim = 0 }), one, nil, "", "vectors"},
+	}
+	for _, tt := range tests {
+		mem := vfstest.NewMem()
+		changed := func(yield func(snapshot.EntryText, error) bool) {
+			for _, d := range tt.changed {
+				if !yield(d, nil) {
+					return
+				}
+			}
+		}
+		if tt.changed == nil {
+			changed = nil
+		}
+		_, _, err := snapshot.Write(mem, tt.header, changed, tt.removed, []byte(tt.graph))
+		if err == nil || !strings.Contains(err.Error(), tt.want) || !strings.HasPrefix(err.Error(), "snapshot: ") || errors.Is(err, snapshot.ErrCorrupt) {
+			t.Errorf("%s: %v", tt.name, err)
+		}
+		if names, _ := mem.List(); len(names) > 0 {
+			t.Errorf("%s: it left %v", tt.name, names)
+		}
+	}
+}
+
+func TestWritePassesTheSourceErrorOn(t *testing.T) {
+	mem := vfstest.NewMem()
+	broken := errors.New("broken")
+	changed := func(yield func(snapshot.EntryText, error) bool) {
+		if yield(doc("a", strings.Repeat("text ", 100000), 0), nil) {
+			yield(snapshot.EntryText{}, broken)
+		}
+	}
+	if _, _, err := snapshot.Write(mem, header(snapshot.Checkpoint, "c", "", 1), changed, nil, nil); !errors.Is(err, broken) {
+		t.Errorf("Write: %v", err)
+	}
+	if names, _ := mem.List(); len(names) > 0 {
+		t.Errorf("it left %v", names)
+	}
+}
+
+func TestCommittedFilesAreImmutable(t *testing.T) {
+	mem := vfstest.NewMem()
+	three(t, mem)
+	for _, commit := range []string{"c1", "c2", "c3"} {
+		for _, kind := range []snapshot.Kind{snapshot.Checkpoint, snapshot.Delta, snapshot.Alias} {
+			h := header(kind, commit, "", 7)
+			if kind != snapshot.Checkpoint {
+				h.Base = "x"
+			}
+			if _, _, err := snapshot.Write(mem, h, nil, nil, nil); !errors.Is(err, fs.ErrExist) {
+				t.Errorf("writing a %v over %s: %v", kind, commit, err)
+			}
+		}
+	}
+	// A merge must keep the counts and the place in history.
+	v := view(t, mem, "c2")
+	lose := func(yield func(snapshot.EntryText, error) bool) {
+		for et, err := range v.Texts() {
+			if et.ID != "d" && !yield(et, err) {
+				return
+			}
+		}
+	}
+	h := v.Header()
+	h.Kind = snapshot.Checkpoint
+	if _, _, err := snapshot.Write(mem, h, lose, nil, nil); !errors.Is(err, fs.ErrExist) {
+		t.Errorf("a merge that loses an entry: %v", err)
+	}
+	h.Seq++
+	if _, _, err := snapshot.Write(mem, h, v.Texts(), nil, nil); !errors.Is(err, fs.ErrExist) {
+		t.Errorf("a merge that changes the sequence number: %v", err)
+	}
+	wrote(t)(v.WriteCheckpoint(mem, nil))
+	wrote(t)(v.WriteCheckpoint(mem, []byte("a graph later")))
+	if _, _, err := view(t, mem, "c3").WriteCheckpoint(mem, nil); err == nil {
+		t.Error("an alias became a checkpoint")
+	}
+	infos, bad, err := snapshot.List(mem)
+	if len(infos) != 3 || len(bad) != 0 || err != nil {
+		t.Errorf("List: %v, %v, %v", infos, bad, err)
+	}
+}
+
+func TestOpenMissing(t *testing.T) {
+	mem := vfstest.NewMem()
+	if _, err := snapshot.Open(mem, "x@y.hnsw"); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("Open: %v", err)
+	}
+	if err := snapshot.Verify(mem, "x@y.hnsw"); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("Verify: %v", err)
+	}
+}
+
+func TestListSeesOnlyCommitFiles(t *testing.T) {
+	mem := vfstest.NewMem()
+	three(t, mem)
+	data, err := mem.ReadFile(snapshot.FileName(domain, "c1"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"LOCK", "x.vecs", "x@y.zap", "x@y.hnsw.1.tmp", "x.vecs.tmp"} {
+		mem.WriteFile(name, data)
+	}
+	mem.WriteFile("copy@of.hnsw", data)
+	mem.WriteFile("empty@file.hnsw", nil)
+	infos, bad, err := snapshot.List(mem)
+	if err != nil || len(infos) != 3 || len(bad) != 2 {
+		t.Fatalf("List: %v, %v, %v", infos, bad, err)
+	}
+	for i, commit := range []string{"c1", "c2", "c3"} {
+		if infos[i].Commit != commit || infos[i].Name != snapshot.FileName(domain, commit) || infos[i].Size == 0 {
+			t.Errorf("List: %+v", infos[i])
+		}
+	}
+	for _, b := range bad {
+		if !damaged(t, b.Err) {
+			t.Errorf("%s: %v", b.Name, b.Err)
+		}
+	}
+	if err := snapshot.Clean(mem); err != nil {
+		t.Fatal(err)
+	}
+	names, _ := mem.List()
+	if slices.Contains(names, "x@y.hnsw.1.tmp") || !slices.Contains(names, "x.vecs.tmp") || len(names) != 9 {
+		t.Errorf("Clean left %v", names)
+	}
+}
+
+// TestLargeAndOddTexts covers texts longer than a block, empty ones, equal
+// ones, ones that do not shrink and ones that shrink to nothing, and names
+// that fill the header.
+func TestLargeAndOddTexts(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 2))
+	noise := make([]byte, 200_000)
+	for i := range noise {
+		noise[i] = byte(rng.Uint32())
+	}
+	var lines strings.Builder
+	for i := range 10_000 {
+		fmt.Fprintf(&lines, "line %d of a long text\n", i)
+	}
+	texts := map[string]string{
+		"1": "", "2": lines.String(), "3": string(noise), "4": "", "5": "short",
+		"6": string(noise), "7": strings.Repeat("b", 32768), "8": "short", "9": strings.Repeat("c", 32769),
+	}
+	h := header(snapshot.Checkpoint, strings.Repeat("C", 4096), "", 1)
+	h.Domain, h.Branch, h.Fingerprint = domain, strings.Repeat("b", 4096), strings.Repeat("f", 4096)
+	var docs []snapshot.EntryText
+	for id, text := range texts {
+		docs = append(docs, doc(id, text, 4_000_000_000))
+	}
+	mem := vfstest.NewMem()
+	_, size, err := snapshot.Write(mem, h, seq(docs...), nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// The noise, once, and what shrinks so much that it is kept as it is.
+	if size > 200_000+32_768+32_769+70_000 {
+		t.Errorf("the file has %d bytes: equal texts are kept twice, or nothing is compressed", size)
+	}
+	if err := snapshot.Verify(mem, snapshot.FileName(domain, h.Commit)); err != nil {
+		t.Error(err)
+	}
+	v := view(t, mem, h.Commit)
+	for range 3 {
+		for id, want := range texts {
+			e, _ := v.Lookup(id)
+			if got, err := v.Text(e); got != want || err != nil {
+				t.Errorf("text %s has %d bytes (%v), want %d", id, len(got), err, len(want))
+			}
+		}
+	}
+	if _, err := v.Text(&snapshot.Entry{ID: "elsewhere"}); err == nil {
+		t.Error("the text of an entry without one could be read")
+	}
+}
+
+// TestEntriesThatShrinkTooMuch writes a table that would pass the ratio.
+func TestEntriesThatShrinkTooMuch(t *testing.T) {
+	mem := vfstest.NewMem()
+	d := doc("id", "text", 1)
+	d.Fields = make([]byte, 1<<20)
+	write(t, mem, header(snapshot.Checkpoint, "c", "", 1), seq(d), nil, nil)
+	e, _ := view(t, mem, "c").Lookup("id")
+	if !slices.Equal(e.Fields, d.Fields) {
+		t.Errorf("fields of %d bytes", len(e.Fields))
+	}
+}
+
+func TestEmptyCheckpoint(t *testing.T) {
+	mem := vfstest.NewMem()
+	h := snapshot.Header{Kind: snapshot.Checkpoint, Domain: domain, Commit: "c"}
+	write(t, mem, h, nil, nil, nil)
+	v := view(t, mem, "c")
+	if v.Len() != 0 || v.Chunks() != 0 || v.SlotEnd() != 0 || v.Live(0) || len(v.Tail()) != 0 {
+		t.Errorf("an empty view holds %d documents", v.Len())
+	}
+	// The model arrives with the first vector.
+	h = header(0, "d", "", 2)
+	wrote(t)(v.WriteDelta(mem, h, seq(doc("a", "text", 5)), nil))
+	v = view(t, mem, "d")
+	if !slices.Equal(v.Tail(), []uint32{5}) || v.SlotEnd() != 6 {
+		t.Errorf("tail %v, slot end %d", v.Tail(), v.SlotEnd())
+	}
+	// And stays, also when the last vector goes.
+	wrote(t)(v.WriteDelta(mem, snapshot.Header{Commit: "e"}, nil, []string{"a"}))
+	h = view(t, mem, "e").Header()
+	if h.Documents != 0 || h.SlotEnd != 6 || h.Vecs == "" || h.Dim != 3 {
+		t.Errorf("header %+v", h)
+	}
+}
+
+// TestOperatingSystem writes, merges and reads on a real directory, with the
+// old file open while it is replaced.
+func TestOperatingSystem(t *testing.T) {
+	fsys, err := vfs.NewOS(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = fsys.Close() }()
+	three(t, fsys)
+	old := view(t, fsys, "c2")
+	wrote(t)(old.WriteCheckpoint(fsys, []byte("graph")))
+	for i, v := range []*snapshot.View{old, view(t, fsys, "c2"), view(t, fsys, "c3")} {
+		m, err := contents(v)
+		if got := fmt.Sprint(m); got != "map[b:General Leia Organa c:Luke Skywalker d:Yoda]" || err != nil {
+			t.Errorf("view %d: %s, %v", i, got, err)
+		}
+	}
+	infos, bad, err := snapshot.List(fsys)
+	if len(infos) != 3 || len(bad) != 0 || err != nil {
+		t.Errorf("List: %v, %v, %v", infos, bad, err)
+	}
+}
