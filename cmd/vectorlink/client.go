@@ -1,0 +1,225 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+)
+
+// ClientConfig says which server a client command talks to, and as whom. The
+// sources are those of Config, without a file.
+type ClientConfig struct {
+	// Server is the server's address.
+	Server string `name:"server" type:"setting" environ:"VECTORLINK_SERVER" fallback:"http://127.0.0.1:8080" placeholder:"URL" help:"Server to talk to."`
+	// AdminUser and AdminSecret are the credentials it asks for. Without a
+	// secret none are sent.
+	AdminUser   string `name:"admin-user" type:"setting" environ:"VECTORLINK_ADMIN_USER,TDB_SEARCH_ADMIN_USER" fallback:"admin" placeholder:"NAME" help:"User name at the server."`
+	AdminSecret Secret `name:"admin-secret" type:"setting" environ:"VECTORLINK_ADMIN_SECRET,VECTORLINK_ADMIN_PASSWORD,TDB_SEARCH_ADMIN_SECRET" placeholder:"SECRET" help:"Secret at the server."`
+}
+
+const (
+	dialTime  = 5 * time.Second
+	maxAnswer = 256 << 20
+	// maxComplaint bounds what is read of an answer that is no success.
+	maxComplaint = 64 << 10
+)
+
+// client talks to a vectorlink server. It may be used by many goroutines.
+type client struct {
+	server string // without a slash at its end
+	user   string
+	secret Secret
+	http   *http.Client
+}
+
+// connect reads the settings of a client command. It does not talk to the
+// server yet.
+func (p *program) connect(cfg ClientConfig) (*client, error) {
+	var bad complaints
+	p.readSettings(&cfg, "", false, &bad)
+	u, err := url.Parse(cfg.Server)
+	switch {
+	case err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "":
+		bad.add("server: want an address such as http://127.0.0.1:8080")
+	case u.User != nil:
+		bad.add("server: holds a user or password: give them as --admin-user and VECTORLINK_ADMIN_SECRET")
+	case u.RawQuery != "" || u.Fragment != "":
+		bad.add("server: holds a query or fragment")
+	}
+	if err := bad.error(); err != nil {
+		return nil, err
+	}
+	return newClient(cfg.Server, cfg.AdminUser, cfg.AdminSecret), nil
+}
+
+func newClient(server, user string, secret Secret) *client {
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.DialContext = (&net.Dialer{Timeout: dialTime}).DialContext
+	return &client{strings.TrimRight(server, "/"), user, secret, &http.Client{Transport: transport}}
+}
+
+// close lets go of idle connections, so that a server that is stopping does not
+// wait for them.
+func (c *client) close() { c.http.CloseIdleConnections() }
+
+// unreachable says that no answer came from the server.
+type unreachable struct {
+	server string
+	err    error
+}
+
+func (e *unreachable) Error() string {
+	return fmt.Sprintf("no answer from %s: %v (is the server running? --server says where)", e.server, e.err)
+}
+
+func (e *unreachable) Unwrap() []error { return []error{errUpstream, e.err} }
+
+// refused is an answer that is no success.
+type refused struct {
+	status int
+	code   string // the body's code member, if it has one
+	text   string
+}
+
+func (e *refused) Error() string {
+	switch {
+	case e.text == "":
+		return fmt.Sprintf("the server answered %d %s", e.status, http.StatusText(e.status))
+	case e.status == http.StatusUnauthorized:
+		return e.text + ": set VECTORLINK_ADMIN_SECRET (and VECTORLINK_ADMIN_USER)"
+	}
+	return e.text
+}
+
+// Unwrap tells whether the cause lies behind the server, or in its being out of
+// service for the moment.
+func (e *refused) Unwrap() error {
+	switch {
+	case e.code == "source_failed", e.code == "provider_failed",
+		e.status == http.StatusBadGateway, e.status == http.StatusServiceUnavailable, e.status == http.StatusGatewayTimeout:
+		return errUpstream
+	}
+	return errors.New("refused")
+}
+
+// answered is what is kept of a successful answer.
+type answered struct {
+	body   []byte
+	header http.Header
+}
+
+// commit returns the commit that the answer was read from.
+func (a answered) commit() string {
+	_, commit, _ := strings.Cut(a.header.Get("TerminusDB-Data-Version"), ":")
+	return commit
+}
+
+// do sends a request without a body, or with a JSON one, and returns the answer
+// if its status is one of success. Errors are an *unreachable, a *refused, or
+// the context's.
+func (c *client) do(ctx context.Context, method, path string, query url.Values, body any) (answered, error) {
+	address := c.server + path
+	if len(query) > 0 {
+		address += "?" + query.Encode()
+	}
+	var content io.Reader
+	if body != nil {
+		text, err := json.Marshal(body)
+		if err != nil {
+			return answered{}, fmt.Errorf("encode request: %w", err)
+		}
+		content = strings.NewReader(string(text))
+	}
+	req, err := http.NewRequestWithContext(ctx, method, address, content)
+	if err != nil {
+		return answered{}, fmt.Errorf("request: %w", err)
+	}
+	if body != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	if c.secret != "" {
+		req.SetBasicAuth(c.user, string(c.secret))
+	}
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return answered{}, c.lost(ctx, err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode >= 300 {
+		return answered{}, complaint(resp)
+	}
+	data, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
+	if err != nil {
+		return answered{}, c.lost(ctx, err)
+	}
+	if len(data) > maxAnswer {
+		return answered{}, fmt.Errorf("the server's answer is longer than %s", Bytes(maxAnswer))
+	}
+	return answered{data, resp.Header}, nil
+}
+
+// lost returns the error of a request that got no whole answer.
+func (c *client) lost(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	var u *url.Error
+	if errors.As(err, &u) {
+		err = u.Err // the address in it may be long, and is known
+	}
+	return &unreachable{c.server, err}
+}
+
+// complaint reads an answer that is no success.
+func complaint(resp *http.Response) error {
+	e := &refused{status: resp.StatusCode}
+	data, err := io.ReadAll(io.LimitReader(resp.Body, maxComplaint))
+	if err != nil {
+		return e // the status is all there is
+	}
+	switch mediaType, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type")); mediaType {
+	case "application/json":
+		var body struct{ Error, Code string }
+		if json.Unmarshal(data, &body) == nil {
+			e.text, e.code = body.Error, body.Code
+		}
+	case "text/plain":
+		e.text = strings.TrimSpace(string(data))
+	}
+	return e
+}
+
+// get asks for a JSON answer and decodes it into v.
+func (c *client) get(ctx context.Context, path string, query url.Values, v any) (answered, error) {
+	return c.decode(ctx, http.MethodGet, path, query, nil, v)
+}
+
+func (c *client) decode(ctx context.Context, method, path string, query url.Values, body, v any) (answered, error) {
+	a, err := c.do(ctx, method, path, query, body)
+	if err != nil {
+		return a, err
+	}
+	if err := json.Unmarshal(a.body, v); err != nil {
+		return a, fmt.Errorf("%s%s did not answer as a vectorlink server does: %w", c.server, path, err)
+	}
+	return a, nil
+}
+
+// values makes query parameters of names and values; empty values are left out.
+func values(pairs ...string) url.Values {
+	q := make(url.Values)
+	for i := 0; i+1 < len(pairs); i += 2 {
+		if pairs[i+1] != "" {
+			q.Set(pairs[i], pairs[i+1])
+		}
+	}
+	return q
+}

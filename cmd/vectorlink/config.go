@@ -1,0 +1,351 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Config is everything the server can be told. The comments of its fields are
+// the manual.
+//
+// A setting is taken from its flag, else from its environment variable (the
+// first of the tag "environ" that is set and not empty), else from the YAML
+// file named by --config, where its key is the flag's name, else from its
+// default (the tag "fallback"). Whatever is wrong with any of them is reported
+// at once, and nothing starts.
+type Config struct {
+	// Listen is the address that answers HTTP, host:port. A port alone is one
+	// of the loopback address; an empty host means all addresses. Beyond
+	// loopback it takes AdminSecret, or Insecure.
+	Listen Address `name:"listen" short:"p" type:"setting" environ:"VECTORLINK_LISTEN,VECTORLINK_PORT" fallback:"127.0.0.1:8080" placeholder:"HOST:PORT" help:"Address to serve HTTP on."`
+
+	// DataDir is the directory of the store. It is made if need be, and used
+	// by one process at a time.
+	DataDir string `name:"data-dir" aliases:"directory" short:"d" type:"setting" environ:"VECTORLINK_DATA_DIR" fallback:"./data" placeholder:"DIR" help:"Directory of the store."`
+
+	// AdminUser is the user name that clients give with AdminSecret.
+	AdminUser string `name:"admin-user" type:"setting" environ:"VECTORLINK_ADMIN_USER,TDB_SEARCH_ADMIN_USER" fallback:"admin" placeholder:"NAME" help:"User name of clients."`
+
+	// AdminSecret is the password of Basic credentials, and the token of
+	// Bearer ones. Without it everybody who can reach Listen may do
+	// everything. A flag shows in the list of processes: better give it by
+	// environment or file.
+	AdminSecret Secret `name:"admin-secret" type:"setting" environ:"VECTORLINK_ADMIN_SECRET,VECTORLINK_ADMIN_PASSWORD,TDB_SEARCH_ADMIN_SECRET" placeholder:"SECRET" help:"Secret that clients must give."`
+
+	// Insecure allows an address beyond loopback without AdminSecret.
+	Insecure bool `name:"insecure" type:"switch" environ:"VECTORLINK_INSECURE" help:"Serve beyond loopback without a secret."`
+
+	// TerminusDBURL is the document database that commits are pulled from,
+	// such as http://localhost:6363. It holds no user or password. Without it
+	// (and without ContentEndpoint) the server only searches.
+	TerminusDBURL string `name:"terminusdb-url" type:"setting" environ:"VECTORLINK_TERMINUSDB_URL" placeholder:"URL" help:"Document database to pull commits from."`
+
+	// TerminusDBUser asks the document database. The right to read is enough.
+	TerminusDBUser string `name:"terminusdb-user" type:"setting" environ:"VECTORLINK_TERMINUSDB_USER" fallback:"admin" placeholder:"NAME" help:"User at the document database."`
+
+	// TerminusDBPassword goes with TerminusDBUser.
+	TerminusDBPassword Secret `name:"terminusdb-password" type:"setting" environ:"VECTORLINK_TERMINUSDB_PASSWORD" placeholder:"SECRET" help:"Password at the document database."`
+
+	// TerminusDBToken is sent instead of user and password.
+	TerminusDBToken Secret `name:"terminusdb-token" type:"setting" environ:"VECTORLINK_TERMINUSDB_TOKEN" placeholder:"SECRET" help:"Token for the document database, instead of a password."`
+
+	// UserForwardHeader is the header in which a document database behind a
+	// proxy is told the user's name, instead of a password. Whoever can reach
+	// such a database can be anybody.
+	UserForwardHeader string `name:"user-forward-header" short:"u" type:"setting" environ:"VECTORLINK_USER_FORWARD_HEADER,TERMINUSDB_USER_FORWARD_HEADER" placeholder:"HEADER" help:"Insecure user header of the document database."`
+
+	// ContentEndpoint is an address that answers with a commit's operations
+	// ready made, one JSON object a line, as the first VectorLink expected it.
+	// It stands in the place of TerminusDBURL.
+	ContentEndpoint string `name:"terminusdb-content-endpoint" aliases:"content-endpoint" short:"c" type:"setting" environ:"TERMINUSDB_CONTENT_ENDPOINT" placeholder:"URL" help:"Pull ready-made operations from here instead."`
+
+	EmbedConfig
+
+	// PagePoolBytes bounds the memory that holds pages of vectors. Sizes are
+	// bytes, or numbers with KiB, MiB or GiB.
+	PagePoolBytes Bytes `name:"page-pool-bytes" type:"setting" environ:"VECTORLINK_PAGE_POOL_BYTES" fallback:"256MiB" placeholder:"SIZE" help:"Memory for pages of vectors."`
+
+	// IndexPoolBytes bounds the memory that keeps snapshots open after they
+	// were searched.
+	IndexPoolBytes Bytes `name:"index-pool-bytes" type:"setting" environ:"VECTORLINK_INDEX_POOL_BYTES" fallback:"1GiB" placeholder:"SIZE" help:"Memory for open snapshots."`
+
+	// PrometheusPort is where metrics will be served. This version has none
+	// and refuses any port but 0, rather than leave a scraper without answer.
+	PrometheusPort int `name:"prometheus-port" type:"setting" environ:"VECTORLINK_PROMETHEUS_PORT" fallback:"0" placeholder:"PORT" help:"Port of the metrics; not in this version."`
+
+	// SearchReady false has every search answered with 503, so that a load
+	// balancer looks elsewhere while commits are indexed.
+	SearchReady bool `name:"search-ready" type:"switch" environ:"VECTORLINK_SEARCH_READY" fallback:"true" help:"Answer searches; =false refuses them."`
+
+	// LogLevel is the least level that is logged to standard error: debug,
+	// info, warn or error. The log is text on a terminal and JSON elsewhere.
+	LogLevel Level `name:"log-level" type:"setting" environ:"VECTORLINK_LOG_LEVEL" fallback:"info" placeholder:"LEVEL" help:"Least level to log: debug, info, warn or error."`
+}
+
+// EmbedConfig says how texts become vectors. All vectors of a domain are made
+// by the same provider, model and dimension: other settings are refused where a
+// domain has vectors already.
+type EmbedConfig struct {
+	// EmbedProvider is local (the model inside this program), openai,
+	// openai_compatible (any server that speaks the same, at EmbedURL), or
+	// one of the presets that know such a server's address: ollama, vllm,
+	// tei, lmstudio, azure. Left empty it is openai where a key is set,
+	// openai_compatible where only an address is, and local otherwise.
+	EmbedProvider string `name:"embed-provider" type:"setting" environ:"VECTORLINK_EMBED_PROVIDER" placeholder:"NAME" help:"Embedding provider: local, openai, openai_compatible, ollama, vllm, tei, lmstudio or azure."`
+
+	// EmbedURL is the provider's base address, without /v1/embeddings.
+	EmbedURL string `name:"embed-url" type:"setting" environ:"VECTORLINK_EMBED_URL" placeholder:"URL" help:"Base address of the embedding provider."`
+
+	// Model is the model to ask for. Left empty: all-MiniLM-L6-v2 of local,
+	// text-embedding-3-small of openai; the others must be told.
+	Model string `name:"model" type:"setting" environ:"VECTORLINK_MODEL" placeholder:"NAME" help:"Embedding model."`
+
+	// Dim is the length of vectors. 0 takes what the model gives; any other
+	// number is also asked of the provider, which not every one understands.
+	Dim int `name:"dim" type:"setting" environ:"VECTORLINK_DIM" fallback:"0" placeholder:"N" help:"Length of vectors; 0 is the model's own."`
+
+	// EmbedKey is the provider's key.
+	EmbedKey Secret `name:"embed-key" type:"setting" environ:"VECTORLINK_EMBED_KEY,OPENAI_API_KEY,OPENAI_KEY" placeholder:"SECRET" help:"Key of the embedding provider."`
+
+	// EmbedBatchSize is the number of texts asked for at once. Left out it is
+	// 32 of local and 256 of the others.
+	EmbedBatchSize BatchSize `name:"embed-batch-size" type:"setting" environ:"VECTORLINK_EMBED_BATCH_SIZE" placeholder:"N" help:"Texts embedded at once."`
+
+	// TokenizerPath is a tokenizer.json, plain or .bz2, that cuts long texts
+	// for a model whose own tokenizer is not built in.
+	TokenizerPath string `name:"tokenizer-path" type:"setting" environ:"VECTORLINK_TOKENIZER_PATH" placeholder:"FILE" help:"tokenizer.json of another model."`
+}
+
+// The providers of EmbedProvider.
+const (
+	providerLocal      = "local"
+	providerOpenAI     = "openai"
+	providerCompatible = "openai_compatible"
+)
+
+var providers = []string{providerLocal, providerOpenAI, providerCompatible, "ollama", "vllm", "tei", "lmstudio", "azure"}
+
+// What the built-in model is.
+const (
+	localModel = "all-MiniLM-L6-v2"
+	localDim   = 384
+)
+
+// complaints collects what is wrong with the settings.
+type complaints []error
+
+func (c *complaints) add(format string, args ...any) { *c = append(*c, fmt.Errorf(format, args...)) }
+
+// error returns nil without complaints, else one usage error with all of them.
+func (c complaints) error() error {
+	if len(c) == 0 {
+		return nil
+	}
+	return as(errUsage, fmt.Errorf("the configuration is refused:\n%w", indented(c)))
+}
+
+// indented joins errors, a line each.
+func indented(errs []error) error {
+	lines := make([]error, len(errs))
+	for i, err := range errs {
+		lines[i] = fmt.Errorf("  %w", err)
+	}
+	return errors.Join(lines...)
+}
+
+// check adds what is wrong with the settings taken together.
+func (c *Config) check(bad *complaints) {
+	if c.AdminSecret == "" && !c.Insecure && !c.Listen.loopback() {
+		bad.add("listen: %s can be reached by others: set VECTORLINK_ADMIN_SECRET, or --insecure to let everybody in", c.Listen)
+	}
+	if c.DataDir == "" {
+		bad.add("data-dir: must not be empty")
+	}
+	if strings.Contains(c.AdminUser, ":") {
+		bad.add("admin-user: must not contain a colon")
+	}
+	if c.TerminusDBPassword != "" && c.TerminusDBToken != "" {
+		bad.add("terminusdb-password, terminusdb-token: set one, not both")
+	}
+	if c.TerminusDBURL != "" && c.ContentEndpoint != "" {
+		bad.add("terminusdb-url, terminusdb-content-endpoint: set one, not both")
+	}
+	if c.PrometheusPort != 0 {
+		bad.add("prometheus-port: this version serves no metrics; leave it out")
+	}
+	for _, pool := range []struct {
+		key  string
+		size Bytes
+	}{{"page-pool-bytes", c.PagePoolBytes}, {"index-pool-bytes", c.IndexPoolBytes}} {
+		if pool.size < minPool {
+			bad.add("%s: %s is less than %s", pool.key, pool.size, Bytes(minPool))
+		}
+	}
+	c.EmbedConfig.check(bad)
+}
+
+// minPool is the least size of a pool: it must hold a few of its things.
+const minPool = 1 << 20
+
+// check fills the provider in and adds what is wrong with its settings.
+func (c *EmbedConfig) check(bad *complaints) {
+	switch {
+	case c.EmbedProvider != "":
+	case c.EmbedKey != "":
+		c.EmbedProvider = providerOpenAI
+	case c.EmbedURL != "":
+		c.EmbedProvider = providerCompatible
+	default:
+		c.EmbedProvider = providerLocal
+	}
+	if !slices.Contains(providers, c.EmbedProvider) {
+		bad.add("embed-provider: %q is none of %s", c.EmbedProvider, strings.Join(providers, ", "))
+		return
+	}
+	if c.EmbedBatchSize == 0 { // the default depends on the provider
+		c.EmbedBatchSize = 256
+		if c.EmbedProvider == providerLocal {
+			c.EmbedBatchSize = 32
+		}
+	}
+	if c.Dim < 0 {
+		bad.add("dim: %d is negative", c.Dim)
+	}
+	if c.EmbedProvider != providerLocal {
+		return
+	}
+	if c.Model == "" {
+		c.Model = localModel
+	}
+	if c.Dim == 0 {
+		c.Dim = localDim
+	}
+	if c.Model != localModel {
+		bad.add("model: the provider local has %s alone", localModel)
+	}
+	if c.Dim != localDim && c.Dim > 0 {
+		bad.add("dim: the model of the provider local makes vectors of %d", localDim)
+	}
+	if c.TokenizerPath != "" {
+		bad.add("tokenizer-path: the provider local has its own tokenizer")
+	}
+}
+
+// Address is a host and a port.
+type Address string
+
+// UnmarshalText takes host:port, :port or a port alone.
+func (a *Address) UnmarshalText(text []byte) error {
+	s := string(text)
+	if _, err := strconv.ParseUint(s, 10, 16); err == nil {
+		*a = Address(net.JoinHostPort("127.0.0.1", s))
+		return nil
+	}
+	_, port, err := net.SplitHostPort(s)
+	if err != nil {
+		return errors.New("is not host:port")
+	}
+	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
+		return errors.New("has no port between 0 and 65535")
+	}
+	*a = Address(s)
+	return nil
+}
+
+// loopback reports whether only this machine can reach the address.
+func (a Address) loopback() bool {
+	host, _, _ := net.SplitHostPort(string(a))
+	return host == "localhost" || net.ParseIP(host).IsLoopback()
+}
+
+// Level is the name of a log level.
+type Level string
+
+var levels = map[Level]slog.Level{
+	"debug": slog.LevelDebug, "info": slog.LevelInfo, "warn": slog.LevelWarn, "error": slog.LevelError,
+}
+
+// UnmarshalText takes the names that levels has.
+func (l *Level) UnmarshalText(text []byte) error {
+	if _, ok := levels[Level(text)]; !ok {
+		return errors.New("is none of debug, info, warn, error")
+	}
+	*l = Level(text)
+	return nil
+}
+
+// BatchSize is a number of texts in one request to a provider.
+type BatchSize int
+
+const maxBatchSize = 2048
+
+// UnmarshalText takes a number between 1 and maxBatchSize.
+func (b *BatchSize) UnmarshalText(text []byte) error {
+	n, err := strconv.Atoi(string(text))
+	if err != nil || n < 1 || n > maxBatchSize {
+		return fmt.Errorf("is not a number between 1 and %d", maxBatchSize)
+	}
+	*b = BatchSize(n)
+	return nil
+}
+
+// Bytes is a size.
+type Bytes int64
+
+var byteUnits = []struct {
+	name string
+	size Bytes
+}{{"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10}}
+
+// UnmarshalText takes a number of bytes, KiB, MiB or GiB.
+func (b *Bytes) UnmarshalText(text []byte) error {
+	s, unit := strings.TrimSpace(string(text)), Bytes(1)
+	for _, u := range byteUnits {
+		if rest, ok := strings.CutSuffix(s, u.name); ok {
+			s, unit = strings.TrimSpace(rest), u.size
+			break
+		}
+	}
+	n, err := strconv.ParseInt(s, 10, 64)
+	if err != nil || n < 0 || Bytes(n) > 1<<50/unit {
+		return errors.New("is not a size such as 1073741824, 256MiB or 1GiB")
+	}
+	*b = Bytes(n) * unit
+	return nil
+}
+
+// String writes the size in the largest unit that divides it.
+func (b Bytes) String() string {
+	for _, u := range byteUnits {
+		if b != 0 && b%u.size == 0 {
+			return strconv.FormatInt(int64(b/u.size), 10) + u.name
+		}
+	}
+	return strconv.FormatInt(int64(b), 10)
+}
+
+// Secret is a password or key. It prints as *** wherever it is formatted,
+// logged or encoded; convert it to string to use it.
+type Secret string
+
+// String returns *** for any secret but the empty one.
+func (s Secret) String() string {
+	if s == "" {
+		return ""
+	}
+	return "***"
+}
+
+// GoString keeps %#v from printing the secret.
+func (s Secret) GoString() string { return strconv.Quote(s.String()) }
+
+// MarshalText keeps encoders from writing the secret.
+func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// LogValue keeps loggers from writing the secret.
+func (s Secret) LogValue() slog.Value { return slog.StringValue(s.String()) }

@@ -1,0 +1,228 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"unicode/utf8"
+
+	"github.com/vectorlink/vectorlink/embed"
+	"github.com/vectorlink/vectorlink/indexer"
+)
+
+// embedder returns the embedder that the settings choose.
+func (c *EmbedConfig) embedder(log *slog.Logger) (indexer.Embedder, error) {
+	local, err := embed.Local(0)
+	if err != nil {
+		return nil, err
+	}
+	return sized{local, int(c.EmbedBatchSize)}, nil
+}
+
+// sized is an embedder whose batches have another size.
+type sized struct {
+	indexer.Embedder
+	batch int
+}
+
+// Batch returns the number of texts of a call.
+func (s sized) Batch() int { return s.batch }
+
+// embedCmd turns texts into vectors.
+type embedCmd struct {
+	ConfigFile string `name:"config" placeholder:"FILE" help:"YAML file of settings, under the names of their flags (VECTORLINK_CONFIG)."`
+	Role       string `enum:"document,query,clustering,classification" default:"document" help:"What the texts are to the model: document, query, clustering or classification."`
+	EmbedConfig
+}
+
+// Help is shown by embed --help.
+func (c *embedCmd) Help() string {
+	return `Every line of standard input is a JSON string or an object {"text":"..."}.
+Every line of standard output is {"index":0,"embedding":[...]}, in the same
+order, with vectors of unit length. A text that the provider refuses has the
+member "error" instead, and the command then ends with 1.`
+}
+
+// roles are the names of the roles.
+var roles = map[string]indexer.Role{
+	"document": indexer.RoleDocument, "query": indexer.RoleQuery,
+	"clustering": indexer.RoleClustering, "classification": indexer.RoleClassification,
+}
+
+// maxLine bounds a line of standard input.
+const maxLine = 8 << 20
+
+// embedded is a line of output.
+type embedded struct {
+	Index     int       `json:"index"`
+	Embedding []float32 `json:"embedding,omitempty"`
+	Error     string    `json:"error,omitempty"`
+}
+
+// Run runs the command.
+func (c *embedCmd) Run(ctx context.Context, p *program) error {
+	var bad complaints
+	// The whole configuration is read, so that a server's file serves here,
+	// but only this part of it needs to make sense.
+	var cfg Config
+	p.readSettings(&cfg, p.configFile(c.ConfigFile), true, &bad)
+	if len(bad) == 0 {
+		cfg.EmbedConfig.check(&bad)
+	}
+	e, err := cfg.embedder(p.logger("warn"))
+	if err != nil {
+		bad = append(bad, err)
+	}
+	if err := bad.error(); err != nil {
+		return err
+	}
+	out := bufio.NewWriter(p.stdout)
+	done, refused := 0, 0
+	for batch, err := range batches(ctx, p.stdin, e.Batch()) {
+		if err != nil {
+			return err
+		}
+		n, err := embedBatch(ctx, e, roles[c.Role], batch, done, out)
+		if err != nil {
+			return err
+		}
+		if err := out.Flush(); err != nil {
+			return fmt.Errorf("write result: %w", err)
+		}
+		done, refused = done+len(batch), refused+n
+	}
+	if refused > 0 {
+		return fmt.Errorf("%s refused", count(refused, "text"))
+	}
+	return nil
+}
+
+// embedBatch writes a line for every text and returns how many were refused.
+// The first text has the given index.
+func embedBatch(ctx context.Context, e indexer.Embedder, role indexer.Role, texts []string, index int, out io.Writer) (int, error) {
+	vectors, err := e.Embed(ctx, role, texts)
+	var refused *indexer.RefusedError
+	if errors.As(err, &refused) {
+		err = nil
+	}
+	if err != nil {
+		if errors.Is(err, indexer.ErrProvider) {
+			err = as(errUpstream, err)
+		}
+		return 0, err
+	}
+	n := 0
+	for i, v := range vectors {
+		line := embedded{Index: index + i, Embedding: v}
+		if refused != nil && refused.Texts[i] != nil {
+			line.Embedding, line.Error = nil, refused.Texts[i].Error()
+			n++
+		}
+		if err := printJSON(out, line); err != nil {
+			return n, err
+		}
+	}
+	return n, nil
+}
+
+// batches yields the texts of r, n at a time.
+func batches(ctx context.Context, r io.Reader, n int) func(yield func([]string, error) bool) {
+	return func(yield func([]string, error) bool) {
+		type item struct {
+			text string
+			err  error
+		}
+		items := make(chan item)
+		stop := make(chan struct{})
+		defer close(stop)
+		// A read cannot be interrupted. When ctx ends first, this goroutine
+		// ends with its read or with the process.
+		go func() {
+			defer close(items)
+			for text, err := range texts(r) {
+				select {
+				case items <- item{text, err}:
+				case <-stop:
+					return
+				}
+			}
+		}()
+		var batch []string
+		for {
+			select {
+			case <-ctx.Done():
+				yield(nil, context.Cause(ctx))
+				return
+			case it, ok := <-items:
+				if it.err != nil {
+					yield(nil, it.err)
+					return
+				}
+				if ok {
+					batch = append(batch, it.text)
+				}
+				if len(batch) == n || !ok && len(batch) > 0 {
+					if !yield(batch, nil) {
+						return
+					}
+					batch = nil
+				}
+				if !ok {
+					return
+				}
+			}
+		}
+	}
+}
+
+// texts yields the texts of r, one of each line; lines of white space alone are
+// passed over.
+func texts(r io.Reader) func(yield func(string, error) bool) {
+	return func(yield func(string, error) bool) {
+		lines := bufio.NewScanner(r)
+		lines.Buffer(nil, maxLine)
+		number := 0
+		for lines.Scan() {
+			number++
+			line := bytes.TrimSpace(lines.Bytes())
+			if len(line) == 0 {
+				continue
+			}
+			text, err := parseText(line)
+			if err != nil {
+				err = fmt.Errorf("line %d: %w", number, err)
+			}
+			if !yield(text, err) || err != nil {
+				return
+			}
+		}
+		if err := lines.Err(); err != nil {
+			yield("", fmt.Errorf("line %d: %w", number+1, err))
+		}
+	}
+}
+
+// parseText takes a text out of a line.
+func parseText(line []byte) (string, error) {
+	if !utf8.Valid(line) {
+		return "", errors.New("not valid UTF-8")
+	}
+	var text *string
+	if line[0] == '{' {
+		var object struct{ Text *string }
+		if err := json.Unmarshal(line, &object); err != nil {
+			return "", errors.New(`not a JSON string or an object {"text":"..."}`)
+		}
+		if text = object.Text; text == nil {
+			return "", errors.New(`no member "text"`)
+		}
+	} else if err := json.Unmarshal(line, &text); err != nil || text == nil {
+		return "", errors.New(`not a JSON string or an object {"text":"..."}`)
+	}
+	return *text, nil
+}

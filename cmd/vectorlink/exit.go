@@ -1,0 +1,59 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+)
+
+// The exit codes, which scripts rely on. 6 is kept for duplicates over a
+// threshold, which no command reports yet.
+const (
+	exitDone     = 0
+	exitFailed   = 1
+	exitUsage    = 2
+	exitSkipped  = 3 // done, but documents were skipped (index --fail-on-skipped)
+	exitUpstream = 4 // a server, document database or embedding provider could not be reached
+	exitDamage   = 5 // verify found damage
+)
+
+// What decides the exit code of an error; every other error is exitFailed.
+var (
+	errUsage    = errors.New("usage")
+	errSkipped  = errors.New("documents were skipped")
+	errUpstream = errors.New("upstream")
+	errDamage   = errors.New("damage found")
+	// errSaid marks an error whose text has been printed already.
+	errSaid = errors.New("said")
+)
+
+// exitCode returns the exit code of a command that ended with err.
+func exitCode(err error) int {
+	switch {
+	case err == nil:
+		return exitDone
+	case errors.Is(err, errUsage):
+		return exitUsage
+	case errors.Is(err, errSkipped):
+		return exitSkipped
+	case errors.Is(err, errUpstream):
+		return exitUpstream
+	case errors.Is(err, errDamage):
+		return exitDamage
+	}
+	return exitFailed
+}
+
+// marked is an error of a kind that its text does not show.
+type marked struct {
+	kind error
+	err  error
+}
+
+func (m *marked) Error() string   { return m.err.Error() }
+func (m *marked) Unwrap() []error { return []error{m.kind, m.err} }
+
+// as gives err the kind that decides its exit code.
+func as(kind, err error) error { return &marked{kind, err} }
+
+// usage returns an error about how the command was called.
+func usage(format string, args ...any) error { return as(errUsage, fmt.Errorf(format, args...)) }

@@ -1,0 +1,150 @@
+// Command vectorlink keeps a searchable snapshot of every commit of a document
+// database, and is the client of its own server.
+//
+// Without an argument it serves. Everything a command needs of the outside
+// (arguments, environment, standard streams, signals as a context) is handed to
+// run, which returns the exit code; nothing beneath it ends the process. What a
+// program reads goes to standard output, everything for people beside it to
+// standard error.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"reflect"
+	"strings"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	// The first signal asks for an orderly end; a second one is not caught
+	// any more and ends the process at once.
+	context.AfterFunc(ctx, stop)
+	os.Exit(run(ctx, os.Args[1:], os.Environ(), os.Stdin, os.Stdout, os.Stderr))
+}
+
+// grammar is the command line. Kong turns its fields into commands and flags.
+type grammar struct {
+	JSON bool `name:"json" help:"Print results as JSON on standard output."`
+
+	Serve      serveCmd      `cmd:"" default:"withargs" help:"Serve the HTTP API (the default)."`
+	Demo       demoCmd       `cmd:"" help:"Index and search a small Star Wars database, all in this process."`
+	Index      indexCmd      `cmd:"" help:"Have the server index a commit."`
+	Search     searchCmd     `cmd:"" help:"Search a commit for a text."`
+	Similar    similarCmd    `cmd:"" help:"List the documents nearest to a document or a text."`
+	Duplicates duplicatesCmd `cmd:"" help:"List pairs of documents that are nearly the same."`
+	Status     statusCmd     `cmd:"" help:"Show what the server has indexed."`
+	Verify     verifyCmd     `cmd:"" help:"Check every file of a data directory. No server is needed."`
+	Embed      embedCmd      `cmd:"" help:"Turn texts on standard input into vectors on standard output."`
+	Version    versionCmd    `cmd:"" help:"Print the version."`
+}
+
+// program is what every command is given.
+type program struct {
+	environ []string
+	stdin   io.Reader
+	stdout  io.Writer
+	stderr  io.Writer
+	json    bool
+	// flags holds the settings given as flags, as they were written.
+	flags map[string]string
+}
+
+// run runs one command line and returns the exit code. The end of ctx asks for
+// an orderly stop.
+func run(ctx context.Context, args, environ []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	p := &program{environ: environ, stdin: stdin, stdout: stdout, stderr: stderr, flags: make(map[string]string)}
+	var g grammar
+	helped := false
+	parser, err := kong.New(&g,
+		kong.Name("vectorlink"),
+		kong.Description("A versioned vector sidecar for document databases."),
+		kong.Writers(stdout, stderr),
+		kong.Exit(func(int) { helped = true }), // called after --help was printed
+		kong.NamedMapper("setting", settingMapper{p.flags, false}),
+		kong.NamedMapper("switch", settingMapper{p.flags, true}),
+		kong.ValueFormatter(settingHelp),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true}),
+		kong.BindTo(ctx, (*context.Context)(nil)),
+		kong.Bind(p),
+	)
+	if err != nil {
+		return p.report(fmt.Errorf("command line: %w", err))
+	}
+	kctx, err := parser.Parse(args)
+	if helped {
+		return exitDone
+	}
+	if err != nil {
+		return p.report(usage("%w\nRun \"vectorlink --help\" for the commands and their flags.", err))
+	}
+	p.json = g.JSON
+	return p.report(kctx.Run())
+}
+
+// report prints the error, if any, and returns its exit code.
+func (p *program) report(err error) int {
+	if err == nil {
+		return exitDone
+	}
+	if !errors.Is(err, errSaid) {
+		fmt.Fprintf(p.stderr, "vectorlink: %v\n", err)
+	}
+	return exitCode(err)
+}
+
+// lookup returns an environment variable; an empty one counts as not set.
+func (p *program) lookup(name string) string {
+	for _, kv := range p.environ {
+		if k, v, ok := strings.Cut(kv, "="); ok && k == name {
+			return v
+		}
+	}
+	return ""
+}
+
+// settingMapper keeps a flag's text for the configuration to decode beside what
+// file and environment say, so that all complaints come at once.
+type settingMapper struct {
+	flags    map[string]string
+	isSwitch bool
+}
+
+// IsBool tells kong that the flag needs no value.
+func (m settingMapper) IsBool() bool { return m.isSwitch }
+
+// Decode takes the flag's value off the command line.
+func (m settingMapper) Decode(ctx *kong.DecodeContext, _ reflect.Value) error {
+	if m.isSwitch && ctx.Scan.Peek().Type != kong.FlagValueToken {
+		m.flags[ctx.Value.Name] = "true"
+		return nil
+	}
+	token, err := ctx.Scan.PopValue("value")
+	if err != nil {
+		return err
+	}
+	m.flags[ctx.Value.Name] = fmt.Sprint(token.Value)
+	return nil
+}
+
+// settingHelp adds a setting's default and environment variables to its help.
+func settingHelp(v *kong.Value) string {
+	var notes []string
+	if d := v.Tag.Get("fallback"); d != "" {
+		notes = append(notes, "default "+d)
+	}
+	if env := v.Tag.Get("environ"); env != "" {
+		notes = append(notes, strings.ReplaceAll(env, ",", ", "))
+	}
+	if len(notes) == 0 {
+		return kong.DefaultHelpValueFormatter(v)
+	}
+	return strings.TrimSuffix(v.Help, ".") + " (" + strings.Join(notes, "; ") + ")."
+}

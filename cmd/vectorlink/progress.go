@@ -1,0 +1,141 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/vbauerster/mpb/v8"
+	"github.com/vbauerster/mpb/v8/decor"
+	"golang.org/x/term"
+)
+
+// isTerminal reports whether a stream is one that people look at.
+func isTerminal(stream any) bool {
+	f, ok := stream.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+// progress shows how far one piece of work is.
+type progress interface {
+	// update takes the share done, 0 to 100, and what else is worth telling.
+	// A share below an earlier one is taken for that.
+	update(percent float64, note string)
+	// end shows the last state; done says whether the work was finished.
+	end(done bool)
+}
+
+// newProgress returns a live bar where w is a terminal, and lines elsewhere.
+func newProgress(w io.Writer, label string) progress {
+	if isTerminal(w) {
+		return newBar(w, label)
+	}
+	return newLines(w, label, time.Now)
+}
+
+// barTotal is the length of a bar: tenths of a per cent.
+const barTotal = 1000
+
+// bar is a progress of one moving line.
+type bar struct {
+	group *mpb.Progress
+	bar   *mpb.Bar
+	note  atomic.Pointer[string]
+}
+
+func newBar(w io.Writer, label string) *bar {
+	b := &bar{group: mpb.New(mpb.WithOutput(w), mpb.WithWidth(32))}
+	b.note.Store(new(string))
+	b.bar = b.group.AddBar(barTotal,
+		mpb.PrependDecorators(decor.Name(label+" ")),
+		mpb.AppendDecorators(
+			decor.Percentage(decor.WCSyncSpace),
+			decor.Name("  "),
+			decor.Elapsed(decor.ET_STYLE_GO),
+			decor.Any(func(decor.Statistics) string { return "  " + *b.note.Load() }),
+		),
+	)
+	return b
+}
+
+func (b *bar) update(percent float64, note string) {
+	b.note.Store(&note)
+	// The bar completes itself at its total: that is for end to do.
+	b.bar.SetCurrent(min(max(int64(percent*barTotal/100), b.bar.Current()), barTotal-1))
+}
+
+func (b *bar) end(done bool) {
+	if done {
+		b.bar.SetCurrent(barTotal)
+	} else {
+		b.bar.Abort(false)
+	}
+	b.group.Wait()
+}
+
+// Lines are written no faster than linePause, and no slower than lineQuiet so
+// that a log shows the work is alive.
+const (
+	linePause = time.Second
+	lineQuiet = 10 * time.Second
+)
+
+// lines is a progress of plain lines.
+type lines struct {
+	w     io.Writer
+	label string
+	now   func() time.Time
+	start time.Time
+
+	mu      sync.Mutex // guards below
+	last    time.Time  // of the latest line, or of the start
+	shown   string     // its text without the time
+	percent float64
+}
+
+func newLines(w io.Writer, label string, now func() time.Time) *lines {
+	start := now()
+	return &lines{w: w, label: label, now: now, start: start, last: start}
+}
+
+func (l *lines) update(percent float64, note string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.percent = max(l.percent, percent)
+	now := l.now()
+	text := fmt.Sprintf("%5.1f %%", l.percent)
+	since := now.Sub(l.last)
+	if since < linePause || text == l.shown && since < lineQuiet {
+		return
+	}
+	l.write(now, text, note)
+}
+
+// write writes a line. Called with l.mu held.
+func (l *lines) write(now time.Time, text, note string) {
+	l.last, l.shown = now, text
+	if note != "" {
+		note = "  " + note
+	}
+	fmt.Fprintf(l.w, "%s  %s  %s%s\n", l.label, text, seconds(now.Sub(l.start)), note)
+}
+
+func (l *lines) end(done bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if done {
+		l.write(l.now(), "100.0 %", "")
+	}
+}
+
+// seconds writes a duration in seconds, as precisely as a reader cares.
+func seconds(d time.Duration) string {
+	s := d.Seconds()
+	if s < 10 {
+		return fmt.Sprintf("%.1f s", s)
+	}
+	return fmt.Sprintf("%.0f s", s)
+}

@@ -1,0 +1,180 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+)
+
+// Where chooses what a search reads.
+type Where struct {
+	Domain string `required:"" placeholder:"ORG/DB" help:"Database, as org/db."`
+	Commit string `xor:"ref" required:"" placeholder:"ID" help:"Commit to read."`
+	Branch string `xor:"ref" required:"" placeholder:"NAME" help:"Read the last indexed commit of this branch."`
+}
+
+// Narrow restricts what a search returns.
+type Narrow struct {
+	Count int      `default:"10" placeholder:"N" help:"Most hits to list, 1 to 1000 (default 10)."`
+	Type  []string `placeholder:"CLASS" sep:"none" help:"Only documents of this class; may be given again."`
+}
+
+// searchCmd searches a commit for a text.
+type searchCmd struct {
+	ClientConfig
+	Where
+	Narrow
+	Query string `arg:"" help:"Text to search for."`
+}
+
+// Run runs the command.
+func (c *searchCmd) Run(ctx context.Context, p *program) error {
+	return p.hits(ctx, c.ClientConfig, "/search", map[string]any{"q": c.Query, "mode": "vector"}, c.Where, c.Narrow)
+}
+
+// similarCmd lists the neighbours of a document or a text.
+type similarCmd struct {
+	ClientConfig
+	Where
+	Narrow
+	ID   string `name:"id" xor:"source" required:"" placeholder:"IRI" help:"Document whose neighbours to list, by its full id."`
+	Text string `xor:"source" required:"" placeholder:"TEXT" help:"Text to take as if it were a document's."`
+}
+
+// Run runs the command.
+func (c *similarCmd) Run(ctx context.Context, p *program) error {
+	body := map[string]any{"id": c.ID}
+	if c.ID == "" {
+		body = map[string]any{"text": c.Text}
+	}
+	return p.hits(ctx, c.ClientConfig, "/similar", body, c.Where, c.Narrow)
+}
+
+// hit is one found document.
+type hit struct {
+	ID       string  `json:"id"`
+	Distance float64 `json:"distance"`
+	Chunk    struct {
+		Index   int    `json:"index"`
+		Count   int    `json:"count"`
+		Snippet string `json:"snippet"`
+	} `json:"chunk"`
+}
+
+// found is what search and similar print with --json.
+type found struct {
+	Commit string `json:"commit"` // the one that was read
+	Hits   []hit  `json:"hits"`
+}
+
+// hits asks for hits and prints them.
+func (p *program) hits(ctx context.Context, cfg ClientConfig, path string, body map[string]any, in Where, only Narrow) error {
+	cl, err := p.connect(cfg)
+	if err != nil {
+		return err
+	}
+	defer cl.close()
+	body["domain"], body["count"], body["snippet"] = in.Domain, only.Count, true
+	if in.Commit != "" {
+		body["commit"] = in.Commit
+	} else {
+		body["branch"] = in.Branch
+	}
+	if len(only.Type) > 0 {
+		body["doc_type"] = only.Type
+	}
+	res, err := cl.find(ctx, path, body)
+	if err != nil {
+		return err
+	}
+	if p.json {
+		return printJSON(p.stdout, res)
+	}
+	return p.printHits(res)
+}
+
+// find asks /search or /similar.
+func (c *client) find(ctx context.Context, path string, body map[string]any) (found, error) {
+	res := found{Hits: []hit{}}
+	a, err := c.decode(ctx, http.MethodPost, path, nil, body, &res.Hits)
+	res.Commit = a.commit()
+	return res, err
+}
+
+// snippetWidth is how much of a document's text people see.
+const snippetWidth = 120
+
+func (p *program) printHits(res found) error {
+	paint := p.paint(p.stdout)
+	if len(res.Hits) == 0 {
+		fmt.Fprintf(p.stdout, "no hits at commit %s\n", plainText(res.Commit))
+		return nil
+	}
+	fmt.Fprintln(p.stdout, paint.dim(count(len(res.Hits), "hit")+" at commit "+plainText(res.Commit)))
+	for _, h := range res.Hits {
+		fmt.Fprintf(p.stdout, "%.4f  %s\n", h.Distance, paint.bold(plainText(h.ID)))
+		if h.Chunk.Snippet != "" {
+			fmt.Fprintf(p.stdout, "        %s\n", paint.dim(clip(h.Chunk.Snippet, snippetWidth)))
+		}
+	}
+	return nil
+}
+
+// duplicatesCmd lists pairs of near-equal documents.
+type duplicatesCmd struct {
+	ClientConfig
+	Where
+	Threshold float64  `default:"0" placeholder:"D" help:"Largest distance to list, from 0 (the same text, the default) to 1."`
+	Count     int      `placeholder:"N" help:"Most pairs to list, 1 to 1000 (default all)."`
+	Type      []string `placeholder:"CLASS" sep:"none" help:"Only documents of this class; may be given again."`
+}
+
+// group is a set of near-equal documents.
+type group struct {
+	Group []struct {
+		ID string `json:"id"`
+	} `json:"group"`
+	Distance float64 `json:"distance"`
+}
+
+// Run runs the command.
+func (c *duplicatesCmd) Run(ctx context.Context, p *program) error {
+	cl, err := p.connect(c.ClientConfig)
+	if err != nil {
+		return err
+	}
+	defer cl.close()
+	q := values("domain", c.Domain, "commit", c.Commit, "branch", c.Branch,
+		"threshold", strconv.FormatFloat(c.Threshold, 'g', -1, 64))
+	if c.Count != 0 {
+		q.Set("count", strconv.Itoa(c.Count))
+	}
+	q["doc_type"] = c.Type
+	res := struct {
+		Commit string  `json:"commit"`
+		Groups []group `json:"groups"`
+	}{Groups: []group{}}
+	a, err := cl.get(ctx, "/duplicates", q, &res.Groups)
+	if err != nil {
+		return err
+	}
+	res.Commit = a.commit()
+	if p.json {
+		return printJSON(p.stdout, res)
+	}
+	if len(res.Groups) == 0 {
+		fmt.Fprintf(p.stdout, "no duplicates within %g at commit %s\n", c.Threshold, plainText(res.Commit))
+		return nil
+	}
+	fmt.Fprintln(p.stdout, p.paint(p.stdout).dim(count(len(res.Groups), "pair")+" at commit "+plainText(res.Commit)))
+	for _, g := range res.Groups {
+		ids := make([]string, len(g.Group))
+		for i, m := range g.Group {
+			ids[i] = plainText(m.ID)
+		}
+		fmt.Fprintf(p.stdout, "%.4f  %s\n", g.Distance, strings.Join(ids, "  "))
+	}
+	return nil
+}

@@ -1,0 +1,181 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"time"
+
+	"github.com/vectorlink/vectorlink/api"
+	"github.com/vectorlink/vectorlink/docdb"
+	"github.com/vectorlink/vectorlink/indexer"
+	"github.com/vectorlink/vectorlink/templates"
+)
+
+// serveCmd serves the HTTP API.
+type serveCmd struct {
+	ConfigFile  string `name:"config" placeholder:"FILE" help:"YAML file of settings, under the names of their flags (VECTORLINK_CONFIG)."`
+	PrintConfig bool   `help:"Print the settings and where each comes from, and exit."`
+	Config
+}
+
+// stopTime is how long stopping may take, from the signal to the end. What is
+// open then is cut off.
+const stopTime = 9500 * time.Millisecond
+
+// Run runs the command.
+func (c *serveCmd) Run(ctx context.Context, p *program) error {
+	var bad complaints
+	cfg, rows := p.readConfig(c.ConfigFile, &bad)
+	log := p.logger(cfg.LogLevel)
+	source, err := cfg.source(log)
+	if err != nil {
+		bad = append(bad, err)
+	}
+	embedder, err := cfg.embedder(log)
+	if err != nil {
+		bad = append(bad, err)
+	}
+	if err := bad.error(); err != nil {
+		return err
+	}
+	if c.PrintConfig {
+		if p.json {
+			return printJSON(p.stdout, rows)
+		}
+		printSettings(p.stdout, rows)
+		return nil
+	}
+	return serve(ctx, cfg, source, embedder, log)
+}
+
+// readConfig reads all settings of the server and checks them.
+func (p *program) readConfig(file string, bad *complaints) (Config, []effective) {
+	var cfg Config
+	rows := p.readSettings(&cfg, p.configFile(file), true, bad)
+	if len(*bad) == 0 { // what could not be read is not worth comparing
+		cfg.check(bad)
+	}
+	show(&cfg, rows)
+	return cfg, rows
+}
+
+// configFile returns the name of the settings' file, or "".
+func (p *program) configFile(flag string) string {
+	if flag != "" {
+		return flag
+	}
+	return p.lookup("VECTORLINK_CONFIG")
+}
+
+// logger logs to standard error: text for people, JSON for programs.
+func (p *program) logger(level Level) *slog.Logger {
+	return newLogger(p.stderr, levels[level])
+}
+
+func newLogger(w io.Writer, level slog.Level) *slog.Logger {
+	opts := &slog.HandlerOptions{Level: level}
+	if isTerminal(w) {
+		return slog.New(slog.NewTextHandler(w, opts))
+	}
+	return slog.New(slog.NewJSONHandler(w, opts))
+}
+
+// source returns what commits are pulled from; nil when nothing is configured.
+func (c *Config) source(log *slog.Logger) (indexer.Source, error) {
+	switch {
+	case c.TerminusDBURL != "":
+		return asSource(docdb.NewClient(docdb.Config{
+			URL:           c.TerminusDBURL,
+			User:          c.TerminusDBUser,
+			Password:      docdb.Secret(c.TerminusDBPassword),
+			Token:         docdb.Secret(c.TerminusDBToken),
+			ForwardHeader: c.UserForwardHeader,
+			Logger:        log,
+		}))
+	case c.ContentEndpoint != "":
+		return asSource(docdb.NewContentSource(docdb.ContentConfig{
+			Endpoint:      c.ContentEndpoint,
+			ForwardHeader: c.UserForwardHeader,
+			User:          c.TerminusDBUser,
+		}))
+	}
+	return nil, nil
+}
+
+// asSource keeps a nil pointer from becoming a Source that is not nil.
+func asSource[S indexer.Source](s S, err error) (indexer.Source, error) {
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// api returns the settings of the HTTP side.
+func (c *Config) api(log *slog.Logger) api.Config {
+	return api.Config{
+		User:        c.AdminUser,
+		Secret:      api.Secret(c.AdminSecret),
+		Insecure:    c.Insecure,
+		SearchReady: c.SearchReady,
+		Logger:      log,
+		Version:     version,
+	}
+}
+
+// serve serves until ctx ends.
+func serve(ctx context.Context, cfg Config, source indexer.Source, embedder indexer.Embedder, log *slog.Logger) (err error) {
+	st, err := claim(cfg.DataDir)
+	if err != nil {
+		return err
+	}
+	// Stopping has one deadline, which begins with the signal.
+	stopping, cancel := deadlineAfter(ctx, stopTime)
+	defer cancel()
+	defer func() { err = errors.Join(err, st.close(stopping, log)) }()
+
+	web := cfg.api(log)
+	listener, err := api.Listen(web, string(cfg.Listen))
+	if err != nil {
+		return err
+	}
+	err = st.open(cfg.DataDir, indexer.Config{
+		Source:            source,
+		Embedder:          embedder,
+		Renderer:          templates.New(templates.Limits{}),
+		PagePoolBytes:     int64(cfg.PagePoolBytes),
+		SnapshotPoolBytes: int64(cfg.IndexPoolBytes),
+		Logger:            log,
+	})
+	if err != nil {
+		return errors.Join(err, listener.Close())
+	}
+	log.Info("listening", "addr", listener.Addr().String(), "data", cfg.DataDir,
+		"provider", cfg.EmbedProvider, "fingerprint", embedder.Fingerprint(), "version", version)
+	if source == nil {
+		log.Warn("no document source: nothing can be indexed; set VECTORLINK_TERMINUSDB_URL")
+	}
+	if cfg.AdminSecret == "" && cfg.Insecure {
+		log.Warn("everybody who reaches this address may do everything: no VECTORLINK_ADMIN_SECRET is set")
+	}
+	err = api.Serve(ctx, listener, api.New(web, st), log)
+	log.Info("stopped accepting", "cause", fmt.Sprint(context.Cause(ctx)))
+	return err
+}
+
+// deadlineAfter returns a context that outlives ctx by d.
+func deadlineAfter(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
+	out, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
+	var timer *time.Timer
+	stop := context.AfterFunc(ctx, func() {
+		timer = time.AfterFunc(d, func() { cancel(context.DeadlineExceeded) })
+	})
+	return out, func() {
+		if !stop() && timer != nil {
+			timer.Stop()
+		}
+		cancel(nil)
+	}
+}

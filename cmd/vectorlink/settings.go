@@ -1,0 +1,316 @@
+package main
+
+import (
+	"encoding"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"reflect"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/knadh/koanf/parsers/yaml"
+	"github.com/knadh/koanf/providers/confmap"
+	"github.com/knadh/koanf/providers/env/v2"
+	"github.com/knadh/koanf/v2"
+)
+
+// setting is one field of a configuration struct.
+type setting struct {
+	key      string   // the flag's name, and the file's key
+	environ  []string // its variables, the first that is set counts
+	fallback string
+	value    reflect.Value
+}
+
+// settingsOf lists the settings of a struct, those of embedded structs
+// included.
+func settingsOf(v reflect.Value) []setting {
+	var list []setting
+	for _, f := range reflect.VisibleFields(v.Type()) {
+		tag := f.Tag.Get("type")
+		if tag != "setting" && tag != "switch" {
+			continue
+		}
+		s := setting{key: f.Tag.Get("name"), fallback: f.Tag.Get("fallback"), value: v.FieldByIndex(f.Index)}
+		if names := f.Tag.Get("environ"); names != "" {
+			s.environ = strings.Split(names, ",")
+		}
+		list = append(list, s)
+	}
+	return list
+}
+
+// effective is a setting as it came out: for people to see where it comes from.
+type effective struct {
+	Key    string `json:"key"`
+	Value  string `json:"value"` // *** for a secret
+	Origin string `json:"origin"`
+}
+
+// layered holds settings from all their sources.
+type layered struct {
+	values *koanf.Koanf
+	origin map[string]string // by key
+}
+
+// load puts a layer over those before it. Its origin is told per key.
+func (l *layered) load(p koanf.Provider, origin func(key string) string) error {
+	layer := koanf.New(".")
+	if err := layer.Load(p, nil); err != nil {
+		return err
+	}
+	for _, key := range layer.Keys() {
+		l.origin[key] = origin(key)
+	}
+	return l.values.Merge(layer)
+}
+
+// readSettings fills the settings of dst, a pointer to a struct, from flags, the
+// environment, the file (if its name is not empty) and the defaults. It adds
+// every complaint to bad. With strict, unknown VECTORLINK_ variables are
+// complained of too.
+func (p *program) readSettings(dst any, file string, strict bool, bad *complaints) []effective {
+	list := settingsOf(reflect.ValueOf(dst).Elem())
+	known := make(map[string]setting, len(list))
+	for _, s := range list {
+		known[s.key] = s
+	}
+	l := &layered{values: koanf.New("."), origin: make(map[string]string)}
+
+	defaults := make(map[string]any)
+	for _, s := range list {
+		if s.fallback != "" {
+			defaults[s.key] = s.fallback
+		}
+	}
+	// A map that is in memory already cannot fail to load.
+	_ = l.load(confmap.Provider(defaults, ""), func(string) string { return "default" })
+
+	if file != "" {
+		if err := l.loadFile(file); err != nil {
+			bad.add("%w", err)
+		}
+	}
+	chosen := p.environment(list, strict, bad)
+	_ = l.load(env.Provider("", env.Opt{
+		EnvironFunc: func() []string { return p.environ },
+		TransformFunc: func(name, value string) (string, any) {
+			for key, winner := range chosen {
+				if winner == name {
+					return key, value
+				}
+			}
+			return "", nil
+		},
+	}), func(key string) string { return chosen[key] })
+
+	flags := make(map[string]any)
+	for key, value := range p.flags {
+		if _, ok := known[key]; ok {
+			flags[key] = value
+		}
+	}
+	_ = l.load(confmap.Provider(flags, ""), func(key string) string { return "--" + key })
+
+	for _, key := range l.values.Keys() {
+		if _, ok := known[key]; !ok {
+			bad.add("%s: unknown key %q%s", l.origin[key], key, didYouMean(key, keysOf(list)))
+		}
+	}
+	out := make([]effective, 0, len(list))
+	for _, s := range list {
+		if raw := l.values.Get(s.key); raw != nil {
+			if err := s.set(raw); err != nil {
+				bad.add("%s (%s): %w", s.key, l.origin[s.key], err)
+			}
+		}
+		out = append(out, effective{s.key, "", l.origin[s.key]})
+	}
+	return out
+}
+
+// loadFile puts the YAML file's layer over those before it.
+func (l *layered) loadFile(name string) error {
+	data, err := os.ReadFile(name)
+	if err != nil {
+		return fmt.Errorf("--config: %w", err)
+	}
+	values, err := yaml.Parser().Unmarshal(data)
+	if err != nil {
+		return fmt.Errorf("--config: %s: %w", name, err)
+	}
+	maps.DeleteFunc(values, func(_ string, v any) bool { return v == nil }) // "key:" with nothing after it
+	return l.load(confmap.Provider(values, ""), func(string) string { return name })
+}
+
+// show writes down what the settings of dst have become.
+func show(dst any, rows []effective) {
+	for i, s := range settingsOf(reflect.ValueOf(dst).Elem()) {
+		rows[i].Value = fmt.Sprint(s.value.Interface())
+		if rows[i].Origin == "" {
+			rows[i].Origin = "not set"
+			if rows[i].Value != "" && rows[i].Value != "0" && rows[i].Value != "false" {
+				rows[i].Origin = "default"
+			}
+		}
+	}
+}
+
+// set decodes a value into the setting's field. The error never quotes a secret.
+func (s setting) set(raw any) error {
+	text, isText := raw.(string)
+	if !isText {
+		switch raw.(type) {
+		case int, int64, uint64, float64, bool:
+			text = fmt.Sprint(raw)
+		default:
+			return fmt.Errorf("is not a single value")
+		}
+	}
+	if u, ok := s.value.Addr().Interface().(encoding.TextUnmarshaler); ok {
+		if err := u.UnmarshalText([]byte(text)); err != nil {
+			return fmt.Errorf("%q %w", text, err)
+		}
+		return nil
+	}
+	switch s.value.Kind() {
+	case reflect.String:
+		// YAML reads 0123 as 83, and yes as true: a name or a secret would
+		// silently be another one.
+		if !isText {
+			return fmt.Errorf("must stand in quotes")
+		}
+		s.value.SetString(text)
+	case reflect.Bool:
+		if text != "true" && text != "false" {
+			return fmt.Errorf("%q is not true or false", text)
+		}
+		s.value.SetBool(text == "true")
+	case reflect.Int:
+		n, err := strconv.Atoi(text)
+		if err != nil {
+			return fmt.Errorf("%q is not a whole number", text)
+		}
+		s.value.SetInt(int64(n))
+	default:
+		panic("setting " + s.key + " has a type that settings cannot have")
+	}
+	return nil
+}
+
+// own are variables of ours that are no settings of the server.
+var own = []string{"VECTORLINK_CONFIG", "VECTORLINK_SERVER"}
+
+// kubernetes matches the variables that a cluster makes for every service of
+// its name space: a service called vectorlink, or vectorlink-something, would
+// otherwise keep us from starting.
+var kubernetes = regexp.MustCompile(`^VECTORLINK_([A-Z0-9_]+_)?(SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?|PORT_[0-9]+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)$`)
+
+// environment returns, for each setting that the environment gives, the
+// variable that counts. An empty variable counts as not set.
+func (p *program) environment(list []setting, strict bool, bad *complaints) map[string]string {
+	set := make(map[string]bool)
+	for _, kv := range p.environ {
+		name, value, ok := strings.Cut(kv, "=")
+		service := strings.HasSuffix(name, "_PORT") && strings.Contains(value, "://") // kubernetes' too
+		if ok && value != "" && !service {
+			set[name] = true
+		}
+	}
+	names := slices.Clone(own)
+	chosen := make(map[string]string)
+	for _, s := range list {
+		names = append(names, s.environ...)
+		for _, name := range s.environ {
+			if set[name] {
+				chosen[s.key] = name
+				break
+			}
+		}
+	}
+	if !strict {
+		return chosen
+	}
+	var unknown []string
+	for name := range set {
+		if strings.HasPrefix(name, "VECTORLINK_") && !slices.Contains(names, name) && !kubernetes.MatchString(name) {
+			unknown = append(unknown, name)
+		}
+	}
+	slices.Sort(unknown)
+	for _, name := range unknown {
+		bad.add("environment: unknown variable %s%s", name, didYouMean(name, names))
+	}
+	return chosen
+}
+
+func keysOf(list []setting) []string {
+	keys := make([]string, len(list))
+	for i, s := range list {
+		keys[i] = s.key
+	}
+	return keys
+}
+
+// didYouMean returns a hint at the known name nearest to an unknown one, or "".
+func didYouMean(name string, known []string) string {
+	best, at := "", max(3, len(name)/4)
+	for _, k := range known {
+		if d := editDistance(name, k); d < at {
+			best, at = k, d
+		}
+	}
+	if best == "" {
+		return ""
+	}
+	return fmt.Sprintf(" (is %s meant?)", best)
+}
+
+// editDistance returns the number of bytes to insert, delete or replace in
+// order to make b of a.
+func editDistance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := 1
+			if a[i] == b[j] {
+				cost = 0
+			}
+			diagonal, row[j+1] = row[j+1], min(row[j+1]+1, row[j]+1, diagonal+cost)
+		}
+	}
+	return row[len(b)]
+}
+
+// printSettings writes the settings as a YAML file that would give the same,
+// with where each comes from; secrets are masked.
+func printSettings(w io.Writer, rows []effective) {
+	width := 0
+	lines := make([]string, len(rows))
+	for i, r := range rows {
+		lines[i] = r.Key + ": " + yamlScalar(r.Value)
+		width = max(width, len(lines[i]))
+	}
+	for i, r := range rows {
+		fmt.Fprintf(w, "%-*s  # %s\n", width, lines[i], r.Origin)
+	}
+}
+
+// plain are the texts that YAML takes for what they look like.
+var plain = regexp.MustCompile(`^([A-Za-z./][A-Za-z0-9_./-]*|[0-9]+[A-Za-z]*)$`)
+
+func yamlScalar(s string) string {
+	if plain.MatchString(s) {
+		return s
+	}
+	return strconv.Quote(s)
+}

@@ -1,0 +1,57 @@
+package main
+
+import (
+	"fmt"
+	"runtime"
+	"runtime/debug"
+)
+
+// version is the version of the program's behaviour and files. The change log
+// says what each brought.
+const version = "0.1.0"
+
+// versionCmd prints the version.
+type versionCmd struct{}
+
+// build is what is known of how the program was built.
+type build struct {
+	Version  string `json:"version"`
+	Revision string `json:"revision,omitempty"` // of the sources, with "+changes" where some were not committed
+	Go       string `json:"go"`
+	Platform string `json:"platform"`
+}
+
+func thisBuild() build {
+	b := build{Version: version, Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH}
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return b
+	}
+	changed := false
+	for _, s := range info.Settings {
+		switch s.Key {
+		case "vcs.revision":
+			b.Revision = s.Value
+		case "vcs.modified":
+			changed = s.Value == "true"
+		}
+	}
+	if changed && b.Revision != "" {
+		b.Revision += "+changes"
+	}
+	return b
+}
+
+// Run runs the command.
+func (c *versionCmd) Run(p *program) error {
+	b := thisBuild()
+	if p.json {
+		return printJSON(p.stdout, b)
+	}
+	fmt.Fprintf(p.stdout, "vectorlink %s (", b.Version)
+	if b.Revision != "" {
+		fmt.Fprintf(p.stdout, "%s, ", b.Revision)
+	}
+	fmt.Fprintf(p.stdout, "%s, %s)\n", b.Go, b.Platform)
+	return nil
+}
