@@ -1,0 +1,310 @@
+package vecstore_test
+
+import (
+	"bytes"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/vectorlink/vectorlink/vecstore"
+	"github.com/vectorlink/vectorlink/vfs/vfstest"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden files")
+
+// golden describes the bytes of a file with two dimensions and 65 records, of
+// which 64 fill the first page. Runs of zeros are named by their length.
+func golden(data []byte) string {
+	var b strings.Builder
+	at := 0
+	field := func(size int, name string) {
+		part := data[at : at+size]
+		text := fmt.Sprintf("%x", part)
+		if size > 32 || size > 8 && allZero(part) {
+			text = fmt.Sprintf("%d bytes", size)
+			if allZero(part) {
+				text += " of zero"
+			}
+		}
+		fmt.Fprintf(&b, "%6d  %-64s  %s\n", at, text, name)
+		at += size
+	}
+	field(8, "magic")
+	field(4, "version 1")
+	field(4, "page size 4096")
+	field(4, "dimension 2")
+	field(4, "metric 1, cosine")
+	field(4, "flags: unit length")
+	field(2, "domain: 8 bytes")
+	field(2, "fingerprint: 10 bytes")
+	field(32, "identity")
+	field(8, `domain "admin/db"`)
+	field(10, `fingerprint "test-model"`)
+	field(4096-4-at, "reserved")
+	field(4, "checksum of the header")
+	for slot := range 65 {
+		if slot == 2 {
+			field(62*64, "slots 2 to 63")
+			continue
+		}
+		if slot > 2 && slot < 64 {
+			continue
+		}
+		field(4, fmt.Sprintf("slot %d: value 0", slot))
+		field(4, "value 1")
+		field(32, "key")
+		field(20, "reserved")
+		field(4, "checksum of the record")
+	}
+	return b.String()
+}
+
+// TestGolden: the format does not change by accident, and what version 1 has
+// written is read for ever.
+func TestGolden(t *testing.T) {
+	m := vfstest.NewMem()
+	closeStore(t, create(t, m, 2, 65, pool()))
+	data, err := m.ReadFile(file)
+	must(t, err)
+	const hexFile, rawFile = "testdata/v1.golden", "testdata/v1.vecs"
+	if *update {
+		must(t, os.MkdirAll("testdata", 0o755))
+		must(t, os.WriteFile(hexFile, []byte(golden(data)), 0o644))
+		must(t, os.WriteFile(rawFile, data, 0o644))
+	}
+	want, err := os.ReadFile(hexFile)
+	must(t, err)
+	if got := golden(data); got != string(want) {
+		t.Errorf("the file is now\n%s\nwant\n%s", got, want)
+	}
+	raw, err := os.ReadFile(rawFile)
+	must(t, err)
+	if !bytes.Equal(raw, data) {
+		t.Errorf("the bytes differ from %s", rawFile)
+	}
+	m.WriteFile(file, raw)
+	s := reopen(t, m, 0, pool())
+	defer closeStore(t, s)
+	for i := range 65 {
+		wantVec(t, s, uint32(i), i)
+	}
+	must(t, s.Verify(nil))
+}
+
+func TestVersionBeforeChecksum(t *testing.T) {
+	m := vfstest.NewMem()
+	closeStore(t, create(t, m, 2, 1, pool()))
+	data, err := m.ReadFile(file)
+	must(t, err)
+	data[8] = 2
+	m.WriteFile(file, data)
+	if _, err := vecstore.Open(m, file, vecstore.Config{}, pool()); !errors.Is(err, vecstore.ErrVersion) || errors.Is(err, vecstore.ErrCorrupt) {
+		t.Errorf("Open of version 2: %v, want ErrVersion", err)
+	}
+}
+
+// wantDamage opens a file that differs from a good one of n vectors and wants
+// the damage to be seen: by Open, or by Verify. Whatever is read or found is
+// exact or ErrCorrupt.
+func wantDamage(t *testing.T, m *vfstest.Mem, dim, n int) {
+	t.Helper()
+	s, err := vecstore.Open(m, file, vecstore.Config{}, pool())
+	if err != nil {
+		if !errors.Is(err, vecstore.ErrCorrupt) && !errors.Is(err, vecstore.ErrVersion) {
+			t.Errorf("Open: %v, want ErrCorrupt or ErrVersion", err)
+		}
+		return
+	}
+	defer closeStore(t, s)
+	reports := 0
+	err = s.Verify(func(slot uint32, err error) {
+		reports++
+		var corrupt *vecstore.CorruptError
+		if !errors.As(err, &corrupt) || corrupt.Slot != slot || corrupt.File != file {
+			t.Errorf("Verify reports slot %d: %v", slot, err)
+		}
+	})
+	if s.Len() == uint32(n) && (!errors.Is(err, vecstore.ErrCorrupt) || reports == 0) {
+		t.Errorf("Verify = %v with %d reports, want ErrCorrupt", err, reports)
+	}
+	got := make([]float32, dim)
+	for slot := range s.Len() {
+		switch err := s.Read(slot, got); {
+		case err == nil && !slices.Equal(got, vec(int(slot), dim)):
+			t.Errorf("slot %d reads as another vector", slot)
+		case err != nil && !errors.Is(err, vecstore.ErrCorrupt):
+			t.Errorf("slot %d: %v, want ErrCorrupt", slot, err)
+		}
+	}
+	must(t, s.Recover(s.Len()))
+	for i := range n {
+		if slot, ok := s.Lookup(key(i)); ok && slot != uint32(i) {
+			t.Errorf("id %d is found at %d", i, slot)
+		}
+	}
+}
+
+// TestEveryBitFlip flips the bits of a file with a full page, a gap after its
+// records and a second page.
+func TestEveryBitFlip(t *testing.T) {
+	const dim, n = historyDim, 8
+	m := vfstest.NewMem()
+	closeStore(t, create(t, m, dim, n, pool()))
+	data, err := m.ReadFile(file)
+	must(t, err)
+	flips := 0
+	for i := range data {
+		for bit := range 8 {
+			// Every bit where fields meet; elsewhere one bit of each byte.
+			in := (i - 4096) % 576
+			dense := i < 100 || i > 4090 && i < 4110 || i > 4096 && (in < 4 || in > 500)
+			if !long() && !dense && bit != i%8 {
+				continue
+			}
+			flips++
+			data[i] ^= 1 << bit
+			m.WriteFile(file, data)
+			wantDamage(t, m, dim, n)
+			data[i] ^= 1 << bit
+			if t.Failed() {
+				t.Fatalf("byte %d bit %d", i, bit)
+			}
+		}
+	}
+	t.Logf("%d flips in %d bytes, all detected", flips, len(data))
+}
+
+// TestMisplaced puts good bytes in the wrong place.
+func TestMisplaced(t *testing.T) {
+	const dim, n, rec, page = historyDim, 21, 576, 4096 // three full pages
+	m := vfstest.NewMem()
+	closeStore(t, create(t, m, dim, n, pool()))
+	good, err := m.ReadFile(file)
+	must(t, err)
+	other := vfstest.NewMem()
+	cfg := config(dim)
+	cfg.Domain = "admin/d2"
+	s, err := vecstore.Create(other, file, cfg, pool())
+	must(t, err)
+	wantAppend(t, s, seq(0, n), seq(0, n))
+	closeStore(t, s)
+	foreign, err := other.ReadFile(file)
+	must(t, err)
+
+	swap := func(b []byte, x, y, size int) {
+		tmp := slices.Clone(b[x : x+size])
+		copy(b[x:x+size], b[y:y+size])
+		copy(b[y:y+size], tmp)
+	}
+	for name, change := range map[string]func(b []byte) []byte{
+		"records swapped":            func(b []byte) []byte { swap(b, 4096, 4096+rec, rec); return b },
+		"pages swapped":              func(b []byte) []byte { swap(b, 4096, 4096+page, page); return b },
+		"page zeroed":                func(b []byte) []byte { clear(b[4096 : 4096+page]); return b },
+		"last record zeroed":         func(b []byte) []byte { clear(b[len(b)-rec:]); return b },
+		"header zeroed":              func(b []byte) []byte { clear(b[:4096]); return b },
+		"page of another file":       func(b []byte) []byte { copy(b[4096:4096+page], foreign[4096:]); return b },
+		"record of another file":     func(b []byte) []byte { copy(b[4096:4096+rec], foreign[4096:]); return b },
+		"header of another file":     func(b []byte) []byte { copy(b[:4096], foreign); return b },
+		"page of another, all pages": func(b []byte) []byte { copy(b[4096:], foreign[4096:]); return b },
+		"some bytes appended":        func(b []byte) []byte { return append(b, 1, 2, 3) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			m.WriteFile(file, change(slices.Clone(good)))
+			wantDamage(t, m, dim, n)
+		})
+	}
+}
+
+// TestDamageWhileOpen: a header or a record that rots after Open is seen by
+// Verify; one met by reading is forgotten by Lookup, and its neighbours live.
+func TestDamageWhileOpen(t *testing.T) {
+	const dim, n = historyDim, 8
+	m := vfstest.NewMem()
+	s := create(t, m, dim, n, pool())
+	defer closeStore(t, s)
+	f, err := m.Open(file, 1)
+	must(t, err)
+	defer func() { must(t, f.Close()) }()
+	for _, at := range []int64{12, 4096 + 2*576} {
+		_, err = f.WriteAt([]byte{0xff}, at)
+		must(t, err)
+	}
+	var slots []uint32
+	err = s.Verify(func(slot uint32, err error) { slots = append(slots, slot) })
+	if !errors.Is(err, vecstore.ErrCorrupt) || !slices.Equal(slots, []uint32{vecstore.NoSlot, 2}) {
+		t.Errorf("Verify = %v, %v", slots, err)
+	}
+	if slot, ok := s.Lookup(key(2)); !ok || slot != 2 {
+		t.Errorf("Lookup before the page is read = %d, %t", slot, ok)
+	}
+	wantVec(t, s, 1, 1)
+	wantVec(t, s, 3, 3)
+	if _, ok := s.Lookup(key(2)); ok || !slices.Equal(s.Damaged(), []uint32{2}) {
+		t.Errorf("after reading the page: found %t, Damaged = %v", ok, s.Damaged())
+	}
+	dots := make([]float32, 3)
+	if err := s.Dots(vec(0, dim), []uint32{1, 2, 3}, dots); !errors.Is(err, vecstore.ErrCorrupt) {
+		t.Errorf("Dots over the damage: %v, want ErrCorrupt", err)
+	}
+	if _, err := s.Key(2); !errors.Is(err, vecstore.ErrCorrupt) {
+		t.Errorf("Key of the damage: %v, want ErrCorrupt", err)
+	}
+	if st := s.Pool().Stats(); st.Loaded != 0 {
+		t.Errorf("%d pages still pinned", st.Loaded)
+	}
+	wantAppend(t, s, []int{1, 2}, []int{1, 8})
+	wantVec(t, s, 8, 2)
+}
+
+// FuzzReader: no bytes make a store panic, allocate without bound or return a
+// vector that fails its checksum.
+func FuzzReader(f *testing.F) {
+	m := vfstest.NewMem()
+	closeStore(f, create(f, m, 2, 66, pool()))
+	good, err := m.ReadFile(file)
+	must(f, err)
+	f.Add(good, uint32(0))
+	f.Add(good[:4096], uint32(3))
+	f.Add(good[:5000], uint32(66))
+	f.Add([]byte{}, uint32(0))
+	flipped := slices.Clone(good)
+	flipped[4100] ^= 4
+	f.Add(flipped, uint32(40))
+	f.Fuzz(func(t *testing.T, data []byte, floor uint32) {
+		m := vfstest.NewMem()
+		m.WriteFile(file, data)
+		s, err := vecstore.Open(m, file, vecstore.Config{}, pool())
+		if err != nil {
+			return
+		}
+		defer closeStore(t, s)
+		bad := map[uint32]bool{}
+		verifyErr := s.Verify(func(slot uint32, err error) { bad[slot] = true })
+		if (verifyErr != nil) != (len(bad) > 0) {
+			t.Errorf("Verify = %v with %d reports", verifyErr, len(bad))
+		}
+		v := make([]float32, s.Dim())
+		for slot := range s.Len() {
+			if err := s.Read(slot, v); (err != nil) != bad[slot] {
+				t.Errorf("Read(%d) = %v, bad: %t", slot, err, bad[slot])
+			}
+		}
+		must(t, s.Recover(min(floor, 1000)))
+		after := map[uint32]bool{}
+		for _, slot := range s.Damaged() {
+			after[slot] = true
+		}
+		verifyErr = s.Verify(func(slot uint32, err error) {
+			if slot != vecstore.NoSlot && !after[slot] {
+				t.Errorf("slot %d is bad after Recover", slot)
+			}
+		})
+		if len(after) == 0 && len(bad) == 0 && verifyErr != nil {
+			t.Errorf("Verify after Recover: %v", verifyErr)
+		}
+	})
+}

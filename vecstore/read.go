@@ -1,0 +1,249 @@
+package vecstore
+
+import (
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/vectorlink/vectorlink/vector"
+)
+
+// readPage reads the published records of a page from record from on into buf,
+// which has the size of a page, checks them, and returns how many records of
+// the page are in buf now and what is wrong with which. Memory of the records
+// below from is not touched.
+func (s *Store) readPage(page uint32, from int, buf []float32) (valid int, bad map[int]string, err error) {
+	first := page * uint32(s.perPage)
+	valid = int(min(uint32(s.perPage), max(s.published.Load(), first)-first))
+	if valid <= from {
+		return valid, nil, nil
+	}
+	b := bytesOf(buf)[from*s.record : valid*s.record]
+	if n, err := s.reader.ReadAt(b, s.offset(first+uint32(from))); n < len(b) {
+		if err != nil && !errors.Is(err, io.EOF) {
+			return 0, nil, wrap(s.name, fmt.Sprintf("read page %d", page), err)
+		}
+		clear(b[n:]) // the file was cut: these records fail their check
+	}
+	for i := from; i < valid; i++ {
+		slot, rec := first+uint32(i), b[(i-from)*s.record:][:s.record]
+		if reason := s.check(slot, rec); reason != "" {
+			if bad == nil {
+				bad = map[int]string{}
+			}
+			bad[i] = reason
+			s.markDamaged(slot)
+			continue
+		}
+		if !littleEndian {
+			toNative(rec[:4*s.dim])
+		}
+	}
+	return valid, bad, nil
+}
+
+// markDamaged has Lookup forget a slot.
+func (s *Store) markDamaged(slot uint32) {
+	s.maps.Lock()
+	defer s.maps.Unlock()
+	s.damaged[slot] = struct{}{}
+}
+
+// pinSlot pins a slot's page and returns the slot's index on it.
+func (s *Store) pinSlot(slot uint32) (pin, int, error) {
+	if n := s.published.Load(); slot >= n {
+		return pin{}, 0, invalid("slot %d of %s, which has %d", slot, s.name, n)
+	}
+	page, i := s.page(slot)
+	p, err := s.pool.pin(s, page, i)
+	return p, i, err
+}
+
+// values returns the vector of record i of a pinned page.
+func (s *Store) values(p pin, i int) []float32 {
+	at := i * s.record / 4
+	return p.f.buf[at : at+s.dim : at+s.dim]
+}
+
+// checkPinned returns the error of record i of a pinned page, if it is bad.
+func (s *Store) checkPinned(p pin, i int, slot uint32) error {
+	if reason := p.bad[i]; reason != "" {
+		return &CorruptError{File: s.name, Slot: slot, Reason: reason}
+	}
+	return nil
+}
+
+// Pinned is a vector held in memory: its page stays in the pool until Release.
+// A goroutine that holds one may not ask any store of the same pool for another
+// vector, or all may end up waiting for each other.
+type Pinned struct {
+	pool *Pool
+	f    *frame
+	vals []float32
+}
+
+// Values returns the vector. It may be read, not written, until Release.
+func (p *Pinned) Values() []float32 { return p.vals }
+
+// Release ends the hold. More than once does no harm.
+func (p *Pinned) Release() {
+	if p.f != nil {
+		p.pool.release(p.f)
+		*p = Pinned{}
+	}
+}
+
+// Pin holds a slot's vector in memory, to read it without a copy. It waits
+// while the pool is full of pinned pages. Release it soon.
+func (s *Store) Pin(slot uint32) (Pinned, error) {
+	p, i, err := s.pinSlot(slot)
+	if err != nil {
+		return Pinned{}, err
+	}
+	if err := s.checkPinned(p, i, slot); err != nil {
+		s.pool.release(p.f)
+		return Pinned{}, err
+	}
+	return Pinned{pool: s.pool, f: p.f, vals: s.values(p, i)}, nil
+}
+
+// Read copies a slot's vector into dst, which has Dim values.
+func (s *Store) Read(slot uint32, dst []float32) error {
+	if len(dst) != s.dim {
+		return invalid("room for %d values, want %d", len(dst), s.dim)
+	}
+	p, err := s.Pin(slot)
+	if err != nil {
+		return err
+	}
+	defer p.Release()
+	copy(dst, p.Values())
+	return nil
+}
+
+// Key returns a slot's content key.
+func (s *Store) Key(slot uint32) (Key, error) {
+	p, i, err := s.pinSlot(slot)
+	if err != nil {
+		return Key{}, err
+	}
+	defer s.pool.release(p.f)
+	if err := s.checkPinned(p, i, slot); err != nil {
+		return Key{}, err
+	}
+	return s.key(bytesOf(p.f.buf)[i*s.record:]), nil
+}
+
+// Dots sets dst[i] to the inner product ([vector.Dot]) of q, of Dim values,
+// with the vector of slots[i]; dst is as long as slots. It pins one page at a
+// time, once for neighbours in slots that share it: slots in order are fastest.
+// After an error dst is undefined.
+func (s *Store) Dots(q []float32, slots []uint32, dst []float32) error {
+	if len(q) != s.dim || len(dst) != len(slots) {
+		return invalid("a query of %d values, want %d; %d results for %d slots", len(q), s.dim, len(dst), len(slots))
+	}
+	for at := 0; at < len(slots); {
+		n, err := s.dotsOnPage(q, slots[at:], dst[at:])
+		if err != nil {
+			return err
+		}
+		at += n
+	}
+	return nil
+}
+
+// dotsOnPage does Dots for the first slot and those after it on the same page,
+// and returns how many they are.
+func (s *Store) dotsOnPage(q []float32, slots []uint32, dst []float32) (int, error) {
+	p, i, err := s.pinSlot(slots[0])
+	if err != nil {
+		return 0, err
+	}
+	defer s.pool.release(p.f)
+	first := slots[0] - uint32(i) // slot of the page's first record
+	for n, slot := range slots {
+		// Also too large, by wrapping, for slots before the page.
+		at := slot - first
+		if at >= uint32(p.valid) {
+			return n, nil
+		}
+		if err := s.checkPinned(p, int(at), slot); err != nil {
+			return 0, err
+		}
+		dst[n] = vector.Dot(q, s.values(p, int(at)))
+	}
+	return len(slots), nil
+}
+
+// Verify reads the whole file from the disk, not from the pool, and checks the
+// header, every record and the bytes between them. report, if not nil, is
+// called for each damage found with the slot, or [NoSlot], and a
+// [*CorruptError]. Verify returns nil if there was none, an [ErrCorrupt] if
+// there was some, and another error if it could not go on. Reading and
+// appending go on meanwhile.
+func (s *Store) Verify(report func(slot uint32, err error)) error {
+	damages := 0
+	found := func(slot uint32, reason string) {
+		damages++
+		if report != nil {
+			report(slot, &CorruptError{File: s.name, Slot: slot, Reason: reason})
+		}
+	}
+	n, err := s.verifyEnds(found)
+	if err != nil {
+		return err
+	}
+	err = s.scan(n, func(first uint32, recs []byte, count int) (bool, error) {
+		for i := range count {
+			slot, rec := first+uint32(i), recs[s.offset(uint32(i))-headerSize:][:s.record]
+			if reason := s.check(slot, rec); reason != "" {
+				found(slot, reason)
+			}
+		}
+		page, _ := s.page(first)
+		for i, gap := range s.gaps(recs) {
+			if !allZero(gap) {
+				found(NoSlot, fmt.Sprintf("bytes after the records of page %d are not zero", page+uint32(i)))
+			}
+		}
+		return true, nil
+	})
+	if err != nil {
+		return err
+	}
+	if damages > 0 {
+		return wrap(s.name, fmt.Sprintf("verify: %d damages in %d vectors", damages, n), ErrCorrupt)
+	}
+	return nil
+}
+
+// verifyEnds checks the header and what follows the last record, and returns
+// the number of records.
+func (s *Store) verifyEnds(found func(uint32, string)) (uint32, error) {
+	s.mu.Lock() // an Append under way is not a torn end
+	defer s.mu.Unlock()
+	if s.closed.Load() {
+		return 0, wrap(s.name, "verify", ErrClosed)
+	}
+	h, err := readHeader(s.reader, s.name)
+	var corrupt *CorruptError
+	switch {
+	case errors.As(err, &corrupt):
+		found(NoSlot, corrupt.Reason)
+	case errors.Is(err, ErrVersion):
+		found(NoSlot, "header: version has changed")
+	case err != nil:
+		return 0, err
+	case h != s.head:
+		found(NoSlot, "header: not the one of this file")
+	}
+	size, err := s.reader.Size()
+	if err != nil {
+		return 0, wrap(s.name, "size", err)
+	}
+	n := s.published.Load()
+	if end := s.end(n); size > end {
+		found(NoSlot, fmt.Sprintf("%d bytes after the last record", size-end))
+	}
+	return n, nil
+}
