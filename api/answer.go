@@ -1,0 +1,91 @@
+package api
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"net/http"
+	"strings"
+
+	"github.com/vectorlink/vectorlink/indexer"
+)
+
+const (
+	dataVersion       = "TerminusDB-Data-Version"
+	dataVersionPrefix = "commit:"
+
+	// cacheControl lets a client keep what was answered from exactly the
+	// commit it named. It is not for ever: a domain can be deleted, and
+	// after a merge the far end of a ranking may differ.
+	cacheControl = "private, max-age=300"
+)
+
+// checkDataVersion refuses a request with an unreadable data version. What it
+// says is never compared with anything.
+func checkDataVersion(h http.Header) error {
+	for _, v := range h.Values(dataVersion) {
+		if !validDataVersion(v) {
+			return failure(errHeader, "the header %s must be two words of four or more printable characters with a colon between", dataVersion)
+		}
+	}
+	return nil
+}
+
+func validDataVersion(v string) bool {
+	// Whatever we sent ourselves may be sent back to us.
+	if id, ours := strings.CutPrefix(v, dataVersionPrefix); ours {
+		return id != ""
+	}
+	left, right, found := strings.Cut(v, ":")
+	return found && len(left) >= 4 && len(right) >= 4 && !strings.Contains(right, ":") &&
+		!strings.ContainsFunc(v, func(c rune) bool { return c < ' ' || c > '~' })
+}
+
+// callerKey returns the provider key that a caller brings.
+func callerKey(h http.Header) string {
+	for _, name := range []string{"VECTORLINK_EMBEDDING_API_KEY", "X-Embedding-Api-Key"} {
+		if key := h.Get(name); key != "" {
+			return key
+		}
+	}
+	return ""
+}
+
+// served says which commit an answer comes from.
+func served(w http.ResponseWriter, commit string) {
+	w.Header().Set(dataVersion, dataVersionPrefix+commit)
+	logged(w).commit = commit
+}
+
+// answer sends v, read from the served commit, as JSON. When that is the very
+// commit the request named, the answer may be kept and is not sent twice.
+func answer(w http.ResponseWriter, r *http.Request, ref indexer.Ref, commit string, v any) error {
+	body, err := encode(v)
+	if err != nil {
+		return err
+	}
+	served(w, commit)
+	if r.Method != http.MethodPost && ref.Commit == commit {
+		sum := sha256.Sum256(body)
+		etag := `"` + hex.EncodeToString(sum[:16]) + `"`
+		w.Header().Set("ETag", etag)
+		w.Header().Set("Cache-Control", cacheControl)
+		if known(r.Header, etag) {
+			w.WriteHeader(http.StatusNotModified)
+			return nil
+		}
+	}
+	return send(w, http.StatusOK, mediaJSON, body)
+}
+
+// known reports whether If-None-Match names etag.
+func known(h http.Header, etag string) bool {
+	for _, line := range h.Values("If-None-Match") {
+		for item := range strings.SplitSeq(line, ",") {
+			item = strings.TrimPrefix(strings.TrimSpace(item), "W/")
+			if item == etag || item == "*" {
+				return true
+			}
+		}
+	}
+	return false
+}

@@ -1,0 +1,116 @@
+package api
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/vectorlink/vectorlink/indexer"
+)
+
+// Indexer is what the API needs of an indexer. All methods may be called by
+// many goroutines at once, and wrap the errors of package indexer.
+type Indexer interface {
+	// Index returns at once with the task that makes the commit's snapshot:
+	// a new one, the running one, or a complete one where nothing is to do.
+	Index(ctx context.Context, req indexer.IndexRequest) (indexer.Task, error)
+	// Task returns a task's state.
+	Task(id string) (indexer.Task, error)
+	// Assign binds target to the snapshot of source and moves the branch's
+	// last indexed commit to target.
+	Assign(ctx context.Context, domain, branch, source, target string) error
+	// Search ranks the documents by their distance to a text or a vector.
+	Search(ctx context.Context, req indexer.SearchRequest) (indexer.Hits, error)
+	// Similar ranks them by their distance to one of themselves.
+	Similar(ctx context.Context, req indexer.SimilarRequest) (indexer.Hits, error)
+	// Duplicates lists near-equal pairs, nearest first.
+	Duplicates(ctx context.Context, req indexer.DuplicatesRequest) (indexer.Pairs, error)
+	// Head returns a branch's last indexed commit; nothing indexed is no
+	// error. It must answer quickly while commits are being indexed.
+	Head(domain, branch string) (indexer.Head, error)
+	// Statistics counts one domain, or all for "".
+	Statistics(domain string) (indexer.Statistics, error)
+	// Commits lists a domain's indexed commits, newest first.
+	Commits(domain string) ([]indexer.CommitInfo, error)
+	// Ready reports whether indexing and searching are possible, from what
+	// is known already: it asks nobody and does not block.
+	Ready() indexer.Readiness
+}
+
+// Config is what New needs to know.
+type Config struct {
+	// User is the user name of Basic credentials; empty: admin.
+	User string
+	// Secret is the password of Basic credentials and the token of Bearer
+	// ones. Empty: every request is let in, which Listen refuses on other
+	// addresses than loopback.
+	Secret Secret
+	// Insecure lets Listen open any address without a Secret.
+	Insecure bool
+	// SearchReady false answers every search with 503, for an operator who
+	// wants the traffic elsewhere. Set it.
+	SearchReady bool
+	// SearchTimeout bounds a search, including the embedding of its text;
+	// 0: two minutes. Listing duplicates is bounded by its caller alone.
+	SearchTimeout time.Duration
+	// Logger receives one line per request; nil: none are written.
+	Logger *slog.Logger
+	// Version is the program's version, reported by /statistics.
+	Version string
+}
+
+// Secret is a password or key that does not print itself.
+type Secret string
+
+// String hides the secret from package fmt.
+func (s Secret) String() string {
+	if s == "" {
+		return ""
+	}
+	return "***"
+}
+
+// GoString hides the secret from %#v.
+func (s Secret) GoString() string { return s.String() }
+
+// LogValue hides the secret from package slog.
+func (s Secret) LogValue() slog.Value { return slog.StringValue(s.String()) }
+
+// MarshalText hides the secret from encoders.
+func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+const (
+	defaultUser          = "admin"
+	defaultSearchTimeout = 2 * time.Minute
+)
+
+// server holds what handlers share.
+type server struct {
+	ix      Indexer
+	cfg     Config
+	log     *slog.Logger
+	access  *access
+	origins *http.CrossOriginProtection
+}
+
+// New returns the handler of all endpoints, over ix.
+func New(cfg Config, ix Indexer) http.Handler {
+	if cfg.User == "" {
+		cfg.User = defaultUser
+	}
+	if cfg.SearchTimeout <= 0 {
+		cfg.SearchTimeout = defaultSearchTimeout
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	s := &server{
+		ix:      ix,
+		cfg:     cfg,
+		log:     cfg.Logger,
+		access:  newAccess(cfg.User, cfg.Secret),
+		origins: http.NewCrossOriginProtection(),
+	}
+	return s.observe(s.routes())
+}

@@ -1,0 +1,91 @@
+package api
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"os"
+	"strings"
+	"unicode/utf8"
+)
+
+// Limits of request bodies, in bytes.
+const (
+	maxJSON = 2 << 20
+	maxText = 1 << 20 // of a query sent as raw text
+)
+
+// The media types that requests are told apart by.
+const (
+	mediaForm = "application/x-www-form-urlencoded"
+	mediaJSON = "application/json"
+	mediaND   = "application/x-ndjson"
+	mediaText = "text/plain; charset=utf-8"
+)
+
+// mediaType returns the request body's media type without its parameters, in
+// lower case; "" where it is missing or unreadable.
+func mediaType(r *http.Request) string {
+	t, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if err != nil {
+		return ""
+	}
+	return t
+}
+
+func isJSON(mediaType string) bool {
+	return mediaType == mediaJSON || strings.HasSuffix(mediaType, "+json")
+}
+
+// accepts reports whether the request asks for answers of a media type.
+func accepts(r *http.Request, mediaType string) bool {
+	for _, line := range r.Header.Values("Accept") {
+		for item := range strings.SplitSeq(line, ",") {
+			name, _, _ := strings.Cut(item, ";")
+			if strings.EqualFold(strings.TrimSpace(name), mediaType) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// readBody reads a whole body of UTF-8 of at most limit bytes.
+func readBody(r *http.Request, limit int64) ([]byte, error) {
+	if enc := r.Header.Get("Content-Encoding"); enc != "" && !strings.EqualFold(enc, "identity") {
+		return nil, failure(errMediaType, "a Content-Encoding is not supported: send the body as it is")
+	}
+	tooLarge := failure(errTooLarge, "the body is larger than %d bytes", limit)
+	if r.ContentLength > limit {
+		return nil, tooLarge
+	}
+	body, err := io.ReadAll(io.LimitReader(r.Body, limit+1))
+	switch {
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return nil, failure(errSlow, "the body did not arrive within %v", bodyTime)
+	case err != nil:
+		return nil, failure(errSyntax, "the body cannot be read to its end")
+	case int64(len(body)) > limit:
+		return nil, tooLarge
+	case !utf8.Valid(body):
+		return nil, failure(errSyntax, "the body is not valid UTF-8")
+	}
+	return body, nil
+}
+
+// parseObject splits a JSON object into its members. Which of them mean
+// something, and what, is seen when they are asked for.
+func parseObject(body []byte) (map[string]json.RawMessage, error) {
+	var members map[string]json.RawMessage
+	err := json.Unmarshal(body, &members)
+	var wrong *json.UnmarshalTypeError
+	switch {
+	case errors.As(err, &wrong), err == nil && members == nil:
+		return nil, failure(errType, "the body must be a JSON object")
+	case err != nil:
+		return nil, failure(errSyntax, "the body is not valid JSON: %v", err)
+	}
+	return members, nil
+}

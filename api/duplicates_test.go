@@ -1,0 +1,106 @@
+package api_test
+
+import (
+	"encoding/json"
+	"io"
+	"math"
+	"net/http"
+	"testing"
+
+	"github.com/vectorlink/vectorlink/indexer"
+)
+
+// TestDuplicates holds rules 136 and 148 as far as they concern the wire.
+func TestDuplicates(t *testing.T) {
+	e := newEnv(t)
+	const least = "/duplicates?domain=a/b&commit=k7"
+	base := indexer.DuplicatesRequest{Domain: "a/b", Ref: indexer.Ref{Commit: "k7"}}
+	all := indexer.DuplicatesRequest{
+		Domain: "a/b", Ref: indexer.Ref{Commit: "k7", Ancestors: []string{"k6"}}, Threshold: 0.1,
+		Set:    indexer.Filter{Types: []string{"T"}, IDs: []string{"x"}},
+		Target: indexer.Filter{Types: []string{"U", "V"}, IDs: []string{"y"}},
+		Page:   indexer.Page{Start: 5, Count: 7}, Snippet: true,
+	}
+	wide := base
+	wide.Threshold = math.MaxFloat32
+	for target, want := range map[string]indexer.DuplicatesRequest{
+		least: base,
+		least + "&ancestor=k6&threshold=0.1&doc_type=T&doc_id=x&target_doc_type=U&target_doc_type[]=V&target_doc_id=y&start=5&count=7&snippet=true": all,
+		least + "&threshold=1e300": wide,
+	} {
+		e.get(target).wantBody(t, "[]")
+		wantAsked(t, e.last(t), want)
+	}
+
+	e.pairs = indexer.Pairs{Commit: "k6", Pairs: []indexer.Pair{
+		{A: indexer.PairMember{ID: "a&", Snippet: "s"}, B: indexer.PairMember{ID: "b"}, Distance: 0.021},
+		{A: indexer.PairMember{ID: "a&"}, B: indexer.PairMember{ID: "c"}, Distance: 0.5},
+	}}
+	const g1, g2 = `{"group":[{"id":"a&"},{"id":"b"}],"distance":0.021}`, `{"group":[{"id":"a&"},{"id":"c"}],"distance":0.5}`
+	got := e.get(least)
+	got.wantBody(t, "["+g1+","+g2+"]")
+	if v := got.header.Get("TerminusDB-Data-Version"); v != "commit:k6" {
+		t.Errorf("data version %q", v)
+	}
+	e.get(least+"&format=groups").wantBody(t, "["+g1+","+g2+"]")
+	e.get(least+"&format=pairs").wantBody(t, `[["a&","b"],["a&","c"]]`)
+	e.get(least+"&snippet=true").wantBody(t, `[{"group":[{"id":"a&","snippet":"s"},{"id":"b","snippet":""}],"distance":0.021},{"group":[{"id":"a&","snippet":""},{"id":"c","snippet":""}],"distance":0.5}]`)
+
+	lines := map[string]string{"Accept": "application/json;q=0.1, Application/X-NDJSON ; q=1"}
+	got = e.do(request{target: least, header: lines})
+	got.wantBody(t, g1+"\n"+g2+"\n")
+	if got.header.Get("Content-Type") != "application/x-ndjson" || got.header.Get("TerminusDB-Data-Version") != "commit:k6" {
+		t.Errorf("stream header %v", got.header)
+	}
+	e.do(request{target: least + "&format=pairs", header: lines}).wantBody(t, "[\"a&\",\"b\"]\n[\"a&\",\"c\"]\n")
+	e.pairs.Pairs = nil
+	e.do(request{target: least, header: lines}).wantBody(t, "")
+}
+
+func TestDuplicatesRefusals(t *testing.T) {
+	e := newEnv(t)
+	const least = "/duplicates?domain=a/b&commit=k7"
+	for target, word := range map[string]string{
+		"/duplicates?commit=k7":            "domain",
+		"/duplicates?domain=a/b":           "commit",
+		least + "&threshold=-0.1":          "threshold",
+		least + "&threshold=NaN":           "threshold",
+		least + "&threshold=Inf":           "threshold",
+		least + "&threshold=1e999":         "threshold",
+		least + "&threshold=0x1p-2":        "threshold",
+		least + "&threshold=":              "threshold",
+		least + "&threshold=1&threshold=1": "threshold",
+		least + "&count=0":                 "count",
+		least + "&count=1001":              "count",
+		least + "&start=-1":                "start",
+		least + "&format=xml":              "format",
+		least + "&snippet=yes":             "snippet",
+	} {
+		e.get(target).wantError(t, 400, "", word)
+	}
+	e.untouched(t)
+}
+
+// TestStreamBreaks checks that a stream which fails half way does not look
+// whole.
+func TestStreamBreaks(t *testing.T) {
+	e := newEnv(t)
+	e.pairs.Pairs = []indexer.Pair{{A: indexer.PairMember{ID: "a"}}, {Distance: float32(math.Inf(1))}}
+	req, err := http.NewRequest(http.MethodGet, e.url+"/duplicates?domain=a/b&commit=k7", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Accept", "application/x-ndjson")
+	resp, err := http.DefaultTransport.RoundTrip(req)
+	if err == nil {
+		defer resp.Body.Close()
+		var v any
+		dec := json.NewDecoder(resp.Body)
+		for err == nil {
+			err = dec.Decode(&v)
+		}
+		if err == io.EOF {
+			t.Error("the stream ended as if it were whole")
+		}
+	}
+}

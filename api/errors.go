@@ -1,0 +1,115 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+
+	"github.com/vectorlink/vectorlink/indexer"
+)
+
+// What can be wrong with a request before the indexer sees it.
+var (
+	errMissing     = errors.New("missing parameter")
+	errParameter   = errors.New("bad parameter")
+	errMode        = errors.New("mode not in this version")
+	errHeader      = errors.New("bad header")
+	errSyntax      = errors.New("unreadable request")
+	errCredentials = errors.New("credentials")
+	errCrossSite   = errors.New("cross-site request")
+	errPath        = errors.New("no such path")
+	errMethod      = errors.New("method not allowed")
+	errSlow        = errors.New("body too slow")
+	errTooLarge    = errors.New("body too large")
+	errMediaType   = errors.New("media type")
+	errType        = errors.New("wrong JSON type")
+	errNotReady    = errors.New("not ready")
+)
+
+// outcomes is the one table from errors to answers: the first row whose error
+// is wrapped decides. A row's text, where it has one, is shown instead of the
+// error's own, which then goes to the log only.
+var outcomes = []struct {
+	err    error
+	status int
+	code   string
+	text   string
+}{
+	{errMissing, http.StatusBadRequest, "missing_parameter", ""},
+	{errParameter, http.StatusBadRequest, "bad_parameter", ""},
+	{errMode, http.StatusBadRequest, "unsupported_mode", ""},
+	{errHeader, http.StatusBadRequest, "bad_header", ""},
+	{errSyntax, http.StatusBadRequest, "bad_request", ""},
+	{errCredentials, http.StatusUnauthorized, "unauthorized", ""},
+	{errCrossSite, http.StatusForbidden, "cross_site", ""},
+	{errPath, http.StatusNotFound, "no_such_path", ""},
+	{errMethod, http.StatusMethodNotAllowed, "method_not_allowed", ""},
+	{errSlow, http.StatusRequestTimeout, "body_too_slow", ""},
+	{errTooLarge, http.StatusRequestEntityTooLarge, "too_large", ""},
+	{errMediaType, http.StatusUnsupportedMediaType, "unsupported_media_type", ""},
+	{errType, http.StatusUnprocessableEntity, "wrong_type", ""},
+	{errNotReady, http.StatusServiceUnavailable, "not_ready", ""},
+
+	{indexer.ErrInvalid, http.StatusBadRequest, "invalid_request", ""},
+	{indexer.ErrNotConfigured, http.StatusBadRequest, "not_configured", ""},
+	{indexer.ErrNotFound, http.StatusNotFound, "not_found", ""},
+	{indexer.ErrConflict, http.StatusConflict, "conflict", ""},
+	{indexer.ErrBusy, http.StatusServiceUnavailable, "busy", ""},
+	{indexer.ErrClosed, http.StatusServiceUnavailable, "shutting_down", ""},
+	{indexer.ErrCorrupt, http.StatusInternalServerError, "damaged", "a stored file is damaged: run `vectorlink verify` to find it"},
+	{indexer.ErrProvider, http.StatusInternalServerError, "provider_failed", ""},
+	{indexer.ErrSource, http.StatusInternalServerError, "source_failed", ""},
+
+	{context.DeadlineExceeded, http.StatusGatewayTimeout, "timeout", "the request took too long"},
+	// Whatever nobody foresaw says nothing about the inside.
+	{nil, http.StatusInternalServerError, "internal", "internal error"},
+}
+
+// retryAfter is the Retry-After of every 503, in seconds.
+const retryAfter = "30"
+
+// failed is a failure with a text for the caller; it unwraps to the error that
+// chooses its row.
+type failed struct {
+	kind error
+	text string
+}
+
+func (e *failed) Error() string { return e.text }
+func (e *failed) Unwrap() error { return e.kind }
+
+// failure returns an error of the given kind. The text is for the caller and
+// for the log: it names parameters and never quotes their values.
+func failure(kind error, format string, args ...any) error {
+	return &failed{kind, fmt.Sprintf(format, args...)}
+}
+
+// problem is the body of every error answer.
+type problem struct {
+	Error string `json:"error"`
+	Code  string `json:"code"`
+	// Request finds the request in the log, where the text alone cannot
+	// tell what happened.
+	Request string `json:"request_id,omitempty"`
+}
+
+// outcome looks err up in the table.
+func outcome(err error, request string) (status int, body problem) {
+	i := 0
+	for outcomes[i].err != nil && !errors.Is(err, outcomes[i].err) {
+		i++
+	}
+	row := outcomes[i]
+	body = problem{Error: row.text, Code: row.code}
+	if body.Error == "" {
+		body.Error = err.Error()
+	}
+	if row.status == http.StatusInternalServerError {
+		body.Request = request
+		if row.text != "" {
+			body.Error += " (request " + request + ")"
+		}
+	}
+	return row.status, body
+}

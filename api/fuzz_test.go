@@ -1,0 +1,114 @@
+package api_test
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/vectorlink/vectorlink/api"
+	"github.com/vectorlink/vectorlink/indexer"
+)
+
+// fuzzed sends one request to a handler and checks what must hold for every
+// request: no 5xx, no panic, a JSON answer, and an indexer that is asked only
+// for what it may be asked for.
+func fuzzed(t *testing.T, method, target, media, body string) {
+	ix := &fake{hits: indexer.Hits{Commit: "k7"}}
+	h := api.New(api.Config{SearchReady: true}, ix)
+	r := httptest.NewRequest(method, "/", strings.NewReader(body))
+	u, err := url.Parse(target)
+	if err != nil {
+		return
+	}
+	r.URL = u
+	r.Header.Set("Content-Type", media)
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	if w.Code >= 500 {
+		t.Errorf("%s %s %s %q: status %d, %s", method, target, media, body, w.Code, w.Body)
+	}
+	if w.Code != http.StatusNoContent && w.Header().Get("Content-Type") == "application/json" && !json.Valid(w.Body.Bytes()) {
+		t.Errorf("answer is not JSON: %s", w.Body)
+	}
+	for _, call := range ix.calls {
+		switch q := call.(type) {
+		case indexer.SearchRequest:
+			sane(t, q.Domain, q.Ref, q.Page)
+			if (q.Text == "") == (q.Vector == nil) || !utf8.ValidString(q.Text) {
+				t.Errorf("asked for text %q and vector %v", q.Text, q.Vector)
+			}
+		case indexer.SimilarRequest:
+			sane(t, q.Domain, q.Ref, q.Page)
+			if q.ID == "" {
+				t.Error("asked for no id")
+			}
+		case indexer.DuplicatesRequest:
+			sane(t, q.Domain, q.Ref, indexer.Page{Start: q.Page.Start, Count: max(1, q.Page.Count)})
+			if !(q.Threshold >= 0) {
+				t.Errorf("asked for threshold %v", q.Threshold)
+			}
+		case indexer.IndexRequest:
+			sane(t, q.Domain, indexer.Ref{Commit: q.Commit}, indexer.Page{Count: 1})
+		}
+	}
+}
+
+func sane(t *testing.T, domain string, ref indexer.Ref, page indexer.Page) {
+	org, db, ok := strings.Cut(domain, "/")
+	if !ok || org == "" || db == "" || strings.Contains(db, "/") {
+		t.Errorf("asked for domain %q", domain)
+	}
+	if (ref.Commit == "") == (ref.Branch == "") || strings.HasPrefix(ref.Branch, ".-") {
+		t.Errorf("asked for %+v", ref)
+	}
+	for _, name := range append([]string{ref.Commit, ref.Branch, domain}, ref.Ancestors...) {
+		if strings.ContainsFunc(name, unicode.IsControl) || !utf8.ValidString(name) {
+			t.Errorf("asked for the name %q", name)
+		}
+	}
+	if page.Start < 0 || page.Start > indexer.MaxStart || page.Count < 1 || page.Count > indexer.MaxCount {
+		t.Errorf("asked for %+v", page)
+	}
+}
+
+func FuzzJSONBody(f *testing.F) {
+	for _, seed := range []string{
+		`{"domain":"a/b","commit":"k7","q":"squid","count":3,"ancestors":["k6"],"doc_type":["T"],"snippet":true}`,
+		`{"domain":"a/b/local/branch/dev","text":"x","start":1e3}`,
+		`{"domain":"a/b","commit":"k7","vector":[1,-2.5e-3,null]}`,
+		`{"domain":"a/b","commit":"k7","vector_b64":"AACAPw=="}`,
+		`{"domain":"a/b","commit":"k7","id":"x","include_self":true,"count":-0,"ef":10}`,
+		`{"domain":null,"source_commit":"k1","target_commit":"k2"}`,
+		`[]`, `null`, `{"a":`, `{"q":"\ud800"}`, "",
+	} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, body string) {
+		for _, target := range []string{"/search", "/similar", "/index", "/assign", "/search?domain=a/b&commit=k7&q=x"} {
+			fuzzed(t, http.MethodPost, target, "application/json", body)
+		}
+	})
+}
+
+func FuzzQueryString(f *testing.F) {
+	for _, seed := range []string{
+		"domain=a/b&commit=k7&q=squid&count=3&ancestor[]=k6&ancestor[0]=k5&doc_type=T&snippet=true",
+		"domain=a%2Fb%2Flocal%2Fbranch%2Fdev&id=x&include_self=true",
+		"domain=a/b&commit=k7&threshold=1e-3&format=pairs&target_doc_id[]=x",
+		"domain=a/b&commit=k7&vector_b64=AACAPw",
+		"domain=a/b&source_commit=k1&target_commit=k2&branch=dev",
+		"a=%zz", "a=%ff", "&&=&;", "[]=x&[=y&]=z&a[99999999999]=b", "",
+	} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, query string) {
+		for _, path := range []string{"/search", "/similar", "/duplicates", "/index", "/assign", "/last-indexed", "/check", "/statistics", "/commits"} {
+			fuzzed(t, http.MethodGet, path+"?"+query, "", "")
+		}
+	})
+}

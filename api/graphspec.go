@@ -1,0 +1,117 @@
+package api
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+const (
+	maxSegment = 128  // bytes of a graphspec's segment
+	maxRefName = 1024 // bytes of a branch or commit name
+
+	defaultRepo   = "local"
+	defaultBranch = "main"
+)
+
+// errGraphSpec is what a bad graphspec's error wraps.
+var errGraphSpec = errors.New("bad graphspec")
+
+// GraphSpec is the parsed form of the domain parameter: org/db, org/db/repo,
+// org/db/repo/branch/b or org/db/repo/commit/c. Segments are literal, nothing
+// in them is decoded again.
+type GraphSpec struct {
+	Org, DB string
+	Repo    string // "local" where the text names none
+	Branch  string // "" where the text names none
+	Commit  string // "" where the text names none
+}
+
+// ParseGraphSpec parses a graphspec. Its error is fit for the user and does
+// not quote the text.
+func ParseGraphSpec(text string) (GraphSpec, error) {
+	// Five segments are the most; a sixth says that there are too many.
+	seg := strings.SplitN(text, "/", 6)
+	for i, s := range seg {
+		if err := checkSegment(s); err != nil {
+			return GraphSpec{}, fmt.Errorf("%w: segment %d %w", errGraphSpec, i+1, err)
+		}
+	}
+	spec := GraphSpec{Repo: defaultRepo}
+	switch {
+	case len(seg) == 2:
+	case len(seg) == 3:
+		spec.Repo = seg[2]
+	case len(seg) == 5 && seg[3] == "branch":
+		spec.Repo, spec.Branch = seg[2], seg[4]
+		if err := checkBranch(spec.Branch); err != nil {
+			return GraphSpec{}, fmt.Errorf("%w: branch %w", errGraphSpec, err)
+		}
+	case len(seg) == 5 && seg[3] == "commit":
+		spec.Repo, spec.Commit = seg[2], seg[4]
+	default:
+		return GraphSpec{}, fmt.Errorf("%w: want org/db, org/db/repo, org/db/repo/branch/name or org/db/repo/commit/id", errGraphSpec)
+	}
+	spec.Org, spec.DB = seg[0], seg[1]
+	return spec, nil
+}
+
+// Domain returns org/db, the identity of what is stored.
+func (g GraphSpec) Domain() string { return g.Org + "/" + g.DB }
+
+// String returns the shortest text that parses to g.
+func (g GraphSpec) String() string {
+	switch {
+	case g.Branch != "":
+		return g.Domain() + "/" + g.Repo + "/branch/" + g.Branch
+	case g.Commit != "":
+		return g.Domain() + "/" + g.Repo + "/commit/" + g.Commit
+	case g.Repo != defaultRepo:
+		return g.Domain() + "/" + g.Repo
+	}
+	return g.Domain()
+}
+
+// checkSegment refuses what cannot be a name, and what would mean something
+// else to a file system or a terminal.
+func checkSegment(s string) error {
+	switch {
+	case s == "":
+		return errors.New("is empty")
+	case s == "." || s == "..":
+		return errors.New("is a relative path")
+	case len(s) > maxSegment:
+		return fmt.Errorf("is longer than %d bytes", maxSegment)
+	}
+	return checkPrintable(s)
+}
+
+// checkBranch refuses branch names that are not to be used. Names that start
+// with ".-" belong to the machinery.
+func checkBranch(s string) error {
+	if strings.HasPrefix(s, ".-") {
+		return errors.New("is a reserved name")
+	}
+	return checkRefName(s)
+}
+
+// checkRefName refuses names of branches and commits that could not be sent in
+// a header.
+func checkRefName(s string) error {
+	if len(s) > maxRefName {
+		return fmt.Errorf("is longer than %d bytes", maxRefName)
+	}
+	return checkPrintable(s)
+}
+
+func checkPrintable(s string) error {
+	if !utf8.ValidString(s) {
+		return errors.New("is not valid UTF-8")
+	}
+	if strings.ContainsFunc(s, unicode.IsControl) {
+		return errors.New("contains a control character")
+	}
+	return nil
+}

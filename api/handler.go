@@ -1,0 +1,262 @@
+package api
+
+import (
+	"bytes"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// handler answers a request, or returns why it could not and has then written
+// nothing.
+type handler func(w http.ResponseWriter, r *http.Request) error
+
+// The keys of the access log.
+const (
+	keyRequest = "request"
+	keyMethod  = "method"
+	keyPath    = "path"
+	keyRemote  = "remote"
+	keyStatus  = "status"
+	keyBytes   = "bytes"
+	keyDur     = "dur"
+	keyDomain  = "domain"
+	keyCommit  = "commit"
+	keyTask    = "task"
+	keyError   = "error"
+	keyStack   = "stack"
+)
+
+const (
+	// clientGone is logged as the status of a request whose client did not
+	// wait; nothing is written then.
+	clientGone = 499
+
+	// bodyTime bounds how long a request's body may take to arrive, and
+	// writeTime how long a client may take to accept a piece of the answer:
+	// neither end holds a connection open by being slow.
+	bodyTime  = 20 * time.Second
+	writeTime = time.Minute
+
+	// maxDrain is how much of an unread body is swallowed when a request is
+	// refused, because a client that is still sending would see a broken
+	// connection instead of the answer.
+	maxDrain = 8 << 20
+
+	maxLoggedPath = 200
+)
+
+// response remembers what was answered and carries what the access log says
+// about the request.
+type response struct {
+	http.ResponseWriter
+	ctl    *http.ResponseController
+	id     string // of the request
+	status int    // 0: nothing written
+	bytes  int64
+	err    error
+	domain string
+	commit string // the served one, or the one asked for
+	task   string
+}
+
+// WriteHeader notes the status.
+func (w *response) WriteHeader(status int) {
+	if w.status == 0 {
+		w.status = status
+	}
+	w.extend()
+	w.ResponseWriter.WriteHeader(status)
+}
+
+// Write gives the client its time to take what is written.
+func (w *response) Write(p []byte) (int, error) {
+	if w.status == 0 {
+		w.status = http.StatusOK
+	}
+	w.extend()
+	n, err := w.ResponseWriter.Write(p)
+	w.bytes += int64(n)
+	return n, err
+}
+
+// extend moves the deadline of writing. Where the connection has none, as in
+// tests without a network, slow clients cannot exist either.
+func (w *response) extend() { _ = w.ctl.SetWriteDeadline(time.Now().Add(writeTime)) }
+
+// logged returns the record that the access log is written from, for a handler
+// to add to. Every handler runs under observe.
+func logged(w http.ResponseWriter) *response { return w.(*response) }
+
+// observe gives every request an id, guards against panics, and writes the
+// access log.
+func (s *server) observe(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		start := time.Now()
+		w := &response{ResponseWriter: rw, ctl: http.NewResponseController(rw), id: rand.Text()}
+		h := w.Header()
+		h.Set("X-Request-Id", w.id)
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("Cache-Control", "no-store")
+		if r.Body != nil && r.Body != http.NoBody {
+			r.Body = newTimedBody(w.ctl, r.Body)
+		}
+		defer func() {
+			abort := false
+			if p := recover(); p != nil {
+				abort = s.recovered(w, r, p)
+			}
+			s.record(w, r, time.Since(start))
+			if abort {
+				panic(http.ErrAbortHandler) // break the connection
+			}
+		}()
+		next.ServeHTTP(w, r)
+	})
+}
+
+// recovered deals with a panic and reports whether the connection must break.
+func (s *server) recovered(w *response, r *http.Request, p any) (abort bool) {
+	if err, ok := p.(error); ok && errors.Is(err, http.ErrAbortHandler) {
+		return true
+	}
+	s.log.Error("panic", keyRequest, w.id, keyError, fmt.Sprint(p), keyStack, string(debug.Stack()))
+	return !s.fail(w, r, errors.New("panic"))
+}
+
+// record writes the access log's line.
+func (s *server) record(w *response, r *http.Request, dur time.Duration) {
+	level := slog.LevelInfo
+	switch {
+	case w.status >= http.StatusInternalServerError:
+		level = slog.LevelError
+	case strings.HasPrefix(r.URL.Path, "/health/"):
+		level = slog.LevelDebug // probes come every few seconds
+	}
+	path := r.URL.Path
+	if len(path) > maxLoggedPath {
+		path = path[:maxLoggedPath]
+	}
+	attrs := []slog.Attr{
+		slog.String(keyRequest, w.id),
+		slog.String(keyMethod, r.Method),
+		slog.String(keyPath, path),
+		slog.String(keyRemote, r.RemoteAddr),
+		slog.Int(keyStatus, w.status),
+		slog.Int64(keyBytes, w.bytes),
+		slog.Duration(keyDur, dur),
+	}
+	for _, a := range []struct{ key, value string }{
+		{keyDomain, w.domain}, {keyCommit, w.commit}, {keyTask, w.task},
+	} {
+		if a.value != "" {
+			attrs = append(attrs, slog.String(a.key, a.value))
+		}
+	}
+	if w.err != nil {
+		attrs = append(attrs, slog.String(keyError, w.err.Error()))
+	}
+	s.log.LogAttrs(r.Context(), level, "request", attrs...)
+}
+
+// handle adapts a handler to package http.
+func (s *server) handle(h handler) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if err := h(w, r); err != nil && !s.fail(logged(w), r, err) {
+			panic(http.ErrAbortHandler)
+		}
+	}
+}
+
+// fail answers with an error. It reports false where no answer can be given:
+// the client is gone, or part of another answer is already on its way.
+func (s *server) fail(w *response, r *http.Request, err error) bool {
+	w.err = err
+	// Package http takes a body that is late for a client that left, too.
+	if r.Context().Err() != nil && !errors.Is(err, errSlow) {
+		w.status = clientGone
+		return false
+	}
+	if w.status != 0 {
+		return false
+	}
+	if r.Body != nil && r.Header.Get("Expect") == "" {
+		_, _ = io.CopyN(io.Discard, r.Body, maxDrain)
+	}
+	status, body := outcome(err, w.id)
+	h := w.Header()
+	h.Set("Cache-Control", "no-store")
+	switch status {
+	case http.StatusUnauthorized:
+		h.Set("WWW-Authenticate", `Basic realm="vectorlink", charset="UTF-8"`)
+	case http.StatusServiceUnavailable:
+		h.Set("Retry-After", retryAfter)
+	}
+	text, err := encode(body)
+	if err != nil { // two strings always encode
+		panic(err)
+	}
+	return send(w, status, "application/json", text) == nil
+}
+
+// encode returns v as one line of JSON. Characters that only matter inside
+// HTML stay themselves.
+func encode(v any) ([]byte, error) {
+	var buf bytes.Buffer
+	enc := json.NewEncoder(&buf)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		return nil, fmt.Errorf("api: encode answer: %w", err)
+	}
+	return bytes.TrimSuffix(buf.Bytes(), []byte("\n")), nil
+}
+
+// send writes a whole answer. Its error says that the client did not take it.
+func send(w http.ResponseWriter, status int, mediaType string, body []byte) error {
+	h := w.Header()
+	h.Set("Content-Type", mediaType)
+	h.Set("Content-Length", strconv.Itoa(len(body)))
+	w.WriteHeader(status)
+	if _, err := w.Write(body); err != nil {
+		return fmt.Errorf("api: write answer: %w", err)
+	}
+	return nil
+}
+
+// sendJSON answers 200 with v.
+func sendJSON(w http.ResponseWriter, v any) error {
+	body, err := encode(v)
+	if err != nil {
+		return err
+	}
+	return send(w, http.StatusOK, "application/json", body)
+}
+
+// timedBody is a request body that must arrive in time. The deadline is lifted
+// at its end: the connection is read from while the handler works, to notice
+// when the client leaves, and a deadline would look just like that.
+type timedBody struct {
+	io.ReadCloser
+	ctl *http.ResponseController
+}
+
+func newTimedBody(ctl *http.ResponseController, body io.ReadCloser) *timedBody {
+	_ = ctl.SetReadDeadline(time.Now().Add(bodyTime))
+	return &timedBody{body, ctl}
+}
+
+func (b *timedBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if err == io.EOF {
+		_ = b.ctl.SetReadDeadline(time.Time{})
+	}
+	return n, err
+}

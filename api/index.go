@@ -1,0 +1,134 @@
+package api
+
+import (
+	"errors"
+	"net/http"
+
+	"github.com/vectorlink/vectorlink/indexer"
+)
+
+// index answers GET and POST /index with the id of the task that makes the
+// commit's snapshot.
+func (s *server) index(w http.ResponseWriter, r *http.Request) error {
+	p, err := anyParams(r)
+	if err != nil {
+		return err
+	}
+	spec := p.domain()
+	req := indexer.IndexRequest{
+		Domain:    spec.Domain(),
+		Branch:    p.branchOr(spec),
+		Commit:    p.commit("commit"),
+		Previous:  p.commit("previous"),
+		CallerKey: callerKey(r.Header),
+	}
+	if req.Commit == "" {
+		req.Commit = spec.Commit
+	}
+	if req.Commit == "" {
+		p.fail(errMissing, "commit is required")
+	}
+	if p.err != nil {
+		return p.err
+	}
+	rec := logged(w)
+	rec.domain, rec.commit = req.Domain, req.Commit
+	task, err := s.ix.Index(r.Context(), req)
+	if err != nil {
+		return err
+	}
+	rec.task = task.ID
+	w.Header().Set("X-Task-Id", task.ID)
+	return send(w, http.StatusOK, mediaText, []byte(task.ID))
+}
+
+// pending and complete are the wire forms of a task.
+type pending struct {
+	Status     string  `json:"status"`
+	Percentage float64 `json:"percentage"` // 0 to 100
+	Domain     string  `json:"domain"`
+	Commit     string  `json:"commit"`
+}
+
+type complete struct {
+	Status  string            `json:"status"`
+	Indexed int               `json:"indexed_documents"`
+	Skipped []indexer.Skipped `json:"skipped"`
+	// The members from here on are ours.
+	Domain    string `json:"domain"`
+	Commit    string `json:"commit"`
+	Branch    string `json:"branch"`
+	Base      string `json:"base,omitempty"`
+	HeadMoved bool   `json:"head_moved"`
+	Documents int    `json:"documents"`
+	Deleted   int    `json:"deleted"`
+	Embedded  int    `json:"embedded"`
+	Reused    int    `json:"reused"`
+	Tokens    int    `json:"tokens"`
+}
+
+// check answers GET /check with the state of a task.
+func (s *server) check(w http.ResponseWriter, r *http.Request) error {
+	p, err := queryParams(r)
+	if err != nil {
+		return err
+	}
+	id := p.required("task_id")
+	if p.err != nil {
+		return p.err
+	}
+	task, err := s.ix.Task(id)
+	if err != nil {
+		return err
+	}
+	rec := logged(w)
+	rec.domain, rec.commit, rec.task = task.Domain, task.Commit, task.ID
+	switch task.State {
+	case indexer.TaskFailed:
+		// The one error that is not JSON: clients read the cause as text.
+		rec.err = errors.New(task.Error)
+		return send(w, http.StatusInternalServerError, mediaText, []byte(task.Error))
+	case indexer.TaskComplete:
+		skipped := task.Skipped
+		if skipped == nil {
+			skipped = []indexer.Skipped{}
+		}
+		return sendJSON(w, complete{
+			Status: "Complete", Indexed: task.Indexed, Skipped: skipped,
+			Domain: task.Domain, Commit: task.Commit, Branch: task.Branch,
+			Base: task.Base, HeadMoved: task.HeadMoved,
+			Documents: task.Documents, Deleted: task.Deleted,
+			Embedded: task.Embedded, Reused: task.Reused, Tokens: task.Tokens,
+		})
+	}
+	return sendJSON(w, pending{
+		Status: "Pending", Percentage: min(max(task.Percentage, 0), 100),
+		Domain: task.Domain, Commit: task.Commit,
+	})
+}
+
+// assign answers GET and POST /assign.
+func (s *server) assign(w http.ResponseWriter, r *http.Request) error {
+	p, err := anyParams(r)
+	if err != nil {
+		return err
+	}
+	spec := p.domain()
+	branch := p.branchOr(spec)
+	var ids [2]string
+	for i, name := range []string{"source_commit", "target_commit"} {
+		if ids[i] = p.commit(name); ids[i] == "" {
+			p.fail(errMissing, "%s is required", name)
+		}
+	}
+	if p.err != nil {
+		return p.err
+	}
+	rec := logged(w)
+	rec.domain, rec.commit = spec.Domain(), ids[1]
+	if err := s.ix.Assign(r.Context(), spec.Domain(), branch, ids[0], ids[1]); err != nil {
+		return err
+	}
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}

@@ -1,0 +1,234 @@
+package api
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/binary"
+	"encoding/json"
+	"math"
+	"net/http"
+	"strings"
+
+	"github.com/vectorlink/vectorlink/indexer"
+)
+
+// hit is the wire form of one found document.
+type hit struct {
+	ID       string   `json:"id"`
+	Distance float32  `json:"distance"`
+	Chunk    hitChunk `json:"chunk"`
+}
+
+type hitChunk struct {
+	Index      int     `json:"index"`
+	Count      int     `json:"count"`
+	TokenStart int     `json:"token_start"`
+	DocTokens  int     `json:"doc_token_len"`
+	Location   float32 `json:"location"` // TokenStart / DocTokens
+	Snippet    *string `json:"snippet,omitempty"`
+}
+
+// hitList returns the wire form of hits; none is [], never null.
+func hitList(found []indexer.Hit, snippet bool) []hit {
+	list := make([]hit, len(found))
+	for i, f := range found {
+		c := hitChunk{
+			Index:      f.Chunk.Index,
+			Count:      f.Chunk.Count,
+			TokenStart: f.Chunk.TokenStart,
+			DocTokens:  f.Chunk.DocTokens,
+		}
+		if c.DocTokens > 0 {
+			c.Location = float32(c.TokenStart) / float32(c.DocTokens)
+		}
+		if snippet {
+			c.Snippet = &f.Chunk.Snippet
+		}
+		list[i] = hit{f.ID, f.Distance, c}
+	}
+	return list
+}
+
+// search answers GET and POST /search.
+func (s *server) search(w http.ResponseWriter, r *http.Request) error {
+	if err := checkDataVersion(r.Header); err != nil {
+		return err
+	}
+	p, raw, err := searchParams(r)
+	if err != nil {
+		return err
+	}
+	spec := p.domain()
+	req := indexer.SearchRequest{
+		Domain:    spec.Domain(),
+		Ref:       p.ref(spec),
+		Text:      raw,
+		Role:      indexer.RoleQuery,
+		CallerKey: callerKey(r.Header),
+	}
+	if raw == "" {
+		req.Text = p.required("q")
+	}
+	p.mode()
+	req.Page = p.page()
+	req.Filter = p.filter("")
+	req.Ef = p.ef()
+	req.Snippet = p.flag("snippet")
+	return s.find(w, r, p, req)
+}
+
+// searchParams returns the parameters of a search, and the query text of one
+// whose body is that text: anything that does not say it is JSON.
+func searchParams(r *http.Request) (p *params, raw string, err error) {
+	if r.Method != http.MethodPost || isJSON(mediaType(r)) {
+		p, err = jsonParams(r)
+		return p, "", err
+	}
+	if p, err = queryParams(r); err != nil {
+		return nil, "", err
+	}
+	body, err := readBody(r, maxText)
+	return p, string(body), err
+}
+
+// mode checks the mode of a search.
+func (p *params) mode() {
+	mode, ok := p.lookup("mode")
+	switch {
+	case !ok, mode == "vector":
+	case mode == "fts", mode == "hybrid":
+		p.fail(errMode, "mode %s is not available: this version has no full text search, only mode vector", mode)
+	default:
+		p.fail(errParameter, "mode must be vector")
+	}
+}
+
+// similar answers GET and POST /similar: neighbours of a document of the
+// commit, of a text, or of a vector.
+func (s *server) similar(w http.ResponseWriter, r *http.Request) error {
+	if err := checkDataVersion(r.Header); err != nil {
+		return err
+	}
+	p, err := jsonParams(r)
+	if err != nil {
+		return err
+	}
+	spec := p.domain()
+	req := indexer.SimilarRequest{Domain: spec.Domain(), Ref: p.ref(spec)}
+	req.ID = p.text("id")
+	var text string
+	var vector []float32
+	if req.ID == "" {
+		if text = p.text("text"); text == "" {
+			vector = p.vector()
+		}
+		if text == "" && vector == nil {
+			p.fail(errMissing, "id is required, or text, vector or vector_b64")
+		}
+	}
+	req.Page = p.page()
+	req.Filter = p.filter("")
+	req.Ef = p.ef()
+	req.Snippet = p.flag("snippet")
+	req.IncludeSelf = p.flag("include_self")
+	if req.ID == "" {
+		return s.find(w, r, p, indexer.SearchRequest{
+			Domain: req.Domain, Ref: req.Ref,
+			Text: text, Role: indexer.RoleDocument, Vector: vector,
+			Filter: req.Filter, Page: req.Page, Ef: req.Ef, Snippet: req.Snippet,
+			CallerKey: callerKey(r.Header),
+		})
+	}
+	if err := s.begin(w, p, req.Domain, req.Ref); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), s.cfg.SearchTimeout)
+	defer cancel()
+	found, err := s.ix.Similar(ctx, req)
+	if err != nil {
+		return err
+	}
+	return answer(w, r, req.Ref, found.Commit, hitList(found.Hits, req.Snippet))
+}
+
+// find runs a search and answers with its hits.
+func (s *server) find(w http.ResponseWriter, r *http.Request, p *params, req indexer.SearchRequest) error {
+	if err := s.begin(w, p, req.Domain, req.Ref); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), s.cfg.SearchTimeout)
+	defer cancel()
+	found, err := s.ix.Search(ctx, req)
+	if err != nil {
+		return err
+	}
+	return answer(w, r, req.Ref, found.Commit, hitList(found.Hits, req.Snippet))
+}
+
+// begin ends the decoding of a request that reads a commit: whatever was wrong
+// with its parameters comes before whether searching is possible at all.
+func (s *server) begin(w http.ResponseWriter, p *params, domain string, ref indexer.Ref) error {
+	if p.err != nil {
+		return p.err
+	}
+	rec := logged(w)
+	rec.domain, rec.commit = domain, ref.Commit
+	if !s.cfg.SearchReady {
+		return failure(errNotReady, "searching is switched off")
+	}
+	return nil
+}
+
+// vector returns the parameter vector, an array of numbers, or vector_b64, the
+// same as little-endian float32 in base64; nil where neither is given.
+func (p *params) vector() []float32 {
+	if raw, ok := p.member("vector"); ok {
+		var numbers []*float64 // a null among them is no number
+		if json.Unmarshal(raw, &numbers) != nil {
+			p.fail(errType, "vector must be an array of numbers")
+			return nil
+		}
+		v := make([]float32, len(numbers))
+		for i, x := range numbers {
+			if x == nil {
+				p.fail(errType, "vector must be an array of numbers")
+				return nil
+			}
+			v[i] = float32(*x)
+		}
+		return p.usable("vector", v)
+	}
+	text := p.text("vector_b64")
+	if text == "" {
+		return nil
+	}
+	// The alphabet made for URLs and missing padding are accepted too.
+	text = strings.TrimRight(strings.NewReplacer("-", "+", "_", "/").Replace(text), "=")
+	data, err := base64.RawStdEncoding.DecodeString(text)
+	if err != nil || len(data)%4 != 0 {
+		p.fail(errParameter, "vector_b64 must be little-endian float32 numbers in base64")
+		return nil
+	}
+	v := make([]float32, len(data)/4)
+	for i := range v {
+		v[i] = math.Float32frombits(binary.LittleEndian.Uint32(data[4*i:]))
+	}
+	return p.usable("vector_b64", v)
+}
+
+// usable returns v if it has a direction.
+func (p *params) usable(name string, v []float32) []float32 {
+	zero := true
+	for _, x := range v {
+		if math.IsNaN(float64(x)) || math.IsInf(float64(x), 0) {
+			p.fail(errParameter, "%s must hold finite float32 numbers", name)
+			return nil
+		}
+		zero = zero && x == 0
+	}
+	if zero {
+		p.fail(errParameter, "%s must not be empty or zero", name)
+		return nil
+	}
+	return v
+}

@@ -1,0 +1,175 @@
+package api
+
+import (
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/vectorlink/vectorlink/indexer"
+)
+
+// live answers GET /health/live: the process serves requests.
+func (s *server) live(w http.ResponseWriter, _ *http.Request) error {
+	return sendJSON(w, struct {
+		Status string `json:"status"`
+	}{"ok"})
+}
+
+// ready answers GET /health/ready.
+func (s *server) ready(w http.ResponseWriter, _ *http.Request) error {
+	can := s.ix.Ready()
+	search := can.Search && s.cfg.SearchReady
+	body, err := encode(struct {
+		Ready  bool `json:"ready"`
+		Index  bool `json:"index"`
+		Search bool `json:"search"`
+	}{can.Index || search, can.Index, search})
+	if err != nil {
+		return err
+	}
+	status := http.StatusOK
+	if !can.Index && !search {
+		status = http.StatusServiceUnavailable
+		w.Header().Set("Retry-After", retryAfter)
+	}
+	return send(w, status, mediaJSON, body)
+}
+
+// lastIndexed answers GET /last-indexed. What was never indexed, or is not
+// known at all, has a null commit.
+func (s *server) lastIndexed(w http.ResponseWriter, r *http.Request) error {
+	p, err := queryParams(r)
+	if err != nil {
+		return err
+	}
+	spec := p.domain()
+	branch := p.branchOr(spec)
+	if p.err != nil {
+		return p.err
+	}
+	logged(w).domain = spec.Domain()
+	head, err := s.ix.Head(spec.Domain(), branch)
+	if errors.Is(err, indexer.ErrNotFound) {
+		head, err = indexer.Head{}, nil
+	}
+	if err != nil {
+		return err
+	}
+	body := struct {
+		Branch  string  `json:"branch"`
+		Commit  *string `json:"commit"`
+		Version uint64  `json:"version"`
+	}{Branch: branch, Version: head.Version}
+	if head.Commit != "" {
+		body.Commit = &head.Commit
+	}
+	return sendJSON(w, body)
+}
+
+// statistics answers GET /statistics. Some members name what other servers of
+// this contract have and this one does not: they are there for readers that
+// expect them, and 0.
+func (s *server) statistics(w http.ResponseWriter, r *http.Request) error {
+	p, err := queryParams(r)
+	if err != nil {
+		return err
+	}
+	domain := ""
+	if p.text("domain") != "" {
+		domain = p.domain().Domain()
+	}
+	if p.err != nil {
+		return p.err
+	}
+	logged(w).domain = domain
+	st, err := s.ix.Statistics(domain)
+	if errors.Is(err, indexer.ErrNotFound) {
+		st, err = indexer.Statistics{}, nil
+	}
+	if err != nil {
+		return err
+	}
+	body := map[string]any{
+		"domains":                 st.Domains,
+		"branches":                st.Branches,
+		"indexed_commits":         st.IndexedCommits,
+		"documents":               st.Documents,
+		"chunks":                  st.Chunks,
+		"pending_index_fragments": 0,
+		"pending_index_documents": 0,
+		"pages": map[string]int64{
+			"free":    st.Pages.Free,
+			"loading": int64(st.Pages.Loading),
+			"loaded":  int64(st.Pages.Loaded),
+			"cached":  int64(st.Pages.Cached),
+		},
+	}
+	if domain != "" {
+		body["store_clustering"] = false
+		return sendJSON(w, body)
+	}
+	body["version"] = s.cfg.Version
+	internal := map[string]int64{
+		"cached_datasets": int64(st.OpenSnapshots),
+		"tasks":           int64(st.Tasks),
+		"branch_indexes":  int64(st.Branches),
+		"snapshot_bytes":  st.SnapshotBytes, // of the cached_datasets
+	}
+	for _, name := range []string{
+		"pipeline_locks", "domain_guards", "inflight_commits",
+		"pipeline_pending_chunks", "pipeline_embedded_chunks",
+		"pipeline_written_chunks", "pipeline_active_tasks",
+		"fresh_open_count", "embed_cache_entries", "embed_cache_size_bytes",
+		"lance_index_cache_capacity_bytes", "lance_metadata_cache_capacity_bytes",
+	} {
+		internal[name] = 0
+	}
+	body["internal"] = internal
+	return sendJSON(w, body)
+}
+
+// commitInfo is the wire form of one indexed commit.
+type commitInfo struct {
+	Commit    string    `json:"commit"`
+	Base      string    `json:"base,omitempty"`
+	Branch    string    `json:"branch"`
+	Kind      string    `json:"kind"` // checkpoint, delta or alias
+	Version   uint64    `json:"version"`
+	Created   time.Time `json:"created,omitzero"`
+	Bytes     int64     `json:"bytes"`
+	Documents int       `json:"documents"`
+	Chunks    int       `json:"chunks"`
+	Indexed   int       `json:"indexed_documents"`
+	Deleted   int       `json:"deleted"`
+	Embedded  int       `json:"embedded"`
+	Reused    int       `json:"reused"`
+	Tokens    int       `json:"tokens"`
+}
+
+// commits answers GET /commits with a domain's indexed commits, newest first.
+func (s *server) commits(w http.ResponseWriter, r *http.Request) error {
+	p, err := queryParams(r)
+	if err != nil {
+		return err
+	}
+	spec := p.domain()
+	if p.err != nil {
+		return p.err
+	}
+	logged(w).domain = spec.Domain()
+	infos, err := s.ix.Commits(spec.Domain())
+	if err != nil {
+		return err
+	}
+	list := make([]commitInfo, len(infos))
+	for i, c := range infos {
+		list[i] = commitInfo{
+			Commit: c.Commit, Base: c.Base, Branch: c.Branch,
+			Kind: c.Kind, Version: c.Version, Created: c.Created,
+			Bytes: c.Bytes, Documents: c.Documents, Chunks: c.Chunks,
+			Indexed: c.Indexed, Deleted: c.Deleted,
+			Embedded: c.Embedded, Reused: c.Reused, Tokens: c.Tokens,
+		}
+	}
+	return sendJSON(w, list)
+}
