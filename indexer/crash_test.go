@@ -13,6 +13,7 @@ import (
 
 	"github.com/vectorlink/vectorlink/indexer"
 	"github.com/vectorlink/vectorlink/indexer/indexertest"
+	"github.com/vectorlink/vectorlink/snapshot"
 	"github.com/vectorlink/vectorlink/vfs"
 	"github.com/vectorlink/vectorlink/vfs/vfstest"
 )
@@ -225,5 +226,44 @@ func TestVerifyNamesDamage(t *testing.T) {
 	}
 	if checked < 4 {
 		t.Fatalf("only %d files were checked", checked)
+	}
+}
+
+// TestALostBaseIsMendedByIndexingIt loses the file of a middle commit: what
+// stands on it says so, the others answer, and indexing the lost commit again
+// mends all at no embedding.
+func TestALostBaseIsMendedByIndexingIt(t *testing.T) {
+	src, commits := threeCommits()
+	mem := vfstest.NewMem()
+	if done, _ := indexAll(t, mem, src, commits[:2]); len(done) != 2 {
+		t.Fatalf("acknowledged %v", done)
+	}
+	emb := &indexertest.Embedder{}
+	h := open(t, mem, src, emb)
+	h.mustIndex("c3", "")
+	h.close()
+	if err := mem.Remove(snapshot.FileName(domain, "c2")); err != nil {
+		t.Fatal(err)
+	}
+	h = open(t, mem, src, emb)
+	if got, want := h.texts("c1"), src.Documents("c1"); !maps.Equal(got, want) {
+		t.Errorf("c1 holds %v, want %v", got, want)
+	}
+	_, err := h.Search(t.Context(), indexer.SearchRequest{Domain: domain, Ref: indexer.Ref{Commit: "c3"}, Text: "one", Page: indexer.Page{Count: 1}})
+	if !errors.Is(err, indexer.ErrCorrupt) || !strings.Contains(err.Error(), "c2") {
+		t.Errorf("search at c3: %v, want damage naming c2", err)
+	}
+	emb.Reset()
+	h.mustIndex("c2", "")
+	if n := len(emb.Texts()); n != 0 {
+		t.Errorf("the lost commit embedded %d texts, want 0", n)
+	}
+	for _, c := range commits {
+		if got, want := h.texts(c), src.Documents(c); !maps.Equal(got, want) {
+			t.Errorf("%s holds %v, want %v", c, got, want)
+		}
+	}
+	if head, _ := h.Head(domain, "main"); head.Commit != "c3" {
+		t.Errorf("head is %s, want c3", head.Commit)
 	}
 }

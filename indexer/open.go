@@ -104,7 +104,7 @@ func (ix *Indexer) loadSnapshot(d *domain, commit string) (_ *openSnapshot, err 
 // checkpoint in a delta's place at any time, which only ends the chain sooner.
 func (ix *Indexer) loadChain(d *domain, commit string, s *openSnapshot) ([]*openFile, error) {
 	var files []*openFile
-	for last := ^uint64(0); ; {
+	for limit := len(d.list()); ; {
 		info, ok := d.real(commit)
 		if !ok {
 			return nil, fmt.Errorf("%w: the file of commit %s, on which it stands, is missing or damaged; index that commit again", ErrCorrupt, commit)
@@ -121,12 +121,10 @@ func (ix *Indexer) loadChain(d *domain, commit string, s *openSnapshot) ([]*open
 			slices.Reverse(files)
 			return files, nil
 		}
-		// Sequence numbers fall along a chain, so that no damage leads
-		// round in circles.
-		if h.Seq >= last {
-			return nil, fmt.Errorf("%w: commit %s and what stands on it are out of order", ErrCorrupt, commit)
+		if len(files) > limit {
+			return nil, fmt.Errorf("%w: the bases of commit %s lead round in a circle", ErrCorrupt, commit)
 		}
-		last, commit = h.Seq, h.Base
+		commit = h.Base
 	}
 }
 

@@ -114,12 +114,8 @@ func (v *verifier) commitFile(info snapshot.Info) {
 		return
 	}
 	if info.Kind != snapshot.Checkpoint {
-		base, ok := v.commits[info.Domain][info.Base]
-		switch {
-		case !ok:
-			v.report(info.Name, fmt.Sprintf("the file of commit %s, on which it stands, is missing or damaged", info.Base))
-		case base.Seq >= info.Seq:
-			v.report(info.Name, fmt.Sprintf("it stands on commit %s, which is newer", info.Base))
+		if _, ok := v.commits[info.Domain][info.Base]; !ok {
+			v.report(info.Name, fmt.Sprintf("the file of commit %s, on which it stands, is missing or damaged; index that commit again", info.Base))
 		}
 	}
 	if info.SlotEnd > v.vectors[info.Vecs] {
