@@ -39,6 +39,9 @@ func TestDuplicates(t *testing.T) {
 	const g1, g2 = `{"group":[{"id":"a&"},{"id":"b"}],"distance":0.021}`, `{"group":[{"id":"a&"},{"id":"c"}],"distance":0.5}`
 	got := e.get(least)
 	got.wantBody(t, "["+g1+","+g2+"]")
+	if v := got.header.Get("Vary"); v != "Accept" {
+		t.Errorf("Vary %q, want Accept", v)
+	}
 	if v := got.header.Get("TerminusDB-Data-Version"); v != "commit:k6" {
 		t.Errorf("data version %q", v)
 	}
