@@ -1,0 +1,94 @@
+package hnsw
+
+import (
+	"context"
+	"math"
+)
+
+// nobody is the parent of a node that is not reached.
+const nobody = math.MaxUint32
+
+// connect makes every node reachable from node 0 in the ground layer. Pruning
+// can leave a node without a link to it, typically in a crowd of near
+// duplicates, and what no link leads to no search finds.
+//
+// It walks the graph breadth first and remembers the link by which each node
+// was first reached. A node left over is linked to from the nearest one that
+// has room, or that has a link by which nobody was first reached, which it
+// gives up: so nothing that was reached is lost.
+func (b *builder) connect(ctx context.Context) error {
+	g := &b.layers[0]
+	parent := make([]uint32, len(b.slots))
+	for i := range parent {
+		parent[i] = nobody
+	}
+	var queue []uint32
+	reach := func(from, node uint32) {
+		parent[node] = from
+		queue = append(queue[:0], node)
+		for next := 0; next < len(queue); next++ {
+			at := queue[next]
+			for _, to := range g.links(at) {
+				if parent[to] == nobody {
+					parent[to] = at
+					queue = append(queue, to)
+				}
+			}
+		}
+	}
+	reach(0, 0)
+	w := b.workers[0]
+	for i := range b.slots {
+		node := uint32(i)
+		if parent[node] != nobody {
+			continue
+		}
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if err := b.candidates(ctx, w, node, true); err != nil {
+			return err
+		}
+		from := uint32(nobody)
+		for _, c := range w.pool {
+			if parent[c.node] != nobody && b.adopt(parent, c.node, node) {
+				from = c.node
+				break
+			}
+		}
+		// Somebody can: not all links of all nodes can be the first to reach a
+		// node, since a node is reached first once.
+		for other := uint32(0); from == nobody; other++ {
+			if parent[other] != nobody && b.adopt(parent, other, node) {
+				from = other
+			}
+		}
+		reach(from, node)
+	}
+	return nil
+}
+
+// adopt links from one node to another in the ground layer, if it can without
+// giving up a link by which a node was first reached.
+func (b *builder) adopt(parent []uint32, from, to uint32) bool {
+	g := &b.layers[0]
+	if int(g.degree[from]) < g.max {
+		g.add(from, to)
+		return true
+	}
+	links := g.links(from)
+	worst, place := float32(math.Inf(1)), -1
+	for i, link := range links {
+		if parent[link] == from {
+			continue
+		}
+		if s := b.sim(from, link); place < 0 || s < worst {
+			worst, place = s, i
+		}
+	}
+	if place < 0 {
+		return false
+	}
+	links[place] = to
+	return true
+}

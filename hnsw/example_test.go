@@ -1,0 +1,42 @@
+package hnsw_test
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/vectorlink/vectorlink/hnsw"
+)
+
+// A graph of three slots is built, stored, read and searched.
+func Example() {
+	ctx := context.Background()
+	vecs := &memory{dim: 2, rows: []float32{
+		1, 0, // slot 0
+		0, 1, // slot 1
+		0.6, 0.8, // slot 2
+	}}
+	nodes := []hnsw.Node{{Slot: 0, Hash: 0x51}, {Slot: 1, Hash: 0xa7}, {Slot: 2, Hash: 0x3c}}
+
+	built, err := hnsw.Build(ctx, vecs, nodes, hnsw.Params{}, 0)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	graph, err := hnsw.Decode(built.AppendTo(nil))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	live := func(slot uint32) bool { return slot != 1 } // removed since
+	hits, err := graph.Search(ctx, vecs, []float32{0, 1}, 10, 50, live)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for _, h := range hits {
+		fmt.Printf("slot %d: %.1f\n", h.Slot, h.Dot)
+	}
+	// Output:
+	// slot 2: 0.8
+	// slot 0: 0.0
+}

@@ -1,0 +1,159 @@
+package hnsw
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+)
+
+var (
+	// ErrInput is wrapped by the errors of a call that cannot be right whatever
+	// the graph holds (a query of the wrong dimension, a slot given twice):
+	// correct the call.
+	ErrInput = errors.New("hnsw: bad input")
+	// ErrCorrupt is wrapped by [Decode] for bytes that are no graph: rebuild
+	// the graph from its vectors.
+	ErrCorrupt = errors.New("hnsw: damaged graph")
+	// ErrVersion is wrapped by [Decode] for a graph of a format version this
+	// program does not know: use a newer program, or rebuild.
+	ErrVersion = errors.New("hnsw: unknown graph version")
+)
+
+// Limits of [Params]; they also bound what [Decode] accepts.
+const (
+	defaultM   = 16
+	minM       = 2 // M 1 would put every node on every level
+	maxM       = 256
+	defaultEf  = 200
+	maxEf      = 1 << 16
+	maxLayers  = 32
+	maxGraphID = math.MaxUint32 // links of a layer are numbered by uint32
+)
+
+// Params shape a graph. The zero value stands for the defaults.
+type Params struct {
+	// M is the number of links a node makes when it is inserted, and the most
+	// it keeps in an upper layer; in the ground layer it keeps up to 2·M. 0
+	// means 16; 2 to 256.
+	M int
+	// EfConstruction is how many candidates the search for a new node's
+	// neighbours holds. 0 means 200; M to 65536.
+	EfConstruction int
+}
+
+// withDefaults returns p with its zero fields replaced.
+func (p Params) withDefaults() Params {
+	if p.M == 0 {
+		p.M = defaultM
+	}
+	if p.EfConstruction == 0 {
+		p.EfConstruction = max(defaultEf, p.M)
+	}
+	return p
+}
+
+// Validate reports, as an [ErrInput], parameters out of range.
+func (p Params) Validate() error {
+	p = p.withDefaults()
+	if p.M < minM || p.M > maxM {
+		return fmt.Errorf("%w: M is %d, must be %d to %d", ErrInput, p.M, minM, maxM)
+	}
+	if p.EfConstruction < p.M || p.EfConstruction > maxEf {
+		return fmt.Errorf("%w: EfConstruction is %d, must be M (%d) to %d", ErrInput, p.EfConstruction, p.M, maxEf)
+	}
+	return nil
+}
+
+// maxLinks is the most links a node keeps in a layer.
+func (p Params) maxLinks(layer int) int {
+	if layer == 0 {
+		return 2 * p.M
+	}
+	return p.M
+}
+
+// Vectors gives a graph the vectors of slots. Its methods may be called from
+// several goroutines at once.
+type Vectors interface {
+	// Dim is the length of every vector, at least 1.
+	Dim() int
+	// Read copies the vector of slot into dst, which is Dim long.
+	Read(slot uint32, dst []float32) error
+	// Dots sets dst[i] to the inner product of q, which is Dim long, and the
+	// vector of slots[i]; dst is as long as slots. It keeps none of them.
+	Dots(q []float32, slots []uint32, dst []float32) error
+}
+
+// Node is a slot to be put into a graph.
+type Node struct {
+	Slot uint32
+	// Hash is a hash of the slot's content key. It decides the node's level
+	// and its place in the insertion order, so it must not be one that follows
+	// the vectors' likeness.
+	Hash uint64
+}
+
+// Hit is one result of a search.
+type Hit struct {
+	Slot uint32
+	// Dot is the inner product with the query: larger is nearer.
+	Dot float32
+}
+
+// compareHits orders hits best first, equal ones by slot.
+func compareHits(a, b Hit) int {
+	if c := cmp.Compare(b.Dot, a.Dot); c != 0 {
+		return c
+	}
+	return cmp.Compare(a.Slot, b.Slot)
+}
+
+// Graph is an immutable graph over slots. The zero value is an empty graph.
+type Graph struct {
+	params Params
+	slots  []uint32 // by node; ascending among the nodes of one level
+	layers []layer  // ground first; none in an empty graph
+}
+
+// layer holds the links of nodes 0 … len(start)-2, which are the nodes of its
+// level and above: links[start[i]:start[i+1]] are those of node i, ascending.
+type layer struct {
+	start []uint32
+	links []uint32
+}
+
+// nodes is the number of nodes in the layer.
+func (l *layer) nodes() int { return len(l.start) - 1 }
+
+// Len returns the number of slots in the graph.
+func (g *Graph) Len() int { return len(g.slots) }
+
+// Has reports whether slot is in the graph.
+func (g *Graph) Has(slot uint32) bool {
+	for l := range g.layers {
+		if _, ok := slices.BinarySearch(g.level(l), slot); ok {
+			return true
+		}
+	}
+	return false
+}
+
+// level returns the slots whose highest layer is l, ascending.
+func (g *Graph) level(l int) []uint32 {
+	above := 0
+	if l+1 < len(g.layers) {
+		above = g.layers[l+1].nodes()
+	}
+	return g.slots[above:g.layers[l].nodes()]
+}
+
+// Bytes returns the memory the graph holds, in bytes.
+func (g *Graph) Bytes() int64 {
+	words := cap(g.slots)
+	for _, l := range g.layers {
+		words += cap(l.start) + cap(l.links)
+	}
+	return 4 * int64(words)
+}

@@ -1,0 +1,118 @@
+package hnsw
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+)
+
+// check walks g and lists broken invariants: sizes, links in range and
+// ascending, none to the node itself, every node reachable from node 0.
+func check(g *Graph) (problems []string) {
+	bad := func(format string, args ...any) { problems = append(problems, fmt.Sprintf(format, args...)) }
+	if len(g.layers) == 0 {
+		if len(g.slots) != 0 {
+			bad("%d slots and no layer", len(g.slots))
+		}
+		return problems
+	}
+	if got := g.layers[0].nodes(); got != len(g.slots) {
+		bad("the ground layer has %d nodes, the graph %d", got, len(g.slots))
+	}
+	for l := range g.layers {
+		if !slices.IsSorted(g.level(l)) {
+			bad("the slots of level %d are not sorted", l)
+		}
+		at := &g.layers[l]
+		for node := range at.nodes() {
+			links := at.links[at.start[node]:at.start[node+1]]
+			if len(links) > g.params.maxLinks(l) {
+				bad("node %d has %d links in layer %d", node, len(links), l)
+			}
+			for i, to := range links {
+				if int(to) >= at.nodes() || int(to) == node || i > 0 && to <= links[i-1] {
+					bad("node %d links to %v in layer %d of %d nodes", node, links, l, at.nodes())
+					break
+				}
+			}
+		}
+	}
+	reached := make([]bool, len(g.slots))
+	reached[0] = true
+	queue := []uint32{0}
+	ground := &g.layers[0]
+	for next := 0; next < len(queue); next++ {
+		for _, to := range ground.links[ground.start[queue[next]]:ground.start[queue[next]+1]] {
+			if !reached[to] {
+				reached[to] = true
+				queue = append(queue, to)
+			}
+		}
+	}
+	if len(queue) != len(g.slots) {
+		bad("%d of %d nodes can be reached", len(queue), len(g.slots))
+	}
+	return problems
+}
+
+// TestPool compares the pool with its definition: the candidates down to the
+// ef-th live one, best first. (A heap that takes its last leaf for the worst
+// evicts the wrong ones.)
+func TestPool(t *testing.T) {
+	for seed := range uint64(300) {
+		r := rand.New(rand.NewPCG(seed, 1))
+		n, ef := 1+r.IntN(80), 1+r.IntN(12)
+		w := &walker{slots: make([]uint32, n)}
+		alive := make([]bool, n)
+		for i := range n {
+			w.slots[i] = uint32(n - i)
+			alive[i] = r.IntN(3) > 0
+		}
+		w.start(nil, w.slots, nil, ef, func(c candidate) bool { return alive[c.node] })
+		var all []candidate
+		for i := range n {
+			c := candidate{sim: float32(r.IntN(20)), node: uint32(i), live: alive[i]}
+			all = append(all, c)
+			w.add(candidate{sim: c.sim, node: c.node})
+			slices.SortFunc(all, func(a, b candidate) int {
+				if w.better(a, b) {
+					return -1
+				}
+				return 1
+			})
+			want, live := []candidate{}, 0
+			for _, c := range all {
+				if live == ef {
+					break
+				}
+				want = append(want, c)
+				if c.live {
+					live++
+				}
+			}
+			if !slices.Equal(w.pool, want) || w.poolLive != live {
+				t.Fatalf("seed %d, ef %d, after %d: pool %v with %d live, want %v with %d", seed, ef, i+1, w.pool, w.poolLive, want, live)
+			}
+		}
+	}
+}
+
+func TestLevelOf(t *testing.T) {
+	const n = 1 << 18
+	for _, m := range []int{2, 16, 64} {
+		var at [maxLayers]int
+		for i := range n {
+			at[levelOf(uint64(i), m)]++
+		}
+		// A share of 1/m of each level goes on to the next.
+		rest := n
+		for l := 0; rest/m >= 1000; l++ {
+			up := rest - at[l]
+			if got, want := float64(up)/float64(rest), 1/float64(m); got < want*0.85 || got > want*1.15 {
+				t.Errorf("M %d: a share of %.4f of level %d goes higher, want about %.4f", m, got, l, want)
+			}
+			rest = up
+		}
+	}
+}
