@@ -1,0 +1,198 @@
+package docdb
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/vectorlink/vectorlink/indexer"
+)
+
+// Defaults and limits of a Config.
+const (
+	DefaultUser      = "admin"
+	DefaultBatchSize = 100
+	MaxBatchSize     = 1000
+	DefaultTimeout   = time.Minute
+	DefaultMaxAnswer = 64 << 20
+)
+
+// Secret is a password or token: it prints as *** wherever it is formatted,
+// logged or encoded. Convert it to string to use it.
+type Secret string
+
+func (s Secret) mask() string {
+	if s == "" {
+		return ""
+	}
+	return "***"
+}
+
+// String returns *** for any secret but the empty one.
+func (s Secret) String() string { return s.mask() }
+
+// GoString keeps %#v from printing the secret.
+func (s Secret) GoString() string { return `docdb.Secret("` + s.mask() + `")` }
+
+// MarshalText keeps encoders from writing the secret.
+func (s Secret) MarshalText() ([]byte, error) { return []byte(s.mask()), nil }
+
+// LogValue keeps loggers from writing the secret.
+func (s Secret) LogValue() slog.Value { return slog.StringValue(s.mask()) }
+
+// Config says where the database is and who asks.
+type Config struct {
+	// URL of the server, such as http://localhost:6363; a path in it is
+	// kept. It holds no user or password. Required.
+	URL string
+	// User asks the questions; empty means DefaultUser. It needs no more
+	// than TerminusDB's Consumer Role on the databases to index.
+	User string
+	// Password goes with User (Basic authentication). At most one of
+	// Password and Token is set.
+	Password Secret
+	// Token is sent as a Bearer token instead of User and Password.
+	Token Secret
+	// ForwardHeader, when set, is the name of the server's insecure user
+	// header: its value is User, and no password or token is sent.
+	ForwardHeader string
+	// BatchSize is the number of documents asked for at once, 1 to
+	// MaxBatchSize; 0 means DefaultBatchSize.
+	BatchSize int
+	// Timeout bounds each request together with its answer; 0 means
+	// DefaultTimeout.
+	Timeout time.Duration
+	// MaxAnswer bounds each answer in bytes; 0 means DefaultMaxAnswer. A
+	// batch whose answer is longer is split.
+	MaxAnswer int64
+	// Logger; nil means no log.
+	Logger *slog.Logger
+}
+
+// Client reads one TerminusDB server. It may be used by many goroutines.
+type Client struct {
+	wire  *wire
+	batch int
+	log   *slog.Logger
+	// warned holds the "domain class" pairs whose missing template has been
+	// logged, so that each is logged once.
+	warned sync.Map
+}
+
+var _ indexer.Source = (*Client)(nil)
+
+// NewClient checks cfg and returns a client; it does not connect (see Ping).
+func NewClient(cfg Config) (*Client, error) {
+	base, err := baseURL(cfg.URL)
+	if err != nil {
+		return nil, fmt.Errorf("docdb: VECTORLINK_TERMINUSDB_URL: %w", err)
+	}
+	if cfg.Password != "" && cfg.Token != "" {
+		return nil, errors.New("docdb: set VECTORLINK_TERMINUSDB_PASSWORD or VECTORLINK_TERMINUSDB_TOKEN, not both")
+	}
+	if cfg.ForwardHeader != "" && !isToken(cfg.ForwardHeader) {
+		return nil, fmt.Errorf("docdb: VECTORLINK_USER_FORWARD_HEADER: %q is not a header name", cfg.ForwardHeader)
+	}
+	if cfg.BatchSize < 0 || cfg.BatchSize > MaxBatchSize {
+		return nil, fmt.Errorf("docdb: batch size %d is not between 1 and %d", cfg.BatchSize, MaxBatchSize)
+	}
+	if cfg.Timeout < 0 || cfg.MaxAnswer < 0 {
+		return nil, errors.New("docdb: timeout and answer limit must not be negative")
+	}
+	orElse(&cfg.User, DefaultUser)
+	orElse(&cfg.BatchSize, DefaultBatchSize)
+	orElse(&cfg.Timeout, DefaultTimeout)
+	orElse(&cfg.MaxAnswer, DefaultMaxAnswer)
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	return &Client{wire: newWire(base, cfg), batch: cfg.BatchSize, log: cfg.Logger}, nil
+}
+
+func orElse[T comparable](field *T, value T) {
+	var zero T
+	if *field == zero {
+		*field = value
+	}
+}
+
+// baseURL parses the address of a server or endpoint.
+func baseURL(s string) (*url.URL, error) {
+	u, err := url.Parse(s)
+	if err != nil {
+		// url.Error quotes the whole address, which may hold a password.
+		return nil, errors.New("not an address")
+	}
+	switch {
+	case u.Scheme != "http" && u.Scheme != "https", u.Host == "":
+		return nil, errors.New("not an http:// or https:// address")
+	case u.User != nil:
+		return nil, errors.New("holds a user or password: give them in their own settings")
+	case u.RawQuery != "" || u.Fragment != "":
+		return nil, errors.New("holds a query or fragment")
+	}
+	u.Path = strings.TrimRight(u.Path, "/")
+	u.RawPath = strings.TrimRight(u.RawPath, "/")
+	return u, nil
+}
+
+// isToken reports whether s can be the name of a header.
+func isToken(s string) bool {
+	for _, c := range []byte(s) {
+		if c <= ' ' || c >= 0x7f || strings.IndexByte("()<>@,;:\\\"/[]?={}", c) >= 0 {
+			return false
+		}
+	}
+	return s != ""
+}
+
+// Ping asks the server whether it is up and takes the credentials. It says
+// nothing about the right to read any one database.
+func (c *Client) Ping(ctx context.Context) error {
+	a, err := c.wire.do(ctx, http.MethodGet, "/api/info", nil, nil)
+	if err != nil {
+		return err
+	}
+	if a.status != http.StatusOK {
+		return c.wire.fault(a, "")
+	}
+	var info struct {
+		Info struct {
+			Authority string `json:"authority"`
+		} `json:"api:info"`
+	}
+	if err := json.Unmarshal(a.body, &info); err != nil {
+		return c.wire.garbage("its /api/info is not JSON: is it a TerminusDB?")
+	}
+	if strings.HasSuffix(info.Info.Authority, "/anonymous") {
+		return c.wire.source("%s", c.wire.loginHint("it takes us for an anonymous user"))
+	}
+	return nil
+}
+
+// resource returns the escaped path of a domain under a prefix, with further
+// segments, such as /api/log/admin/star_wars/local/commit/k7.
+func resource(prefix, domain string, more ...string) (string, error) {
+	org, db, ok := strings.Cut(domain, "/")
+	if !ok || !isSegment(org) || !isSegment(db) {
+		return "", fmt.Errorf("%w: domain %q is not of the form org/db", indexer.ErrInvalid, domain)
+	}
+	var b strings.Builder
+	b.WriteString(prefix)
+	for _, s := range append([]string{org, db}, more...) {
+		b.WriteString("/" + url.PathEscape(s))
+	}
+	return b.String(), nil
+}
+
+// isSegment reports whether s can stand between two slashes and mean itself.
+func isSegment(s string) bool {
+	return s != "" && s != "." && s != ".." && !strings.ContainsAny(s, "/\x00")
+}

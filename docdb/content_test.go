@@ -1,0 +1,213 @@
+package docdb_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/vectorlink/vectorlink/docdb"
+	"github.com/vectorlink/vectorlink/indexer"
+)
+
+func newContent(t *testing.T, h http.HandlerFunc, change ...func(*docdb.ContentConfig)) *docdb.ContentSource {
+	t.Helper()
+	s := httptest.NewServer(h)
+	t.Cleanup(s.Close)
+	cfg := docdb.ContentConfig{Endpoint: s.URL + "/content/", ForwardHeader: "X-User-Forward"}
+	for _, f := range change {
+		f(&cfg)
+	}
+	c, err := docdb.NewContentSource(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func TestContentPull(t *testing.T) {
+	var asked string
+	c := newContent(t, func(w http.ResponseWriter, r *http.Request) {
+		asked = r.URL.String() + " as " + r.Header.Get("X-User-Forward")
+		fmt.Fprint(w, `{"op":"Inserted","id":"A/1","string":"one"}`+"\n\n"+
+			`{"string":"two","id":"A/2","op":"Changed","more":1}`+"\r\n"+
+			`{"op":"Replaced","id":"A/3","string":""}`+"\n"+
+			`{"op":"Deleted","id":"A/4"}`+"\n"+
+			`{"op":"Error","id":"A/5","message":"no template"}`)
+	})
+	want := []indexer.Op{
+		{Kind: indexer.Upsert, ID: "A/1", Text: "one"},
+		{Kind: indexer.Upsert, ID: "A/2", Text: "two"},
+		{Kind: indexer.Upsert, ID: "A/3"},
+		{Kind: indexer.Delete, ID: "A/4"},
+		{Kind: indexer.Failed, ID: "A/5"},
+	}
+	for _, k := range []struct {
+		previous string
+		indexed  bool
+		asked    string
+		base     string
+		complete bool
+	}{
+		{"", true, "/content/admin/star_wars?commit_id=k%267 as admin", "", true},
+		{"k6", true, "/content/admin/star_wars?commit_id=k%267&previous=k6 as admin", "k6", false},
+		{"k6", false, "/content/admin/star_wars?commit_id=k%267 as admin", "", true},
+	} {
+		p, err := c.Pull(t.Context(), indexer.PullRequest{Domain: domain, Commit: "k&7", Branch: "main", Previous: k.previous,
+			Indexed: func(string) bool { return k.indexed }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if p.Base != k.base || p.Complete != k.complete || !p.OnBranch || asked != k.asked {
+			t.Errorf("pull %+v, asked %s; want %+v", p, asked, k)
+		}
+		got := collect(t, p)
+		if len(got) != len(want) {
+			t.Fatalf("got %+v", got)
+		}
+		for i, w := range want {
+			g := got[i]
+			if g.Kind != w.Kind || g.ID != w.ID || g.Text != w.Text || (g.Err != nil) != (w.Kind == indexer.Failed) {
+				t.Errorf("operation %d: %+v, want %+v", i, g, w)
+			}
+		}
+		if err := got[4].Err; err == nil || !strings.Contains(err.Error(), "operation error: no template") {
+			t.Errorf("error operation: %v", err)
+		}
+	}
+}
+
+// TestContentBroken: what cannot be read names the line and quotes nothing.
+func TestContentBroken(t *testing.T) {
+	const good = `{"op":"Deleted","id":"A/1"}` + "\n"
+	for _, k := range []struct {
+		name, body, says string
+	}{
+		{"no JSON", good + "canary", "line 2"},
+		{"cut JSON", good + good + `{"op":"Inserted","id":"A/1","string":"cana`, "line 3"},
+		{"not an object", "[]", "line 1"},
+		{"unknown op", `{"op":"canary","id":"A/1"}`, "line 1"},
+		{"abort", `{"op":"Abort"}`, "line 1"},
+		{"no id", `{"op":"Inserted","string":"canary"}`, "line 1: Inserted without id"},
+		{"no string", `{"op":"Inserted","id":"canary"}`, "line 1: Inserted without id or string"},
+		{"null string", `{"op":"Inserted","id":"canary","string":null}`, "without id or string"},
+		{"number id", `{"op":"Deleted","id":7}`, "id is not a string"},
+		{"Deleted without id", `{"op":"Deleted"}`, "Deleted without id"},
+		{"not UTF-8", "{\"op\":\"Deleted\",\"id\":\"canary\xff\"}", "not UTF-8"},
+		{"two on a line", strings.TrimSpace(good) + good, "line 1"},
+	} {
+		c := newContent(t, func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, k.body) })
+		p, err := c.Pull(t.Context(), indexer.PullRequest{Domain: domain, Commit: "k7"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var last error
+		for _, err := range p.Ops {
+			last = err
+		}
+		if !errors.Is(last, indexer.ErrSource) || !strings.Contains(last.Error(), k.says) || strings.Contains(last.Error(), "canary") {
+			t.Errorf("%s: %v, want one that says %q", k.name, last, k.says)
+		}
+	}
+}
+
+func TestContentRefused(t *testing.T) {
+	for status, want := range map[int]error{404: indexer.ErrNotFound, 400: indexer.ErrSource, 401: indexer.ErrSource, 500: indexer.ErrSource, 302: indexer.ErrSource, 204: indexer.ErrSource} {
+		c := newContent(t, func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(status) })
+		if _, err := c.Pull(t.Context(), indexer.PullRequest{Domain: domain, Commit: "k7"}); !errors.Is(err, want) {
+			t.Errorf("status %d: %v", status, err)
+		}
+	}
+	c := newContent(t, func(w http.ResponseWriter, r *http.Request) {})
+	if _, err := c.Pull(t.Context(), indexer.PullRequest{Domain: "admin", Commit: "k7"}); !errors.Is(err, indexer.ErrInvalid) {
+		t.Errorf("bad domain: %v", err)
+	}
+	for _, cfg := range []docdb.ContentConfig{{}, {Endpoint: "x"}, {Endpoint: "http://x", ForwardHeader: "a b"}, {Endpoint: "http://x", Timeout: -1}} {
+		if _, err := docdb.NewContentSource(cfg); err == nil {
+			t.Errorf("%+v: no error", cfg)
+		}
+	}
+}
+
+// TestContentCut: a stream that breaks off, falls silent or is cancelled is an
+// error, after what came before.
+func TestContentCut(t *testing.T) {
+	release := make(chan struct{})
+	defer close(release)
+	start := func(w http.ResponseWriter) {
+		fmt.Fprint(w, `{"op":"Deleted","id":"A/1"}`+"\n"+`{"op":"Del`)
+		w.(http.Flusher).Flush()
+	}
+	for _, k := range []struct {
+		name string
+		h    http.HandlerFunc
+		want error
+		says string
+	}{
+		{"cut", func(w http.ResponseWriter, r *http.Request) { start(w); panic(http.ErrAbortHandler) }, indexer.ErrSource, "closed"},
+		{"silence", func(w http.ResponseWriter, r *http.Request) { start(w); <-release }, indexer.ErrSource, "no answer within"},
+		{"cancelled", func(w http.ResponseWriter, r *http.Request) { start(w); <-release }, context.Canceled, "canceled"},
+	} {
+		ctx, cancel := context.WithCancel(t.Context())
+		c := newContent(t, k.h, func(cfg *docdb.ContentConfig) {
+			if k.name == "silence" {
+				cfg.Timeout = 100 * time.Millisecond
+			}
+		})
+		p, err := c.Pull(ctx, indexer.PullRequest{Domain: domain, Commit: "k7"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var ids []string
+		var last error
+		for op, err := range p.Ops {
+			if last = err; err == nil {
+				ids = append(ids, op.ID)
+				if k.name == "cancelled" {
+					cancel()
+				}
+			}
+		}
+		if len(ids) != 1 || !errors.Is(last, k.want) || !strings.Contains(last.Error(), k.says) {
+			t.Errorf("%s: %v, %v", k.name, ids, last)
+		}
+		cancel()
+	}
+}
+
+// FuzzParseLine: a line is an operation that says what it must, or an error
+// that is short.
+func FuzzParseLine(f *testing.F) {
+	f.Add([]byte(`{"op":"Inserted","id":"A/1","string":"x"}`))
+	f.Add([]byte(`{"op":"Error","message":"é"}`))
+	f.Add([]byte(`{"op":"Deleted","id":null}`))
+	f.Fuzz(func(t *testing.T, line []byte) {
+		op, err := docdb.ParseLine(line)
+		if err != nil {
+			if len(err.Error()) > 200 {
+				t.Errorf("long error: %v", err)
+			}
+			return
+		}
+		if op.Kind != indexer.Failed && op.ID == "" || (op.Err != nil) != (op.Kind == indexer.Failed) {
+			t.Errorf("%q: %+v", line, op)
+		}
+	})
+}
+
+// FuzzParseMetadata: usable metadata has a query, unusable a reason.
+func FuzzParseMetadata(f *testing.F) {
+	f.Add([]byte(`{"embedding":{"query":"q","template":"t"}}`))
+	f.Add([]byte(`{"embedding":[]}`))
+	f.Add([]byte(` null`))
+	f.Fuzz(func(t *testing.T, metadata []byte) {
+		class, ok := docdb.ParseMetadata(metadata)
+		if ok && (class.Query == "") != (class.Err != nil) || !ok && class != (docdb.Class{}) {
+			t.Errorf("%q: %+v, %v", metadata, class, ok)
+		}
+	})
+}

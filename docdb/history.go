@@ -1,0 +1,277 @@
+package docdb
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"iter"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"github.com/vectorlink/vectorlink/indexer"
+)
+
+// mainBranch exists in every database, though it may have been deleted.
+const mainBranch = "main"
+
+// Pages of the log: a short one first, since the commit looked for is mostly
+// near.
+const (
+	firstLogPage = 16
+	logPage      = 256
+)
+
+// maxCommitID bounds a commit id in bytes; the server's own have 31.
+const maxCommitID = 128
+
+// Branch is a branch and the commit it points at.
+type Branch struct {
+	Name string
+	Head string // commit id; empty for a branch without commits
+}
+
+// Commit describes one commit.
+type Commit struct {
+	ID        string
+	Parent    string // "" for the first of a history
+	Author    string
+	Message   string
+	Timestamp string // seconds since 1970, a decimal of up to 20 digits
+	// Instance and Schema name the stored layers of the documents and of the
+	// schema. A commit that leaves one alone keeps its parent's; Instance is
+	// "" while there are no documents.
+	Instance string
+	Schema   string
+}
+
+// UnmarshalJSON reads a commit as the commit graph and the log write it.
+func (c *Commit) UnmarshalJSON(data []byte) error {
+	var raw struct {
+		Identifier string          `json:"identifier"`
+		Parent     string          `json:"parent"`
+		Author     string          `json:"author"`
+		Message    string          `json:"message"`
+		Timestamp  json.RawMessage `json:"timestamp"`
+		Instance   string          `json:"instance"`
+		Schema     string          `json:"schema"`
+	}
+	if err := json.Unmarshal(data, &raw); err != nil {
+		return err
+	}
+	if raw.Identifier == "" {
+		return errors.New("no commit")
+	}
+	*c = Commit{
+		ID: raw.Identifier, Parent: afterSlash(raw.Parent), Author: raw.Author, Message: raw.Message,
+		Timestamp: strings.Trim(string(raw.Timestamp), `"`), Instance: raw.Instance, Schema: raw.Schema,
+	}
+	return nil
+}
+
+// afterSlash cuts the class off an id of the commit graph: ValidCommit/k7 is k7.
+func afterSlash(id string) string { return id[strings.LastIndexByte(id, '/')+1:] }
+
+// Branches lists the branches of a domain (org/db).
+func (c *Client) Branches(ctx context.Context, domain string) ([]Branch, error) {
+	path, err := resource("/api/document", domain, "local", "_commits")
+	if err != nil {
+		return nil, err
+	}
+	a, err := c.wire.do(ctx, http.MethodGet, path, url.Values{"type": {"Branch"}, "as_list": {"true"}}, nil)
+	if err != nil {
+		return nil, err
+	}
+	if a.status != http.StatusOK {
+		return nil, c.wire.fault(a, domain)
+	}
+	var list []struct{ Name, Head string }
+	if err := json.Unmarshal(a.body, &list); err != nil {
+		return nil, c.wire.garbage("its list of branches is not one")
+	}
+	branches := make([]Branch, len(list))
+	for i, b := range list {
+		branches[i] = Branch{Name: b.Name, Head: afterSlash(b.Head)}
+	}
+	return branches, nil
+}
+
+// Head returns the commit that a branch points at.
+func (c *Client) Head(ctx context.Context, domain, branch string) (string, error) {
+	if !isSegment(branch) {
+		return c.headFromList(ctx, domain, branch)
+	}
+	path, err := resource("/api/document", domain, "local", "branch", branch)
+	if err != nil {
+		return "", err
+	}
+	// The header of an empty answer is the cheapest place to find it.
+	a, err := c.wire.do(ctx, http.MethodHead, path, nil, nil)
+	if err != nil {
+		return "", err
+	}
+	if a.status == http.StatusOK {
+		if head, ok := strings.CutPrefix(a.header.Get("TerminusDB-Data-Version"), "branch:"); ok && head != "" {
+			return head, nil
+		}
+	}
+	if a.status == http.StatusUnauthorized || a.status == http.StatusForbidden {
+		return "", c.wire.fault(a, domain)
+	}
+	// The answer to HEAD says nothing of what is wrong.
+	return c.headFromList(ctx, domain, branch)
+}
+
+// headFromList finds a branch among all; ErrNotFound names the branch.
+func (c *Client) headFromList(ctx context.Context, domain, branch string) (string, error) {
+	branches, err := c.Branches(ctx, domain)
+	if err != nil {
+		return "", err
+	}
+	for _, b := range branches {
+		if b.Name == branch {
+			return b.Head, nil
+		}
+	}
+	return "", fmt.Errorf("%w: no branch %q in %s", indexer.ErrNotFound, branch, domain)
+}
+
+// Commit looks a commit up. It asks the commit graph, because everything else
+// answers 500 for a commit it does not know.
+func (c *Client) Commit(ctx context.Context, domain, id string) (Commit, error) {
+	path, err := resource("/api/document", domain, "local", "_commits")
+	if err != nil {
+		return Commit{}, err
+	}
+	notFound := fmt.Errorf("%w: no commit %q in %s", indexer.ErrNotFound, id[:min(len(id), maxCommitID)], domain)
+	if !isCommitID(id) {
+		return Commit{}, notFound
+	}
+	// A database that nobody has written to has an InitialCommit for a head.
+	for _, class := range []string{"ValidCommit/", "InitialCommit/"} {
+		a, err := c.wire.do(ctx, http.MethodGet, path, url.Values{"id": {class + id}}, nil)
+		if err != nil {
+			return Commit{}, err
+		}
+		if a.status == http.StatusNotFound && errorKind(a.body) == "DocumentNotFound" {
+			continue
+		}
+		if a.status != http.StatusOK {
+			return Commit{}, c.wire.fault(a, domain)
+		}
+		var commit Commit
+		if json.Unmarshal(a.body, &commit) != nil || commit.ID != id {
+			return Commit{}, c.wire.garbage("asked for a commit, it answered something else")
+		}
+		return commit, nil
+	}
+	return Commit{}, notFound
+}
+
+// isCommitID reports whether id can be a commit's; no other is ever sent.
+func isCommitID(id string) bool {
+	for _, c := range []byte(id) {
+		if (c < '0' || c > '9') && (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && c != '-' && c != '_' {
+			return false
+		}
+	}
+	return id != "" && len(id) <= maxCommitID
+}
+
+// History yields a commit and its ancestors, newest first, by parent. An error
+// ends it.
+func (c *Client) History(ctx context.Context, domain, commit string) iter.Seq2[Commit, error] {
+	return func(yield func(Commit, error) bool) {
+		last, err := c.Commit(ctx, domain, commit)
+		if !yield(last, err) || err != nil {
+			return
+		}
+		for start, count := 1, firstLogPage; last.Parent != ""; start, count = start+count, logPage {
+			page, err := c.readLog(ctx, domain, commit, start, count)
+			if err == nil && len(page) == 0 {
+				err = c.wire.garbage("its log ends before the history does")
+			}
+			if err != nil {
+				yield(Commit{}, err)
+				return
+			}
+			for _, next := range page {
+				if next.ID != last.Parent {
+					yield(Commit{}, c.wire.garbage("its log does not go from commit to parent"))
+					return
+				}
+				if !yield(next, nil) {
+					return
+				}
+				last = next
+			}
+		}
+	}
+}
+
+// readLog returns a page of a commit's log, which starts with the commit itself.
+func (c *Client) readLog(ctx context.Context, domain, commit string, start, count int) ([]Commit, error) {
+	path, err := resource("/api/log", domain, "local", "commit", commit)
+	if err != nil {
+		return nil, err
+	}
+	a, err := c.wire.do(ctx, http.MethodGet, path, url.Values{"start": {strconv.Itoa(start)}, "count": {strconv.Itoa(count)}}, nil)
+	if err != nil {
+		return nil, err
+	}
+	if a.status != http.StatusOK {
+		return nil, c.wire.fault(a, domain)
+	}
+	var page []Commit
+	if err := json.Unmarshal(a.body, &page); err != nil {
+		return nil, c.wire.garbage("its log is not a list of commits")
+	}
+	return page, nil
+}
+
+// base returns the commit to build on: previous where that is an indexed
+// ancestor of commit, else the nearest indexed ancestor, else "".
+func (c *Client) base(ctx context.Context, domain string, commit Commit, previous string, indexed func(string) bool) (string, error) {
+	if commit.Parent == "" || indexed == nil {
+		return "", nil
+	}
+	if previous != "" && !indexed(previous) {
+		previous = ""
+	}
+	nearest := ""
+	for ancestor, err := range c.History(ctx, domain, commit.ID) {
+		switch {
+		case err != nil:
+			return "", err
+		case ancestor.ID == commit.ID:
+		case ancestor.ID == previous:
+			return previous, nil
+		case nearest == "" && indexed(ancestor.ID):
+			if nearest = ancestor.ID; previous == "" {
+				return nearest, nil
+			}
+		}
+	}
+	return nearest, nil
+}
+
+// onBranch reports whether commit can be reached from the head of branch. A
+// database without "main" is no error: nothing is on it.
+func (c *Client) onBranch(ctx context.Context, domain, commit, branch string) (bool, error) {
+	orElse(&branch, mainBranch)
+	head, err := c.headFromList(ctx, domain, branch)
+	if branch == mainBranch && errors.Is(err, indexer.ErrNotFound) || err == nil && head == "" {
+		return false, nil
+	}
+	if err != nil || head == commit {
+		return err == nil, err
+	}
+	for ancestor, err := range c.History(ctx, domain, head) {
+		if err != nil || ancestor.ID == commit {
+			return err == nil, err
+		}
+	}
+	return false, nil
+}

@@ -1,0 +1,252 @@
+package docdb
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/vectorlink/vectorlink/indexer"
+)
+
+// idleTimeout is how long a connection is kept without use. A kept-alive
+// connection holds one of the server's few workers, and the server closes it
+// after two seconds: leave before that, or the next request meets an EOF.
+const idleTimeout = time.Second
+
+// maxConns: with as many kept connections as it has workers (the number of its
+// CPUs) the server stalls for seconds; every TerminusDB has two at least.
+const maxConns = 2
+
+// wire sends requests to one server and reads whole answers, within limits.
+type wire struct {
+	base      *url.URL
+	http      *http.Client
+	user      string
+	password  Secret
+	token     Secret
+	forward   string
+	timeout   time.Duration
+	maxAnswer int64
+}
+
+// answer is a whole HTTP answer of any status.
+type answer struct {
+	status int
+	header http.Header
+	body   []byte
+}
+
+// errTooLarge: the answer passed the limit. A batch can be split.
+var errTooLarge = errors.New("answer is too long")
+
+func newWire(base *url.URL, cfg Config) *wire {
+	return &wire{
+		base: base, http: newHTTPClient(cfg.Timeout, maxConns), user: cfg.User, password: cfg.Password, token: cfg.Token,
+		forward: cfg.ForwardHeader, timeout: cfg.Timeout, maxAnswer: cfg.MaxAnswer,
+	}
+}
+
+// newHTTPClient returns a client with short-lived connections, at most conns of
+// them (0: no limit), that follows no redirects: credentials go to the
+// configured server only.
+func newHTTPClient(headerTimeout time.Duration, conns int) *http.Client {
+	dialer := &net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}
+	return &http.Client{
+		Transport: &http.Transport{
+			Proxy:                  http.ProxyFromEnvironment,
+			DialContext:            dialer.DialContext,
+			TLSHandshakeTimeout:    10 * time.Second,
+			ResponseHeaderTimeout:  headerTimeout,
+			ExpectContinueTimeout:  time.Second,
+			MaxConnsPerHost:        conns,
+			MaxIdleConnsPerHost:    maxConns,
+			IdleConnTimeout:        idleTimeout,
+			MaxResponseHeaderBytes: 64 << 10,
+			DisableCompression:     true, // the server sends none; nothing to bomb us with
+		},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+}
+
+// do asks path (escaped, from /api on) with an optional query and JSON body.
+// Its error is the context's or wraps indexer.ErrSource; any status is an
+// answer.
+func (w *wire) do(ctx context.Context, method, path string, query url.Values, body []byte) (*answer, error) {
+	address := w.base.String() + path
+	if len(query) > 0 {
+		address += "?" + query.Encode()
+	}
+	req, err := http.NewRequestWithContext(ctx, method, address, bytes.NewReader(body))
+	if err != nil {
+		return nil, w.source("cannot be asked: %s", strings.TrimPrefix(err.Error(), "net/http: "))
+	}
+	if body == nil {
+		req.Body, req.GetBody, req.ContentLength = nil, nil, 0
+	} else {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	return w.send(req)
+}
+
+// send adds the credentials, sends req and reads the answer. Everything we ask
+// is a read, so a lost connection is tried once more: the server closes idle
+// connections without a word.
+func (w *wire) send(req *http.Request) (*answer, error) {
+	switch {
+	case w.forward != "":
+		req.Header.Set(w.forward, w.user)
+	case w.token != "":
+		req.Header.Set("Authorization", "Bearer "+string(w.token))
+	case w.password != "":
+		req.SetBasicAuth(w.user, string(w.password))
+	}
+	req.Header.Set("User-Agent", "vectorlink")
+	ctx := req.Context()
+	a, err := w.sendOnce(req)
+	if err != nil && isLostConnection(err) && ctx.Err() == nil {
+		if req.GetBody != nil {
+			if req.Body, err = req.GetBody(); err != nil {
+				return nil, w.source("cannot be asked again: %v", err)
+			}
+		}
+		a, err = w.sendOnce(req)
+	}
+	switch {
+	case err == nil:
+		return a, nil
+	case ctx.Err() != nil:
+		return nil, fmt.Errorf("docdb: asking %s: %w", w.host(), context.Cause(ctx))
+	case errors.Is(err, errTooLarge):
+		return nil, fmt.Errorf("%w at %s: %w (more than %d bytes)", indexer.ErrSource, w.host(), errTooLarge, w.maxAnswer)
+	}
+	return nil, w.source("%s", reason(err, w.timeout))
+}
+
+func (w *wire) sendOnce(req *http.Request) (*answer, error) {
+	ctx, cancel := context.WithTimeout(req.Context(), w.timeout)
+	defer cancel()
+	resp, err := w.http.Do(req.WithContext(ctx))
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(resp.Body, w.maxAnswer+1))
+	if err != nil {
+		return nil, err
+	}
+	if int64(len(body)) > w.maxAnswer {
+		return nil, errTooLarge
+	}
+	return &answer{resp.StatusCode, resp.Header, body}, nil
+}
+
+// isLostConnection reports whether the other side hung up, before or amid its
+// answer.
+func isLostConnection(err error) bool {
+	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
+		errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) ||
+		// net/http does not export this one.
+		strings.Contains(err.Error(), "server closed idle connection")
+}
+
+// reason says in words why a request got no answer.
+func reason(err error, timeout time.Duration) string {
+	var dns *net.DNSError
+	var netErr net.Error
+	switch {
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return "connection refused: is it running, and is VECTORLINK_TERMINUSDB_URL right?"
+	case errors.As(err, &dns):
+		return "no such host: is VECTORLINK_TERMINUSDB_URL right?"
+	case isLostConnection(err):
+		return "the connection was closed before the answer was complete"
+	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &netErr) && netErr.Timeout():
+		return fmt.Sprintf("no answer within %v", timeout)
+	}
+	var urlErr *url.Error
+	if errors.As(err, &urlErr) {
+		err = urlErr.Err // without the address and its query
+	}
+	return err.Error()
+}
+
+// host names the server in errors.
+func (w *wire) host() string { return w.base.Scheme + "://" + w.base.Host }
+
+// source returns an error that wraps indexer.ErrSource and names the server.
+func (w *wire) source(format string, args ...any) error {
+	return fmt.Errorf("%w at %s: %s", indexer.ErrSource, w.host(), fmt.Sprintf(format, args...))
+}
+
+// garbage is source for an answer that makes no sense.
+func (w *wire) garbage(what string) error { return w.source("answered nonsense: %s", what) }
+
+// loginHint says what to set when we are not let in.
+func (w *wire) loginHint(what string) string {
+	switch {
+	case w.forward != "":
+		return fmt.Sprintf("%s, sent as user %q in the header %s: does the server take that header, and is VECTORLINK_TERMINUSDB_USER right?", what, w.user, w.forward)
+	case w.token != "":
+		return what + ": is VECTORLINK_TERMINUSDB_TOKEN right?"
+	case w.password != "":
+		return fmt.Sprintf("%s, sent as user %q with a password: are VECTORLINK_TERMINUSDB_USER and VECTORLINK_TERMINUSDB_PASSWORD right?", what, w.user)
+	}
+	return what + ": set VECTORLINK_TERMINUSDB_PASSWORD"
+}
+
+// fault turns an answer that is not the one hoped for into an error; domain
+// may be empty. Server messages can quote documents, so only the error's kind
+// is passed on.
+func (w *wire) fault(a *answer, domain string) error {
+	kind := errorKind(a.body)
+	switch {
+	case kind == "UnknownDatabase":
+		return fmt.Errorf("%w: no database %q at %s", indexer.ErrNotFound, domain, w.host())
+	case kind == "UnresolvableAbsoluteDescriptor":
+		return fmt.Errorf("%w: no such branch or database in %q at %s", indexer.ErrNotFound, domain, w.host())
+	case a.status == http.StatusUnauthorized:
+		return w.source("%s", w.loginHint("does not let us in (401)"))
+	case a.status == http.StatusForbidden && (w.forward+string(w.token)+string(w.password)) == "":
+		return w.source("%s", w.loginHint("does not let strangers in (403)"))
+	case a.status == http.StatusForbidden:
+		return w.source("user %q may not read %q (403): grant the Consumer Role, or is the name wrong?", w.user, domain)
+	case a.status == http.StatusServiceUnavailable:
+		return w.source("is not ready yet (503)")
+	case a.status >= 300 && a.status < 400:
+		return w.source("redirects us elsewhere (%d), which is refused: set VECTORLINK_TERMINUSDB_URL to the server itself", a.status)
+	case a.status < 300:
+		return w.garbage(fmt.Sprintf("status %d", a.status))
+	case kind != "":
+		return w.source("answered %d %s", a.status, kind)
+	}
+	return w.source("answered %d", a.status)
+}
+
+// errorKind returns the kind of a TerminusDB error body, such as
+// DocumentNotFound; empty when it has none that looks like one.
+func errorKind(body []byte) string {
+	var e struct {
+		Error struct {
+			Type string `json:"@type"`
+		} `json:"api:error"`
+	}
+	if json.Unmarshal(body, &e) != nil {
+		return ""
+	}
+	kind := strings.TrimPrefix(e.Error.Type, "api:")
+	for _, c := range []byte(kind) {
+		if (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') {
+			return ""
+		}
+	}
+	return kind[:min(len(kind), 80)]
+}
