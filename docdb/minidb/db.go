@@ -1,0 +1,303 @@
+package minidb
+
+import (
+	"bytes"
+	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"math/big"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+// Defaults of a Config and of a database's prefixes.
+const (
+	DefaultUser     = "admin"
+	DefaultPassword = "root"
+	DefaultBase     = "terminusdb:///data/"
+	DefaultSchema   = "terminusdb:///schema#"
+)
+
+// Config says who is let in and which faults of the original are reproduced.
+type Config struct {
+	User     string // empty: DefaultUser
+	Password string // empty: DefaultPassword
+	// ForwardHeader, when set, is an insecure user header: a request that
+	// names User in it needs no password.
+	ForwardHeader string
+	// Now gives commits their time; nil means time.Now.
+	Now func() time.Time
+	// UnquoteNumbers makes GraphQL take the quotes off strings that look
+	// like numbers.
+	UnquoteNumbers bool
+	// PanicAtByte1000 makes GraphQL answer 500 when a character straddles
+	// byte 1000 of the answer.
+	PanicAtByte1000 bool
+}
+
+// Prefixes of a database: Base stands before the ids of documents, Schema
+// before the names of classes. Empty ones are replaced by the defaults.
+type Prefixes struct {
+	Base   string
+	Schema string
+}
+
+// DB is a set of databases. It implements http.Handler.
+type DB struct {
+	cfg Config
+
+	mu        sync.RWMutex // guards databases and what they hold, save commits, which are immutable
+	databases map[string]*database
+}
+
+var _ http.Handler = (*DB)(nil)
+
+type database struct {
+	name     string
+	prefixes Prefixes
+	commits  map[string]*commit
+	branches []*branch // in the order of their creation
+}
+
+type branch struct {
+	name string
+	head *commit
+}
+
+// commit is immutable.
+type commit struct {
+	id, class, author, message, timestamp string
+
+	parent        *commit // nil for the first
+	instanceLayer string  // "" while there are no documents
+	schemaLayer   string
+	prefixes      Prefixes
+	schema        *schema
+	documents     map[string]*document // by short id
+
+	once  sync.Once // makes nodes
+	nodes map[string]*node
+	order []string // the keys of nodes, ascending
+}
+
+// New returns an empty DB.
+func New(cfg Config) *DB {
+	cfg.User = cmp.Or(cfg.User, DefaultUser)
+	cfg.Password = cmp.Or(cfg.Password, DefaultPassword)
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	return &DB{cfg: cfg, databases: map[string]*database{}}
+}
+
+// refusal is an error with the body that HTTP answers it by.
+type refusal struct {
+	status  int
+	kind    string // api:error @type, without its prefix
+	detail  map[string]any
+	message string
+}
+
+func (r *refusal) Error() string { return "minidb: " + r.message }
+
+func refuse(status int, kind, message string, detail map[string]any) error {
+	return &refusal{status, kind, detail, message}
+}
+
+// Create makes an empty database named org/db with a branch main and returns
+// the id of its initial commit.
+func (db *DB) Create(domain string, prefixes Prefixes) (string, error) {
+	org, name, ok := strings.Cut(domain, "/")
+	if !ok || org == "" || name == "" || strings.Contains(name, "/") {
+		return "", refuse(http.StatusBadRequest, "InvalidResourcePath", fmt.Sprintf("database name %q is not of the form org/db", domain), nil)
+	}
+	prefixes.Base = cmp.Or(prefixes.Base, DefaultBase)
+	prefixes.Schema = cmp.Or(prefixes.Schema, DefaultSchema)
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	if db.databases[domain] != nil {
+		return "", refuse(http.StatusBadRequest, "DatabaseAlreadyExists", "Database already exists.",
+			map[string]any{"api:database_name": name, "api:organization_name": org})
+	}
+	context := map[string]any{"@type": "@context", "@base": prefixes.Base, "@schema": prefixes.Schema}
+	first := &commit{
+		id: digestID("database", domain, string(canonical(context))), class: "InitialCommit",
+		author: "system", message: "create initial schema", timestamp: db.timestamp(),
+		prefixes: prefixes, schema: newSchema(map[string]map[string]any{"@context": context}), documents: map[string]*document{},
+	}
+	first.schemaLayer = layerID(first.id, "schema")
+	db.databases[domain] = &database{
+		name: domain, prefixes: prefixes,
+		commits:  map[string]*commit{first.id: first},
+		branches: []*branch{{name: "main", head: first}},
+	}
+	return first.id, nil
+}
+
+// Branch makes a branch that starts at a commit.
+func (db *DB) Branch(domain, name, commit string) error {
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	d := db.databases[domain]
+	if d == nil {
+		return unknownDatabase(domain)
+	}
+	if name == "" || strings.Contains(name, "/") {
+		return refuse(http.StatusBadRequest, "InvalidResourcePath", fmt.Sprintf("%q is no branch name", name), nil)
+	}
+	if d.branch(name) != nil {
+		return refuse(http.StatusBadRequest, "BranchExistsError", fmt.Sprintf("Branch %s already exists", name), map[string]any{"api:branch_name": name})
+	}
+	from := d.commits[commit]
+	if from == nil {
+		return refuse(http.StatusBadRequest, "OriginCommitDoesNotExist", fmt.Sprintf("no commit %q in %s", commit, domain), nil)
+	}
+	d.branches = append(d.branches, &branch{name, from})
+	return nil
+}
+
+// Change is what a commit does. Its lists hold JSON documents, or JSON lists of
+// documents, so that whole files fit.
+type Change struct {
+	Branch  string // empty: main
+	Author  string
+	Message string
+	// Schema holds classes, enums and the @context object to add or to
+	// replace; with FullSchema all others go.
+	Schema     []json.RawMessage
+	FullSchema bool
+	// Insert holds new documents: an existing id is refused. One without
+	// @id is given one by its class's @key.
+	Insert []json.RawMessage
+	// Replace holds documents that exist; Upsert such that may.
+	Replace []json.RawMessage
+	Upsert  []json.RawMessage
+	// Delete holds ids, short or full. References to them go too.
+	Delete []string
+	// IfHead, when set, is the id that the branch's head must have.
+	IfHead string
+}
+
+// Commit applies a change to the head of a branch and returns the id of the
+// new head. A change that changes nothing makes no commit: the old head's id is
+// returned.
+func (db *DB) Commit(domain string, change Change) (string, error) {
+	id, _, err := db.commit(domain, change)
+	return id, err
+}
+
+// commit also returns the full ids of the documents named, in order.
+func (db *DB) commit(domain string, change Change) (string, []string, error) {
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	d := db.databases[domain]
+	if d == nil {
+		return "", nil, unknownDatabase(domain)
+	}
+	change.Branch = cmp.Or(change.Branch, "main")
+	b := d.branch(change.Branch)
+	if b == nil {
+		return "", nil, unknownBranch(domain + "/local/branch/" + change.Branch)
+	}
+	if change.IfHead != "" && change.IfHead != b.head.id {
+		return "", nil, refuse(http.StatusBadRequest, "DataVersionMismatch", "Requested data version in header does not match actual data version.",
+			map[string]any{"api:actual_data_version": "branch:" + b.head.id, "api:requested_data_version": "branch:" + change.IfHead})
+	}
+	e := newEdit(b.head)
+	if err := e.apply(change); err != nil {
+		return "", nil, err
+	}
+	next := &commit{
+		class: "ValidCommit", author: change.Author, message: change.Message, timestamp: db.timestamp(),
+		instanceLayer: b.head.instanceLayer, schemaLayer: b.head.schemaLayer,
+		prefixes: e.prefixes, schema: e.schema, documents: e.documents,
+	}
+	instanceChanged := !maps.EqualFunc(b.head.documents, e.documents, func(x, y *document) bool { return x == y || bytes.Equal(x.json, y.json) })
+	schemaChanged := !bytes.Equal(b.head.schema.canonical(), e.schema.canonical())
+	if !instanceChanged && !schemaChanged {
+		return b.head.id, e.named, nil
+	}
+	if b.head.class == "ValidCommit" {
+		// The initial commit drops out of history with the first real one.
+		next.parent = b.head
+	}
+	content := sha256.New()
+	content.Write(e.schema.canonical())
+	for _, id := range slices.Sorted(maps.Keys(e.documents)) {
+		content.Write(e.documents[id].json)
+	}
+	next.id = digestID(b.head.id, change.Author, change.Message, string(content.Sum(nil)))
+	if instanceChanged {
+		next.instanceLayer = layerID(next.id, "instance")
+	}
+	if schemaChanged {
+		next.schemaLayer = layerID(next.id, "schema")
+	}
+	if same := d.commits[next.id]; same != nil {
+		next = same // the same change to the same parent, on another branch
+	}
+	d.commits[next.id] = next
+	d.prefixes = next.prefixes
+	b.head = next
+	return next.id, e.named, nil
+}
+
+func (db *DB) timestamp() string {
+	now := db.cfg.Now()
+	return strings.TrimRight(strings.TrimRight(fmt.Sprintf("%d.%06d", now.Unix(), now.Nanosecond()/1000), "0"), ".")
+}
+
+func (d *database) branch(name string) *branch {
+	for _, b := range d.branches {
+		if b.name == name {
+			return b
+		}
+	}
+	return nil
+}
+
+// digestID makes a commit id of the original's shape, 31 of [a-z0-9], from
+// parts.
+func digestID(parts ...string) string {
+	h := sha256.New()
+	for _, p := range parts {
+		fmt.Fprintf(h, "%d:%s", len(p), p)
+	}
+	const length = 31
+	text := new(big.Int).SetBytes(h.Sum(nil)).Text(36)
+	return strings.Repeat("0", max(0, length-len(text))) + text[max(0, len(text)-length):]
+}
+
+func layerID(commit, graph string) string {
+	sum := sha256.Sum256([]byte(graph + ":" + commit))
+	return "layer_data:Layer_" + hex.EncodeToString(sum[:])
+}
+
+func unknownDatabase(domain string) error {
+	org, name, _ := strings.Cut(domain, "/")
+	return refuse(http.StatusNotFound, "UnknownDatabase", "Unknown database: "+domain,
+		map[string]any{"api:database_name": name, "api:organization_name": org})
+}
+
+func unknownBranch(resource string) error {
+	return refuse(http.StatusBadRequest, "UnresolvableAbsoluteDescriptor", fmt.Sprintf("The branch does not exist for '%s'", resource),
+		map[string]any{"api:absolute_descriptor": resource})
+}
+
+// canonical encodes a value with its members in order of their names, as the
+// original prints documents.
+func canonical(v any) []byte {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(v); err != nil {
+		panic(err) // everything stored came from JSON
+	}
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n"))
+}

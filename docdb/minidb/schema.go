@@ -1,0 +1,175 @@
+package minidb
+
+import (
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+)
+
+// schema is immutable.
+type schema struct {
+	raw     map[string]map[string]any // by @id; the context as @context
+	classes map[string]*class
+	bytes   []byte
+}
+
+// class is a document class or an enum.
+type class struct {
+	name        string
+	enum        []string // not nil: an enum
+	abstract    bool
+	subdocument bool
+	key         string
+	keyFields   []string
+	parents     []string
+	properties  map[string]property // its own and the inherited
+}
+
+// property is what a class says of one field.
+type property struct {
+	kind  string // One, Optional, or a collection: Set, List, Array, Cardinality
+	class string // xsd:…, sys:… or the name of a class
+}
+
+func (p property) isMany() bool { return p.kind != "One" && p.kind != "Optional" }
+
+// isBasic reports whether the values are data, not documents or enums.
+func (p property) isBasic() bool {
+	return strings.HasPrefix(p.class, "xsd:") || strings.HasPrefix(p.class, "sys:")
+}
+
+func newSchema(raw map[string]map[string]any) *schema {
+	s := &schema{raw: raw, classes: map[string]*class{}}
+	for name, doc := range raw {
+		if c := parseClass(name, doc); c != nil {
+			s.classes[name] = c
+		}
+	}
+	for _, c := range s.classes {
+		for _, ancestor := range s.ancestors(c.name) {
+			for name, p := range s.classes[ancestor].properties {
+				if _, own := c.properties[name]; !own {
+					c.properties[name] = p
+				}
+			}
+		}
+	}
+	s.bytes = canonical(raw)
+	return s
+}
+
+func (s *schema) canonical() []byte { return s.bytes }
+
+func parseClass(name string, doc map[string]any) *class {
+	c := &class{name: name, properties: map[string]property{}}
+	switch doc["@type"] {
+	case "Enum":
+		c.enum = texts(doc["@value"])
+		return c
+	case "Class", "TaggedUnion":
+	default:
+		return nil
+	}
+	_, c.abstract = doc["@abstract"]
+	_, c.subdocument = doc["@subdocument"]
+	c.parents = texts(doc["@inherits"])
+	if key, ok := doc["@key"].(map[string]any); ok {
+		c.key, _ = key["@type"].(string)
+		c.keyFields = texts(key["@fields"])
+	}
+	for field, v := range doc {
+		if strings.HasPrefix(field, "@") {
+			continue
+		}
+		c.properties[field] = parseProperty(v)
+	}
+	return c
+}
+
+func parseProperty(v any) property {
+	p := property{kind: "One"}
+	if m, ok := v.(map[string]any); ok {
+		if kind, ok := m["@type"].(string); ok {
+			p.kind = kind
+		}
+		v = m["@class"]
+		if inner, ok := v.(map[string]any); ok { // {"@class": …, "@subdocument": []}
+			v = inner["@class"]
+		}
+	}
+	p.class, _ = v.(string)
+	return p
+}
+
+// texts returns the strings of a string or a list.
+func texts(v any) []string {
+	switch v := v.(type) {
+	case string:
+		return []string{v}
+	case []any:
+		var list []string
+		for _, x := range v {
+			if s, ok := x.(string); ok {
+				list = append(list, s)
+			}
+		}
+		return list
+	}
+	return nil
+}
+
+// ancestors returns the classes that name inherits from, nearest first.
+func (s *schema) ancestors(name string) []string {
+	var list []string
+	seen := map[string]bool{name: true}
+	queue := []string{name}
+	for len(queue) > 0 {
+		c := s.classes[queue[0]]
+		queue = queue[1:]
+		if c == nil {
+			continue
+		}
+		for _, p := range c.parents {
+			if !seen[p] && s.classes[p] != nil {
+				seen[p] = true
+				list = append(list, p)
+				queue = append(queue, p)
+			}
+		}
+	}
+	return list
+}
+
+// isA reports whether class is wanted or inherits from it.
+func (s *schema) isA(class, wanted string) bool {
+	return class == wanted || slices.Contains(s.ancestors(class), wanted)
+}
+
+// check refuses classes that refer to what is not there.
+func (s *schema) check() error {
+	for _, name := range slices.Sorted(maps.Keys(s.classes)) {
+		c := s.classes[name]
+		for _, p := range c.parents {
+			if s.classes[p] == nil {
+				return schemaFailure(fmt.Sprintf("class %s inherits from %s, which does not exist", name, p))
+			}
+		}
+		for field, p := range c.properties {
+			if !p.isBasic() && s.classes[p.class] == nil {
+				return schemaFailure(fmt.Sprintf("class %s has a field %s of class %q, which does not exist", name, field, p.class))
+			}
+			switch p.kind {
+			case "One", "Optional", "Set", "List", "Array", "Cardinality":
+			default:
+				return schemaFailure(fmt.Sprintf("class %s has a field %s of unknown kind %q", name, field, p.kind))
+			}
+		}
+	}
+	return nil
+}
+
+func schemaFailure(message string) error {
+	return refuse(http.StatusBadRequest, "SchemaCheckFailure", "Schema check failure: "+message, nil)
+}
