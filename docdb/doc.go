@@ -16,7 +16,7 @@
 // character straddles byte 1000 of an answer (see Client.ask); it answers 500
 // for a commit it does not know (Client.Commit asks the commit graph first); it
 // lists a whole class for a null id (ids are never null here); and two idle
-// connections stall it (see newWire). All requests are reads and are repeated
+// connections stall it (see maxConns). All requests are reads and are repeated
 // once when the connection is lost.
 //
 // # Errors
