@@ -23,7 +23,7 @@ func BenchmarkBuild(b *testing.B) {
 func BenchmarkSearch(b *testing.B) {
 	m := benchData()
 	g := mustBuild(b, m, m.nodes(), hnsw.Params{}, 0)
-	qs := m.queries(91, 200, 0.02)
+	qs := m.queries(91, 200, 0.1)
 	for _, ef := range []int{20, 50, 100, 200} {
 		b.Run(fmt.Sprint("ef", ef), func(b *testing.B) {
 			m.measured.Store(0)

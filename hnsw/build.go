@@ -79,7 +79,7 @@ func Build(ctx context.Context, vecs Vectors, nodes []Node, p Params, workers in
 		return nil, err
 	}
 	p = p.withDefaults()
-	if int64(len(nodes))*int64(p.maxLinks(0)) > maxGraphID {
+	if int64(len(nodes))*int64(p.maxLinks(0)) > layerLinks {
 		return nil, fmt.Errorf("%w: %d nodes are more than a graph of M %d can hold", ErrInput, len(nodes), p.M)
 	}
 	dim := vecs.Dim()
@@ -270,7 +270,8 @@ func (b *builder) insert(ctx context.Context, from, to int) error {
 	return nil
 }
 
-// candidates fills the pool of w with the nodes of the graph nearest to node.
+// candidates fills the pool of w with the nodes of the graph nearest to node;
+// with none while nothing is inserted (started is false).
 //
 // All nodes inserted so far are on the new one's level or above. Its layers
 // thus hold the same nodes, and one search of the ground layer, the densest,
@@ -278,10 +279,10 @@ func (b *builder) insert(ctx context.Context, from, to int) error {
 //
 // Nodes of the very same vector do not count among the candidates: a crowd of
 // them would leave no room for a link that leads out of it.
-func (b *builder) candidates(ctx context.Context, w *worker, node uint32, any bool) error {
+func (b *builder) candidates(ctx context.Context, w *worker, node uint32, started bool) error {
 	ef, same := b.params.EfConstruction, b.sim(node, node)
 	w.start(b, b.slots, b.row(node), ef, func(c candidate) bool { return c.sim != same })
-	if !any {
+	if !started {
 		return nil
 	}
 	near, err := w.descend(ctx, b.seq[0], len(b.layers)-1, b.level(node)+1)

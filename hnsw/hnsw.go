@@ -29,7 +29,7 @@ const (
 	defaultEf  = 200
 	maxEf      = 1 << 16
 	maxLayers  = 32
-	maxGraphID = math.MaxUint32 // links of a layer are numbered by uint32
+	layerLinks = math.MaxUint32 // most links in a layer, which uint32 numbers
 )
 
 // Params shape a graph. The zero value stands for the defaults.
