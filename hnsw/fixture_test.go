@@ -114,7 +114,7 @@ func (m *memory) queries(seed uint64, n int, noise float32) [][]float32 {
 var shared = sync.OnceValue(func() *memory { return clustered(1, 4000, 32, 200, 1) })
 
 var sharedGraph = sync.OnceValues(func() (*hnsw.Graph, error) {
-	return hnsw.Build(context.Background(), shared(), shared().nodes(), hnsw.Params{EfConstruction: 100}, 0)
+	return hnsw.Build(context.Background(), shared(), shared().nodes(), hnsw.Params{EfConstruction: 64}, 0)
 })
 
 func sharedFixture(t testing.TB) (*memory, *hnsw.Graph) {
