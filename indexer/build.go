@@ -22,19 +22,25 @@ const MaxIDBytes = 8 << 10
 type builder struct {
 	ix     *Indexer
 	d      *domain
-	base   *openSnapshot // nil: from nothing
-	vecs   *vecstore.Store
+	base   *openSnapshot   // nil: from nothing
+	vecs   *vecstore.Store // nil in a plan for a domain without vectors
 	stage  *stage
 	report func(func(*Task))
 
 	fingerprint string
 	changes     map[string]*change  // by id; the last operation on an id wins
 	seen        map[string]struct{} // ids of the base named by some operation
-	waiting     []*change           // texts not embedded yet
+	waiting     []*change           // documents whose slots are not known yet
 	wanted      map[vecstore.Key]struct{}
-	texts       []string       // distinct texts to embed
-	keys        []vecstore.Key // their keys
-	tokens      []int          // their lengths
+	pieces      []piece // distinct texts without a vector, in document order
+	damaged     map[uint32]struct{}
+}
+
+// piece is a text that must be embedded. It waits in the stage.
+type piece struct {
+	key    vecstore.Key
+	text   span
+	tokens int
 }
 
 // change is what a commit does to one document.
@@ -56,6 +62,12 @@ func (ix *Indexer) newBuilder(d *domain, task string, base *openSnapshot, vecs *
 		changes:     make(map[string]*change),
 		seen:        make(map[string]struct{}),
 		wanted:      make(map[vecstore.Key]struct{}),
+		damaged:     make(map[uint32]struct{}),
+	}
+	if vecs != nil {
+		for _, slot := range vecs.Damaged() {
+			b.damaged[slot] = struct{}{}
+		}
 	}
 	return b, nil
 }
@@ -64,6 +76,27 @@ func (b *builder) close() {
 	if err := b.stage.close(); err != nil {
 		b.ix.log.Warn("staged texts were not removed; the next start does it", "file", b.stage.name, "err", err)
 	}
+}
+
+// consume takes all operations of a pull.
+func (b *builder) consume(ctx context.Context, pull *Pull) error {
+	ops := 0
+	for op, err := range pull.Ops {
+		if err == nil {
+			err = context.Cause(ctx)
+		}
+		if err == nil {
+			err = b.apply(ctx, op)
+		}
+		if err != nil {
+			return err
+		}
+		ops++
+		if pull.Total > 0 {
+			b.report(func(t *Task) { t.Percentage = sharePull * float64(ops) / float64(max(pull.Total, ops)) })
+		}
+	}
+	return nil
 }
 
 // apply takes one operation.
@@ -129,53 +162,67 @@ func (b *builder) upsert(ctx context.Context, op Op) error {
 	b.touch(op.ID)
 	hash := snapshot.HashText(text)
 	if b.base != nil {
-		if old, ok := b.base.view.Lookup(op.ID); ok && old.TextHash == hash && old.Type == op.Type {
+		if old, ok := b.base.view.Lookup(op.ID); ok && old.TextHash == hash && old.Type == op.Type && b.whole(old) {
 			delete(b.changes, op.ID)
 			b.report(func(t *Task) { t.Reused += len(old.Chunks) })
 			return nil
 		}
 	}
 	chunks, tokens := b.ix.cfg.Embedder.Split(text)
-	c := &change{entry: snapshot.Entry{
-		ID: op.ID, Type: op.Type, TextHash: hash,
-		DocTokens: uint32(tokens),
-		Chunks:    make([]snapshot.Chunk, len(chunks)),
-	}}
+	c := &change{
+		entry: snapshot.Entry{
+			ID: op.ID, Type: op.Type, TextHash: hash, DocTokens: uint32(tokens),
+			Chunks: make([]snapshot.Chunk, len(chunks)),
+		},
+		keys: make([]vecstore.Key, len(chunks)),
+	}
 	var err error
 	if c.text, err = b.stage.put(text); err != nil {
 		return err
 	}
-	c.keys = make([]vecstore.Key, len(chunks))
 	known := 0
 	for i, ch := range chunks {
 		c.entry.Chunks[i] = snapshot.Chunk{
 			Start: uint32(ch.Start), End: uint32(ch.End),
 			TokenStart: uint32(ch.TokenStart), Tokens: uint32(ch.Tokens),
 		}
-		piece := text[ch.Start:ch.End]
-		c.keys[i] = contentKey(b.fingerprint, RoleDocument, piece)
-		if _, ok := b.wanted[c.keys[i]]; ok {
+		key := contentKey(b.fingerprint, RoleDocument, text[ch.Start:ch.End])
+		c.keys[i] = key
+		_, asked := b.wanted[key]
+		if asked || b.stored(key) {
 			known++
 			continue
 		}
-		if _, ok := b.vecs.Lookup(c.keys[i]); ok {
-			known++
-			continue
-		}
-		b.wanted[c.keys[i]] = struct{}{}
-		b.texts = append(b.texts, piece)
-		b.keys = append(b.keys, c.keys[i])
-		b.tokens = append(b.tokens, ch.Tokens)
+		b.wanted[key] = struct{}{}
+		b.pieces = append(b.pieces, piece{key, span{c.text.off + int64(ch.Start), ch.End - ch.Start}, ch.Tokens})
 	}
 	b.changes[op.ID] = c
 	b.waiting = append(b.waiting, c)
 	if known > 0 {
 		b.report(func(t *Task) { t.Reused += known })
 	}
-	if len(b.texts) >= b.ix.cfg.Embedder.Batch() {
-		return b.flush(ctx)
-	}
 	return nil
+}
+
+// stored reports whether the key has a vector.
+func (b *builder) stored(key vecstore.Key) bool {
+	if b.vecs == nil {
+		return false
+	}
+	_, ok := b.vecs.Lookup(key)
+	return ok
+}
+
+// whole reports whether no vector of the entry is known to be damaged.
+func (b *builder) whole(e *snapshot.Entry) bool {
+	if len(b.damaged) > 0 {
+		for _, c := range e.Chunks {
+			if _, bad := b.damaged[c.Slot]; bad {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // contentKey is the address of a text's vector: the same text in the same role
@@ -193,49 +240,122 @@ func contentKey(fingerprint string, role Role, text string) vecstore.Key {
 	return key
 }
 
-// flush embeds the waiting texts, makes their vectors durable, and gives the
-// waiting documents their slots.
+// flush embeds the waiting texts, makes their vectors durable batch by batch,
+// and gives the waiting documents their slots.
 func (b *builder) flush(ctx context.Context) error {
+	if err := b.borrow(); err != nil {
+		return err
+	}
+	total := 0
+	for _, p := range b.pieces {
+		total += p.tokens
+	}
+	b.report(func(t *Task) { t.TokensToEmbed = t.Tokens + total })
 	refused := make(map[vecstore.Key]error)
-	size := max(b.ix.cfg.Embedder.Batch(), 1)
-	for from := 0; from < len(b.texts); from += size {
-		if err := b.embed(ctx, from, min(from+size, len(b.texts)), refused); err != nil {
+	for batch := range slices.Chunk(b.pieces, max(b.ix.cfg.Embedder.Batch(), 1)) {
+		if err := b.embed(ctx, batch, refused); err != nil {
 			return err
 		}
 	}
 	for _, c := range b.waiting {
 		b.place(c, refused)
 	}
-	b.texts, b.keys, b.tokens, b.waiting = b.texts[:0], b.keys[:0], b.tokens[:0], b.waiting[:0]
+	b.pieces, b.waiting = nil, nil
 	clear(b.wanted)
 	return nil
 }
 
-// embed buys the texts from..to and stores their vectors: after that they are
-// never bought again.
-func (b *builder) embed(ctx context.Context, from, to int, refused map[vecstore.Key]error) error {
-	texts, keys, tokens := b.texts[from:to], b.keys[from:to], b.tokens[from:to]
+// borrow copies vectors that other domains of the same model have already, so
+// that no text is bought twice.
+func (b *builder) borrow() error {
+	if len(b.pieces) == 0 {
+		return nil
+	}
+	missing := b.pieces[:0:0]
+	var keys []vecstore.Key
+	var vectors [][]float32
+	store := func() error {
+		if _, err := b.vecs.Append(keys, vectors); err != nil {
+			b.d.retireVectors()
+			return storeError(err)
+		}
+		n := len(keys)
+		b.report(func(t *Task) { t.Reused += n })
+		keys, vectors = keys[:0], vectors[:0]
+		return nil
+	}
+	lenders := b.ix.lenders(b.d, b.fingerprint)
+	for _, p := range b.pieces {
+		v := borrowFrom(lenders, p.key)
+		if v == nil {
+			missing = append(missing, p)
+			continue
+		}
+		keys, vectors = append(keys, p.key), append(vectors, v)
+		if len(keys) == borrowBatch {
+			if err := store(); err != nil {
+				return err
+			}
+		}
+	}
+	b.pieces = missing
+	if len(keys) == 0 {
+		return nil
+	}
+	return store()
+}
+
+// borrowBatch is the number of borrowed vectors stored at once.
+const borrowBatch = 256
+
+// borrowFrom returns a copy of the key's vector from the first store that has
+// it whole, or nil.
+func borrowFrom(lenders []*vecstore.Store, key vecstore.Key) []float32 {
+	for _, s := range lenders {
+		if slot, ok := s.Lookup(key); ok {
+			v := make([]float32, s.Dim())
+			if s.Read(slot, v) == nil {
+				return v
+			}
+		}
+	}
+	return nil
+}
+
+// embed buys one batch and stores it: after that it is never bought again.
+func (b *builder) embed(ctx context.Context, batch []piece, refused map[vecstore.Key]error) error {
+	if err := context.Cause(ctx); err != nil {
+		return err
+	}
+	texts := make([]string, len(batch))
+	var err error
+	for i, p := range batch {
+		if texts[i], err = b.stage.text(p.text); err != nil {
+			return err
+		}
+	}
 	vectors, err := b.ix.embed(ctx, RoleDocument, texts)
 	var partly *RefusedError
 	if errors.As(err, &partly) {
 		for i, reason := range partly.Texts {
-			refused[keys[i]] = reason
+			refused[batch[i].key] = reason
 		}
 	} else if err != nil {
 		return err
 	}
-	if len(vectors) != len(texts) {
-		return fmt.Errorf("%w: %d vectors for %d texts", ErrProvider, len(vectors), len(texts))
+	if len(vectors) != len(batch) {
+		return fmt.Errorf("%w: %d vectors for %d texts", ErrProvider, len(vectors), len(batch))
 	}
 	b.ix.hook("embedded")
-	good, goodKeys, spent := vectors[:0:0], keys[:0:0], 0
-	for i, v := range vectors {
-		if refused[keys[i]] == nil {
-			good, goodKeys = append(good, v), append(goodKeys, keys[i])
-			spent += tokens[i]
+	var keys []vecstore.Key
+	good, tokens := vectors[:0:0], 0
+	for i, p := range batch {
+		tokens += p.tokens
+		if refused[p.key] == nil {
+			good, keys = append(good, vectors[i]), append(keys, p.key)
 		}
 	}
-	if _, err := b.vecs.Append(goodKeys, good); err != nil {
+	if _, err := b.vecs.Append(keys, good); err != nil {
 		if errors.Is(err, vecstore.ErrInvalid) {
 			return fmt.Errorf("%w: %w", ErrProvider, err)
 		}
@@ -243,9 +363,20 @@ func (b *builder) embed(ctx context.Context, from, to int, refused map[vecstore.
 		return storeError(err)
 	}
 	b.ix.hook("appended")
-	b.report(func(t *Task) { t.Embedded += len(good); t.Tokens += spent })
+	b.report(func(t *Task) {
+		t.Embedded += len(good)
+		t.Tokens += tokens
+		t.Percentage = sharePull + (shareEmbed-sharePull)*float64(t.Tokens)/float64(max(t.TokensToEmbed, 1))
+	})
 	return nil
 }
+
+// The percentages at which a task has read its documents, and has its vectors.
+// Time goes into embedding, so most of the scale counts tokens.
+const (
+	sharePull  = 10.0
+	shareEmbed = 98.0
+)
 
 // place gives the document's chunks their slots, or skips it.
 func (b *builder) place(c *change, refused map[vecstore.Key]error) {
@@ -267,29 +398,12 @@ func (b *builder) place(c *change, refused map[vecstore.Key]error) {
 	c.keys = nil
 }
 
-// finish writes the commit file: the one commit point. With complete, the
-// documents of the base that no operation named are removed.
+// finish writes the commit file: the one commit point.
 func (b *builder) finish(ctx context.Context, h snapshot.Header, complete bool, cost func() Task) (snapshot.Info, error) {
 	if err := b.flush(ctx); err != nil {
 		return snapshot.Info{}, err
 	}
-	if complete && b.base != nil {
-		for e := range b.base.view.All() {
-			if _, ok := b.seen[e.ID]; !ok {
-				b.changes[e.ID] = &change{removed: true}
-			}
-		}
-	}
-	var removed, changed []string
-	for _, id := range slices.Sorted(maps.Keys(b.changes)) {
-		if !b.changes[id].removed {
-			changed = append(changed, id)
-		} else if b.base != nil {
-			if _, ok := b.base.view.Lookup(id); ok {
-				removed = append(removed, id)
-			}
-		}
-	}
+	changed, removed := b.outcome(complete)
 	if err := context.Cause(ctx); err != nil {
 		return snapshot.Info{}, err
 	}
@@ -316,6 +430,34 @@ func (b *builder) finish(ctx context.Context, h snapshot.Header, complete bool, 
 	b.d.add(info)
 	b.report(func(t *Task) { t.Documents, t.Base = int(h.Documents), h.Base })
 	return info, nil
+}
+
+// outcome returns the ids that change and those that go, ascending. With
+// complete, documents of the base that no operation named go.
+func (b *builder) outcome(complete bool) (changed, removed []string) {
+	if complete && b.base != nil {
+		for e := range b.base.view.All() {
+			if _, ok := b.seen[e.ID]; !ok {
+				b.changes[e.ID] = &change{removed: true}
+			}
+		}
+	}
+	for _, id := range slices.Sorted(maps.Keys(b.changes)) {
+		if !b.changes[id].removed {
+			changed = append(changed, id)
+		} else if b.inBase(id) {
+			removed = append(removed, id)
+		}
+	}
+	return changed, removed
+}
+
+func (b *builder) inBase(id string) bool {
+	if b.base == nil {
+		return false
+	}
+	_, ok := b.base.view.Lookup(id)
+	return ok
 }
 
 // fileInfo describes a commit file just written.

@@ -169,6 +169,30 @@ func (d *domain) writableVectors(files vfs.FS, pages *vecstore.Pool, want vecsto
 	return d.vecs, nil
 }
 
+// lender returns the domain's vectors for looking keys up, if they are of that
+// model and nobody is writing; nil otherwise.
+func (d *domain) lender(files vfs.FS, pages *vecstore.Pool, fingerprint string) *vecstore.Store {
+	if !d.writing.TryLock() {
+		// Its writer has recovered it, and look-ups run beside appends.
+		d.mu.RLock()
+		defer d.mu.RUnlock()
+		if d.recovered && d.vecs.Config().Fingerprint == fingerprint {
+			return d.vecs
+		}
+		return nil
+	}
+	defer d.writing.Unlock()
+	s, err := d.vectors(files, pages)
+	if err != nil || s == nil || s.Config().Fingerprint != fingerprint {
+		return nil
+	}
+	s, err = d.writableVectors(files, pages, s.Config())
+	if err != nil {
+		return nil
+	}
+	return s
+}
+
 // retireVectors puts a store whose write or sync failed out of use: what it
 // left behind is known only to the disk, so the next writer opens and reads
 // the file anew.
@@ -189,7 +213,7 @@ func (d *domain) closeVectors() error {
 	var errs []error
 	if d.vecs != nil {
 		errs = append(errs, d.vecs.Close())
-		d.vecs = nil
+		d.vecs, d.recovered = nil, false
 	}
 	for _, s := range d.retired {
 		errs = append(errs, s.Close())

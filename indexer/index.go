@@ -20,19 +20,8 @@ const maxRefBytes = 512
 // An indexed commit gives a finished task and costs nothing; a commit that is
 // being indexed gives the running task.
 func (ix *Indexer) Index(_ context.Context, req IndexRequest) (Task, error) {
-	if ix.cfg.Source == nil {
-		return Task{}, fmt.Errorf("%w: no document source: set VECTORLINK_TERMINUSDB_URL (or TERMINUSDB_CONTENT_ENDPOINT) to index by pulling", ErrNotConfigured)
-	}
-	if ix.stopCtx.Err() != nil {
-		return Task{}, ErrClosed
-	}
-	if req.Branch == "" {
-		req.Branch = MainBranch
-	}
-	for _, p := range []struct{ name, value string }{{"commit", req.Commit}, {"branch", req.Branch}} {
-		if err := checkRef(p.name, p.value); err != nil {
-			return Task{}, err
-		}
+	if err := ix.checkIndex(&req); err != nil {
+		return Task{}, err
 	}
 	t := Task{Domain: req.Domain, Commit: req.Commit, Branch: req.Branch, State: TaskPending}
 	if d, err := ix.domain(req.Domain); err == nil {
@@ -50,6 +39,25 @@ func (ix *Indexer) Index(_ context.Context, req IndexRequest) (Task, error) {
 		ix.enqueue(j)
 	}
 	return ix.tasks.snapshot(j), nil
+}
+
+// checkIndex refuses requests that cannot be served, and fills in the branch.
+func (ix *Indexer) checkIndex(req *IndexRequest) error {
+	if ix.cfg.Source == nil {
+		return fmt.Errorf("%w: no document source: set VECTORLINK_TERMINUSDB_URL (or TERMINUSDB_CONTENT_ENDPOINT) to index by pulling", ErrNotConfigured)
+	}
+	if ix.stopCtx.Err() != nil {
+		return ErrClosed
+	}
+	if req.Branch == "" {
+		req.Branch = MainBranch
+	}
+	for _, p := range []struct{ name, value string }{{"commit", req.Commit}, {"branch", req.Branch}} {
+		if err := checkRef(p.name, p.value); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // checkRef refuses names that no header or log line could carry.
@@ -161,12 +169,7 @@ func (ix *Indexer) pull(j *job) error {
 		ix.tasks.update(j, func(t *Task) { t.Documents, t.Base = int(info.Documents), info.Base })
 		return nil
 	}
-	pull, err := ix.cfg.Source.Pull(ctx, PullRequest{
-		Domain: t.Domain, Commit: t.Commit, Branch: t.Branch,
-		Head:     d.head(t.Branch).Commit,
-		Previous: j.previous,
-		Indexed:  func(commit string) bool { return ix.canOpen(d, commit) },
-	})
+	pull, err := ix.cfg.Source.Pull(ctx, ix.pullRequest(d, t.Commit, t.Branch, j.previous))
 	if err != nil {
 		return err
 	}
@@ -181,37 +184,18 @@ func (ix *Indexer) pull(j *job) error {
 	if err != nil {
 		return err
 	}
-	var base *openSnapshot
-	if pull.Base != "" {
-		lease, err := ix.open(d, pull.Base)
-		if err != nil {
-			return err
-		}
-		defer lease.release()
-		base = lease.res.(*openSnapshot)
+	base, release, err := ix.openBase(d, pull.Base)
+	if err != nil {
+		return err
 	}
+	defer release()
 	b, err := ix.newBuilder(d, t.ID, base, vecs, func(f func(*Task)) { ix.tasks.update(j, f) })
 	if err != nil {
 		return err
 	}
 	defer b.close()
-	ops := 0
-	for op, err := range pull.Ops {
-		if err == nil {
-			err = context.Cause(ctx)
-		}
-		if err == nil {
-			err = b.apply(ctx, op)
-		}
-		if err != nil {
-			return err
-		}
-		ops++
-		if pull.Total > 0 {
-			// Some is kept back for what the last batch and the commit
-			// file take.
-			ix.tasks.update(j, func(t *Task) { t.Percentage = 95 * float64(ops) / float64(max(pull.Total, ops)) })
-		}
+	if err := b.consume(ctx, pull); err != nil {
+		return err
 	}
 	h := snapshot.Header{Domain: t.Domain, Commit: t.Commit}
 	if pull.OnBranch {
@@ -223,6 +207,27 @@ func (ix *Indexer) pull(j *job) error {
 	ix.tasks.update(j, func(t *Task) { t.HeadMoved = pull.OnBranch })
 	ix.considerMerge(d, t.Commit)
 	return nil
+}
+
+func (ix *Indexer) pullRequest(d *domain, commit, branch, previous string) PullRequest {
+	return PullRequest{
+		Domain: d.name, Commit: commit, Branch: branch,
+		Head:     d.head(branch).Commit,
+		Previous: previous,
+		Indexed:  func(commit string) bool { return ix.canOpen(d, commit) },
+	}
+}
+
+// openBase leases the snapshot to build on; nil for no base.
+func (ix *Indexer) openBase(d *domain, commit string) (*openSnapshot, func(), error) {
+	if commit == "" {
+		return nil, func() {}, nil
+	}
+	lease, err := ix.open(d, commit)
+	if err != nil {
+		return nil, nil, err
+	}
+	return lease.res.(*openSnapshot), lease.release, nil
 }
 
 // canOpen reports whether the commit can serve as base: it is indexed, and
@@ -251,7 +256,6 @@ func (ix *Indexer) forgetEmpty(d *domain) {
 	if err := d.closeVectors(); err != nil {
 		ix.log.Warn("close vectors", "domain", d.name, "err", err)
 	}
-	d.recovered = false
 	delete(ix.domains, d.name)
 }
 

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime"
+	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -35,6 +37,9 @@ type Config struct {
 	SnapshotPoolBytes int64
 	// Graph sets the graph's parameters; zero values mean the defaults.
 	Graph Graph
+	// PricePerMillion is what the provider asks for a million tokens, in
+	// whatever currency; it is shown in plans. 0: not known.
+	PricePerMillion float64
 	// Workers is the number of goroutines a graph build or a duplicates
 	// request spreads over; 0 means one per CPU.
 	Workers int
@@ -243,6 +248,26 @@ func (ix *Indexer) domainFor(name string) *domain {
 		ix.domains[name] = d
 	}
 	return d
+}
+
+// lenders returns the vectors of the other domains of that model, by name.
+func (ix *Indexer) lenders(of *domain, fingerprint string) []*vecstore.Store {
+	ix.mu.RLock()
+	others := make([]*domain, 0, len(ix.domains))
+	for _, d := range ix.domains {
+		if d != of {
+			others = append(others, d)
+		}
+	}
+	ix.mu.RUnlock()
+	slices.SortFunc(others, func(a, b *domain) int { return strings.Compare(a.name, b.name) })
+	var stores []*vecstore.Store
+	for _, d := range others {
+		if s := d.lender(ix.cfg.FS, ix.pages, fingerprint); s != nil {
+			stores = append(stores, s)
+		}
+	}
+	return stores
 }
 
 // cleanDir removes what unfinished writes left behind.

@@ -58,7 +58,8 @@ type Task struct {
 	Commit string    `json:"commit"`
 	Branch string    `json:"branch"`
 	State  TaskState `json:"state"`
-	// Percentage is the share of the work done, 0 to 100; it never falls.
+	// Percentage is the share of the work done, 0 to 100; it never falls. Up
+	// to 10 it counts documents read, then tokens embedded.
 	Percentage float64 `json:"percentage"`
 	// Documents is the number of documents in the finished snapshot.
 	Documents int `json:"documents"`
@@ -68,10 +69,12 @@ type Task struct {
 	Deleted int `json:"deleted"`
 	// Embedded is the number of distinct texts (chunks) sent to the
 	// embedder, Reused the number of a changed document's texts found
-	// stored already. Tokens counts the embedded texts' tokens.
-	Embedded int `json:"embedded"`
-	Reused   int `json:"reused"`
-	Tokens   int `json:"tokens"`
+	// stored already. Tokens counts the embedded texts' tokens, of
+	// TokensToEmbed, which is known once all documents are read.
+	Embedded      int `json:"embedded"`
+	Reused        int `json:"reused"`
+	Tokens        int `json:"tokens"`
+	TokensToEmbed int `json:"tokens_to_embed"`
 	// Base is the commit the snapshot was built on, or "".
 	Base string `json:"base,omitempty"`
 	// HeadMoved reports whether the branch's last indexed commit is now

@@ -128,6 +128,13 @@ func (r *taskRegistry) pending() []*job {
 	return jobs
 }
 
+// randomID returns 32 hex digits.
+func randomID() string {
+	var id [16]byte
+	rand.Read(id[:])
+	return hex.EncodeToString(id[:])
+}
+
 func (j *job) target() target { return target{j.task.Domain, j.task.Commit} }
 
 // add makes a task for the target unless one is running already, and reports
@@ -138,9 +145,7 @@ func (r *taskRegistry) add(t Task, previous, key string) (*job, bool, error) {
 	if j := r.running[target{t.Domain, t.Commit}]; j != nil && t.State == TaskPending {
 		return j, false, nil
 	}
-	var id [16]byte
-	rand.Read(id[:])
-	t.ID = taskPrefix + hex.EncodeToString(id[:])
+	t.ID = taskPrefix + randomID()
 	t.Created = now()
 	if t.State != TaskPending {
 		t.Finished = t.Created

@@ -1,0 +1,118 @@
+package indexer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+)
+
+// Plan says what indexing a commit would cost. Nothing was embedded or stored
+// to find out.
+type Plan struct {
+	Domain  string `json:"domain"`
+	Commit  string `json:"commit"`
+	Base    string `json:"base,omitempty"`  // the commit it would build on
+	Indexed bool   `json:"already_indexed"` // nothing is left to do
+	// Documents is the number of documents in the snapshot, Changed of
+	// those inserted or changed, Deleted of those that go.
+	Documents int `json:"documents"`
+	Changed   int `json:"changed"`
+	Deleted   int `json:"deleted"`
+	// Texts is the number of texts (chunks) of the documents pulled: Stored
+	// of them have a vector already (or share one with another of them),
+	// ToEmbed must be embedded, of Tokens tokens.
+	Texts   int `json:"texts"`
+	Stored  int `json:"already_stored"`
+	ToEmbed int `json:"to_embed"`
+	Tokens  int `json:"tokens"`
+	// Price is that of the tokens, where a price is configured.
+	Price   *float64  `json:"price,omitempty"`
+	Skipped []Skipped `json:"skipped"`
+}
+
+// Plan pulls and renders the documents of a commit and counts what indexing it
+// would embed. It is ErrBusy while the domain is being indexed.
+func (ix *Indexer) Plan(ctx context.Context, req IndexRequest) (Plan, error) {
+	if err := ix.checkIndex(&req); err != nil {
+		return Plan{}, err
+	}
+	plan := Plan{Domain: req.Domain, Commit: req.Commit, Skipped: []Skipped{}}
+	d, err := ix.domain(req.Domain)
+	if err != nil {
+		// Not registered: a plan leaves nothing behind. It may have
+		// vectors from an earlier life of the domain.
+		d = newDomain(req.Domain)
+		defer func() {
+			if err := d.closeVectors(); err != nil {
+				ix.log.Warn("close vectors", "domain", d.name, "err", err)
+			}
+		}()
+	}
+	if info, ok := d.real(req.Commit); ok {
+		plan.Indexed, plan.Documents, plan.Base = true, int(info.Documents), info.Base
+		return plan, nil
+	}
+	if !d.writing.TryLock() {
+		return Plan{}, fmt.Errorf("%w: %s is being indexed; ask again when its task is done", ErrBusy, d.name)
+	}
+	defer d.writing.Unlock()
+	pull, err := ix.cfg.Source.Pull(ctx, ix.pullRequest(d, req.Commit, req.Branch, req.Previous))
+	if err != nil {
+		return Plan{}, err
+	}
+	base, release, err := ix.openBase(d, pull.Base)
+	if err != nil {
+		return Plan{}, err
+	}
+	defer release()
+	vecs, err := d.vectors(ix.cfg.FS, ix.pages)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return Plan{}, err
+	}
+	if vecs != nil && vecs.Config().Fingerprint == ix.cfg.Embedder.Fingerprint() {
+		if vecs, err = d.writableVectors(ix.cfg.FS, ix.pages, vecs.Config()); err != nil {
+			return Plan{}, err
+		}
+	}
+	var t Task
+	b, err := ix.newBuilder(d, taskPrefix+"plan-"+randomID(), base, vecs, func(f func(*Task)) { f(&t) })
+	if err != nil {
+		return Plan{}, err
+	}
+	defer b.close()
+	if err := b.consume(ctx, pull); err != nil {
+		return Plan{}, err
+	}
+	lenders := ix.lenders(d, b.fingerprint)
+	lent := 0
+	for _, p := range b.pieces {
+		if borrowFrom(lenders, p.key) != nil {
+			lent++
+			continue
+		}
+		plan.ToEmbed++
+		plan.Tokens += p.tokens
+	}
+	changed, removed := b.outcome(pull.Complete)
+	plan.Base, plan.Changed, plan.Deleted = pull.Base, len(changed), len(removed)
+	plan.Stored = t.Reused + lent
+	plan.Texts = plan.Stored + plan.ToEmbed
+	plan.Documents = len(changed) - len(removed)
+	if base != nil {
+		plan.Documents += base.view.Len()
+		for _, id := range changed {
+			if b.inBase(id) {
+				plan.Documents--
+			}
+		}
+	}
+	if len(t.Skipped) > 0 {
+		plan.Skipped = t.Skipped
+	}
+	if ix.cfg.PricePerMillion > 0 {
+		price := float64(plan.Tokens) / 1e6 * ix.cfg.PricePerMillion
+		plan.Price = &price
+	}
+	return plan, nil
+}
