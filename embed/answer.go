@@ -1,0 +1,92 @@
+package embed
+
+import (
+	"errors"
+	"fmt"
+	"math"
+
+	"github.com/sashabaranov/go-openai"
+)
+
+// check orders the vectors of an answer by their index and brings them to unit
+// length. A vector that cannot be used for its own sake goes to unusable; if
+// none can, or if the answer as a whole makes no sense, that is a failure.
+func (e *OpenAIEmbedder) check(data []openai.Embedding, want int) (vectors [][]float32, unusable map[int]error, f *failure) {
+	senseless := func(format string, args ...any) (_ [][]float32, _ map[int]error, _ *failure) {
+		return nil, nil, &failure{kind: refused, reason: fmt.Sprintf(format, args...), hint: hintAddress}
+	}
+	if len(data) != want {
+		return senseless("the answer has %d vectors for %d texts", len(data), want)
+	}
+	vectors = make([][]float32, want)
+	seen := make([]bool, want)
+	for position, d := range data {
+		i := d.Index
+		// Servers that leave the index out answer in order.
+		if i == 0 && position > 0 && noIndex(data) {
+			i = position
+		}
+		if i < 0 || i >= want || seen[i] {
+			return senseless("the answer's vectors are not numbered from 0 to %d", want-1)
+		}
+		seen[i] = true
+		if len(d.Embedding) > 0 {
+			if dim := e.dim.Load(); dim != 0 && int(dim) != len(d.Embedding) {
+				return nil, nil, &failure{
+					kind:   broken,
+					reason: fmt.Sprintf("the vectors have %d dimensions, not %d", len(d.Embedding), dim),
+					hint:   "check VECTORLINK_MODEL and VECTORLINK_DIM",
+				}
+			}
+		}
+		v, err := unit(d.Embedding)
+		if err != nil {
+			if unusable == nil {
+				unusable = map[int]error{}
+			}
+			unusable[i] = err
+			continue
+		}
+		// Only a vector that can be used tells the length of the others.
+		if !e.dim.CompareAndSwap(0, int64(len(v))) && int(e.dim.Load()) != len(v) {
+			return nil, nil, &failure{kind: broken, reason: "the vectors differ in length", hint: hintAddress}
+		}
+		vectors[i] = v
+	}
+	if len(unusable) == want {
+		return senseless("%v", unusable[0])
+	}
+	return vectors, unusable, nil
+}
+
+// noIndex reports whether no vector of an answer is numbered.
+func noIndex(data []openai.Embedding) bool {
+	for _, d := range data {
+		if d.Index != 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// unit returns v at length 1.
+func unit(v []float32) ([]float32, error) {
+	if len(v) == 0 {
+		return nil, errors.New("the vector is empty")
+	}
+	var sum float64
+	for _, x := range v {
+		sum += float64(x) * float64(x)
+	}
+	switch {
+	case math.IsNaN(sum) || math.IsInf(sum, 0):
+		return nil, errors.New("the vector has values that are no numbers")
+	case sum == 0:
+		return nil, errors.New("the vector is zero")
+	}
+	inverse := 1 / math.Sqrt(sum)
+	for i, x := range v {
+		v[i] = float32(float64(x) * inverse)
+	}
+	return v, nil
+}

@@ -1,0 +1,182 @@
+package embed
+
+import (
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/sashabaranov/go-openai"
+
+	"github.com/vectorlink/vectorlink/indexer"
+)
+
+// A failure is a request that brought no vectors. Its text holds only what we
+// wrote ourselves, a status and a short code: what a provider writes may
+// repeat a text or a key.
+type failure struct {
+	kind   failureKind
+	status int // of HTTP, or 0
+	reason string
+	hint   string
+	after  time.Duration // to wait, as the provider asks; 0 if it does not
+}
+
+type failureKind uint8
+
+const (
+	// refused: the texts may be at fault, and fewer of them may pass.
+	refused failureKind = iota + 1
+	// passing: the same request may succeed later.
+	passing
+	// broken: nothing helps but another setting or a repair.
+	broken
+)
+
+func (f *failure) Error() string {
+	if f.hint == "" {
+		return f.reason
+	}
+	return f.reason + ": " + f.hint
+}
+
+// suspect reports whether the texts may be at fault. Some servers answer 500
+// to a text that is too long for them.
+func (f *failure) suspect() bool {
+	return f.kind == refused || f.status == http.StatusInternalServerError
+}
+
+const hintAddress = "check the provider's address (VECTORLINK_EMBED_URL) and the model's name (VECTORLINK_MODEL)"
+
+// classify makes a failure of an error of go-openai, of which the text is
+// never used.
+func (e *OpenAIEmbedder) classify(ctx context.Context, err error, header http.Header, inputs []string) *failure {
+	var (
+		api     *openai.APIError
+		request *openai.RequestError
+		syntax  *json.SyntaxError
+		value   *json.UnmarshalTypeError
+		cert    *tls.CertificateVerificationError
+		sent    *url.Error
+		lookup  *net.DNSError
+	)
+	switch {
+	case errors.As(err, &api) && api.HTTPStatusCode != 0:
+		return e.status(api.HTTPStatusCode, shortCode(api, append([]string{e.key(ctx)}, inputs...)), header)
+	case errors.As(err, &request) && request.HTTPStatusCode != 0:
+		return e.status(request.HTTPStatusCode, "", header)
+	case errors.Is(err, errRedirect):
+		return &failure{kind: broken, reason: errRedirect.Error(), hint: hintAddress}
+	case errors.Is(err, errPage):
+		return &failure{kind: broken, reason: errPage.Error(), hint: hintAddress}
+	case errors.Is(err, errTooLarge):
+		return &failure{kind: broken, reason: errTooLarge.Error(), hint: hintAddress}
+	case errors.As(err, &cert):
+		return &failure{kind: broken, reason: "the provider's certificate is not trusted", hint: "install the authority that signed it, or mend the address"}
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return &failure{kind: passing, reason: "the answer is cut short"}
+	case errors.As(err, &syntax), errors.As(err, &value):
+		return &failure{kind: refused, reason: "the answer cannot be read", hint: hintAddress}
+	case errors.As(err, &lookup):
+		return &failure{kind: passing, reason: "the provider's address cannot be resolved", hint: hintAddress}
+	case isTimeout(err):
+		return &failure{kind: passing, reason: "the provider does not answer in time", hint: "it may be overloaded; a smaller VECTORLINK_EMBED_BATCH_SIZE helps slow ones"}
+	case errors.As(err, &sent):
+		return &failure{kind: passing, reason: "the provider cannot be reached", hint: "see that it runs, and " + hintAddress}
+	}
+	return &failure{kind: passing, reason: "the connection to the provider broke"}
+}
+
+func isTimeout(err error) bool {
+	var t interface{ Timeout() bool }
+	return errors.As(err, &t) && t.Timeout()
+}
+
+// status classifies an answer by its HTTP status.
+func (e *OpenAIEmbedder) status(status int, code string, header http.Header) *failure {
+	f := &failure{status: status, reason: fmt.Sprintf("HTTP %d", status)}
+	if code != "" {
+		f.reason += " (" + code + ")"
+	}
+	switch {
+	case status == http.StatusBadRequest || status == http.StatusRequestEntityTooLarge || status == http.StatusUnprocessableEntity:
+		f.kind = refused
+		if e.config.Dimensions != 0 {
+			f.hint = "the model may not take VECTORLINK_DIM"
+		}
+	case status == http.StatusUnauthorized || status == http.StatusForbidden:
+		f.kind, f.hint = broken, "the provider does not accept the key: check VECTORLINK_EMBED_KEY"
+	case status == http.StatusPaymentRequired || code == "insufficient_quota":
+		f.kind, f.hint = broken, "the quota is used up: check the account at the provider"
+	case status == http.StatusTooManyRequests || status == http.StatusRequestTimeout || status == http.StatusTooEarly:
+		f.kind, f.hint = passing, "the provider limits the rate: try again later"
+		f.after = retryAfter(header)
+	case status == http.StatusNotImplemented || status < 500:
+		f.kind, f.hint = broken, hintAddress
+	default:
+		f.kind, f.hint = passing, "the provider is in trouble: try again later"
+		f.after = retryAfter(header)
+	}
+	return f
+}
+
+// shortCode returns the provider's code or type of an error if it is an
+// identifier that is not part of what was sent.
+func shortCode(api *openai.APIError, sent []string) string {
+	code := api.Type
+	if api.Code != nil {
+		code = fmt.Sprint(api.Code)
+	}
+	if len(code) > 48 || strings.ContainsFunc(code, func(r rune) bool {
+		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '_' || r == '-' || r == '.')
+	}) {
+		return ""
+	}
+	for _, text := range sent {
+		if strings.Contains(text, code) {
+			return ""
+		}
+	}
+	return code
+}
+
+// maxRetryAfter bounds how long a provider can make us wait at once.
+const maxRetryAfter = time.Minute
+
+// retryAfter reads how long to wait: in milliseconds, in seconds or until a
+// date. It returns 0 if that is not said or makes no sense.
+func retryAfter(header http.Header) time.Duration {
+	wait := time.Duration(0)
+	if ms, err := strconv.ParseFloat(header.Get("Retry-After-Ms"), 64); err == nil {
+		wait = bounded(ms / 1000)
+	} else if s, err := strconv.ParseFloat(header.Get("Retry-After"), 64); err == nil {
+		wait = bounded(s)
+	} else if date, err := http.ParseTime(header.Get("Retry-After")); err == nil {
+		wait = min(time.Until(date), maxRetryAfter)
+	}
+	return max(wait, 0)
+}
+
+// bounded converts seconds, which may be too many for a Duration, or NaN.
+func bounded(seconds float64) time.Duration {
+	if !(seconds > 0) {
+		return 0
+	}
+	return time.Duration(min(seconds, maxRetryAfter.Seconds()) * float64(time.Second))
+}
+
+// failed makes the error that Embed and Dim return.
+func (e *OpenAIEmbedder) failed(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return fmt.Errorf("embed: %w: %w", indexer.ErrProvider, err)
+}

@@ -1,0 +1,368 @@
+package embed_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/vectorlink/vectorlink/embed"
+	"github.com/vectorlink/vectorlink/indexer"
+)
+
+func TestOpenAIEmbed(t *testing.T) {
+	p := newProvider(t)
+	e := p.remote(t, func(c *embed.Config) { c.Batch, c.Parallel = 10, 3 })
+	texts := numbered(95)
+	v, err := e.Embed(t.Context(), indexer.RoleDocument, texts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, text := range texts {
+		if !isFake(v[i], text) {
+			t.Errorf("text %d has the wrong vector", i)
+		}
+	}
+	if n := p.count(); n != 10 {
+		t.Errorf("%d requests, want 10", n)
+	}
+	if top := p.top.Load(); top > 3 {
+		t.Errorf("%d requests at once, want at most 3", top)
+	}
+	for i, r := range p.requests {
+		if r.Model != "fake" || r.Dimensions != nil || r.EncodingFormat != nil || len(r.Input) > 10 {
+			t.Errorf("request %d: %+v", i, r)
+		}
+		if got := p.headers[i].Get("Authorization"); got != "Bearer "+canaryKey {
+			t.Errorf("request %d: wrong authorization", i)
+		}
+		if p.paths[i] != "POST /v1/embeddings" {
+			t.Errorf("request %d: %s", i, p.paths[i])
+		}
+	}
+	if dim, err := e.Dim(t.Context()); dim != fakeDim || err != nil || p.count() != 10 {
+		t.Errorf("dim %d, %v after %d requests, want %d without another", dim, err, p.count(), fakeDim)
+	}
+}
+
+func TestOpenAIAddress(t *testing.T) {
+	p := newProvider(t)
+	for _, test := range []struct {
+		url   string
+		azure bool
+		want  string
+	}{
+		{p.URL, false, "POST /v1/embeddings"},
+		{p.URL + "/", false, "POST /v1/embeddings"},
+		{p.URL + "/v1", false, "POST /v1/embeddings"},
+		{p.URL + "/v1//", false, "POST /v1/embeddings"},
+		{p.URL + "/api", false, "POST /api/v1/embeddings"},
+		{p.URL, true, "POST /openai/deployments/fake/embeddings?api-version=2024-10-21"},
+	} {
+		e := p.remote(t, func(c *embed.Config) { c.URL, c.Azure = test.url, test.azure })
+		if _, err := e.Embed(t.Context(), indexer.RoleQuery, []string{"a"}); err != nil {
+			t.Errorf("%s: %v", test.url, err)
+		}
+		if got := p.paths[len(p.paths)-1]; got != test.want {
+			t.Errorf("%s: %s, want %s", test.url, got, test.want)
+		}
+	}
+	for _, bad := range []string{"ftp://host", "host:80", "://", "http://", "http://user:pw@host", "http://host?key=x", "http://host/\x7f"} {
+		_, err := embed.OpenAI(embed.Config{URL: bad, Batch: -1, Dimensions: -1, Parallel: -1, Timeout: -1})
+		if !errors.Is(err, indexer.ErrInvalid) {
+			t.Errorf("%s: got %v, want ErrInvalid", bad, err)
+			continue
+		}
+		for _, setting := range []string{"url", "batch", "dimensions", "parallel", "timeout"} {
+			if !strings.Contains(err.Error(), setting) {
+				t.Errorf("%s: %v lacks %s", bad, err, setting)
+			}
+		}
+		if strings.Contains(err.Error(), "pw") || strings.Contains(err.Error(), "key=x") {
+			t.Errorf("%v shows a secret", err)
+		}
+	}
+}
+
+func TestOpenAIKey(t *testing.T) {
+	p := newProvider(t)
+	e := p.remote(t, func(c *embed.Config) { c.Key = embed.Secret{} })
+	for _, key := range []string{"", "caller"} {
+		ctx := t.Context()
+		want := ""
+		if key != "" {
+			ctx, want = indexer.CallerKey(ctx, key), "Bearer "+key
+		}
+		if _, err := e.Embed(ctx, indexer.RoleQuery, []string{"a"}); err != nil {
+			t.Fatal(err)
+		}
+		if got := p.headers[len(p.headers)-1].Get("Authorization"); got != want {
+			t.Errorf("caller's key %q: authorization %q, want %q", key, got, want)
+		}
+	}
+	e = p.remote(t)
+	if _, err := e.Embed(indexer.CallerKey(t.Context(), "caller"), indexer.RoleQuery, []string{"a"}); err != nil {
+		t.Fatal(err)
+	}
+	if got := p.headers[len(p.headers)-1].Get("Authorization"); got != "Bearer "+canaryKey {
+		t.Error("the caller's key replaced the server's")
+	}
+	e, err := embed.OpenAI(embed.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = e.Embed(t.Context(), indexer.RoleQuery, []string{"a"})
+	if !errors.Is(err, indexer.ErrNotConfigured) || !strings.Contains(err.Error(), "VECTORLINK_EMBED_KEY") {
+		t.Errorf("without a key: %v, want ErrNotConfigured", err)
+	}
+	e = p.remote(t, func(c *embed.Config) { c.Key = embed.NewSecret(canaryKey + "\n") })
+	_, err = e.Embed(t.Context(), indexer.RoleQuery, []string{"a"})
+	if !errors.Is(err, indexer.ErrProvider) {
+		t.Errorf("key with a line break: %v, want ErrProvider", err)
+	}
+	clean(t, err)
+}
+
+func TestOpenAIModels(t *testing.T) {
+	for _, test := range []struct {
+		model       string
+		dimensions  int
+		dim         int
+		fingerprint string
+	}{
+		{"", 0, 1536, "openai/text-embedding-3-small/1536/w8191"},
+		{"text-embedding-3-small", 256, 256, "openai/text-embedding-3-small/256/w8191"},
+		{"text-embedding-3-large", 0, 3072, "openai/text-embedding-3-large/3072/w8191"},
+		{"text-embedding-ada-002", 0, 1536, "openai/text-embedding-ada-002/1536/w8191"},
+		{"nomic-embed-text-v2-moe", 0, 768, "openai/nomic-embed-text-v2-moe/768/w480/nomic"},
+		{"bge-m3", 1024, 1024, "openai/bge-m3/1024/w480"},
+		{"bge-m3", 0, fakeDim, "openai/bge-m3/native/w480"},
+	} {
+		p := newProvider(t)
+		e := p.remote(t, func(c *embed.Config) { c.Model, c.Dimensions = test.model, test.dimensions })
+		if got := e.Fingerprint(); got != test.fingerprint {
+			t.Errorf("%s: fingerprint %s, want %s", test.model, got, test.fingerprint)
+		}
+		if strings.Contains(e.Fingerprint(), canaryKey) || strings.Contains(e.Fingerprint(), p.URL) {
+			t.Errorf("%s: fingerprint shows the key or the address", test.model)
+		}
+		for range 2 {
+			if dim, err := e.Dim(t.Context()); dim != test.dim || err != nil {
+				t.Errorf("%s: dim %d, %v, want %d", test.model, dim, err, test.dim)
+			}
+		}
+		asked := 0
+		if test.dim == fakeDim {
+			asked = 1
+		}
+		if p.count() != asked {
+			t.Errorf("%s: %d requests for the dimension, want %d", test.model, p.count(), asked)
+		}
+	}
+}
+
+func TestOpenAIDimensionsSent(t *testing.T) {
+	p := newProvider(t)
+	e := p.remote(t, func(c *embed.Config) { c.Dimensions = fakeDim })
+	if _, err := e.Embed(t.Context(), indexer.RoleDocument, []string{"a"}); err != nil {
+		t.Fatal(err)
+	}
+	if d := p.requests[0].Dimensions; d == nil || *d != fakeDim {
+		t.Errorf("dimensions sent: %v, want %d", d, fakeDim)
+	}
+	e = p.remote(t, func(c *embed.Config) { c.Dimensions = fakeDim + 1 })
+	_, err := e.Embed(t.Context(), indexer.RoleDocument, []string{"a"})
+	if !errors.Is(err, indexer.ErrProvider) || !strings.Contains(err.Error(), "8 dimensions, not 9") {
+		t.Errorf("wrong length: got %v, want ErrProvider", err)
+	}
+}
+
+func TestOpenAIPrefixes(t *testing.T) {
+	p := newProvider(t)
+	e := p.remote(t, func(c *embed.Config) { c.Model, c.Dimensions = "nomic-embed-text-v2-moe", fakeDim })
+	for role, want := range map[indexer.Role]string{
+		indexer.RoleDocument:       "search_document: x",
+		indexer.RoleQuery:          "search_query: x",
+		indexer.RoleClustering:     "clustering: x",
+		indexer.RoleClassification: "classification: x",
+	} {
+		if _, err := e.Embed(t.Context(), role, []string{"x"}); err != nil {
+			t.Fatal(err)
+		}
+		if got := p.requests[len(p.requests)-1].Input[0]; got != want {
+			t.Errorf("%v: sent %q, want %q", role, got, want)
+		}
+	}
+}
+
+func TestOpenAIPack(t *testing.T) {
+	p := newProvider(t)
+	e := p.remote(t)
+	word := "supercalifragilistic "
+	texts := make([]string, 60)
+	for i := range texts {
+		texts[i] = strings.Repeat(word, 1000)
+	}
+	each := e.Tokens(texts[0])
+	if _, err := e.Embed(t.Context(), indexer.RoleDocument, texts); err != nil {
+		t.Fatal(err)
+	}
+	want := (len(texts)*each + 249_999) / 250_000
+	for _, r := range p.requests {
+		if len(r.Input)*each > 250_000 {
+			t.Errorf("a request of %d tokens", len(r.Input)*each)
+		}
+	}
+	if n := p.count(); n < want || n > want+1 {
+		t.Errorf("%d requests of texts of %d tokens, want %d", n, each, want)
+	}
+}
+
+func TestOpenAISplit(t *testing.T) {
+	e, err := embed.OpenAI(embed.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	small, err := embed.OpenAI(embed.Config{URL: "http://localhost:1", Model: "bge-m3"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, text := range []string{
+		"", "hello", strings.Repeat("hello world, ", 4000),
+		strings.Repeat("🙂東京é", 3000), strings.Repeat("a\xffb ", 3000),
+	} {
+		chunks, tokens := e.Split(text)
+		checkChunks(t, text, chunks, tokens, 8191, 1170)
+		if tokens != e.Tokens(text) {
+			t.Errorf("%d tokens, but Split says %d", e.Tokens(text), tokens)
+		}
+		chunks, tokens = small.Split(text)
+		checkChunks(t, text, chunks, tokens, 480, 64)
+	}
+	if n := e.Tokens("tiktoken is great!"); n != 6 {
+		t.Errorf("%d tokens, want 6", n)
+	}
+}
+
+func FuzzOpenAISplit(f *testing.F) {
+	e, err := embed.OpenAI(embed.Config{URL: "http://localhost:1", Model: "bge-m3"})
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add("", 1)
+	f.Add("plain words and, some punctuation! ", 90)
+	f.Add("각나다라 東京 \xff e\u0301 \xf0\x9f", 60)
+	f.Fuzz(func(t *testing.T, text string, times int) {
+		text = strings.Repeat(text, max(0, min(times, 100, 1<<14/(len(text)+1))))
+		chunks, tokens := e.Split(text)
+		checkChunks(t, text, chunks, tokens, 480, 64)
+	})
+}
+
+func TestSecret(t *testing.T) {
+	s := embed.NewSecret(canaryKey)
+	var log strings.Builder
+	slog.New(slog.NewJSONHandler(&log, nil)).Info("x", "key", s, "in", struct{ Key embed.Secret }{s})
+	b, err := json.Marshal(map[string]any{"key": s, "config": embed.Config{Key: s}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	shown := log.String() + string(b) + s.String() + s.GoString()
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d", "%t"} {
+		shown += fmt.Sprintf(verb, s) + fmt.Sprintf(verb, embed.Config{Key: s}) + fmt.Sprintf(verb, &embed.Config{Key: s})
+	}
+	if strings.Contains(shown, "canary") || strings.Contains(shown, fmt.Sprintf("%x", "canary")) {
+		t.Errorf("the secret shows: %s", shown)
+	}
+	if s.Reveal() != canaryKey || s.IsZero() || !(embed.Secret{}).IsZero() || (embed.Secret{}).String() != "" {
+		t.Error("a secret has lost its value")
+	}
+}
+
+func TestPoison(t *testing.T) {
+	for _, status := range []int{400, 413, 422, 500} {
+		t.Run(fmt.Sprint(status), func(t *testing.T) {
+			p := newProvider(t)
+			p.play(func(w http.ResponseWriter, r request) bool {
+				if !slices.ContainsFunc(r.Input, func(s string) bool { return strings.Contains(s, "poison") }) {
+					return false
+				}
+				w.WriteHeader(status)
+				fmt.Fprintf(w, `{"error":{"message":"cannot embed %s","type":"poison","code":"poison","param":"input"}}`, r.Input)
+				return true
+			})
+			e := p.remote(t)
+			texts := numbered(600)
+			texts[7], texts[8], texts[444] = "poison", "more poison", "poison again"
+			v, err := e.Embed(t.Context(), indexer.RoleDocument, texts)
+			var refused *indexer.RefusedError
+			if !errors.As(err, &refused) || len(refused.Texts) != 3 {
+				t.Fatalf("got %v, want 3 texts refused", err)
+			}
+			for i, text := range texts {
+				switch reason := refused.Texts[i]; {
+				case strings.Contains(text, "poison"):
+					if reason == nil || v[i] != nil {
+						t.Errorf("poison %d: reason %v, vector %v", i, reason, v[i])
+					}
+					clean(t, reason)
+				case reason != nil || !isFake(v[i], text):
+					t.Errorf("text %d: reason %v or wrong vector", i, reason)
+				}
+			}
+			clean(t, err)
+			tries := 1
+			if status == 500 {
+				tries = 3
+			}
+			if n := p.count(); n > 4+tries*3*2*9 {
+				t.Errorf("%d requests to find 3 of %d texts", n, len(texts))
+			}
+		})
+	}
+}
+
+func TestEmptyText(t *testing.T) {
+	p := newProvider(t)
+	e := p.remote(t)
+	v, err := e.Embed(t.Context(), indexer.RoleDocument, []string{"", "b"})
+	var refused *indexer.RefusedError
+	if !errors.As(err, &refused) || len(refused.Texts) != 1 || refused.Texts[0] == nil || !isFake(v[1], "b") {
+		t.Errorf("got %v, %v, want the empty text refused and the other embedded", v, err)
+	}
+	if v, err := e.Embed(t.Context(), indexer.RoleDocument, nil); len(v) != 0 || err != nil {
+		t.Errorf("no texts: %v, %v", v, err)
+	}
+	if p.count() != 1 {
+		t.Errorf("%d requests, want 1", p.count())
+	}
+}
+
+func TestOpenAICancel(t *testing.T) {
+	p := newProvider(t)
+	arrived := make(chan struct{})
+	release := make(chan struct{})
+	t.Cleanup(func() { close(release) })
+	p.play(func(http.ResponseWriter, request) bool {
+		close(arrived)
+		<-release
+		return true
+	})
+	e := p.remote(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() {
+		<-arrived
+		cancel()
+	}()
+	start := time.Now()
+	_, err := e.Embed(ctx, indexer.RoleDocument, []string{"a"})
+	if !errors.Is(err, context.Canceled) || time.Since(start) > 4*time.Second {
+		t.Errorf("got %v after %v, want context.Canceled at once", err, time.Since(start))
+	}
+}
