@@ -1,6 +1,9 @@
 package vector
 
-import "math"
+import (
+	"fmt"
+	"math"
+)
 
 // lanes is the number of running sums; fixed, because the order of additions
 // is part of the result.
@@ -8,7 +11,89 @@ const lanes = 16
 
 // Dot returns the inner product of a and b, which have the same length; b's
 // further elements are ignored.
-func Dot(a, b []float32) float32 {
+func Dot(a, b []float32) float32 { return dot(a, b[:len(a)]) }
+
+// Dots sets dst[i] to the inner product ([Dot]) of q and of the row
+// rows[ids[i]*stride:]. It has the same bits, and takes less time than one row
+// after another. dst is as long as ids.
+func Dots(dst, q, rows []float32, stride int, ids []uint32) {
+	check(len(dst), len(ids), len(q), len(rows), stride)
+	if left := dots(dst, q, rows, stride, ids); left > 0 {
+		beyond(len(q), len(rows), stride, ids[len(ids)-left:])
+	}
+}
+
+// Block is what the length of a query of [Dots8] is a multiple of.
+const Block = 64
+
+// Dots8 sets dst[i] to the inner product of q and of the bytes
+// codes[ids[i]*stride:], exactly, on every machine. The length of q is a
+// multiple of [Block], at most 65536, and dst is as long as ids. It is fastest
+// when the rows start at multiples of 64 in memory.
+func Dots8(dst []int32, q []int8, codes []byte, stride int, ids []uint32) {
+	if len(q)%Block != 0 || len(q) > maxCodes {
+		panic(fmt.Sprintf("vector: a query of %d codes, want a multiple of %d up to %d", len(q), Block, maxCodes))
+	}
+	check(len(dst), len(ids), len(q), len(codes), stride)
+	if left := dots8(dst, q, codes, stride, ids); left > 0 {
+		beyond(len(q), len(codes), stride, ids[len(ids)-left:])
+	}
+}
+
+// maxCodes is below 2³¹/(255·128), so that no sum of products overflows.
+const maxCodes = 1 << 16
+
+// maxStride keeps the product with an id within 63 bits, in bytes too.
+const maxStride = 1 << 28
+
+// check panics if arguments are not as [Dots] wants them.
+func check(dst, ids, q, rows, stride int) {
+	if dst != ids || stride < 0 || stride > maxStride || ids > 0 && rows < q {
+		panic(fmt.Sprintf("vector: %d results for %d ids, queries of %d, rows of %d with stride %d", dst, ids, q, rows, stride))
+	}
+}
+
+// beyond panics for the first of ids whose row is not within rows.
+func beyond(q, rows, stride int, ids []uint32) {
+	for _, id := range ids {
+		if int(id)*stride > rows-q {
+			panic(fmt.Sprintf("vector: row %d of %d with stride %d is beyond %d", id, q, stride, rows))
+		}
+	}
+}
+
+func dotsGo(dst, q, rows []float32, stride int, ids []uint32) (left int) {
+	for i, id := range ids {
+		at := uint64(id) * uint64(stride)
+		if at > uint64(len(rows)-len(q)) {
+			return len(ids) - i
+		}
+		dst[i] = dotGo(q, rows[at:][:len(q)])
+	}
+	return 0
+}
+
+func dots8Go(dst []int32, q []int8, codes []byte, stride int, ids []uint32) (left int) {
+	for i, id := range ids {
+		at := uint64(id) * uint64(stride)
+		if at > uint64(len(codes)-len(q)) {
+			return len(ids) - i
+		}
+		row := codes[at:][:len(q)]
+		var s0, s1, s2, s3 int32
+		for at := 0; at+4 <= len(q); at += 4 {
+			x, y := (*[4]int8)(q[at:]), (*[4]byte)(row[at:])
+			s0 += int32(x[0]) * int32(y[0])
+			s1 += int32(x[1]) * int32(y[1])
+			s2 += int32(x[2]) * int32(y[2])
+			s3 += int32(x[3]) * int32(y[3])
+		}
+		dst[i] = s0 + s1 + s2 + s3
+	}
+	return 0
+}
+
+func dotGo(a, b []float32) float32 {
 	b = b[:len(a)]
 	var s [lanes]float32
 	// Eight sums fit into the registers of every machine, sixteen do not: two

@@ -154,15 +154,3 @@ func TestDistance(t *testing.T) {
 		}
 	}
 }
-
-func BenchmarkDot(b *testing.B) {
-	for _, dim := range []int{64, 384, 784, 1536} {
-		b.Run(fmt.Sprint(dim), func(b *testing.B) {
-			r := rand.New(rand.NewPCG(1, 2))
-			x, y := random(r, dim), random(r, dim)
-			for b.Loop() {
-				vector.Dot(x, y)
-			}
-		})
-	}
-}
