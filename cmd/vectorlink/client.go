@@ -45,14 +45,8 @@ type client struct {
 func (p *program) connect(cfg ClientConfig) (*client, error) {
 	var bad complaints
 	p.readSettings(&cfg, "", false, &bad)
-	u, err := url.Parse(cfg.Server)
-	switch {
-	case err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "":
-		bad.add("server: want an address such as http://127.0.0.1:8080")
-	case u.User != nil:
-		bad.add("server: holds a user or password: give them as --admin-user and VECTORLINK_ADMIN_SECRET")
-	case u.RawQuery != "" || u.Fragment != "":
-		bad.add("server: holds a query or fragment")
+	if checkURL(&bad, "server", cfg.Server); cfg.Server == "" {
+		bad.add("server: must not be empty")
 	}
 	if err := bad.error(); err != nil {
 		return nil, err

@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -101,8 +103,9 @@ type EmbedConfig struct {
 	// EmbedURL is the provider's base address, without /v1/embeddings.
 	EmbedURL string `name:"embed-url" type:"setting" environ:"VECTORLINK_EMBED_URL" placeholder:"URL" help:"Base address of the embedding provider."`
 
-	// Model is the model to ask for. Left empty: all-MiniLM-L6-v2 of local,
-	// text-embedding-3-small of openai; the others must be told.
+	// Model is the model to ask for. Left empty it is all-MiniLM-L6-v2 of
+	// local and text-embedding-3-small of openai and openai_compatible; the
+	// presets must be told. With azure it names the deployment.
 	Model string `name:"model" type:"setting" environ:"VECTORLINK_MODEL" placeholder:"NAME" help:"Embedding model."`
 
 	// Dim is the length of vectors. 0 takes what the model gives; any other
@@ -116,24 +119,35 @@ type EmbedConfig struct {
 	// 32 of local and 256 of the others.
 	EmbedBatchSize BatchSize `name:"embed-batch-size" type:"setting" environ:"VECTORLINK_EMBED_BATCH_SIZE" placeholder:"N" help:"Texts embedded at once."`
 
-	// TokenizerPath is a tokenizer.json, plain or .bz2, that cuts long texts
-	// for a model whose own tokenizer is not built in.
-	TokenizerPath string `name:"tokenizer-path" type:"setting" environ:"VECTORLINK_TOKENIZER_PATH" placeholder:"FILE" help:"tokenizer.json of another model."`
+	// TokenizerPath is where the tokenizer of another model will be taken
+	// from. This version has none: it refuses a path, and cuts long texts for
+	// models it does not know by fewer of OpenAI's tokens than fit.
+	TokenizerPath string `name:"tokenizer-path" type:"setting" environ:"VECTORLINK_TOKENIZER_PATH" placeholder:"FILE" help:"tokenizer.json of another model; not in this version."`
 }
 
-// The providers of EmbedProvider.
+// The providers of EmbedProvider that are more than an address.
 const (
 	providerLocal      = "local"
 	providerOpenAI     = "openai"
 	providerCompatible = "openai_compatible"
+	providerAzure      = "azure"
 )
 
-var providers = []string{providerLocal, providerOpenAI, providerCompatible, "ollama", "vllm", "tei", "lmstudio", "azure"}
+// presets are the providers that run beside us, and where they do by default.
+// Azure runs elsewhere and has no default.
+var presets = map[string]string{
+	"ollama":      "http://localhost:11434",
+	"vllm":        "http://localhost:8000",
+	"tei":         "http://localhost:3000",
+	"lmstudio":    "http://localhost:1234",
+	providerAzure: "",
+}
 
-// What the built-in model is.
+// What the models are where none is named.
 const (
-	localModel = "all-MiniLM-L6-v2"
-	localDim   = 384
+	localModel  = "all-MiniLM-L6-v2"
+	localDim    = 384
+	openaiModel = "text-embedding-3-small"
 )
 
 // complaints collects what is wrong with the settings.
@@ -175,6 +189,8 @@ func (c *Config) check(bad *complaints) {
 	if c.TerminusDBURL != "" && c.ContentEndpoint != "" {
 		bad.add("terminusdb-url, terminusdb-content-endpoint: set one, not both")
 	}
+	checkURL(bad, "terminusdb-url", c.TerminusDBURL)
+	checkURL(bad, "terminusdb-content-endpoint", c.ContentEndpoint)
 	if c.PrometheusPort != 0 {
 		bad.add("prometheus-port: this version serves no metrics; leave it out")
 	}
@@ -187,6 +203,23 @@ func (c *Config) check(bad *complaints) {
 		}
 	}
 	c.EmbedConfig.check(bad)
+}
+
+// checkURL adds what is wrong with an address that may be empty. It does not
+// quote it, for there may be a password in it.
+func checkURL(bad *complaints, key, address string) {
+	if address == "" {
+		return
+	}
+	u, err := url.Parse(address)
+	switch {
+	case err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "":
+		bad.add("%s: is not an http:// or https:// address", key)
+	case u.User != nil:
+		bad.add("%s: holds a user or password, which have settings of their own", key)
+	case u.RawQuery != "" || u.Fragment != "":
+		bad.add("%s: holds a query or fragment", key)
+	}
 }
 
 // minPool is the least size of a pool: it must hold a few of its things.
@@ -203,9 +236,23 @@ func (c *EmbedConfig) check(bad *complaints) {
 	default:
 		c.EmbedProvider = providerLocal
 	}
-	if !slices.Contains(providers, c.EmbedProvider) {
-		bad.add("embed-provider: %q is none of %s", c.EmbedProvider, strings.Join(providers, ", "))
+	if address, ok := presets[c.EmbedProvider]; ok {
+		if c.EmbedURL == "" {
+			c.EmbedURL = address
+		}
+		if c.Model == "" {
+			bad.add("model: the provider %s must be told which", c.EmbedProvider)
+		}
+	} else if p := c.EmbedProvider; p != providerLocal && p != providerOpenAI && p != providerCompatible {
+		bad.add("embed-provider: %q is none of local, openai, openai_compatible, %s", p, strings.Join(slices.Sorted(maps.Keys(presets)), ", "))
 		return
+	}
+	checkURL(bad, "embed-url", c.EmbedURL)
+	if c.EmbedURL == "" && (c.EmbedProvider == providerCompatible || c.EmbedProvider == providerAzure) {
+		bad.add("embed-url: the provider %s has no address of its own", c.EmbedProvider)
+	}
+	if c.TokenizerPath != "" {
+		bad.add("tokenizer-path: this version has the tokenizers that are built in, and no others; leave it out")
 	}
 	if c.EmbedBatchSize == 0 { // the default depends on the provider
 		c.EmbedBatchSize = 256
@@ -217,6 +264,9 @@ func (c *EmbedConfig) check(bad *complaints) {
 		bad.add("dim: %d is negative", c.Dim)
 	}
 	if c.EmbedProvider != providerLocal {
+		if c.Model == "" {
+			c.Model = openaiModel
+		}
 		return
 	}
 	if c.Model == "" {
@@ -230,9 +280,6 @@ func (c *EmbedConfig) check(bad *complaints) {
 	}
 	if c.Dim != localDim && c.Dim > 0 {
 		bad.add("dim: the model of the provider local makes vectors of %d", localDim)
-	}
-	if c.TokenizerPath != "" {
-		bad.add("tokenizer-path: the provider local has its own tokenizer")
 	}
 }
 

@@ -23,9 +23,9 @@ import (
 
 // demoCmd shows the whole of it on a small database.
 type demoCmd struct {
-	Once    bool   `help:"End after the searches instead of serving on."`
-	Listen  string `default:"127.0.0.1:8080" placeholder:"HOST:PORT" help:"Address to serve HTTP on (default 127.0.0.1:8080); the next free port where that one is taken."`
-	DataDir string `placeholder:"DIR" help:"Directory of the store (default a temporary one, removed at the end)."`
+	Once    bool    `help:"End after the searches instead of serving on."`
+	Listen  Address `default:"127.0.0.1:8080" placeholder:"HOST:PORT" help:"Address to serve HTTP on (default 127.0.0.1:8080); the next free port where that one is taken."`
+	DataDir string  `placeholder:"DIR" help:"Directory of the store (default a temporary one, removed at the end)."`
 }
 
 // Help is shown by demo --help.
@@ -112,9 +112,9 @@ func (c *demoCmd) Run(ctx context.Context, p *program) (err error) {
 	if err != nil {
 		return err
 	}
-	cfg := Config{Listen: Address(c.Listen), SearchReady: true}
+	cfg := Config{SearchReady: true}
 	web := cfg.api(log)
-	listener, err := listenNear(web, c.Listen)
+	listener, err := listenNear(web, string(c.Listen))
 	if err != nil {
 		return err
 	}
@@ -123,9 +123,6 @@ func (c *demoCmd) Run(ctx context.Context, p *program) (err error) {
 	stops = append(stops, func() error { d.client.close(); return nil })
 
 	if err := d.show(ctx, local.Kernels()); err != nil {
-		if ctx.Err() != nil {
-			return errors.New("interrupted")
-		}
 		return err
 	}
 	if c.Once {

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"unicode/utf8"
 
 	"github.com/vectorlink/vectorlink/embed"
@@ -16,12 +15,26 @@ import (
 )
 
 // embedder returns the embedder that the settings choose.
-func (c *EmbedConfig) embedder(log *slog.Logger) (indexer.Embedder, error) {
-	local, err := embed.Local(0)
+func (c *EmbedConfig) embedder() (indexer.Embedder, error) {
+	if c.EmbedProvider == providerLocal {
+		local, err := embed.Local(0)
+		if err != nil {
+			return nil, err
+		}
+		return sized{local, int(c.EmbedBatchSize)}, nil
+	}
+	remote, err := embed.OpenAI(embed.Config{
+		URL:        c.EmbedURL,
+		Model:      c.Model,
+		Dimensions: c.Dim,
+		Key:        embed.NewSecret(string(c.EmbedKey)),
+		Azure:      c.EmbedProvider == providerAzure,
+		Batch:      int(c.EmbedBatchSize),
+	})
 	if err != nil {
 		return nil, err
 	}
-	return sized{local, int(c.EmbedBatchSize)}, nil
+	return remote, nil
 }
 
 // sized is an embedder whose batches have another size.
@@ -71,15 +84,13 @@ func (c *embedCmd) Run(ctx context.Context, p *program) error {
 	// but only this part of it needs to make sense.
 	var cfg Config
 	p.readSettings(&cfg, p.configFile(c.ConfigFile), true, &bad)
-	if len(bad) == 0 {
-		cfg.EmbedConfig.check(&bad)
-	}
-	e, err := cfg.embedder(p.logger("warn"))
-	if err != nil {
-		bad = append(bad, err)
-	}
+	cfg.EmbedConfig.check(&bad)
 	if err := bad.error(); err != nil {
 		return err
+	}
+	e, err := cfg.embedder()
+	if err != nil {
+		return as(errUsage, err)
 	}
 	out := bufio.NewWriter(p.stdout)
 	done, refused := 0, 0
@@ -160,7 +171,10 @@ func batches(ctx context.Context, r io.Reader, n int) func(yield func([]string, 
 				return
 			case it, ok := <-items:
 				if it.err != nil {
-					yield(nil, it.err)
+					// What came before the bad line is done first.
+					if len(batch) == 0 || yield(batch, nil) {
+						yield(nil, it.err)
+					}
 					return
 				}
 				if ok {

@@ -22,8 +22,6 @@ var (
 	errSkipped  = errors.New("documents were skipped")
 	errUpstream = errors.New("upstream")
 	errDamage   = errors.New("damage found")
-	// errSaid marks an error whose text has been printed already.
-	errSaid = errors.New("said")
 )
 
 // exitCode returns the exit code of a command that ended with err.

@@ -52,7 +52,7 @@ func (c *indexCmd) Run(ctx context.Context, p *program) error {
 
 // finish prints the end of a task.
 func (c *indexCmd) finish(ctx context.Context, p *program, id string, st taskState, dur time.Duration, err error) error {
-	if ctx.Err() != nil {
+	if err != nil && ctx.Err() != nil {
 		return fmt.Errorf("interrupted: the server goes on with %s; the same command waits for it again", id)
 	}
 	summary := summary{TaskID: id, taskState: st, Seconds: dur.Seconds()}
@@ -60,6 +60,7 @@ func (c *indexCmd) finish(ctx context.Context, p *program, id string, st taskSta
 		var failed *failedTask
 		if p.json && errors.As(err, &failed) {
 			summary.Status, summary.Error = "Failed", failed.text
+			summary.Domain, summary.Commit, summary.Skipped = c.Domain, c.Commit, []indexer.Skipped{}
 			if perr := printJSON(p.stdout, summary); perr != nil {
 				return perr
 			}
@@ -158,7 +159,7 @@ func (e *failedTask) Error() string { return e.text }
 // task's cause as text alone, which begins with what these errors say.
 func (e *failedTask) Unwrap() error {
 	for _, kind := range []error{indexer.ErrSource, indexer.ErrProvider} {
-		if strings.Contains(e.text, kind.Error()) {
+		if strings.Contains(e.text, kind.Error()+": ") {
 			return errUpstream
 		}
 	}

@@ -86,7 +86,11 @@ func run(ctx context.Context, args, environ []string, stdin io.Reader, stdout, s
 		return p.report(usage("%w\nRun \"vectorlink --help\" for the commands and their flags.", err))
 	}
 	p.json = g.JSON
-	return p.report(kctx.Run())
+	err = kctx.Run()
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		err = errors.New("interrupted")
+	}
+	return p.report(err)
 }
 
 // report prints the error, if any, and returns its exit code.
@@ -94,9 +98,7 @@ func (p *program) report(err error) int {
 	if err == nil {
 		return exitDone
 	}
-	if !errors.Is(err, errSaid) {
-		fmt.Fprintf(p.stderr, "vectorlink: %v\n", err)
-	}
+	fmt.Fprintf(p.stderr, "vectorlink: %v\n", err)
 	return exitCode(err)
 }
 

@@ -30,11 +30,14 @@ func (c *serveCmd) Run(ctx context.Context, p *program) error {
 	var bad complaints
 	cfg, rows := p.readConfig(c.ConfigFile, &bad)
 	log := p.logger(cfg.LogLevel)
+	if len(bad) > 0 {
+		return bad.error()
+	}
 	source, err := cfg.source(log)
 	if err != nil {
 		bad = append(bad, err)
 	}
-	embedder, err := cfg.embedder(log)
+	embedder, err := cfg.embedder()
 	if err != nil {
 		bad = append(bad, err)
 	}
@@ -55,9 +58,7 @@ func (c *serveCmd) Run(ctx context.Context, p *program) error {
 func (p *program) readConfig(file string, bad *complaints) (Config, []effective) {
 	var cfg Config
 	rows := p.readSettings(&cfg, p.configFile(file), true, bad)
-	if len(*bad) == 0 { // what could not be read is not worth comparing
-		cfg.check(bad)
-	}
+	cfg.check(bad)
 	show(&cfg, rows)
 	return cfg, rows
 }

@@ -123,6 +123,13 @@ func (p *program) readSettings(dst any, file string, strict bool, bad *complaint
 	}
 	out := make([]effective, 0, len(list))
 	for _, s := range list {
+		if s.fallback != "" {
+			if err := s.set(s.fallback); err != nil {
+				panic(fmt.Sprintf("default of %s: %v", s.key, err))
+			}
+		}
+		// A bad value leaves the default, so that what is compared later
+		// makes no further complaints of it.
 		if raw := l.values.Get(s.key); raw != nil {
 			if err := s.set(raw); err != nil {
 				bad.add("%s (%s): %w", s.key, l.origin[s.key], err)

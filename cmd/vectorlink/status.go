@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"time"
 )
 
 // statusCmd shows what the server has indexed.
@@ -23,16 +24,22 @@ type statistics struct {
 	Chunks    int `json:"chunks"`
 }
 
-// commitRow is an indexed commit.
+// commitRow is an indexed commit: what is in it, and what it cost.
 type commitRow struct {
-	Commit    string `json:"commit"`
-	Base      string `json:"base,omitempty"`
-	Branch    string `json:"branch"`
-	Kind      string `json:"kind"`
-	Version   uint64 `json:"version"`
-	Documents int    `json:"documents"`
-	Vectors   int    `json:"vectors"`
-	Bytes     int64  `json:"bytes"`
+	Commit    string    `json:"commit"`
+	Base      string    `json:"base,omitempty"`
+	Branch    string    `json:"branch"`
+	Kind      string    `json:"kind"`
+	Version   uint64    `json:"version"`
+	Created   time.Time `json:"created,omitzero"`
+	Bytes     int64     `json:"bytes"`
+	Documents int       `json:"documents"`
+	Chunks    int       `json:"chunks"`
+	Indexed   int       `json:"indexed_documents"`
+	Deleted   int       `json:"deleted"`
+	Embedded  int       `json:"embedded"`
+	Reused    int       `json:"reused"`
+	Tokens    int       `json:"tokens"`
 }
 
 // head is a branch's last indexed commit.
@@ -124,10 +131,10 @@ func (p *program) printStatus(domain string, st statistics, heads []head, commit
 	}
 	fmt.Fprintln(p.stdout)
 	fmt.Fprintln(p.stdout, paint.bold("Commits, newest first"))
-	rows = [][]string{{"COMMIT", "BRANCH", "KIND", "DOCUMENTS", "VECTORS", "BYTES"}}
+	rows = [][]string{{"COMMIT", "BRANCH", "KIND", "DOCUMENTS", "CHANGED", "DELETED", "EMBEDDED", "BYTES"}}
 	for _, c := range commits {
 		rows = append(rows, []string{plainText(c.Commit), plainText(c.Branch), c.Kind,
-			strconv.Itoa(c.Documents), strconv.Itoa(c.Vectors), strconv.FormatInt(c.Bytes, 10)})
+			strconv.Itoa(c.Documents), strconv.Itoa(c.Indexed), strconv.Itoa(c.Deleted), strconv.Itoa(c.Embedded), strconv.FormatInt(c.Bytes, 10)})
 	}
-	return table(p.stdout, "lllrrr", rows)
+	return table(p.stdout, "lllrrrrr", rows)
 }

@@ -1,0 +1,160 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http/httptest"
+	"sync"
+	"testing"
+
+	"github.com/vectorlink/vectorlink/api"
+	"github.com/vectorlink/vectorlink/indexer"
+)
+
+// fakeIndexer stands behind the real HTTP side. What it answers depends on the
+// domain's organisation: fail/source, fail/provider, and so on; everything else
+// is there.
+type fakeIndexer struct {
+	mu    sync.Mutex
+	looks map[string]int // how often each task was asked for
+}
+
+// fakeServer serves a fakeIndexer.
+func fakeServer(t *testing.T, secret string) string {
+	t.Helper()
+	srv := httptest.NewServer(api.New(api.Config{Secret: api.Secret(secret), SearchReady: true, Version: version},
+		&fakeIndexer{looks: make(map[string]int)}))
+	t.Cleanup(srv.Close)
+	return srv.URL
+}
+
+func (f *fakeIndexer) refusal(domain string) error {
+	switch domain {
+	case "fail/source":
+		return fmt.Errorf("docdb: %w: http://localhost:6363 does not answer", indexer.ErrSource)
+	case "fail/provider":
+		return fmt.Errorf("embed: %w: 429 from the provider", indexer.ErrProvider)
+	case "fail/busy":
+		return fmt.Errorf("%w: too many tasks", indexer.ErrBusy)
+	case "fail/unconfigured":
+		return fmt.Errorf("%w: set VECTORLINK_TERMINUSDB_URL", indexer.ErrNotConfigured)
+	case "fail/missing":
+		return fmt.Errorf("%w: nothing is indexed of %s", indexer.ErrNotFound, domain)
+	case "fail/inside":
+		return errors.New("something that no caller should read")
+	}
+	return nil
+}
+
+func taskID(name string) string {
+	return fmt.Sprintf("task-%s%032d", name, 0)[:37]
+}
+
+func (f *fakeIndexer) Index(_ context.Context, req indexer.IndexRequest) (indexer.Task, error) {
+	id := taskID(req.Commit)
+	return indexer.Task{ID: id, Domain: req.Domain, Commit: req.Commit, Branch: req.Branch, State: indexer.TaskPending}, f.refusal(req.Domain)
+}
+
+func (f *fakeIndexer) Task(id string) (indexer.Task, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.looks[id]++
+	t := indexer.Task{ID: id, Domain: "admin/star_wars", Commit: "c7", Branch: "main", State: indexer.TaskPending}
+	if f.looks[id] < 3 {
+		t.Percentage = float64(f.looks[id]) * 30
+		return t, nil
+	}
+	t.State, t.Percentage = indexer.TaskComplete, 100
+	t.Documents, t.Indexed, t.Deleted, t.Embedded, t.Reused, t.Tokens = 260, 7, 1, 5, 2, 321
+	t.Base, t.HeadMoved = "c6", true
+	fail := func(err error) {
+		t.State, t.Error = indexer.TaskFailed, err.Error()
+	}
+	switch id {
+	case taskID("5c1bbed"):
+		t.Skipped = []indexer.Skipped{{ID: "terminusdb:///star-wars/People/1", Message: "templates: bad template: line 1"}, {ID: "unknown", Message: "class Robot: no template"}}
+		t.HeadMoved = false
+	case taskID("50"):
+		fail(fmt.Errorf("docdb: %w: http://localhost:6363 does not answer", indexer.ErrSource))
+	case taskID("51"):
+		fail(fmt.Errorf("docdb: %w: no commit 51 in admin/star_wars", indexer.ErrNotFound))
+	case taskID("52"):
+		fail(fmt.Errorf("embed: %w: the provider answered 500", indexer.ErrProvider))
+	case taskID("9e"):
+		t.State, t.Percentage = indexer.TaskPending, 60 // for ever
+	}
+	return t, nil
+}
+
+func (f *fakeIndexer) Assign(context.Context, string, string, string, string) error { return nil }
+
+func (f *fakeIndexer) Search(_ context.Context, req indexer.SearchRequest) (indexer.Hits, error) {
+	if err := f.refusal(req.Domain); err != nil {
+		return indexer.Hits{}, err
+	}
+	hits := []indexer.Hit{
+		{ID: "terminusdb:///star-wars/People/20", Distance: 0.25, Chunk: indexer.HitChunk{Count: 1, DocTokens: 20,
+			Snippet: "Yoda,\n\ta wise old sage \x1b[31mwho\x07 says little and knows much; his words stand in the wrong order, but what they mean is in the right one, always."}},
+		{ID: "terminusdb:///star-wars/Planet/46", Distance: 0.40134782, Chunk: indexer.HitChunk{Count: 1, DocTokens: 6, Snippet: "The planet is called Tholoth."}},
+	}
+	if req.Text == "nothing" {
+		hits = nil
+	}
+	if len(req.Filter.Types) > 0 && req.Filter.Types[0] == "Planet" {
+		hits = hits[1:]
+	}
+	return indexer.Hits{Commit: served(req.Ref), Hits: hits[:min(len(hits), req.Page.Count)]}, nil
+}
+
+func served(ref indexer.Ref) string {
+	if ref.Commit != "" {
+		return ref.Commit
+	}
+	return "head-of-" + ref.Branch
+}
+
+func (f *fakeIndexer) Similar(_ context.Context, req indexer.SimilarRequest) (indexer.Hits, error) {
+	if req.ID != "terminusdb:///star-wars/People/20" {
+		return indexer.Hits{}, fmt.Errorf("%w: no such document at commit %s", indexer.ErrNotFound, served(req.Ref))
+	}
+	return indexer.Hits{Commit: served(req.Ref), Hits: []indexer.Hit{{ID: "terminusdb:///star-wars/People/1", Distance: 0.125, Chunk: indexer.HitChunk{Count: 1, Snippet: "Luke."}}}}, nil
+}
+
+func (f *fakeIndexer) Duplicates(_ context.Context, req indexer.DuplicatesRequest) (indexer.Pairs, error) {
+	if err := f.refusal(req.Domain); err != nil {
+		return indexer.Pairs{}, err
+	}
+	pairs := indexer.Pairs{Commit: served(req.Ref)}
+	for i, d := range []float32{0, 0.0078125, 0.25} {
+		if d <= req.Threshold {
+			pairs.Pairs = append(pairs.Pairs, indexer.Pair{
+				A: indexer.PairMember{ID: fmt.Sprintf("terminusdb:///star-wars/Planet/%d", i)}, B: indexer.PairMember{ID: "terminusdb:///star-wars/Planet/99"}, Distance: d,
+			})
+		}
+	}
+	return pairs, nil
+}
+
+func (f *fakeIndexer) Head(_, branch string) (indexer.Head, error) {
+	return indexer.Head{Branch: branch, Commit: "c7", Version: 7}, nil
+}
+
+func (f *fakeIndexer) Statistics(domain string) (indexer.Statistics, error) {
+	switch domain {
+	case "":
+		return indexer.Statistics{Domains: 2, Branches: 3, IndexedCommits: 9, Documents: 300, Chunks: 310}, nil
+	case "admin/star_wars":
+		return indexer.Statistics{Domains: 1, Branches: 1, IndexedCommits: 2, Documents: 260, Chunks: 260}, nil
+	}
+	return indexer.Statistics{}, nil
+}
+
+func (f *fakeIndexer) Commits(string) ([]indexer.CommitInfo, error) {
+	return []indexer.CommitInfo{
+		{Commit: "c7", Base: "c6", Branch: "main", Kind: "delta", Version: 7, Documents: 260, Chunks: 260, Indexed: 7, Deleted: 1, Embedded: 5, Reused: 2, Tokens: 321, Bytes: 1234},
+		{Commit: "c6", Branch: "main", Kind: "checkpoint", Version: 6, Documents: 9, Chunks: 9, Indexed: 9, Embedded: 9, Tokens: 100, Bytes: 123456},
+	}, nil
+}
+
+func (f *fakeIndexer) Ready() indexer.Readiness { return indexer.Readiness{Index: true, Search: true} }
