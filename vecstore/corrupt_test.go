@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/vectorlink/vectorlink/vecstore"
+	"github.com/vectorlink/vectorlink/vfs"
 	"github.com/vectorlink/vectorlink/vfs/vfstest"
 )
 
@@ -226,15 +227,10 @@ func TestDamageWhileOpen(t *testing.T) {
 	m := vfstest.NewMem()
 	s := create(t, m, dim, n, pool())
 	defer closeStore(t, s)
-	f, err := m.Open(file, 1)
-	must(t, err)
-	defer func() { must(t, f.Close()) }()
-	for _, at := range []int64{12, 4096 + 2*576} {
-		_, err = f.WriteAt([]byte{0xff}, at)
-		must(t, err)
-	}
+	flip(t, m, 12)
+	flip(t, m, 4096+2*576)
 	var slots []uint32
-	err = s.Verify(func(slot uint32, err error) { slots = append(slots, slot) })
+	err := s.Verify(func(slot uint32, err error) { slots = append(slots, slot) })
 	if !errors.Is(err, vecstore.ErrCorrupt) || !slices.Equal(slots, []uint32{vecstore.NoSlot, 2}) {
 		t.Errorf("Verify = %v, %v", slots, err)
 	}
@@ -258,6 +254,59 @@ func TestDamageWhileOpen(t *testing.T) {
 	}
 	wantAppend(t, s, []int{1, 2}, []int{1, 8})
 	wantVec(t, s, 8, 2)
+}
+
+// flip changes a byte of the file under an open store.
+func flip(t *testing.T, m *vfstest.Mem, at int64) {
+	t.Helper()
+	data, err := m.ReadFile(file)
+	must(t, err)
+	f, err := m.Open(file, vfs.ReadWrite)
+	must(t, err)
+	_, err = f.WriteAt([]byte{data[at] ^ 1}, at)
+	must(t, errors.Join(err, f.Close()))
+}
+
+// TestDamageInGrowingPage: what is known of a page's bad records stays known
+// when more of the page is read.
+func TestDamageInGrowingPage(t *testing.T) {
+	const dim = historyDim
+	m := vfstest.NewMem()
+	s := create(t, m, dim, 2, pool())
+	defer closeStore(t, s)
+	v := make([]float32, dim)
+	for slot := range uint32(4) {
+		if slot >= 2 {
+			wantAppend(t, s, []int{int(slot)}, []int{int(slot)})
+		}
+		if slot%2 == 0 {
+			flip(t, m, 4096+int64(slot)*576)
+		}
+		for old := range slot + 1 {
+			if err := s.Read(old, v); errors.Is(err, vecstore.ErrCorrupt) != (old%2 == 0) {
+				t.Errorf("with %d slots: Read(%d) = %v", slot+1, old, err)
+			}
+		}
+	}
+	if got := s.Damaged(); !slices.Equal(got, []uint32{0, 2}) {
+		t.Errorf("Damaged = %v, want [0 2]", got)
+	}
+}
+
+// TestFirstGoodSlotCounts: a damaged slot whose text was embedded again counts
+// once more when its bytes come back, from a backup for example.
+func TestFirstGoodSlotCounts(t *testing.T) {
+	m := vfstest.NewMem()
+	closeStore(t, create(t, m, historyDim, 3, pool()))
+	flip(t, m, 4096)
+	s := reopen(t, m, 3, pool())
+	wantAppend(t, s, seq(0, 3), []int{3, 1, 2})
+	closeStore(t, s)
+	flip(t, m, 4096)
+	s = reopen(t, m, 4, pool())
+	defer closeStore(t, s)
+	wantAppend(t, s, seq(0, 3), seq(0, 3))
+	wantVec(t, s, 3, 0)
 }
 
 // FuzzReader: no bytes make a store panic, allocate without bound or return a

@@ -353,6 +353,46 @@ func TestTornTail(t *testing.T) {
 	}
 }
 
+// TestReadBeforeRecover reads a torn tail first: what recovery cuts off is
+// forgotten.
+func TestReadBeforeRecover(t *testing.T) {
+	const n = 8 // the second page holds one record
+	m := vfstest.NewMem()
+	closeStore(t, create(t, m, historyDim, n, pool()))
+	data, err := m.ReadFile(file)
+	must(t, err)
+	data[len(data)-7] = 1 // in the last record
+	m.WriteFile(file, data)
+	s, err := vecstore.Open(m, file, vecstore.Config{}, pool())
+	must(t, err)
+	defer closeStore(t, s)
+	v := make([]float32, historyDim)
+	if err := s.Read(7, v); !errors.Is(err, vecstore.ErrCorrupt) {
+		t.Errorf("Read of a torn record = %v, want ErrCorrupt", err)
+	}
+	must(t, s.Recover(0))
+	if err := s.Read(7, v); !errors.Is(err, vecstore.ErrInvalid) {
+		t.Errorf("Read of a record cut off = %v, want ErrInvalid", err)
+	}
+	wantAppend(t, s, []int{70}, []int{7})
+	wantVec(t, s, 7, 70)
+	must(t, s.Verify(nil))
+	if d := s.Damaged(); len(d) != 0 {
+		t.Errorf("Damaged = %v", d)
+	}
+}
+
+// TestBytesBetweenPages: what is not zero there is made so by recovery.
+func TestBytesBetweenPages(t *testing.T) {
+	m := vfstest.NewMem()
+	closeStore(t, create(t, m, historyDim, 8, pool()))
+	flip(t, m, 8192-10)
+	s := reopen(t, m, 0, pool())
+	must(t, s.Verify(nil))
+	wantVec(t, s, 7, 7)
+	closeStore(t, s)
+}
+
 func allZero(b []byte) bool { return !slices.ContainsFunc(b, func(x byte) bool { return x != 0 }) }
 
 // TestDamageBelowFloor: slots that commits refer to are never cut and their

@@ -3,6 +3,7 @@ package vecstore
 import (
 	"bufio"
 	"bytes"
+	"encoding/binary"
 	"os"
 	"strings"
 	"testing"
@@ -103,6 +104,23 @@ func TestLayout(t *testing.T) {
 	}
 	if _, ok := l.records(headerSize + int64(NoSlot)*64); ok {
 		t.Error("a file with 2^32-1 records is accepted")
+	}
+}
+
+// TestReservedBytes: a record of a writer that knows more than we do is refused
+// even if its checksum is right.
+func TestReservedBytes(t *testing.T) {
+	h := header{cfg: Config{Domain: "d", Fingerprint: "m", Dim: 2, Metric: Cosine}, pageSize: pageAlign}
+	l, _ := newLayout(2, h.pageSize)
+	c := newCodec(h, l)
+	rec := c.appendRecord(nil, 7, Key{1}, []float32{1, 2})
+	if got := c.check(7, rec); got != "" {
+		t.Errorf("a good record: %s", got)
+	}
+	rec[4*2+keySize] = 1
+	binary.LittleEndian.PutUint32(rec[c.record-crcSize:], c.sum(7, rec))
+	if got := c.check(7, rec); got == "" {
+		t.Error("a reserved byte that is not zero passes")
 	}
 }
 

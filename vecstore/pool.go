@@ -2,6 +2,7 @@ package vecstore
 
 import (
 	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 )
@@ -32,7 +33,7 @@ type Pool struct {
 	ring      []*frame // the same frames, in the clock's order
 	hand      int
 	used      int64 // bytes of all buffers, those of dropped frames included
-	turn, end uint64
+	queue     []*waiter
 	loads     uint64
 	evictions uint64
 	waits     uint64
@@ -64,6 +65,9 @@ type frame struct {
 	loading *load
 	freed   bool
 }
+
+// waiter is one goroutine in the queue for room.
+type waiter struct{ key frameKey }
 
 // load is a read of a page in progress. err is set before done is closed.
 type load struct {
@@ -153,9 +157,8 @@ func (p *Pool) pin(s *Store, page uint32, i int) (pin, error) {
 		}
 		f := p.frames[key]
 		if f == nil {
-			buf := p.reserve(s.pageSize)
-			if p.frames[key] != nil || s.closed.Load() { // while we waited
-				p.giveBack(len(buf))
+			buf := p.reserve(key)
+			if buf == nil {
 				continue
 			}
 			f = &frame{key: key, buf: buf, pos: len(p.ring)}
@@ -204,10 +207,7 @@ func (p *Pool) fill(f *frame) error {
 	p.mu.Lock()
 	f.loading = nil
 	if err != nil {
-		if from == 0 {
-			p.drop(f)
-		}
-		p.unpin(f)
+		p.unpin(f) // f stays, as it was, for the next to try or to evict
 	} else {
 		f.valid = valid
 		if len(bad) > 0 {
@@ -240,14 +240,8 @@ func (p *Pool) unpin(f *frame) {
 func (p *Pool) settle(f *frame) {
 	if f.gone.Load() && f.pins.Load() == 0 && !f.freed {
 		f.freed = true
-		p.giveBack(len(f.buf))
+		p.used -= int64(4 * len(f.buf))
 	}
-	p.room.Broadcast()
-}
-
-// giveBack returns the bytes of a buffer of n values.
-func (p *Pool) giveBack(n int) {
-	p.used -= int64(4 * n)
 	p.room.Broadcast()
 }
 
@@ -274,31 +268,36 @@ func (p *Pool) dropFrom(s *Store, page uint32) {
 			p.drop(f)
 		}
 	}
+	p.room.Broadcast() // to those who wait to read a store that is closed now
 }
 
 // reserve returns a buffer for a page and counts its bytes as used. If there is
-// no room it waits its turn, with mu released.
-func (p *Pool) reserve(pageSize int) []float32 {
-	if p.turn == p.end { // nobody waits
-		if buf := p.take(pageSize); buf != nil {
+// no room it waits its turn, with mu released, and returns nil if meanwhile
+// another has brought the page or the store was closed.
+func (p *Pool) reserve(key frameKey) []float32 {
+	size := key.store.pageSize
+	if len(p.queue) == 0 {
+		if buf := p.take(size); buf != nil {
 			return buf
 		}
 	}
-	ticket := p.end
-	p.end++
+	w := &waiter{key}
+	p.queue = append(p.queue, w)
 	p.waits++
 	p.waiting.Add(1)
-	for {
-		if p.turn == ticket {
-			if buf := p.take(pageSize); buf != nil {
-				p.turn++
-				p.waiting.Add(-1)
-				p.room.Broadcast() // to the next
-				return buf
+	var buf []float32
+	for p.frames[key] == nil && !key.store.closed.Load() {
+		if p.queue[0] == w {
+			if buf = p.take(size); buf != nil {
+				break
 			}
 		}
 		p.room.Wait()
 	}
+	p.waiting.Add(-1)
+	p.queue = slices.DeleteFunc(p.queue, func(other *waiter) bool { return other == w })
+	p.room.Broadcast() // to the next, and to who waits for the same page
+	return buf
 }
 
 // take makes room for a page, by evicting others if need be, and returns a

@@ -138,6 +138,179 @@ func TestPoolWaits(t *testing.T) {
 	})
 }
 
+// pinAll pins the first record of pages 0..n-1.
+func pinAll(t *testing.T, s *vecstore.Store, perPage, n int) []vecstore.Pinned {
+	t.Helper()
+	var pins []vecstore.Pinned
+	for page := range n {
+		pin, err := s.Pin(uint32(perPage * page))
+		must(t, err)
+		pins = append(pins, pin)
+	}
+	return pins
+}
+
+// TestPoolWaitsOfTwoSizes: who needs a large page is not passed by those who
+// need small ones, and the room of a large page serves several small ones.
+func TestPoolWaitsOfTwoSizes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := vecstore.NewPool(4 * 16384)
+		large := create(t, vfstest.NewMem(), 784, 40, p) // 5 records on 16 KiB
+		small := create(t, vfstest.NewMem(), 384, 60, p) // 5 records on 8 KiB
+		tiny := create(t, vfstest.NewMem(), 2, 64*8, p)  // 64 records on 4 KiB
+		pins := pinAll(t, small, 5, 7)                   // 8 KiB are left
+		var order []string
+		var wg sync.WaitGroup
+		hold := make(chan struct{})
+		read := func(name string, s *vecstore.Store, slot uint32) {
+			wg.Go(func() {
+				pin, err := s.Pin(slot)
+				if err != nil {
+					t.Error(err)
+				}
+				order = append(order, name)
+				<-hold
+				pin.Release()
+			})
+			synctest.Wait()
+		}
+		read("large", large, 0)
+		read("small", small, 50)
+		if len(order) != 0 {
+			t.Errorf("%v went on with 8 KiB left", order)
+		}
+		pins[0].Release()
+		synctest.Wait()
+		if !slices.Equal(order, []string{"large"}) {
+			t.Errorf("%v went on with 16 KiB left, want the large one only", order)
+		}
+		pins[1].Release()
+		synctest.Wait()
+		if !slices.Equal(order, []string{"large", "small"}) {
+			t.Errorf("%v went on", order)
+		}
+		close(hold)
+		wg.Wait()
+		for i := range pins {
+			pins[i].Release()
+		}
+
+		pins = pinAll(t, large, 5, 4)
+		var there sync.WaitGroup
+		there.Add(4)
+		for i := range 4 {
+			wg.Go(func() {
+				pin, err := tiny.Pin(uint32(64 * i))
+				if err != nil {
+					t.Error(err)
+				}
+				there.Done()
+				there.Wait() // nobody lets go before all have theirs
+				pin.Release()
+			})
+		}
+		synctest.Wait()
+		pins[0].Release()
+		wg.Wait()
+		for i := range pins {
+			pins[i].Release()
+		}
+		for _, s := range []*vecstore.Store{large, small, tiny} {
+			closeStore(t, s)
+		}
+		if st := p.Stats(); st.Used != 0 {
+			t.Errorf("in the end: %+v", st)
+		}
+	})
+}
+
+// TestPoolWaitsForSamePage: of two who wait for room for one page the first
+// brings it for both. One whose store is closed waits no longer.
+func TestPoolWaitsForSamePage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := vecstore.NewPool(4 * pageBytes)
+		s := create(t, vfstest.NewMem(), poolDim, 40, p)
+		other := create(t, vfstest.NewMem(), poolDim, 5, p)
+		pins := pinAll(t, s, 5, 4)
+		var wg sync.WaitGroup
+		hold := make(chan struct{})
+		var got, refused atomic.Int32
+		for i := range 3 {
+			wg.Go(func() {
+				pin, err := s.Pin(uint32(20 + i))
+				if err != nil {
+					t.Error(err)
+				}
+				got.Add(1)
+				<-hold
+				pin.Release()
+			})
+		}
+		wg.Go(func() {
+			if err := other.Read(0, make([]float32, poolDim)); !errors.Is(err, vecstore.ErrClosed) {
+				t.Errorf("Read of a store closed while it waits: %v, want ErrClosed", err)
+			}
+			refused.Add(1)
+		})
+		synctest.Wait()
+		if st := p.Stats(); st.Waits != 4 {
+			t.Errorf("%d wait, want 4", st.Waits)
+		}
+		closeStore(t, other)
+		synctest.Wait()
+		if refused.Load() != 1 {
+			t.Error("the reader of the closed store still waits")
+		}
+		pins[0].Release()
+		synctest.Wait()
+		if got.Load() != 3 {
+			t.Errorf("%d of 3 readers have the page", got.Load())
+		}
+		if st := p.Stats(); st.Loads != 5 || st.Loaded != 4 || st.Loading != 0 {
+			t.Errorf("after one release: %+v", st)
+		}
+		close(hold)
+		wg.Wait()
+		for i := range pins {
+			pins[i].Release()
+		}
+		closeStore(t, s)
+		if st := p.Stats(); st.Used != 0 {
+			t.Errorf("in the end: %+v", st)
+		}
+	})
+}
+
+// TestPoolFullOfDroppedPages: pins on a closed store leave nothing to evict.
+func TestPoolFullOfDroppedPages(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := vecstore.NewPool(4 * 16384)
+		gone := create(t, vfstest.NewMem(), 384, 40, p)
+		pins := pinAll(t, gone, 5, 7)
+		closeStore(t, gone)
+		tiny := create(t, vfstest.NewMem(), 2, 3*64, p)
+		for page := range 3 { // into room for two
+			wantVec(t, tiny, uint32(64*page), 64*page)
+		}
+		large := create(t, vfstest.NewMem(), 784, 1, p)
+		var wg sync.WaitGroup
+		wg.Go(func() { wantVec(t, large, 0, 0) })
+		synctest.Wait()
+		if st := p.Stats(); st.Waits != 1 || st.Evictions != 3 {
+			t.Errorf("with all room taken by pages of a closed store: %+v", st)
+		}
+		for i := range pins {
+			pins[i].Release()
+		}
+		wg.Wait()
+		closeStore(t, tiny)
+		closeStore(t, large)
+		if st := p.Stats(); st.Used != 0 {
+			t.Errorf("in the end: %+v", st)
+		}
+	})
+}
+
 // slowFS lets reads of page data through one by one.
 type slowFS struct {
 	vfs.FS

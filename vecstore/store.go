@@ -42,9 +42,9 @@ type Store struct {
 
 // Create makes a new file for vectors of that configuration and opens it, ready
 // for appending. The file and its name are durable when Create returns; if it
-// fails, or the machine does, there is no file of that name. An existing file
-// is not touched: the error is then [io/fs.ErrExist]. The pool must have room
-// for some pages, see [NewPool].
+// fails, or the machine does, there is either no file of that name or a whole
+// one, to be opened. An existing file is not touched: the error is then
+// [io/fs.ErrExist]. The pool must have room for some pages, see [NewPool].
 func Create(fsys vfs.FS, name string, cfg Config, pool *Pool) (*Store, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, err
@@ -72,7 +72,8 @@ func Create(fsys vfs.FS, name string, cfg Config, pool *Pool) (*Store, error) {
 	return s, nil
 }
 
-// writeFile makes a durable file of that content, or none.
+// writeFile makes a file of that content, or none. Its bytes are durable when it
+// returns, its name is so after SyncDir.
 func writeFile(fsys vfs.FS, name string, data []byte) error {
 	temp := vfs.TempName(name)
 	f, err := fsys.Open(temp, vfs.Create)
@@ -89,9 +90,6 @@ func writeFile(fsys vfs.FS, name string, data []byte) error {
 	if err != nil {
 		// What cannot be removed now is removed at the next start.
 		return errors.Join(err, fsys.Remove(temp))
-	}
-	if err := fsys.SyncDir(); err != nil {
-		return errors.Join(err, fsys.Remove(name))
 	}
 	return nil
 }
@@ -210,7 +208,7 @@ func (s *Store) Recover(floor uint32) error {
 	}
 	err = s.recover(w, floor)
 	if err == nil {
-		// A process killed in Create leaves a name that is not durable.
+		// Create, or a process killed in it, has left this to us.
 		err = s.fsys.SyncDir()
 	}
 	if err != nil {
