@@ -48,6 +48,8 @@ var owners = map[string][]string{
 	"github.com/klauspost/compress":                {"snapshot"},
 	"golang.org/x/sys":                             {"vfs", "vector", "embed"},
 	"github.com/mmcloughlin/avo":                   {"vector", "embed"},
+	"github.com/blevesearch":                       {"textindex"},
+	"github.com/RoaringBitmap/roaring":             {"textindex"},
 	"github.com/getkin/kin-openapi":                {},
 	"github.com/prometheus/client_golang":          {"api"},
 	"github.com/hashicorp/golang-lru/v2/expirable": {}, // faults: its callbacks deadlock and are missed
