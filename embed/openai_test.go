@@ -273,12 +273,13 @@ func TestSecret(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	shown := log.String() + string(b) + s.String() + s.GoString()
+	var shown strings.Builder
+	shown.WriteString(log.String() + string(b) + s.String() + s.GoString())
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d", "%t"} {
-		shown += fmt.Sprintf(verb, s) + fmt.Sprintf(verb, embed.Config{Key: s}) + fmt.Sprintf(verb, &embed.Config{Key: s})
+		shown.WriteString(fmt.Sprintf(verb, s) + fmt.Sprintf(verb, embed.Config{Key: s}) + fmt.Sprintf(verb, &embed.Config{Key: s}))
 	}
-	if strings.Contains(shown, "canary") || strings.Contains(shown, fmt.Sprintf("%x", "canary")) {
-		t.Errorf("the secret shows: %s", shown)
+	if strings.Contains(shown.String(), "canary") || strings.Contains(shown.String(), fmt.Sprintf("%x", "canary")) {
+		t.Errorf("the secret shows: %s", shown.String())
 	}
 	if s.Reveal() != canaryKey || s.IsZero() || !(embed.Secret{}).IsZero() || (embed.Secret{}).String() != "" {
 		t.Error("a secret has lost its value")
