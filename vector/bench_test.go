@@ -1,8 +1,10 @@
 package vector_test
 
 import (
+	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/vectorlink/vectorlink/vector"
@@ -104,4 +106,40 @@ func BenchmarkDots8(b *testing.B) {
 			}
 		}
 	})
+}
+
+// A walk's step: measure a batch and keep the best, in an order that branches
+// cannot be predicted for. What the next step reads is fetched meanwhile.
+func BenchmarkPrefetch(b *testing.B) {
+	r := rand.New(rand.NewPCG(5, 6))
+	const dim = 384
+	codes, q := make([]byte, 256<<20/dim*dim), make([]int8, dim)
+	for i := 0; i < len(codes); i += 8 {
+		binary.LittleEndian.PutUint64(codes[i:], r.Uint64())
+	}
+	for i := range q {
+		q[i] = int8(r.Uint32())
+	}
+	for _, fetch := range []bool{false, true} {
+		b.Run(fmt.Sprint(fetch), func(b *testing.B) {
+			var dst [batch]int32
+			var best []int32
+			var next [batch]uint32
+			benchRows(b, dim, 1, len(codes), func(ids []uint32) {
+				now := next
+				copy(next[:], ids)
+				if fetch {
+					vector.Prefetch(codes, dim, dim, next[:])
+				}
+				vector.Dots8(dst[:], q, codes, dim, now[:])
+				if len(best) > 40 {
+					best = best[:0]
+				}
+				for _, d := range dst {
+					at, _ := slices.BinarySearch(best, d)
+					best = slices.Insert(best, at, d)
+				}
+			})
+		})
+	}
 }

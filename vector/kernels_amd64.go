@@ -63,3 +63,7 @@ func dots8(dst []int32, q []int8, rows []byte, stride int, ids []uint32) (left i
 	}
 	return dots8x512(&dst[0], &q[0], &rows[0], &ids[0], len(q), stride, last, len(ids))
 }
+
+func prefetchRows(codes []byte, stride, n int, ids []uint32) {
+	prefetch(&codes[0], &ids[0], n, stride, len(ids))
+}

@@ -933,3 +933,29 @@ done:
 	MOVQ SI, left+64(FP)
 	VZEROUPPER
 	RET
+
+// func prefetch(rows *byte, ids *uint32, n int, stride int, count int)
+// Requires: MMX+
+TEXT ·prefetch(SB), NOSPLIT, $0-40
+	MOVQ rows+0(FP), AX
+	MOVQ ids+8(FP), CX
+	MOVQ n+16(FP), DX
+	MOVQ stride+24(FP), BX
+	MOVQ count+32(FP), SI
+	ADDQ DX, AX
+	NEGQ DX
+
+rows:
+	MOVL  (CX), DI
+	IMULQ BX, DI
+	ADDQ  AX, DI
+	MOVQ  DX, R8
+
+lines:
+	PREFETCHT0 (DI)(R8*1)
+	ADDQ       $0x40, R8
+	JLT        lines
+	ADDQ       $0x04, CX
+	DECQ       SI
+	JNZ        rows
+	RET

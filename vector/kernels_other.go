@@ -22,3 +22,5 @@ func dots(dst, q, rows []float32, stride int, ids []uint32) (left int) {
 func dots8(dst []int32, q []int8, codes []byte, stride int, ids []uint32) (left int) {
 	return dots8Go(dst, q, codes, stride, ids)
 }
+
+func prefetchRows([]byte, int, int, []uint32) {}

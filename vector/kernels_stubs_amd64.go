@@ -31,3 +31,8 @@ func dots2(dst *float32, q *float32, rows *float32, ids *uint32, n int, stride i
 //
 //go:noescape
 func dots8x2(dst *int32, q *int8, rows *byte, ids *uint32, n int, stride int, last int, count int) (left int)
+
+// prefetch is Prefetch for count rows; n and count are not 0.
+//
+//go:noescape
+func prefetch(rows *byte, ids *uint32, n int, stride int, count int)

@@ -268,6 +268,18 @@ func TestAllocs(t *testing.T) {
 	})
 }
 
+// A hint is one even when it is nonsense.
+func TestPrefetch(t *testing.T) {
+	codes := make([]byte, 256)
+	for _, ids := range [][]uint32{nil, {0}, {1, 2, 3}, {0, math.MaxUint32}} {
+		for _, n := range []int{-1, 0, 1, 64, 65, 4096} {
+			vector.Prefetch(codes, 64, n, ids)
+			vector.Prefetch(codes, -1<<40, n, ids)
+			vector.Prefetch(nil, 64, n, ids)
+		}
+	}
+}
+
 // The assembly is what its generator writes.
 func TestGenerated(t *testing.T) {
 	dir := t.TempDir()

@@ -30,6 +30,7 @@ func main() {
 		m.dots()
 		m.dots8()
 	}
+	prefetch()
 	Generate()
 }
 

@@ -287,3 +287,28 @@ func (m *machine) dots8() {
 	m.many("dots8x", fmt.Sprintf("is Dots8 for count rows of n bytes, as dots%s.", m.name),
 		"(dst *int32, q *int8, rows *byte, ids *uint32, n, stride, last, count int) (left int)", l)
 }
+
+// prefetch writes the function that has rows fetched into the cache, which is
+// the same for every instruction set.
+func prefetch() {
+	TEXT("prefetch", NOSPLIT, "func(rows *byte, ids *uint32, n, stride, count int)")
+	Pragma("noescape")
+	Doc("prefetch is Prefetch for count rows; n and count are not 0.")
+	rows, ids, n, stride, count := parameter("rows"), parameter("ids"), parameter("n"), parameter("stride"), parameter("count")
+	ADDQ(n, rows)
+	NEGQ(n)
+	row, off := GP64(), GP64()
+	Label("rows")
+	MOVL(at(ids, nil, 0), row.As32())
+	IMULQ(stride, row)
+	ADDQ(rows, row)
+	MOVQ(n, off)
+	Label("lines")
+	PREFETCHT0(at(row, off, 0))
+	ADDQ(operand.Imm(64), off)
+	JLT(operand.LabelRef("lines"))
+	ADDQ(operand.Imm(4), ids)
+	DECQ(count)
+	JNZ(operand.LabelRef("rows"))
+	RET()
+}
