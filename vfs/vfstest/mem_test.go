@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -152,7 +153,8 @@ func TestCrashCloneShare(t *testing.T) {
 			t.Fatalf("seed %d gives two clones", seed)
 		}
 		c := m.CrashClone(seed, 0.5)
-		shape := "c" + content(t, c, "c") + " b" + content(t, c, "b") + " "
+		var shape strings.Builder
+		shape.WriteString("c" + content(t, c, "c") + " b" + content(t, c, "b") + " ")
 		if a != "-" && a[:512] != string(bytes.Repeat([]byte{'s'}, 512)) {
 			t.Fatalf("seed %d: a synced sector changed", seed)
 		}
@@ -161,9 +163,9 @@ func TestCrashCloneShare(t *testing.T) {
 			if s != string(bytes.Repeat([]byte{s[0]}, len(s))) {
 				t.Fatalf("seed %d: sector at %d is torn", seed, at)
 			}
-			shape += fmt.Sprintf("%q", s[0])
+			shape.WriteString(fmt.Sprintf("%q", s[0]))
 		}
-		shapes[shape] = true
+		shapes[shape.String()] = true
 	}
 	// 3 outcomes of the names b and c, a kept or not, 4 sectors, sizes.
 	if len(shapes) < 60 {
