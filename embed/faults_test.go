@@ -352,3 +352,50 @@ func TestBackoffCancel(t *testing.T) {
 		}
 	})
 }
+
+// FuzzAnswer: whatever the provider writes, each text has a vector of the
+// right length, or the call says that it has none.
+func FuzzAnswer(f *testing.F) {
+	f.Add(200, `{"data":[{"index":1,"embedding":[3,4]},{"index":0,"embedding":[1,0]}]}`)
+	f.Add(200, `{"data":[{"embedding":[1e38,1e38]},{"index":1,"embedding":[1e-45,0]}]}`)
+	f.Add(200, `{"error":{"message":"no","code":[]}}`)
+	f.Add(400, `{"error":"no"}`)
+	f.Add(429, `{"error":{"message":["a","b"],"code":4e9}}`)
+	f.Fuzz(func(t *testing.T, status int, body string) {
+		e, err := embed.OpenAI(embed.Config{URL: "http://provider.test", Model: "m", Dimensions: 2})
+		if err != nil {
+			t.Fatal(err)
+		}
+		e.RetryQuickly(1)
+		e.SetTransport(bodies{status: 200 + max(0, status)%400, body: body})
+		texts := []string{"text number 0", "text number 1"}
+		v, err := e.Embed(t.Context(), indexer.RoleDocument, texts)
+		var refused *indexer.RefusedError
+		if err != nil && !errors.As(err, &refused) {
+			if v != nil || !errors.Is(err, indexer.ErrProvider) {
+				t.Fatalf("got %v, %v, want ErrProvider", v, err)
+			}
+			clean(t, err)
+			return
+		}
+		for i := range texts {
+			if refused != nil && refused.Texts[i] != nil {
+				continue
+			}
+			if d := dot(v[i], v[i]); len(v[i]) != 2 || d < 1-1e-6 || d > 1+1e-6 {
+				t.Fatalf("text %d: %v", i, v[i])
+			}
+		}
+	})
+}
+
+// bodies answers every request alike.
+type bodies struct {
+	status int
+	body   string
+}
+
+func (b bodies) RoundTrip(r *http.Request) (*http.Response, error) {
+	_ = r.Body.Close()
+	return &http.Response{StatusCode: b.status, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(b.body)), Request: r}, nil
+}
