@@ -163,7 +163,7 @@ func TestCrashCloneShare(t *testing.T) {
 			if s != string(bytes.Repeat([]byte{s[0]}, len(s))) {
 				t.Fatalf("seed %d: sector at %d is torn", seed, at)
 			}
-			shape.WriteString(fmt.Sprintf("%q", s[0]))
+			fmt.Fprintf(&shape, "%q", s[0])
 		}
 		shapes[shape.String()] = true
 	}
