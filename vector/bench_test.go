@@ -108,11 +108,11 @@ func BenchmarkDots8(b *testing.B) {
 	})
 }
 
-// A walk's step: measure a batch and keep the best, in an order that branches
-// cannot be predicted for. What the next step reads is fetched meanwhile.
+// A walk's step measures a few rows and keeps the best, in an order that
+// branches cannot be predicted for. The next step's rows are fetched meanwhile.
 func BenchmarkPrefetch(b *testing.B) {
-	r := rand.New(rand.NewPCG(5, 6))
 	const dim = 384
+	r := rand.New(rand.NewPCG(5, 6))
 	codes, q := make([]byte, 256<<20/dim*dim), make([]int8, dim)
 	for i := 0; i < len(codes); i += 8 {
 		binary.LittleEndian.PutUint64(codes[i:], r.Uint64())
@@ -120,26 +120,28 @@ func BenchmarkPrefetch(b *testing.B) {
 	for i := range q {
 		q[i] = int8(r.Uint32())
 	}
-	for _, fetch := range []bool{false, true} {
-		b.Run(fmt.Sprint(fetch), func(b *testing.B) {
-			var dst [batch]int32
-			var best []int32
-			var next [batch]uint32
-			benchRows(b, dim, 1, len(codes), func(ids []uint32) {
-				now := next
-				copy(next[:], ids)
-				if fetch {
-					vector.Prefetch(codes, dim, dim, next[:])
-				}
-				vector.Dots8(dst[:], q, codes, dim, now[:])
-				if len(best) > 40 {
-					best = best[:0]
-				}
-				for _, d := range dst {
-					at, _ := slices.BinarySearch(best, d)
-					best = slices.Insert(best, at, d)
-				}
+	for _, step := range []int{4, 8, 16, 32} {
+		for _, fetch := range []bool{false, true} {
+			b.Run(fmt.Sprintf("%d/%v", step, fetch), func(b *testing.B) {
+				var dst [batch]int32
+				best := make([]int32, 0, 2*batch)
+				benchRows(b, dim, 1, len(codes), func(ids []uint32) {
+					for len(ids) > 0 {
+						now := ids[:step]
+						ids = ids[step:]
+						if fetch && len(ids) > 0 {
+							vector.Prefetch(codes, dim, dim, ids[:step])
+						}
+						vector.Dots8(dst[:step], q, codes, dim, now)
+						for _, d := range dst[:step] {
+							at, _ := slices.BinarySearch(best, d)
+							if best = slices.Insert(best, at, d); len(best) == cap(best) {
+								best = best[:0]
+							}
+						}
+					}
+				})
 			})
-		})
+		}
 	}
 }
