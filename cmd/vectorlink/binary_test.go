@@ -14,6 +14,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -54,6 +55,9 @@ func builtProgram(t *testing.T) string {
 	t.Helper()
 	if testing.Short() {
 		t.Skip("runs the built program")
+	}
+	if runtime.GOOS == "windows" {
+		t.Skip("sends signals to the built program")
 	}
 	name, err := builtOnce()
 	if err != nil {

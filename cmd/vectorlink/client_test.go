@@ -191,3 +191,17 @@ func TestDeadlineAfter(t *testing.T) {
 		release()
 	})
 }
+
+// TestBar checks that a bar ends, however far it has come.
+func TestBar(t *testing.T) {
+	for _, done := range []bool{true, false} {
+		b := newBar(io.Discard, "x")
+		b.update(50, "note")
+		b.update(20, "")
+		b.update(100, "")
+		b.end(done)
+		if b.bar.Completed() != done {
+			t.Errorf("end(%t): completed %t", done, b.bar.Completed())
+		}
+	}
+}

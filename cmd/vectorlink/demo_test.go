@@ -10,7 +10,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -133,9 +132,6 @@ var pasted = regexp.MustCompile(`(?m)^curl (?:(-X POST|-d '[^']*') )?'(http://[^
 // TestDemoServes checks the demo for people: another port where the first is
 // taken, lines to paste that work, and nothing left behind after Ctrl-C.
 func TestDemoServes(t *testing.T) {
-	if runtime.GOOS == "windows" {
-		t.Skip("sends an interrupt")
-	}
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -47,7 +48,7 @@ func (d *demo) show(ctx context.Context, kernels string) error {
 		fmt.Fprintf(p.stdout, "A catalogue of Star Wars, %s long, in a document database inside this process.\n", count(len(d.data.Commits), "commit"))
 		fmt.Fprintf(p.stdout, "Indexing them through %s with the built-in model (%s kernels):\n\n", d.client.server, kernels)
 	}
-	var commits []demoCommit
+	commits := make([]demoCommit, 0, len(d.data.Commits))
 	for _, c := range d.data.Commits {
 		done, err := d.index(ctx, c.Name, c.Branch)
 		if err != nil {
@@ -179,14 +180,11 @@ func (d *demo) printCurl(commits []demoCommit, queries []demoQuery) {
 		}
 	}
 	address := func(path string, pairs ...string) string {
-		text := d.client.server + path + "?"
+		var query []string
 		for i := 0; i < len(pairs); i += 2 {
-			if i > 0 {
-				text += "&"
-			}
-			text += pairs[i] + "=" + url.QueryEscape(pairs[i+1])
+			query = append(query, pairs[i]+"="+url.QueryEscape(pairs[i+1]))
 		}
-		return "'" + text + "'"
+		return "'" + d.client.server + path + "?" + strings.Join(query, "&") + "'"
 	}
 	fmt.Fprintf(out, "\n%s\n\n", paint.bold("Ask for yourself"))
 	for _, l := range [][2]string{

@@ -28,10 +28,16 @@ type progress interface {
 	end(done bool)
 }
 
+// minBar is the width from which on a terminal has room for a bar. Some say
+// that they have none.
+const minBar = 60
+
 // newProgress returns a live bar where w is a terminal, and lines elsewhere.
 func newProgress(w io.Writer, label string) progress {
-	if isTerminal(w) {
-		return newBar(w, label)
+	if f, ok := w.(*os.File); ok {
+		if width, _, err := term.GetSize(int(f.Fd())); err == nil && width >= minBar {
+			return newBar(w, label)
+		}
 	}
 	return newLines(w, label, time.Now)
 }

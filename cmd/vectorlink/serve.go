@@ -169,14 +169,15 @@ func serve(ctx context.Context, cfg Config, source indexer.Source, embedder inde
 // deadlineAfter returns a context that outlives ctx by d.
 func deadlineAfter(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
 	out, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
-	var timer *time.Timer
 	stop := context.AfterFunc(ctx, func() {
-		timer = time.AfterFunc(d, func() { cancel(context.DeadlineExceeded) })
+		select {
+		case <-time.After(d):
+			cancel(context.DeadlineExceeded)
+		case <-out.Done():
+		}
 	})
 	return out, func() {
-		if !stop() && timer != nil {
-			timer.Stop()
-		}
+		stop()
 		cancel(nil)
 	}
 }

@@ -11,7 +11,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -195,9 +194,6 @@ func TestSecondProcess(t *testing.T) {
 // good order, that the task goes on after the next start, and that a search
 // under way is answered before the end.
 func TestTerminate(t *testing.T) {
-	if runtime.GOOS == "windows" {
-		t.Skip("sends SIGTERM")
-	}
 	db, commits, data := database(t, domain)
 	arrived, gate := make(chan struct{}, 1), make(chan struct{})
 	var held atomic.Bool // answers wait for the gate
