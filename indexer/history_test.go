@@ -71,6 +71,7 @@ func TestRandomHistories(t *testing.T) {
 		t.Run(fmt.Sprintf("seed=%d", seed+uint64(n)), func(t *testing.T) {
 			rng := rand.New(rand.NewPCG(seed+uint64(n), 1))
 			src, emb := indexertest.NewSource(), &indexertest.Embedder{BatchSize: 1 + rng.IntN(6)}
+			src.Incremental = rng.IntN(2) == 0
 			commits, branches := randomHistory(rng, src)
 			files := vfstest.NewMem()
 			graph := indexer.Graph{MinVectors: 1 << 30, MaxDeltas: 3 + rng.IntN(60)}

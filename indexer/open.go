@@ -81,7 +81,7 @@ func (ix *Indexer) loadSnapshot(d *domain, commit string) (_ *openSnapshot, err 
 	if err != nil {
 		return nil, err
 	}
-	if s.view, err = snapshot.NewView(files[0].file, deltas(files[1:])...); err != nil {
+	if s.view, err = ix.makeView(d, files); err != nil {
 		return nil, err
 	}
 	if s.vecs, err = d.vectors(ix.cfg.FS, ix.pages); err != nil {
@@ -126,6 +126,23 @@ func (ix *Indexer) loadChain(d *domain, commit string, s *openSnapshot) ([]*open
 		}
 		commit = h.Base
 	}
+}
+
+// makeView makes the view of a chain. Where the base's view is at hand, it is
+// extended by the last file alone, so that a commit costs what it changes.
+func (ix *Indexer) makeView(d *domain, files []*openFile) (*snapshot.View, error) {
+	last := files[len(files)-1]
+	if len(files) > 1 {
+		if l := ix.pool.peek(snapshotKey(d.name, last.file.Header().Base)); l != nil {
+			defer l.release()
+			// After a merge of the base, its view may stand on another
+			// checkpoint than the chain just read.
+			if base := l.res.(*openSnapshot).view; base.Checkpoint() == files[0].file {
+				return base.Extend(last.file)
+			}
+		}
+	}
+	return snapshot.NewView(files[0].file, deltas(files[1:])...)
 }
 
 func deltas(files []*openFile) []*snapshot.File {

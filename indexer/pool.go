@@ -111,6 +111,18 @@ func (p *pool) acquire(key string, load func() (resource, error)) (*lease, error
 	return f.lease, nil
 }
 
+// peek returns a lease on the resource of that key if it is there, else nil.
+func (p *pool) peek(key string) *lease {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	l, ok := p.cache.Get(key)
+	if !ok {
+		return nil
+	}
+	l.refs++
+	return l
+}
+
 // guardedLoad turns a panic into an error, so that no caller waits for ever.
 func guardedLoad(load func() (resource, error)) (res resource, err error) {
 	defer func() {

@@ -14,6 +14,9 @@ import (
 // Source is a document database with history in memory. Its documents are
 // ready texts.
 type Source struct {
+	// Incremental has Pull list what changed since the base, where there is
+	// one, instead of everything.
+	Incremental bool
 	// Fail, when set, is asked at the start of a pull (n = -1) and before
 	// its n-th operation; an error ends the pull.
 	Fail func(n int) error
@@ -89,9 +92,24 @@ func (s *Source) Pull(_ context.Context, req indexer.PullRequest) (*indexer.Pull
 			p.Base = at
 		}
 	}
-	p.Ops = s.ops(maps.Clone(c.docs))
+	docs := maps.Clone(c.docs)
+	if s.Incremental && p.Base != "" {
+		p.Complete = false
+		for id, text := range s.commits[p.Base].docs {
+			if now, ok := docs[id]; !ok {
+				docs[id] = gone
+			} else if now == text {
+				delete(docs, id)
+			}
+		}
+		p.Total = len(docs)
+	}
+	p.Ops = s.ops(docs)
 	return p, nil
 }
+
+// gone stands for the text of a document that is removed.
+const gone = "\x00gone"
 
 func (s *Source) advances(req indexer.PullRequest) bool {
 	for at := s.branches[req.Branch]; at != ""; at = s.commits[at].parent {
@@ -114,7 +132,11 @@ func (s *Source) ops(docs map[string]string) iter.Seq2[indexer.Op, error] {
 					return
 				}
 			}
-			if !yield(indexer.Op{Kind: indexer.Upsert, ID: id, Text: docs[id]}, nil) {
+			op := indexer.Op{Kind: indexer.Upsert, ID: id, Text: docs[id]}
+			if op.Text == gone {
+				op = indexer.Op{Kind: indexer.Delete, ID: id}
+			}
+			if !yield(op, nil) {
 				return
 			}
 		}
