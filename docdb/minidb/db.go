@@ -39,6 +39,9 @@ type Config struct {
 	// PanicAtByte1000 makes GraphQL answer 500 when a character straddles
 	// byte 1000 of the answer.
 	PanicAtByte1000 bool
+	// UnstableSets makes GraphQL answer the members of a Set in another
+	// order at each commit, as the original's storage may.
+	UnstableSets bool
 }
 
 // Prefixes of a database: Base stands before the ids of documents, Schema
@@ -84,6 +87,9 @@ type commit struct {
 	once  sync.Once // makes nodes
 	nodes map[string]*node
 	order []string // the keys of nodes, ascending
+
+	factsOnce sync.Once // makes facts
+	facts     *facts
 }
 
 // New returns an empty DB.
@@ -160,6 +166,62 @@ func (db *DB) Branch(domain, name, commit string) error {
 	}
 	d.branches = append(d.branches, &branch{name, from})
 	return nil
+}
+
+// Reset makes a branch point at a commit. The commits it leaves stay readable.
+func (db *DB) Reset(domain, name, commit string) error {
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	d := db.databases[domain]
+	if d == nil {
+		return unknownDatabase(domain)
+	}
+	b, to := d.branch(name), d.commits[commit]
+	if b == nil {
+		return unknownBranch(domain + "/local/branch/" + name)
+	}
+	if to == nil {
+		return refuse(http.StatusBadRequest, "CommitDoesNotExist", fmt.Sprintf("no commit %q in %s", commit, domain), nil)
+	}
+	b.head = to
+	return nil
+}
+
+// DeleteBranch removes a branch. Its commits stay readable.
+func (db *DB) DeleteBranch(domain, name string) error {
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	d := db.databases[domain]
+	if d == nil {
+		return unknownDatabase(domain)
+	}
+	if d.branch(name) == nil {
+		return unknownBranch(domain + "/local/branch/" + name)
+	}
+	d.branches = slices.DeleteFunc(d.branches, func(b *branch) bool { return b.name == name })
+	return nil
+}
+
+// Squash makes a commit without parent that holds what the given one does, and
+// returns its id. No branch moves.
+func (db *DB) Squash(domain, id string) (string, error) {
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	d := db.databases[domain]
+	if d == nil {
+		return "", unknownDatabase(domain)
+	}
+	from := d.commits[id]
+	if from == nil {
+		return "", refuse(http.StatusBadRequest, "CommitDoesNotExist", fmt.Sprintf("no commit %q in %s", id, domain), nil)
+	}
+	id = digestID("squash", from.id)
+	d.commits[id] = &commit{
+		id: id, class: "ValidCommit", author: from.author, message: "squash", timestamp: db.timestamp(),
+		instanceLayer: layerID(id, "instance"), schemaLayer: layerID(id, "schema"),
+		prefixes: from.prefixes, schema: from.schema, documents: from.documents,
+	}
+	return id, nil
 }
 
 // Change is what a commit does. Its lists hold JSON documents, or JSON lists of

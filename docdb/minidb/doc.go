@@ -12,6 +12,7 @@
 //	GET, HEAD, POST, PUT, DELETE  /api/document/<resource>
 //	GET                           /api/log/<resource>
 //	POST                          /api/graphql/<resource>
+//	POST                          /api/woql/<resource>
 //	POST                          /api/branch/<org>/<db>/local/branch/<name>
 //	POST                          /api/db/<org>/<db>
 //	GET                           /api/prefixes/<org>/<db>, /api/info, /api/ok

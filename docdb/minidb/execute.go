@@ -143,7 +143,27 @@ func (q *query) matches(n *node, filter map[string]any) bool {
 	for name, want := range filter {
 		condition, _ := want.(map[string]any)
 		value := n.value[name]
+		parts, _ := want.([]any)
+		holds := func(part any) bool {
+			f, _ := part.(map[string]any)
+			return q.matches(n, f)
+		}
 		switch name {
+		case "_and":
+			if slices.ContainsFunc(parts, func(x any) bool { return !holds(x) }) {
+				return false
+			}
+			continue
+		case "_or":
+			if !slices.ContainsFunc(parts, holds) {
+				return false
+			}
+			continue
+		case "_not":
+			if holds(want) {
+				return false
+			}
+			continue
 		case "_id":
 			if q.commit.prefixes.full(n.id) != want {
 				return false
@@ -239,10 +259,20 @@ func (q *query) writeField(b *bytes.Buffer, field *ast.Field, n *node) {
 		b.Write(canonical(pretty.String()))
 		return
 	}
+	if back, ok := q.commit.schema.classes[n.class].reverse[field.Name]; ok {
+		q.writeList(b, field.SelectionSet, q.arrange(q.narrow(q.referrers(n, back), field), q.args(field)))
+		return
+	}
 	p := q.commit.schema.classes[n.class].properties[field.Name]
 	value := n.value[field.Name]
 	target := q.commit.schema.classes[p.class]
-	list, _ := value.([]any)
+	list, isList := value.([]any)
+	if p.isMany() && value != nil && !isList {
+		list = []any{value} // stored before the schema made it a collection
+	}
+	if q.unstable && p.kind == "Set" {
+		list = q.shuffle(list)
+	}
 	switch {
 	case target == nil || target.enum != nil: // data or an enum
 		switch {
@@ -260,18 +290,12 @@ func (q *query) writeField(b *bytes.Buffer, field *ast.Field, n *node) {
 		}
 	case p.isMany():
 		var nodes []*node
-		args := q.args(field)
 		for _, x := range list {
-			t := q.commit.nodes[linkOf(x)]
-			switch {
-			case t == nil:
-			case args.id != nil && q.commit.prefixes.full(t.id) != *args.id:
-			case args.ids != nil && !slices.Contains(args.ids, q.commit.prefixes.full(t.id)):
-			default:
+			if t := q.commit.nodes[linkOf(x)]; t != nil {
 				nodes = append(nodes, t)
 			}
 		}
-		q.writeList(b, field.SelectionSet, q.arrange(nodes, args))
+		q.writeList(b, field.SelectionSet, q.arrange(q.narrow(nodes, field), q.args(field)))
 	default:
 		if t := q.commit.nodes[linkOf(value)]; t != nil {
 			q.writeObject(b, field.SelectionSet, t)
@@ -280,6 +304,49 @@ func (q *query) writeField(b *bytes.Buffer, field *ast.Field, n *node) {
 		}
 	}
 }
+
+// narrow applies the id arguments of a nested list.
+func (q *query) narrow(nodes []*node, field *ast.Field) []*node {
+	args := q.args(field)
+	return slices.DeleteFunc(nodes, func(n *node) bool {
+		id := q.commit.prefixes.full(n.id)
+		return args.id != nil && id != *args.id || args.ids != nil && !slices.Contains(args.ids, id)
+	})
+}
+
+// referrers returns the objects of a class that link to n by a property.
+func (q *query) referrers(n *node, back reverse) []*node {
+	var found []*node
+	for _, id := range q.commit.order {
+		other := q.commit.nodes[id]
+		if !q.commit.schema.isA(other.class, back.class) {
+			continue
+		}
+		v := other.value[back.property]
+		list, isList := v.([]any)
+		if !isList {
+			list = []any{v}
+		}
+		if slices.ContainsFunc(list, func(x any) bool { return linkOf(x) == n.id }) {
+			found = append(found, other)
+		}
+	}
+	if q.unstable {
+		slices.SortFunc(found, func(a, b *node) int { return cmp.Compare(q.scramble(a.id), q.scramble(b.id)) })
+	}
+	return found
+}
+
+// shuffle returns the members of a set in an order that the commit decides.
+func (q *query) shuffle(list []any) []any {
+	list = slices.Clone(list)
+	slices.SortFunc(list, func(a, b any) int {
+		return cmp.Compare(q.scramble(string(canonical(a))), q.scramble(string(canonical(b))))
+	})
+	return list
+}
+
+func (q *query) scramble(member string) string { return digestID(q.commit.id, member) }
 
 // writeData writes a value that is no object: enum values have another
 // spelling in GraphQL, and JSON is a string there.

@@ -98,7 +98,7 @@ func (db *DB) serveGraphQL(w http.ResponseWriter, r *http.Request, path []string
 		return
 	}
 	db.mu.RLock()
-	answer, complaints, err := execute(res, request.Query, request.Variables, request.OperationName)
+	answer, complaints, err := db.execute(res, request.Query, request.Variables, request.OperationName)
 	db.mu.RUnlock()
 	switch {
 	case err != nil:
@@ -156,13 +156,14 @@ func byte1000(answer []byte) string {
 // query is one execution.
 type query struct {
 	commit     *commit
+	unstable   bool // Config.UnstableSets
 	variables  map[string]any
 	complaints []queryError
 }
 
 // execute answers a query: with an answer, with complaints about the query, or
 // with an error that the original answers by 500.
-func execute(res resource, text string, variables map[string]any, operationName string) ([]byte, []queryError, error) {
+func (db *DB) execute(res resource, text string, variables map[string]any, operationName string) ([]byte, []queryError, error) {
 	doc, err := parser.ParseQueryWithTokenLimit(&ast.Source{Input: text}, maxQueryTokens)
 	if err != nil {
 		return nil, []queryError{syntaxError(err)}, nil
@@ -182,7 +183,7 @@ func execute(res resource, text string, variables map[string]any, operationName 
 	case operation.Operation != ast.Query:
 		return nil, []queryError{{Message: "Only queries are answered here"}}, nil
 	}
-	q := &query{commit: res.commit, variables: map[string]any{}}
+	q := &query{commit: res.commit, unstable: db.cfg.UnstableSets, variables: map[string]any{}}
 	res.commit.index()
 	q.setVariables(operation, variables)
 	if err := q.checkRoots(operation.SelectionSet); err != nil || len(q.complaints) > 0 {
@@ -197,6 +198,10 @@ func execute(res resource, text string, variables map[string]any, operationName 
 		}
 		b.Write(canonical(field.Alias))
 		b.WriteByte(':')
+		if field.Name == countField {
+			fmt.Fprint(&b, q.count(field))
+			continue
+		}
 		nodes, err := q.roots(field)
 		if err != nil {
 			return nil, q.complaints, err
@@ -269,6 +274,9 @@ func (q *query) checkRoots(set ast.SelectionSet) error {
 		if !ok || field.Name == "__typename" {
 			return errTypename
 		}
+		if field.Name == countField {
+			continue
+		}
 		c := q.commit.schema.classes[field.Name]
 		if c == nil || c.enum != nil {
 			q.complain(field.Position, "Unknown field %q on type \"Query\"", field.Name)
@@ -279,6 +287,21 @@ func (q *query) checkRoots(set ast.SelectionSet) error {
 		}
 	}
 	return nil
+}
+
+// countField answers the number of a class's documents: _count(People: {}).
+const countField = "_count"
+
+func (q *query) count(field *ast.Field) int {
+	n := 0
+	for _, a := range field.Arguments {
+		for _, id := range q.commit.order {
+			if q.commit.schema.isA(q.commit.nodes[id].class, a.Name) {
+				n++
+			}
+		}
+	}
+	return n
 }
 
 var listArguments = []string{"id", "ids", "include_children", "offset", "limit", "filter", "orderBy"}
@@ -308,6 +331,12 @@ func (q *query) checkObject(field *ast.Field, c *class) error {
 			target = q.commit.schema.classes[p.class]
 		}
 		var err error
+		if back, ok := c.reverse[sub.Name]; ok {
+			if err := q.checkList(sub, q.commit.schema.classes[back.class], c.name); err != nil {
+				return err
+			}
+			continue
+		}
 		switch {
 		case !known && sub.Name != "_id" && sub.Name != "_type" && sub.Name != "_json":
 			q.complain(sub.Position, "Unknown field %q on type %q", sub.Name, c.name)

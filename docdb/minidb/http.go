@@ -42,7 +42,7 @@ func (db *DB) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case "ok":
 		w.Header().Set("Content-Type", "application/octets")
 		return
-	case "document", "log", "graphql", "branch", "db", "prefixes", "info":
+	case "document", "log", "graphql", "branch", "db", "prefixes", "info", "woql":
 	default:
 		w.Header().Set("Content-Type", typeJSON)
 		w.WriteHeader(http.StatusNotFound)
@@ -98,6 +98,9 @@ func (db *DB) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case "prefixes":
 		responseType = "Prefix"
 		err = db.servePrefixes(w, path)
+	case "woql":
+		responseType = "Woql"
+		err = db.serveWOQL(w, r, path)
 	case "graphql":
 		db.serveGraphQL(w, r, path)
 	}

@@ -3,12 +3,14 @@ package minidb_test
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -108,9 +110,14 @@ func scrub(v any) any {
 					name == "message" && strings.Contains(text, "is not authorised"):
 					x = regexp.MustCompile(`_\d+\)|UserDatabase/[A-Za-z0-9_-]+`).ReplaceAllString(text, "_")
 					x, _, _ = strings.Cut(x.(string), " of `") // the quoted answer is cut at another place
+				case name == "api:message" && strings.HasPrefix(text, "Schema check failure"):
+					x = "Schema check failure"
 				case name == "api:message":
 					x = strings.NewReplacer("'", "", `"`, "").Replace(text)
 				}
+			}
+			if list, ok := x.([]any); ok && name == "api:variable_names" {
+				slices.SortFunc(list, func(a, b any) int { return strings.Compare(fmt.Sprint(a), fmt.Sprint(b)) })
 			}
 			out[name] = scrub(x)
 		}
@@ -245,7 +252,7 @@ func TestRecordedReadsOfAll(t *testing.T) {
 		all = append(all, b)
 	}
 	r := starWars(t, all...)
-	for _, name := range []string{"50", "51", "52", "52b", "52c", "53", "54", "59", "59e"} {
+	for _, name := range []string{"50", "51", "52", "52b", "52c", "53", "54", "59", "59e", "52d"} {
 		r.play(t, name)
 	}
 }

@@ -25,7 +25,12 @@ type class struct {
 	keyFields   []string
 	parents     []string
 	properties  map[string]property // its own and the inherited
+	reverse     map[string]reverse  // by GraphQL field, such as _homeworld_of_People
 }
+
+// reverse says which objects a reverse field answers: those of a class that
+// link here by a property.
+type reverse struct{ class, property string }
 
 // property is what a class says of one field.
 type property struct {
@@ -56,6 +61,15 @@ func newSchema(raw map[string]map[string]any) *schema {
 			}
 		}
 	}
+	for _, c := range s.classes {
+		for name, p := range c.properties {
+			for _, target := range s.classes {
+				if target.enum == nil && s.classes[p.class] != nil && s.isA(target.name, p.class) {
+					target.reverse["_"+name+"_of_"+c.name] = reverse{c.name, name}
+				}
+			}
+		}
+	}
 	s.bytes = canonical(raw)
 	return s
 }
@@ -63,7 +77,7 @@ func newSchema(raw map[string]map[string]any) *schema {
 func (s *schema) canonical() []byte { return s.bytes }
 
 func parseClass(name string, doc map[string]any) *class {
-	c := &class{name: name, properties: map[string]property{}}
+	c := &class{name: name, properties: map[string]property{}, reverse: map[string]reverse{}}
 	switch doc["@type"] {
 	case "Enum":
 		c.enum = texts(doc["@value"])
