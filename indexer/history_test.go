@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -28,11 +29,11 @@ func histories() int {
 func randomHistory(rng *rand.Rand, src *indexertest.Source) (commits, branches []string) {
 	words := []string{"red", "green", "blue", "apple", "pear", "plum", "old", "young", "man", "sea"}
 	text := func() string {
-		s := words[rng.IntN(len(words))]
-		for range rng.IntN(4) {
-			s += " " + words[rng.IntN(len(words))]
+		some := make([]string, 1+rng.IntN(4))
+		for i := range some {
+			some[i] = words[rng.IntN(len(words))]
 		}
-		return s
+		return strings.Join(some, " ")
 	}
 	names := []string{"main"}
 	for i := range 6 + rng.IntN(10) {
