@@ -9,6 +9,8 @@ import (
 	"iter"
 	"maps"
 	"slices"
+	"strings"
+	"sync"
 
 	"github.com/vectorlink/vectorlink/snapshot"
 	"github.com/vectorlink/vectorlink/vecstore"
@@ -23,7 +25,7 @@ type builder struct {
 	ix     *Indexer
 	d      *domain
 	base   *openSnapshot   // nil: from nothing
-	vecs   *vecstore.Store // nil in a plan for a domain without vectors
+	vecs   *vecstore.Store // nil while the domain has no vectors
 	stage  *stage
 	report func(func(*Task))
 
@@ -33,7 +35,16 @@ type builder struct {
 	waiting     []*change           // documents whose slots are not known yet
 	wanted      map[vecstore.Key]struct{}
 	pieces      []piece // distinct texts without a vector, in document order
+	issued      int     // number of pieces there have been
+	refused     map[vecstore.Key]error
 	damaged     map[uint32]struct{}
+
+	// flowing: pieces are embedded while operations still come, so the
+	// number of tokens is not known beforehand.
+	flowing bool
+	// same holds the documents that the operations leave as the base has
+	// them; nil where nobody counts them.
+	same map[string]struct{}
 }
 
 // piece is a text that must be embedded. It waits in the stage.
@@ -49,6 +60,7 @@ type change struct {
 	entry   snapshot.Entry
 	text    span
 	keys    []vecstore.Key // of the chunks, until their slots are known
+	needs   int            // number of pieces that must be embedded before
 }
 
 func (ix *Indexer) newBuilder(d *domain, task string, base *openSnapshot, vecs *vecstore.Store, report func(func(*Task))) (*builder, error) {
@@ -62,14 +74,20 @@ func (ix *Indexer) newBuilder(d *domain, task string, base *openSnapshot, vecs *
 		changes:     make(map[string]*change),
 		seen:        make(map[string]struct{}),
 		wanted:      make(map[vecstore.Key]struct{}),
+		refused:     make(map[vecstore.Key]error),
 		damaged:     make(map[uint32]struct{}),
 	}
 	if vecs != nil {
-		for _, slot := range vecs.Damaged() {
-			b.damaged[slot] = struct{}{}
-		}
+		b.setVectors(vecs)
 	}
 	return b, nil
+}
+
+func (b *builder) setVectors(vecs *vecstore.Store) {
+	b.vecs = vecs
+	for _, slot := range vecs.Damaged() {
+		b.damaged[slot] = struct{}{}
+	}
 }
 
 func (b *builder) close() {
@@ -112,7 +130,12 @@ func (b *builder) apply(ctx context.Context, op Op) error {
 	switch op.Kind {
 	case Delete:
 		b.touch(op.ID)
-		b.changes[op.ID] = &change{removed: true}
+		delete(b.same, op.ID)
+		if b.inBase(op.ID) {
+			b.changes[op.ID] = &change{removed: true}
+		} else {
+			delete(b.changes, op.ID)
+		}
 		return nil
 	case Upsert:
 		return b.upsert(ctx, op)
@@ -133,6 +156,7 @@ func (b *builder) skip(id string, reason error) {
 	if id != "" {
 		b.touch(id)
 		delete(b.changes, id)
+		delete(b.same, id)
 	}
 	b.report(func(t *Task) { t.Skipped = append(t.Skipped, skipped(id, reason)) })
 }
@@ -140,6 +164,9 @@ func (b *builder) skip(id string, reason error) {
 func skipped(id string, reason error) Skipped {
 	if id == "" {
 		id = "unknown"
+	}
+	if len(id) > MaxIDBytes {
+		id = strings.ToValidUTF8(id[:MaxIDBytes], "") + "…"
 	}
 	return Skipped{ID: id, Message: reason.Error()}
 }
@@ -164,10 +191,14 @@ func (b *builder) upsert(ctx context.Context, op Op) error {
 	if b.base != nil {
 		if old, ok := b.base.view.Lookup(op.ID); ok && old.TextHash == hash && old.Type == op.Type && b.whole(old) {
 			delete(b.changes, op.ID)
+			if b.same != nil {
+				b.same[op.ID] = struct{}{}
+			}
 			b.report(func(t *Task) { t.Reused += len(old.Chunks) })
 			return nil
 		}
 	}
+	delete(b.same, op.ID)
 	chunks, tokens := b.ix.cfg.Embedder.Split(text)
 	c := &change{
 		entry: snapshot.Entry{
@@ -180,7 +211,7 @@ func (b *builder) upsert(ctx context.Context, op Op) error {
 	if c.text, err = b.stage.put(text); err != nil {
 		return err
 	}
-	known := 0
+	known, tokens := 0, 0
 	for i, ch := range chunks {
 		c.entry.Chunks[i] = snapshot.Chunk{
 			Start: uint32(ch.Start), End: uint32(ch.End),
@@ -195,12 +226,18 @@ func (b *builder) upsert(ctx context.Context, op Op) error {
 		}
 		b.wanted[key] = struct{}{}
 		b.pieces = append(b.pieces, piece{key, span{c.text.off + int64(ch.Start), ch.End - ch.Start}, ch.Tokens})
+		b.issued++
+		tokens += ch.Tokens
 	}
+	c.needs = b.issued
 	b.changes[op.ID] = c
 	b.waiting = append(b.waiting, c)
-	if known > 0 {
-		b.report(func(t *Task) { t.Reused += known })
-	}
+	b.report(func(t *Task) {
+		t.Reused += known
+		if b.flowing {
+			t.TokensToEmbed += tokens
+		}
+	})
 	return nil
 }
 
@@ -243,7 +280,8 @@ func contentKey(fingerprint string, role Role, text string) vecstore.Key {
 // flush embeds the waiting texts, makes their vectors durable batch by batch,
 // and gives the waiting documents their slots.
 func (b *builder) flush(ctx context.Context) error {
-	if err := b.borrow(); err != nil {
+	var err error
+	if b.pieces, err = b.borrow(b.pieces); err != nil {
 		return err
 	}
 	total := 0
@@ -251,14 +289,13 @@ func (b *builder) flush(ctx context.Context) error {
 		total += p.tokens
 	}
 	b.report(func(t *Task) { t.TokensToEmbed = t.Tokens + total })
-	refused := make(map[vecstore.Key]error)
 	for batch := range slices.Chunk(b.pieces, max(b.ix.cfg.Embedder.Batch(), 1)) {
-		if err := b.embed(ctx, batch, refused); err != nil {
+		if err := b.embed(ctx, batch); err != nil {
 			return err
 		}
 	}
 	for _, c := range b.waiting {
-		b.place(c, refused)
+		b.place(c)
 	}
 	b.pieces, b.waiting = nil, nil
 	clear(b.wanted)
@@ -266,43 +303,55 @@ func (b *builder) flush(ctx context.Context) error {
 }
 
 // borrow copies vectors that other domains of the same model have already, so
-// that no text is bought twice.
-func (b *builder) borrow() error {
-	if len(b.pieces) == 0 {
-		return nil
+// that no text is bought twice, and returns the pieces that nobody has.
+func (b *builder) borrow(pieces []piece) ([]piece, error) {
+	if len(pieces) == 0 {
+		return nil, nil
 	}
-	missing := b.pieces[:0:0]
+	missing := pieces[:0:0]
+	tokens := 0
 	var keys []vecstore.Key
 	var vectors [][]float32
 	store := func() error {
 		if _, err := b.vecs.Append(keys, vectors); err != nil {
-			b.d.retireVectors()
+			b.d.retireVectors(b.vecs)
 			return storeError(err)
 		}
-		n := len(keys)
-		b.report(func(t *Task) { t.Reused += n })
+		b.found(len(keys), tokens)
+		tokens = 0
 		keys, vectors = keys[:0], vectors[:0]
 		return nil
 	}
 	lenders := b.ix.lenders(b.d, b.fingerprint)
-	for _, p := range b.pieces {
+	for _, p := range pieces {
 		v := borrowFrom(lenders, p.key)
 		if v == nil {
 			missing = append(missing, p)
 			continue
 		}
 		keys, vectors = append(keys, p.key), append(vectors, v)
+		tokens += p.tokens
 		if len(keys) == borrowBatch {
 			if err := store(); err != nil {
-				return err
+				return nil, err
 			}
 		}
 	}
-	b.pieces = missing
 	if len(keys) == 0 {
-		return nil
+		return missing, nil
 	}
-	return store()
+	return missing, store()
+}
+
+// found counts texts that need not be embedded after all.
+func (b *builder) found(texts, tokens int) {
+	if texts == 0 {
+		return
+	}
+	b.report(func(t *Task) {
+		t.Reused += texts
+		t.TokensToEmbed = max(t.TokensToEmbed-tokens, 0)
+	})
 }
 
 // borrowBatch is the number of borrowed vectors stored at once.
@@ -322,8 +371,87 @@ func borrowFrom(lenders []*vecstore.Store, key vecstore.Key) []float32 {
 	return nil
 }
 
-// embed buys one batch and stores it: after that it is never bought again.
-func (b *builder) embed(ctx context.Context, batch []piece, refused map[vecstore.Key]error) error {
+// embed gets the texts of one batch their vectors. A text that another task is
+// embedding at the moment is left to it; if that fails, it is this one's turn.
+func (b *builder) embed(ctx context.Context, batch []piece) error {
+	for len(batch) > 0 {
+		mine, others := b.claim(batch)
+		if err := b.buy(ctx, mine); err != nil {
+			return err
+		}
+		batch = batch[:0:0]
+		for _, o := range others {
+			select {
+			case <-o.landed:
+				batch = append(batch, o.piece)
+			case <-ctx.Done():
+				return context.Cause(ctx)
+			}
+		}
+		var err error
+		if batch, err = b.borrow(batch); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// claim takes the texts of a batch that have no vector and that nobody embeds,
+// and returns them and those that others embed.
+func (b *builder) claim(batch []piece) (mine []piece, others []waiting) {
+	f := &b.ix.flights
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	texts, tokens := 0, 0
+	defer func() { b.found(texts, tokens) }()
+	for _, p := range batch {
+		// Whoever embeds a text stores its vector before it lands.
+		landed := f.inAir[p.key]
+		switch {
+		case landed != nil:
+			others = append(others, waiting{p, landed})
+		case b.stored(p.key):
+			texts, tokens = texts+1, tokens+p.tokens
+		default:
+			if f.inAir == nil {
+				f.inAir = make(map[vecstore.Key]chan struct{})
+			}
+			f.inAir[p.key] = make(chan struct{})
+			mine = append(mine, p)
+		}
+	}
+	return mine, others
+}
+
+// flights are the texts that some task is embedding.
+type flights struct {
+	mu    sync.Mutex
+	inAir map[vecstore.Key]chan struct{} // closed when the text has its vector, or not
+}
+
+// waiting is a text that another task embeds.
+type waiting struct {
+	piece  piece
+	landed chan struct{}
+}
+
+// land ends what claim began.
+func (f *flights) land(pieces []piece) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, p := range pieces {
+		close(f.inAir[p.key])
+		delete(f.inAir, p.key)
+	}
+}
+
+// buy embeds claimed texts and stores their vectors: after that they are never
+// bought again.
+func (b *builder) buy(ctx context.Context, batch []piece) error {
+	defer b.ix.flights.land(batch)
+	if len(batch) == 0 {
+		return nil
+	}
 	if err := context.Cause(ctx); err != nil {
 		return err
 	}
@@ -338,7 +466,7 @@ func (b *builder) embed(ctx context.Context, batch []piece, refused map[vecstore
 	var partly *RefusedError
 	if errors.As(err, &partly) {
 		for i, reason := range partly.Texts {
-			refused[batch[i].key] = reason
+			b.refused[batch[i].key] = reason
 		}
 	} else if err != nil {
 		return err
@@ -351,7 +479,7 @@ func (b *builder) embed(ctx context.Context, batch []piece, refused map[vecstore
 	good, tokens := vectors[:0:0], 0
 	for i, p := range batch {
 		tokens += p.tokens
-		if refused[p.key] == nil {
+		if b.refused[p.key] == nil {
 			good, keys = append(good, vectors[i]), append(keys, p.key)
 		}
 	}
@@ -359,14 +487,16 @@ func (b *builder) embed(ctx context.Context, batch []piece, refused map[vecstore
 		if errors.Is(err, vecstore.ErrInvalid) {
 			return fmt.Errorf("%w: %w", ErrProvider, err)
 		}
-		b.d.retireVectors()
+		b.d.retireVectors(b.vecs)
 		return storeError(err)
 	}
 	b.ix.hook("appended")
 	b.report(func(t *Task) {
 		t.Embedded += len(good)
 		t.Tokens += tokens
-		t.Percentage = sharePull + (shareEmbed-sharePull)*float64(t.Tokens)/float64(max(t.TokensToEmbed, 1))
+		if !b.flowing {
+			t.Percentage = sharePull + (shareEmbed-sharePull)*float64(t.Tokens)/float64(max(t.TokensToEmbed, 1))
+		}
 	})
 	return nil
 }
@@ -379,14 +509,14 @@ const (
 )
 
 // place gives the document's chunks their slots, or skips it.
-func (b *builder) place(c *change, refused map[vecstore.Key]error) {
+func (b *builder) place(c *change) {
 	if b.changes[c.entry.ID] != c {
 		return // a later operation on the same document replaced it
 	}
 	for i, key := range c.keys {
 		slot, ok := b.vecs.Lookup(key)
 		if !ok {
-			reason := refused[key]
+			reason := b.refused[key]
 			if reason == nil {
 				reason = errors.New("its text has no vector")
 			}
@@ -404,12 +534,20 @@ func (b *builder) finish(ctx context.Context, h snapshot.Header, complete bool, 
 		return snapshot.Info{}, err
 	}
 	changed, removed := b.outcome(complete)
+	b.report(func(t *Task) { t.Indexed, t.Deleted = len(changed)+len(b.same), len(removed) })
+	t := cost()
+	b.d.writing.Lock()
+	defer b.d.writing.Unlock()
+	// Whoever removes what this builds on cancels it first, under the lock.
 	if err := context.Cause(ctx); err != nil {
 		return snapshot.Info{}, err
 	}
-	b.report(func(t *Task) { t.Indexed, t.Deleted = len(changed), len(removed) })
-	t := cost()
-	h.Fingerprint, h.Dim, h.Vecs = b.fingerprint, uint32(b.vecs.Dim()), b.d.vecsName()
+	if _, taken := b.d.commit(h.Commit); taken {
+		return snapshot.Info{}, fmt.Errorf("%w: commit %s of %s was bound meanwhile", ErrConflict, h.Commit, b.d.name)
+	}
+	if b.vecs != nil {
+		h.Fingerprint, h.Dim, h.Vecs = b.fingerprint, uint32(b.vecs.Dim()), b.d.vecsName()
+	}
 	h.Seq, h.Created = b.d.nextSeq(), now().Unix()
 	h.Indexed, h.Deleted = uint32(t.Indexed), uint32(t.Deleted)
 	h.Embedded, h.Reused, h.Tokens = uint32(t.Embedded), uint32(t.Reused), uint64(t.Tokens)

@@ -18,8 +18,11 @@ import (
 type domain struct {
 	name string
 
-	// writing is held by whoever turns operations into a commit of this
-	// domain, or replaces a commit's file. It is taken before mu.
+	users int // tasks and open snapshots at work on it; guarded by Indexer.mu
+
+	// writing is held, never for long, by whoever adds, replaces or removes
+	// the domain's files, and by a task while it takes hold of what it will
+	// build on. It is taken before mu.
 	writing sync.Mutex
 
 	mu      sync.RWMutex // guards all below
@@ -34,6 +37,9 @@ type domain struct {
 	// under way may still read them, so they stay open until the end.
 	retired []*vecstore.Store
 	totals  *totals // cached counts over branch heads, nil when stale
+	// pushing holds the branches that a push is at work on; the channel is
+	// closed when it has ended.
+	pushing map[string]chan struct{}
 }
 
 func newDomain(name string) *domain {
@@ -41,6 +47,7 @@ func newDomain(name string) *domain {
 		name:    name,
 		commits: make(map[string]snapshot.Info),
 		heads:   make(map[string]Head),
+		pushing: make(map[string]chan struct{}),
 	}
 }
 
@@ -72,6 +79,13 @@ func (d *domain) commit(id string) (snapshot.Info, bool) {
 	defer d.mu.RUnlock()
 	info, ok := d.commits[id]
 	return info, ok
+}
+
+// empty reports whether nothing is indexed.
+func (d *domain) empty() bool {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	return len(d.commits) == 0
 }
 
 // real returns the commit whose file holds the entries that id is searched
@@ -144,6 +158,30 @@ func (d *domain) vectors(files vfs.FS, pages *vecstore.Pool) (*vecstore.Store, e
 // writableVectors returns the domain's vectors ready to be appended to, made
 // anew if need be. Called with d.writing held.
 func (d *domain) writableVectors(files vfs.FS, pages *vecstore.Pool, want vecstore.Config) (*vecstore.Store, error) {
+	s, recovered, floor, err := d.openVectors(files, pages, want)
+	if err != nil {
+		return nil, err
+	}
+	if have := s.Config(); have.Fingerprint != want.Fingerprint || have.Dim != want.Dim {
+		return nil, fmt.Errorf("%w: the vectors of %s are from %s (%d dimensions), this server embeds with %s (%d); use that model, or another data directory, or delete the domain with purge=true",
+			ErrConflict, d.name, have.Fingerprint, have.Dim, want.Fingerprint, want.Dim)
+	}
+	if recovered {
+		return s, nil
+	}
+	// Not under mu: it reads the whole file, and searches go on meanwhile.
+	if err := s.Recover(floor); err != nil {
+		return nil, storeError(err)
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.recovered = d.vecs == s
+	return s, nil
+}
+
+// openVectors returns the domain's vectors, made anew if need be, whether they
+// may be appended to, and the slots that must not be lost.
+func (d *domain) openVectors(files vfs.FS, pages *vecstore.Pool, want vecstore.Config) (s *vecstore.Store, recovered bool, floor uint32, err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.vecs == nil {
@@ -152,21 +190,11 @@ func (d *domain) writableVectors(files vfs.FS, pages *vecstore.Pool, want vecsto
 			s, err = vecstore.Create(files, d.vecsName(), want, pages)
 		}
 		if err != nil {
-			return nil, storeError(err)
+			return nil, false, 0, storeError(err)
 		}
 		d.vecs = s
 	}
-	if have := d.vecs.Config(); have.Fingerprint != want.Fingerprint || have.Dim != want.Dim {
-		return nil, fmt.Errorf("%w: the vectors of %s are from %s (%d dimensions), this server embeds with %s (%d); use that model, or another data directory",
-			ErrConflict, d.name, have.Fingerprint, have.Dim, want.Fingerprint, want.Dim)
-	}
-	if !d.recovered {
-		if err := d.vecs.Recover(d.slotEnd); err != nil {
-			return nil, storeError(err)
-		}
-		d.recovered = true
-	}
-	return d.vecs, nil
+	return d.vecs, d.recovered, d.slotEnd, nil
 }
 
 // lender returns the domain's vectors for looking keys up, if they are of that
@@ -193,13 +221,38 @@ func (d *domain) lender(files vfs.FS, pages *vecstore.Pool, fingerprint string) 
 	return s
 }
 
+// makeVectors returns the domain's vectors ready to be appended to, made anew
+// if need be.
+func (ix *Indexer) makeVectors(d *domain, dim int) (*vecstore.Store, error) {
+	d.writing.Lock()
+	defer d.writing.Unlock()
+	return d.writableVectors(ix.cfg.FS, ix.pages, vecstore.Config{
+		Domain: d.name, Fingerprint: ix.cfg.Embedder.Fingerprint(),
+		Dim: dim, Metric: vecstore.Cosine, Normalized: true,
+	})
+}
+
+// ownVectors returns the domain's vectors ready to be looked up and appended
+// to, if it has any; nil otherwise. Those of another model are ErrConflict.
+func (ix *Indexer) ownVectors(d *domain) (*vecstore.Store, error) {
+	d.writing.Lock()
+	defer d.writing.Unlock()
+	s, err := d.vectors(ix.cfg.FS, ix.pages)
+	if err != nil || s == nil {
+		return nil, err
+	}
+	want := s.Config()
+	want.Fingerprint = ix.cfg.Embedder.Fingerprint()
+	return d.writableVectors(ix.cfg.FS, ix.pages, want)
+}
+
 // retireVectors puts a store whose write or sync failed out of use: what it
 // left behind is known only to the disk, so the next writer opens and reads
-// the file anew.
-func (d *domain) retireVectors() {
+// the file anew. Of several tasks that met the failure the first does it.
+func (d *domain) retireVectors(failed *vecstore.Store) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.vecs != nil {
+	if d.vecs == failed {
 		d.retired = append(d.retired, d.vecs)
 		d.vecs, d.recovered = nil, false
 	}

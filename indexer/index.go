@@ -7,7 +7,6 @@ import (
 	"unicode/utf8"
 
 	"github.com/vectorlink/vectorlink/snapshot"
-	"github.com/vectorlink/vectorlink/vecstore"
 )
 
 // MainBranch is the branch meant where none is named.
@@ -31,7 +30,7 @@ func (ix *Indexer) Index(_ context.Context, req IndexRequest) (Task, error) {
 			t.HeadMoved = d.head(req.Branch).Commit == req.Commit
 		}
 	}
-	j, fresh, err := ix.tasks.add(t, req.Previous, req.CallerKey)
+	j, fresh, err := ix.tasks.add(&job{task: t, previous: req.Previous, key: req.CallerKey})
 	if err != nil {
 		return Task{}, err
 	}
@@ -108,6 +107,10 @@ func (ix *Indexer) serveQueue(domain string) {
 // resume goes on with the tasks that were running when the process ended.
 func (ix *Indexer) resume() {
 	for _, j := range ix.tasks.pending() {
+		if j.push {
+			ix.endCutPush(j)
+			continue
+		}
 		if ix.cfg.Source == nil {
 			ix.endTask(j, fmt.Errorf("%w: the server was restarted without a document source", ErrNotConfigured))
 			continue
@@ -120,14 +123,23 @@ func (ix *Indexer) resume() {
 
 // run runs one job to its end.
 func (ix *Indexer) run(j *job) {
+	ctx, cancel := context.WithCancelCause(ix.stopCtx)
+	defer cancel(nil)
+	if !ix.tasks.begin(j, cancel) {
+		return // it was cancelled while it waited
+	}
 	start := time.Now()
-	err := ix.guard(func() error { return ix.pull(j) })
+	err := ix.guard(func() error { return ix.pull(ctx, j) })
 	if err != nil && ix.stopCtx.Err() != nil {
 		return // stopped, not failed: it resumes at the next start
 	}
 	ix.endTask(j, err)
+	ix.logTask(j, err, time.Since(start))
+}
+
+func (ix *Indexer) logTask(j *job, err error, dur time.Duration) {
 	t := ix.tasks.snapshot(j)
-	attrs := []any{"task", t.ID, "domain", t.Domain, "commit", t.Commit, "dur", time.Since(start),
+	attrs := []any{"task", t.ID, "domain", t.Domain, "commit", t.Commit, "dur", dur,
 		"documents", t.Documents, "indexed", t.Indexed, "embedded", t.Embedded, "reused", t.Reused, "skipped", len(t.Skipped)}
 	if err != nil {
 		ix.log.Error("task failed", append(attrs, "err", err)...)
@@ -155,16 +167,13 @@ func (ix *Indexer) guard(f func() error) (err error) {
 }
 
 // pull makes the snapshot of the job's commit from the document source.
-func (ix *Indexer) pull(j *job) error {
+func (ix *Indexer) pull(ctx context.Context, j *job) error {
 	t := ix.tasks.snapshot(j)
-	ctx := ix.stopCtx
 	if j.key != "" {
 		ctx = CallerKey(ctx, j.key)
 	}
-	d := ix.domainFor(t.Domain)
-	d.writing.Lock()
-	defer d.writing.Unlock()
-	defer ix.forgetEmpty(d)
+	d := ix.enter(t.Domain)
+	defer ix.leave(d)
 	if info, ok := d.real(t.Commit); ok {
 		ix.tasks.update(j, func(t *Task) { t.Documents, t.Base = int(info.Documents), info.Base })
 		return nil
@@ -177,14 +186,11 @@ func (ix *Indexer) pull(j *job) error {
 	if err != nil {
 		return err
 	}
-	vecs, err := d.writableVectors(ix.cfg.FS, ix.pages, vecstore.Config{
-		Domain: t.Domain, Fingerprint: ix.cfg.Embedder.Fingerprint(),
-		Dim: dim, Metric: vecstore.Cosine, Normalized: true,
-	})
+	vecs, err := ix.makeVectors(d, dim)
 	if err != nil {
 		return err
 	}
-	base, release, err := ix.openBase(d, pull.Base)
+	base, release, err := ix.takeBase(d, j, pull.Base)
 	if err != nil {
 		return err
 	}
@@ -218,6 +224,19 @@ func (ix *Indexer) pullRequest(d *domain, commit, branch, previous string) PullR
 	}
 }
 
+// takeBase leases the snapshot that the job will build on, as openBase does,
+// and notes it, so that a deletion sees every job that builds on what it
+// removes.
+func (ix *Indexer) takeBase(d *domain, j *job, commit string) (*openSnapshot, func(), error) {
+	d.writing.Lock()
+	defer d.writing.Unlock()
+	s, release, err := ix.openBase(d, commit)
+	if s != nil {
+		ix.tasks.setBase(j, s.real)
+	}
+	return s, release, err
+}
+
 // openBase leases the snapshot to build on; nil for no base.
 func (ix *Indexer) openBase(d *domain, commit string) (*openSnapshot, func(), error) {
 	if commit == "" {
@@ -245,20 +264,6 @@ func (ix *Indexer) canOpen(d *domain, commit string) bool {
 	return true
 }
 
-// forgetEmpty takes a domain of which nothing was indexed off the list, so
-// that a failed first attempt leaves nothing behind.
-func (ix *Indexer) forgetEmpty(d *domain) {
-	ix.mu.Lock()
-	defer ix.mu.Unlock()
-	if len(d.list()) > 0 {
-		return
-	}
-	if err := d.closeVectors(); err != nil {
-		ix.log.Warn("close vectors", "domain", d.name, "err", err)
-	}
-	delete(ix.domains, d.name)
-}
-
 // Assign makes target another name of source's snapshot and the branch's last
 // indexed commit. It is durable when it returns. The same pair again does
 // nothing; a target that stands for something else is ErrConflict.
@@ -278,9 +283,11 @@ func (ix *Indexer) Assign(_ context.Context, domain, branch, source, target stri
 	if _, ok := d.real(source); !ok {
 		return fmt.Errorf("%w: source_commit %s of %s is not indexed", ErrNotFound, source, domain)
 	}
-	if ix.tasks.inFlight(domain, target) {
+	release, ok := ix.tasks.bind(domain, target)
+	if !ok {
 		return fmt.Errorf("%w: target_commit %s is being indexed", ErrConflict, target)
 	}
+	defer release()
 	d.writing.Lock()
 	defer d.writing.Unlock()
 	src, ok := d.real(source)

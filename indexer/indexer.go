@@ -80,6 +80,7 @@ type Indexer struct {
 	merges     chan mergeRequest
 	running    chan struct{} // bounds the tasks that run at once
 	heavy      chan struct{} // bounds the duplicates requests that run at once
+	flights    flights       // the texts being embedded
 	embedderOK atomic.Bool   // the latest embedding call succeeded
 	testHook   func(phase string)
 }
@@ -227,19 +228,19 @@ func (ix *Indexer) load() error {
 	return nil
 }
 
-// domain returns the named domain, or ErrNotFound.
+// domain returns the named domain, or ErrNotFound where nothing is indexed.
 func (ix *Indexer) domain(name string) (*domain, error) {
 	ix.mu.RLock()
 	defer ix.mu.RUnlock()
-	if d := ix.domains[name]; d != nil {
+	if d := ix.domains[name]; d != nil && !d.empty() {
 		return d, nil
 	}
 	return nil, fmt.Errorf("%w: nothing is indexed of %s", ErrNotFound, name)
 }
 
-// domainFor returns the named domain, making it if need be. Only a task that
-// is about to write calls it: reads never create a domain.
-func (ix *Indexer) domainFor(name string) *domain {
+// enter returns the named domain, made if need be, and keeps it until leave.
+// Only what is about to write calls it: reads never create a domain.
+func (ix *Indexer) enter(name string) *domain {
 	ix.mu.Lock()
 	defer ix.mu.Unlock()
 	d := ix.domains[name]
@@ -247,7 +248,31 @@ func (ix *Indexer) domainFor(name string) *domain {
 		d = newDomain(name)
 		ix.domains[name] = d
 	}
+	d.users++
 	return d
+}
+
+// stay keeps the domain until leave.
+func (ix *Indexer) stay(d *domain) {
+	ix.mu.Lock()
+	defer ix.mu.Unlock()
+	d.users++
+}
+
+// leave ends what enter or stay began. A domain that nobody uses and of which
+// nothing is indexed (any more) is forgotten, and its vectors are closed: not
+// earlier, because a file of vectors has one opener at a time.
+func (ix *Indexer) leave(d *domain) {
+	ix.mu.Lock()
+	defer ix.mu.Unlock()
+	d.users--
+	if d.users > 0 || !d.empty() || ix.domains[d.name] != d {
+		return
+	}
+	if err := d.closeVectors(); err != nil {
+		ix.log.Warn("close vectors", "domain", d.name, "err", err)
+	}
+	delete(ix.domains, d.name)
 }
 
 // lenders returns the vectors of the other domains of that model, by name.

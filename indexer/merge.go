@@ -98,7 +98,7 @@ func (ix *Indexer) merge(ctx context.Context, req mergeRequest) error {
 	d.writing.Lock()
 	defer d.writing.Unlock()
 	old, ok := d.real(req.commit)
-	if !ok {
+	if !ok || old.Seq != s.view.Header().Seq {
 		return errors.New("the commit is gone")
 	}
 	h, size, err := s.view.WriteCheckpoint(ix.cfg.FS, graph)

@@ -28,6 +28,8 @@ func (f *openFile) close() { _ = f.file.Close() } // opened for reading: nothing
 
 // openSnapshot is one commit ready to be searched. It is immutable.
 type openSnapshot struct {
+	ix    *Indexer
+	d     *domain
 	real  string // the commit whose file it is read from
 	view  *snapshot.View
 	graph *hnsw.Graph
@@ -47,6 +49,7 @@ func (s *openSnapshot) close() {
 	for _, l := range s.files {
 		l.release()
 	}
+	s.ix.leave(s.d)
 }
 
 // fileKey names a commit file in the pool.
@@ -62,7 +65,7 @@ func (ix *Indexer) open(d *domain, commit string) (*lease, error) {
 		return nil, fmt.Errorf("%w: commit %s of %s is not indexed", ErrNotFound, commit, d.name)
 	}
 	return ix.pool.acquire(snapshotKey(d.name, info.Commit), func() (resource, error) {
-		s, err := ix.loadSnapshot(d, info.Commit)
+		s, err := ix.loadCurrent(d, info)
 		if err != nil {
 			return nil, fmt.Errorf("open commit %s of %s: %w", info.Commit, d.name, storeError(err))
 		}
@@ -70,8 +73,28 @@ func (ix *Indexer) open(d *domain, commit string) (*lease, error) {
 	})
 }
 
+// loadCurrent loads the snapshot of a commit, again if its file was replaced
+// meanwhile: what an old file stands on may have been removed since.
+func (ix *Indexer) loadCurrent(d *domain, info snapshot.Info) (*openSnapshot, error) {
+	for {
+		s, err := ix.loadSnapshot(d, info.Commit)
+		now, ok := d.commit(info.Commit)
+		if ok && now == info {
+			return s, err
+		}
+		if err == nil {
+			s.close()
+		}
+		if !ok {
+			return nil, fmt.Errorf("%w: commit %s of %s is not indexed", ErrNotFound, info.Commit, d.name)
+		}
+		info = now
+	}
+}
+
 func (ix *Indexer) loadSnapshot(d *domain, commit string) (_ *openSnapshot, err error) {
-	s := &openSnapshot{real: commit}
+	s := &openSnapshot{ix: ix, d: d, real: commit}
+	ix.stay(d)
 	defer func() {
 		if err != nil {
 			s.close()

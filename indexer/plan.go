@@ -2,9 +2,6 @@ package indexer
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"io/fs"
 )
 
 // Plan says what indexing a commit would cost. Nothing was embedded or stored
@@ -32,31 +29,20 @@ type Plan struct {
 }
 
 // Plan pulls and renders the documents of a commit and counts what indexing it
-// would embed. It is ErrBusy while the domain is being indexed.
+// would embed.
 func (ix *Indexer) Plan(ctx context.Context, req IndexRequest) (Plan, error) {
 	if err := ix.checkIndex(&req); err != nil {
 		return Plan{}, err
 	}
 	plan := Plan{Domain: req.Domain, Commit: req.Commit, Skipped: []Skipped{}}
-	d, err := ix.domain(req.Domain)
-	if err != nil {
-		// Not registered: a plan leaves nothing behind. It may have
-		// vectors from an earlier life of the domain.
-		d = newDomain(req.Domain)
-		defer func() {
-			if err := d.closeVectors(); err != nil {
-				ix.log.Warn("close vectors", "domain", d.name, "err", err)
-			}
-		}()
-	}
+	// Of an unknown domain nothing stays behind. It may have vectors from
+	// an earlier life.
+	d := ix.enter(req.Domain)
+	defer ix.leave(d)
 	if info, ok := d.real(req.Commit); ok {
 		plan.Indexed, plan.Documents, plan.Base = true, int(info.Documents), info.Base
 		return plan, nil
 	}
-	if !d.writing.TryLock() {
-		return Plan{}, fmt.Errorf("%w: %s is being indexed; ask again when its task is done", ErrBusy, d.name)
-	}
-	defer d.writing.Unlock()
 	pull, err := ix.cfg.Source.Pull(ctx, ix.pullRequest(d, req.Commit, req.Branch, req.Previous))
 	if err != nil {
 		return Plan{}, err
@@ -66,14 +52,9 @@ func (ix *Indexer) Plan(ctx context.Context, req IndexRequest) (Plan, error) {
 		return Plan{}, err
 	}
 	defer release()
-	vecs, err := d.vectors(ix.cfg.FS, ix.pages)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	vecs, err := ix.ownVectors(d)
+	if err != nil {
 		return Plan{}, err
-	}
-	if vecs != nil && vecs.Config().Fingerprint == ix.cfg.Embedder.Fingerprint() {
-		if vecs, err = d.writableVectors(ix.cfg.FS, ix.pages, vecs.Config()); err != nil {
-			return Plan{}, err
-		}
 	}
 	var t Task
 	b, err := ix.newBuilder(d, taskPrefix+"plan-"+randomID(), base, vecs, func(f func(*Task)) { f(&t) })

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"strings"
+	"sync"
 
 	"github.com/vectorlink/vectorlink/vfs"
 )
@@ -22,8 +23,10 @@ type stage struct {
 	fs   vfs.FS
 	name string
 	file vfs.File
-	buf  []byte
-	off  int64 // where buf begins in the file
+
+	mu  sync.Mutex // guards below: texts are read while others are put
+	buf []byte
+	off int64 // where buf begins in the file
 }
 
 // span is where a text lies in the stage.
@@ -42,6 +45,8 @@ func newStage(files vfs.FS, task string) (*stage, error) {
 }
 
 func (s *stage) put(text string) (span, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	at := span{s.off + int64(len(s.buf)), len(text)}
 	s.buf = append(s.buf, text...)
 	if len(s.buf) < stageBuffer {
@@ -50,6 +55,7 @@ func (s *stage) put(text string) (span, error) {
 	return at, s.flush()
 }
 
+// flush is called with s.mu held.
 func (s *stage) flush() error {
 	if len(s.buf) == 0 {
 		return nil
@@ -63,6 +69,8 @@ func (s *stage) flush() error {
 }
 
 func (s *stage) text(at span) (string, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if at.off >= s.off {
 		i := at.off - s.off
 		return string(s.buf[i : i+int64(at.n)]), nil

@@ -1,6 +1,7 @@
 package indexer
 
 import (
+	"context"
 	"crypto/rand"
 	"encoding/hex"
 	"encoding/json"
@@ -33,16 +34,23 @@ type taskRegistry struct {
 
 	mu       sync.Mutex // guards below
 	tasks    map[string]*job
-	finished []string        // ids in order of finishing
-	running  map[target]*job // not finished yet
+	finished []string            // ids in order of finishing
+	running  map[target]*job     // not finished yet
+	bound    map[target]struct{} // being bound to another's snapshot
 	queues   map[string][]*job
 }
 
 // job is a task and what its run needs besides.
 type job struct {
 	task     Task
+	push     bool // it cannot be run again: its operations are gone
 	previous string
 	key      string // the caller's provider key; never stored
+
+	// cancel ends the run, nil while there is none; base is the commit whose
+	// file the run builds on. Guarded by the registry's mu.
+	cancel context.CancelCauseFunc
+	base   string
 }
 
 // target is what at most one running task makes.
@@ -52,12 +60,14 @@ type target struct{ domain, commit string }
 type storedTask struct {
 	Task     Task   `json:"task"`
 	Previous string `json:"previous,omitempty"`
+	Push     bool   `json:"push,omitempty"`
 }
 
 func openTasks(path string) (*taskRegistry, error) {
 	r := &taskRegistry{
 		tasks:   make(map[string]*job),
 		running: make(map[target]*job),
+		bound:   make(map[target]struct{}),
 		queues:  make(map[string][]*job),
 	}
 	if path == "" {
@@ -80,7 +90,7 @@ func openTasks(path string) (*taskRegistry, error) {
 				stale = append(stale, slices.Clone(k))
 				return nil
 			}
-			j := &job{task: row.Task, previous: row.Previous}
+			j := &job{task: row.Task, push: row.Push, previous: row.Previous}
 			r.tasks[row.Task.ID] = j
 			if row.Task.State != TaskPending {
 				r.finished = append(r.finished, row.Task.ID)
@@ -137,20 +147,21 @@ func randomID() string {
 
 func (j *job) target() target { return target{j.task.Domain, j.task.Commit} }
 
-// add makes a task for the target unless one is running already, and reports
-// whether it is new. A finished state in t is recorded as such.
-func (r *taskRegistry) add(t Task, previous, key string) (*job, bool, error) {
+// add makes the job's task unless one is running for the same target already,
+// which it then returns; it reports whether the job is new. A task that is
+// finished from the start is recorded as such.
+func (r *taskRegistry) add(j *job) (*job, bool, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if j := r.running[target{t.Domain, t.Commit}]; j != nil && t.State == TaskPending {
-		return j, false, nil
+	t := &j.task
+	if have := r.running[j.target()]; have != nil && t.State == TaskPending {
+		return have, false, nil
 	}
 	t.ID = taskPrefix + randomID()
 	t.Created = now()
 	if t.State != TaskPending {
 		t.Finished = t.Created
 	}
-	j := &job{task: t, previous: previous, key: key}
 	if err := r.store(j); err != nil {
 		return nil, false, err
 	}
@@ -162,6 +173,67 @@ func (r *taskRegistry) add(t Task, previous, key string) (*job, bool, error) {
 	}
 	r.prune()
 	return j, true, nil
+}
+
+// discard takes back a job just added.
+func (r *taskRegistry) discard(j *job) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.running, j.target())
+	delete(r.tasks, j.task.ID)
+	r.remove([]string{j.task.ID})
+}
+
+// begin notes how to cancel the job's run. It reports false if the job has
+// ended already.
+func (r *taskRegistry) begin(j *job, cancel context.CancelCauseFunc) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	j.cancel = cancel
+	return j.task.State == TaskPending
+}
+
+// setBase notes the commit whose file the job builds on.
+func (r *taskRegistry) setBase(j *job, commit string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	j.base = commit
+}
+
+// cancel ends the jobs of a domain that match, at once: their targets are free
+// when it returns. Their runs find out at their next step, and write nothing
+// any more.
+func (r *taskRegistry) cancel(domain string, match func(*job) bool, reason error) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var errs []error
+	for at, j := range r.running {
+		if at.domain != domain || !match(j) {
+			continue
+		}
+		if j.cancel != nil {
+			j.cancel(reason)
+		}
+		errs = append(errs, r.finish(j, reason))
+	}
+	return errors.Join(errs...)
+}
+
+// bind reserves a target that is being made another name of a snapshot, so
+// that nothing else makes it meanwhile. It reports false while it is taken.
+func (r *taskRegistry) bind(domain, commit string) (release func(), ok bool) {
+	at := target{domain, commit}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if _, taken := r.bound[at]; taken || r.running[at] != nil {
+		return nil, false
+	}
+	r.bound[at] = struct{}{}
+	return func() {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		delete(r.bound, at)
+	}, true
 }
 
 // enqueue puts the job at the end of its domain's queue, and reports whether
@@ -192,13 +264,6 @@ func (r *taskRegistry) next(domain string, done *job) *job {
 	return q[0]
 }
 
-// inFlight reports whether a task for the target is running or queued.
-func (r *taskRegistry) inFlight(domain, commit string) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.running[target{domain, commit}] != nil
-}
-
 // snapshot returns a copy of the task.
 func (r *taskRegistry) snapshot(j *job) Task {
 	r.mu.Lock()
@@ -223,6 +288,9 @@ func (r *taskRegistry) find(id string) (Task, error) {
 func (r *taskRegistry) update(j *job, f func(*Task)) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if j.task.State != TaskPending {
+		return // cancelled, and the run has not found out yet
+	}
 	before := j.task.Percentage
 	f(&j.task)
 	j.task.Percentage = min(max(j.task.Percentage, before), 100)
@@ -232,6 +300,11 @@ func (r *taskRegistry) update(j *job, f func(*Task)) {
 func (r *taskRegistry) end(j *job, err error) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	return r.finish(j, err)
+}
+
+// finish is end, called with r.mu held.
+func (r *taskRegistry) finish(j *job, err error) error {
 	if j.task.State != TaskPending {
 		return nil
 	}
@@ -252,7 +325,7 @@ func (r *taskRegistry) store(j *job) error {
 	if r.db == nil {
 		return nil
 	}
-	row, err := json.Marshal(storedTask{j.task, j.previous})
+	row, err := json.Marshal(storedTask{j.task, j.previous, j.push})
 	if err != nil {
 		return fmt.Errorf("store task: %w", err)
 	}
@@ -280,6 +353,11 @@ func (r *taskRegistry) prune() {
 	for _, id := range old {
 		delete(r.tasks, id)
 	}
+	r.remove(old)
+}
+
+// remove deletes the rows of forgotten tasks.
+func (r *taskRegistry) remove(old []string) {
 	if r.db == nil {
 		return
 	}
