@@ -46,6 +46,9 @@ func TestErrorTable(t *testing.T) {
 	for name, row := range table {
 		t.Run(name, func(t *testing.T) {
 			e.err = fmt.Errorf("indexer: open: %w: something with k7", row.err)
+			if code := indexer.Code(e.err); code != row.code {
+				t.Errorf("indexer calls it %q, the answer %q", code, row.code)
+			}
 			got := e.get("/search?domain=a/b&commit=k7&q=x")
 			got.wantError(t, row.status, row.code)
 			if name == "ErrCorrupt" {

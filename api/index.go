@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"errors"
 	"net/http"
 
@@ -42,12 +43,20 @@ func (s *server) index(w http.ResponseWriter, r *http.Request) error {
 	return send(w, http.StatusOK, mediaText, []byte(task.ID))
 }
 
+// errorCode is the header that names the kind of a failed task's error, as the
+// member "code" of other errors does.
+const errorCode = "X-Error-Code"
+
 // pending and complete are the wire forms of a task.
 type pending struct {
 	Status     string  `json:"status"`
 	Percentage float64 `json:"percentage"` // 0 to 100
 	Domain     string  `json:"domain"`
 	Commit     string  `json:"commit"`
+	// Tokens have been embedded, of ToEmbed; both are 0 until the documents
+	// have been read.
+	Tokens  int `json:"tokens"`
+	ToEmbed int `json:"tokens_to_embed"`
 }
 
 type complete struct {
@@ -85,7 +94,9 @@ func (s *server) check(w http.ResponseWriter, r *http.Request) error {
 	rec.domain, rec.commit, rec.task = task.Domain, task.Commit, task.ID
 	switch task.State {
 	case indexer.TaskFailed:
-		// The one error that is not JSON: clients read the cause as text.
+		// The one error that is not JSON: clients read the cause as text, and
+		// its kind from a header.
+		w.Header().Set(errorCode, cmp.Or(task.ErrorCode, "internal"))
 		rec.err = errors.New(task.Error)
 		return send(w, http.StatusInternalServerError, mediaText, []byte(task.Error))
 	case indexer.TaskComplete:
@@ -104,6 +115,7 @@ func (s *server) check(w http.ResponseWriter, r *http.Request) error {
 	return sendJSON(w, pending{
 		Status: "Pending", Percentage: min(max(task.Percentage, 0), 100),
 		Domain: task.Domain, Commit: task.Commit,
+		Tokens: task.Tokens, ToEmbed: task.TokensToEmbed,
 	})
 }
 

@@ -103,8 +103,8 @@ func TestCheck(t *testing.T) {
 	e.get("/check?task_id=").wantError(t, 400, "missing_parameter", "task_id")
 	e.untouched(t)
 
-	e.task = indexer.Task{ID: "task-1", Domain: "a/b", Commit: "k7", Branch: "main", State: indexer.TaskPending, Percentage: 41.5}
-	e.get("/check?task_id=task-1").wantBody(t, `{"status":"Pending","percentage":41.5,"domain":"a/b","commit":"k7"}`)
+	e.task = indexer.Task{ID: "task-1", Domain: "a/b", Commit: "k7", Branch: "main", State: indexer.TaskPending, Percentage: 41.5, Tokens: 12, TokensToEmbed: 99}
+	e.get("/check?task_id=task-1").wantBody(t, `{"status":"Pending","percentage":41.5,"domain":"a/b","commit":"k7","tokens":12,"tokens_to_embed":99}`)
 	if got := e.last(t); got != taskCall("task-1") {
 		t.Errorf("asked for %v", got)
 	}
@@ -128,6 +128,12 @@ func TestCheck(t *testing.T) {
 	got = e.get("/check?task_id=task-1")
 	if got.status != http.StatusInternalServerError || got.body != e.task.Error || got.header.Get("Content-Type") != "text/plain; charset=utf-8" {
 		t.Errorf("failed task: status %d, %s, body %q", got.status, got.header.Get("Content-Type"), got.body)
+	}
+	for code, want := range map[string]string{"": "internal", "source_failed": "source_failed"} {
+		e.task.ErrorCode = code
+		if got := e.get("/check?task_id=task-1").header.Get("X-Error-Code"); got != want {
+			t.Errorf("a task that failed with code %q has X-Error-Code %q, want %q", code, got, want)
+		}
 	}
 
 	e.err = indexer.ErrNotFound

@@ -28,3 +28,33 @@ var (
 	// ErrClosed: the indexer is shutting down.
 	ErrClosed = errors.New("shutting down")
 )
+
+// codes names each error in a word that programs can decide by.
+var codes = []struct {
+	err  error
+	code string
+}{
+	{ErrInvalid, "invalid_request"},
+	{ErrNotConfigured, "not_configured"},
+	{ErrNotFound, "not_found"},
+	{ErrConflict, "conflict"},
+	{ErrBusy, "busy"},
+	{ErrClosed, "shutting_down"},
+	{ErrCorrupt, "damaged"},
+	{ErrProvider, "provider_failed"},
+	{ErrSource, "source_failed"},
+}
+
+// Code names the error that err wraps, as package api does in its answers;
+// "internal" stands for all that no caller can act on, "" for nil.
+func Code(err error) string {
+	if err == nil {
+		return ""
+	}
+	for _, c := range codes {
+		if errors.Is(err, c.err) {
+			return c.code
+		}
+	}
+	return "internal"
+}

@@ -81,10 +81,12 @@ type Task struct {
 	// this one.
 	HeadMoved bool      `json:"head_moved"`
 	Skipped   []Skipped `json:"skipped"`
-	// Error is why the task failed, fit for the user.
-	Error    string    `json:"error,omitempty"`
-	Created  time.Time `json:"created"`
-	Finished time.Time `json:"finished,omitzero"`
+	// Error is why the task failed, fit for the user; ErrorCode is its kind
+	// for programs (see Code).
+	Error     string    `json:"error,omitempty"`
+	ErrorCode string    `json:"error_code,omitempty"`
+	Created   time.Time `json:"created"`
+	Finished  time.Time `json:"finished,omitzero"`
 }
 
 // Skipped names a document that could not be indexed, and why.

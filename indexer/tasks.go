@@ -310,7 +310,7 @@ func (r *taskRegistry) finish(j *job, err error) error {
 	}
 	j.task.State, j.task.Percentage = TaskComplete, 100
 	if err != nil {
-		j.task.State, j.task.Error = TaskFailed, err.Error()
+		j.task.State, j.task.Error, j.task.ErrorCode = TaskFailed, err.Error(), Code(err)
 	}
 	j.task.Finished = now()
 	j.key = ""

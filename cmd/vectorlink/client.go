@@ -80,6 +80,7 @@ func (e *unreachable) Unwrap() []error { return []error{errUpstream, e.err} }
 type refused struct {
 	status int
 	code   string // the body's code member, if it has one
+	task   string // the error code of a failed task, where that is the answer
 	text   string
 }
 
@@ -97,12 +98,14 @@ func (e *refused) Error() string {
 // service for the moment.
 func (e *refused) Unwrap() error {
 	switch {
-	case e.code == "source_failed", e.code == "provider_failed",
-		e.status == http.StatusBadGateway, e.status == http.StatusServiceUnavailable, e.status == http.StatusGatewayTimeout:
+	case isUpstream(e.code), e.status == http.StatusBadGateway, e.status == http.StatusServiceUnavailable, e.status == http.StatusGatewayTimeout:
 		return errUpstream
 	}
 	return errors.New("refused")
 }
+
+// isUpstream tells failures behind the server from others by their code.
+func isUpstream(code string) bool { return code == "source_failed" || code == "provider_failed" }
 
 // answered is what is kept of a successful answer.
 type answered struct {
@@ -174,7 +177,7 @@ func (c *client) lost(ctx context.Context, err error) error {
 
 // complaint reads an answer that is no success.
 func complaint(resp *http.Response) error {
-	e := &refused{status: resp.StatusCode}
+	e := &refused{status: resp.StatusCode, task: resp.Header.Get("X-Error-Code")}
 	data, err := io.ReadAll(io.LimitReader(resp.Body, maxComplaint))
 	if err != nil {
 		return e // the status is all there is

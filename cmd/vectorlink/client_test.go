@@ -131,9 +131,9 @@ func TestExitCodes(t *testing.T) {
 		{&refused{status: 503, code: "busy"}, 4},
 		{&refused{status: 500, code: "internal"}, 1},
 		{&refused{status: 401, code: "unauthorized"}, 1},
-		{&failedTask{"docdb: document database: no answer"}, 4},
-		{&failedTask{"embed: embedding provider: 429"}, 4},
-		{&failedTask{"docdb: not found: no commit"}, 1},
+		{&failedTask{"no answer", "source_failed"}, 4},
+		{&failedTask{"429", "provider_failed"}, 4},
+		{&failedTask{"docdb: document database: no commit", "not_found"}, 1},
 		{as(errDamage, errors.New("x")), 5},
 	} {
 		if got := exitCode(c.err); got != c.want {

@@ -69,7 +69,7 @@ func (f *fakeIndexer) Task(id string) (indexer.Task, error) {
 	t.Documents, t.Indexed, t.Deleted, t.Embedded, t.Reused, t.Tokens = 260, 7, 1, 5, 2, 321
 	t.Base, t.HeadMoved = "c6", true
 	fail := func(err error) {
-		t.State, t.Error = indexer.TaskFailed, err.Error()
+		t.State, t.Error, t.ErrorCode = indexer.TaskFailed, err.Error(), indexer.Code(err)
 	}
 	switch id {
 	case taskID("5c1bbed"):

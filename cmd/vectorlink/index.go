@@ -151,17 +151,14 @@ const (
 )
 
 // failedTask is the end of a task that failed.
-type failedTask struct{ text string }
+type failedTask struct{ text, code string }
 
 func (e *failedTask) Error() string { return e.text }
 
-// Unwrap tells failures behind the server from others. The wire gives a failed
-// task's cause as text alone, which begins with what these errors say.
+// Unwrap tells failures behind the server from others.
 func (e *failedTask) Unwrap() error {
-	for _, kind := range []error{indexer.ErrSource, indexer.ErrProvider} {
-		if strings.Contains(e.text, kind.Error()+": ") {
-			return errUpstream
-		}
+	if isUpstream(e.code) {
+		return errUpstream
 	}
 	return errors.New("task failed")
 }
@@ -192,8 +189,8 @@ func (c *client) wait(ctx context.Context, id string, patience time.Duration, lo
 			if st.Status == "Complete" {
 				return st, nil
 			}
-		case errors.As(err, &answer) && answer.status == http.StatusInternalServerError && answer.code == "":
-			return last, &failedTask{answer.text}
+		case errors.As(err, &answer) && answer.task != "":
+			return last, &failedTask{answer.text, answer.task}
 		case errors.As(err, &away) && time.Since(seen) < patience:
 		default:
 			return last, err
