@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"math"
 	"net"
 	"net/url"
 	"slices"
@@ -118,6 +119,10 @@ type EmbedConfig struct {
 	// EmbedBatchSize is the number of texts asked for at once. Left out it is
 	// 32 of local and 256 of the others.
 	EmbedBatchSize BatchSize `name:"embed-batch-size" type:"setting" environ:"VECTORLINK_EMBED_BATCH_SIZE" placeholder:"N" help:"Texts embedded at once."`
+
+	// EmbedPrice is what the provider asks for a million tokens, in whatever
+	// currency: plans (index --dry-run) then tell what a commit would cost.
+	EmbedPrice Price `name:"embed-price" type:"setting" environ:"VECTORLINK_EMBED_PRICE" fallback:"0" placeholder:"AMOUNT" help:"Price of a million tokens, for index --dry-run."`
 
 	// TokenizerPath is where the tokenizer of another model will be taken
 	// from. This version has none: it refuses a path, and cuts long texts for
@@ -338,6 +343,19 @@ func (b *BatchSize) UnmarshalText(text []byte) error {
 		return fmt.Errorf("is not a number between 1 and %d", maxBatchSize)
 	}
 	*b = BatchSize(n)
+	return nil
+}
+
+// Price is an amount of money for a million tokens.
+type Price float64
+
+// UnmarshalText takes a number that is not negative.
+func (m *Price) UnmarshalText(text []byte) error {
+	x, err := strconv.ParseFloat(string(text), 64)
+	if err != nil || math.IsNaN(x) || math.IsInf(x, 0) || x < 0 {
+		return errors.New("is not an amount such as 0.02")
+	}
+	*m = Price(x)
 	return nil
 }
 

@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"net/http/httptest"
 	"sync"
 	"testing"
@@ -23,10 +25,37 @@ type fakeIndexer struct {
 // fakeServer serves a fakeIndexer.
 func fakeServer(t *testing.T, secret string) string {
 	t.Helper()
-	srv := httptest.NewServer(api.New(api.Config{Secret: api.Secret(secret), SearchReady: true, Version: version},
-		&fakeIndexer{looks: make(map[string]int)}))
+	web := api.New(api.Config{Secret: api.Secret(secret), SearchReady: true, Version: version},
+		&fakeIndexer{looks: make(map[string]int)})
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		q := r.URL.Query()
+		if r.URL.Path == "/index" && q.Get("dry_run") == "true" && q.Get("commit") != "01d" { // 01d: an old server
+			w.Header().Set("Content-Type", "application/json")
+			_ = json.NewEncoder(w).Encode(fakePlan(q.Get("domain"), q.Get("commit"))) // a client that is gone fails its test
+			return
+		}
+		web.ServeHTTP(w, r)
+	}))
 	t.Cleanup(srv.Close)
 	return srv.URL
+}
+
+// fakePlan is a plan for a commit: of the commit 5c1bbed some documents would be
+// skipped, of c6 nothing is to do, and for c8 the server has a price.
+func fakePlan(domain, commit string) indexer.Plan {
+	plan := indexer.Plan{
+		Domain: domain, Commit: commit, Base: "c6", Documents: 260, Changed: 7, Deleted: 1,
+		Texts: 9, Stored: 4, ToEmbed: 5, Tokens: 321, Skipped: []indexer.Skipped{},
+	}
+	switch commit {
+	case "c6":
+		return indexer.Plan{Domain: domain, Commit: commit, Indexed: true, Documents: 9, Skipped: []indexer.Skipped{}}
+	case "c8":
+		plan.Price = new(0.0000064)
+	case "5c1bbed":
+		plan.Skipped = []indexer.Skipped{{ID: "terminusdb:///star-wars/People/1", Message: "templates: bad template: line 1"}}
+	}
+	return plan
 }
 
 func (f *fakeIndexer) refusal(domain string) error {

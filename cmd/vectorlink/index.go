@@ -14,24 +14,32 @@ import (
 // indexCmd has the server index a commit.
 type indexCmd struct {
 	ClientConfig
+	Report
 	Domain        string `required:"" placeholder:"ORG/DB" help:"Database, as org/db."`
 	Commit        string `required:"" placeholder:"ID" help:"Commit to index."`
 	Branch        string `placeholder:"NAME" help:"Branch the commit lies on (default main)."`
 	Previous      string `placeholder:"ID" help:"Indexed ancestor to build on; normally found by itself."`
-	Wait          bool   `help:"Wait for the end, showing progress, and print a summary."`
-	FailOnSkipped bool   `help:"With --wait: exit with 3 when documents were skipped."`
+	Wait          bool   `xor:"how" help:"Wait for the end, showing progress, and print a summary."`
+	DryRun        bool   `xor:"how" help:"Embed and store nothing: print what indexing would cost."`
+	FailOnSkipped bool   `help:"Exit with 3 when documents were skipped, or with --dry-run would be."`
 }
 
 // Run runs the command.
 func (c *indexCmd) Run(ctx context.Context, p *program) error {
-	if c.FailOnSkipped && !c.Wait {
-		return usage("--fail-on-skipped takes --wait")
+	if !c.Wait && !c.DryRun && (c.FailOnSkipped || c.given()) {
+		return usage("--fail-on-skipped, --summary and --summary-to take --wait or --dry-run")
+	}
+	if err := c.choose(p); err != nil {
+		return err
 	}
 	cl, err := p.connect(c.ClientConfig)
 	if err != nil {
 		return err
 	}
 	defer cl.close()
+	if c.DryRun {
+		return c.dryRun(ctx, p, cl)
+	}
 	start := time.Now()
 	id, err := cl.index(ctx, c.Domain, c.Commit, c.Branch, c.Previous)
 	if err != nil {
@@ -45,7 +53,7 @@ func (c *indexCmd) Run(ctx context.Context, p *program) error {
 		return nil
 	}
 	bar := newProgress(p.stderr, plainText(c.Domain+"@"+c.Commit))
-	st, err := cl.wait(ctx, id, patience, func(st taskState) { bar.update(st.Percentage, "") })
+	st, err := cl.wait(ctx, id, patience, func(st taskState) { bar.update(st.Percentage, st.note()) })
 	bar.end(err == nil)
 	return c.finish(ctx, p, id, st, time.Since(start), err)
 }
@@ -56,26 +64,29 @@ func (c *indexCmd) finish(ctx context.Context, p *program, id string, st taskSta
 		return fmt.Errorf("interrupted: the server goes on with %s; the same command waits for it again", id)
 	}
 	summary := summary{TaskID: id, taskState: st, Seconds: dur.Seconds()}
-	if err != nil {
-		var failed *failedTask
-		if p.json && errors.As(err, &failed) {
-			summary.Status, summary.Error = "Failed", failed.text
-			summary.Domain, summary.Commit, summary.Skipped = c.Domain, c.Commit, []indexer.Skipped{}
-			if perr := printJSON(p.stdout, summary); perr != nil {
-				return perr
-			}
-		}
+	var failed *failedTask
+	switch {
+	case errors.As(err, &failed):
+		summary.Status, summary.Error, summary.Code = "Failed", failed.text, failed.code
+		summary.Domain, summary.Commit, summary.Skipped = c.Domain, c.Commit, []indexer.Skipped{}
+	case err != nil:
 		return err
 	}
-	if p.json {
-		err = printJSON(p.stdout, summary)
-	} else {
-		summary.print(p)
+	if perr := c.print(p, &summary); perr != nil {
+		return errors.Join(err, perr)
 	}
-	if err == nil && c.FailOnSkipped && len(st.Skipped) > 0 {
-		return as(errSkipped, fmt.Errorf("%s skipped", count(len(st.Skipped), "document")))
+	if err == nil && c.FailOnSkipped {
+		return skippedError(st.Skipped)
 	}
 	return err
+}
+
+// skippedError returns the error of documents that were skipped, if any were.
+func skippedError(list []indexer.Skipped) error {
+	if len(list) == 0 {
+		return nil
+	}
+	return as(errSkipped, fmt.Errorf("%s skipped", count(len(list), "document")))
 }
 
 // taskState is what /check says of a task.
@@ -92,40 +103,18 @@ type taskState struct {
 	Embedded   int               `json:"embedded"`
 	Reused     int               `json:"reused"`
 	Tokens     int               `json:"tokens"`
+	ToEmbed    int               `json:"tokens_to_embed,omitzero"` // while it is pending
 	HeadMoved  bool              `json:"head_moved"`
 	Skipped    []indexer.Skipped `json:"skipped"`
 }
 
-// summary is what index prints at the end.
-type summary struct {
-	TaskID string `json:"task_id"`
-	taskState
-	Error   string  `json:"error,omitempty"`
-	Seconds float64 `json:"seconds"`
+// note tells how many tokens have been embedded.
+func (st *taskState) note() string {
+	if st.ToEmbed == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%d of %s", st.Tokens, count(st.ToEmbed, "token"))
 }
-
-func (s *summary) print(p *program) {
-	fmt.Fprintf(p.stdout, "%s@%s is indexed: %s (%d new or changed, %d deleted)\n",
-		plainText(s.Domain), plainText(s.Commit), count(s.Documents, "document"), s.Indexed, s.Deleted)
-	fmt.Fprintf(p.stdout, "%s embedded (%s), %d reused, in %s\n",
-		count(s.Embedded, "text"), count(s.Tokens, "token"), s.Reused, seconds(time.Duration(s.Seconds*float64(time.Second))))
-	if !s.HeadMoved && s.Branch != "" {
-		fmt.Fprintf(p.stdout, "the last indexed commit of %s is still another one\n", plainText(s.Branch))
-	}
-	if len(s.Skipped) == 0 {
-		return
-	}
-	fmt.Fprintf(p.stdout, "%s skipped:\n", count(len(s.Skipped), "document"))
-	for i, d := range s.Skipped {
-		if i == maxShownSkipped {
-			fmt.Fprintf(p.stdout, "  and %d more (--json lists all)\n", len(s.Skipped)-i)
-			break
-		}
-		fmt.Fprintf(p.stdout, "  %s: %s\n", plainText(d.ID), clip(d.Message, 200))
-	}
-}
-
-const maxShownSkipped = 20
 
 // index has the server begin a task and returns its id.
 func (c *client) index(ctx context.Context, domain, commit, branch, previous string) (string, error) {

@@ -148,6 +148,7 @@ func serve(ctx context.Context, cfg Config, source indexer.Source, embedder inde
 		Renderer:          templates.New(templates.Limits{}),
 		PagePoolBytes:     int64(cfg.PagePoolBytes),
 		SnapshotPoolBytes: int64(cfg.IndexPoolBytes),
+		PricePerMillion:   float64(cfg.EmbedPrice),
 		Logger:            log,
 	})
 	if err != nil {
