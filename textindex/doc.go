@@ -1,0 +1,32 @@
+// Package textindex is the full text of snapshots: BM25 whose scores depend on
+// one snapshot alone, so that results at an old commit never move.
+//
+// # How
+//
+// A commit file has one [Segment], an immutable inverted index of the chunks
+// that the file lists: all of a checkpoint's, those of the changed entries of
+// a delta. A segment is made of bleve's segments (zapx), each of a bounded
+// number of chunks, and a column with the exact length of every chunk. An
+// [Index] is the text of one snapshot: the segments of its chain, each with the
+// chunks that are dead in that snapshot. The number of chunks, their average
+// length and the document frequencies count the live chunks, so the score of a
+// chunk is the same whatever the chain looks like: before and after a merge, and
+// whatever happened on other commits.
+//
+// Analysis turns text into terms, see [Analyze]. Its parts are bleve's; the
+// order of them is the wire contract's.
+//
+// # Files
+//
+// Segments are derived from commit files. [Segment.Write] keeps one as
+// <domain>@<commit>.zap (FORMAT.md), which [Open] reads back into memory whole;
+// nothing is mapped and no file stays open. Whatever [Open] says is wrong, the
+// cure is [Build].
+//
+// # Concurrency and durability
+//
+// Segments and indexes are immutable and may be used by any number of
+// goroutines. They hold memory and nothing else: drop them when they are not
+// needed. Write does not sync: a crash may leave an old file, a torn one or
+// none, and Open tells them apart by checksums and identity.
+package textindex

@@ -1,0 +1,70 @@
+package textindex
+
+import (
+	"encoding/binary"
+	"iter"
+)
+
+// Constants are the values that FORMAT.md must give.
+var Constants = map[string]int{
+	"magic":       int(binary.LittleEndian.Uint32([]byte(magic))),
+	"version":     version,
+	"revision":    revision,
+	"maxName":     maxName,
+	"maxChunks":   maxChunks,
+	"maxPostings": maxPostings,
+	"maxBlock":    maxBlock,
+	"header":      fixedSize,
+	"block row":   rowSize,
+}
+
+// MaxMemo is how many tokens an analyzer remembers.
+const MaxMemo = maxMemo
+
+// BuildBlocks is Build with blocks that are full at so many chunks or postings.
+func BuildBlocks(id Identity, chunks iter.Seq2[string, error], maxChunks, maxPostings int) (*Segment, error) {
+	return build(id, chunks, limits{maxChunks, maxPostings})
+}
+
+// Blocks returns the number of blocks.
+func (s *Segment) Blocks() int { return len(s.blocks) }
+
+// Seal gives the header of a file the checksum that it asks for.
+func Seal(data []byte) {
+	le := binary.LittleEndian
+	if len(data) < minHeader {
+		return
+	}
+	if n := int(le.Uint32(data[8:])); n >= minHeader && n <= len(data) {
+		le.PutUint32(data[n-4:], checksum(data[:n-4]))
+	}
+}
+
+// SealBlocks is Seal with our checksums of all blocks, not those inside of the
+// zap files.
+func SealBlocks(data []byte) {
+	le := binary.LittleEndian
+	n := int(le.Uint32(data[8:]))
+	_, _, rows, err := decodeHeader(data[:n])
+	if err != nil {
+		panic(err)
+	}
+	offset := n
+	for i, r := range rows {
+		le.PutUint32(data[n-4-(len(rows)-i)*rowSize+8:], checksum(data[offset:offset+int(r.length)]))
+		offset += int(r.length)
+	}
+	Seal(data)
+}
+
+// Checksums returns those of the blocks' bytes as they are now.
+func (s *Segment) Checksums() (sums []uint32) {
+	for _, b := range s.blocks {
+		sums = append(sums, checksum(b.raw))
+	}
+	return sums
+}
+
+// Guarded is what a search in a file of that name makes of f, which reads its
+// bytes.
+func Guarded(name string, f func() error) error { return at(name, "search", guard(f)) }

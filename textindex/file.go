@@ -1,0 +1,297 @@
+package textindex
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"sync/atomic"
+
+	"github.com/vectorlink/vectorlink/vfs"
+)
+
+const (
+	// magic begins every file.
+	magic = "VLZP"
+	// version is the format that this program writes and reads. Any other is
+	// stale: the file is made anew, not converted.
+	version = 1
+	// fixedSize is the size of the header before its strings, rowSize that of
+	// a block's row.
+	fixedSize = 32
+	rowSize   = 12
+	// minHeader is the smallest header: empty strings, no rows.
+	minHeader = fixedSize + 3*2 + 4
+	// checkpointFlag is set in the file of a checkpoint.
+	checkpointFlag = 1
+)
+
+// row describes a block in the header. Blocks follow the header in the order
+// of their rows, without gaps.
+type row struct{ chunks, length, crc uint32 }
+
+// appendHeader appends the segment's header in its encoded form, checksum
+// included.
+func (s *Segment) appendHeader(p []byte) []byte {
+	le, start := binary.LittleEndian, len(p)
+	length := minHeader + len(s.blocks)*rowSize
+	for _, name := range s.id.names() {
+		length += len(*name)
+	}
+	flags := uint32(0)
+	if s.id.Checkpoint {
+		flags = checkpointFlag
+	}
+	p = append(p, magic...)
+	p = le.AppendUint16(p, version)
+	p = le.AppendUint16(p, revision)
+	p = le.AppendUint32(p, uint32(length))
+	p = le.AppendUint32(p, s.count)
+	p = le.AppendUint64(p, s.id.Seq)
+	p = le.AppendUint32(p, flags)
+	p = le.AppendUint32(p, uint32(len(s.blocks)))
+	for _, name := range s.id.names() {
+		p = le.AppendUint16(p, uint16(len(*name)))
+		p = append(p, *name...)
+	}
+	for _, b := range s.blocks {
+		p = le.AppendUint32(p, uint32(len(b.lengths)))
+		p = le.AppendUint32(p, uint32(len(b.raw)))
+		p = le.AppendUint32(p, checksum(b.raw))
+	}
+	return le.AppendUint32(p, checksum(p[start:]))
+}
+
+// prelude checks the fixed part of a header and returns the header's length.
+func prelude(p []byte) (length uint32, err error) {
+	le := binary.LittleEndian
+	if len(p) < minHeader || string(p[:4]) != magic {
+		return 0, badf("this is no text index")
+	}
+	if v := le.Uint16(p[4:]); v != version {
+		return 0, fmt.Errorf("%w: the file has version %d, this program reads %d", ErrStale, v, version)
+	}
+	return le.Uint32(p[8:]), nil
+}
+
+// decodeHeader decodes p, a whole header whose prelude has been checked.
+func decodeHeader(p []byte) (id Identity, count uint32, rows []row, err error) {
+	fail := func(format string, args ...any) (Identity, uint32, []row, error) {
+		return Identity{}, 0, nil, badf(format, args...)
+	}
+	le, body := binary.LittleEndian, p[:len(p)-4]
+	if checksum(body) != le.Uint32(p[len(body):]) {
+		return fail("the header's checksum does not match")
+	}
+	if r := le.Uint16(body[6:]); r != revision {
+		return Identity{}, 0, nil, fmt.Errorf("%w: it was made by revision %d of the analysis, this program has %d", ErrStale, r, revision)
+	}
+	count, id.Seq = le.Uint32(body[12:]), le.Uint64(body[16:])
+	flags, blocks := le.Uint32(body[24:]), le.Uint32(body[28:])
+	if flags&^checkpointFlag != 0 {
+		return fail("unknown flags %#x", flags)
+	}
+	id.Checkpoint = flags&checkpointFlag != 0
+	body = body[fixedSize:]
+	for _, name := range id.names() {
+		if len(body) < 2 || len(body)-2 < int(le.Uint16(body)) {
+			return fail("the header ends early")
+		}
+		n := 2 + int(le.Uint16(body))
+		*name, body = string(body[2:n]), body[n:]
+	}
+	if err := id.check(); err != nil {
+		return Identity{}, 0, nil, err
+	}
+	if uint64(len(body)) != uint64(blocks)*rowSize {
+		return fail("the header's parts do not add up to its length")
+	}
+	rows = make([]row, blocks)
+	sum := uint64(0)
+	for i := range rows {
+		rows[i] = row{le.Uint32(body), le.Uint32(body[4:]), le.Uint32(body[8:])}
+		if rows[i].length > maxBlock {
+			return fail("a block of %d bytes", rows[i].length)
+		}
+		sum += uint64(rows[i].chunks)
+		body = body[rowSize:]
+	}
+	if sum != uint64(count) {
+		return fail("the blocks do not add up to %d chunks", count)
+	}
+	return id, count, rows, nil
+}
+
+// temporaries numbers temporary files, so that no two writers share one.
+var temporaries atomic.Uint64
+
+// Write keeps the segment under its commit's name ([FileName]), in place of any
+// other. Readers see the old file or the new one. It does not sync, see the
+// package comment. After an error the segment is as good as before; it only has
+// to be built again when the program starts anew.
+func (s *Segment) Write(fsys vfs.FS) error {
+	name := s.name()
+	temp := vfs.TempName(name + "." + strconv.FormatUint(temporaries.Add(1), 10))
+	err := s.writeTemp(fsys, temp)
+	if err == nil {
+		err = fsys.Rename(temp, name)
+	}
+	if err != nil {
+		_ = fsys.Remove(temp) // Clean finds what this leaves
+		return fmt.Errorf("textindex: write %s: %w", name, err)
+	}
+	return nil
+}
+
+func (s *Segment) writeTemp(fsys vfs.FS, temp string) (err error) {
+	f, err := fsys.Open(temp, vfs.Create)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	head := s.appendHeader(nil)
+	if _, err := f.WriteAt(head, 0); err != nil {
+		return err
+	}
+	offset := int64(len(head))
+	for _, b := range s.blocks {
+		if _, err := f.WriteAt(b.raw, offset); err != nil {
+			return err
+		}
+		offset += int64(len(b.raw))
+	}
+	return nil
+}
+
+// Open reads the segment of that identity. It fails with [io/fs.ErrNotExist],
+// [ErrStale] or [ErrCorrupt] where the caller has to [Build] it, with
+// [ErrAnalyzer] if it cannot, else with the disk's error.
+func Open(fsys vfs.FS, want Identity) (*Segment, error) {
+	name := FileName(want.Domain, want.Commit)
+	if _, err := newAnalyzer(want.Analyzer); err != nil {
+		return nil, fmt.Errorf("textindex: open %s: %w", name, err)
+	}
+	s, err := read(fsys, name, func(got Identity) error {
+		if got != want {
+			return fmt.Errorf("%w: it is of another commit file or analyzer", ErrStale)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, at(name, "open", err)
+	}
+	return s, nil
+}
+
+// Verify reads the named file to its last byte and returns whose it is. Errors
+// are as of [Open]; ErrStale is of the format or the analysis alone, and says
+// no more than that the file will be made anew.
+func Verify(fsys vfs.FS, name string) (Identity, error) {
+	s, err := read(fsys, name, func(got Identity) error {
+		if want := FileName(got.Domain, got.Commit); want != name {
+			return badf("it belongs to the file %s", want)
+		}
+		return nil
+	})
+	if err != nil {
+		return Identity{}, at(name, "verify", err)
+	}
+	return s.id, nil
+}
+
+// Clean removes what crashed writes left. Nothing may be writing.
+func Clean(fsys vfs.FS) error {
+	names, err := fsys.List()
+	if err != nil {
+		return fmt.Errorf("textindex: clean: %w", err)
+	}
+	for _, name := range names {
+		if vfs.IsTemp(name) && strings.Contains(name, "."+Ext+".") {
+			if err := fsys.Remove(name); err != nil {
+				return fmt.Errorf("textindex: clean: %w", err)
+			}
+		}
+	}
+	return nil
+}
+
+// read reads the named file, after check has agreed to its identity.
+func read(fsys vfs.FS, name string, check func(Identity) error) (*Segment, error) {
+	f, err := fsys.Open(name, vfs.Read)
+	if err != nil {
+		return nil, err
+	}
+	s, err := readFile(f, check)
+	if err := errors.Join(err, f.Close()); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+func readFile(f vfs.File, check func(Identity) error) (*Segment, error) {
+	size, err := f.Size()
+	if err != nil {
+		return nil, err
+	}
+	head := make([]byte, min(size, minHeader))
+	if err := readFull(f, head, 0); err != nil {
+		return nil, err
+	}
+	length, err := prelude(head)
+	if err != nil {
+		return nil, err
+	}
+	if int64(length) < minHeader || int64(length) > size {
+		return nil, badf("a header of %d bytes in a file of %d", length, size)
+	}
+	head = append(head, make([]byte, int(length)-len(head))...)
+	if err := readFull(f, head[minHeader:], minHeader); err != nil {
+		return nil, err
+	}
+	id, _, rows, err := decodeHeader(head)
+	if err != nil {
+		return nil, err
+	}
+	rest := size - int64(length)
+	for _, r := range rows {
+		rest -= int64(r.length)
+	}
+	if rest != 0 {
+		return nil, badf("the file's size is not what its blocks need")
+	}
+	if err := check(id); err != nil {
+		return nil, err
+	}
+	s, offset := &Segment{id: id, blocks: make([]*block, 0, len(rows))}, int64(length)
+	for i, r := range rows {
+		raw := make([]byte, r.length)
+		if err := readFull(f, raw, offset); err != nil {
+			return nil, err
+		}
+		if checksum(raw) != r.crc {
+			return nil, badf("the checksum of block %d does not match", i)
+		}
+		b, err := decodeBlock(raw, r.chunks)
+		if err != nil {
+			return nil, err
+		}
+		s.append(b)
+		offset += int64(r.length)
+	}
+	return s, nil
+}
+
+// readFull fills p from offset. The file was longer when it was opened, so an
+// end before that is damage.
+func readFull(f vfs.File, p []byte, offset int64) error {
+	n, err := f.ReadAt(p, offset)
+	switch {
+	case n == len(p):
+		return nil
+	case errors.Is(err, io.EOF):
+		return badf("it ends early")
+	}
+	return err
+}

@@ -1,0 +1,231 @@
+package textindex
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"hash/crc32"
+	"runtime"
+	"slices"
+
+	index "github.com/blevesearch/bleve_index_api"
+	segment "github.com/blevesearch/scorch_segment_api/v2"
+	zap "github.com/blevesearch/zapx/v16"
+)
+
+const (
+	// maxChunks and maxPostings bound a block, see limits.
+	maxChunks   = 1 << 15
+	maxPostings = 1 << 19
+	// maxBlock bounds the bytes of a block.
+	maxBlock = 1<<31 - 1
+	// idField is a field that zapx cannot do without, textField the one that
+	// has terms.
+	idField   = "_id"
+	textField = "t"
+)
+
+// block is the index of some consecutive chunks of a segment.
+type block struct {
+	raw     []byte   // as in the file: the column of lengths, a zap file
+	lengths []uint32 // of each chunk, in terms
+	terms   uint64   // their sum
+	base    *zap.SegmentBase
+}
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+func checksum(p []byte) uint32 { return crc32.Checksum(p, castagnoli) }
+
+// decodeBlock makes a block of its bytes, whose checksum has been checked, and
+// which it keeps.
+func decodeBlock(raw []byte, chunks uint32) (*block, error) {
+	if chunks == 0 || chunks > maxChunks || len(raw) < int(chunks)*4+zap.FooterSize {
+		return nil, badf("a block of %d chunks in %d bytes", chunks, len(raw))
+	}
+	b := &block{raw: raw, lengths: make([]uint32, chunks)}
+	for i := range b.lengths {
+		b.lengths[i] = binary.LittleEndian.Uint32(raw[4*i:])
+		b.terms += uint64(b.lengths[i])
+	}
+	mem := raw[4*chunks : len(raw)-zap.FooterSize]
+	// The footer, big-endian: documents, offsets of stored fields, fields (as
+	// sections in version 16), sections and doc values, chunk mode, version,
+	// CRC-32 of the file. zapx reads it from named files alone.
+	be, foot := binary.BigEndian, raw[len(raw)-zap.FooterSize:]
+	documents, stored, sections := be.Uint64(foot), be.Uint64(foot[8:]), be.Uint64(foot[24:])
+	mode, version, crc := be.Uint32(foot[40:]), be.Uint32(foot[44:]), be.Uint32(foot[48:])
+	switch {
+	case version != zap.Version || mode != zap.DefaultChunkMode:
+		return nil, badf("a block of zap version %d, chunk mode %d", version, mode)
+	case documents != uint64(chunks):
+		return nil, badf("a block of %d chunks has a zap file of %d documents", chunks, documents)
+	case crc32.ChecksumIEEE(raw[4*chunks:len(raw)-4]) != crc:
+		return nil, badf("a zap file's own checksum does not match")
+	case stored >= uint64(len(mem)) || sections >= uint64(len(mem)):
+		return nil, badf("a zap file's sections lie outside of it")
+	}
+	err := guard(func() (err error) {
+		if b.base, err = zap.InitSegmentBase(mem, crc, mode, documents, stored, sections, nil); err != nil {
+			return err
+		}
+		if fields := b.base.Fields(); !slices.Equal(fields, []string{idField, textField}) {
+			return badf("it has other fields")
+		}
+		// The dictionary is loaded here and then cached: a panic while zapx
+		// loads it would leave its lock taken.
+		_, err = b.base.Dictionary(textField)
+		return err
+	})
+	if err != nil {
+		return nil, badf("a zap file cannot be opened: %v", err)
+	}
+	return b, nil
+}
+
+// guard calls f, which reads bytes with zapx, and returns its panic as an
+// error: zapx trusts its input. Two checksums let nothing damaged come this
+// far, so this is for bytes that were written wrong.
+func guard(f func() error) (err error) {
+	defer func() {
+		switch p := recover().(type) {
+		case nil:
+		case runtime.Error:
+			err = badf("%v", p)
+		default:
+			err = badf("zapx panics")
+		}
+	}()
+	return f()
+}
+
+// limits bound a block, and by that the memory that building one takes: a block
+// that has reached either is full.
+type limits struct{ chunks, postings int }
+
+// blockBuilder gathers chunks until they are a block.
+type blockBuilder struct {
+	analyzer *analyzer
+	chunks   []index.Document
+	lengths  []uint32
+	postings int
+	limits   limits
+	// frequencies holds one TokenFreq per small frequency, for all terms of
+	// all chunks to share: zapx takes the term from the key of the map.
+	frequencies [64]*index.TokenFreq
+}
+
+func newBlockBuilder(a *analyzer, l limits) *blockBuilder {
+	b := &blockBuilder{analyzer: a, limits: l}
+	for i := range b.frequencies {
+		b.frequencies[i] = new(index.TokenFreq)
+		b.frequencies[i].SetFrequency(i)
+	}
+	return b
+}
+
+// add adds a chunk.
+func (b *blockBuilder) add(text string) {
+	length := uint32(0)
+	terms := index.TokenFrequencies{}
+	b.analyzer.each(text, func(t Token) {
+		length++
+		frequency := 1
+		old := terms[t.Term]
+		if old != nil {
+			frequency = old.Frequency() + 1
+		}
+		switch {
+		case frequency < len(b.frequencies):
+			terms[t.Term] = b.frequencies[frequency]
+		case frequency == len(b.frequencies):
+			own := new(index.TokenFreq)
+			own.SetFrequency(frequency)
+			terms[t.Term] = own
+		default:
+			old.SetFrequency(frequency)
+		}
+	})
+	b.chunks = append(b.chunks, document{terms})
+	b.lengths = append(b.lengths, length)
+	b.postings += len(terms)
+}
+
+func (b *blockBuilder) full() bool {
+	return len(b.chunks) >= b.limits.chunks || b.postings >= b.limits.postings
+}
+
+// finish makes a block of what was added and empties the builder; nil if that
+// is nothing.
+func (b *blockBuilder) finish() (*block, error) {
+	if len(b.chunks) == 0 {
+		return nil, nil
+	}
+	var plugin zap.ZapPlugin
+	built, _, err := plugin.New(b.chunks)
+	if err != nil {
+		return nil, fmt.Errorf("build a zap segment: %w", err)
+	}
+	base, ok := built.(*zap.SegmentBase)
+	if !ok {
+		return nil, fmt.Errorf("zapx builds a %T", built)
+	}
+	var out bytes.Buffer
+	for _, n := range b.lengths {
+		out.Write(binary.LittleEndian.AppendUint32(out.AvailableBuffer(), n))
+	}
+	if _, err := base.WriteTo(&out); err != nil {
+		return nil, fmt.Errorf("write a zap segment: %w", err)
+	}
+	if out.Len() > maxBlock {
+		return nil, fmt.Errorf("a block of %d bytes is above the limit of %d", out.Len(), maxBlock)
+	}
+	chunks := uint32(len(b.chunks))
+	clear(b.chunks)
+	b.chunks, b.lengths, b.postings = b.chunks[:0], b.lengths[:0], 0
+	// What was built reads its own buffer, which has room to spare; the block
+	// reads the bytes of the file, as it will after Open.
+	return decodeBlock(bytes.Clone(out.Bytes()), chunks)
+}
+
+// document is a chunk as zapx wants it: an empty id and the terms.
+type document struct{ terms index.TokenFrequencies }
+
+func (d document) VisitFields(visit index.FieldVisitor) {
+	visit(field{name: idField, options: index.StoreField})
+	visit(field{name: textField, options: index.IndexField, terms: d.terms})
+}
+
+func (document) ID() string                                 { return "" }
+func (document) Size() int                                  { return 0 }
+func (document) VisitComposite(index.CompositeFieldVisitor) {}
+func (document) HasComposite() bool                         { return false }
+func (document) NumPlainTextBytes() uint64                  { return 0 }
+func (document) AddIDField()                                {}
+func (document) StoredFieldsBytes() uint64                  { return 0 }
+func (document) Indexed() bool                              { return true }
+
+type field struct {
+	name    string
+	options index.FieldIndexingOptions
+	terms   index.TokenFrequencies
+}
+
+func (f field) Name() string                                     { return f.name }
+func (f field) Options() index.FieldIndexingOptions              { return f.options }
+func (f field) AnalyzedTokenFrequencies() index.TokenFrequencies { return f.terms }
+
+// AnalyzedLength is what zapx would store with every posting, exactly but
+// beside no chunk without terms; the column of lengths has them all.
+func (field) AnalyzedLength() int       { return 0 }
+func (field) Value() []byte             { return nil }
+func (field) ArrayPositions() []uint64  { return nil }
+func (field) EncodedFieldType() byte    { return 't' }
+func (field) Analyze()                  {}
+func (field) NumPlainTextBytes() uint64 { return 0 }
+
+var (
+	_ index.Document  = document{}
+	_ index.Field     = field{}
+	_ segment.Segment = (*zap.SegmentBase)(nil)
+)
