@@ -31,6 +31,7 @@ func (s *server) duplicates(w http.ResponseWriter, r *http.Request) error {
 		Threshold: p.threshold("threshold", 0),
 		Set:       p.filter(""),
 		Target:    p.filter("target_"),
+		Since:     p.commit("since"),
 		Page: indexer.Page{
 			Start: p.whole("start", 0, 0, indexer.MaxStart),
 			Count: p.whole("count", 0, 1, indexer.MaxCount),

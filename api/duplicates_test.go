@@ -19,13 +19,14 @@ func TestDuplicates(t *testing.T) {
 		Domain: "a/b", Ref: indexer.Ref{Commit: "k7", Ancestors: []string{"k6"}}, Threshold: 0.1,
 		Set:    indexer.Filter{Types: []string{"T"}, IDs: []string{"x"}},
 		Target: indexer.Filter{Types: []string{"U", "V"}, IDs: []string{"y"}},
+		Since:  "k5",
 		Page:   indexer.Page{Start: 5, Count: 7}, Snippet: true,
 	}
 	wide := base
 	wide.Threshold = math.MaxFloat32
 	for target, want := range map[string]indexer.DuplicatesRequest{
 		least: base,
-		least + "&ancestor=k6&threshold=0.1&doc_type=T&doc_id=x&target_doc_type=U&target_doc_type[]=V&target_doc_id=y&start=5&count=7&snippet=true": all,
+		least + "&ancestor=k6&threshold=0.1&doc_type=T&doc_id=x&target_doc_type=U&target_doc_type[]=V&target_doc_id=y&since=k5&start=5&count=7&snippet=true": all,
 		least + "&threshold=1e300": wide,
 	} {
 		e.get(target).wantBody(t, "[]")
@@ -73,6 +74,7 @@ func TestDuplicatesRefusals(t *testing.T) {
 		least + "&threshold=0x1p-2":        "threshold",
 		least + "&threshold=":              "threshold",
 		least + "&threshold=1&threshold=1": "threshold",
+		least + "&since=%00":               "since",
 		least + "&count=0":                 "count",
 		least + "&count=1001":              "count",
 		least + "&start=-1":                "start",

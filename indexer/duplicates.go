@@ -36,19 +36,28 @@ func (ix *Indexer) Duplicates(ctx context.Context, req DuplicatesRequest) (Pairs
 			return Pairs{}, err
 		}
 	}
-	_, commit, lease, err := ix.serve(req.Domain, req.Ref)
+	d, commit, lease, err := ix.serve(req.Domain, req.Ref)
 	if err != nil {
 		return Pairs{}, err
 	}
 	defer lease.release()
 	s := lease.res.(*openSnapshot)
+	var since *openSnapshot
+	if req.Since != "" {
+		lease, err := ix.open(d, req.Since)
+		if err != nil {
+			return Pairs{}, fmt.Errorf("since: %w", err)
+		}
+		defer lease.release()
+		since = lease.res.(*openSnapshot)
+	}
 	select {
 	case ix.heavy <- struct{}{}:
 		defer func() { <-ix.heavy }()
 	case <-ctx.Done():
 		return Pairs{}, context.Cause(ctx)
 	}
-	pairs, err := ix.pairs(ctx, s, req)
+	pairs, err := ix.pairs(ctx, s, since, req)
 	if err != nil {
 		return Pairs{}, err
 	}
@@ -85,14 +94,15 @@ type member struct {
 	chunk int
 }
 
-func (ix *Indexer) pairs(ctx context.Context, s *openSnapshot, req DuplicatesRequest) ([]pair, error) {
+func (ix *Indexer) pairs(ctx context.Context, s, since *openSnapshot, req DuplicatesRequest) ([]pair, error) {
 	target := req.Target
 	if target.empty() {
 		target = req.Set
 	}
+	p := partners{ix: ix, s: s, since: since, target: target, within: s.filtered(target), threshold: req.Threshold}
 	var set []member
 	for e := range s.view.All() {
-		if !req.Set.admits(e) {
+		if !req.Set.admits(e) || since != nil && !since.changed(e) {
 			continue
 		}
 		for i := range e.Chunks {
@@ -102,7 +112,6 @@ func (ix *Indexer) pairs(ctx context.Context, s *openSnapshot, req DuplicatesReq
 			return nil, fmt.Errorf("%w: the set holds more than %d chunks; narrow it by doc_type or doc_id", ErrInvalid, MaxDuplicateChunks)
 		}
 	}
-	within := s.filtered(target)
 	found := make([]pair, len(set)) // distance < 0: none
 	group, ctx := errgroup.WithContext(ctx)
 	workers := max(ix.cfg.Workers, 1)
@@ -111,7 +120,7 @@ func (ix *Indexer) pairs(ctx context.Context, s *openSnapshot, req DuplicatesReq
 			v := make([]float32, s.view.Header().Dim)
 			for i := w; i < len(set); i += workers {
 				var err error
-				if found[i], err = ix.partner(ctx, s, set[i], target, within, v); err != nil {
+				if found[i], err = p.nearest(ctx, set[i], v); err != nil {
 					return err
 				}
 			}
@@ -124,55 +133,128 @@ func (ix *Indexer) pairs(ctx context.Context, s *openSnapshot, req DuplicatesReq
 	return reduce(found, req.Threshold), nil
 }
 
-// partner finds the chunk of another document nearest to m's; the pair's
-// distance is negative when there is none.
-func (ix *Indexer) partner(ctx context.Context, s *openSnapshot, m member, target Filter, within []uint32, v []float32) (pair, error) {
+// partners looks for partners of a set's chunks. It is used by many goroutines.
+type partners struct {
+	ix        *Indexer
+	s         *openSnapshot
+	since     *openSnapshot // nil: every pair counts
+	target    Filter
+	within    []uint32
+	threshold float32
+}
+
+// nearest finds the chunk of another document nearest to m's; the pair's
+// distance is negative when there is none. v is room for a vector.
+func (p *partners) nearest(ctx context.Context, m member, v []float32) (pair, error) {
 	slot := m.entry.Chunks[m.chunk].Slot
-	if err := s.vecs.Read(slot, v); err != nil {
+	if err := p.s.vecs.Read(slot, v); err != nil {
 		return pair{}, storeError(err)
 	}
-	// A document's own chunks must not hide others: look further as long as
-	// only they are found.
+	// A document's own chunks, and pairs that were there before, must not
+	// hide others: look further as long as only they are found.
 	for k := 4 + len(m.entry.Chunks); ; k *= 2 {
-		hits, err := ix.slots(ctx, s, v, within, k, 0)
+		hits, err := p.ix.slots(ctx, p.s, v, p.within, k, 0)
 		if err != nil {
 			return pair{}, err
 		}
-		best, ok := bestPartner(s, m, target, hits)
-		if ok || len(hits) < k {
-			return best, nil
+		best, ok, err := p.best(m, hits)
+		if ok || err != nil || len(hits) < k || p.beyond(vector.Distance(hits[len(hits)-1].Dot)) {
+			return best, err
 		}
 	}
 }
 
-func bestPartner(s *openSnapshot, m member, target Filter, hits []hnsw.Hit) (pair, bool) {
+// beyond reports whether vectors at that distance, and all that are further,
+// can make no pair.
+func (p *partners) beyond(distance float32) bool { return distance > p.threshold+rounding }
+
+// rounding is more than what the distance of one vector to itself can be.
+const rounding = 1e-5
+
+func (p *partners) best(m member, hits []hnsw.Hit) (pair, bool, error) {
 	best := scored{distance: 2}
 	for _, h := range hits {
 		d := vector.Distance(h.Dot)
-		if best.entry != nil && d > best.distance {
+		if best.entry != nil && d > best.distance || p.beyond(d) {
 			break
 		}
-		for e, chunk := range s.view.Holders(h.Slot) {
-			if e.ID == m.entry.ID || !target.admits(e) {
+		for e, chunk := range p.s.view.Holders(h.Slot) {
+			if e.ID == m.entry.ID || !p.target.admits(e) {
 				continue
 			}
 			de := max(d, minDistance)
 			if e.TextHash == m.entry.TextHash {
 				de = 0
 			}
-			if best.entry == nil || de < best.distance || de == best.distance && e.ID < best.entry.ID {
-				best = scored{e, chunk, de}
+			if best.entry != nil && (de > best.distance || de == best.distance && e.ID > best.entry.ID) {
+				continue
 			}
+			if p.since != nil {
+				if old, err := p.since.paired(m.entry.ID, e.ID, p.threshold); err != nil {
+					return pair{}, false, err
+				} else if old {
+					continue
+				}
+			}
+			best = scored{e, chunk, de}
 		}
 	}
 	if best.entry == nil {
-		return pair{distance: -1}, false
+		return pair{distance: -1}, false, nil
 	}
-	p := pair{a: m.entry, chunkA: m.chunk, b: best.entry, chunkB: best.chunk, distance: best.distance}
-	if p.b.ID < p.a.ID {
-		p.a, p.b, p.chunkA, p.chunkB = p.b, p.a, p.chunkB, p.chunkA
+	q := pair{a: m.entry, chunkA: m.chunk, b: best.entry, chunkB: best.chunk, distance: best.distance}
+	if q.b.ID < q.a.ID {
+		q.a, q.b, q.chunkA, q.chunkB = q.b, q.a, q.chunkB, q.chunkA
 	}
-	return p, true
+	return q, true, nil
+}
+
+// changed reports whether the snapshot does not have the document of e, or has
+// it with another text.
+func (s *openSnapshot) changed(e *snapshot.Entry) bool {
+	old, ok := s.view.Lookup(e.ID)
+	return !ok || old.TextHash != e.TextHash
+}
+
+// paired reports whether the snapshot has both documents, within the threshold
+// of each other by their nearest chunks.
+func (s *openSnapshot) paired(a, b string, threshold float32) (bool, error) {
+	ea, okA := s.view.Lookup(a)
+	eb, okB := s.view.Lookup(b)
+	if !okA || !okB {
+		return false, nil
+	}
+	if ea.TextHash == eb.TextHash {
+		return true, nil
+	}
+	va, err := s.chunkVectors(ea)
+	if err != nil {
+		return false, err
+	}
+	vb, err := s.chunkVectors(eb)
+	if err != nil {
+		return false, err
+	}
+	for _, x := range va {
+		for _, y := range vb {
+			if max(vector.Distance(vector.Dot(x, y)), minDistance) <= threshold {
+				return true, nil
+			}
+		}
+	}
+	return false, nil
+}
+
+// chunkVectors reads the vectors of a document's chunks.
+func (s *openSnapshot) chunkVectors(e *snapshot.Entry) ([][]float32, error) {
+	vectors := make([][]float32, len(e.Chunks))
+	for i, c := range e.Chunks {
+		vectors[i] = make([]float32, s.vecs.Dim())
+		if err := s.vecs.Read(c.Slot, vectors[i]); err != nil {
+			return nil, storeError(err)
+		}
+	}
+	return vectors, nil
 }
 
 // reduce keeps the smallest distance of each pair of documents within the

@@ -133,7 +133,12 @@ type DuplicatesRequest struct {
 	Set       Filter
 	// Target, when it restricts anything, is where the partner of each
 	// document of Set is looked for; otherwise partners come from Set.
-	Target  Filter
+	Target Filter
+	// Since, when not empty, is an indexed commit: only pairs that came
+	// about since are listed, that is pairs of which at least one document
+	// is new or has another text there, and which were no pair within
+	// Threshold there.
+	Since   string
 	Page    Page // Count 0: all
 	Snippet bool
 }
