@@ -58,10 +58,16 @@ func (d *domain) add(info snapshot.Info) {
 	d.commits[info.Commit] = info
 	d.seq = max(d.seq, info.Seq)
 	d.slotEnd = max(d.slotEnd, info.SlotEnd)
+	d.advance(info)
+	d.totals = nil
+}
+
+// advance moves a branch's head to the commit if it is the newest. Called with
+// d.mu held.
+func (d *domain) advance(info snapshot.Info) {
 	if info.Branch != "" && info.Seq >= d.heads[info.Branch].Version {
 		d.heads[info.Branch] = Head{Branch: info.Branch, Commit: info.Commit, Version: info.Seq}
 	}
-	d.totals = nil
 }
 
 // nextSeq gives the next sequence number. Numbers of commits that were not

@@ -128,6 +128,9 @@ func (ix *Indexer) run(j *job) {
 	if !ix.tasks.begin(j, cancel) {
 		return // it was cancelled while it waited
 	}
+	if key := ix.tasks.callerKey(j); key != "" {
+		ctx = CallerKey(ctx, key)
+	}
 	start := time.Now()
 	err := ix.guard(func() error { return ix.pull(ctx, j) })
 	if err != nil && ix.stopCtx.Err() != nil {
@@ -169,9 +172,6 @@ func (ix *Indexer) guard(f func() error) (err error) {
 // pull makes the snapshot of the job's commit from the document source.
 func (ix *Indexer) pull(ctx context.Context, j *job) error {
 	t := ix.tasks.snapshot(j)
-	if j.key != "" {
-		ctx = CallerKey(ctx, j.key)
-	}
 	d := ix.enter(t.Domain)
 	defer ix.leave(d)
 	if info, ok := d.real(t.Commit); ok {
@@ -190,7 +190,7 @@ func (ix *Indexer) pull(ctx context.Context, j *job) error {
 	if err != nil {
 		return err
 	}
-	base, release, err := ix.takeBase(d, j, pull.Base)
+	base, release, err := ix.takeBase(d, j, func() (string, error) { return pull.Base, nil })
 	if err != nil {
 		return err
 	}
@@ -227,9 +227,13 @@ func (ix *Indexer) pullRequest(d *domain, commit, branch, previous string) PullR
 // takeBase leases the snapshot that the job will build on, as openBase does,
 // and notes it, so that a deletion sees every job that builds on what it
 // removes.
-func (ix *Indexer) takeBase(d *domain, j *job, commit string) (*openSnapshot, func(), error) {
+func (ix *Indexer) takeBase(d *domain, j *job, choose func() (string, error)) (*openSnapshot, func(), error) {
 	d.writing.Lock()
 	defer d.writing.Unlock()
+	commit, err := choose()
+	if err != nil {
+		return nil, nil, err
+	}
 	s, release, err := ix.openBase(d, commit)
 	if s != nil {
 		ix.tasks.setBase(j, s.real)

@@ -46,7 +46,10 @@ type Config struct {
 	// Parallel is the number of tasks (of different domains) that run at
 	// once; 0 means 4.
 	Parallel int
-	Logger   *slog.Logger // nil: nothing is logged
+	// BranchWait is how long a push waits for another one on its branch; 0
+	// means 30 seconds.
+	BranchWait time.Duration
+	Logger     *slog.Logger // nil: nothing is logged
 }
 
 // Graph holds the parameters of graphs and of when they are built.
@@ -137,6 +140,9 @@ func defaults(cfg *Config) {
 	set(&cfg.Graph.MaxDeltas, 64)
 	set(&cfg.Workers, runtime.GOMAXPROCS(0))
 	set(&cfg.Parallel, 4)
+	if cfg.BranchWait == 0 {
+		cfg.BranchWait = 30 * time.Second
+	}
 	if cfg.PagePoolBytes == 0 {
 		cfg.PagePoolBytes = 256 << 20
 	}
@@ -183,7 +189,7 @@ func (ix *Indexer) Close(ctx context.Context) error {
 
 // Readiness tells what the indexer can do at the moment.
 type Readiness struct {
-	Index  bool // a document source is configured and the store is open
+	Index  bool // the store is open
 	Search bool // the latest embedding call succeeded
 }
 
@@ -191,7 +197,7 @@ type Readiness struct {
 func (ix *Indexer) Ready() Readiness {
 	open := ix.stopCtx.Err() == nil
 	return Readiness{
-		Index:  open && ix.cfg.Source != nil,
+		Index:  open,
 		Search: open && ix.embedderOK.Load(),
 	}
 }

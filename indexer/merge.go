@@ -9,11 +9,14 @@ import (
 	"github.com/vectorlink/vectorlink/hnsw"
 )
 
-// mergeRequest asks for a commit's file to be rewritten as a checkpoint.
+// mergeRequest names a commit whose file may have to be rewritten as a
+// checkpoint.
 type mergeRequest struct{ domain, commit string }
 
 // considerMerge asks for a merge of a commit just written, if what stands
-// between it and its checkpoint has grown too long. Nobody waits for it.
+// between it and its checkpoint has grown too long, and for its full text, if
+// that is so large that the first search should not wait for it. Nobody waits
+// for either.
 func (ix *Indexer) considerMerge(d *domain, commit string) {
 	lease, err := ix.open(d, commit)
 	if err != nil {
@@ -21,7 +24,8 @@ func (ix *Indexer) considerMerge(d *domain, commit string) {
 		return
 	}
 	defer lease.release()
-	if !ix.wantsMerge(lease.res.(*openSnapshot)) {
+	s := lease.res.(*openSnapshot)
+	if !ix.wantsMerge(s) && !largeText(s) {
 		return
 	}
 	select {
@@ -45,6 +49,11 @@ func (ix *Indexer) wantsMerge(s *openSnapshot) bool {
 	return len(s.scanned) > max(ix.cfg.Graph.MinVectors, held/50) || dead > held/8
 }
 
+// largeText reports whether the commit's own file lists many documents.
+func largeText(s *openSnapshot) bool {
+	return len(s.files[0].res.(*openFile).file.Entries()) >= 1000
+}
+
 // mergeLoop runs the merges one after another, beside everything else.
 func (ix *Indexer) mergeLoop() {
 	for {
@@ -52,6 +61,9 @@ func (ix *Indexer) mergeLoop() {
 		case req := <-ix.merges:
 			start := time.Now()
 			err := ix.guard(func() error { return ix.merge(ix.stopCtx, req) })
+			if err == nil {
+				err = ix.guard(func() error { return ix.prepareText(req) })
+			}
 			switch {
 			case ix.stopCtx.Err() != nil:
 				return
@@ -71,10 +83,13 @@ func (ix *Indexer) mergeLoop() {
 // the file they hold.
 func (ix *Indexer) merge(ctx context.Context, req mergeRequest) error {
 	d, err := ix.domain(req.domain)
-	if err != nil {
-		return err
+	if errors.Is(err, ErrNotFound) {
+		return nil // deleted
 	}
 	lease, err := ix.open(d, req.commit)
+	if errors.Is(err, ErrNotFound) {
+		return nil
+	}
 	if err != nil {
 		return err
 	}
@@ -99,17 +114,36 @@ func (ix *Indexer) merge(ctx context.Context, req mergeRequest) error {
 	defer d.writing.Unlock()
 	old, ok := d.real(req.commit)
 	if !ok || old.Seq != s.view.Header().Seq {
-		return errors.New("the commit is gone")
+		return nil // deleted meanwhile
 	}
 	h, size, err := s.view.WriteCheckpoint(ix.cfg.FS, graph)
 	if err != nil {
 		return storeError(err)
 	}
 	d.add(fileInfo(h, size))
-	// The file first: a snapshot loaded in between would take the old one.
-	ix.pool.remove(fileKey(old.Name))
-	ix.pool.remove(snapshotKey(d.name, old.Commit))
+	ix.forgetFile(d, old)
 	return nil
+}
+
+// prepareText makes the full text of a large commit file, so that the first
+// search by words does not wait for it.
+func (ix *Indexer) prepareText(req mergeRequest) error {
+	d, err := ix.domain(req.domain)
+	if err != nil {
+		return nil // deleted
+	}
+	lease, err := ix.open(d, req.commit)
+	if errors.Is(err, ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer lease.release()
+	if s := lease.res.(*openSnapshot); largeText(s) {
+		_, err = ix.text(s)
+	}
+	return err
 }
 
 // slotHash decides a node's level and its place in the order of insertion. A

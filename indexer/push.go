@@ -1,10 +1,482 @@
 package indexer
 
-import "errors"
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/vectorlink/vectorlink/snapshot"
+)
+
+const (
+	// linger is how long a push waits for a batch to fill: operations may
+	// come slowly, and whoever sends them may wait to see that they arrive.
+	linger = 200 * time.Millisecond
+	// maxSkipped bounds the failed operations of one push, which are kept in
+	// memory and listed one by one.
+	maxSkipped = 100_000
+)
 
 // errCutPush is why a push fails that the end of the process cut short: its
 // operations are gone.
-var errCutPush = errors.New("the server was stopped before the push was complete: push the commit again")
+var errCutPush = fmt.Errorf("%w: the server was stopped before the push was complete; push the commit again", ErrClosed)
+
+// errPushOver answers operations that come after the end.
+var errPushOver = fmt.Errorf("%w: the push has ended", ErrInvalid)
+
+// PushRequest announces the operations that make a commit.
+type PushRequest struct {
+	Domain string // org/db
+	Commit string // the commit that they make
+	Branch string // whose head moves to Commit; empty: main
+	// Parent is the commit that they were computed from; may be empty. The
+	// push builds on it if it is indexed, else on the branch's head.
+	Parent string
+	// CallerKey: see IndexRequest.
+	CallerKey string
+}
+
+// Push makes a commit of operations that are handed to it one by one. Their
+// texts are kept on disk and embedded while others come. Nothing of it is to be
+// seen before it is complete, and nothing stays of one that fails.
+//
+// Apply, Finish and Abort are for one goroutine at a time, the other methods
+// for any. Every push must be ended by Finish or Abort.
+type Push struct {
+	ix      *Indexer
+	d       *domain
+	j       *job
+	branch  string
+	base    string // as named by the request or the branch
+	release func()
+	start   time.Time
+	vecsErr error // the vectors cannot be used
+
+	ctx      context.Context
+	cancel   context.CancelCauseFunc
+	arrived  chan struct{} // operations have come, or their end
+	advanced chan struct{}
+	done     chan struct{}
+	err      error // set before done is closed
+
+	mu       sync.Mutex // guards below
+	b        *builder   // its operations side; the run embeds outside of mu
+	embedded int        // pieces
+	ended    bool       // no more operations
+	seen     int
+	placed   int
+	indexed  int
+}
+
+// PushProgress counts what a push has done so far. Its numbers never fall.
+type PushProgress struct {
+	Indexed int // documents that have their vectors
+	Seen    int // operations
+	Skipped int // documents that cannot be indexed, and failed operations
+}
+
+// StartPush reserves the commit and takes hold of what it builds on. It is
+// ErrConflict where the commit is indexed, as itself or as another's name, or
+// in the making; ErrNotFound where the branch is new, not main, and Parent not
+// indexed; and ErrBusy where another push is still at work on the branch after
+// Config.BranchWait.
+func (ix *Indexer) StartPush(ctx context.Context, req PushRequest) (*Push, error) {
+	if err := ix.checkPush(&req); err != nil {
+		return nil, err
+	}
+	if d, err := ix.domain(req.Domain); err == nil {
+		if err := d.checkFree(req.Commit); err != nil {
+			return nil, err
+		}
+	}
+	j, fresh, err := ix.tasks.add(&job{
+		task: Task{Domain: req.Domain, Commit: req.Commit, Branch: req.Branch, State: TaskPending},
+		push: true,
+	})
+	if err != nil {
+		return nil, err
+	}
+	if !fresh {
+		return nil, fmt.Errorf("%w: target_commit %s of %s is being indexed", ErrConflict, req.Commit, req.Domain)
+	}
+	p := &Push{
+		ix: ix, d: ix.enter(req.Domain), j: j, branch: req.Branch, start: time.Now(),
+		arrived: make(chan struct{}, 1), advanced: make(chan struct{}, 1), done: make(chan struct{}),
+	}
+	p.ctx, p.cancel = context.WithCancelCause(ix.stopCtx)
+	if req.CallerKey != "" {
+		p.ctx = CallerKey(p.ctx, req.CallerKey)
+	}
+	if err := p.open(ctx, req); err != nil {
+		p.cancel(err)
+		ix.tasks.discard(j)
+		ix.leave(p.d)
+		if errors.Is(err, errDomainDeleted) || errors.Is(err, errBranchDeleted) {
+			err = fmt.Errorf("%w: %v", ErrBusy, err) // it has not begun: try again
+		}
+		return nil, err
+	}
+	return p, nil
+}
+
+func (ix *Indexer) checkPush(req *PushRequest) error {
+	if ix.stopCtx.Err() != nil {
+		return ErrClosed
+	}
+	if req.Branch == "" {
+		req.Branch = MainBranch
+	}
+	for _, r := range []struct{ name, value string }{{"target_commit", req.Commit}, {"branch", req.Branch}} {
+		if err := checkRef(r.name, r.value); err != nil {
+			return err
+		}
+	}
+	if req.Parent != "" {
+		return checkRef("parent_commit", req.Parent)
+	}
+	return nil
+}
+
+// checkFree refuses a commit that stands for something already.
+func (d *domain) checkFree(commit string) error {
+	if _, ok := d.commit(commit); ok {
+		return fmt.Errorf("%w: target_commit %s of %s is indexed already", ErrConflict, commit, d.name)
+	}
+	return nil
+}
+
+// open takes hold of the branch, the base and the vectors, and starts the run.
+func (p *Push) open(ctx context.Context, req PushRequest) (err error) {
+	ix, d := p.ix, p.d
+	if !ix.tasks.begin(p.j, p.cancel) {
+		return errDomainDeleted
+	}
+	// Again, now that nobody else can bind it.
+	if err := d.checkFree(req.Commit); err != nil {
+		return err
+	}
+	if err := p.lockBranch(ctx); err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			d.unlockBranch(p.branch)
+		}
+	}()
+	base, err := p.takeBase(req.Parent)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			p.release()
+		}
+	}()
+	// Vectors that cannot be used are the task's failure, not a refusal:
+	// clients take a conflict here for a commit that is done.
+	vecs, vecsErr := ix.ownVectors(d)
+	p.vecsErr = vecsErr
+	p.b, err = ix.newBuilder(d, p.j.task.ID, base, vecs, func(f func(*Task)) { ix.tasks.update(p.j, f) })
+	if err != nil {
+		return err
+	}
+	p.b.flowing, p.b.seen, p.b.same = true, nil, make(map[string]struct{})
+	ix.mu.RLock()
+	defer ix.mu.RUnlock()
+	if ix.stopCtx.Err() != nil {
+		p.b.close()
+		return ErrClosed
+	}
+	ix.wg.Go(p.run)
+	return nil
+}
+
+// lockBranch waits for another push on the branch to end.
+func (p *Push) lockBranch(ctx context.Context) error {
+	timer := time.NewTimer(p.ix.cfg.BranchWait)
+	defer timer.Stop()
+	for {
+		busy := p.d.tryBranch(p.branch)
+		if busy == nil {
+			return nil
+		}
+		select {
+		case <-busy:
+		case <-timer.C:
+			return fmt.Errorf("%w: another push to branch %s of %s is under way", ErrBusy, p.branch, p.d.name)
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-p.ctx.Done():
+			return context.Cause(p.ctx)
+		}
+	}
+}
+
+// tryBranch takes the branch, or returns what is closed when it may be free.
+func (d *domain) tryBranch(name string) chan struct{} {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if busy := d.pushing[name]; busy != nil {
+		return busy
+	}
+	d.pushing[name] = make(chan struct{})
+	return nil
+}
+
+func (d *domain) unlockBranch(name string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	close(d.pushing[name])
+	delete(d.pushing, name)
+}
+
+// takeBase chooses and leases the snapshot to build on (wire contract §6.2).
+func (p *Push) takeBase(parent string) (*openSnapshot, error) {
+	s, release, err := p.ix.takeBase(p.d, p.j, func() (string, error) {
+		p.base = p.d.head(p.branch).Commit
+		if parent == "" {
+			return p.base, nil
+		}
+		if _, ok := p.d.real(parent); ok {
+			p.base = parent
+			return p.base, nil
+		}
+		if p.base == "" && p.branch != MainBranch {
+			return "", fmt.Errorf("%w: parent_commit %s of %s is not indexed, and branch %s has no commits to build on", ErrNotFound, parent, p.d.name, p.branch)
+		}
+		p.ix.log.Warn("the parent of a pushed commit is not indexed; building on the branch's head",
+			"domain", p.d.name, "commit", p.j.task.Commit, "parent", parent, "base", p.base)
+		return p.base, nil
+	})
+	p.release = release
+	return s, err
+}
+
+// Apply hands one operation over. It does not wait for the embedder. After an
+// error, which is why the push has failed, there is nothing left but to Abort.
+func (p *Push) Apply(op Op) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if err := context.Cause(p.ctx); err != nil {
+		return err
+	}
+	if p.ended {
+		return errPushOver
+	}
+	p.seen++
+	var err error
+	if op.Kind == Failed && p.ix.tasks.skipped(p.j) >= maxSkipped {
+		err = fmt.Errorf("%w: more than %d operations failed", ErrInvalid, maxSkipped)
+	} else {
+		err = p.b.apply(p.ctx, op)
+	}
+	if err != nil {
+		p.cancel(err)
+		return err
+	}
+	notify(p.arrived)
+	return nil
+}
+
+func notify(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default: // a notice is waiting to be seen
+	}
+}
+
+// Finish says that all operations have come. The push goes on by itself: see
+// Done.
+func (p *Push) Finish() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.ended = true
+	notify(p.arrived)
+}
+
+// Abort ends a push that was not finished, for the reason given, and returns
+// when the commit may be pushed again. After Finish it does nothing.
+func (p *Push) Abort(reason error) {
+	p.mu.Lock()
+	over := p.ended
+	p.mu.Unlock()
+	if !over {
+		p.cancel(reason)
+		<-p.done
+	}
+}
+
+// Done is closed when the push has ended, in whatever way.
+func (p *Push) Done() <-chan struct{} { return p.done }
+
+// Err returns why the push failed, once Done is closed; nil if it did not.
+func (p *Push) Err() error { return p.err }
+
+// Advanced receives when there is new progress.
+func (p *Push) Advanced() <-chan struct{} { return p.advanced }
+
+// Base returns the commit that the push builds on, under the name by which it
+// was found; "" for none.
+func (p *Push) Base() string { return p.base }
+
+// Task returns the state of the push's task.
+func (p *Push) Task() Task { return p.ix.tasks.snapshot(p.j) }
+
+// Progress returns the counts so far.
+func (p *Push) Progress() PushProgress {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return PushProgress{Indexed: p.indexed, Seen: p.seen, Skipped: p.ix.tasks.skipped(p.j)}
+}
+
+// run embeds what comes, writes the commit at the end, and lets go of
+// everything whatever happens.
+func (p *Push) run() {
+	ix := p.ix
+	defer ix.leave(p.d)
+	err := ix.guard(p.work)
+	if err != nil && errors.Is(err, ErrClosed) {
+		err = errCutPush
+	}
+	p.mu.Lock()
+	p.ended = true
+	p.cancel(errPushOver)
+	p.b.close()
+	p.mu.Unlock()
+	p.release()
+	ix.endTask(p.j, err)
+	p.d.unlockBranch(p.branch)
+	p.err = err
+	close(p.done)
+	ix.logTask(p.j, err, time.Since(p.start))
+	if err == nil {
+		ix.considerMerge(p.d, p.j.task.Commit)
+	}
+}
+
+func (p *Push) work() error {
+	if p.vecsErr != nil {
+		return p.vecsErr
+	}
+	for {
+		batch, err := p.next(max(p.ix.cfg.Embedder.Batch(), 1))
+		if err != nil {
+			return err
+		}
+		if len(batch) == 0 {
+			return p.commit()
+		}
+		if err := p.embed(batch); err != nil {
+			return err
+		}
+	}
+}
+
+// next returns the next texts to embed: a full batch, or what there is when no
+// more has come for a while or will come. None are left when it is empty.
+func (p *Push) next(size int) ([]piece, error) {
+	var late <-chan time.Time // runs while some text waits
+	for least := size; ; {
+		if err := context.Cause(p.ctx); err != nil {
+			return nil, err
+		}
+		batch, waiting, ended := p.take(least, size)
+		if len(batch) > 0 || ended {
+			return batch, nil
+		}
+		if waiting && late == nil {
+			late = time.After(linger)
+		}
+		select {
+		case <-p.arrived:
+		case <-late:
+			least = 1
+		case <-p.ctx.Done():
+		}
+	}
+}
+
+// take takes a batch off the texts that wait, if there are enough or no more
+// will come. It settles the documents that have all their vectors.
+func (p *Push) take(least, most int) (batch []piece, waiting, ended bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.settle()
+	n := min(len(p.b.pieces), most)
+	if n < least && !p.ended {
+		return nil, n > 0, false
+	}
+	batch = slices.Clip(p.b.pieces[:n])
+	p.b.pieces = p.b.pieces[n:]
+	return batch, false, p.ended
+}
+
+// settle places the documents that have all their vectors.
+func (p *Push) settle() {
+	b := p.b
+	n := 0
+	for n < len(b.waiting) && b.waiting[n].needs <= p.embedded {
+		c := b.waiting[n]
+		b.place(c)
+		if b.changes[c.entry.ID] == c {
+			p.placed++
+		}
+		b.waiting[n] = nil
+		n++
+	}
+	b.waiting = b.waiting[n:]
+	if now := p.placed + len(b.same); now > p.indexed {
+		p.indexed = now
+		notify(p.advanced)
+	}
+}
+
+// embed gets a batch its vectors.
+func (p *Push) embed(batch []piece) error {
+	if p.b.vecs == nil {
+		dim, err := p.ix.cfg.Embedder.Dim(p.ctx)
+		if err != nil {
+			return err
+		}
+		vecs, err := p.ix.makeVectors(p.d, dim)
+		if err != nil {
+			return err
+		}
+		p.mu.Lock()
+		p.b.setVectors(vecs)
+		p.mu.Unlock()
+	}
+	missing, err := p.b.borrow(batch)
+	if err == nil {
+		err = p.b.embed(p.ctx, missing)
+	}
+	if err != nil {
+		return err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.embedded += len(batch)
+	p.settle()
+	if p.ended {
+		share := shareEmbed * float64(p.embedded) / float64(p.b.issued)
+		p.ix.tasks.update(p.j, func(t *Task) { t.Percentage = share })
+	}
+	return nil
+}
+
+// commit writes the commit: from then on it is there.
+func (p *Push) commit() error {
+	t := p.Task()
+	h := snapshot.Header{Domain: t.Domain, Commit: t.Commit, Branch: t.Branch}
+	if _, err := p.b.finish(p.ctx, h, false, p.Task); err != nil {
+		return err
+	}
+	p.ix.tasks.update(p.j, func(t *Task) { t.HeadMoved = true })
+	return nil
+}
 
 // endCutPush ends a push that was running when the process ended: as failed,
 // unless its commit had been written.

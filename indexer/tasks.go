@@ -157,6 +157,9 @@ func (r *taskRegistry) add(j *job) (*job, bool, error) {
 	if have := r.running[j.target()]; have != nil && t.State == TaskPending {
 		return have, false, nil
 	}
+	if _, bound := r.bound[j.target()]; bound && j.push {
+		return nil, false, nil
+	}
 	t.ID = taskPrefix + randomID()
 	t.Created = now()
 	if t.State != TaskPending {
@@ -175,10 +178,13 @@ func (r *taskRegistry) add(j *job) (*job, bool, error) {
 	return j, true, nil
 }
 
-// discard takes back a job just added.
+// discard takes back a job just added, unless it has been cancelled.
 func (r *taskRegistry) discard(j *job) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if j.task.State != TaskPending {
+		return
+	}
 	delete(r.running, j.target())
 	delete(r.tasks, j.task.ID)
 	r.remove([]string{j.task.ID})
@@ -191,6 +197,20 @@ func (r *taskRegistry) begin(j *job, cancel context.CancelCauseFunc) bool {
 	defer r.mu.Unlock()
 	j.cancel = cancel
 	return j.task.State == TaskPending
+}
+
+// callerKey returns the provider key that the job's caller brought.
+func (r *taskRegistry) callerKey(j *job) string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return j.key
+}
+
+// skipped returns the number of documents that the job has skipped.
+func (r *taskRegistry) skipped(j *job) int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(j.task.Skipped)
 }
 
 // setBase notes the commit whose file the job builds on.

@@ -386,14 +386,12 @@ func (v *View) WriteAlias(fsys vfs.FS, h Header) (Header, int64, error) {
 	}, nil, nil, nil)
 }
 
-// WriteCheckpoint replaces the file of v's commit, a delta or a checkpoint, by
-// a checkpoint of the same contents with that graph (nil for none), as Write
-// does. v and other open views go on as they are.
+// WriteCheckpoint replaces the file of v's commit, of whatever kind, by a
+// checkpoint of the same contents with that graph (nil for none), as Write
+// does. The commit then stands on no other. v and other open views go on as
+// they are.
 func (v *View) WriteCheckpoint(fsys vfs.FS, graph []byte) (Header, int64, error) {
 	h := v.Header()
-	if h.Kind == Alias {
-		return h, 0, fmt.Errorf("snapshot: commit %q is an alias and has no checkpoint of its own", h.Commit)
-	}
 	h.Kind = Checkpoint
 	return Write(fsys, h, v.Texts(), nil, graph)
 }

@@ -52,7 +52,7 @@ var temporaries atomic.Uint64
 //
 // Committed files are immutable. Where the commit has a file that is sound, the
 // only write allowed is a checkpoint that keeps the history and the counts of
-// the delta or checkpoint it replaces; any other is refused with
+// the file it replaces; any other is refused with
 // [io/fs.ErrExist]. The caller sees to it that a commit is not written twice at
 // the same time.
 func Write(fsys vfs.FS, h Header, changed iter.Seq2[EntryText, error], removed []string, graph []byte) (Header, int64, error) {
@@ -150,7 +150,7 @@ func mayReplace(fsys vfs.FS, name string, h *Header) (exists bool, err error) {
 		return true, err
 	}
 	o := old.Header
-	if h.Kind == Checkpoint && o.Kind != Alias && o.Seq == h.Seq && o.Base == h.Base && o.Branch == h.Branch &&
+	if h.Kind == Checkpoint && o.Seq == h.Seq && o.Base == h.Base && o.Branch == h.Branch &&
 		o.Documents == h.Documents && o.Chunks == h.Chunks {
 		return true, nil
 	}

@@ -1,0 +1,210 @@
+package indexer
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+
+	"github.com/vectorlink/vectorlink/snapshot"
+)
+
+// The reasons of tasks that a deletion cuts short.
+var (
+	errDomainDeleted = fmt.Errorf("%w: the domain was deleted meanwhile", ErrConflict)
+	errBranchDeleted = fmt.Errorf("%w: the branch's index, or what the commit builds on, was deleted meanwhile", ErrConflict)
+)
+
+// DeleteDomain removes every commit of a domain and ends its running tasks. Its
+// vectors stay, so that what is indexed again costs nothing, unless purge is
+// set. What is not there is deleted already. It is durable when it returns;
+// after a crash before that, some of the newest commits may be gone.
+func (ix *Indexer) DeleteDomain(_ context.Context, domain string, purge bool) error {
+	if ix.stopCtx.Err() != nil {
+		return ErrClosed
+	}
+	d := ix.enter(domain)
+	defer ix.leave(d)
+	d.writing.Lock()
+	defer d.writing.Unlock()
+	infos := d.unbind(func(snapshot.Info) bool { return true })
+	// After the unbinding: a task that starts from here on finds nothing
+	// to build on, and those that began before end.
+	ix.cancelTasks(domain, func(*job) bool { return true }, errDomainDeleted)
+	if err := ix.removeCommits(d, infos); err != nil {
+		return err
+	}
+	if !purge {
+		return nil
+	}
+	return ix.removeVectors(d)
+}
+
+// DeleteBranchIndex removes the commits that were indexed on a branch, and ends
+// the running tasks that make such or build on one. Commits of other branches
+// that build on one get files of their own before. The branch has then no last
+// indexed commit. Durability is as for DeleteDomain.
+func (ix *Indexer) DeleteBranchIndex(_ context.Context, domain, branch string) error {
+	if ix.stopCtx.Err() != nil {
+		return ErrClosed
+	}
+	if err := checkRef("branch", branch); err != nil {
+		return err
+	}
+	d := ix.enter(domain)
+	defer ix.leave(d)
+	freed, err := ix.unbindBranch(d, branch)
+	for _, commit := range freed {
+		ix.considerMerge(d, commit)
+	}
+	return err
+}
+
+// unbindBranch does the work of DeleteBranchIndex under the domain's lock, and
+// returns the commits that got files of their own.
+func (ix *Indexer) unbindBranch(d *domain, branch string) (freed []string, err error) {
+	d.writing.Lock()
+	defer d.writing.Unlock()
+	owned := make(map[string]bool)
+	list := d.list()
+	for _, info := range list {
+		if info.Branch == branch {
+			owned[info.Commit] = true
+		}
+	}
+	for _, info := range list {
+		if !owned[info.Commit] && info.Kind != snapshot.Checkpoint && owned[info.Base] {
+			if err := ix.standAlone(d, info); err != nil {
+				return freed, err
+			}
+			freed = append(freed, info.Commit)
+		}
+	}
+	infos := d.unbind(func(info snapshot.Info) bool { return owned[info.Commit] })
+	ix.cancelTasks(d.name, func(j *job) bool { return j.task.Branch == branch || owned[j.base] }, errBranchDeleted)
+	return freed, ix.removeCommits(d, infos)
+}
+
+// standAlone rewrites the file of a delta or an alias as a checkpoint of the
+// same contents, so that it needs no other file.
+func (ix *Indexer) standAlone(d *domain, info snapshot.Info) error {
+	lease, err := ix.open(d, info.Commit)
+	if err != nil {
+		return err
+	}
+	defer lease.release()
+	h := info.Header
+	h.Kind = snapshot.Checkpoint
+	h, size, err := snapshot.Write(ix.cfg.FS, h, lease.res.(*openSnapshot).view.Texts(), nil, nil)
+	if err != nil {
+		return storeError(err)
+	}
+	d.add(fileInfo(h, size))
+	ix.forgetFile(d, info)
+	return nil
+}
+
+// cancelTasks ends running tasks of a domain.
+func (ix *Indexer) cancelTasks(domain string, match func(*job) bool, reason error) {
+	if err := ix.tasks.cancel(domain, match, reason); err != nil {
+		// They have ended all the same: after a restart they find nothing
+		// to resume, or make their commit anew.
+		ix.log.Error("states of cancelled tasks were not stored", "domain", domain, "err", err)
+	}
+}
+
+// unbind makes the matching commits unknown and returns them.
+func (d *domain) unbind(match func(snapshot.Info) bool) []snapshot.Info {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	var gone []snapshot.Info
+	clear(d.heads)
+	for commit, info := range d.commits {
+		if match(info) {
+			gone = append(gone, info)
+			delete(d.commits, commit)
+		} else {
+			d.advance(info)
+		}
+	}
+	d.totals = nil
+	return gone
+}
+
+// removeCommits removes the files of unbound commits, none before those that
+// stand on it. What could not be removed is bound again.
+func (ix *Indexer) removeCommits(d *domain, infos []snapshot.Info) (err error) {
+	left := make(map[string]snapshot.Info, len(infos))
+	standing := make(map[string]int) // on a commit, by its id
+	for _, info := range infos {
+		left[info.Commit] = info
+		if info.Kind != snapshot.Checkpoint {
+			standing[info.Base]++
+		}
+	}
+	defer func() {
+		for _, info := range left {
+			d.add(info)
+		}
+	}()
+	// A round at a time, because removals may reach the disk in any order
+	// until the directory is synced. There are as many as a chain has files.
+	for len(left) > 0 {
+		var round []snapshot.Info
+		for commit, info := range left {
+			if standing[commit] == 0 {
+				round = append(round, info)
+			}
+		}
+		if round == nil { // damaged: they stand on each other
+			for _, info := range left {
+				round = append(round, info)
+			}
+		}
+		slices.SortFunc(round, func(a, b snapshot.Info) int { return cmp.Compare(b.Seq, a.Seq) })
+		for _, info := range round {
+			if err := ix.cfg.FS.Remove(info.Name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return fmt.Errorf("delete commit %s of %s: %w", info.Commit, d.name, err)
+			}
+			ix.forgetFile(d, info)
+			delete(left, info.Commit)
+			if info.Kind != snapshot.Checkpoint {
+				standing[info.Base]--
+			}
+		}
+		if err := ix.cfg.FS.SyncDir(); err != nil {
+			return fmt.Errorf("delete commits of %s: %w", d.name, err)
+		}
+	}
+	return nil
+}
+
+// forgetFile takes a commit's file that was replaced or removed out of the
+// pool. The file goes first: a snapshot loaded in between would take the old
+// one.
+func (ix *Indexer) forgetFile(d *domain, info snapshot.Info) {
+	ix.pool.remove(fileKey(info.Name))
+	ix.pool.remove(snapshotKey(d.name, info.Commit))
+}
+
+// removeVectors removes the vectors of a domain without commits. Searches under
+// way go on reading them. Called with d.writing held.
+func (ix *Indexer) removeVectors(d *domain) error {
+	d.mu.Lock()
+	if d.vecs != nil {
+		d.retired = append(d.retired, d.vecs)
+		d.vecs, d.recovered = nil, false
+	}
+	d.slotEnd = 0
+	d.mu.Unlock()
+	err := ix.cfg.FS.Remove(d.vecsName())
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("delete the vectors of %s: %w", d.name, err)
+	}
+	if err := ix.cfg.FS.SyncDir(); err != nil {
+		return fmt.Errorf("delete the vectors of %s: %w", d.name, err)
+	}
+	return nil
+}
