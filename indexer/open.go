@@ -3,6 +3,7 @@ package indexer
 import (
 	"fmt"
 	"slices"
+	"sync"
 
 	"github.com/vectorlink/vectorlink/hnsw"
 	"github.com/vectorlink/vectorlink/snapshot"
@@ -26,7 +27,8 @@ func (f *openFile) size() int64 {
 
 func (f *openFile) close() { _ = f.file.Close() } // opened for reading: nothing to lose
 
-// openSnapshot is one commit ready to be searched. It is immutable.
+// openSnapshot is one commit ready to be searched. It is immutable, but for the
+// full text that is opened at need.
 type openSnapshot struct {
 	ix    *Indexer
 	d     *domain
@@ -37,7 +39,11 @@ type openSnapshot struct {
 	// scanned are the live slots that the graph does not hold: all of them
 	// where there is no graph. Ascending.
 	scanned []uint32
-	files   []*lease
+	files   []*lease // the commit's file first, its checkpoint last
+
+	textMu sync.Mutex // guards the two below, which come with the first use
+	text   *textView
+	texts  []*lease
 }
 
 func (s *openSnapshot) size() int64 { return s.view.Bytes() + int64(len(s.scanned))*4 }

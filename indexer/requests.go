@@ -95,6 +95,18 @@ type Skipped struct {
 	Message string `json:"message"`
 }
 
+// Mode says what a search goes by.
+type Mode string
+
+const (
+	// ModeVector goes by the nearness of vectors; it is the default here.
+	ModeVector Mode = "vector"
+	// ModeText goes by words (BM25); no embedding is needed.
+	ModeText Mode = "fts"
+	// ModeHybrid fuses both rankings.
+	ModeHybrid Mode = "hybrid"
+)
+
 // SearchRequest asks for the documents nearest to a text or a vector.
 type SearchRequest struct {
 	Domain string
@@ -106,6 +118,10 @@ type SearchRequest struct {
 	Vector []float32
 	Filter Filter
 	Page   Page
+	Mode   Mode
+	// RankByDistance has a hybrid search order by distance, not by the fused
+	// rank.
+	RankByDistance bool
 	// Ef is the breadth of the graph walk; 0 means the default.
 	Ef      int
 	Snippet bool

@@ -31,7 +31,27 @@ func (ix *Indexer) Search(ctx context.Context, req SearchRequest) (Hits, error) 
 	}
 	defer lease.release()
 	s := lease.res.(*openSnapshot)
-	q := query{filter: req.Filter, ef: req.Ef, page: req.Page, snippet: req.Snippet}
+	if s.view.Header().Fingerprint == "" {
+		return Hits{Commit: commit}, nil // nothing was embedded yet
+	}
+	q := query{filter: req.Filter, ef: req.Ef, page: req.Page, snippet: req.Snippet, byDistance: req.RankByDistance}
+	search := ix.rank
+	switch req.Mode {
+	case ModeVector, "":
+	case ModeText, ModeHybrid:
+		if req.Text == "" || req.Vector != nil {
+			return Hits{}, fmt.Errorf("%w: mode %s needs q, a text", ErrInvalid, req.Mode)
+		}
+		byText := ix.searchHybrid
+		if req.Mode == ModeText {
+			byText = ix.searchText
+		}
+		search = func(ctx context.Context, s *openSnapshot, q query) ([]Hit, error) {
+			return byText(ctx, s, req.Text, q)
+		}
+	default:
+		return Hits{}, fmt.Errorf("%w: mode %q is none of vector, fts, hybrid", ErrInvalid, req.Mode)
+	}
 	if req.Vector != nil {
 		v := slices.Clone(req.Vector)
 		if want := int(s.view.Header().Dim); len(v) != want {
@@ -41,7 +61,7 @@ func (ix *Indexer) Search(ctx context.Context, req SearchRequest) (Hits, error) 
 			return Hits{}, fmt.Errorf("%w: the query vector must be finite and not zero", ErrInvalid)
 		}
 		q.vectors = [][]float32{v}
-	} else {
+	} else if req.Mode != ModeText {
 		v, err := ix.embedQuery(ctx, d, s, req)
 		if err != nil {
 			return Hits{}, err
@@ -50,7 +70,7 @@ func (ix *Indexer) Search(ctx context.Context, req SearchRequest) (Hits, error) 
 		hash := snapshot.HashText(req.Text)
 		q.sameText = &hash
 	}
-	hits, err := ix.rank(ctx, s, q)
+	hits, err := search(ctx, s, q)
 	return Hits{Commit: commit, Hits: hits}, err
 }
 
@@ -143,6 +163,22 @@ type query struct {
 	ef       int
 	page     Page
 	snippet  bool
+	// byDistance has a hybrid search rank by distance instead of the fused
+	// score.
+	byDistance bool
+}
+
+// distance is that of an entry whose vector has the given product with the
+// query's.
+func (q *query) distance(e *snapshot.Entry, dot float32) float32 {
+	d := vector.Distance(dot)
+	if q.sameText == nil {
+		return d
+	}
+	if e.TextHash == *q.sameText {
+		return 0
+	}
+	return max(d, minDistance)
 }
 
 // scored is a document with its best chunk so far.
@@ -160,9 +196,15 @@ func (ix *Indexer) rank(ctx context.Context, s *openSnapshot, q query) ([]Hit, e
 	if err != nil {
 		return nil, err
 	}
-	ranked = ranked[min(q.page.Start, len(ranked)):min(need, len(ranked))]
+	return s.page(ranked, q)
+}
+
+// page cuts a ranking and makes hits of it.
+func (s *openSnapshot) page(ranked []scored, q query) ([]Hit, error) {
+	ranked = ranked[min(q.page.Start, len(ranked)):min(q.page.Start+q.page.Count, len(ranked))]
 	hits := make([]Hit, len(ranked))
 	for i, r := range ranked {
+		var err error
 		if hits[i], err = s.hit(r, q.snippet); err != nil {
 			return nil, err
 		}
@@ -223,13 +265,7 @@ func (ix *Indexer) nearest(ctx context.Context, s *openSnapshot, q query, need i
 					if e.ID == q.without || !q.filter.admits(e) {
 						continue
 					}
-					d := vector.Distance(h.Dot)
-					if q.sameText != nil {
-						d = max(d, minDistance)
-						if e.TextHash == *q.sameText {
-							d = 0
-						}
-					}
+					d := q.distance(e, h.Dot)
 					old, ok := best[e]
 					if !ok || d < old.distance || d == old.distance && chunk < old.chunk {
 						best[e] = scored{e, chunk, d}

@@ -303,6 +303,21 @@ func (f *File) Size() int64 { return f.size }
 // Bytes returns about how many bytes of memory the open file takes.
 func (f *File) Bytes() int64 { return f.memory }
 
+// Entries returns the entries that the file lists, ids ascending: all of a
+// checkpoint, those changed by a delta. The slice is shared.
+func (f *File) Entries() []Entry { return f.entries }
+
+// Removed returns the ids that a delta removes, ascending. The slice is shared.
+func (f *File) Removed() []string { return f.removed }
+
+// Text reads the text of one of the file's entries.
+func (f *File) Text(e *Entry) (string, error) {
+	if e.file != f {
+		return "", fmt.Errorf("snapshot: entry %q is not of %s", e.ID, f.name)
+	}
+	return f.text(e)
+}
+
 // Graph reads the graph section and checks it; nil if there is none. The
 // caller owns the bytes. A damaged graph harms nothing else: it can be built
 // again from the vectors.

@@ -1,0 +1,312 @@
+package indexer
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+	"sort"
+
+	"github.com/vectorlink/vectorlink/snapshot"
+	"github.com/vectorlink/vectorlink/textindex"
+)
+
+// openText is the full text of one commit file in the pool, shared by every
+// snapshot that stands on the file. A file's chunks are numbered entry by
+// entry, each entry's in their order.
+type openText struct {
+	segment *textindex.Segment
+	file    *lease   // an *openFile, for its entries
+	starts  []uint32 // number of the first chunk of each entry
+}
+
+func (t *openText) size() int64 { return t.segment.Bytes() + 4*int64(len(t.starts)) }
+
+func (t *openText) close() { t.file.release() }
+
+func (t *openText) entries() []snapshot.Entry { return t.file.res.(*openFile).file.Entries() }
+
+// owner returns the entry that a chunk belongs to, and its index there.
+func (t *openText) owner(chunk uint32) (*snapshot.Entry, int) {
+	i := sort.Search(len(t.starts), func(i int) bool { return t.starts[i] > chunk }) - 1
+	return &t.entries()[i], int(chunk - t.starts[i])
+}
+
+// textView is the full text of one snapshot.
+type textView struct {
+	index *textindex.Index
+	parts []*openText
+}
+
+func textKey(name string) string { return "text\x00" + name }
+
+// text returns the snapshot's full text, opened at its first use: searches by
+// vector do without it.
+func (ix *Indexer) text(s *openSnapshot) (*textView, error) {
+	s.textMu.Lock()
+	defer s.textMu.Unlock()
+	if s.text != nil {
+		return s.text, nil
+	}
+	v := &textView{}
+	var leases []*lease
+	fail := func(err error) (*textView, error) {
+		for _, l := range leases {
+			l.release()
+		}
+		return nil, err
+	}
+	// s.files is the chain from the commit down to its checkpoint.
+	for _, file := range slices.Backward(s.files) {
+		l, err := ix.leaseText(file)
+		if err != nil {
+			return fail(err)
+		}
+		leases = append(leases, l)
+		v.parts = append(v.parts, l.res.(*openText))
+	}
+	parts := make([]textindex.Part, len(v.parts))
+	for i, t := range v.parts {
+		parts[i] = textindex.Part{Segment: t.segment, Dead: t.dead(v.parts[i+1:])}
+	}
+	var err error
+	if v.index, err = textindex.NewIndex(parts...); err != nil {
+		return fail(err)
+	}
+	s.text, s.texts = v, leases
+	return v, nil
+}
+
+// dead returns the chunks of t whose entries the files above change or remove.
+func (t *openText) dead(above []*openText) *textindex.Bitmap {
+	var dead textindex.Bitmap
+	entries := t.entries()
+	drop := func(id string) {
+		i := sort.Search(len(entries), func(i int) bool { return entries[i].ID >= id })
+		if i < len(entries) && entries[i].ID == id {
+			dead.AddRange(uint64(t.starts[i]), uint64(t.starts[i])+uint64(len(entries[i].Chunks)))
+		}
+	}
+	for _, a := range above {
+		for i := range a.entries() {
+			drop(a.entries()[i].ID)
+		}
+		for _, id := range a.file.res.(*openFile).file.Removed() {
+			drop(id)
+		}
+	}
+	if dead.IsEmpty() {
+		return nil
+	}
+	return &dead
+}
+
+// leaseText leases the full text of a commit file: from its own file, or made
+// anew where that is missing, stale or damaged.
+func (ix *Indexer) leaseText(file *lease) (*lease, error) {
+	f := file.res.(*openFile).file
+	h := f.Header()
+	// The kind is in the key because a merge puts another file under the name.
+	return ix.pool.acquire(textKey(f.Name())+"\x00"+h.Kind.String(), func() (resource, error) {
+		id := textindex.Identity{
+			Domain: h.Domain, Commit: h.Commit, Seq: h.Seq,
+			Checkpoint: h.Kind == snapshot.Checkpoint, Analyzer: textindex.English,
+		}
+		seg, err := textindex.Open(ix.cfg.FS, id)
+		if err != nil {
+			if !errors.Is(err, fs.ErrNotExist) {
+				ix.log.Info("full text is made anew", "domain", h.Domain, "commit", h.Commit, "why", err)
+			}
+			if seg, err = ix.makeText(f, id); err != nil {
+				return nil, err
+			}
+		}
+		t := &openText{segment: seg, starts: make([]uint32, len(f.Entries()))}
+		n := uint32(0)
+		for i := range f.Entries() {
+			t.starts[i] = n
+			n += uint32(len(f.Entries()[i].Chunks))
+		}
+		if n != seg.Count() {
+			return nil, fmt.Errorf("full text of %s has %d chunks, the commit file %d", f.Name(), seg.Count(), n)
+		}
+		file.retain()
+		t.file = file
+		return t, nil
+	})
+}
+
+func (ix *Indexer) makeText(f *snapshot.File, id textindex.Identity) (*textindex.Segment, error) {
+	seg, err := textindex.Build(id, func(yield func(string, error) bool) {
+		for i := range f.Entries() {
+			e := &f.Entries()[i]
+			text, err := f.Text(e)
+			if err != nil {
+				yield("", storeError(err))
+				return
+			}
+			for _, c := range e.Chunks {
+				if !yield(text[c.Start:c.End], nil) {
+					return
+				}
+			}
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	if err := seg.Write(ix.cfg.FS); err != nil {
+		// It can be made again at any time.
+		ix.log.Warn("full text was not kept", "domain", id.Domain, "commit", id.Commit, "err", err)
+	}
+	return seg, nil
+}
+
+// chunkHit is a chunk found by its vector or its words.
+type chunkHit struct {
+	entry    *snapshot.Entry
+	chunk    int
+	distance float32
+}
+
+func compareChunks(a, b chunkHit) int {
+	return cmp.Or(cmp.Compare(a.distance, b.distance), cmp.Compare(a.entry.ID, b.entry.ID), cmp.Compare(a.chunk, b.chunk))
+}
+
+// textChunks returns the k chunks that the words of the query match best, or
+// all that match if there are fewer. The distance is 1/(1+BM25).
+func (ix *Indexer) textChunks(ctx context.Context, s *openSnapshot, text string, f Filter, k int) ([]chunkHit, error) {
+	v, err := ix.text(s)
+	if err != nil {
+		return nil, err
+	}
+	var admit func(part int, chunk uint32) bool
+	if !f.empty() {
+		admit = func(part int, chunk uint32) bool {
+			e, _ := v.parts[part].owner(chunk)
+			return f.admits(e)
+		}
+	}
+	hits, err := v.index.Search(ctx, text, k, admit)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]chunkHit, len(hits))
+	for i, h := range hits {
+		e, chunk := v.parts[h.Part].owner(h.Chunk)
+		out[i] = chunkHit{e, chunk, 1 / (1 + h.Score)}
+	}
+	slices.SortFunc(out, compareChunks)
+	return out[:min(k, len(out))], nil
+}
+
+// searchText ranks by words alone: documents by their best chunk.
+func (ix *Indexer) searchText(ctx context.Context, s *openSnapshot, text string, q query) ([]Hit, error) {
+	need := q.page.Start + q.page.Count
+	for k := need; ; k *= 2 {
+		chunks, err := ix.textChunks(ctx, s, text, q.filter, k)
+		if err != nil {
+			return nil, err
+		}
+		// In order, so a document's first chunk is its best.
+		var ranked []scored
+		seen := make(map[*snapshot.Entry]struct{}, len(chunks))
+		for _, c := range chunks {
+			if _, ok := seen[c.entry]; !ok {
+				seen[c.entry] = struct{}{}
+				ranked = append(ranked, scored(c))
+			}
+		}
+		if len(ranked) >= need || len(chunks) < k {
+			return s.page(ranked, q)
+		}
+	}
+}
+
+// Hybrid search fuses two lists of chunks by reciprocal rank (Cormack, Clarke
+// and Büttcher 2009): a chunk scores the sum over the lists of 1/(fusionK +
+// rank), rank from 1.
+const (
+	fusionK     = 60
+	fusionDepth = 1000 // least length of the lists
+)
+
+// searchHybrid fuses what the query's vector and its words find. A document's
+// score is its best chunk's; its distance that chunk's by vector, or by words
+// if the vector did not find it.
+func (ix *Indexer) searchHybrid(ctx context.Context, s *openSnapshot, text string, q query) ([]Hit, error) {
+	depth := max(fusionDepth, 3*(q.page.Start+q.page.Count))
+	byWords, err := ix.textChunks(ctx, s, text, q.filter, depth)
+	if err != nil {
+		return nil, err
+	}
+	byVector, err := ix.vectorChunks(ctx, s, q, depth)
+	if err != nil {
+		return nil, err
+	}
+	type key struct {
+		entry *snapshot.Entry
+		chunk int
+	}
+	type fused struct {
+		scored
+		score float64
+	}
+	chunks := make(map[key]fused, len(byVector)+len(byWords))
+	for _, list := range [][]chunkHit{byVector, byWords} {
+		for i, c := range list {
+			k := key{c.entry, c.chunk}
+			f, ok := chunks[k]
+			if !ok {
+				f.scored = scored(c)
+			}
+			f.score += 1 / float64(fusionK+i+1)
+			chunks[k] = f
+		}
+	}
+	best := make(map[*snapshot.Entry]fused, len(chunks))
+	order := func(a, b fused) int {
+		if q.byDistance {
+			return cmp.Or(cmp.Compare(a.distance, b.distance), cmp.Compare(b.score, a.score))
+		}
+		return cmp.Or(cmp.Compare(b.score, a.score), cmp.Compare(a.distance, b.distance))
+	}
+	for _, f := range chunks {
+		old, ok := best[f.entry]
+		if !ok || cmp.Or(order(f, old), cmp.Compare(f.chunk, old.chunk)) < 0 {
+			best[f.entry] = f
+		}
+	}
+	ranked := make([]fused, 0, len(best))
+	for _, f := range best {
+		ranked = append(ranked, f)
+	}
+	slices.SortFunc(ranked, func(a, b fused) int {
+		return cmp.Or(order(a, b), cmp.Compare(a.entry.ID, b.entry.ID))
+	})
+	out := make([]scored, len(ranked))
+	for i, f := range ranked {
+		out[i] = f.scored
+	}
+	return s.page(out, q)
+}
+
+// vectorChunks returns the k chunks nearest to the query's vector.
+func (ix *Indexer) vectorChunks(ctx context.Context, s *openSnapshot, q query, k int) ([]chunkHit, error) {
+	hits, err := ix.slots(ctx, s, q.vectors[0], s.filtered(q.filter), k, q.ef)
+	if err != nil {
+		return nil, err
+	}
+	var out []chunkHit
+	for _, h := range hits {
+		for e, chunk := range s.view.Holders(h.Slot) {
+			if q.filter.admits(e) {
+				out = append(out, chunkHit{e, chunk, q.distance(e, h.Dot)})
+			}
+		}
+	}
+	slices.SortFunc(out, compareChunks)
+	return out[:min(k, len(out))], nil
+}

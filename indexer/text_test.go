@@ -1,0 +1,157 @@
+package indexer_test
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/vectorlink/vectorlink/indexer"
+	"github.com/vectorlink/vectorlink/indexer/indexertest"
+	"github.com/vectorlink/vectorlink/vfs/vfstest"
+)
+
+func (h *harness) searchMode(commit, text string, mode indexer.Mode, filter indexer.Filter, count int) []indexer.Hit {
+	h.t.Helper()
+	hits, err := h.Search(h.t.Context(), indexer.SearchRequest{
+		Domain: domain, Ref: indexer.Ref{Commit: commit}, Text: text, Mode: mode,
+		Filter: filter, Page: indexer.Page{Count: count}, Snippet: true,
+	})
+	if err != nil {
+		h.t.Fatalf("Search(%s, %q, %s): %v", commit, text, mode, err)
+	}
+	return hits.Hits
+}
+
+// bm25 ranks whole documents the plain way. Its words must be their own stems.
+func bm25(texts map[string]string, query string) []indexer.Hit {
+	total := 0
+	for _, t := range texts {
+		total += len(strings.Fields(t))
+	}
+	average := float64(total) / float64(len(texts))
+	score := make(map[string]float64)
+	terms := strings.Fields(query)
+	slices.Sort(terms)
+	for _, term := range slices.Compact(terms) {
+		n := 0
+		for _, t := range texts {
+			if slices.Contains(strings.Fields(t), term) {
+				n++
+			}
+		}
+		for id, t := range texts {
+			f := 0.0
+			words := strings.Fields(t)
+			for _, w := range words {
+				if w == term {
+					f++
+				}
+			}
+			if f > 0 {
+				idf := math.Log((float64(len(texts)-n)+0.5)/(float64(n)+0.5) + 1)
+				score[id] += idf * f * 2.2 / (f + 1.2*(0.25+0.75*float64(len(words))/average))
+			}
+		}
+	}
+	var hits []indexer.Hit
+	for id, s := range score {
+		hits = append(hits, indexer.Hit{ID: id, Distance: 1 / (1 + float32(s))})
+	}
+	slices.SortFunc(hits, func(a, b indexer.Hit) int {
+		return cmp.Or(cmp.Compare(a.Distance, b.Distance), strings.Compare(a.ID, b.ID))
+	})
+	return hits
+}
+
+// TestFullTextOfRandomHistories holds the scores at every commit against BM25
+// over that commit's documents alone, whatever came before or after it.
+func TestFullTextOfRandomHistories(t *testing.T) {
+	seed := uint64(time.Now().UnixNano())
+	for n := range max(histories()/5, 5) {
+		t.Run(fmt.Sprintf("seed=%d", seed+uint64(n)), func(t *testing.T) {
+			rng := rand.New(rand.NewPCG(seed+uint64(n), 2))
+			src, emb := indexertest.NewSource(), &indexertest.Embedder{}
+			commits, branches := randomHistory(rng, src)
+			files := vfstest.NewMem()
+			config := func(c *indexer.Config) {
+				c.Graph = indexer.Graph{MinVectors: 1 << 30, MaxDeltas: 3 + rng.IntN(10)}
+				c.SnapshotPoolBytes = int64(1 + rng.IntN(100_000))
+			}
+			h := open(t, files, src, emb, config)
+			for i, c := range commits {
+				h.mustIndex(c, branches[i])
+				if rng.IntN(3) == 0 {
+					h.searchMode(commits[rng.IntN(i+1)], "red", indexer.ModeText, indexer.Filter{}, 1)
+				}
+				if rng.IntN(5) == 0 {
+					h.close()
+					h = open(t, files, src, emb, config)
+				}
+			}
+			emb.Fail = func([]string) error { return fmt.Errorf("%w: down", indexer.ErrProvider) }
+			for _, c := range commits {
+				for _, q := range []string{"red apple", "sea", "absent"} {
+					want := bm25(src.Documents(c), q)
+					got := h.searchMode(c, q, indexer.ModeText, indexer.Filter{}, 1000)
+					if len(got) != len(want) {
+						t.Fatalf("%s %q: %d hits, want %d", c, q, len(got), len(want))
+					}
+					for i, g := range got {
+						if g.ID != want[i].ID && g.Distance != want[i].Distance || math.Abs(float64(g.Distance-want[i].Distance)) > 1e-6 {
+							t.Fatalf("%s %q: hit %d is %s at %v, want %s at %v", c, q, i, g.ID, g.Distance, want[i].ID, want[i].Distance)
+						}
+					}
+					filtered := h.searchMode(c, q, indexer.ModeText, indexer.Filter{Types: []string{"B"}}, 1000)
+					b := slices.DeleteFunc(slices.Clone(got), func(x indexer.Hit) bool { return !strings.Contains(x.ID, "/B/") })
+					if !slices.Equal(filtered, b) {
+						t.Fatalf("%s %q: a filter changes more than what is let in: %v, want %v", c, q, filtered, b)
+					}
+				}
+			}
+		})
+	}
+}
+
+func TestHybrid(t *testing.T) {
+	src, emb := indexertest.NewSource(), &indexertest.Embedder{}
+	src.Commit("main", "c1", indexertest.Change{Put: docs(
+		"d/A/1", "red apple tree", "d/A/2", "green apple", "d/A/3", "blue whale", "d/A/4", "zyzzyva")})
+	h := open(t, vfstest.NewMem(), src, emb)
+	h.mustIndex("c1", "")
+	byVector := h.searchMode("c1", "red apple", indexer.ModeVector, indexer.Filter{}, 10)
+	byWords := h.searchMode("c1", "red apple", indexer.ModeText, indexer.Filter{}, 10)
+	got := h.searchMode("c1", "red apple", indexer.ModeHybrid, indexer.Filter{}, 10)
+	score := make(map[string]float64)
+	for _, list := range [][]indexer.Hit{byVector, byWords} {
+		for i, x := range list {
+			score[x.ID] += 1 / float64(61+i)
+		}
+	}
+	if len(got) != 4 {
+		t.Fatalf("%d hits, want all 4", len(got))
+	}
+	for i := 1; i < len(got); i++ {
+		if score[got[i-1].ID] < score[got[i].ID] {
+			t.Errorf("hit %d, %s, has a lower score than %s behind it", i-1, got[i-1].ID, got[i].ID)
+		}
+	}
+	for _, x := range got {
+		i := slices.IndexFunc(byVector, func(v indexer.Hit) bool { return v.ID == x.ID })
+		if x.Distance != byVector[i].Distance {
+			t.Errorf("%s at %v, by vector at %v", x.ID, x.Distance, byVector[i].Distance)
+		}
+	}
+	// Without a word that counts, hybrid is the ranking by vector.
+	if got, want := h.searchMode("c1", "the", indexer.ModeHybrid, indexer.Filter{}, 10), h.searchMode("c1", "the", indexer.ModeVector, indexer.Filter{}, 10); !slices.Equal(got, want) {
+		t.Errorf("only stop words: %v, want %v", got, want)
+	}
+	if _, err := h.Search(t.Context(), indexer.SearchRequest{Domain: domain, Ref: indexer.Ref{Commit: "c1"}, Text: "x", Mode: "fuzzy", Page: indexer.Page{Count: 1}}); !errors.Is(err, indexer.ErrInvalid) {
+		t.Errorf("unknown mode: %v", err)
+	}
+}
