@@ -135,6 +135,7 @@ func TestExitCodes(t *testing.T) {
 		{&failedTask{"429", "provider_failed"}, 4},
 		{&failedTask{"docdb: document database: no commit", "not_found"}, 1},
 		{as(errDamage, errors.New("x")), 5},
+		{as(errDuplicates, errors.New("x")), 6},
 	} {
 		if got := exitCode(c.err); got != c.want {
 			t.Errorf("%v: got %d, want %d", c.err, got, c.want)

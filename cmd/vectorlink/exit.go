@@ -5,15 +5,15 @@ import (
 	"fmt"
 )
 
-// The exit codes, which scripts rely on. 6 is kept for duplicates over a
-// threshold, which no command reports yet.
+// The exit codes, which scripts rely on.
 const (
-	exitDone     = 0
-	exitFailed   = 1
-	exitUsage    = 2
-	exitSkipped  = 3 // done, but documents were skipped (index --fail-on-skipped)
-	exitUpstream = 4 // a server, document database or embedding provider could not be reached
-	exitDamage   = 5 // verify found damage
+	exitDone       = 0
+	exitFailed     = 1
+	exitUsage      = 2
+	exitSkipped    = 3 // done, but documents were skipped (index --fail-on-skipped)
+	exitUpstream   = 4 // a server, document database or embedding provider could not be reached
+	exitDamage     = 5 // verify found damage
+	exitDuplicates = 6 // documents are nearer to each other than they may be (duplicates --fail-over)
 )
 
 // What decides the exit code of an error; every other error is exitFailed.
@@ -22,6 +22,8 @@ var (
 	errSkipped  = errors.New("documents were skipped")
 	errUpstream = errors.New("upstream")
 	errDamage   = errors.New("damage found")
+
+	errDuplicates = errors.New("duplicates")
 )
 
 // exitCode returns the exit code of a command that ended with err.
@@ -37,6 +39,8 @@ func exitCode(err error) int {
 		return exitUpstream
 	case errors.Is(err, errDamage):
 		return exitDamage
+	case errors.Is(err, errDuplicates):
+		return exitDuplicates
 	}
 	return exitFailed
 }

@@ -156,7 +156,7 @@ func (f *fakeIndexer) Duplicates(_ context.Context, req indexer.DuplicatesReques
 	}
 	pairs := indexer.Pairs{Commit: served(req.Ref)}
 	for i, d := range []float32{0, 0.0078125, 0.25} {
-		if d <= req.Threshold {
+		if d <= req.Threshold && (req.Since == "" || d > 0) { // the pair of one text is an old one
 			pairs.Pairs = append(pairs.Pairs, indexer.Pair{
 				A: indexer.PairMember{ID: fmt.Sprintf("terminusdb:///star-wars/Planet/%d", i)}, B: indexer.PairMember{ID: "terminusdb:///star-wars/Planet/99"}, Distance: d,
 			})

@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"strconv"
-	"strings"
 )
 
 // Where chooses what a search reads.
@@ -118,63 +116,6 @@ func (p *program) printHits(res found) error {
 		if h.Chunk.Snippet != "" {
 			fmt.Fprintf(p.stdout, "        %s\n", paint.dim(clip(h.Chunk.Snippet, snippetWidth)))
 		}
-	}
-	return nil
-}
-
-// duplicatesCmd lists pairs of near-equal documents.
-type duplicatesCmd struct {
-	ClientConfig
-	Where
-	Threshold float64  `default:"0" placeholder:"D" help:"Largest distance to list, from 0 (the same text, the default) to 1."`
-	Count     int      `placeholder:"N" help:"Most pairs to list, 1 to 1000 (default all)."`
-	Type      []string `placeholder:"CLASS" sep:"none" help:"Only documents of this class; may be given again."`
-}
-
-// group is a set of near-equal documents.
-type group struct {
-	Group []struct {
-		ID string `json:"id"`
-	} `json:"group"`
-	Distance float64 `json:"distance"`
-}
-
-// Run runs the command.
-func (c *duplicatesCmd) Run(ctx context.Context, p *program) error {
-	cl, err := p.connect(c.ClientConfig)
-	if err != nil {
-		return err
-	}
-	defer cl.close()
-	q := values("domain", c.Domain, "commit", c.Commit, "branch", c.Branch,
-		"threshold", strconv.FormatFloat(c.Threshold, 'g', -1, 64))
-	if c.Count != 0 {
-		q.Set("count", strconv.Itoa(c.Count))
-	}
-	q["doc_type"] = c.Type
-	res := struct {
-		Commit string  `json:"commit"`
-		Groups []group `json:"groups"`
-	}{Groups: []group{}}
-	a, err := cl.get(ctx, "/duplicates", q, &res.Groups)
-	if err != nil {
-		return err
-	}
-	res.Commit = a.commit()
-	if p.json {
-		return printJSON(p.stdout, res)
-	}
-	if len(res.Groups) == 0 {
-		fmt.Fprintf(p.stdout, "no duplicates within %g at commit %s\n", c.Threshold, plainText(res.Commit))
-		return nil
-	}
-	fmt.Fprintln(p.stdout, p.paint(p.stdout).dim(count(len(res.Groups), "pair")+" at commit "+plainText(res.Commit)))
-	for _, g := range res.Groups {
-		ids := make([]string, len(g.Group))
-		for i, m := range g.Group {
-			ids[i] = plainText(m.ID)
-		}
-		fmt.Fprintf(p.stdout, "%.4f  %s\n", g.Distance, strings.Join(ids, "  "))
 	}
 	return nil
 }

@@ -1,0 +1,142 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+)
+
+// duplicatesCmd lists pairs of near-equal documents.
+type duplicatesCmd struct {
+	ClientConfig
+	Report
+	Where
+	Threshold float64  `default:"0" placeholder:"D" help:"Largest distance to list, from 0 (the same text, the default) to 1."`
+	Since     string   `placeholder:"ID" help:"List only pairs that came about since this indexed commit."`
+	FailOver  *float64 `placeholder:"D" help:"List pairs up to this distance, and exit with 6 if there is one."`
+	Count     int      `placeholder:"N" help:"Most pairs to list, 1 to 1000 (default all)."`
+	Type      []string `placeholder:"CLASS" sep:"none" help:"Only documents of this class; may be given again."`
+}
+
+// group is a set of near-equal documents.
+type group struct {
+	Group []struct {
+		ID string `json:"id"`
+	} `json:"group"`
+	Distance float64 `json:"distance"`
+}
+
+// ids names the group's documents.
+func (g *group) ids() []string {
+	ids := make([]string, len(g.Group))
+	for i, m := range g.Group {
+		ids[i] = plainText(m.ID)
+	}
+	return ids
+}
+
+// duplicates is what the command prints.
+type duplicates struct {
+	Commit string  `json:"commit"`
+	Since  string  `json:"since,omitempty"`
+	Groups []group `json:"groups"`
+
+	threshold float64
+	title     func(string) string
+}
+
+// Run runs the command.
+func (c *duplicatesCmd) Run(ctx context.Context, p *program) error {
+	if err := c.choose(p); err != nil {
+		return err
+	}
+	cl, err := p.connect(c.ClientConfig)
+	if err != nil {
+		return err
+	}
+	defer cl.close()
+	threshold := c.Threshold
+	if c.FailOver != nil {
+		threshold = max(threshold, *c.FailOver)
+	}
+	q := values("domain", c.Domain, "commit", c.Commit, "branch", c.Branch, "since", c.Since,
+		"threshold", strconv.FormatFloat(threshold, 'g', -1, 64))
+	if c.Count != 0 {
+		q.Set("count", strconv.Itoa(c.Count))
+	}
+	q["doc_type"] = c.Type
+	res := duplicates{Since: c.Since, Groups: []group{}, threshold: threshold, title: p.paint(p.stdout).dim}
+	a, err := cl.get(ctx, "/duplicates", q, &res.Groups)
+	if err != nil {
+		return err
+	}
+	res.Commit = a.commit()
+	if err := c.print(p, &res); err != nil {
+		return err
+	}
+	if c.FailOver == nil {
+		return nil
+	}
+	over := 0
+	for _, g := range res.Groups {
+		// The server compares and answers in single precision.
+		if float32(g.Distance) <= float32(*c.FailOver) {
+			over++
+		}
+	}
+	if over == 0 {
+		return nil
+	}
+	return as(errDuplicates, fmt.Errorf("%s within %g%s", count(over, "pair"), *c.FailOver, res.period()))
+}
+
+func (d *duplicates) failed() bool { return false }
+
+// period says which pairs are listed.
+func (d *duplicates) period() string {
+	if d.Since == "" {
+		return ""
+	}
+	return " since " + plainText(d.Since)
+}
+
+func (d *duplicates) text(w io.Writer) {
+	if len(d.Groups) == 0 {
+		fmt.Fprintf(w, "no duplicates within %g%s at commit %s\n", d.threshold, d.period(), plainText(d.Commit))
+		return
+	}
+	fmt.Fprintln(w, d.title(count(len(d.Groups), "pair")+d.period()+" at commit "+plainText(d.Commit)))
+	for _, g := range d.Groups {
+		fmt.Fprintf(w, "%.4f  %s\n", g.Distance, strings.Join(g.ids(), "  "))
+	}
+}
+
+// maxShownPairs is how many pairs a Markdown summary lists.
+const maxShownPairs = 100
+
+func (d *duplicates) markdown(w io.Writer) {
+	since := ""
+	if d.Since != "" {
+		since = " since " + mdCode(d.Since)
+	}
+	if len(d.Groups) == 0 {
+		fmt.Fprintf(w, "### vectorlink: no duplicates within %g%s at %s\n\n", d.threshold, since, mdCode(d.Commit))
+		return
+	}
+	fmt.Fprintf(w, "### vectorlink: %s of near-duplicates%s at %s\n\n| distance | documents |\n| ---: | --- |\n",
+		count(len(d.Groups), "pair"), since, mdCode(d.Commit))
+	for i, g := range d.Groups {
+		if i == maxShownPairs {
+			fmt.Fprintf(w, "| | and %d more |\n", len(d.Groups)-i)
+			break
+		}
+		var ids []string
+		for _, id := range g.ids() {
+			ids = append(ids, strings.ReplaceAll(mdCode(id), "|", "\\|")) // a bar would end the cell
+		}
+		fmt.Fprintf(w, "| %.4f | %s |\n", g.Distance, strings.Join(ids, " "))
+	}
+	fmt.Fprintln(w)
+}
