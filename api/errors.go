@@ -13,7 +13,6 @@ import (
 var (
 	errMissing     = errors.New("missing parameter")
 	errParameter   = errors.New("bad parameter")
-	errMode        = errors.New("mode not in this version")
 	errHeader      = errors.New("bad header")
 	errSyntax      = errors.New("unreadable request")
 	errCredentials = errors.New("credentials")
@@ -38,7 +37,6 @@ var outcomes = []struct {
 }{
 	{errMissing, http.StatusBadRequest, "missing_parameter", ""},
 	{errParameter, http.StatusBadRequest, "bad_parameter", ""},
-	{errMode, http.StatusBadRequest, "unsupported_mode", ""},
 	{errHeader, http.StatusBadRequest, "bad_header", ""},
 	{errSyntax, http.StatusBadRequest, "bad_request", ""},
 	{errCredentials, http.StatusUnauthorized, "unauthorized", ""},

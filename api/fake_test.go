@@ -113,6 +113,7 @@ func (f *fake) Ready() indexer.Readiness { return f.able }
 
 // env is a running server over a fake.
 type env struct {
+	close func() // stops the server when its requests have ended; may come twice
 	*fake
 	t   *testing.T
 	url string
@@ -154,7 +155,7 @@ func newEnv(t *testing.T, change ...func(*api.Config)) *env {
 		c(&cfg)
 	}
 	srv := httptest.NewServer(api.New(cfg, e.fake))
-	e.url = srv.URL
+	e.url, e.close = srv.URL, srv.Close
 	t.Cleanup(func() {
 		srv.Close()
 		if strings.Contains(e.log.String(), canary) {

@@ -69,7 +69,7 @@ func (s *server) search(w http.ResponseWriter, r *http.Request) error {
 	if raw == "" {
 		req.Text = p.required("q")
 	}
-	p.mode()
+	req.Mode, req.RankByDistance = p.mode(rawForm(r))
 	req.Page = p.page()
 	req.Filter = p.filter("")
 	req.Ef = p.ef()
@@ -80,7 +80,7 @@ func (s *server) search(w http.ResponseWriter, r *http.Request) error {
 // searchParams returns the parameters of a search, and the query text of one
 // whose body is that text: anything that does not say it is JSON.
 func searchParams(r *http.Request) (p *params, raw string, err error) {
-	if r.Method != http.MethodPost || isJSON(mediaType(r)) {
+	if !rawForm(r) {
 		p, err = jsonParams(r)
 		return p, "", err
 	}
@@ -91,16 +91,32 @@ func searchParams(r *http.Request) (p *params, raw string, err error) {
 	return p, string(body), err
 }
 
-// mode checks the mode of a search.
-func (p *params) mode() {
-	mode, ok := p.lookup("mode")
-	switch {
-	case !ok, mode == "vector":
-	case mode == "fts", mode == "hybrid":
-		p.fail(errMode, "mode %s is not available: this version has no full text search, only mode vector", mode)
-	default:
-		p.fail(errParameter, "mode must be vector")
+// rawForm reports whether a search is one whose body is the query text.
+func rawForm(r *http.Request) bool {
+	return r.Method == http.MethodPost && !isJSON(mediaType(r))
+}
+
+// mode returns what a search goes by, and how a hybrid one ranks. A query given
+// as a raw body goes by vector unless it says otherwise, as it always did; any
+// other is hybrid (wire contract §9, §4).
+func (p *params) mode(raw bool) (mode indexer.Mode, byDistance bool) {
+	mode = indexer.ModeHybrid
+	if raw {
+		mode = indexer.ModeVector
 	}
+	if given, ok := p.lookup("mode"); ok {
+		mode = indexer.Mode(given)
+		switch mode {
+		case indexer.ModeVector, indexer.ModeText, indexer.ModeHybrid:
+		default:
+			p.fail(errParameter, "mode must be vector, fts or hybrid")
+		}
+	}
+	rank, ok := p.lookup("rank")
+	if ok && rank != "rrf" && rank != "distance" {
+		p.fail(errParameter, "rank must be rrf or distance")
+	}
+	return mode, rank == "distance"
 }
 
 // similar answers GET and POST /similar: neighbours of a document of the
@@ -134,7 +150,7 @@ func (s *server) similar(w http.ResponseWriter, r *http.Request) error {
 	if req.ID == "" {
 		return s.find(w, r, p, indexer.SearchRequest{
 			Domain: req.Domain, Ref: req.Ref,
-			Text: text, Role: indexer.RoleDocument, Vector: vector,
+			Text: text, Mode: indexer.ModeVector, Role: indexer.RoleDocument, Vector: vector,
 			Filter: req.Filter, Page: req.Page, Ef: req.Ef, Snippet: req.Snippet,
 			CallerKey: callerKey(r.Header),
 		})

@@ -21,12 +21,16 @@ func query(change ...func(*indexer.SearchRequest)) indexer.SearchRequest {
 		Text:   "squid",
 		Role:   indexer.RoleQuery,
 		Page:   indexer.Page{Start: 0, Count: 10},
+		Mode:   indexer.ModeHybrid,
 	}
 	for _, c := range change {
 		c(&r)
 	}
 	return r
 }
+
+// byVector is the mode of a query given as a raw body.
+func byVector(r *indexer.SearchRequest) { r.Mode = indexer.ModeVector }
 
 // wantAsked compares the last request, taking an empty list for a missing one.
 func wantAsked(t *testing.T, got any, want any) {
@@ -72,7 +76,10 @@ func TestSearchRequests(t *testing.T) {
 	}{
 		{"least", get(least), query()},
 		{"slash", get("/search/?domain=a%2Fb&commit=k7&q=squid"), query()},
-		{"mode", get(least + "&mode=vector"), query()},
+		{"mode", get(least + "&mode=vector"), query(byVector)},
+		{"words", get(least + "&mode=fts"), query(func(r *indexer.SearchRequest) { r.Mode = indexer.ModeText })},
+		{"rank", get(least + "&mode=hybrid&rank=distance"), query(func(r *indexer.SearchRequest) { r.RankByDistance = true })},
+		{"fused rank", get(least + "&rank=rrf"), query()},
 		{"unknown parameters", get(least + "&x=1&x=2&COMMIT=k9&commit[]=k9"), query()},
 		{"page", get(least + "&start=1000000&count=1000"), query(func(r *indexer.SearchRequest) { r.Page = indexer.Page{Start: 1000000, Count: 1000} })},
 		{"ef", get(least + "&ef=200"), query(func(r *indexer.SearchRequest) { r.Ef = 200 })},
@@ -108,18 +115,24 @@ func TestSearchRequests(t *testing.T) {
 		{"empty filter", post("/search?doc_id=z", `{"domain":"a/b","commit":"k7","q":"squid","doc_id":[]}`), query()},
 
 		{"json", post("/search", `{"domain":"a/b","commit":"k7","q":"squid","count":3,"start":2,"snippet":true,"ef":5,"mode":"vector","unknown":[]}`), query(func(r *indexer.SearchRequest) {
-			r.Page, r.Snippet, r.Ef = indexer.Page{Start: 2, Count: 3}, true, 5
+			r.Page, r.Snippet, r.Ef, r.Mode = indexer.Page{Start: 2, Count: 3}, true, 5, indexer.ModeVector
 		})},
 		{"json over query", post("/search?domain=x/y&commit=k1&q=no&count=3&snippet=true", `{"domain":"a/b","commit":"k7","q":"squid","count":10,"snippet":false}`), query()},
 		{"null falls back", post(least+"&count=3", `{"domain":null,"commit":null,"q":null,"count":null}`), query(func(r *indexer.SearchRequest) { r.Page.Count = 3 })},
 		{"json is case-sensitive", post(least, `{"Domain":"x/y","Q":"no"}`), query()},
 		{"other json type", request{method: "POST", target: "/search", media: "application/vnd.x+json; charset=utf-8", body: `{"domain":"a/b","commit":"k7","q":"squid"}`}, query()},
 
-		{"raw", request{method: "POST", target: "/search?domain=a/b&commit=k7", body: "squid"}, query()},
-		{"raw as curl sends it", request{method: "POST", target: "/search?domain=a/b&commit=k7&count=3", media: "application/x-www-form-urlencoded", body: "a+b=c%20&"}, query(func(r *indexer.SearchRequest) { r.Text, r.Page.Count = "a+b=c%20&", 3 })},
-		{"raw over query", request{method: "POST", target: least, media: "text/plain", body: "droid\n"}, query(func(r *indexer.SearchRequest) { r.Text = "droid\n" })},
-		{"raw without body", request{method: "POST", target: least}, query()},
-		{"raw of an odd media type", request{method: "POST", target: "/search?domain=a/b&commit=k7", media: "///", body: "squid"}, query()},
+		{"raw", request{method: "POST", target: "/search?domain=a/b&commit=k7", body: "squid"}, query(byVector)},
+		{"raw as curl sends it", request{method: "POST", target: "/search?domain=a/b&commit=k7&count=3", media: "application/x-www-form-urlencoded", body: "a+b=c%20&"}, query(func(r *indexer.SearchRequest) {
+			byVector(r)
+			r.Text, r.Page.Count = "a+b=c%20&", 3
+		})},
+		{"raw over query", request{method: "POST", target: least, media: "text/plain", body: "droid\n"}, query(func(r *indexer.SearchRequest) {
+			byVector(r)
+			r.Text = "droid\n"
+		})},
+		{"raw without body", request{method: "POST", target: least}, query(byVector)},
+		{"raw of an odd media type", request{method: "POST", target: "/search?domain=a/b&commit=k7", media: "///", body: "squid"}, query(byVector)},
 
 		{"key", request{target: least, header: map[string]string{"VECTORLINK_EMBEDDING_API_KEY": canary}}, query(func(r *indexer.SearchRequest) { r.CallerKey = canary })},
 		{"other key", request{target: least, header: map[string]string{"X-Embedding-Api-Key": canary}}, query(func(r *indexer.SearchRequest) { r.CallerKey = canary })},
@@ -169,8 +182,8 @@ func TestSearchRefusals(t *testing.T) {
 		{"/search?domain=a/b&commit=k7&q=", 400, "missing_parameter", "q"},
 		{"/search?domain=a/b&domain=a/b&commit=k7&q=x", 400, "bad_parameter", "domain"},
 		{"/search?domain=a/b&commit=k7&q=x&q=y", 400, "bad_parameter", "q"},
-		{least + "&mode=fts", 400, "unsupported_mode", "full text"},
-		{least + "&mode=hybrid", 400, "unsupported_mode", "full text"},
+		{least + "&rank=", 400, "bad_parameter", "rank"},
+		{least + "&rank=cosine", 400, "bad_parameter", "rank"},
 		{least + "&mode=magic", 400, "bad_parameter", "mode"},
 		{least + "&mode=", 400, "bad_parameter", "mode"},
 		{least + "&start=-1", 400, "bad_parameter", "start"},
@@ -227,7 +240,7 @@ func TestSearchBodyRefusals(t *testing.T) {
 		{"object as list", js, `{"doc_type":{}}`, 422, "doc_type"},
 		{"numbers in list", js, `{"doc_type":[1]}`, 422, "doc_type"},
 		{"null in list", js, `{"ancestors":[null]}`, 422, "ancestors"},
-		{"mode", js, `{"mode":"fts"}`, 400, "full text"},
+		{"mode", js, `{"mode":"words"}`, 400, "mode"},
 		{"empty q", js, `{"q":""}`, 400, "q"},
 		{"not utf-8", js, "{\"q\":\"\xff\"}", 400, "UTF-8"},
 		{"too large", js, `{"q":"` + big + `"}`, 413, ""},
@@ -262,7 +275,7 @@ func TestOrderOfRefusals(t *testing.T) {
 		{"branch=.-x", "branch=dev", "branch"},
 		{"commit=%00", "commit=k7", "commit"},
 		{"q=", "q=x", "q is"},
-		{"mode=fts", "mode=vector", "mode"},
+		{"mode=magic", "mode=vector", "mode"},
 		{"count=0", "count=1", "count"},
 		{"snippet=x", "snippet=true", "snippet"},
 	}

@@ -27,7 +27,7 @@ func TestSimilarRequests(t *testing.T) {
 	all.Page = indexer.Page{Start: 2, Count: 3}
 	all.IncludeSelf, all.Snippet, all.Ef = true, true, 7
 	all.Filter = indexer.Filter{Types: []string{"T"}, IDs: []string{"y"}}
-	byText := query(func(r *indexer.SearchRequest) { r.Text, r.Role = "x", indexer.RoleDocument })
+	byText := query(func(r *indexer.SearchRequest) { r.Text, r.Role, r.Mode = "x", indexer.RoleDocument, indexer.ModeVector })
 	byVector := byText
 	byVector.Text, byVector.Vector = "", []float32{0.5, -1, 0}
 	odd := byVector // its base64 has a + and a /
