@@ -31,7 +31,7 @@ type builder struct {
 
 	fingerprint string
 	changes     map[string]*change  // by id; the last operation on an id wins
-	seen        map[string]struct{} // ids of the base named by some operation
+	seen        map[string]struct{} // ids named by some operation; nil where nobody asks
 	waiting     []*change           // documents whose slots are not known yet
 	wanted      map[vecstore.Key]struct{}
 	pieces      []piece // distinct texts without a vector, in document order
@@ -145,7 +145,7 @@ func (b *builder) apply(ctx context.Context, op Op) error {
 
 // touch notes that the source named the document.
 func (b *builder) touch(id string) {
-	if b.base != nil {
+	if b.base != nil && b.seen != nil {
 		b.seen[id] = struct{}{}
 	}
 }
