@@ -169,6 +169,7 @@ func (ix *Indexer) removeCommits(d *domain, infos []snapshot.Info) (err error) {
 				return fmt.Errorf("delete commit %s of %s: %w", info.Commit, d.name, err)
 			}
 			ix.forgetFile(d, info)
+			ix.removeText(info)
 			delete(left, info.Commit)
 			if info.Kind != snapshot.Checkpoint {
 				standing[info.Base]--
@@ -187,6 +188,7 @@ func (ix *Indexer) removeCommits(d *domain, infos []snapshot.Info) (err error) {
 func (ix *Indexer) forgetFile(d *domain, info snapshot.Info) {
 	ix.pool.remove(fileKey(info.Name))
 	ix.pool.remove(snapshotKey(d.name, info.Commit))
+	ix.pool.remove(textKey(info))
 }
 
 // removeVectors removes the vectors of a domain without commits. Searches under

@@ -14,6 +14,7 @@ import (
 
 	"github.com/vectorlink/vectorlink/hnsw"
 	"github.com/vectorlink/vectorlink/snapshot"
+	"github.com/vectorlink/vectorlink/textindex"
 	"github.com/vectorlink/vectorlink/vecstore"
 	"github.com/vectorlink/vectorlink/vfs"
 )
@@ -304,6 +305,9 @@ func (ix *Indexer) lenders(of *domain, fingerprint string) []*vecstore.Store {
 // cleanDir removes what unfinished writes left behind.
 func cleanDir(fs vfs.FS) error {
 	if err := snapshot.Clean(fs); err != nil {
+		return err
+	}
+	if err := textindex.Clean(fs); err != nil {
 		return err
 	}
 	return cleanStages(fs)

@@ -40,7 +40,18 @@ type textView struct {
 	parts []*openText
 }
 
-func textKey(name string) string { return "text\x00" + name }
+// textKey names a commit file's full text in the pool. The kind is part of it
+// because a merge puts another file under the name.
+func textKey(info snapshot.Info) string { return "text\x00" + info.Name + "\x00" + info.Kind.String() }
+
+// removeText removes the full text of a commit that is gone. What is left
+// behind does no harm: it is known for stale if the commit comes back.
+func (ix *Indexer) removeText(info snapshot.Info) {
+	err := ix.cfg.FS.Remove(textindex.FileName(info.Domain, info.Commit))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		ix.log.Warn("full text was not removed", "domain", info.Domain, "commit", info.Commit, "err", err)
+	}
+}
 
 // text returns the snapshot's full text, opened at its first use: searches by
 // vector do without it.
@@ -108,8 +119,7 @@ func (t *openText) dead(above []*openText) *textindex.Bitmap {
 func (ix *Indexer) leaseText(file *lease) (*lease, error) {
 	f := file.res.(*openFile).file
 	h := f.Header()
-	// The kind is in the key because a merge puts another file under the name.
-	return ix.pool.acquire(textKey(f.Name())+"\x00"+h.Kind.String(), func() (resource, error) {
+	return ix.pool.acquire(textKey(snapshot.Info{Header: h, Name: f.Name()}), func() (resource, error) {
 		id := textindex.Identity{
 			Domain: h.Domain, Commit: h.Commit, Seq: h.Seq,
 			Checkpoint: h.Kind == snapshot.Checkpoint, Analyzer: textindex.English,

@@ -8,6 +8,7 @@ import (
 
 	"github.com/vectorlink/vectorlink/hnsw"
 	"github.com/vectorlink/vectorlink/snapshot"
+	"github.com/vectorlink/vectorlink/textindex"
 	"github.com/vectorlink/vectorlink/vecstore"
 	"github.com/vectorlink/vectorlink/vfs"
 )
@@ -49,8 +50,14 @@ func Verify(ctx context.Context, files vfs.FS, report func(Finding)) (VerifySumm
 		if err := ctx.Err(); err != nil {
 			return v.sum, context.Cause(ctx)
 		}
-		if strings.HasSuffix(name, ".vecs") {
+		switch {
+		case strings.HasSuffix(name, ".vecs"):
 			v.vectorFile(ctx, name)
+		case strings.HasSuffix(name, "."+textindex.Ext):
+			v.sum.Files++
+			if _, err := textindex.Verify(files, name); err != nil && !errors.Is(err, textindex.ErrStale) {
+				v.report(name, err.Error()+"; it is made anew when it is next needed")
+			}
 		}
 	}
 	infos, damaged, err := snapshot.List(files)
