@@ -1,0 +1,142 @@
+package vector
+
+import (
+	"encoding/binary"
+	"math"
+	"unsafe"
+)
+
+// Codes are vectors rounded to 8 bits, for approximate inner products that
+// read a quarter of the memory. Value x of a row stands as the byte
+// round(x/s)+128, where the row's scale s is its largest magnitude / 127: every
+// row has its own, so that codes never need to be made anew when others come.
+// The codes of a row end with bytes of 128, which stand for zero, up to a
+// multiple of [Block].
+type Codes struct {
+	Stride int       // bytes from row to row
+	Rows   []byte    // fastest where it begins at a multiple of 64 in memory
+	Scales []float32 // by row
+}
+
+// CodeLen returns the number of bytes of the codes of a vector.
+func CodeLen(dim int) int { return (dim + Block - 1) / Block * Block }
+
+// Set makes the row of id the codes of v. A vector that holds a NaN or an
+// infinity has NaN for its inner product with any other.
+func (c *Codes) Set(id uint32, v []float32) {
+	row := c.Rows[int(id)*c.Stride:][:CodeLen(len(v))]
+	c.Scales[id] = encode(row, v)
+}
+
+// Query is a vector made ready to be measured against [Codes], and scratch
+// memory for that: it serves one goroutine at a time, and any number of
+// vectors one after another.
+type Query struct {
+	codes []int8
+	scale float32
+	bias  int32 // what the 128 in all codes of a row adds up to
+	ones  []int8
+	row   []byte
+	sums  []int32
+}
+
+// Set makes q stand for v.
+func (q *Query) Set(v []float32) {
+	q.row = sized(q.row, CodeLen(len(v)))
+	q.scale = encode(q.row, v)
+	q.setCodes(q.row)
+}
+
+// SetRow makes q stand for a row of c, whose vector has dim values.
+func (q *Query) SetRow(c *Codes, id uint32, dim int) {
+	q.scale = c.Scales[id]
+	q.setCodes(c.Rows[int(id)*c.Stride:][:CodeLen(dim)])
+}
+
+func (q *Query) setCodes(row []byte) {
+	if len(q.codes) != len(row) {
+		q.codes = make([]int8, len(row))
+		q.ones = make([]int8, len(row))
+		for i := range q.ones {
+			q.ones[i] = 1
+		}
+	}
+	if len(row) == 0 {
+		q.bias = 0
+		return
+	}
+	signed := unsafe.Slice((*byte)(unsafe.Pointer(&q.codes[0])), len(row))
+	for i := 0; i+8 <= len(row) && i+8 <= len(signed); i += 8 { // less 128, bytewise
+		binary.NativeEndian.PutUint64(signed[i:], binary.NativeEndian.Uint64(row[i:])^0x8080808080808080)
+	}
+	var sum [1]int32
+	Dots8(sum[:], q.ones, row, 0, []uint32{0})
+	q.bias = 128 * (sum[0] - 128*int32(len(row)))
+}
+
+// Dots sets dst[i] to about the inner product of q and of the row of ids[i],
+// the same on every machine, and the same for a and b as for b and a. dst is as
+// long as ids.
+func (c *Codes) Dots(dst []float32, q *Query, ids []uint32) {
+	q.sums = sized(q.sums, len(ids))
+	Dots8(q.sums, q.codes, c.Rows, c.Stride, ids)
+	for i, id := range ids {
+		dst[i] = float32(q.scale*c.Scales[id]) * float32(q.sums[i]-q.bias)
+	}
+}
+
+// sized returns s, or a new slice, with n elements of any value.
+func sized[T any](s []T, n int) []T {
+	if cap(s) < n {
+		return make([]T, n, n+n/2)
+	}
+	return s[:n]
+}
+
+// tiny is the largest magnitude whose vector is coded as zeros: below it the
+// scale or its inverse would not be a normal number.
+const tiny = 1e-30
+
+// encode sets row to the codes of v and returns their scale.
+func encode(row []byte, v []float32) float32 {
+	most := math.Float32frombits(magnitude(v))
+	fill(row, 128)
+	switch {
+	case most != most || most > math.MaxFloat32:
+		return float32(math.NaN())
+	case most < tiny:
+		return 0
+	}
+	inv := 127 / most
+	row = row[:len(v)]
+	for i, x := range v {
+		// Adding 1.5·2²³ rounds to an integer, half to even, and leaves it in
+		// the lowest bits. The conversion forbids fusing the two operations.
+		y := float32(x*inv) + 3<<22
+		row[i] = byte(math.Float32bits(y)) + 128
+	}
+	return most / 127
+}
+
+// magnitude returns the bits of the largest magnitude in v. The order of the
+// bits is that of the numbers, with infinity and then NaN above all.
+func magnitude(v []float32) uint32 {
+	const abs = 1<<31 - 1
+	var a, b, c, d uint32
+	for ; len(v) >= 4; v = v[4:] {
+		a = max(a, math.Float32bits(v[0])&abs)
+		b = max(b, math.Float32bits(v[1])&abs)
+		c = max(c, math.Float32bits(v[2])&abs)
+		d = max(d, math.Float32bits(v[3])&abs)
+	}
+	for _, x := range v {
+		a = max(a, math.Float32bits(x)&abs)
+	}
+	return max(a, b, c, d)
+}
+
+func fill(row []byte, x byte) {
+	for i := range row {
+		row[i] = x
+	}
+}
