@@ -27,10 +27,9 @@ type Pool struct {
 	// without the lock: a waiter raises it before it looks at the pins.
 	waiting atomic.Int32
 
-	mu        sync.RWMutex // guards what follows, and fields of frames
+	mu        sync.RWMutex // guards what follows, fields of frames, and Store.frames
 	room      sync.Cond    // on mu; told when a pin or bytes are released
-	frames    map[frameKey]*frame
-	ring      []*frame // the same frames, in the clock's order
+	ring      []*frame     // all frames, in the clock's order
 	hand      int
 	used      int64 // bytes of all buffers, those of dropped frames included
 	queue     []*waiter
@@ -43,6 +42,23 @@ type Pool struct {
 type frameKey struct {
 	store *Store
 	page  uint32
+}
+
+// frame returns the page's frame, or nil. Called with Pool.mu held.
+func (k frameKey) frame() *frame {
+	if int64(k.page) >= int64(len(k.store.frames)) {
+		return nil
+	}
+	return k.store.frames[k.page]
+}
+
+// set makes f the page's frame, nil for none. Called with Pool.mu held for
+// writing.
+func (k frameKey) set(f *frame) {
+	if missing := int(k.page) + 1 - len(k.store.frames); missing > 0 {
+		k.store.frames = append(k.store.frames, make([]*frame, missing)...)
+	}
+	k.store.frames[k.page] = f
 }
 
 // frame is a page in memory, or one on its way there.
@@ -86,7 +102,7 @@ type pin struct {
 // pages come in. Files whose pages are larger than a quarter of it cannot be
 // opened with it; 64 MiB and more is usual.
 func NewPool(bytes int64) *Pool {
-	p := &Pool{limit: bytes, frames: map[frameKey]*frame{}}
+	p := &Pool{limit: bytes}
 	p.room.L = &p.mu
 	return p
 }
@@ -142,7 +158,7 @@ func (f *frame) hold() pin {
 func (p *Pool) pin(s *Store, page uint32, i int) (pin, error) {
 	key := frameKey{s, page}
 	p.mu.RLock()
-	if f := p.frames[key]; f != nil && i < f.valid {
+	if f := key.frame(); f != nil && i < f.valid {
 		h := f.hold()
 		p.mu.RUnlock()
 		return h, nil
@@ -155,14 +171,14 @@ func (p *Pool) pin(s *Store, page uint32, i int) (pin, error) {
 		if s.closed.Load() {
 			return pin{}, wrap(s.name, "read", ErrClosed)
 		}
-		f := p.frames[key]
+		f := key.frame()
 		if f == nil {
 			buf := p.reserve(key)
 			if buf == nil {
 				continue
 			}
 			f = &frame{key: key, buf: buf, pos: len(p.ring)}
-			p.frames[key] = f
+			key.set(f)
 			p.ring = append(p.ring, f)
 		}
 		if i < f.valid {
@@ -191,6 +207,33 @@ func (p *Pool) pin(s *Store, page uint32, i int) (pin, error) {
 		p.unpin(f)
 		return pin{}, invalid("slot %d of page %d is beyond the end", i, page)
 	}
+}
+
+// pinned is a stretch of slots that stand on one page, in order or not, and a
+// pin on that page.
+type pinned struct {
+	pin
+	from, to int // places in a list of slots
+}
+
+// pinPresent pins the pages of slots that are in memory with those slots, all
+// of which are published, and appends them to runs. Others are left out. It
+// never waits, so that the caller may hold many pins; until all of them are
+// released, it must not ask for more.
+func (p *Pool) pinPresent(s *Store, slots []uint32, runs []pinned) []pinned {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	for at, slot := range slots {
+		page, i := s.page(slot)
+		if n := len(runs); n > 0 && runs[n-1].to == at && runs[n-1].f.key.page == page && i < runs[n-1].valid {
+			runs[n-1].to++
+			continue
+		}
+		if f := (frameKey{s, page}).frame(); f != nil && i < f.valid {
+			runs = append(runs, pinned{f.hold(), at, at + 1})
+		}
+	}
+	return runs
 }
 
 // fill reads the records of f that are published and not read yet. If it
@@ -250,7 +293,7 @@ func (p *Pool) drop(f *frame) {
 	if f.gone.Load() {
 		return
 	}
-	delete(p.frames, f.key)
+	f.key.set(nil)
 	last := p.ring[len(p.ring)-1]
 	p.ring[f.pos], last.pos = last, f.pos
 	p.ring[len(p.ring)-1] = nil
@@ -263,8 +306,8 @@ func (p *Pool) drop(f *frame) {
 func (p *Pool) dropFrom(s *Store, page uint32) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for key, f := range p.frames {
-		if key.store == s && key.page >= page {
+	for _, f := range s.frames[min(int(page), len(s.frames)):] {
+		if f != nil {
 			p.drop(f)
 		}
 	}
@@ -286,7 +329,7 @@ func (p *Pool) reserve(key frameKey) []float32 {
 	p.waits++
 	p.waiting.Add(1)
 	var buf []float32
-	for p.frames[key] == nil && !key.store.closed.Load() {
+	for key.frame() == nil && !key.store.closed.Load() {
 		if p.queue[0] == w {
 			if buf = p.take(size); buf != nil {
 				break

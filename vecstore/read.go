@@ -52,11 +52,15 @@ func (s *Store) markDamaged(slot uint32) {
 // pinSlot pins a slot's page and returns the slot's index on it.
 func (s *Store) pinSlot(slot uint32) (pin, int, error) {
 	if n := s.published.Load(); slot >= n {
-		return pin{}, 0, invalid("slot %d of %s, which has %d", slot, s.name, n)
+		return pin{}, 0, s.beyond(slot, n)
 	}
 	page, i := s.page(slot)
 	p, err := s.pool.pin(s, page, i)
 	return p, i, err
+}
+
+func (s *Store) beyond(slot, n uint32) error {
+	return invalid("slot %d of %s, which has %d", slot, s.name, n)
 }
 
 // values returns the vector of record i of a pinned page.
@@ -134,26 +138,97 @@ func (s *Store) Key(slot uint32) (Key, error) {
 	return s.key(bytesOf(p.f.buf)[i*s.record:]), nil
 }
 
+// dotsBatch is how many vectors Dots measures under the pins it takes at once,
+// and dotsAhead how many vectors ahead it has their memory fetched.
+const (
+	dotsBatch = 64
+	dotsAhead = 4
+)
+
 // Dots sets dst[i] to the inner product ([vector.Dot]) of q, of Dim values,
-// with the vector of slots[i]; dst is as long as slots. It pins one page at a
-// time, once for neighbours in slots that share it: slots in order are fastest.
-// After an error dst is undefined.
+// with the vector of slots[i]; dst is as long as slots. Slots in order are
+// fastest: those that share a page are measured together. After an error dst is
+// undefined.
 func (s *Store) Dots(q []float32, slots []uint32, dst []float32) error {
 	if len(q) != s.dim || len(dst) != len(slots) {
 		return invalid("a query of %d values, want %d; %d results for %d slots", len(q), s.dim, len(dst), len(slots))
 	}
-	for at := 0; at < len(slots); {
-		n, err := s.dotsOnPage(q, slots[at:], dst[at:])
-		if err != nil {
+	for at := 0; at < len(slots); at += dotsBatch {
+		end := min(at+dotsBatch, len(slots))
+		if err := s.dots(q, slots[at:end], dst[at:end]); err != nil {
 			return err
 		}
-		at += n
 	}
 	return nil
 }
 
+// dots does Dots for a batch: first the slots whose pages are in memory, then,
+// page by page, the others.
+func (s *Store) dots(q []float32, slots []uint32, dst []float32) error {
+	n := s.published.Load()
+	for _, slot := range slots {
+		if slot >= n {
+			return s.beyond(slot, n)
+		}
+	}
+	var room [dotsBatch]pinned
+	present := s.pool.pinPresent(s, slots, room[:0])
+	err := s.dotsPresent(q, slots, dst, present)
+	for _, r := range present {
+		s.pool.release(r.f)
+	}
+	for at := 0; at < len(slots) && err == nil; {
+		if len(present) > 0 && present[0].from == at {
+			at = present[0].to
+			present = present[1:]
+			continue
+		}
+		end := len(slots)
+		if len(present) > 0 {
+			end = present[0].from
+		}
+		var done int
+		done, err = s.dotsOnPage(q, slots[at:end], dst[at:end])
+		at += done
+	}
+	return err
+}
+
+// dotsPresent does Dots for the slots of pinned pages.
+func (s *Store) dotsPresent(q []float32, slots []uint32, dst []float32, runs []pinned) error {
+	for i, r := range runs {
+		if i+dotsAhead < len(runs) {
+			next := runs[i+dotsAhead]
+			_, first := s.page(slots[next.from])
+			vector.Prefetch(bytesOf(s.values(next.pin, first)), 0, 4*s.dim, []uint32{0})
+		}
+		if err := s.dotsPinned(q, slots[r.from:r.to], dst[r.from:r.to], r.pin); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// dotsPinned does Dots for slots of one pinned page, of which there are at most
+// dotsBatch.
+func (s *Store) dotsPinned(q []float32, slots []uint32, dst []float32, p pin) error {
+	var room [dotsBatch]uint32
+	rows := room[:len(slots)]
+	for i, slot := range slots {
+		_, at := s.page(slot)
+		if p.bad != nil {
+			if err := s.checkPinned(p, at, slot); err != nil {
+				return err
+			}
+		}
+		rows[i] = uint32(at)
+	}
+	vector.Dots(dst, q, p.f.buf, s.record/4, rows)
+	return nil
+}
+
 // dotsOnPage does Dots for the first slot and those after it on the same page,
-// and returns how many they are.
+// waiting for it if need be, and returns how many they are.
 func (s *Store) dotsOnPage(q []float32, slots []uint32, dst []float32) (int, error) {
 	p, i, err := s.pinSlot(slots[0])
 	if err != nil {
@@ -161,18 +236,12 @@ func (s *Store) dotsOnPage(q []float32, slots []uint32, dst []float32) (int, err
 	}
 	defer s.pool.release(p.f)
 	first := slots[0] - uint32(i) // slot of the page's first record
-	for n, slot := range slots {
-		// Also too large, by wrapping, for slots before the page.
-		at := slot - first
-		if at >= uint32(p.valid) {
-			return n, nil
-		}
-		if err := s.checkPinned(p, int(at), slot); err != nil {
-			return 0, err
-		}
-		dst[n] = vector.Dot(q, s.values(p, int(at)))
+	n := 1
+	// A difference is too large, by wrapping, also for slots before the page.
+	for n < len(slots) && slots[n]-first < uint32(p.valid) {
+		n++
 	}
-	return len(slots), nil
+	return n, s.dotsPinned(q, slots[:n], dst[:n], p)
 }
 
 // Verify reads the whole file from the disk, not from the pool, and checks the

@@ -35,6 +35,9 @@ type Store struct {
 	writer    vfs.File   // nil until recovered
 	writeFail error      // the write or sync that ended appending
 
+	coder  coder
+	frames []*frame // by page, nil for pages not in memory; guarded by Pool.mu
+
 	maps    sync.RWMutex        // guards keys and damaged
 	keys    map[Key]uint32      // nil until recovered
 	damaged map[uint32]struct{} // slots whose record is known to be bad
@@ -306,17 +309,25 @@ func (s *Store) scan(n uint32, fn func(first uint32, recs []byte, count int) (bo
 	for first := uint32(0); first < n; {
 		count := min(step, n-first)
 		b := buf[:min(int64(len(buf)), s.end(n)-s.offset(first))]
-		if k, err := s.reader.ReadAt(b, s.offset(first)); k < len(b) {
-			if err != nil && !errors.Is(err, io.EOF) {
-				return wrap(s.name, fmt.Sprintf("read slots %d to %d", first, first+count-1), err)
-			}
-			clear(b[k:])
+		if err := s.readRecords(b, first, first+count-1); err != nil {
+			return err
 		}
 		if more, err := fn(first, b, int(count)); err != nil || !more {
 			return err
 		}
 		first += count
 	}
+	return nil
+}
+
+// readRecords fills b from the first record on, which reaches to the last one or
+// beyond; with zeros where the file ends.
+func (s *Store) readRecords(b []byte, first, last uint32) error {
+	n, err := s.reader.ReadAt(b, s.offset(first))
+	if n < len(b) && err != nil && !errors.Is(err, io.EOF) {
+		return wrap(s.name, fmt.Sprintf("read slots %d to %d", first, last), err)
+	}
+	clear(b[n:])
 	return nil
 }
 
