@@ -7,6 +7,7 @@ import (
 	"math"
 	"runtime"
 	"slices"
+	"unsafe"
 
 	"github.com/vectorlink/vectorlink/vector"
 )
@@ -24,8 +25,8 @@ const (
 type builder struct {
 	params  Params
 	dim     int
-	slots   []uint32  // by node
-	rows    []float32 // by node: the vectors
+	slots   []uint32     // by node
+	codes   vector.Codes // by node
 	seq     []uint32
 	layers  []growing
 	workers []*worker
@@ -36,50 +37,100 @@ type builder struct {
 // list that is cut back only when it overflows is cut a dozen times less often,
 // and cutting costs as much as searching.
 type growing struct {
+	nodes int
+	max   int // links a node keeps in the end
+	// rows holds, for each node, the number of its links and stride-1 places
+	// for them.
 	stride int
-	max    int      // links a node keeps in the end
-	degree []uint16 // by node
-	list   []uint32
+	rows   []uint32
 }
+
+func newGrowing(nodes, most int) growing {
+	g := growing{nodes: nodes, max: most, stride: most + most/2}
+	if rows := vector.Memory(4 * nodes * g.stride); len(rows) > 0 {
+		g.rows = unsafe.Slice((*uint32)(unsafe.Pointer(&rows[0])), nodes*g.stride)
+	}
+	return g
+}
+
+// room is the most links that a row holds.
+func (g *growing) room() int { return g.stride - 1 }
 
 func (g *growing) links(node uint32) []uint32 {
-	at := int(node) * g.stride
-	return g.list[at : at+int(g.degree[node])]
+	row := g.rows[int(node)*g.stride:][:g.stride]
+	return row[1 : 1+row[0]]
 }
 
+func (g *growing) degree(node uint32) int { return int(g.rows[int(node)*g.stride]) }
+
 func (g *growing) set(node uint32, links []uint32) {
-	copy(g.list[int(node)*g.stride:][:g.stride], links)
-	g.degree[node] = uint16(len(links))
+	row := g.rows[int(node)*g.stride:][:g.stride]
+	row[0] = uint32(copy(row[1:], links))
 }
 
 func (g *growing) add(node, link uint32) {
-	g.list[int(node)*g.stride+int(g.degree[node])] = link
-	g.degree[node]++
+	row := g.rows[int(node)*g.stride:][:g.stride]
+	row[0]++
+	row[row[0]] = link
 }
 
-// worker is the scratch memory of one of the goroutines of a build.
+// worker is one of the goroutines of a build, with its scratch memory. As a
+// space, it is the graph under construction seen from query.
 type worker struct {
 	walker
-	cands  []candidate
-	picked []candidate
-	spare  []candidate
+	b      *builder
+	query  vector.Query // the node worked on
+	pick   vector.Query // a neighbour picked for it
+	vec    []float32
+	cands  []entry
+	picked []entry
+	alive  []entry
 	ids    []uint32
+	dots   []float32
+}
+
+func (w *worker) links(layer int, node uint32) []uint32 { return w.b.layers[layer].links(node) }
+
+func (w *worker) similar(nodes []uint32, dst []float32) error {
+	w.b.codes.Dots(dst, &w.query, nodes)
+	return nil
+}
+
+func (w *worker) fetchLinks(layer int, nodes []uint32) {
+	g := &w.b.layers[layer]
+	prefetch(g.rows, g.stride, g.max+1, nodes)
+}
+
+func (w *worker) fetch(nodes []uint32) {
+	vector.Prefetch(w.b.codes.Rows, w.b.codes.Stride, w.b.codes.Stride, nodes)
+}
+
+// look makes node the one that the worker measures by.
+func (w *worker) look(node uint32) { w.query.SetRow(&w.b.codes, node, w.b.dim) }
+
+// sim returns the similarity of node and the one looked from.
+func (w *worker) sim(node uint32) float32 {
+	w.ids = append(w.ids[:0], node)
+	w.dots = resize(w.dots, 1)
+	w.b.codes.Dots(w.dots, &w.query, w.ids)
+	return ordered(w.dots[0])
 }
 
 // Build makes a graph of nodes, whose slots are distinct, in any order. The
 // same nodes and vectors give the same graph, to the byte, whatever the order
 // of nodes and the number of workers; workers < 1 stands for one per processor.
 //
-// While it runs, Build holds a copy of the vectors: for each node, 4 bytes per
-// dimension and about 12·M bytes of links (1,730 bytes at 384 dimensions and
-// M 16). It looks at ctx between nodes. The error wraps [ErrInput] for bad
-// parameters or a slot given twice, else it is that of vecs or of ctx.
+// Build works on 8-bit codes of the vectors: while it runs it holds, for each
+// node, a byte per dimension and about 12·M bytes of links (580 bytes at 384
+// dimensions and M 16). It looks at ctx between nodes. The error wraps
+// [ErrInput] for bad parameters or a slot given twice, else it is that of vecs
+// or of ctx.
 func Build(ctx context.Context, vecs Vectors, nodes []Node, p Params, workers int) (*Graph, error) {
 	if err := p.Validate(); err != nil {
 		return nil, err
 	}
 	p = p.withDefaults()
-	if int64(len(nodes))*int64(p.maxLinks(0)) > layerLinks {
+	if len(nodes) > maxNodes || int64(len(nodes))*int64(p.maxLinks(0)) > layerLinks {
 		return nil, fmt.Errorf("%w: %d nodes are more than a graph of M %d can hold", ErrInput, len(nodes), p.M)
 	}
 	dim := vecs.Dim()
@@ -94,7 +145,8 @@ func Build(ctx context.Context, vecs Vectors, nodes []Node, p Params, workers in
 	}
 	b := &builder{params: p, dim: dim, workers: make([]*worker, workers)}
 	for i := range b.workers {
-		b.workers[i] = new(worker)
+		w := &worker{b: b, vec: make([]float32, dim)}
+		w.space, b.workers[i] = w, w
 	}
 	if err := b.number(nodes); err != nil {
 		return nil, err
@@ -167,11 +219,7 @@ func (b *builder) number(nodes []Node) error {
 			cmp.Compare(x, y))
 	})
 	for l := range top + 1 {
-		most := b.params.maxLinks(l)
-		g := growing{stride: most + most/2, max: most}
-		g.degree = make([]uint16, count[l])
-		g.list = make([]uint32, count[l]*g.stride)
-		b.layers = append(b.layers, g)
+		b.layers = append(b.layers, newGrowing(count[l], b.params.maxLinks(l)))
 	}
 	return nil
 }
@@ -203,34 +251,24 @@ func levelOf(hash uint64, m int) int {
 	return level
 }
 
-// read copies the vectors.
+// read makes the vectors' codes.
 func (b *builder) read(ctx context.Context, vecs Vectors) error {
-	b.rows = make([]float32, len(b.slots)*b.dim)
-	return b.parallel(ctx, len(b.slots), func(_ *worker, i int) error {
-		return vecs.Read(b.slots[i], b.row(uint32(i)))
+	b.codes.Stride = vector.CodeLen(b.dim)
+	b.codes.Rows = vector.Memory(len(b.slots) * b.codes.Stride)
+	b.codes.Scales = make([]float32, len(b.slots))
+	return b.parallel(ctx, len(b.slots), func(w *worker, i int) error {
+		if err := vecs.Read(b.slots[i], w.vec); err != nil {
+			return err
+		}
+		b.codes.Set(uint32(i), w.vec)
+		return nil
 	})
-}
-
-func (b *builder) row(node uint32) []float32 {
-	at := int(node) * b.dim
-	return b.rows[at : at+b.dim : at+b.dim]
-}
-
-func (b *builder) sim(x, y uint32) float32 { return ordered(vector.Dot(b.row(x), b.row(y))) }
-
-func (b *builder) links(l int, node uint32) []uint32 { return b.layers[l].links(node) }
-
-func (b *builder) dots(q []float32, nodes []uint32, dst []float32) error {
-	for i, node := range nodes {
-		dst[i] = vector.Dot(q, b.row(node))
-	}
-	return nil
 }
 
 // level returns the highest layer that node belongs to.
 func (b *builder) level(node uint32) int {
 	l := len(b.layers) - 1
-	for int(node) >= len(b.layers[l].degree) {
+	for int(node) >= b.layers[l].nodes {
 		l--
 	}
 	return l
@@ -240,22 +278,20 @@ func (b *builder) level(node uint32) int {
 func (b *builder) insert(ctx context.Context, from, to int) error {
 	batch := b.seq[from:to]
 	err := b.parallel(ctx, len(batch), func(w *worker, i int) error {
-		if err := b.candidates(ctx, w, batch[i], from > 0); err != nil {
+		if err := w.candidates(ctx, batch[i], from > 0); err != nil {
 			return err
 		}
 		// Mates ahead in the order are as those inserted before: their level is
 		// the node's or higher.
-		for _, mate := range batch[:i] {
-			w.add(candidate{sim: b.sim(batch[i], mate), node: mate})
+		w.batch = append(w.batch[:0], batch[:i]...)
+		if err := w.addBatch(); err != nil {
+			return err
 		}
 		// Nobody links to the node yet, so its own links may be set while
 		// others search.
-		w.ids = w.ids[:0]
-		for _, c := range b.choose(w, w.pool, b.params.M) {
-			w.ids = append(w.ids, c.node)
-		}
+		links := w.pickLinks(w.entries, b.params.M)
 		for l := range b.level(batch[i]) + 1 {
-			b.layers[l].set(batch[i], w.ids)
+			b.layers[l].set(batch[i], links)
 		}
 		return nil
 	})
@@ -270,8 +306,8 @@ func (b *builder) insert(ctx context.Context, from, to int) error {
 	return nil
 }
 
-// candidates fills the pool of w with the nodes of the graph nearest to node;
-// with none while nothing is inserted (started is false).
+// candidates looks from node and fills the pool with the nodes of the graph
+// nearest to it; with none while nothing is inserted (started is false).
 //
 // All nodes inserted so far are on the new one's level or above. Its layers
 // thus hold the same nodes, and one search of the ground layer, the densest,
@@ -279,9 +315,11 @@ func (b *builder) insert(ctx context.Context, from, to int) error {
 //
 // Nodes of the very same vector do not count among the candidates: a crowd of
 // them would leave no room for a link that leads out of it.
-func (b *builder) candidates(ctx context.Context, w *worker, node uint32, started bool) error {
-	ef, same := b.params.EfConstruction, b.sim(node, node)
-	w.start(b, b.slots, b.row(node), ef, func(c candidate) bool { return c.sim != same })
+func (w *worker) candidates(ctx context.Context, node uint32, started bool) error {
+	b := w.b
+	w.look(node)
+	ef, same := b.params.EfConstruction, w.sim(node)
+	w.start(len(b.slots), ef, func(_ uint32, sim float32) bool { return sim != same })
 	if !started {
 		return nil
 	}
@@ -297,31 +335,67 @@ func (b *builder) candidates(ctx context.Context, w *worker, node uint32, starte
 	return w.walk(ctx, 0, func() bool { return w.measured >= limit })
 }
 
-// choose picks up to most of cands, which are ordered best first, as neighbours
-// of the node they are measured against: first those nearer to it than to any
-// picked before, so that links lead in every direction and not only into the
-// nearest cluster; then, while there is room, the nearest of the others. The
-// result is valid until the next call.
-func (b *builder) choose(w *worker, cands []candidate, most int) []candidate {
-	w.picked, w.spare = w.picked[:0], w.spare[:0]
-next:
-	for _, c := range cands {
-		if len(w.picked) == most {
-			break
-		}
+// chooseBlock is how many candidates choose compares with a picked one in one
+// call: most choices end within the first block.
+const chooseBlock = 64
+
+// pickLinks picks up to most of cands, which are ordered best first, as neighbours
+// of the node looked from: first those nearer to it than to any picked before,
+// so that links lead in every direction and not only into the nearest cluster;
+// then, while there is room, the nearest of the others. The result is valid
+// until the next call.
+func (w *worker) pickLinks(cands []entry, most int) []uint32 {
+	w.picked = w.picked[:0]
+	for from := 0; from < len(cands) && len(w.picked) < most; from += chooseBlock {
+		w.alive = append(w.alive[:0], cands[from:min(from+chooseBlock, len(cands))]...)
+		alive := w.alive
 		for _, p := range w.picked {
-			// The second case is a second node of the same vector as the one
-			// they are measured against: a copy bars copies and nothing else.
-			if s := b.sim(c.node, p.node); s > c.sim || s == c.sim && s == p.sim {
-				w.spare = append(w.spare, c)
-				continue next
-			}
+			alive = w.bar(alive, p)
 		}
-		w.picked = append(w.picked, c)
+		for len(alive) > 0 && len(w.picked) < most {
+			p := alive[0]
+			w.picked = append(w.picked, p)
+			alive = w.bar(alive[1:], p)
+		}
 	}
-	room := min(most-len(w.picked), len(w.spare))
-	w.picked = append(w.picked, w.spare[:room]...)
-	return w.picked
+	w.ids = w.ids[:0]
+	for _, p := range w.picked {
+		w.ids = append(w.ids, p.node())
+	}
+	// Both are in the same order: what is not picked is found on the way.
+	for i, at := 0, 0; i < len(cands) && len(w.ids) < most; i++ {
+		if at < len(w.picked) && cands[i] == w.picked[at] {
+			at++
+		} else {
+			w.ids = append(w.ids, cands[i].node())
+		}
+	}
+	return w.ids
+}
+
+// bar takes out of alive those that are nearer to the picked one than to the
+// node looked from, and returns the others.
+func (w *worker) bar(alive []entry, picked entry) []entry {
+	if len(alive) == 0 {
+		return nil
+	}
+	w.pick.SetRow(&w.b.codes, picked.node(), w.b.dim)
+	w.ids = w.ids[:0]
+	for _, e := range alive {
+		w.ids = append(w.ids, e.node())
+	}
+	w.dots = resize(w.dots, len(w.ids))
+	w.b.codes.Dots(w.dots, &w.pick, w.ids)
+	left := alive[:0]
+	for i, e := range alive {
+		s, c := ordered(w.dots[i]), e.sim()
+		// The second case is a second node of the same vector as the one they
+		// are measured against: a copy bars copies and nothing else.
+		if !(s > c || s == c && s == picked.sim()) {
+			left = append(left, e)
+		}
+	}
+	return left
 }
 
 // linkBack adds, in layer l, the links opposite to those that the batch made.
@@ -329,7 +403,7 @@ func (b *builder) linkBack(ctx context.Context, l int, batch []uint32) error {
 	g := &b.layers[l]
 	var edges []uint64 // from the linked-to node, high word, to the new one
 	for _, node := range batch {
-		if int(node) < len(g.degree) {
+		if int(node) < g.nodes {
 			for _, to := range g.links(node) {
 				edges = append(edges, uint64(to)<<32|uint64(node))
 			}
@@ -349,60 +423,60 @@ func (b *builder) linkBack(ctx context.Context, l int, batch []uint32) error {
 	return b.parallel(ctx, len(groups)-1, func(w *worker, i int) error {
 		group := edges[groups[i]:groups[i+1]]
 		node := uint32(group[0] >> 32)
-		if int(g.degree[node])+len(group) <= g.stride {
+		if g.degree(node)+len(group) <= g.room() {
 			for _, e := range group {
 				g.add(node, uint32(e))
 			}
 			return nil
 		}
-		w.ids = append(w.ids[:0], g.links(node)...)
+		w.batch = append(w.batch[:0], g.links(node)...)
 		for _, e := range group {
-			w.ids = append(w.ids, uint32(e))
+			w.batch = append(w.batch, uint32(e))
 		}
-		b.prune(w, g, node, w.ids)
-		return nil
+		return w.prune(g, node)
 	})
 }
 
-// prune gives node the best of links, as many as it keeps.
-func (b *builder) prune(w *worker, g *growing, node uint32, links []uint32) {
+// prune gives node the best of the links in batch, as many as it keeps.
+func (w *worker) prune(g *growing, node uint32) error {
+	w.look(node)
+	if err := w.measure(); err != nil {
+		return err
+	}
 	w.cands = w.cands[:0]
-	for _, to := range links {
-		w.cands = append(w.cands, candidate{sim: b.sim(node, to), node: to})
+	for i, to := range w.batch {
+		w.cands = append(w.cands, newEntry(w.sims[i], to))
 	}
-	slices.SortFunc(w.cands, func(x, y candidate) int {
-		return cmp.Or(cmp.Compare(y.sim, x.sim), cmp.Compare(b.slots[x.node], b.slots[y.node]))
-	})
-	w.ids = w.ids[:0]
-	for _, c := range b.choose(w, w.cands, g.max) {
-		w.ids = append(w.ids, c.node)
-	}
-	g.set(node, w.ids)
+	slices.Sort(w.cands)
+	g.set(node, w.pickLinks(w.cands, g.max))
+	return nil
 }
 
 // trim cuts the lists of layer l to their final size.
 func (b *builder) trim(ctx context.Context, l int) error {
 	g := &b.layers[l]
-	return b.parallel(ctx, len(g.degree), func(w *worker, i int) error {
-		if node := uint32(i); int(g.degree[node]) > g.max {
-			b.prune(w, g, node, g.links(node))
+	return b.parallel(ctx, g.nodes, func(w *worker, i int) error {
+		node := uint32(i)
+		if g.degree(node) <= g.max {
+			return nil
 		}
-		return nil
+		w.batch = append(w.batch[:0], g.links(node)...)
+		return w.prune(g, node)
 	})
 }
 
 // finish returns the graph as built.
 func (b *builder) finish() *Graph {
-	g := &Graph{params: b.params, slots: b.slots, layers: make([]layer, len(b.layers))}
+	g := &Graph{params: b.params, slots: b.slots, layers: make([]layer, len(b.layers)), lastSlot: slices.Max(b.slots)}
 	for l := range b.layers {
 		from, to := &b.layers[l], &g.layers[l]
 		total := 0
-		for _, d := range from.degree {
-			total += int(d)
+		for node := range from.nodes {
+			total += from.degree(uint32(node))
 		}
-		to.start = make([]uint32, 1, len(from.degree)+1)
+		to.start = make([]uint32, 1, from.nodes+1)
 		to.links = make([]uint32, 0, total)
-		for node := range from.degree {
+		for node := range from.nodes {
 			to.links = append(to.links, from.links(uint32(node))...)
 			slices.Sort(to.links[to.start[node]:])
 			to.start = append(to.start, uint32(len(to.links)))

@@ -46,20 +46,20 @@ func (b *builder) connect(ctx context.Context) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if err := b.candidates(ctx, w, node, true); err != nil {
+		if err := w.candidates(ctx, node, true); err != nil {
 			return err
 		}
 		from := uint32(nobody)
-		for _, c := range w.pool {
-			if parent[c.node] != nobody && b.adopt(parent, c.node, node) {
-				from = c.node
+		for _, e := range w.entries {
+			if near := e.node(); parent[near] != nobody && w.adopt(parent, near, node) {
+				from = near
 				break
 			}
 		}
 		// Somebody can: not all links of all nodes can be the first to reach a
 		// node, since a node is reached first once.
 		for other := uint32(0); from == nobody; other++ {
-			if parent[other] != nobody && b.adopt(parent, other, node) {
+			if parent[other] != nobody && w.adopt(parent, other, node) {
 				from = other
 			}
 		}
@@ -70,19 +70,20 @@ func (b *builder) connect(ctx context.Context) error {
 
 // adopt links from one node to another in the ground layer, if it can without
 // giving up a link by which a node was first reached.
-func (b *builder) adopt(parent []uint32, from, to uint32) bool {
-	g := &b.layers[0]
-	if int(g.degree[from]) < g.max {
+func (w *worker) adopt(parent []uint32, from, to uint32) bool {
+	g := &w.b.layers[0]
+	if g.degree(from) < g.max {
 		g.add(from, to)
 		return true
 	}
+	w.look(from)
 	links := g.links(from)
 	worst, place := float32(math.Inf(1)), -1
 	for i, link := range links {
 		if parent[link] == from {
 			continue
 		}
-		if s := b.sim(from, link); place < 0 || s < worst {
+		if s := w.sim(link); place < 0 || s < worst {
 			worst, place = s, i
 		}
 	}

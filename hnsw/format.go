@@ -121,7 +121,7 @@ func (g *Graph) decodeTable(r *reader, layers int) error {
 	for l := range layers {
 		nodes := binary.LittleEndian.Uint32(table[l*layerSize:])
 		links := binary.LittleEndian.Uint32(table[l*layerSize+4:])
-		if nodes == 0 || l > 0 && nodes > sizes[l-1][0] {
+		if nodes == 0 || nodes > maxNodes || l > 0 && nodes > sizes[l-1][0] {
 			return fmt.Errorf("%w: layer %d has %d nodes", ErrCorrupt, l, nodes)
 		}
 		sizes[l] = [2]uint32{nodes, links}
@@ -148,6 +148,11 @@ func (g *Graph) decodeSlots(r *reader) error {
 	for l := len(g.layers) - 1; l >= 0; l-- {
 		if at, ok := r.ascending(g.level(l), 1<<32); !ok {
 			return fmt.Errorf("%w: bad slot at byte %d", ErrCorrupt, at)
+		}
+	}
+	for l := range g.layers {
+		if slots := g.level(l); len(slots) > 0 {
+			g.lastSlot = max(g.lastSlot, slots[len(slots)-1])
 		}
 	}
 	// Ascending within a level, a slot can only be in two of them. Most nodes

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"math"
 	"slices"
+
+	"github.com/vectorlink/vectorlink/vector"
 )
 
 var (
@@ -86,6 +88,16 @@ type Vectors interface {
 	Dots(q []float32, slots []uint32, dst []float32) error
 }
 
+// Coder is Vectors that [Graph.Search] can also measure by 8-bit codes, which is
+// several times faster.
+type Coder interface {
+	Vectors
+	// Codes returns codes whose row s is that of the vector of slot s, for
+	// every slot of the graph searched. They hold until the search is over.
+	// With too few rows for that the search makes do without codes.
+	Codes() vector.Codes
+}
+
 // Node is a slot to be put into a graph.
 type Node struct {
 	Slot uint32
@@ -115,6 +127,8 @@ type Graph struct {
 	params Params
 	slots  []uint32 // by node; ascending among the nodes of one level
 	layers []layer  // ground first; none in an empty graph
+	// lastSlot is the greatest of slots.
+	lastSlot uint32
 }
 
 // layer holds the links of nodes 0 … len(start)-2, which are the nodes of its
@@ -139,6 +153,9 @@ func (g *Graph) Has(slot uint32) bool {
 	}
 	return false
 }
+
+// Slots returns the slots in the graph, in no order; not to be changed.
+func (g *Graph) Slots() []uint32 { return g.slots }
 
 // level returns the slots whose highest layer is l, ascending.
 func (g *Graph) level(l int) []uint32 {

@@ -1,7 +1,9 @@
 package hnsw
 
 import (
+	"cmp"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -63,38 +65,61 @@ func TestPool(t *testing.T) {
 	for seed := range uint64(300) {
 		r := rand.New(rand.NewPCG(seed, 1))
 		n, ef := 1+r.IntN(80), 1+r.IntN(12)
-		w := &walker{slots: make([]uint32, n)}
-		alive := make([]bool, n)
+		dead := make([]bool, n)
 		for i := range n {
-			w.slots[i] = uint32(n - i)
-			alive[i] = r.IntN(3) > 0
+			dead[i] = r.IntN(3) == 0
 		}
-		w.start(nil, w.slots, nil, ef, func(c candidate) bool { return alive[c.node] })
-		var all []candidate
-		for i := range n {
-			c := candidate{sim: float32(r.IntN(20)), node: uint32(i), live: alive[i]}
-			all = append(all, c)
-			w.add(candidate{sim: c.sim, node: c.node})
-			slices.SortFunc(all, func(a, b candidate) int {
-				if w.better(a, b) {
-					return -1
-				}
-				return 1
+		var p pool
+		p.start(ef, func(node uint32, _ float32) bool { return !dead[node] })
+		var all []entry
+		for _, i := range r.Perm(n) {
+			sim, node := float32(r.IntN(20)), uint32(i)
+			p.add(newEntry(sim, node))
+			e := newEntry(sim, node)
+			if dead[i] {
+				e |= entryDead
+			}
+			all = append(all, e)
+			slices.SortFunc(all, func(a, b entry) int {
+				return cmp.Or(cmp.Compare(b.sim(), a.sim()), cmp.Compare(a.node(), b.node()))
 			})
-			want, live := []candidate{}, 0
-			for _, c := range all {
+			want, live := []entry{}, 0
+			for _, e := range all {
 				if live == ef {
 					break
 				}
-				want = append(want, c)
-				if c.live {
+				want = append(want, e)
+				if !e.dead() {
 					live++
 				}
 			}
-			if !slices.Equal(w.pool, want) || w.poolLive != live {
-				t.Fatalf("seed %d, ef %d, after %d: pool %v with %d live, want %v with %d", seed, ef, i+1, w.pool, w.poolLive, want, live)
+			if !slices.Equal(p.entries, want) || p.live != live {
+				t.Fatalf("seed %d, ef %d, after %d: pool %v with %d live, want %v with %d", seed, ef, len(all), p.entries, p.live, want, live)
 			}
 		}
+	}
+}
+
+// TestEntry: entries are ordered as what they hold, and give it back.
+func TestEntry(t *testing.T) {
+	inf, nan := float32(math.Inf(1)), float32(math.NaN())
+	zero := float32(0)
+	sims := []float32{inf, math.MaxFloat32, 1, 0.5, math.SmallestNonzeroFloat32, 0, -math.SmallestNonzeroFloat32, -1, -math.MaxFloat32, -inf}
+	var last entry
+	for i, s := range sims {
+		for _, node := range []uint32{0, 1, 77, maxNodes - 1} {
+			e := newEntry(s, node)
+			if e.sim() != s || e.node() != node || e.dead() || e.expanded() {
+				t.Errorf("entry of %v, %d gives %v, %d", s, node, e.sim(), e.node())
+			}
+			if e <= last && (i > 0 || node > 0) {
+				t.Errorf("entry of %v, %d does not come behind the one before", s, node)
+			}
+			last = e
+		}
+	}
+	if newEntry(-zero, 1) != newEntry(0, 1) || newEntry(nan, 1) != newEntry(-inf, 1) {
+		t.Error("a negative zero is not zero, or a NaN not the least")
 	}
 }
 

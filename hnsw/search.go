@@ -3,40 +3,83 @@ package hnsw
 import (
 	"context"
 	"fmt"
+	"math"
 	"slices"
 	"sync"
-)
+	"unsafe"
 
-// scanBatch is how many slots [Scan] measures in one call: large against the
-// cost of a call, small against memory and the patience of a cancelled caller.
-const scanBatch = 512
+	"github.com/vectorlink/vectorlink/vector"
+)
 
 // searcher is a walker on a finished graph with the caller's vectors.
 type searcher struct {
 	walker
 	graph *Graph
 	vecs  Vectors
-	buf   []uint32 // slots of the nodes being measured
+	q     []float32
+	codes vector.Codes // none (no Rows): the walk measures the vectors
+	query vector.Query
+	slots []uint32 // of the nodes being measured
+	exact []Hit    // measured exactly
+	dots  []float32
 }
 
-var searchers = sync.Pool{New: func() any { return new(searcher) }}
+var searchers = sync.Pool{New: func() any {
+	s := new(searcher)
+	s.space = s
+	return s
+}}
 
 func (s *searcher) links(layer int, node uint32) []uint32 {
 	l := &s.graph.layers[layer]
 	return l.links[l.start[node]:l.start[node+1]]
 }
 
-func (s *searcher) dots(q []float32, nodes []uint32, dst []float32) error {
-	s.buf = s.buf[:0]
-	for _, node := range nodes {
-		s.buf = append(s.buf, s.graph.slots[node])
+func (s *searcher) similar(nodes []uint32, dst []float32) error {
+	s.slots = resize(s.slots, len(nodes))
+	for i, node := range nodes {
+		s.slots[i] = s.graph.slots[node]
 	}
-	return s.vecs.Dots(q, s.buf, dst)
+	if s.codes.Rows != nil {
+		s.codes.Dots(dst, &s.query, s.slots)
+		return nil
+	}
+	return s.vecs.Dots(s.q, s.slots, dst)
+}
+
+func (s *searcher) fetchLinks(layer int, nodes []uint32) {
+	l := &s.graph.layers[layer]
+	s.slots = resize(s.slots, len(nodes))
+	for i, node := range nodes {
+		s.slots[i] = l.start[node]
+	}
+	prefetch(l.links, 1, s.graph.params.maxLinks(layer), s.slots)
+}
+
+func (s *searcher) fetch(nodes []uint32) {
+	if s.codes.Rows == nil {
+		return
+	}
+	s.slots = resize(s.slots, len(nodes))
+	for i, node := range nodes {
+		s.slots[i] = s.graph.slots[node]
+	}
+	vector.Prefetch(s.codes.Rows, s.codes.Stride, s.codes.Stride, s.slots)
+}
+
+// prefetch has links[ids[i]*stride:][:n] fetched, whatever of it there is.
+func prefetch(links []uint32, stride, n int, ids []uint32) {
+	if len(links) > 0 {
+		vector.Prefetch(unsafe.Slice((*byte)(unsafe.Pointer(&links[0])), 4*len(links)), 4*stride, 4*n, ids)
+	}
 }
 
 // Search returns the k live slots nearest to q, best first and equal ones by
 // slot; approximately, holding ef candidates (at least k) on the way: more
 // candidates find more of the true neighbours and take longer, in proportion.
+//
+// If vecs is a [Coder] the walk goes by its codes, and only the best candidates
+// are measured exactly. The hits' inner products are exact either way.
 //
 // live says whether a slot may be a hit; nil means that all may. Slots that are
 // not live still lead the walk on, and do not count among the ef candidates, so
@@ -63,16 +106,20 @@ func (g *Graph) Search(ctx context.Context, vecs Vectors, q []float32, k, ef int
 
 	s := searchers.Get().(*searcher)
 	defer func() {
-		s.release()
-		s.graph, s.vecs = nil, nil
+		// Nothing of the caller's is kept.
+		s.graph, s.vecs, s.q, s.codes, s.admit = nil, nil, nil, vector.Codes{}, nil
 		searchers.Put(s)
 	}()
-	s.graph, s.vecs = g, vecs
+	s.graph, s.vecs, s.q = g, vecs, q
+	if c, ok := vecs.(Coder); ok && g.coded(c.Codes()) {
+		s.codes = c.Codes()
+		s.query.Set(q)
+	}
 	if live != nil {
-		s.start(s, g.slots, q, ef, func(c candidate) bool { return live(g.slots[c.node]) })
+		s.start(len(g.slots), ef, func(node uint32, _ float32) bool { return live(g.slots[node]) })
 	} else {
 		live = func(uint32) bool { return true }
-		s.start(s, g.slots, q, ef, nil)
+		s.start(len(g.slots), ef, nil)
 	}
 	exact, err := s.search(ctx, live)
 	if err != nil {
@@ -81,21 +128,21 @@ func (g *Graph) Search(ctx context.Context, vecs Vectors, q []float32, k, ef int
 	if exact != nil {
 		return Scan(ctx, vecs, q, exact, k)
 	}
-	if s.poolLive < k && s.measured < len(g.slots) {
+	if s.pool.live < k && s.measured < len(g.slots) {
 		// Not in a graph made by Build, whose nodes can all be reached; one
 		// read from a file is not known to be such.
 		return Scan(ctx, vecs, q, g.liveSlots(live), k)
 	}
-	hits := make([]Hit, 0, min(k, s.poolLive))
-	for _, c := range s.pool {
-		if len(hits) == k {
-			break
-		}
-		if c.live {
-			hits = append(hits, Hit{Slot: g.slots[c.node], Dot: c.sim})
-		}
+	hits, err := s.hits(k)
+	if err != nil {
+		return nil, fmt.Errorf("hnsw: search: %w", err)
 	}
 	return hits, nil
+}
+
+// coded reports whether there are codes for all slots of the graph.
+func (g *Graph) coded(c vector.Codes) bool {
+	return len(c.Rows) > 0 && int64(g.lastSlot) < int64(len(c.Scales))
 }
 
 // search fills the pool. Where an exact scan is the better way, it returns the
@@ -115,7 +162,7 @@ func (s *searcher) search(ctx context.Context, live func(slot uint32) bool) (exa
 			// Asking live for every slot costs about as much as measuring a
 			// 64th of them. It is worth that once the walk has cost as much
 			// and most of what it meets is not live.
-			if s.measured < len(s.slots)/64 || 2*s.poolLive > len(s.pool) {
+			if s.measured < len(s.graph.slots)/64 || 2*s.pool.live > len(s.entries) {
 				return false
 			}
 			all = s.graph.liveSlots(live)
@@ -130,6 +177,80 @@ func (s *searcher) search(ctx context.Context, live func(slot uint32) bool) (exa
 	return exact, err
 }
 
+// hits returns the best k of the pool.
+func (s *searcher) hits(k int) ([]Hit, error) {
+	s.exact = s.exact[:0]
+	if s.codes.Rows != nil {
+		if err := s.rerank(k); err != nil {
+			return nil, err
+		}
+	} else {
+		for _, e := range s.entries {
+			if e.dead() {
+				continue
+			}
+			// Entries that equal the k-th may be before it by slot.
+			if n := len(s.exact); n >= k && s.exact[n-1].Dot != e.sim() {
+				break
+			}
+			s.exact = append(s.exact, Hit{Slot: s.graph.slots[e.node()], Dot: e.sim()})
+		}
+	}
+	slices.SortFunc(s.exact, compareHits)
+	return slices.Clone(s.exact[:min(k, len(s.exact))]), nil
+}
+
+// A pool of candidates by their codes is measured exactly from its head down
+// to where a true neighbour is most unlikely. How far that is the head itself
+// tells, k candidates or more: in units of its codes' error, root mean square,
+// so far may the code of a true neighbour be below the k-th exact product.
+const (
+	rerankHead  = 10
+	rerankWidth = 3
+)
+
+// rerank measures exactly those in the pool that may be among the best k.
+func (s *searcher) rerank(k int) error {
+	head := max(k, rerankHead)
+	from, err := s.measureExactly(0, func(entry) bool { return len(s.slots) < head })
+	if err != nil || from == len(s.entries) {
+		return err
+	}
+	var square float64
+	at := 0
+	for _, e := range s.entries[:from] {
+		if !e.dead() {
+			diff := float64(s.exact[at].Dot) - float64(e.sim())
+			square += float64(diff * diff)
+			at++
+		}
+	}
+	slices.SortFunc(s.exact, compareHits)
+	bar := float64(s.exact[k-1].Dot) - rerankWidth*math.Sqrt(square/float64(len(s.exact)))
+	_, err = s.measureExactly(from, func(e entry) bool { return float64(e.sim()) >= bar })
+	return err
+}
+
+// measureExactly appends to exact the live entries from a place in the pool on
+// as long as more says so, and returns the place it came to.
+func (s *searcher) measureExactly(from int, more func(e entry) bool) (int, error) {
+	s.slots = s.slots[:0]
+	for from < len(s.entries) && more(s.entries[from]) {
+		if e := s.entries[from]; !e.dead() {
+			s.slots = append(s.slots, s.graph.slots[e.node()])
+		}
+		from++
+	}
+	s.dots = resize(s.dots, len(s.slots))
+	if err := s.vecs.Dots(s.q, s.slots, s.dots); err != nil {
+		return 0, err
+	}
+	for i, slot := range s.slots {
+		s.exact = append(s.exact, Hit{Slot: slot, Dot: ordered(s.dots[i])})
+	}
+	return from, nil
+}
+
 // liveSlots returns the slots of the graph that are live; never nil.
 func (g *Graph) liveSlots(live func(slot uint32) bool) []uint32 {
 	slots := []uint32{}
@@ -139,51 +260,4 @@ func (g *Graph) liveSlots(live func(slot uint32) bool) []uint32 {
 		}
 	}
 	return slots
-}
-
-// Scan returns the k of slots nearest to q, best first and equal ones by slot,
-// by measuring them all. slots are distinct. The error wraps [ErrInput] when q
-// has the wrong length, else it is that of vecs or of ctx.
-func Scan(ctx context.Context, vecs Vectors, q []float32, slots []uint32, k int) ([]Hit, error) {
-	if err := checkQuery(vecs, q); err != nil {
-		return nil, err
-	}
-	k = min(k, len(slots))
-	if k <= 0 {
-		return nil, nil
-	}
-	// best holds the k best so far and as many newcomers again at most, which
-	// is cut back by sorting: linear in slots whatever k.
-	best := make([]Hit, 0, min(2*k, len(slots)))
-	full := false // best[k-1] is the k-th best so far
-	var sims [scanBatch]float32
-	for part := range slices.Chunk(slots, scanBatch) {
-		if err := ctx.Err(); err != nil {
-			return nil, fmt.Errorf("hnsw: scan: %w", err)
-		}
-		if err := vecs.Dots(q, part, sims[:len(part)]); err != nil {
-			return nil, fmt.Errorf("hnsw: scan: %w", err)
-		}
-		for i, slot := range part {
-			h := Hit{Slot: slot, Dot: ordered(sims[i])}
-			if full && compareHits(h, best[k-1]) > 0 {
-				continue
-			}
-			best = append(best, h)
-			if len(best) == 2*k {
-				slices.SortFunc(best, compareHits)
-				best, full = best[:k], true
-			}
-		}
-	}
-	slices.SortFunc(best, compareHits)
-	return best[:k:k], nil
-}
-
-// checkQuery reports a query that does not fit the vectors.
-func checkQuery(vecs Vectors, q []float32) error {
-	if dim := vecs.Dim(); len(q) != dim {
-		return fmt.Errorf("%w: the query has %d dimensions, the vectors %d", ErrInput, len(q), dim)
-	}
-	return nil
 }

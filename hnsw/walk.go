@@ -1,104 +1,63 @@
 package hnsw
 
-import (
-	"context"
-	"math"
-)
+import "context"
 
-// ctxEvery is how many nodes a walk expands between looks at its context: a
-// few hundred microseconds.
+// ctxEvery is how many steps a walk takes between looks at its context: a few
+// hundred microseconds.
 const ctxEvery = 64
 
+// stepNodes is how many candidates a walk expands in one step.
+const stepNodes = 1
+
 // space is what a walk moves through: the finished graph with the caller's
-// vectors, or the graph under construction with its own copy of them.
+// vectors, or the graph under construction with its own.
 type space interface {
 	// links returns the neighbours of node in layer.
 	links(layer int, node uint32) []uint32
-	// dots sets dst[i] to the inner product of q and the vector of nodes[i].
-	dots(q []float32, nodes []uint32, dst []float32) error
-}
-
-// candidate is a node a walk has measured.
-type candidate struct {
-	sim      float32 // never NaN
-	node     uint32
-	expanded bool // its neighbours have been measured
-	live     bool // it counts as a result; others only lead on
+	// similar sets dst[i] to the similarity of what is searched for and
+	// nodes[i]; dst is as long as nodes.
+	similar(nodes []uint32, dst []float32) error
+	// fetchLinks and fetch hint that links of nodes in layer, and nodes
+	// themselves, are to be asked for soon.
+	fetchLinks(layer int, nodes []uint32)
+	fetch(nodes []uint32)
 }
 
 // walker is the state of one search at a time; it is reused, since its slices
 // are as large as the graph and the search ask for.
 type walker struct {
+	pool
 	space space
-	slots []uint32 // by node: what orders equal similarities
-	q     []float32
-	live  func(candidate) bool // counts among the ef; nil: all do
-
-	// pool holds what was measured, best first, down to the ef-th live
-	// candidate: what lies behind that can neither be a result nor lead to
-	// one. A sorted slice, for it gives best, worst and next alike, and at
-	// these sizes an insertion is one short memmove.
-	pool     []candidate
-	ef       int
-	poolLive int // live candidates in pool
-	next     int // all candidates before it are expanded
 
 	seen     []uint64 // bit per node: measured in this search
 	measured int      // nodes measured in this search
 
-	batch []uint32 // nodes to measure together
-	sims  []float32
+	batch  []uint32 // nodes to measure together
+	sims   []float32
+	ahead  []uint32 // the batch after that
+	chosen []uint32 // nodes to expand for the one after that
 }
 
-// start readies w for a search for q among n nodes.
-func (w *walker) start(s space, slots []uint32, q []float32, ef int, live func(candidate) bool) {
-	w.space, w.slots, w.q, w.ef, w.live = s, slots, q, ef, live
-	words := (len(slots) + 63) / 64
-	if cap(w.seen) < words {
-		w.seen = make([]uint64, words)
-	}
-	w.seen = w.seen[:words]
+// start readies w for a search among n nodes.
+func (w *walker) start(n, ef int, admit func(node uint32, sim float32) bool) {
+	w.pool.start(ef, admit)
+	w.measured = 0
+	w.seen = resize(w.seen, (n+63)/64)
 	clear(w.seen)
-	w.pool = w.pool[:0]
-	w.poolLive, w.next, w.measured = 0, 0, 0
 }
 
-// release drops what belongs to the caller of a finished search.
-func (w *walker) release() {
-	w.space, w.slots, w.q, w.live = nil, nil, nil, nil
-}
-
-// better reports whether a is nearer than b; equal ones are ordered by slot,
-// so that the order is total and a result does not depend on the way to it.
-func (w *walker) better(a, b candidate) bool {
-	if a.sim != b.sim {
-		return a.sim > b.sim
+// resize returns s, or a new slice, with n elements of any value.
+func resize[T any](s []T, n int) []T {
+	if cap(s) < n {
+		return make([]T, n, n+n/4)
 	}
-	return w.slots[a.node] < w.slots[b.node]
+	return s[:n]
 }
 
 // measure sets w.sims to the similarities of w.batch.
 func (w *walker) measure() error {
-	if cap(w.sims) < len(w.batch) {
-		w.sims = make([]float32, len(w.batch), 2*len(w.batch))
-	}
-	w.sims = w.sims[:len(w.batch)]
-	if err := w.space.dots(w.q, w.batch, w.sims); err != nil {
-		return err
-	}
-	for i, s := range w.sims {
-		w.sims[i] = ordered(s)
-	}
-	return nil
-}
-
-// ordered returns s, or the least similarity for a NaN, which would have no
-// place in any order.
-func ordered(s float32) float32 {
-	if s != s {
-		return float32(math.Inf(-1))
-	}
-	return s
+	w.sims = resize(w.sims, len(w.batch))
+	return w.space.similar(w.batch, w.sims)
 }
 
 // descend walks greedily from node `from` through layers top … bottom and
@@ -111,7 +70,7 @@ func (w *walker) descend(ctx context.Context, from uint32, top, bottom int) (uin
 	if err := w.measure(); err != nil {
 		return 0, err
 	}
-	best := candidate{sim: w.sims[0], node: from}
+	best := newEntry(w.sims[0], from)
 	for l := top; l >= bottom; l-- {
 		// Each step is to a strictly better node, so the loop ends.
 		for moved := true; moved; {
@@ -119,18 +78,18 @@ func (w *walker) descend(ctx context.Context, from uint32, top, bottom int) (uin
 				return 0, err
 			}
 			moved = false
-			w.batch = append(w.batch[:0], w.space.links(l, best.node)...)
+			w.batch = append(w.batch[:0], w.space.links(l, best.node())...)
 			if err := w.measure(); err != nil {
 				return 0, err
 			}
 			for i, node := range w.batch {
-				if c := (candidate{sim: w.sims[i], node: node}); w.better(c, best) {
-					best, moved = c, true
+				if e := newEntry(w.sims[i], node); e < best {
+					best, moved = e, true
 				}
 			}
 		}
 	}
-	return best.node, nil
+	return best.node(), nil
 }
 
 // seed measures nodes and adds them to the pool, as a walk's beginning.
@@ -142,81 +101,87 @@ func (w *walker) seed(nodes ...uint32) error {
 
 // gather appends to the batch those of nodes that are not measured yet.
 func (w *walker) gather(nodes []uint32) {
-	for _, node := range nodes {
-		if bit := uint64(1) << (node % 64); w.seen[node/64]&bit == 0 {
-			w.seen[node/64] |= bit
-			w.batch = append(w.batch, node)
-		}
+	n := len(w.batch)
+	if cap(w.batch) < n+len(nodes) {
+		w.batch = append(make([]uint32, 0, 2*(n+len(nodes))), w.batch...)
 	}
+	batch := w.batch[:n+len(nodes)]
+	for _, node := range nodes {
+		word, bit := &w.seen[node/64], node%64
+		batch[n] = node
+		// No branch: whether a node was seen is anybody's guess.
+		n += int(^*word >> bit & 1)
+		*word |= 1 << bit
+	}
+	w.batch = batch[:n]
 }
 
 // addBatch measures the batch and adds it to the pool.
 func (w *walker) addBatch() error {
+	if len(w.batch) == 0 {
+		return nil
+	}
 	if err := w.measure(); err != nil {
 		return err
 	}
 	w.measured += len(w.batch)
 	for i, node := range w.batch {
-		w.add(candidate{sim: w.sims[i], node: node})
+		if e := newEntry(w.sims[i], node); e < w.bar {
+			w.add(e)
+		}
 	}
 	return nil
 }
 
-// walk expands the pool's candidates in layer, nearest first, until none is
-// left or stop, asked between two of them, says so.
+// walk expands the pool's entries in layer, nearest first, until none is left
+// or stop, asked between two steps, says so.
+//
+// Most of a walk's time goes by waiting for memory. So it works on three steps
+// at once: while one's nodes are measured, the next one's are on their way from
+// memory, and so are the links of the one after that. The price is that a node
+// is chosen before the last two steps' nodes are known; those who are expanded
+// needlessly for that are few, since in the end every entry that stays in the
+// pool is expanded.
 func (w *walker) walk(ctx context.Context, layer int, stop func() bool) error {
+	w.batch, w.chosen = w.batch[:0], w.chosen[:0]
 	for steps := 1; ; steps++ {
-		for w.next < len(w.pool) && w.pool[w.next].expanded {
-			w.next++
-		}
-		if w.next == len(w.pool) || stop != nil && stop() {
-			return nil
-		}
 		if steps%ctxEvery == 0 {
 			if err := ctx.Err(); err != nil {
 				return err
 			}
 		}
-		c := &w.pool[w.next]
-		c.expanded = true
-		w.batch = w.batch[:0]
-		w.gather(w.space.links(layer, c.node))
-		if len(w.batch) == 0 {
-			continue
+		if stop != nil && stop() {
+			return nil
+		}
+		measured := w.batch
+		w.batch = w.ahead[:0]
+		for _, node := range w.chosen {
+			w.gather(w.space.links(layer, node))
+		}
+		w.ahead, w.batch = w.batch, measured
+		w.space.fetch(w.ahead)
+
+		w.choose()
+		w.space.fetchLinks(layer, w.chosen)
+
+		if len(w.batch) == 0 && len(w.ahead) == 0 && len(w.chosen) == 0 {
+			return nil
 		}
 		if err := w.addBatch(); err != nil {
 			return err
 		}
+		w.batch, w.ahead = w.ahead, w.batch
 	}
 }
 
-// add puts c into its place in the pool, unless ef live candidates are nearer.
-func (w *walker) add(c candidate) {
-	if w.poolLive == w.ef && !w.better(c, w.pool[len(w.pool)-1]) {
-		return
-	}
-	c.live = w.live == nil || w.live(c)
-	lo, hi := 0, len(w.pool)
-	for lo < hi {
-		if mid := int(uint(lo+hi) >> 1); w.better(c, w.pool[mid]) {
-			hi = mid
-		} else {
-			lo = mid + 1
+// choose sets chosen to the nearest nodes that are not expanded, and marks them
+// as if they were.
+func (w *walker) choose() {
+	w.chosen = w.chosen[:0]
+	for ; w.next < len(w.entries) && len(w.chosen) < stepNodes; w.next++ {
+		if e := &w.entries[w.next]; !e.expanded() {
+			*e |= entryExpanded
+			w.chosen = append(w.chosen, e.node())
 		}
 	}
-	w.pool = append(w.pool, candidate{})
-	copy(w.pool[lo+1:], w.pool[lo:])
-	w.pool[lo] = c
-	w.next = min(w.next, lo)
-	if c.live {
-		w.poolLive++
-	}
-	// Cut behind the ef-th live candidate.
-	for last := len(w.pool) - 1; w.poolLive > w.ef || w.poolLive == w.ef && !w.pool[last].live; last-- {
-		if w.pool[last].live {
-			w.poolLive--
-		}
-		w.pool = w.pool[:last]
-	}
-	w.next = min(w.next, len(w.pool))
 }
