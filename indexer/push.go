@@ -336,7 +336,6 @@ func (p *Push) Progress() PushProgress {
 // everything whatever happens.
 func (p *Push) run() {
 	ix := p.ix
-	defer ix.leave(p.d)
 	err := ix.guard(p.work)
 	if err != nil && errors.Is(err, ErrClosed) {
 		err = errCutPush
@@ -347,14 +346,12 @@ func (p *Push) run() {
 	p.b.close()
 	p.mu.Unlock()
 	p.release()
-	ix.endTask(p.j, err)
 	p.d.unlockBranch(p.branch)
+	ix.leave(p.d)
+	ix.endTask(p.j, err)
 	p.err = err
 	close(p.done)
 	ix.logTask(p.j, err, time.Since(p.start))
-	if err == nil {
-		ix.considerMerge(p.d, p.j.task.Commit)
-	}
 }
 
 func (p *Push) work() error {
@@ -475,6 +472,7 @@ func (p *Push) commit() error {
 		return err
 	}
 	p.ix.tasks.update(p.j, func(t *Task) { t.HeadMoved = true })
+	p.ix.considerMerge(p.d, t.Commit)
 	return nil
 }
 

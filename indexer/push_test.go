@@ -531,7 +531,7 @@ func TestPushBoundsItsMemory(t *testing.T) {
 		return m.HeapAlloc
 	}
 	start, most := heap(), uint64(0)
-	const documents = 1024 // 64 MiB of text
+	const documents = 512 // 32 MiB of text
 	for i := range documents {
 		if err := p.Apply(put(fmt.Sprintf("d/A/%d", i), fmt.Sprintf("%s %d", word, i))); err != nil {
 			t.Fatal(err)
@@ -546,8 +546,8 @@ func TestPushBoundsItsMemory(t *testing.T) {
 	if p.Err() != nil {
 		t.Fatal(p.Err())
 	}
-	if limit := uint64(16 << 20); most > limit {
-		t.Errorf("a push of 64 MiB held %d MiB of memory, want at most %d", most>>20, limit>>20)
+	if limit := uint64(10 << 20); most > limit {
+		t.Errorf("a push of 32 MiB held %d MiB of memory, want at most %d", most>>20, limit>>20)
 	}
 }
 
