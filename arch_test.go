@@ -40,6 +40,8 @@ var owners = map[string][]string{
 	"github.com/aymerick/raymond":                  {"templates"},
 	"github.com/sashabaranov/go-openai":            {"embed"},
 	"github.com/tiktoken-go/tokenizer":             {"embed"},
+	"github.com/dlclark/regexp2":                   {"embed"},
+	"github.com/rivo/uniseg":                       {"embed"},
 	"github.com/cenkalti/backoff":                  {"embed", "docdb"},
 	"golang.org/x/text":                            {"embed"},
 	"github.com/hashicorp/golang-lru":              {"indexer"},

@@ -1,0 +1,172 @@
+package subword
+
+import (
+	"encoding/json"
+	"errors"
+	"math"
+	"sort"
+	"strings"
+	"unicode/utf8"
+)
+
+// unigram cuts a word so that the scores of its pieces have the greatest sum.
+type unigram struct {
+	pieces  []string // sorted
+	ids     []int32  // of each piece
+	scores  []float64
+	starts  [257]int // the first piece that begins with each byte
+	unknown int32
+	penalty float64     // score of a character that is in no piece
+	bytes   *[256]int32 // in the place of unknown, where the file has them
+}
+
+// scored is a piece and its score, [piece, score] in the file.
+type scored struct {
+	piece string
+	score float64
+}
+
+// UnmarshalJSON reads a list of two.
+func (s *scored) UnmarshalJSON(data []byte) error {
+	pair := []any{&s.piece, &s.score}
+	if err := json.Unmarshal(data, &pair); err != nil {
+		return err
+	}
+	if len(pair) != 2 {
+		return errVocab
+	}
+	return nil
+}
+
+// belowLeast is how much less than the worst piece an unknown character is
+// worth.
+const belowLeast = 10
+
+func (m *modelJSON) unigram() (model, error) {
+	var vocab []scored
+	if err := json.Unmarshal(m.Vocab, &vocab); err != nil || len(vocab) == 0 {
+		return nil, errVocab
+	}
+	if m.UnkID == nil || *m.UnkID < 0 || int(*m.UnkID) >= len(vocab) {
+		return nil, errors.New("the vocabulary has no token for what is unknown")
+	}
+	u := &unigram{unknown: *m.UnkID, penalty: math.Inf(1)}
+	// Of a piece that stands twice, the last counts.
+	ids := make(map[string]int32, len(vocab))
+	for i, v := range vocab {
+		u.penalty = min(u.penalty, v.score)
+		if v.piece != "" {
+			ids[v.piece] = int32(i)
+		}
+	}
+	u.penalty -= belowLeast
+	if m.ByteFallback {
+		var err error
+		if u.bytes, err = byteIDs(func(p string) (int32, bool) { id, ok := ids[p]; return id, ok }); err != nil {
+			return nil, err
+		}
+	}
+	for p := range ids {
+		u.pieces = append(u.pieces, p)
+	}
+	sort.Strings(u.pieces)
+	for i, p := range u.pieces {
+		id := ids[p]
+		u.ids = append(u.ids, id)
+		u.scores = append(u.scores, vocab[id].score)
+		u.starts[int(p[0])+1] = i + 1
+	}
+	for b := 1; b < len(u.starts); b++ {
+		u.starts[b] = max(u.starts[b], u.starts[b-1])
+	}
+	return u, nil
+}
+
+// beginnings calls f with each piece that text begins with, the shortest
+// first.
+func (u *unigram) beginnings(text string, f func(index int)) {
+	low, high := u.starts[text[0]], u.starts[int(text[0])+1]
+	for n := 1; low < high; n++ {
+		if len(u.pieces[low]) == n {
+			f(low)
+			low++
+		}
+		if n == len(text) {
+			return
+		}
+		c := text[n]
+		within := u.pieces[low:high] // all longer than n, the same up to there
+		from := sort.Search(len(within), func(i int) bool { return within[i][n] >= c })
+		to := from + sort.Search(len(within)-from, func(i int) bool { return within[from+i][n] > c })
+		low, high = low+from, low+to
+	}
+}
+
+func (u *unigram) append(out []Token, word []char) []Token {
+	var b strings.Builder
+	places := make([]int32, 0, 64) // the character at each byte
+	for i, c := range word {
+		n, _ := b.WriteRune(c.r)
+		for range n {
+			places = append(places, int32(i))
+		}
+	}
+	places = append(places, int32(len(word)))
+	whole := b.String()
+	// best[i] is the best way to the place before byte i.
+	type way struct {
+		score float64
+		from  int32
+		piece int32 // -1: unknown
+		known bool  // that there is a way
+	}
+	best := make([]way, len(whole)+1)
+	for at := 0; at < len(whole); {
+		here := best[at].score
+		_, n := utf8.DecodeRuneInString(whole[at:])
+		single := false
+		u.beginnings(whole[at:], func(index int) {
+			length := len(u.pieces[index])
+			single = single || length == n
+			if to := &best[at+length]; !to.known || here+u.scores[index] > to.score {
+				*to = way{here + u.scores[index], int32(at), int32(index), true}
+			}
+		})
+		if !single {
+			if to := &best[at+n]; !to.known || here+u.penalty > to.score {
+				*to = way{here + u.penalty, int32(at), -1, true}
+			}
+		}
+		at += n
+	}
+	// Back from the end; unknown characters side by side are one token.
+	type part struct{ start, end, piece int32 }
+	var parts []part
+	for at := int32(len(whole)); at > 0; {
+		w := best[at]
+		if w.piece >= 0 && u.ids[w.piece] == u.unknown {
+			w.piece = -1
+		}
+		if n := len(parts); w.piece < 0 && n > 0 && parts[n-1].piece < 0 {
+			parts[n-1].start = w.from
+		} else {
+			parts = append(parts, part{w.from, at, w.piece})
+		}
+		at = w.from
+	}
+	for i := len(parts) - 1; i >= 0; i-- {
+		p := parts[i]
+		chars := word[places[p.start]:places[p.end]]
+		switch {
+		case p.piece >= 0:
+			out = append(out, token(u.ids[p.piece], chars))
+		case u.bytes != nil:
+			for _, b := range []byte(whole[p.start:p.end]) {
+				out = append(out, token(u.bytes[b], chars))
+			}
+		default:
+			out = append(out, token(u.unknown, chars))
+		}
+	}
+	return out
+}
