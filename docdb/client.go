@@ -18,7 +18,7 @@ import (
 // Defaults and limits of a Config.
 const (
 	DefaultUser      = "admin"
-	DefaultBatchSize = 100
+	DefaultBatchSize = 1000
 	MaxBatchSize     = 1000
 	DefaultTimeout   = time.Minute
 	DefaultMaxAnswer = 64 << 20

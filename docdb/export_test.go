@@ -17,7 +17,7 @@ var (
 // Rewrite returns the batch query for a class, its list variable, and the key
 // of the ids.
 func Rewrite(class, query string) (text, variable, idKey string, err error) {
-	q, err := parseBatch(class, query)
+	q, err := parseBatch(class, query, func(string) bool { return false })
 	if err != nil {
 		return "", "", "", err
 	}

@@ -38,13 +38,28 @@ var errByte1000 = &batchError{"the database panics where a character straddles b
 
 // ask runs a query of one root field at a commit and returns the list that it
 // answers. text is given the key under which the answer is to stand, key or a
-// longer one: the server slices its answer after 1000 bytes for a debug log,
-// and panics when that cuts a character in two, which an answer shifted by a
-// byte or two avoids. Errors are *classError, *batchError, errTooLarge or fatal.
+// longer one (see askData). Errors are *classError, *batchError, errTooLarge or
+// fatal.
 func (c *Client) ask(ctx context.Context, domain, commit, key string, text func(key string) string, variables map[string]any) ([]json.RawMessage, error) {
-	path, err := resource("/api/graphql", domain, "local", "commit", commit)
+	answer, key, err := c.askData(ctx, domain, commit, key, text, variables)
 	if err != nil {
 		return nil, err
+	}
+	var list []json.RawMessage
+	if json.Unmarshal(answer[key], &list) != nil {
+		return nil, &classError{"the query is not answered by a list of documents"}
+	}
+	return list, nil
+}
+
+// askData runs a query at a commit and returns its data and the key that it was
+// asked with last: the server slices its answer after 1000 bytes for a debug
+// log, and panics when that cuts a character in two, which an answer shifted by
+// a byte or two, by a longer key at its beginning, avoids.
+func (c *Client) askData(ctx context.Context, domain, commit, key string, text func(key string) string, variables map[string]any) (map[string]json.RawMessage, string, error) {
+	path, err := resource("/api/graphql", domain, "local", "commit", commit)
+	if err != nil {
+		return nil, "", err
 	}
 	client := graphql.NewClient(c.wire.base.String()+path, doer{c.wire, domain})
 	data, err := execute(ctx, client, text(key), variables)
@@ -53,17 +68,13 @@ func (c *Client) ask(ctx context.Context, domain, commit, key string, text func(
 		data, err = execute(ctx, client, text(key), variables)
 	}
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	var answer map[string]json.RawMessage
 	if json.Unmarshal(data, &answer) != nil {
-		return nil, c.wire.garbage("GraphQL data is not an object")
+		return nil, "", c.wire.garbage("GraphQL data is not an object")
 	}
-	var list []json.RawMessage
-	if json.Unmarshal(answer[key], &list) != nil {
-		return nil, &classError{"the query is not answered by a list of documents"}
-	}
-	return list, nil
+	return answer, key, nil
 }
 
 // execute runs a query and sorts the library's errors.

@@ -184,12 +184,25 @@ func isCommitID(id string) bool {
 // ends it.
 func (c *Client) History(ctx context.Context, domain, commit string) iter.Seq2[Commit, error] {
 	return func(yield func(Commit, error) bool) {
-		last, err := c.Commit(ctx, domain, commit)
-		if !yield(last, err) || err != nil {
+		first, err := c.Commit(ctx, domain, commit)
+		if !yield(first, err) || err != nil {
 			return
 		}
+		for ancestor, err := range c.ancestors(ctx, domain, first) {
+			if !yield(ancestor, err) {
+				return
+			}
+		}
+	}
+}
+
+// ancestors yields the ancestors of a commit, its parent first. An error ends
+// it.
+func (c *Client) ancestors(ctx context.Context, domain string, commit Commit) iter.Seq2[Commit, error] {
+	return func(yield func(Commit, error) bool) {
+		last := commit
 		for start, count := 1, firstLogPage; last.Parent != ""; start, count = start+count, logPage {
-			page, err := c.readLog(ctx, domain, commit, start, count)
+			page, err := c.readLog(ctx, domain, commit.ID, start, count)
 			if err == nil && len(page) == 0 {
 				err = c.wire.garbage("its log ends before the history does")
 			}
@@ -231,30 +244,32 @@ func (c *Client) readLog(ctx context.Context, domain, commit string, start, coun
 	return page, nil
 }
 
-// base returns the commit to build on: previous where that is an indexed
-// ancestor of commit, else the nearest indexed ancestor, else "".
-func (c *Client) base(ctx context.Context, domain string, commit Commit, previous string, indexed func(string) bool) (string, error) {
+// lineage returns a commit and its ancestors, newest first, down to the one to
+// build on: previous where that is an indexed ancestor, else the nearest
+// indexed one. Without either it is the commit alone.
+func (c *Client) lineage(ctx context.Context, domain string, commit Commit, previous string, indexed func(string) bool) ([]Commit, error) {
+	line, nearest := []Commit{commit}, 1
 	if commit.Parent == "" || indexed == nil {
-		return "", nil
+		return line, nil
 	}
 	if previous != "" && !indexed(previous) {
 		previous = ""
 	}
-	nearest := ""
-	for ancestor, err := range c.History(ctx, domain, commit.ID) {
-		switch {
-		case err != nil:
-			return "", err
-		case ancestor.ID == commit.ID:
-		case ancestor.ID == previous:
-			return previous, nil
-		case nearest == "" && indexed(ancestor.ID):
-			if nearest = ancestor.ID; previous == "" {
-				return nearest, nil
+	for ancestor, err := range c.ancestors(ctx, domain, commit) {
+		if err != nil {
+			return nil, err
+		}
+		line = append(line, ancestor)
+		if ancestor.ID == previous {
+			return line, nil
+		}
+		if nearest == 1 && indexed(ancestor.ID) {
+			if nearest = len(line); previous == "" {
+				break
 			}
 		}
 	}
-	return nearest, nil
+	return line[:nearest], nil
 }
 
 // onBranch reports whether commit can be reached from the head of branch. A

@@ -1,7 +1,6 @@
 package docdb
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -27,15 +26,21 @@ const maxBadBatches = 64
 type classPull struct {
 	class Class
 	query *batchQuery
+	shape *shape   // nil exactly where query is
 	ids   []string // full IRIs, ascending
 	fail  error    // why none of its documents can be read
 	bad   int      // failing batches so far
 }
 
-// Pull lists every document of the commit, class by class and in the order of
-// their ids, through each class's own query. Documents of a class without
-// embedding metadata or without a template are not listed. The documents of a
-// class whose metadata or query cannot be used come as Failed operations.
+// Pull finds what turns the snapshot of the nearest indexed ancestor into the
+// commit's: the documents that changed since, and those whose texts quote a
+// changed one, each through its class's own query. Where there is no such
+// ancestor, or it cannot be told what changed, or nearly everything did, it
+// lists every document of the commit, class by class in the order of their ids.
+//
+// Documents of a class without embedding metadata or without a template are not
+// listed. The documents of a class whose metadata or query cannot be used come
+// as Failed operations.
 func (c *Client) Pull(ctx context.Context, req indexer.PullRequest) (*indexer.Pull, error) {
 	commit, err := c.Commit(ctx, req.Domain, req.Commit)
 	if err != nil {
@@ -45,29 +50,82 @@ func (c *Client) Pull(ctx context.Context, req indexer.PullRequest) (*indexer.Pu
 	if err != nil {
 		return nil, err
 	}
-	base, err := c.base(ctx, req.Domain, commit, req.Previous, req.Indexed)
+	line, err := c.lineage(ctx, req.Domain, commit, req.Previous, req.Indexed)
 	if err != nil {
 		return nil, err
 	}
-	classes, err := c.Classes(ctx, req.Domain, req.Commit)
+	s, err := c.schema(ctx, req.Domain, req.Commit)
 	if err != nil {
 		return nil, err
 	}
-	pull := &indexer.Pull{Base: base, OnBranch: onBranch, Complete: true}
+	plans := c.plans(req.Domain, s)
+	pull := &indexer.Pull{OnBranch: onBranch}
+	if len(line) > 1 {
+		pull.Base = line[len(line)-1].ID
+		log := c.log.With(slog.String("domain", req.Domain), slog.String("commit", req.Commit), slog.String("base", pull.Base))
+		f, err := c.changedSince(ctx, req.Domain, line, s, plans)
+		var full *fullListing
+		switch {
+		case err == nil:
+			pull.Total, pull.Ops = f.total(), f.ops(ctx)
+			return pull, nil
+		case ctx.Err() != nil:
+			return nil, err
+		case errors.As(err, &full):
+			log.Info("listing everything at the commit", slog.String("why", full.why))
+		default:
+			log.Warn("cannot tell what changed: listing everything at the commit", slog.Any("err", err))
+		}
+	}
+	if err := c.pullAll(ctx, pull, req, plans); err != nil {
+		return nil, err
+	}
+	return pull, nil
+}
+
+// plans returns a plan for each class that is indexed. Those whose query cannot
+// be used have the reason in fail.
+func (c *Client) plans(domain string, s *schema) []*classPull {
 	var plans []*classPull
-	for _, class := range classes {
+	for _, class := range s.pairs {
 		if class.Err == nil && class.Template == "" {
-			if _, again := c.warned.LoadOrStore(req.Domain+" "+class.Name, true); !again {
+			if _, again := c.warned.LoadOrStore(domain+" "+class.Name, true); !again {
 				c.log.Info("class has an embedding query but no template: not indexed",
-					slog.String("domain", req.Domain), slog.String("class", class.Name))
+					slog.String("domain", domain), slog.String("class", class.Name))
 			}
 			continue
 		}
-		p, err := c.plan(ctx, req.Domain, req.Commit, class)
-		if err != nil {
-			return nil, err
+		plans = append(plans, newPlan(s, class))
+	}
+	return plans
+}
+
+func newPlan(s *schema, class Class) *classPull {
+	p := &classPull{class: class, fail: class.Err}
+	if p.fail == nil {
+		p.query, p.fail = parseBatch(class.Name, class.Query, func(root string) bool {
+			return root != class.Name && s.classes[root] != nil && s.isA(class.Name, root)
+		})
+	}
+	if p.fail == nil {
+		p.shape = s.shapeOf(p.query, class.Name)
+	}
+	return p
+}
+
+// pullAll fills in a pull of every document at the commit.
+func (c *Client) pullAll(ctx context.Context, pull *indexer.Pull, req indexer.PullRequest, plans []*classPull) error {
+	pull.Complete = true
+	for _, p := range plans {
+		var err error
+		p.ids, err = c.ids(ctx, req.Domain, req.Commit, p.class.Name)
+		if isClassError(err) {
+			// Not a class that GraphQL knows: one operation for all of it.
+			p.ids, p.fail, err = []string{""}, err, nil
 		}
-		plans = append(plans, p)
+		if err != nil {
+			return c.listFault(p.class.Name, err)
+		}
 		pull.Total += len(p.ids)
 	}
 	pull.Ops = func(yield func(indexer.Op, error) bool) {
@@ -79,29 +137,27 @@ func (c *Client) Pull(ctx context.Context, req indexer.PullRequest) (*indexer.Pu
 			}
 		}
 	}
-	return pull, nil
+	return nil
 }
 
-// plan lists the documents of a class and rewrites its query.
-func (c *Client) plan(ctx context.Context, domain, commit string, class Class) (*classPull, error) {
-	p := &classPull{class: class, fail: class.Err}
-	if p.fail == nil {
-		p.query, p.fail = parseBatch(class.Name, class.Query)
-	}
-	var err error
-	p.ids, err = c.ids(ctx, domain, commit, class.Name)
+// listFault makes an error of one about a class whose documents cannot be
+// listed: going on without them would delete them all.
+func (c *Client) listFault(class string, err error) error {
 	if isClassFault(err) {
-		// Not a class that GraphQL knows: one operation for all of it.
-		p.ids, p.fail, err = []string{""}, err, nil
+		return c.wire.source("cannot list the documents of class %s: %v", class, err)
 	}
-	return p, err
+	return err
+}
+
+func isClassError(err error) bool {
+	var class *classError
+	return errors.As(err, &class)
 }
 
 // isClassFault reports whether an error concerns one class alone.
 func isClassFault(err error) bool {
-	var class *classError
 	var batch *batchError
-	return errors.As(err, &class) || errors.As(err, &batch)
+	return isClassError(err) || errors.As(err, &batch)
 }
 
 // ids lists the full IRIs of the documents of exactly this class, ascending.
@@ -185,8 +241,7 @@ func (c *Client) fetch(ctx context.Context, domain, commit string, p *classPull,
 	err := p.fail
 	if err == nil {
 		rows, err = c.ask(ctx, domain, commit, p.class.Name, p.query.text, map[string]any{p.query.variable: ids})
-		var class *classError
-		if errors.As(err, &class) {
+		if isClassError(err) {
 			p.fail = err
 		}
 	}
@@ -223,52 +278,37 @@ func (c *Client) read(p *classPull, rows []json.RawMessage, found map[string]ind
 			return c.wire.garbage(err.Error())
 		}
 		if _, twice := found[id]; !twice {
-			found[id] = indexer.Op{Kind: indexer.Upsert, ID: id, Type: p.class.Name, Template: p.class.Template, Data: data}
+			found[id] = indexer.Op{Kind: indexer.Upsert, ID: id, Type: p.class.Name, Template: p.class.Template, Data: arrange(data, p.shape.order)}
 		}
 	}
 	return nil
 }
 
+var errNotObject = errors.New("a document that is not an object")
+
 // splitID takes the id out of an answered object, and leaves it in the object
 // only where the query had asked for it. The order of members is kept.
 func splitID(row json.RawMessage, key string, keep bool) (id string, data []byte, err error) {
-	notObject := errors.New("a document that is not an object")
-	d := json.NewDecoder(bytes.NewReader(row))
-	if t, err := d.Token(); err != nil || t != json.Delim('{') {
-		return "", nil, notObject
-	}
-	data = append(make([]byte, 0, len(row)), '{')
-	for d.More() {
-		var value json.RawMessage
-		t, err := d.Token()
-		name, ok := t.(string)
-		if err != nil || !ok || d.Decode(&value) != nil {
-			return "", nil, notObject
+	isString := true
+	data, err = rewriteObject(row, func(name string, value json.RawMessage) (json.RawMessage, bool) {
+		if name != key {
+			return value, true
 		}
-		if name == key {
-			if json.Unmarshal(value, &id) != nil {
-				return "", nil, errors.New("a document whose id is not a string")
-			}
-			if !keep {
-				continue
-			}
-		}
-		quoted, err := json.Marshal(name)
-		if err != nil {
-			return "", nil, notObject
-		}
-		if len(data) > 1 {
-			data = append(data, ',')
-		}
-		data = append(data, quoted...)
-		data = append(data, ':')
-		data = append(data, value...)
-	}
-	if id == "" {
+		isString = json.Unmarshal(value, &id) == nil
+		return value, keep
+	})
+	switch {
+	case err != nil:
+		return "", nil, err
+	case !isString:
+		return "", nil, errors.New("a document whose id is not a string")
+	case id == "":
 		return "", nil, errors.New("a document without an id")
 	}
-	return id, append(data, '}'), nil
+	return id, data, nil
 }
+
+var errNotAnswered = errors.New("the document exists, but the query does not answer it")
 
 // missing decides about a document that was listed and then not answered: ok is
 // false when there is nothing to say of it, because the class's own filter
@@ -291,5 +331,5 @@ func (c *Client) missing(ctx context.Context, domain, commit string, p *classPul
 	case a.status != http.StatusOK:
 		return indexer.Op{}, false, c.wire.fault(a, domain)
 	}
-	return p.failed(id, errors.New("the document exists, but the query does not answer it")), true, nil
+	return p.failed(id, errNotAnswered), true, nil
 }

@@ -6,9 +6,17 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
+)
+
+// What a database without prefixes of its own has.
+const (
+	defaultBase   = "terminusdb:///data/"
+	defaultSchema = "terminusdb:///schema#"
 )
 
 // Class is a document class that says how it becomes text: the query that
@@ -20,10 +28,56 @@ type Class struct {
 	Err      error  // not nil: the metadata cannot be used; Query and Template are empty
 }
 
+// same reports whether the two make the same text of the same document.
+func (c Class) same(other Class) bool {
+	return c.Name == other.Name && c.Query == other.Query && c.Template == other.Template &&
+		(c.Err == nil) == (other.Err == nil)
+}
+
 // Classes lists the classes with embedding metadata in the schema at a commit,
 // by name. The database does not inherit metadata, so neither does this: a
 // subclass needs its own. A class with unusable metadata has its Err set.
 func (c *Client) Classes(ctx context.Context, domain, commit string) ([]Class, error) {
+	s, err := c.schema(ctx, domain, commit)
+	if err != nil {
+		return nil, err
+	}
+	return s.pairs, nil
+}
+
+// schema is the schema at a commit, as far as it says what a query reads and
+// whom a change concerns.
+type schema struct {
+	names   names
+	classes map[string]*class
+	pairs   []Class // by name
+	// parts are the properties that hold subdocuments, with their classes.
+	parts map[string][]string
+}
+
+// class is a document class or an enum.
+type class struct {
+	name        string
+	enum        []string // not nil: an enum
+	subdocument bool     // so marked, or an heir of such
+	parents     []string
+	properties  map[string]property // its own and the inherited
+}
+
+// property is what a class says of a field.
+type property struct {
+	kind  string // One, Optional, Set, List, Array, Cardinality
+	class string // xsd:…, sys:… or the name of a class
+}
+
+// isUnordered reports whether the database answers the values in any order.
+func (p property) isUnordered() bool { return p.kind == "Set" || p.kind == "Cardinality" }
+
+// isListed reports whether there are cells between a document and the values.
+func (p property) isListed() bool { return p.kind == "List" || p.kind == "Array" }
+
+// schema reads the schema at a commit.
+func (c *Client) schema(ctx context.Context, domain, commit string) (*schema, error) {
 	path, err := resource("/api/document", domain, "local", "commit", commit)
 	if err != nil {
 		return nil, err
@@ -41,26 +95,206 @@ func (c *Client) Classes(ctx context.Context, domain, commit string) ([]Class, e
 		}
 		return nil, c.wire.fault(a, domain)
 	}
-	var schema []struct {
-		ID       string          `json:"@id"`
-		Type     string          `json:"@type"`
-		Metadata json.RawMessage `json:"@metadata"`
-	}
-	if err := json.Unmarshal(a.body, &schema); err != nil {
+	s, err := parseSchema(a.body)
+	if err != nil {
 		return nil, c.wire.garbage("its schema is not a list of classes")
 	}
-	var classes []Class
-	for _, s := range schema {
-		if s.Type != "Class" && s.Type != "TaggedUnion" || s.ID == "" {
-			continue
-		}
-		if class, ok := parseMetadata(s.Metadata); ok {
-			class.Name = s.ID
-			classes = append(classes, class)
+	return s, nil
+}
+
+// parseSchema reads the list of a schema's objects: the context and classes.
+func parseSchema(list []byte) (*schema, error) {
+	var objects []map[string]json.RawMessage
+	if err := json.Unmarshal(list, &objects); err != nil {
+		return nil, err
+	}
+	s := &schema{
+		names:   names{base: defaultBase, schema: defaultSchema, prefixes: map[string]string{}},
+		classes: map[string]*class{}, parts: map[string][]string{},
+	}
+	for _, object := range objects {
+		id, kind := text(object["@id"]), text(object["@type"])
+		switch {
+		case kind == "@context" || kind == "Context":
+			s.names.read(object)
+		case id == "":
+		case kind == "Enum":
+			s.classes[id] = &class{name: id, enum: append([]string{}, texts(object["@value"])...)}
+		case kind == "Class" || kind == "TaggedUnion":
+			s.classes[id] = parseClass(id, object)
+			if pair, ok := parseMetadata(object["@metadata"]); ok {
+				pair.Name = id
+				s.pairs = append(s.pairs, pair)
+			}
 		}
 	}
-	slices.SortFunc(classes, func(a, b Class) int { return cmp.Compare(a.Name, b.Name) })
-	return classes, nil
+	slices.SortFunc(s.pairs, func(a, b Class) int { return cmp.Compare(a.Name, b.Name) })
+	for _, c := range s.classes {
+		for _, ancestor := range s.ancestors(c.name) {
+			a := s.classes[ancestor]
+			c.subdocument = c.subdocument || a.subdocument
+			for name, p := range a.properties {
+				if _, own := c.properties[name]; !own {
+					c.properties[name] = p
+				}
+			}
+		}
+	}
+	for _, c := range s.classes {
+		for name, p := range c.properties {
+			if target := s.classes[p.class]; target != nil && target.subdocument && !slices.Contains(s.parts[name], p.class) {
+				s.parts[name] = append(s.parts[name], p.class)
+			}
+		}
+	}
+	return s, nil
+}
+
+func parseClass(name string, object map[string]json.RawMessage) *class {
+	c := &class{name: name, parents: texts(object["@inherits"]), properties: map[string]property{}}
+	_, c.subdocument = object["@subdocument"]
+	for field, raw := range object {
+		if !strings.HasPrefix(field, "@") {
+			c.properties[field] = parseProperty(raw)
+		}
+	}
+	// The alternatives of a tagged union: an object, or a list of them.
+	alternatives := []json.RawMessage{object["@oneOf"]}
+	if list := []json.RawMessage(nil); json.Unmarshal(object["@oneOf"], &list) == nil {
+		alternatives = list
+	}
+	for _, raw := range alternatives {
+		var fields map[string]json.RawMessage
+		if json.Unmarshal(raw, &fields) != nil {
+			continue
+		}
+		for field, raw := range fields {
+			p := parseProperty(raw)
+			if p.kind == "One" {
+				p.kind = "Optional"
+			}
+			c.properties[field] = p
+		}
+	}
+	return c
+}
+
+func parseProperty(raw json.RawMessage) property {
+	p := property{kind: "One", class: text(raw)}
+	var family map[string]json.RawMessage
+	for p.class == "" && json.Unmarshal(raw, &family) == nil {
+		if kind := text(family["@type"]); kind != "" && p.kind == "One" {
+			p.kind = kind
+		}
+		raw = family["@class"] // its name, or {"@class": its name, "@subdocument": []}
+		p.class, family = text(raw), nil
+		if isNull(raw) {
+			break
+		}
+	}
+	return p
+}
+
+// text returns a JSON string's value, or "".
+func text(raw json.RawMessage) string {
+	var s string
+	if json.Unmarshal(raw, &s) != nil {
+		return ""
+	}
+	return s
+}
+
+// texts returns the strings of a JSON string or list.
+func texts(raw json.RawMessage) []string {
+	var list []string
+	if json.Unmarshal(raw, &list) == nil {
+		return list
+	}
+	if s := text(raw); s != "" {
+		return []string{s}
+	}
+	return nil
+}
+
+// ancestors returns the classes that name inherits from, nearest first.
+func (s *schema) ancestors(name string) []string {
+	var list []string
+	seen := map[string]bool{name: true}
+	for queue := []string{name}; len(queue) > 0; queue = queue[1:] {
+		c := s.classes[queue[0]]
+		if c == nil {
+			continue
+		}
+		for _, p := range c.parents {
+			if !seen[p] && s.classes[p] != nil {
+				seen[p] = true
+				list = append(list, p)
+				queue = append(queue, p)
+			}
+		}
+	}
+	return list
+}
+
+// isA reports whether class is wanted or inherits from it.
+func (s *schema) isA(class, wanted string) bool {
+	return class == wanted || slices.Contains(s.ancestors(class), wanted)
+}
+
+// hasPartHeirs reports whether some heir of a class is a subdocument.
+func (s *schema) hasPartHeirs(name string) bool {
+	for _, heir := range s.classes {
+		if heir.subdocument && s.isA(heir.name, name) {
+			return true
+		}
+	}
+	return false
+}
+
+// property finds a property of a class by its name in GraphQL, where what is
+// not a letter, digit or underscore is written as an underscore.
+func (s *schema) property(class, field string) (name string, p property, ok bool) {
+	c := s.classes[class]
+	if c == nil {
+		return "", property{}, false
+	}
+	if p, ok := c.properties[field]; ok {
+		return field, p, true
+	}
+	for _, name := range slices.Sorted(maps.Keys(c.properties)) {
+		if graphQLName(name) == field {
+			return name, c.properties[name], true
+		}
+	}
+	return "", property{}, false
+}
+
+// reverse finds what a reverse field of a class answers: _homeworld_of_People
+// are the People that link here by homeworld.
+func (s *schema) reverse(at, field string) (class, name string, p property, ok bool) {
+	rest, isReverse := strings.CutPrefix(field, "_")
+	if !isReverse || !strings.Contains(rest, "_of_") {
+		return "", "", property{}, false
+	}
+	for _, class := range slices.Sorted(maps.Keys(s.classes)) {
+		name, isField := strings.CutSuffix(rest, "_of_"+graphQLName(class))
+		if !isField {
+			continue
+		}
+		if name, p, ok := s.property(class, name); ok && s.classes[p.class] != nil && s.isA(at, p.class) {
+			return class, name, p, true
+		}
+	}
+	return "", "", property{}, false
+}
+
+func graphQLName(name string) string {
+	return strings.Map(func(r rune) rune {
+		if r == '_' || r >= '0' && r <= '9' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' {
+			return r
+		}
+		return '_'
+	}, name)
 }
 
 // parseMetadata reads the @metadata of a class; ok is false when it says

@@ -164,10 +164,10 @@ func (e *edit) put(doc map[string]any, mode writeMode) error {
 	}
 	submitted := id
 	id = e.short(id)
-	if !strings.HasPrefix(id, name+"/") {
+	if !strings.HasPrefix(id, c.prefix) {
 		return refuse(http.StatusBadRequest, "SubmittedDocumentIdDoesNotHaveExpectedPrefix",
-			fmt.Sprintf("Document id %q does not have expected prefix '%s/'", submitted, e.prefixes.full(name)),
-			map[string]any{"api:document": doc, "api:prefix": e.prefixes.full(name) + "/", "api:submitted_id": submitted})
+			fmt.Sprintf("Document id %q does not have expected prefix '%s'", submitted, e.prefixes.full(c.prefix)),
+			map[string]any{"api:document": doc, "api:prefix": e.prefixes.full(c.prefix), "api:submitted_id": submitted})
 	}
 	full := e.prefixes.full(id)
 	switch exists := e.documents[id] != nil; {
@@ -343,7 +343,7 @@ func basicValue(class string, v any) (any, bool) {
 // What the original draws at random comes from the content here, so that it is
 // the same each time.
 func generateID(c *class, prefix string, doc map[string]any) string {
-	prefix += c.name + "/"
+	prefix += c.prefix
 	sum := sha256.Sum256(canonical(doc))
 	var fields []string
 	for _, f := range c.keyFields {

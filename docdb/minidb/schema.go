@@ -18,6 +18,7 @@ type schema struct {
 // class is a document class or an enum.
 type class struct {
 	name        string
+	prefix      string   // of its documents' ids: its name, or its own @base
 	enum        []string // not nil: an enum
 	abstract    bool
 	subdocument bool
@@ -77,7 +78,7 @@ func newSchema(raw map[string]map[string]any) *schema {
 func (s *schema) canonical() []byte { return s.bytes }
 
 func parseClass(name string, doc map[string]any) *class {
-	c := &class{name: name, properties: map[string]property{}, reverse: map[string]reverse{}}
+	c := &class{name: name, prefix: name + "/", properties: map[string]property{}, reverse: map[string]reverse{}}
 	switch doc["@type"] {
 	case "Enum":
 		c.enum = texts(doc["@value"])
@@ -85,6 +86,9 @@ func parseClass(name string, doc map[string]any) *class {
 	case "Class", "TaggedUnion":
 	default:
 		return nil
+	}
+	if base, ok := doc["@base"].(string); ok {
+		c.prefix = base
 	}
 	_, c.abstract = doc["@abstract"]
 	_, c.subdocument = doc["@subdocument"]
