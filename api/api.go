@@ -15,11 +15,20 @@ type Indexer interface {
 	// Index returns at once with the task that makes the commit's snapshot:
 	// a new one, the running one, or a complete one where nothing is to do.
 	Index(ctx context.Context, req indexer.IndexRequest) (indexer.Task, error)
+	// Plan says what Index would cost, and does nothing.
+	Plan(ctx context.Context, req indexer.IndexRequest) (indexer.Plan, error)
+	// StartPush begins to make a commit of operations that are handed over
+	// one by one.
+	StartPush(ctx context.Context, req indexer.PushRequest) (*indexer.Push, error)
 	// Task returns a task's state.
 	Task(id string) (indexer.Task, error)
 	// Assign binds target to the snapshot of source and moves the branch's
 	// last indexed commit to target.
 	Assign(ctx context.Context, domain, branch, source, target string) error
+	// DeleteDomain removes all commits of a domain, and its vectors too when
+	// purge is set. DeleteBranchIndex removes those of a branch.
+	DeleteDomain(ctx context.Context, domain string, purge bool) error
+	DeleteBranchIndex(ctx context.Context, domain, branch string) error
 	// Search ranks the documents by their distance to a text or a vector.
 	Search(ctx context.Context, req indexer.SearchRequest) (indexer.Hits, error)
 	// Similar ranks them by their distance to one of themselves.
@@ -54,6 +63,14 @@ type Config struct {
 	// SearchTimeout bounds a search, including the embedding of its text;
 	// 0: two minutes. Listing duplicates is bounded by its caller alone.
 	SearchTimeout time.Duration
+	// MaxLine bounds a line of a pushed body, in bytes; 0: 64 MiB.
+	MaxLine int
+	// PushIdle is how long a client may send nothing in the middle of a
+	// pushed body; 0: five minutes.
+	PushIdle time.Duration
+	// ProgressEvery is the longest time between two lines of a push's
+	// progress; 0: five seconds.
+	ProgressEvery time.Duration
 	// Logger receives one line per request; nil: none are written.
 	Logger *slog.Logger
 	// Version is the program's version, reported by /statistics.
@@ -101,6 +118,15 @@ func New(cfg Config, ix Indexer) http.Handler {
 	}
 	if cfg.SearchTimeout <= 0 {
 		cfg.SearchTimeout = defaultSearchTimeout
+	}
+	if cfg.MaxLine <= 0 {
+		cfg.MaxLine = defaultMaxLine
+	}
+	if cfg.PushIdle <= 0 {
+		cfg.PushIdle = defaultPushIdle
+	}
+	if cfg.ProgressEvery <= 0 {
+		cfg.ProgressEvery = defaultProgressEvery
 	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)

@@ -52,10 +52,18 @@ func accepts(r *http.Request, mediaType string) bool {
 	return false
 }
 
+// checkEncoding refuses compressed bodies.
+func checkEncoding(r *http.Request) error {
+	if enc := r.Header.Get("Content-Encoding"); enc != "" && !strings.EqualFold(enc, "identity") {
+		return failure(errMediaType, "a Content-Encoding is not supported: send the body as it is")
+	}
+	return nil
+}
+
 // readBody reads a whole body of UTF-8 of at most limit bytes.
 func readBody(r *http.Request, limit int64) ([]byte, error) {
-	if enc := r.Header.Get("Content-Encoding"); enc != "" && !strings.EqualFold(enc, "identity") {
-		return nil, failure(errMediaType, "a Content-Encoding is not supported: send the body as it is")
+	if err := checkEncoding(r); err != nil {
+		return nil, err
 	}
 	tooLarge := failure(errTooLarge, "the body is larger than %d bytes", limit)
 	if r.ContentLength > limit {

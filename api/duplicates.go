@@ -37,6 +37,7 @@ func (s *server) duplicates(w http.ResponseWriter, r *http.Request) error {
 			Count: p.whole("count", 0, 1, indexer.MaxCount),
 		},
 		Snippet: p.flag("snippet"),
+		All:     accepts(r, mediaND),
 	}
 	pairsOnly := false
 	if format, ok := p.lookup("format"); ok {
@@ -58,7 +59,7 @@ func (s *server) duplicates(w http.ResponseWriter, r *http.Request) error {
 		return groupOf(pair, req.Snippet)
 	}
 	w.Header().Set("Vary", "Accept")
-	if accepts(r, mediaND) {
+	if req.All {
 		return stream(w, found, wire)
 	}
 	list := make([]any, len(found.Pairs))

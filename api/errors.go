@@ -23,6 +23,7 @@ var (
 	errTooLarge    = errors.New("body too large")
 	errMediaType   = errors.New("media type")
 	errType        = errors.New("wrong JSON type")
+	errAborted     = errors.New("aborted")
 	errNotReady    = errors.New("not ready")
 )
 
@@ -47,6 +48,7 @@ var outcomes = []struct {
 	{errTooLarge, http.StatusRequestEntityTooLarge, "too_large", ""},
 	{errMediaType, http.StatusUnsupportedMediaType, "unsupported_media_type", ""},
 	{errType, http.StatusUnprocessableEntity, "wrong_type", ""},
+	{errAborted, http.StatusUnprocessableEntity, "push_aborted", ""},
 	{errNotReady, http.StatusServiceUnavailable, "not_ready", ""},
 
 	{indexer.ErrInvalid, http.StatusBadRequest, "invalid_request", ""},

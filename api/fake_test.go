@@ -30,6 +30,7 @@ type fake struct {
 	err    error // what every method returns, unless nil
 	hook   func(ctx context.Context) error
 	task   indexer.Task
+	plan   indexer.Plan
 	hits   indexer.Hits
 	pairs  indexer.Pairs
 	head   indexer.Head
@@ -40,6 +41,12 @@ type fake struct {
 }
 
 type assignCall struct{ domain, branch, source, target string }
+type planCall indexer.IndexRequest
+type deleteCall struct {
+	domain string
+	purge  bool
+}
+type deleteBranchCall struct{ domain, branch string }
 type taskCall string
 type headCall struct{ domain, branch string }
 type statisticsCall string
@@ -84,6 +91,18 @@ func (f *fake) untouched(t *testing.T) {
 
 func (f *fake) Index(ctx context.Context, req indexer.IndexRequest) (indexer.Task, error) {
 	return f.task, f.called(ctx, req)
+}
+func (f *fake) Plan(ctx context.Context, req indexer.IndexRequest) (indexer.Plan, error) {
+	return f.plan, f.called(ctx, planCall(req))
+}
+func (f *fake) StartPush(ctx context.Context, req indexer.PushRequest) (*indexer.Push, error) {
+	return nil, f.called(ctx, req)
+}
+func (f *fake) DeleteDomain(ctx context.Context, domain string, purge bool) error {
+	return f.called(ctx, deleteCall{domain, purge})
+}
+func (f *fake) DeleteBranchIndex(ctx context.Context, domain, branch string) error {
+	return f.called(ctx, deleteBranchCall{domain, branch})
 }
 func (f *fake) Task(id string) (indexer.Task, error) {
 	return f.task, f.called(context.Background(), taskCall(id))

@@ -12,6 +12,7 @@ import (
 	"runtime/debug"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -66,6 +67,10 @@ type response struct {
 	domain string
 	commit string // the served one, or the one asked for
 	task   string
+
+	waits sync.Mutex // guards waiting, which another goroutine may set
+	// waiting: the client may take any time to accept what is written.
+	waiting bool
 }
 
 // WriteHeader notes the status.
@@ -90,7 +95,24 @@ func (w *response) Write(p []byte) (int, error) {
 
 // extend moves the deadline of writing. Where the connection has none, as in
 // tests without a network, slow clients cannot exist either.
-func (w *response) extend() { _ = w.ctl.SetWriteDeadline(time.Now().Add(writeTime)) }
+func (w *response) extend() {
+	w.waits.Lock()
+	defer w.waits.Unlock()
+	deadline := time.Now().Add(writeTime)
+	if w.waiting {
+		deadline = time.Time{}
+	}
+	_ = w.ctl.SetWriteDeadline(deadline)
+}
+
+// patient sets whether the client has all the time to accept what is written.
+// It reaches a Write that waits.
+func (w *response) patient(yes bool) {
+	w.waits.Lock()
+	w.waiting = yes
+	w.waits.Unlock()
+	w.extend()
+}
 
 // logged returns the record that the access log is written from, for a handler
 // to add to. Every handler runs under observe.

@@ -9,7 +9,7 @@ import (
 )
 
 // index answers GET and POST /index with the id of the task that makes the
-// commit's snapshot.
+// commit's snapshot, or with what that would cost.
 func (s *server) index(w http.ResponseWriter, r *http.Request) error {
 	p, err := anyParams(r)
 	if err != nil {
@@ -29,11 +29,19 @@ func (s *server) index(w http.ResponseWriter, r *http.Request) error {
 	if req.Commit == "" {
 		p.fail(errMissing, "commit is required")
 	}
+	dryRun := p.flag("dry_run")
 	if p.err != nil {
 		return p.err
 	}
 	rec := logged(w)
 	rec.domain, rec.commit = req.Domain, req.Commit
+	if dryRun {
+		plan, err := s.ix.Plan(r.Context(), req)
+		if err != nil {
+			return err
+		}
+		return sendJSON(w, plan)
+	}
 	task, err := s.ix.Index(r.Context(), req)
 	if err != nil {
 		return err
@@ -100,12 +108,8 @@ func (s *server) check(w http.ResponseWriter, r *http.Request) error {
 		rec.err = errors.New(task.Error)
 		return send(w, http.StatusInternalServerError, mediaText, []byte(task.Error))
 	case indexer.TaskComplete:
-		skipped := task.Skipped
-		if skipped == nil {
-			skipped = []indexer.Skipped{}
-		}
 		return sendJSON(w, complete{
-			Status: "Complete", Indexed: task.Indexed, Skipped: skipped,
+			Status: "Complete", Indexed: task.Indexed, Skipped: skippedList(task.Skipped),
 			Domain: task.Domain, Commit: task.Commit, Branch: task.Branch,
 			Base: task.Base, HeadMoved: task.HeadMoved,
 			Documents: task.Documents, Deleted: task.Deleted,
@@ -117,6 +121,15 @@ func (s *server) check(w http.ResponseWriter, r *http.Request) error {
 		Domain: task.Domain, Commit: task.Commit,
 		Tokens: task.Tokens, ToEmbed: task.TokensToEmbed,
 	})
+}
+
+// skippedList returns what is sent of a task's skipped documents; none is [],
+// never null.
+func skippedList(skipped []indexer.Skipped) []indexer.Skipped {
+	if skipped == nil {
+		return []indexer.Skipped{}
+	}
+	return skipped
 }
 
 // assign answers GET and POST /assign.

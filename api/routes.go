@@ -14,6 +14,7 @@ type route struct {
 	methods []string
 	handler handler
 	open    bool // answers without credentials
+	duplex  bool // answers while the body still comes
 }
 
 // table lists every endpoint. HEAD goes where GET only reads: /index and
@@ -28,11 +29,14 @@ func (s *server) table() []route {
 		{path: "/health/live", methods: read, handler: s.live, open: true},
 		{path: "/health/ready", methods: read, handler: s.ready, open: true},
 		{path: "/index", methods: change, handler: s.sameSite(s.index)},
+		{path: "/push", methods: []string{http.MethodPost}, handler: s.sameSite(s.push), duplex: true},
 		{path: "/check", methods: read, handler: s.check},
 		{path: "/assign", methods: change, handler: s.sameSite(s.assign)},
 		{path: "/search", methods: query, handler: s.search},
 		{path: "/similar", methods: query, handler: s.similar},
 		{path: "/duplicates", methods: read, handler: s.duplicates},
+		{path: "/domain", methods: []string{http.MethodDelete}, handler: s.sameSite(s.deleteDomain)},
+		{path: "/branch-index", methods: []string{http.MethodDelete}, handler: s.sameSite(s.deleteBranchIndex)},
 		{path: "/last-indexed", methods: read, handler: s.lastIndexed},
 		{path: "/statistics", methods: read, handler: s.statistics},
 		{path: "/commits", methods: read, handler: s.commits},
@@ -48,6 +52,9 @@ func (s *server) routes() http.Handler {
 		h := rt.handler
 		if !rt.open {
 			h = s.private(h)
+		}
+		if rt.duplex {
+			h = s.duplex(h)
 		}
 		for _, m := range rt.methods {
 			mux.Method(m, rt.path, s.handle(h))

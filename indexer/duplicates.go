@@ -108,7 +108,7 @@ func (ix *Indexer) pairs(ctx context.Context, s, since *openSnapshot, req Duplic
 		for i := range e.Chunks {
 			set = append(set, member{e, i})
 		}
-		if len(set) > MaxDuplicateChunks {
+		if len(set) > MaxDuplicateChunks && !req.All {
 			return nil, fmt.Errorf("%w: the set holds more than %d chunks; narrow it by doc_type or doc_id", ErrInvalid, MaxDuplicateChunks)
 		}
 	}
@@ -130,7 +130,11 @@ func (ix *Indexer) pairs(ctx context.Context, s, since *openSnapshot, req Duplic
 	if err := group.Wait(); err != nil {
 		return nil, err
 	}
-	return reduce(found, req.Threshold), nil
+	pairs := reduce(found, req.Threshold)
+	if req.All {
+		return pairs, nil
+	}
+	return pairs[:min(len(pairs), maxPairs)], nil
 }
 
 // partners looks for partners of a set's chunks. It is used by many goroutines.
@@ -258,7 +262,7 @@ func (s *openSnapshot) chunkVectors(e *snapshot.Entry) ([][]float32, error) {
 }
 
 // reduce keeps the smallest distance of each pair of documents within the
-// threshold, orders the pairs, and cuts them to the number that is kept.
+// threshold, and orders the pairs.
 func reduce(found []pair, threshold float32) []pair {
 	type ids struct{ a, b string }
 	at := make(map[ids]int)
@@ -280,5 +284,5 @@ func reduce(found []pair, threshold float32) []pair {
 	slices.SortFunc(pairs, func(a, b pair) int {
 		return cmp.Or(cmp.Compare(a.distance, b.distance), cmp.Compare(a.a.ID, b.a.ID), cmp.Compare(a.b.ID, b.b.ID))
 	})
-	return pairs[:min(len(pairs), maxPairs)]
+	return pairs
 }

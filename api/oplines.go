@@ -1,0 +1,190 @@
+package api
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"unicode/utf8"
+
+	"github.com/vectorlink/vectorlink/indexer"
+)
+
+const (
+	lineBuffer = 64 << 10
+	// keptLine is how large the memory for a line may be to serve the next.
+	keptLine = 1 << 20
+	// maxMessage bounds what is kept of an upstream error's text, in bytes.
+	maxMessage = 500
+)
+
+// abortError says which line of a push aborted it.
+type abortError struct{ line int }
+
+func (e *abortError) Error() string { return fmt.Sprintf("push aborted by line %d", e.line) }
+
+// errGone is why a push fails whose body did not come to its end.
+var errGone = errors.New("the client disconnected before the end of the body")
+
+// opLines reads operations, one JSON object a line (wire contract §3, POST
+// /push). Its errors name the line and quote nothing of it.
+type opLines struct {
+	body   *bufio.Reader
+	limit  int // bytes of a line
+	number int // of the line read last, from 1; blank lines count
+	offset int64
+	line   []byte
+}
+
+func newOpLines(body io.Reader, limit int) *opLines {
+	return &opLines{body: bufio.NewReaderSize(body, lineBuffer), limit: limit}
+}
+
+// next returns the next operation; io.EOF at the end, an abortError where the
+// client gives up.
+func (l *opLines) next() (indexer.Op, error) {
+	for {
+		line, err := l.read()
+		if err != nil {
+			return indexer.Op{}, err
+		}
+		if len(bytes.TrimSpace(line)) == 0 {
+			continue
+		}
+		op, err := parseOp(line)
+		switch {
+		case errors.Is(err, errAbort):
+			return op, &abortError{l.number}
+		case err != nil && !utf8.Valid(line):
+			at := l.offset - int64(len(line)) + int64(invalidAt(line))
+			return op, l.malformed(fmt.Errorf("invalid UTF-8 at byte offset %d", at))
+		case err != nil:
+			return op, l.malformed(err)
+		}
+		return op, nil
+	}
+}
+
+func (l *opLines) malformed(reason error) error {
+	return fmt.Errorf("%w: malformed line %d: %w", indexer.ErrInvalid, l.number, reason)
+}
+
+// read returns the next line, with its newline where it has one, until the
+// next call; io.EOF after the last.
+func (l *opLines) read() ([]byte, error) {
+	if cap(l.line) > keptLine {
+		l.line = nil
+	}
+	l.line = l.line[:0]
+	l.number++
+	for {
+		part, err := l.body.ReadSlice('\n')
+		l.offset += int64(len(part))
+		l.line = append(l.line, part...)
+		if len(bytes.TrimRight(l.line, "\r\n")) > l.limit {
+			return nil, l.malformed(fmt.Errorf("longer than %d bytes", l.limit))
+		}
+		switch {
+		case err == nil:
+			return l.line, nil
+		case errors.Is(err, bufio.ErrBufferFull):
+		case errors.Is(err, io.EOF) && len(l.line) > 0:
+			return l.line, nil
+		case errors.Is(err, io.EOF):
+			return nil, io.EOF
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			return nil, fmt.Errorf("%w: nothing came for too long", errGone)
+		default:
+			return nil, errGone
+		}
+	}
+}
+
+// invalidAt returns the index of the first byte that is not UTF-8.
+func invalidAt(b []byte) int {
+	for i := 0; i < len(b); {
+		r, n := utf8.DecodeRune(b[i:])
+		if r == utf8.RuneError && n == 1 {
+			return i
+		}
+		i += n
+	}
+	return len(b)
+}
+
+// errAbort is parseOp's answer to an Abort.
+var errAbort = errors.New("abort")
+
+// parseOp reads one operation. Members have exactly the names of the contract,
+// which is why they are not decoded into a struct: that would take other
+// letter cases for the same.
+func parseOp(line []byte) (indexer.Op, error) {
+	if !utf8.Valid(line) {
+		return indexer.Op{}, errors.New("invalid UTF-8")
+	}
+	var members map[string]json.RawMessage
+	if err := json.Unmarshal(line, &members); err != nil || members == nil {
+		return indexer.Op{}, errors.New("not a JSON object")
+	}
+	m := opMembers{members: members}
+	kind := m.text("op")
+	var op indexer.Op
+	switch {
+	case m.err != nil:
+	case kind == "Inserted", kind == "Changed", kind == "Replaced":
+		op = indexer.Op{Kind: indexer.Upsert, ID: m.id(), Text: m.text("string")}
+	case kind == "Deleted":
+		op = indexer.Op{Kind: indexer.Delete, ID: m.id()}
+	case kind == "Error":
+		op = indexer.Op{Kind: indexer.Failed, Err: fmt.Errorf("operation error: %s", clip(m.text("message"), maxMessage))}
+	case kind == "Abort":
+		return op, errAbort
+	default:
+		return op, errors.New("op is none of Inserted, Changed, Replaced, Deleted, Error, Abort")
+	}
+	return op, m.err
+}
+
+// opMembers are the members of an operation; err is the first that is missing
+// or wrong.
+type opMembers struct {
+	members map[string]json.RawMessage
+	err     error
+}
+
+func (m *opMembers) text(name string) string {
+	raw, ok := m.members[name]
+	var text *string
+	switch {
+	case m.err != nil:
+	case !ok:
+		m.err = fmt.Errorf("%s is missing", name)
+	case json.Unmarshal(raw, &text) != nil || text == nil:
+		m.err = fmt.Errorf("%s is not a string", name)
+	default:
+		return *text
+	}
+	return ""
+}
+
+func (m *opMembers) id() string {
+	id := m.text("id")
+	if m.err == nil && id == "" {
+		m.err = errors.New("id is empty")
+	}
+	return id
+}
+
+// clip returns at most n bytes of a text, cut between characters.
+func clip(text string, n int) string {
+	if len(text) <= n {
+		return text
+	}
+	for n > 0 && !utf8.RuneStart(text[n]) {
+		n--
+	}
+	return text[:n] + "…"
+}

@@ -1,0 +1,234 @@
+package api
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"runtime/debug"
+	"time"
+
+	"github.com/vectorlink/vectorlink/indexer"
+)
+
+const (
+	defaultMaxLine       = 64 << 20
+	defaultPushIdle      = 5 * time.Minute
+	defaultProgressEvery = 5 * time.Second
+	// progressGap is the shortest time between two lines of progress.
+	progressGap = 20 * time.Millisecond
+)
+
+// push answers POST /push, whose body is operations that make a commit.
+func (s *server) push(rw http.ResponseWriter, r *http.Request) error {
+	w := logged(rw)
+	p, err := queryParams(r)
+	if err != nil {
+		return err
+	}
+	spec := p.domain()
+	req := indexer.PushRequest{
+		Domain:    spec.Domain(),
+		Branch:    p.branchOr(spec),
+		Commit:    p.commit("target_commit"),
+		Parent:    p.commit("parent_commit"),
+		CallerKey: callerKey(r.Header),
+	}
+	if req.Commit == "" {
+		p.fail(errMissing, "target_commit is required")
+	}
+	stream := p.flag("stream")
+	p.flag("store_clustering")
+	if p.err != nil {
+		return p.err
+	}
+	if err := checkEncoding(r); err != nil {
+		return err
+	}
+	w.domain, w.commit = req.Domain, req.Commit
+	push, err := s.ix.StartPush(r.Context(), req)
+	if err != nil {
+		return err
+	}
+	// Should anything below give up, the push must not stay open.
+	defer push.Abort(errGone)
+	task := push.Task()
+	w.task = task.ID
+	h := w.Header()
+	h.Set("X-Task-Id", task.ID)
+	if base := push.Base(); base != "" || req.Parent != "" {
+		h.Set("X-Base-Commit", base)
+	}
+	if stream {
+		return s.pushStream(w, r, push)
+	}
+	err = s.feed(r.Body.(*slowBody), push)
+	var aborted *abortError
+	if errors.As(err, &aborted) {
+		return failure(errAborted, "%v", aborted)
+	}
+	if err != nil {
+		// The answer is the task's id all the same: the task says why.
+		w.err = err
+		h.Set("Connection", "close")
+	}
+	if err := send(w, http.StatusOK, mediaText, []byte(task.ID)); err != nil {
+		return err
+	}
+	_ = w.ctl.Flush()
+	return nil
+}
+
+// feed hands the operations of a body to a push, and finishes or aborts it. The
+// error, if any, is why it was aborted. A push that ends by itself ends the
+// reading too.
+func (s *server) feed(body *slowBody, push *indexer.Push) (err error) {
+	fed := make(chan struct{})
+	watched := make(chan struct{})
+	go func() {
+		defer close(watched)
+		select {
+		case <-push.Done():
+			body.hurry()
+		case <-fed:
+		}
+	}()
+	defer func() {
+		if p := recover(); p != nil {
+			s.log.Error("panic", keyError, fmt.Sprint(p), keyStack, string(debug.Stack()))
+			err = errors.New("internal error")
+		}
+		if err != nil {
+			push.Abort(err)
+		}
+		close(fed)
+		<-watched
+	}()
+	lines := newOpLines(body, s.cfg.MaxLine)
+	for {
+		op, err := lines.next()
+		if errors.Is(err, io.EOF) {
+			push.Finish()
+			return nil
+		}
+		if err == nil {
+			err = push.Apply(op)
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// The lines of a push's stream.
+type (
+	pushProgress struct {
+		Status  string `json:"status"`
+		Indexed int    `json:"indexed"`
+		Seen    int    `json:"total_seen"`
+		Skipped int    `json:"skipped"`
+	}
+	pushComplete struct {
+		Status  string            `json:"status"`
+		Indexed int               `json:"indexed_documents"`
+		Skipped []indexer.Skipped `json:"skipped"`
+	}
+	pushAborted struct {
+		Status string `json:"status"`
+	}
+	pushFailed struct {
+		Status string `json:"status"`
+		Error  string `json:"error"`
+		Code   string `json:"code"`
+	}
+)
+
+// pushStream answers with lines of progress while the body comes and its
+// documents are embedded, and with one final line whatever happens.
+func (s *server) pushStream(w *response, r *http.Request, push *indexer.Push) error {
+	if r.Header.Get("Expect") != "" {
+		// The client waits for leave to send, which package http gives only
+		// as long as nothing was answered.
+		w.ResponseWriter.WriteHeader(http.StatusContinue)
+	}
+	w.Header().Set("Content-Type", mediaND)
+	// Some clients read nothing before they have sent everything: until then
+	// they have all the time to take what is written.
+	w.patient(true)
+	w.WriteHeader(http.StatusOK)
+	out := &pushLines{w: w}
+	out.flush()
+	fed := make(chan error, 1)
+	go func() {
+		err := s.feed(r.Body.(*slowBody), push)
+		w.patient(false)
+		fed <- err
+	}()
+	tick := time.NewTicker(s.cfg.ProgressEvery)
+	defer tick.Stop()
+	for done := false; !done; {
+		select {
+		case <-push.Advanced():
+			out.progress(push.Progress())
+			tick.Reset(s.cfg.ProgressEvery)
+			select {
+			case <-time.After(progressGap):
+			case <-push.Done():
+			}
+		case <-tick.C:
+			out.progress(push.Progress())
+		case <-push.Done():
+			done = true
+		}
+	}
+	out.final(push)
+	w.err = <-fed
+	if w.err == nil {
+		w.err = push.Err()
+	}
+	return nil
+}
+
+// pushLines writes the lines of a push's stream. Once the client takes no more
+// nothing is written: the push goes on without it.
+type pushLines struct {
+	w    *response
+	last indexer.PushProgress // written last
+	err  error
+}
+
+func (l *pushLines) line(v any) {
+	if l.err != nil {
+		return
+	}
+	var text []byte
+	if text, l.err = encode(v); l.err != nil {
+		return
+	}
+	if _, l.err = l.w.Write(append(text, '\n')); l.err == nil {
+		l.flush()
+	}
+}
+
+func (l *pushLines) flush() { l.err = l.w.ctl.Flush() }
+
+func (l *pushLines) progress(now indexer.PushProgress) {
+	l.line(pushProgress{"progress", now.Indexed, now.Seen, now.Skipped})
+	l.last = now
+}
+
+func (l *pushLines) final(push *indexer.Push) {
+	if now := push.Progress(); now != l.last {
+		l.progress(now)
+	}
+	task := push.Task()
+	var aborted *abortError
+	switch err := push.Err(); {
+	case errors.As(err, &aborted):
+		l.line(pushAborted{"aborted"})
+	case err != nil:
+		l.line(pushFailed{"error", task.Error, task.ErrorCode})
+	default:
+		l.line(pushComplete{"complete", task.Indexed, skippedList(task.Skipped)})
+	}
+}
