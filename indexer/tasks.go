@@ -51,6 +51,8 @@ type job struct {
 	// file the run builds on. Guarded by the registry's mu.
 	cancel context.CancelCauseFunc
 	base   string
+
+	ended chan struct{} // closed when the task is pending no more
 }
 
 // target is what at most one running task makes.
@@ -90,7 +92,7 @@ func openTasks(path string) (*taskRegistry, error) {
 				stale = append(stale, slices.Clone(k))
 				return nil
 			}
-			j := &job{task: row.Task, push: row.Push, previous: row.Previous}
+			j := &job{task: row.Task, push: row.Push, previous: row.Previous, ended: make(chan struct{})}
 			r.tasks[row.Task.ID] = j
 			if row.Task.State != TaskPending {
 				r.finished = append(r.finished, row.Task.ID)
@@ -170,6 +172,7 @@ func (r *taskRegistry) add(j *job) (*job, bool, error) {
 	}
 	r.tasks[t.ID] = j
 	if t.State == TaskPending {
+		j.ended = make(chan struct{})
 		r.running[j.target()] = j
 	} else {
 		r.finished = append(r.finished, t.ID)
@@ -187,6 +190,7 @@ func (r *taskRegistry) discard(j *job) {
 	}
 	delete(r.running, j.target())
 	delete(r.tasks, j.task.ID)
+	close(j.ended)
 	r.remove([]string{j.task.ID})
 }
 
@@ -304,6 +308,27 @@ func (r *taskRegistry) find(id string) (Task, error) {
 	return r.snapshot(j), nil
 }
 
+// wait waits for the end of a task, or of ctx or stop.
+func (r *taskRegistry) wait(ctx context.Context, id string, stop <-chan struct{}) (Task, error) {
+	r.mu.Lock()
+	j := r.tasks[id]
+	r.mu.Unlock()
+	if j == nil {
+		return Task{}, fmt.Errorf("%w: task %.80q is not known", ErrNotFound, id)
+	}
+	if t := r.snapshot(j); t.State != TaskPending {
+		return t, nil
+	}
+	select {
+	case <-j.ended:
+		return r.snapshot(j), nil
+	case <-ctx.Done():
+		return Task{}, context.Cause(ctx)
+	case <-stop:
+		return Task{}, ErrClosed
+	}
+}
+
 // update changes a running task's counters.
 func (r *taskRegistry) update(j *job, f func(*Task)) {
 	r.mu.Lock()
@@ -334,6 +359,7 @@ func (r *taskRegistry) finish(j *job, err error) error {
 	}
 	j.task.Finished = now()
 	j.key = ""
+	close(j.ended)
 	delete(r.running, j.target())
 	r.finished = append(r.finished, j.task.ID)
 	r.prune()

@@ -1,0 +1,52 @@
+package docdb
+
+import (
+	"context"
+	"iter"
+	"math"
+	"strconv"
+	"time"
+
+	"github.com/vectorlink/vectorlink/indexer"
+)
+
+var _ indexer.Heads = (*Client)(nil)
+
+// Heads returns the heads of all branches of a domain that have a commit, by
+// name, with one request.
+func (c *Client) Heads(ctx context.Context, domain string) (map[string]string, error) {
+	branches, err := c.Branches(ctx, domain)
+	if err != nil {
+		return nil, err
+	}
+	heads := make(map[string]string, len(branches))
+	for _, b := range branches {
+		if b.Head != "" {
+			heads[b.Name] = b.Head
+		}
+	}
+	return heads, nil
+}
+
+// Ancestry yields a commit and its ancestors with their times, newest first. An
+// error ends it.
+func (c *Client) Ancestry(ctx context.Context, domain, commit string) iter.Seq2[indexer.Ancestor, error] {
+	return func(yield func(indexer.Ancestor, error) bool) {
+		for commit, err := range c.History(ctx, domain, commit) {
+			if !yield(indexer.Ancestor{Commit: commit.ID, Time: commit.time()}, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// time returns the time of the commit, or the zero time where it has none that
+// makes sense.
+func (c *Commit) time() time.Time {
+	s, err := strconv.ParseFloat(c.Timestamp, 64)
+	if err != nil || !(s > 0 && s < 1<<40) {
+		return time.Time{}
+	}
+	whole, part := math.Modf(s)
+	return time.Unix(int64(whole), int64(part*1e9)).UTC()
+}
