@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -18,8 +17,9 @@ import (
 // domain's organisation: fail/source, fail/provider, and so on; everything else
 // is there.
 type fakeIndexer struct {
-	mu    sync.Mutex
-	looks map[string]int // how often each task was asked for
+	api.Indexer // what no command asks for
+	mu          sync.Mutex
+	looks       map[string]int // how often each task was asked for
 }
 
 // fakeServer serves a fakeIndexer.
@@ -28,11 +28,9 @@ func fakeServer(t *testing.T, secret string) string {
 	web := api.New(api.Config{Secret: api.Secret(secret), SearchReady: true, Version: version},
 		&fakeIndexer{looks: make(map[string]int)})
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		q := r.URL.Query()
-		if r.URL.Path == "/index" && q.Get("dry_run") == "true" && q.Get("commit") != "01d" { // 01d: an old server
-			w.Header().Set("Content-Type", "application/json")
-			_ = json.NewEncoder(w).Encode(fakePlan(q.Get("domain"), q.Get("commit"))) // a client that is gone fails its test
-			return
+		if q := r.URL.Query(); q.Get("commit") == "01d" { // an old server, which knows no dry run
+			q.Del("dry_run")
+			r.URL.RawQuery = q.Encode()
 		}
 		web.ServeHTTP(w, r)
 	}))
@@ -40,22 +38,22 @@ func fakeServer(t *testing.T, secret string) string {
 	return srv.URL
 }
 
-// fakePlan is a plan for a commit: of the commit 5c1bbed some documents would be
-// skipped, of c6 nothing is to do, and for c8 the server has a price.
-func fakePlan(domain, commit string) indexer.Plan {
+// Plan makes a plan: of the commit 5c1bbed some documents would be skipped, of
+// c6 nothing is to do, and for c8 the server has a price.
+func (f *fakeIndexer) Plan(_ context.Context, req indexer.IndexRequest) (indexer.Plan, error) {
 	plan := indexer.Plan{
-		Domain: domain, Commit: commit, Base: "c6", Documents: 260, Changed: 7, Deleted: 1,
+		Domain: req.Domain, Commit: req.Commit, Base: "c6", Documents: 260, Changed: 7, Deleted: 1,
 		Texts: 9, Stored: 4, ToEmbed: 5, Tokens: 321, Skipped: []indexer.Skipped{},
 	}
-	switch commit {
+	switch req.Commit {
 	case "c6":
-		return indexer.Plan{Domain: domain, Commit: commit, Indexed: true, Documents: 9, Skipped: []indexer.Skipped{}}
+		plan = indexer.Plan{Domain: req.Domain, Commit: req.Commit, Indexed: true, Documents: 9, Skipped: []indexer.Skipped{}}
 	case "c8":
 		plan.Price = new(0.0000064)
 	case "5c1bbed":
 		plan.Skipped = []indexer.Skipped{{ID: "terminusdb:///star-wars/People/1", Message: "templates: bad template: line 1"}}
 	}
-	return plan
+	return plan, f.refusal(req.Domain)
 }
 
 func (f *fakeIndexer) refusal(domain string) error {
