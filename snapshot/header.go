@@ -55,8 +55,9 @@ type Header struct {
 	Fingerprint string
 	Dim         uint32
 	Vecs        string
-	// SlotEnd is 1 + the highest slot that this snapshot or anything below it
-	// refers to; 0 for none.
+	// SlotEnd is 1 + the highest slot that this file refers to, or anything
+	// below it did when it was written; 0 for none. A base that is rewritten
+	// with other slots may end above.
 	SlotEnd uint32
 
 	// Documents and Chunks count what is live in the whole snapshot.

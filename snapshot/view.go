@@ -17,6 +17,7 @@ import (
 // deltas above it. Close it when it is not needed any more.
 type View struct {
 	files  []*File // the checkpoint, then deltas and aliases, oldest first
+	end    uint32  // the highest SlotEnd of files
 	dead   bitset  // indexes of the checkpoint's entries that are not live
 	over   []*Entry
 	refs   []overRef
@@ -50,7 +51,7 @@ func NewView(checkpoint *File, deltas ...*File) (*View, error) {
 	if checkpoint.header.Kind != Checkpoint {
 		return nil, fmt.Errorf("snapshot: %s is no checkpoint to make a view of", checkpoint.name)
 	}
-	v := &View{files: []*File{checkpoint}, live: checkpoint.slots.clone(), chunks: int(checkpoint.chunks)}
+	v := &View{files: []*File{checkpoint}, end: checkpoint.header.SlotEnd, live: checkpoint.slots.clone(), chunks: int(checkpoint.chunks)}
 	v.live.owned = 0
 	for _, d := range deltas {
 		var err error
@@ -111,6 +112,7 @@ func (v *View) extend(d *File) (*View, error) {
 	base := v.files[0]
 	n := &View{
 		files:  append(slices.Clip(slices.Clone(v.files)), d),
+		end:    max(v.end, d.header.SlotEnd),
 		dead:   v.dead.clone(),
 		live:   v.live.clone(),
 		chunks: v.chunks + int(d.chunks),
@@ -187,9 +189,7 @@ func (v *View) fits(h *Header) error {
 		return badf("a %v stands on nothing", h.Kind)
 	case h.Domain != top.Domain || h.Base != top.Commit:
 		return badf("it stands on commit %q of %q, not on %q of %q", h.Base, h.Domain, top.Commit, top.Domain)
-	case h.SlotEnd < top.SlotEnd:
-		return badf("its highest slot is below that of its base")
-	case top.SlotEnd > 0 && (h.Fingerprint != top.Fingerprint || h.Dim != top.Dim || h.Vecs != top.Vecs):
+	case v.end > 0 && (h.Fingerprint != top.Fingerprint || h.Dim != top.Dim || h.Vecs != top.Vecs):
 		return badf("its model or its file of vectors is not that of its base")
 	}
 	return nil
@@ -221,7 +221,7 @@ func (v *View) Chunks() int { return v.chunks }
 
 // SlotEnd returns 1 + the highest slot that the view or what it stands on
 // refers to.
-func (v *View) SlotEnd() uint32 { return v.Header().SlotEnd }
+func (v *View) SlotEnd() uint32 { return v.end }
 
 // Bytes returns about how many bytes of memory the view and the deltas it
 // stands on take, the checkpoint excepted. Pages and deltas shared with other
@@ -340,8 +340,8 @@ func (v *View) Texts() iter.Seq2[EntryText, error] {
 func (v *View) WriteDelta(fsys vfs.FS, h Header, changed iter.Seq2[EntryText, error], removed []string) (Header, int64, error) {
 	top := v.Header()
 	h.Kind, h.Domain, h.Base = Delta, top.Domain, top.Commit
-	h.SlotEnd = max(h.SlotEnd, top.SlotEnd)
-	if top.SlotEnd > 0 {
+	h.SlotEnd = max(h.SlotEnd, v.end)
+	if v.end > 0 {
 		h.Fingerprint, h.Dim, h.Vecs = top.Fingerprint, top.Dim, top.Vecs
 	}
 	documents, chunks := v.Len(), v.chunks
@@ -381,7 +381,7 @@ func (v *View) WriteAlias(fsys vfs.FS, h Header) (Header, int64, error) {
 	return Write(fsys, Header{
 		Kind: Alias, Domain: top.Domain, Base: top.Commit,
 		Commit: h.Commit, Branch: h.Branch, Seq: h.Seq, Created: h.Created,
-		Fingerprint: top.Fingerprint, Dim: top.Dim, Vecs: top.Vecs, SlotEnd: top.SlotEnd,
+		Fingerprint: top.Fingerprint, Dim: top.Dim, Vecs: top.Vecs, SlotEnd: v.end,
 		Documents: top.Documents, Chunks: top.Chunks,
 	}, nil, nil, nil)
 }

@@ -36,7 +36,6 @@ func TestViewRefusesWhatDoesNotFit(t *testing.T) {
 		{"another model", delta("d4", "c1", func(h *snapshot.Header) { h.Fingerprint = "x" })},
 		{"another dimension", delta("d5", "c1", func(h *snapshot.Header) { h.Dim = 4 })},
 		{"another file of vectors", delta("d6", "c1", func(h *snapshot.Header) { h.Vecs = "x" })},
-		{"slots below", delta("d7", "c1", func(h *snapshot.Header) { h.SlotEnd = 1 })},
 	}
 	for _, tt := range tests {
 		if _, err := snapshot.NewView(base, tt.file); !damaged(t, err) {
@@ -54,6 +53,15 @@ func TestViewRefusesWhatDoesNotFit(t *testing.T) {
 	}
 	if _, err := snapshot.NewView(base, delta("ok", "c1", nil)); err != nil {
 		t.Errorf("a delta that fits: %v", err)
+	}
+	// The base was rewritten with slots given out after the delta was made.
+	above, err := snapshot.NewView(base, delta("below", "c1", func(h *snapshot.Header) { h.SlotEnd = 1 }))
+	if err != nil {
+		t.Errorf("a delta whose slots end below its base's: %v", err)
+	} else if got, want := above.SlotEnd(), base.Header().SlotEnd; got != want {
+		t.Errorf("its view ends at slot %d, want the base's %d", got, want)
+	} else if err := above.Close(); err != nil {
+		t.Error(err)
 	}
 }
 
