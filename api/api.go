@@ -47,8 +47,21 @@ type Indexer interface {
 	Ready() indexer.Readiness
 }
 
+// Watcher follows branches of the document database. Its methods may be called
+// by many goroutines at once, and do not block.
+type Watcher interface {
+	// Notify has a domain looked at without delay; branch "" means any. It
+	// reports whether that is followed.
+	Notify(domain, branch string) bool
+	// Lag lists how far followed branches are behind, of one domain or of
+	// all for "".
+	Lag(domain string) []indexer.BranchLag
+}
+
 // Config is what New needs to know.
 type Config struct {
+	// Watcher is who follows branches; nil: nobody does.
+	Watcher Watcher
 	// User is the user name of Basic credentials; empty: admin.
 	User string
 	// Secret is the password of Basic credentials and the token of Bearer

@@ -219,14 +219,17 @@ func (p *params) threshold(name string, byDefault float32) float32 {
 }
 
 // domain returns the graphspec of the required domain parameter.
-func (p *params) domain() GraphSpec {
-	text := p.required("domain")
+func (p *params) domain() GraphSpec { return p.graphSpec("domain") }
+
+// graphSpec returns the graphspec of a required parameter.
+func (p *params) graphSpec(name string) GraphSpec {
+	text := p.required(name)
 	if p.err != nil {
 		return GraphSpec{}
 	}
 	spec, err := ParseGraphSpec(text)
 	if err != nil {
-		p.fail(errParameter, "domain: %v", err)
+		p.fail(errParameter, "%s: %v", name, err)
 	}
 	return spec
 }

@@ -35,6 +35,7 @@ func (s *server) table() []route {
 		{path: "/search", methods: query, handler: s.search},
 		{path: "/similar", methods: query, handler: s.similar},
 		{path: "/duplicates", methods: read, handler: s.duplicates},
+		{path: "/notify", methods: []string{http.MethodPost}, handler: s.sameSite(s.notify)},
 		{path: "/domain", methods: []string{http.MethodDelete}, handler: s.sameSite(s.deleteDomain)},
 		{path: "/branch-index", methods: []string{http.MethodDelete}, handler: s.sameSite(s.deleteBranchIndex)},
 		{path: "/last-indexed", methods: read, handler: s.lastIndexed},

@@ -104,6 +104,9 @@ func (s *server) statistics(w http.ResponseWriter, r *http.Request) error {
 			"cached":  int64(st.Pages.Cached),
 		},
 	}
+	if s.cfg.Watcher != nil {
+		body["watch"] = s.cfg.Watcher.Lag(domain)
+	}
 	if domain != "" {
 		body["store_clustering"] = false
 		return sendJSON(w, body)

@@ -1,0 +1,42 @@
+package api
+
+import (
+	"net/http"
+
+	"github.com/vectorlink/vectorlink/indexer"
+)
+
+// notify answers POST /notify: something may have happened to a branch of the
+// document database, which is then looked at without delay. What the database's
+// plugin sends is {"path":"org/db/local/branch/main", ...}; domain and branch
+// are taken too. A branch that nobody follows is no error, for a plugin sends
+// every commit of every database.
+func (s *server) notify(w http.ResponseWriter, r *http.Request) error {
+	p, err := anyParams(r)
+	if err != nil {
+		return err
+	}
+	name := "path"
+	if p.text(name) == "" {
+		name = "domain"
+	}
+	spec := p.graphSpec(name)
+	branch := p.branch()
+	if branch == "" {
+		branch = spec.Branch
+	}
+	if p.err != nil {
+		return p.err
+	}
+	logged(w).domain = spec.Domain()
+	if s.cfg.Watcher == nil {
+		return failure(indexer.ErrNotConfigured, "nothing is followed: start the server with --watch (VECTORLINK_WATCH)")
+	}
+	body, err := encode(struct {
+		Watched bool `json:"watched"`
+	}{s.cfg.Watcher.Notify(spec.Domain(), branch)})
+	if err != nil {
+		return err
+	}
+	return send(w, http.StatusAccepted, mediaJSON, body)
+}
