@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"runtime/debug"
 	"time"
@@ -148,8 +149,12 @@ type (
 func (s *server) pushStream(w *response, r *http.Request, push *indexer.Push) error {
 	if r.Header.Get("Expect") != "" {
 		// The client waits for leave to send, which package http gives only
-		// as long as nothing was answered.
+		// as long as nothing was answered. It would add our headers.
+		h := w.Header()
+		kept := maps.Clone(h)
+		clear(h)
 		w.ResponseWriter.WriteHeader(http.StatusContinue)
+		maps.Copy(h, kept)
 	}
 	w.Header().Set("Content-Type", mediaND)
 	// Some clients read nothing before they have sent everything: until then

@@ -1,0 +1,75 @@
+package api
+
+import (
+	"errors"
+	"io"
+	"reflect"
+	"strings"
+	"testing"
+	"testing/iotest"
+	"unicode/utf8"
+
+	"github.com/vectorlink/vectorlink/indexer"
+)
+
+// readOps reads all operations of a body and the error that ends them.
+func readOps(body io.Reader, limit int) (ops []indexer.Op, last error) {
+	lines := newOpLines(body, limit)
+	for {
+		op, err := lines.next()
+		if err != nil {
+			return ops, err
+		}
+		ops = append(ops, op)
+	}
+}
+
+// FuzzOpLines reads any bytes as a push's body: how they arrive makes no
+// difference, what is accepted is well-formed, and what is refused is refused
+// by its line.
+func FuzzOpLines(f *testing.F) {
+	for _, seed := range []string{
+		"", "\n\r\n", `{"op":"Inserted","id":"a","string":"b"}`, `{"op":"Deleted","id":"a"}` + "\r\n" + `{"op":"Abort"}`,
+		`{"op":"Error","message":"é"}` + "\n{", "{\"op\":\"Changed\",\"id\":\"\xff\",\"string\":\"\"}", `{"op":null}`, `[1]`, `{"op":"Inserted","id":"a","id":"","string":"x"}`,
+		strings.Repeat(" ", 300), `{"op":"Error","message":"` + strings.Repeat("é", 400) + `"}`,
+	} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		const limit = 1000
+		ops, err := readOps(strings.NewReader(string(body)), limit)
+		again, err2 := readOps(iotest.OneByteReader(strings.NewReader(string(body))), limit)
+		if !reflect.DeepEqual(ops, again) || err.Error() != err2.Error() {
+			t.Fatalf("at once %v, %v; byte by byte %v, %v", ops, err, again, err2)
+		}
+		var aborted *abortError
+		switch {
+		case errors.Is(err, io.EOF), errors.As(err, &aborted):
+		case !errors.Is(err, indexer.ErrInvalid) || !strings.Contains(err.Error(), "malformed line "):
+			t.Fatalf("refused by %v", err)
+		}
+		for _, op := range ops {
+			if op.Kind != indexer.Failed && op.ID == "" || op.Kind == indexer.Failed && len(op.Err.Error()) > maxMessage+30 || !utf8.ValidString(op.Text) {
+				t.Fatalf("accepted %+v", op)
+			}
+		}
+	})
+}
+
+func TestOpLinesNameBrokenBodies(t *testing.T) {
+	_, err := readOps(iotest.TimeoutReader(iotest.OneByteReader(strings.NewReader("  "))), 10)
+	if !errors.Is(err, errGone) {
+		t.Errorf("a broken body: %v", err)
+	}
+}
+
+func BenchmarkOpLines(b *testing.B) {
+	line := `{"op":"Inserted","id":"terminusdb:///holonet/Ship/falcon","string":"` + strings.Repeat("old wise man ", 20) + `"}` + "\n"
+	body := strings.Repeat(line, 1000)
+	b.SetBytes(int64(len(body)))
+	for b.Loop() {
+		if ops, err := readOps(strings.NewReader(body), 1<<20); len(ops) != 1000 || !errors.Is(err, io.EOF) {
+			b.Fatal(err)
+		}
+	}
+}
