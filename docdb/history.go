@@ -184,41 +184,27 @@ func isCommitID(id string) bool {
 // ends it.
 func (c *Client) History(ctx context.Context, domain, commit string) iter.Seq2[Commit, error] {
 	return func(yield func(Commit, error) bool) {
-		first, err := c.Commit(ctx, domain, commit)
-		if !yield(first, err) || err != nil {
+		line, err := c.recent(ctx, domain, commit)
+		if err != nil {
+			yield(Commit{}, err)
 			return
 		}
-		for ancestor, err := range c.ancestors(ctx, domain, first) {
-			if !yield(ancestor, err) {
-				return
-			}
-		}
-	}
-}
-
-// ancestors yields the ancestors of a commit, its parent first. An error ends
-// it.
-func (c *Client) ancestors(ctx context.Context, domain string, commit Commit) iter.Seq2[Commit, error] {
-	return func(yield func(Commit, error) bool) {
-		last := commit
-		for start, count := 1, firstLogPage; last.Parent != ""; start, count = start+count, logPage {
-			page, err := c.readLog(ctx, domain, commit.ID, start, count)
-			if err == nil && len(page) == 0 {
-				err = c.wire.garbage("its log ends before the history does")
-			}
-			if err != nil {
-				yield(Commit{}, err)
-				return
-			}
-			for _, next := range page {
-				if next.ID != last.Parent {
-					yield(Commit{}, c.wire.garbage("its log does not go from commit to parent"))
+		for i := 0; ; i++ {
+			if i == len(line) {
+				if line[i-1].Parent == "" {
 					return
 				}
-				if !yield(next, nil) {
+				page, err := c.readLog(ctx, domain, commit, i, logPage)
+				if err == nil {
+					line, err = c.join(line, page)
+				}
+				if err != nil {
+					yield(Commit{}, err)
 					return
 				}
-				last = next
+			}
+			if !yield(line[i], nil) {
+				return
 			}
 		}
 	}
@@ -247,34 +233,66 @@ func (c *Client) readLog(ctx context.Context, domain, commit string, start, coun
 // lineage returns a commit and its ancestors, newest first, down to the one to
 // build on: previous where that is an indexed ancestor, else the nearest
 // indexed one. Without either it is the commit alone.
-func (c *Client) lineage(ctx context.Context, domain string, commit Commit, previous string, indexed func(string) bool) ([]Commit, error) {
-	line, nearest := []Commit{commit}, 1
-	if commit.Parent == "" || indexed == nil {
-		return line, nil
+func (c *Client) lineage(ctx context.Context, domain, commit, previous string, indexed func(string) bool) ([]Commit, error) {
+	if indexed == nil {
+		indexed = func(string) bool { return false }
 	}
 	if previous != "" && !indexed(previous) {
 		previous = ""
 	}
-	for ancestor, err := range c.ancestors(ctx, domain, commit) {
+	var line []Commit
+	nearest := 1
+	for k, err := range c.History(ctx, domain, commit) {
 		if err != nil {
 			return nil, err
 		}
-		line = append(line, ancestor)
-		if ancestor.ID == previous {
+		line = append(line, k)
+		switch {
+		case len(line) == 1:
+		case k.ID == previous:
 			return line, nil
-		}
-		if nearest == 1 && indexed(ancestor.ID) {
+		case nearest == 1 && indexed(k.ID):
 			if nearest = len(line); previous == "" {
-				break
+				return line, nil
 			}
 		}
 	}
 	return line[:nearest], nil
 }
 
-// onBranch reports whether commit can be reached from the head of branch. A
-// database without "main" is no error: nothing is on it.
-func (c *Client) onBranch(ctx context.Context, domain, commit, branch string) (bool, error) {
+// recent returns a commit and its next ancestors, one at least where it has
+// one, in one request where all is well.
+func (c *Client) recent(ctx context.Context, domain, commit string) ([]Commit, error) {
+	if isCommitID(commit) {
+		if page, err := c.readLog(ctx, domain, commit, 0, firstLogPage); err == nil && len(page) > 0 && page[0].ID == commit {
+			return c.join(page[:1], page[1:])
+		}
+	}
+	// A commit that is not known, an initial one, or a fault: the commit
+	// graph tells which.
+	first, err := c.Commit(ctx, domain, commit)
+	return []Commit{first}, err
+}
+
+// join appends a page of the log to a line of commits, and checks that it goes
+// on from commit to parent.
+func (c *Client) join(line, page []Commit) ([]Commit, error) {
+	for _, next := range page {
+		if next.ID != line[len(line)-1].Parent {
+			return nil, c.wire.garbage("its log does not go from commit to parent")
+		}
+		line = append(line, next)
+	}
+	if len(page) == 0 && line[len(line)-1].Parent != "" {
+		return nil, c.wire.garbage("its log ends before the history does")
+	}
+	return line, nil
+}
+
+// onBranch reports whether commit can be reached from the head of branch, and
+// not only through last, the commit that the branch's index stands at: that one
+// never moves back. A database without "main" is no error: nothing is on it.
+func (c *Client) onBranch(ctx context.Context, domain, commit, branch, last string) (bool, error) {
 	orElse(&branch, mainBranch)
 	head, err := c.headFromList(ctx, domain, branch)
 	if branch == mainBranch && errors.Is(err, indexer.ErrNotFound) || err == nil && head == "" {
@@ -286,6 +304,9 @@ func (c *Client) onBranch(ctx context.Context, domain, commit, branch string) (b
 	for ancestor, err := range c.History(ctx, domain, head) {
 		if err != nil || ancestor.ID == commit {
 			return err == nil, err
+		}
+		if ancestor.ID == last {
+			return false, nil
 		}
 	}
 	return false, nil

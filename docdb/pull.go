@@ -42,15 +42,11 @@ type classPull struct {
 // listed. The documents of a class whose metadata or query cannot be used come
 // as Failed operations.
 func (c *Client) Pull(ctx context.Context, req indexer.PullRequest) (*indexer.Pull, error) {
-	commit, err := c.Commit(ctx, req.Domain, req.Commit)
+	line, err := c.lineage(ctx, req.Domain, req.Commit, req.Previous, req.Indexed)
 	if err != nil {
 		return nil, err
 	}
-	onBranch, err := c.onBranch(ctx, req.Domain, req.Commit, req.Branch)
-	if err != nil {
-		return nil, err
-	}
-	line, err := c.lineage(ctx, req.Domain, commit, req.Previous, req.Indexed)
+	onBranch, err := c.onBranch(ctx, req.Domain, req.Commit, req.Branch, req.Head)
 	if err != nil {
 		return nil, err
 	}

@@ -290,6 +290,24 @@ func TestPullBaseAndBranch(t *testing.T) {
 			t.Errorf("%s: base %q, on branch %v; want %q, %v", k.name, p.Base, p.OnBranch, id(k.base), k.onBranch)
 		}
 	}
+	for _, k := range []struct {
+		commit, head string
+		onBranch     bool
+	}{
+		{"7", "40", false}, // the head never moves back
+		{"39", "40", false},
+		{"40", "40", true},
+		{"40", "7", true},
+		{"31", "fan", true}, // the branch was reset away from its old head
+	} {
+		p, err := c.Pull(t.Context(), indexer.PullRequest{
+			Domain: domain, Commit: ids[k.commit], Branch: "main", Head: ids[k.head],
+			Indexed: func(string) bool { return false },
+		})
+		if err != nil || p.OnBranch != k.onBranch {
+			t.Errorf("commit %s with the head at %s: on branch %v, %v; want %v", k.commit, k.head, p.OnBranch, err, k.onBranch)
+		}
+	}
 	for _, k := range []struct{ name, domain, commit, branch, says string }{
 		{"unknown commit", domain, unknownCommit, "main", unknownCommit},
 		{"no commit id", domain, "../../x", "main", "../../x"},

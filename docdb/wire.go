@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strings"
 	"syscall"
 	"time"
@@ -203,6 +204,26 @@ func (w *wire) loginHint(what string) string {
 	return what + ": set VECTORLINK_TERMINUSDB_PASSWORD"
 }
 
+// who names the user that asks.
+func (w *wire) who() string {
+	if w.forward == "" && w.token != "" {
+		return "the token's user"
+	}
+	return fmt.Sprintf("user %q", w.user)
+}
+
+// action is how the server names a right, in JSON or in a message.
+var action = regexp.MustCompile(`Action/([a-z_]{1,60})\b`)
+
+// missingRight returns the right that a refusal names, or "".
+func missingRight(body []byte) string {
+	found := action.FindSubmatch(body[:min(len(body), 4<<10)])
+	if found == nil {
+		return ""
+	}
+	return string(found[1])
+}
+
 // fault turns an answer that is not the one hoped for into an error; domain
 // may be empty. Server messages can quote documents, so only the error's kind
 // is passed on.
@@ -218,7 +239,10 @@ func (w *wire) fault(a *answer, domain string) error {
 	case a.status == http.StatusForbidden && (w.forward+string(w.token)+string(w.password)) == "":
 		return w.source("%s", w.loginHint("does not let strangers in (403)"))
 	case a.status == http.StatusForbidden:
-		return w.source("user %q may not read %q (403): grant the Consumer Role, or is the name wrong?", w.user, domain)
+		if right := missingRight(a.body); right != "" {
+			return w.source("%s lacks the right %s on %q (403): the Consumer Role on that database has it", w.who(), right, domain)
+		}
+		return w.source("%s may not read %q (403): grant the Consumer Role on that database, or is the name wrong?", w.who(), domain)
 	case a.status == http.StatusServiceUnavailable:
 		return w.source("is not ready yet (503)")
 	case a.status >= 300 && a.status < 400:

@@ -1,0 +1,190 @@
+package docdb
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"iter"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/vectorlink/vectorlink/indexer"
+)
+
+// total is the number of operations to expect.
+func (f *feed) total() int {
+	all := maps.Clone(f.gone)
+	for _, p := range f.plans {
+		for _, id := range p.ids {
+			all[id] = ""
+		}
+	}
+	return len(all) + len(f.classFaults)
+}
+
+// ops yields the operations: of each document that is read, and then the
+// deletions, of those that were not found.
+func (f *feed) ops(ctx context.Context) iter.Seq2[indexer.Op, error] {
+	return func(yield func(indexer.Op, error) bool) {
+		for _, op := range f.classFaults {
+			if !yield(op, nil) {
+				return
+			}
+		}
+		answered, absent := map[string]bool{}, map[string]*classPull{}
+		for _, p := range f.plans {
+			for batch := range slices.Chunk(p.ids, f.c.batch) {
+				found, err := f.read(ctx, p, batch)
+				if err != nil {
+					yield(indexer.Op{}, err)
+					return
+				}
+				for _, id := range batch {
+					if op, ok := found[id]; !ok {
+						absent[id] = p
+					} else if answered[id] = true; !yield(op, nil) {
+						return
+					}
+				}
+			}
+		}
+		last, err := f.leftover(ctx, answered, absent)
+		if err != nil {
+			yield(indexer.Op{}, err)
+			return
+		}
+		for _, op := range last {
+			if !yield(op, nil) {
+				return
+			}
+		}
+	}
+}
+
+// read fetches a batch of a class, and takes back the failures of documents
+// that are not there.
+func (f *feed) read(ctx context.Context, p *classPull, batch []string) (map[string]indexer.Op, error) {
+	found := map[string]indexer.Op{}
+	if err := f.c.fetch(ctx, f.domain, f.commit, p, batch, found); err != nil {
+		return nil, err
+	}
+	var failed []string
+	for id, op := range found {
+		if op.Kind == indexer.Failed {
+			failed = append(failed, id)
+		}
+	}
+	if len(failed) == 0 {
+		return found, nil
+	}
+	slices.Sort(failed)
+	there, err := f.c.locate(ctx, f.domain, f.commit, failed, []string{p.class.Name})
+	if isClassFault(err) || errors.Is(err, errTooLarge) {
+		return found, nil // not even that can be asked
+	}
+	for _, id := range failed {
+		if there[id] == "" {
+			delete(found, id)
+		}
+	}
+	return found, err
+}
+
+// leftover returns the operations on documents that no class answered. One that
+// came, went or changed class in the range, or that its class's filter may
+// leave out, is deleted. Any other should have been answered: whether it exists
+// is asked first.
+func (f *feed) leftover(ctx context.Context, answered map[string]bool, absent map[string]*classPull) ([]indexer.Op, error) {
+	ids := map[string]string{}
+	var doubtful []string
+	for id, class := range f.gone {
+		if !answered[id] {
+			ids[id] = class
+		}
+	}
+	for id, p := range absent {
+		if answered[id] {
+			continue
+		}
+		ids[id] = p.class.Name
+		ch := f.changes.byID[id]
+		if (ch == nil || len(ch.types) == 0) && !(p.query != nil && p.query.filtered) {
+			doubtful = append(doubtful, id)
+		}
+	}
+	slices.Sort(doubtful)
+	var classes []string
+	plans := map[string]*classPull{}
+	for _, p := range f.plans {
+		classes = append(classes, p.class.Name)
+		plans[p.class.Name] = p
+	}
+	there, err := f.c.locate(ctx, f.domain, f.commit, doubtful, classes)
+	if err != nil {
+		return nil, err
+	}
+	ops := map[string]indexer.Op{}
+	for id, class := range there {
+		p := plans[class]
+		if class == absent[id].class.Name {
+			ops[id] = p.failed(id, errNotAnswered)
+			continue
+		}
+		if err := f.c.fetch(ctx, f.domain, f.commit, p, []string{id}, ops); err != nil {
+			return nil, err
+		}
+	}
+	var list []indexer.Op
+	for _, id := range slices.Sorted(maps.Keys(ids)) {
+		op, ok := ops[id]
+		if !ok {
+			op = indexer.Op{Kind: indexer.Delete, ID: id, Type: ids[id]}
+		}
+		list = append(list, op)
+	}
+	return list, nil
+}
+
+// locate returns which of the classes each document is of, exactly; what is
+// absent, or of another class, is left out.
+func (c *Client) locate(ctx context.Context, domain, commit string, ids, classes []string) (map[string]string, error) {
+	found := map[string]string{}
+	classes = slices.DeleteFunc(classes, func(name string) bool { return !isGraphQLName(name) })
+	if len(classes) == 0 {
+		return found, nil
+	}
+	for batch := range slices.Chunk(ids, c.batch) {
+		answer, first, err := c.askData(ctx, domain, commit, "c", func(key string) string {
+			var b strings.Builder
+			b.WriteString("query($ids: [ID!]){")
+			for i, name := range classes {
+				if i > 0 {
+					key = fmt.Sprintf("c%d", i)
+				}
+				fmt.Fprintf(&b, " %s: %s(ids: $ids){ _id }", key, name)
+			}
+			return b.String() + " }"
+		}, map[string]any{"ids": batch})
+		if err != nil {
+			return nil, err
+		}
+		for i, name := range classes {
+			key := first
+			if i > 0 {
+				key = fmt.Sprintf("c%d", i)
+			}
+			var rows []struct {
+				ID string `json:"_id"`
+			}
+			if json.Unmarshal(answer[key], &rows) != nil {
+				return nil, c.wire.garbage("a list of documents without ids")
+			}
+			for _, row := range rows {
+				found[row.ID] = name
+			}
+		}
+	}
+	return found, nil
+}
