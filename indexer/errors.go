@@ -45,8 +45,11 @@ var codes = []struct {
 	{ErrSource, "source_failed"},
 }
 
-// Code names the error that err wraps, as package api does in its answers;
-// "internal" stands for all that no caller can act on, "" for nil.
+// codeInternal stands for all errors that no caller can act on.
+const codeInternal = "internal"
+
+// Code names the error that err wraps, as package api does in its answers; it is
+// "internal" for all that no caller can act on, "" for nil.
 func Code(err error) string {
 	if err == nil {
 		return ""
@@ -56,5 +59,5 @@ func Code(err error) string {
 			return c.code
 		}
 	}
-	return "internal"
+	return codeInternal
 }

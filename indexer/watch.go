@@ -410,20 +410,31 @@ type taskError struct{ code, text string }
 
 func (e *taskError) Error() string { return e.text }
 
+// Unwrap returns the error that the code names.
+func (e *taskError) Unwrap() error {
+	for _, c := range codes {
+		if c.code == e.code {
+			return c.err
+		}
+	}
+	return nil
+}
+
 // isAway reports whether err does not concern a commit, but what indexing takes:
 // the database, the provider, the server.
 func isAway(err error) bool {
 	if err == nil {
 		return false
 	}
-	code := Code(err)
-	var task *taskError
-	if errors.As(err, &task) {
-		return slices.Contains([]string{Code(ErrSource), Code(ErrProvider), Code(ErrBusy), Code(ErrClosed)}, task.code)
+	for _, away := range []error{ErrSource, ErrProvider, ErrBusy, ErrClosed, ErrNotConfigured} {
+		if errors.Is(err, away) {
+			return true
+		}
 	}
-	// An error of the call itself, when it says nothing of the request, is
-	// one of the way to the server.
-	return !slices.Contains([]string{Code(ErrInvalid), Code(ErrNotFound), Code(ErrConflict), Code(ErrCorrupt)}, code)
+	// An error of the call itself that says nothing of the request is one of
+	// the way to the server.
+	var task *taskError
+	return !errors.As(err, &task) && Code(err) == codeInternal
 }
 
 // lag appends how far the domain's branches are behind.

@@ -43,29 +43,21 @@ type Config struct {
 	// Insecure allows an address beyond loopback without AdminSecret.
 	Insecure bool `name:"insecure" type:"switch" environ:"VECTORLINK_INSECURE" help:"Serve beyond loopback without a secret."`
 
-	// TerminusDBURL is the document database that commits are pulled from,
-	// such as http://localhost:6363. It holds no user or password. Without it
-	// (and without ContentEndpoint) the server only searches.
-	TerminusDBURL string `name:"terminusdb-url" type:"setting" environ:"VECTORLINK_TERMINUSDB_URL" placeholder:"URL" help:"Document database to pull commits from."`
-
-	// TerminusDBUser asks the document database. The right to read is enough.
-	TerminusDBUser string `name:"terminusdb-user" type:"setting" environ:"VECTORLINK_TERMINUSDB_USER" fallback:"admin" placeholder:"NAME" help:"User at the document database."`
-
-	// TerminusDBPassword goes with TerminusDBUser.
-	TerminusDBPassword Secret `name:"terminusdb-password" type:"setting" environ:"VECTORLINK_TERMINUSDB_PASSWORD" placeholder:"SECRET" help:"Password at the document database."`
-
-	// TerminusDBToken is sent instead of user and password.
-	TerminusDBToken Secret `name:"terminusdb-token" type:"setting" environ:"VECTORLINK_TERMINUSDB_TOKEN" placeholder:"SECRET" help:"Token for the document database, instead of a password."`
-
-	// UserForwardHeader is the header in which a document database behind a
-	// proxy is told the user's name, instead of a password. Whoever can reach
-	// such a database can be anybody.
-	UserForwardHeader string `name:"user-forward-header" short:"u" type:"setting" environ:"VECTORLINK_USER_FORWARD_HEADER,TERMINUSDB_USER_FORWARD_HEADER" placeholder:"HEADER" help:"Insecure user header of the document database."`
+	DatabaseConfig
 
 	// ContentEndpoint is an address that answers with a commit's operations
 	// ready made, one JSON object a line, as the first VectorLink expected it.
 	// It stands in the place of TerminusDBURL.
 	ContentEndpoint string `name:"terminusdb-content-endpoint" aliases:"content-endpoint" short:"c" type:"setting" environ:"TERMINUSDB_CONTENT_ENDPOINT" placeholder:"URL" help:"Pull ready-made operations from here instead."`
+
+	// Watch names the databases whose new commits are indexed as they come:
+	// org/db for all of its branches, org/db:main,fan for some; several are
+	// separated by spaces. They are in TerminusDBURL.
+	Watch WatchList `name:"watch" type:"setting" environ:"VECTORLINK_WATCH" placeholder:"ORG/DB[:BRANCH,...]" help:"Follow databases and index every new commit."`
+
+	// WatchInterval is the pause between two looks at a database's branches,
+	// such as 5s or 1m.
+	WatchInterval Interval `name:"watch-interval" type:"setting" environ:"VECTORLINK_WATCH_INTERVAL" fallback:"5s" placeholder:"TIME" help:"Pause between two looks at what is followed."`
 
 	EmbedConfig
 
@@ -88,6 +80,28 @@ type Config struct {
 	// LogLevel is the least level that is logged to standard error: debug,
 	// info, warn or error. The log is text on a terminal and JSON elsewhere.
 	LogLevel Level `name:"log-level" type:"setting" environ:"VECTORLINK_LOG_LEVEL" fallback:"info" placeholder:"LEVEL" help:"Least level to log: debug, info, warn or error."`
+}
+
+// DatabaseConfig says where the document database is, and who asks it.
+type DatabaseConfig struct {
+	// TerminusDBURL is the document database that commits are pulled from,
+	// such as http://localhost:6363. It holds no user or password. Without it
+	// (and without ContentEndpoint) the server only searches.
+	TerminusDBURL string `name:"terminusdb-url" type:"setting" environ:"VECTORLINK_TERMINUSDB_URL" placeholder:"URL" help:"Document database to pull commits from."`
+
+	// TerminusDBUser asks the document database. The right to read is enough.
+	TerminusDBUser string `name:"terminusdb-user" type:"setting" environ:"VECTORLINK_TERMINUSDB_USER" fallback:"admin" placeholder:"NAME" help:"User at the document database."`
+
+	// TerminusDBPassword goes with TerminusDBUser.
+	TerminusDBPassword Secret `name:"terminusdb-password" type:"setting" environ:"VECTORLINK_TERMINUSDB_PASSWORD" placeholder:"SECRET" help:"Password at the document database."`
+
+	// TerminusDBToken is sent instead of user and password.
+	TerminusDBToken Secret `name:"terminusdb-token" type:"setting" environ:"VECTORLINK_TERMINUSDB_TOKEN" placeholder:"SECRET" help:"Token for the document database, instead of a password."`
+
+	// UserForwardHeader is the header in which a document database behind a
+	// proxy is told the user's name, instead of a password. Whoever can reach
+	// such a database can be anybody.
+	UserForwardHeader string `name:"user-forward-header" short:"u" type:"setting" environ:"VECTORLINK_USER_FORWARD_HEADER,TERMINUSDB_USER_FORWARD_HEADER" placeholder:"HEADER" help:"Insecure user header of the document database."`
 }
 
 // EmbedConfig says how texts become vectors. All vectors of a domain are made
@@ -188,14 +202,14 @@ func (c *Config) check(bad *complaints) {
 	if strings.Contains(c.AdminUser, ":") {
 		bad.add("admin-user: must not contain a colon")
 	}
-	if c.TerminusDBPassword != "" && c.TerminusDBToken != "" {
-		bad.add("terminusdb-password, terminusdb-token: set one, not both")
-	}
 	if c.TerminusDBURL != "" && c.ContentEndpoint != "" {
 		bad.add("terminusdb-url, terminusdb-content-endpoint: set one, not both")
 	}
-	checkURL(bad, "terminusdb-url", c.TerminusDBURL)
+	c.DatabaseConfig.check(bad)
 	checkURL(bad, "terminusdb-content-endpoint", c.ContentEndpoint)
+	if c.Watch != "" && c.TerminusDBURL == "" {
+		bad.add("watch: takes terminusdb-url, where the databases are")
+	}
 	if c.PrometheusPort != 0 {
 		bad.add("prometheus-port: this version serves no metrics; leave it out")
 	}
@@ -208,6 +222,14 @@ func (c *Config) check(bad *complaints) {
 		}
 	}
 	c.EmbedConfig.check(bad)
+}
+
+// check adds what is wrong with the settings of the database.
+func (c *DatabaseConfig) check(bad *complaints) {
+	if c.TerminusDBPassword != "" && c.TerminusDBToken != "" {
+		bad.add("terminusdb-password, terminusdb-token: set one, not both")
+	}
+	checkURL(bad, "terminusdb-url", c.TerminusDBURL)
 }
 
 // checkURL adds what is wrong with an address that may be empty. It does not

@@ -40,6 +40,7 @@ type grammar struct {
 	Search     searchCmd     `cmd:"" help:"Search a commit for a text."`
 	Similar    similarCmd    `cmd:"" help:"List the documents nearest to a document or a text."`
 	Duplicates duplicatesCmd `cmd:"" help:"List pairs of documents that are nearly the same."`
+	Watch      watchCmd      `cmd:"" help:"Follow databases and have the server index every new commit."`
 	Status     statusCmd     `cmd:"" help:"Show what the server has indexed."`
 	Verify     verifyCmd     `cmd:"" help:"Check every file of a data directory. No server is needed."`
 	Embed      embedCmd      `cmd:"" help:"Turn texts on standard input into vectors on standard output."`

@@ -88,14 +88,7 @@ func newLogger(w io.Writer, level slog.Level) *slog.Logger {
 func (c *Config) source(log *slog.Logger) (indexer.Source, error) {
 	switch {
 	case c.TerminusDBURL != "":
-		return asSource(docdb.NewClient(docdb.Config{
-			URL:           c.TerminusDBURL,
-			User:          c.TerminusDBUser,
-			Password:      docdb.Secret(c.TerminusDBPassword),
-			Token:         docdb.Secret(c.TerminusDBToken),
-			ForwardHeader: c.UserForwardHeader,
-			Logger:        log,
-		}))
+		return asSource(c.client(log))
 	case c.ContentEndpoint != "":
 		return asSource(docdb.NewContentSource(docdb.ContentConfig{
 			Endpoint:      c.ContentEndpoint,
@@ -104,6 +97,18 @@ func (c *Config) source(log *slog.Logger) (indexer.Source, error) {
 		}))
 	}
 	return nil, nil
+}
+
+// client returns a client of the document database.
+func (c *DatabaseConfig) client(log *slog.Logger) (*docdb.Client, error) {
+	return docdb.NewClient(docdb.Config{
+		URL:           c.TerminusDBURL,
+		User:          c.TerminusDBUser,
+		Password:      docdb.Secret(c.TerminusDBPassword),
+		Token:         docdb.Secret(c.TerminusDBToken),
+		ForwardHeader: c.UserForwardHeader,
+		Logger:        log,
+	})
 }
 
 // asSource keeps a nil pointer from becoming a Source that is not nil.
@@ -161,6 +166,23 @@ func serve(ctx context.Context, cfg Config, source indexer.Source, embedder inde
 	}
 	if cfg.AdminSecret == "" && cfg.Insecure {
 		log.Warn("everybody who reaches this address may do everything: no VECTORLINK_ADMIN_SECRET is set")
+	}
+	if cfg.Watch != "" {
+		watcher := indexer.NewWatcher(indexer.WatchConfig{
+			Heads:     source.(indexer.Heads), // which a TerminusDB has
+			Snapshots: st, Follow: cfg.Watch.followed(), Interval: time.Duration(cfg.WatchInterval), Logger: log,
+		})
+		web.Watcher = watcher
+		watching, stop := context.WithCancel(ctx)
+		ended := make(chan struct{})
+		go func() {
+			defer close(ended)
+			watcher.Run(watching)
+		}()
+		defer func() {
+			stop()
+			<-ended
+		}()
 	}
 	err = api.Serve(ctx, listener, api.New(web, st), log)
 	log.Info("stopped accepting", "cause", fmt.Sprint(context.Cause(ctx)))

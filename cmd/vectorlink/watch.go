@@ -1,0 +1,205 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/vectorlink/vectorlink/api"
+	"github.com/vectorlink/vectorlink/indexer"
+)
+
+// WatchList names databases to follow: org/db or org/db:branch,branch, separated
+// by spaces.
+type WatchList string
+
+// UnmarshalText takes such a list.
+func (l *WatchList) UnmarshalText(text []byte) error {
+	domains := make(map[string]bool)
+	for item := range strings.FieldsSeq(string(text)) {
+		f, err := parseFollowed(item)
+		if err != nil {
+			return err
+		}
+		if domains[f.Domain] {
+			return fmt.Errorf("names %s twice", f.Domain)
+		}
+		domains[f.Domain] = true
+	}
+	*l = WatchList(text)
+	return nil
+}
+
+// followed returns the list's items.
+func (l WatchList) followed() []indexer.Followed {
+	var list []indexer.Followed
+	for item := range strings.FieldsSeq(string(l)) {
+		f, err := parseFollowed(item)
+		if err != nil {
+			panic(fmt.Sprintf("watch list %q: %v", l, err)) // it was checked
+		}
+		list = append(list, f)
+	}
+	return list
+}
+
+// parseFollowed reads org/db or org/db:branch,branch.
+func parseFollowed(item string) (indexer.Followed, error) {
+	domain, branches, some := strings.Cut(item, ":")
+	spec, err := api.ParseGraphSpec(domain)
+	if err != nil {
+		return indexer.Followed{}, err
+	}
+	if spec.Domain() != domain {
+		return indexer.Followed{}, errors.New("is not org/db or org/db:branch,branch")
+	}
+	f := indexer.Followed{Domain: domain}
+	if !some {
+		return f, nil
+	}
+	for name := range strings.SplitSeq(branches, ",") {
+		if _, err := api.ParseGraphSpec(domain + "/local/branch/" + name); err != nil || name == "" {
+			return indexer.Followed{}, errors.New("has a branch without a usable name")
+		}
+		f.Branches = append(f.Branches, name)
+	}
+	return f, nil
+}
+
+// Interval is a time between two actions.
+type Interval time.Duration
+
+// minInterval keeps a watcher from occupying its database.
+const minInterval = 100 * time.Millisecond
+
+// UnmarshalText takes a duration of at least minInterval.
+func (i *Interval) UnmarshalText(text []byte) error {
+	d, err := time.ParseDuration(string(text))
+	if err != nil {
+		return errors.New("is not a duration such as 5s or 1m")
+	}
+	if d < minInterval {
+		return fmt.Errorf("is less than %v", minInterval)
+	}
+	*i = Interval(d)
+	return nil
+}
+
+// String writes the duration.
+func (i Interval) String() string { return time.Duration(i).String() }
+
+// watchCmd follows databases and has a server index what is new.
+type watchCmd struct {
+	ClientConfig
+	FollowConfig
+	Follow []string `arg:"" name:"org/db" help:"Databases to follow; org/db:main,fan for some of the branches alone."`
+	Once   bool     `help:"Index what is new now, and end."`
+}
+
+// FollowConfig says where databases are followed, and how closely.
+type FollowConfig struct {
+	DatabaseConfig
+	WatchInterval Interval `name:"watch-interval" type:"setting" environ:"VECTORLINK_WATCH_INTERVAL" fallback:"5s" placeholder:"TIME" help:"Pause between two looks."`
+}
+
+// Help is shown by watch --help.
+func (c *watchCmd) Help() string {
+	return `For a server that does not follow its database itself (serve --watch). It asks
+the database which commits are new, and has the server index each, oldest
+first. Of a history of which nothing is indexed, only the newest commit is.`
+}
+
+// Run runs the command.
+func (c *watchCmd) Run(ctx context.Context, p *program) error {
+	var bad complaints
+	p.readSettings(&c.FollowConfig, "", false, &bad)
+	c.check(&bad)
+	if c.TerminusDBURL == "" {
+		bad.add("terminusdb-url: must not be empty")
+	}
+	var list WatchList
+	if err := list.UnmarshalText([]byte(strings.Join(c.Follow, " "))); err != nil {
+		bad.add("%q %w", strings.Join(c.Follow, " "), err)
+	}
+	if err := bad.error(); err != nil {
+		return err
+	}
+	log := p.logger("info")
+	heads, err := c.client(log)
+	if err != nil {
+		return as(errUsage, err)
+	}
+	cl, err := p.connect(c.ClientConfig)
+	if err != nil {
+		return err
+	}
+	defer cl.close()
+	watcher := indexer.NewWatcher(indexer.WatchConfig{
+		Heads: heads, Snapshots: remote{cl, p}, Follow: list.followed(), Interval: time.Duration(c.WatchInterval), Logger: log,
+	})
+	if !c.Once {
+		watcher.Run(ctx)
+		return nil
+	}
+	err = watcher.Once(ctx)
+	if errors.Is(err, indexer.ErrSource) || errors.Is(err, indexer.ErrProvider) {
+		err = as(errUpstream, err)
+	}
+	return err
+}
+
+// remote is a server's indexer.
+type remote struct {
+	*client
+	p *program
+}
+
+// Indexed implements indexer.Snapshots.
+func (r remote) Indexed(ctx context.Context, domain string) (func(string) bool, error) {
+	var rows []commitRow
+	_, err := r.get(ctx, "/commits", values("domain", domain), &rows)
+	var answer *refused
+	if errors.As(err, &answer) && answer.code == indexer.Code(indexer.ErrNotFound) {
+		err = nil // nothing is indexed of it
+	}
+	if err != nil {
+		return nil, err
+	}
+	indexed := make(map[string]bool, len(rows))
+	for _, row := range rows {
+		indexed[row.Commit] = true
+	}
+	return func(commit string) bool { return indexed[commit] }, nil
+}
+
+// IndexNow implements indexer.Snapshots.
+func (r remote) IndexNow(ctx context.Context, req indexer.IndexRequest) (indexer.Task, error) {
+	task := indexer.Task{Domain: req.Domain, Commit: req.Commit, Branch: req.Branch}
+	id, err := r.index(ctx, req.Domain, req.Commit, req.Branch, "")
+	var st taskState
+	if err == nil {
+		st, err = r.wait(ctx, id, patience, func(taskState) {})
+	}
+	var failed *failedTask
+	var answer *refused
+	switch {
+	case errors.As(err, &failed):
+		task.State, task.Error, task.ErrorCode = indexer.TaskFailed, failed.text, failed.code
+		return task, nil
+	case errors.As(err, &answer) && answer.code != "":
+		task.State, task.Error, task.ErrorCode = indexer.TaskFailed, answer.Error(), answer.code
+		return task, nil
+	case err != nil:
+		return task, err
+	}
+	task.ID, task.State = id, indexer.TaskComplete
+	res := summary{TaskID: id, taskState: st}
+	if r.p.json {
+		return task, printJSON(r.p.stdout, &res)
+	}
+	fmt.Fprintf(r.p.stdout, "%s@%s: %s (%d new or changed, %d deleted), %s embedded, %d skipped\n", plainText(req.Domain), plainText(req.Commit),
+		count(st.Documents, "document"), st.Indexed, st.Deleted, count(st.Embedded, "text"), len(st.Skipped))
+	return task, nil
+}
