@@ -100,14 +100,22 @@ const tiny = 1e-30
 // encode sets row to the codes of v and returns their scale.
 func encode(row []byte, v []float32) float32 {
 	most := math.Float32frombits(magnitude(v))
-	fill(row, 128)
 	switch {
 	case most != most || most > math.MaxFloat32:
+		fill(row, 128)
 		return float32(math.NaN())
 	case most < tiny:
+		fill(row, 128)
 		return 0
 	}
-	inv := 127 / most
+	fill(row[len(v):], 128)
+	round(row, v, 127/most)
+	return most / 127
+}
+
+// roundGo sets row to the products of v and inv, which are within ±127.5, as
+// codes.
+func roundGo(row []byte, v []float32, inv float32) {
 	row = row[:len(v)]
 	for i, x := range v {
 		// Adding 1.5·2²³ rounds to an integer, half to even, and leaves it in
@@ -115,24 +123,17 @@ func encode(row []byte, v []float32) float32 {
 		y := float32(x*inv) + 3<<22
 		row[i] = byte(math.Float32bits(y)) + 128
 	}
-	return most / 127
 }
 
-// magnitude returns the bits of the largest magnitude in v. The order of the
+// magnitudeGo returns the bits of the largest magnitude in v. The order of the
 // bits is that of the numbers, with infinity and then NaN above all.
-func magnitude(v []float32) uint32 {
+func magnitudeGo(v []float32) uint32 {
 	const abs = 1<<31 - 1
-	var a, b, c, d uint32
-	for ; len(v) >= 4; v = v[4:] {
-		a = max(a, math.Float32bits(v[0])&abs)
-		b = max(b, math.Float32bits(v[1])&abs)
-		c = max(c, math.Float32bits(v[2])&abs)
-		d = max(d, math.Float32bits(v[3])&abs)
-	}
+	most := uint32(0)
 	for _, x := range v {
-		a = max(a, math.Float32bits(x)&abs)
+		most = max(most, math.Float32bits(x)&abs)
 	}
-	return max(a, b, c, d)
+	return most
 }
 
 func fill(row []byte, x byte) {

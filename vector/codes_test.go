@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/vectorlink/vectorlink/vector"
@@ -115,5 +116,32 @@ func BenchmarkCodesSet(b *testing.B) {
 				c.Set(0, v)
 			}
 		})
+	}
+}
+
+// TestCodesKernels: all implementations make the same codes.
+func TestCodesKernels(t *testing.T) {
+	r := rand.New(rand.NewPCG(3, 4))
+	for _, kind := range kinds {
+		for _, dim := range []int{1, 31, 32, 33, 64, 100, 384, 785} {
+			for range 20 {
+				v := make([]float32, dim)
+				for i := range v {
+					v[i] = kind.next(r)
+				}
+				var want *vector.Codes
+				for _, name := range vector.Kernels() {
+					restore := vector.Use(name)
+					got := coded(dim, v)
+					restore()
+					if want == nil {
+						want = got
+					}
+					if !slices.Equal(got.Rows, want.Rows) || !same(got.Scales[0], want.Scales[0]) {
+						t.Fatalf("%s, dim %d: %s makes other codes of %v than %s", kind.name, dim, name, v, vector.Kernels()[0])
+					}
+				}
+			}
+		}
 	}
 }

@@ -67,3 +67,32 @@ func dots8(dst []int32, q []int8, rows []byte, stride int, ids []uint32) (left i
 func prefetchRows(codes []byte, stride, n int, ids []uint32) {
 	prefetch(&codes[0], &ids[0], n, stride, len(ids))
 }
+
+func magnitude(v []float32) uint32 {
+	whole := len(v) &^ 31
+	if whole == 0 || best == portable {
+		return magnitudeGo(v)
+	}
+	var most uint32
+	if best == avx2 {
+		most = magnitude2(&v[0], whole)
+	} else {
+		most = magnitude512(&v[0], whole)
+	}
+	return max(most, magnitudeGo(v[whole:]))
+}
+
+func round(row []byte, v []float32, inv float32) {
+	whole := len(v) &^ 31
+	if whole == 0 || best == portable {
+		roundGo(row, v, inv)
+		return
+	}
+	row = row[:len(v)]
+	if best == avx2 {
+		round2(&row[0], &v[0], whole, inv)
+	} else {
+		round512(&row[0], &v[0], whole, inv)
+	}
+	roundGo(row[whole:], v[whole:], inv)
+}

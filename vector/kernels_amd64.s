@@ -391,6 +391,68 @@ done:
 	VZEROUPPER
 	RET
 
+// func magnitude512(v *float32, n int) uint32
+// Requires: AVX, AVX2, AVX512F, AVX512VL
+TEXT ·magnitude512(SB), NOSPLIT, $0-20
+	MOVQ         v+0(FP), AX
+	MOVQ         n+8(FP), CX
+	MOVL         $0x7fffffff, DX
+	VMOVD        DX, X0
+	VPBROADCASTD X0, Z0
+	VPXORD       Z1, Z1, Z1
+	VPXORD       Z2, Z2, Z2
+
+steps:
+	VPANDD        (AX), Z0, Z3
+	VPMAXUD       Z3, Z1, Z1
+	VPANDD        64(AX), Z0, Z3
+	VPMAXUD       Z3, Z2, Z2
+	ADDQ          $0x80, AX
+	SUBQ          $0x20, CX
+	JNZ           steps
+	VPMAXUD       Z2, Z1, Z1
+	VEXTRACTI64X4 $0x01, Z1, Y0
+	VPMAXUD       Y0, Y1, Y1
+	VEXTRACTF32X4 $0x01, Y1, X0
+	VPMAXUD       X0, X1, X0
+	VPSHUFD       $0x0e, X0, X1
+	VPMAXUD       X1, X0, X0
+	VPSHUFD       $0x01, X0, X1
+	VPMAXUD       X1, X0, X0
+	VMOVD         X0, AX
+	MOVL          AX, ret+16(FP)
+	VZEROUPPER
+	RET
+
+// func round512(row *byte, v *float32, n int, inv float32)
+// Requires: AVX, AVX512F, AVX512VL
+TEXT ·round512(SB), NOSPLIT, $0-28
+	MOVQ         row+0(FP), AX
+	MOVQ         v+8(FP), CX
+	MOVQ         n+16(FP), DX
+	MOVL         $0x80808080, BX
+	VMOVD        BX, X0
+	VPBROADCASTD X0, Z1
+	VBROADCASTSS inv+24(FP), Z0
+
+steps:
+	VMULPS    (CX), Z0, Z2
+	VCVTPS2DQ Z2, Z2
+	VMULPS    64(CX), Z0, Z3
+	VCVTPS2DQ Z3, Z3
+	VPMOVDB   Z2, X2
+	VPXORD    X1, X2, X2
+	VMOVDQU32 X2, (AX)
+	VPMOVDB   Z3, X2
+	VPXORD    X1, X2, X2
+	VMOVDQU32 X2, 16(AX)
+	ADDQ      $0x20, AX
+	ADDQ      $0x80, CX
+	SUBQ      $0x20, DX
+	JNZ       steps
+	VZEROUPPER
+	RET
+
 // func dot2(a *float32, b *float32, n int) float32
 // Requires: AVX, AVX2
 TEXT ·dot2(SB), NOSPLIT, $0-28
@@ -933,6 +995,89 @@ done:
 	MOVQ SI, left+64(FP)
 	VZEROUPPER
 	RET
+
+// func magnitude2(v *float32, n int) uint32
+// Requires: AVX, AVX2
+TEXT ·magnitude2(SB), NOSPLIT, $0-20
+	MOVQ         v+0(FP), AX
+	MOVQ         n+8(FP), CX
+	MOVL         $0x7fffffff, DX
+	VMOVD        DX, X0
+	VPBROADCASTD X0, Y0
+	VPXOR        Y1, Y1, Y1
+	VPXOR        Y2, Y2, Y2
+	VPXOR        Y3, Y3, Y3
+	VPXOR        Y4, Y4, Y4
+
+steps:
+	VPAND        (AX), Y0, Y5
+	VPMAXUD      Y5, Y1, Y1
+	VPAND        32(AX), Y0, Y5
+	VPMAXUD      Y5, Y2, Y2
+	VPAND        64(AX), Y0, Y5
+	VPMAXUD      Y5, Y3, Y3
+	VPAND        96(AX), Y0, Y5
+	VPMAXUD      Y5, Y4, Y4
+	ADDQ         $0x80, AX
+	SUBQ         $0x20, CX
+	JNZ          steps
+	VPMAXUD      Y4, Y3, Y3
+	VPMAXUD      Y3, Y2, Y2
+	VPMAXUD      Y2, Y1, Y1
+	VEXTRACTF128 $0x01, Y1, X0
+	VPMAXUD      X0, X1, X0
+	VPSHUFD      $0x0e, X0, X1
+	VPMAXUD      X1, X0, X0
+	VPSHUFD      $0x01, X0, X1
+	VPMAXUD      X1, X0, X0
+	VMOVD        X0, AX
+	MOVL         AX, ret+16(FP)
+	VZEROUPPER
+	RET
+
+// func round2(row *byte, v *float32, n int, inv float32)
+// Requires: AVX, AVX2
+TEXT ·round2(SB), NOSPLIT, $0-28
+	MOVQ         row+0(FP), AX
+	MOVQ         v+8(FP), CX
+	MOVQ         n+16(FP), DX
+	MOVL         $0x80808080, BX
+	VMOVD        BX, X0
+	VPBROADCASTD X0, Y1
+	VBROADCASTSS inv+24(FP), Y0
+	VMOVDQU      packed<>+0(SB), Y2
+
+steps:
+	VMULPS    (CX), Y0, Y3
+	VCVTPS2DQ Y3, Y3
+	VMULPS    32(CX), Y0, Y4
+	VCVTPS2DQ Y4, Y4
+	VMULPS    64(CX), Y0, Y5
+	VCVTPS2DQ Y5, Y5
+	VMULPS    96(CX), Y0, Y6
+	VCVTPS2DQ Y6, Y6
+	VPACKSSDW Y4, Y3, Y3
+	VPACKSSDW Y6, Y5, Y5
+	VPACKSSWB Y5, Y3, Y3
+	VPERMD    Y3, Y2, Y3
+	VPXOR     Y1, Y3, Y3
+	VMOVDQU   Y3, (AX)
+	ADDQ      $0x20, AX
+	ADDQ      $0x80, CX
+	SUBQ      $0x20, DX
+	JNZ       steps
+	VZEROUPPER
+	RET
+
+DATA packed<>+0(SB)/4, $0x00000000
+DATA packed<>+4(SB)/4, $0x00000004
+DATA packed<>+8(SB)/4, $0x00000001
+DATA packed<>+12(SB)/4, $0x00000005
+DATA packed<>+16(SB)/4, $0x00000002
+DATA packed<>+20(SB)/4, $0x00000006
+DATA packed<>+24(SB)/4, $0x00000003
+DATA packed<>+28(SB)/4, $0x00000007
+GLOBL packed<>(SB), RODATA|NOPTR, $32
 
 // func prefetch(rows *byte, ids *uint32, n int, stride int, count int)
 // Requires: MMX+

@@ -24,3 +24,7 @@ func dots8(dst []int32, q []int8, codes []byte, stride int, ids []uint32) (left 
 }
 
 func prefetchRows([]byte, int, int, []uint32) {}
+
+func magnitude(v []float32) uint32 { return magnitudeGo(v) }
+
+func round(row []byte, v []float32, inv float32) { roundGo(row, v, inv) }

@@ -17,6 +17,16 @@ func dots512(dst *float32, q *float32, rows *float32, ids *uint32, n int, stride
 //go:noescape
 func dots8x512(dst *int32, q *int8, rows *byte, ids *uint32, n int, stride int, last int, count int) (left int)
 
+// magnitude512 is magnitudeGo for n values, a multiple of 32 and not 0.
+//
+//go:noescape
+func magnitude512(v *float32, n int) uint32
+
+// round512 is roundGo for n values, a multiple of 32 and not 0.
+//
+//go:noescape
+func round512(row *byte, v *float32, n int, inv float32)
+
 // dot2 is Dot for n elements.
 //
 //go:noescape
@@ -31,6 +41,16 @@ func dots2(dst *float32, q *float32, rows *float32, ids *uint32, n int, stride i
 //
 //go:noescape
 func dots8x2(dst *int32, q *int8, rows *byte, ids *uint32, n int, stride int, last int, count int) (left int)
+
+// magnitude2 is magnitudeGo for n values, a multiple of 32 and not 0.
+//
+//go:noescape
+func magnitude2(v *float32, n int) uint32
+
+// round2 is roundGo for n values, a multiple of 32 and not 0.
+//
+//go:noescape
+func round2(row *byte, v *float32, n int, inv float32)
 
 // prefetch is Prefetch for count rows; n and count are not 0.
 //

@@ -29,6 +29,8 @@ func main() {
 		m.dot()
 		m.dots()
 		m.dots8()
+		m.magnitude()
+		m.round()
 	}
 	prefetch()
 	Generate()
