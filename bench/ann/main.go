@@ -10,6 +10,7 @@
 package main
 
 import (
+	"bufio"
 	"compress/gzip"
 	"context"
 	"crypto/sha256"
@@ -40,6 +41,7 @@ type options struct {
 	kind, metric       string
 	params             hnsw.Params
 	efs                []int
+	ask                bool // for efs
 	threads            int
 	pool               int64
 	rounds             int
@@ -59,7 +61,7 @@ func main() {
 	flag.StringVar(&o.metric, "metric", "cosine", "only cosine")
 	flag.IntVar(&o.params.M, "m", 16, "links of a node")
 	flag.IntVar(&o.params.EfConstruction, "efc", 200, "candidates held while building")
-	efs := flag.String("ef", "10,20,40,80,160", "candidates held while searching, `list`")
+	efs := flag.String("ef", "10,20,40,80,160", "candidates held while searching, `list`; - reads them from standard input, one a line")
 	flag.IntVar(&o.threads, "threads", 1, "threads that build and search")
 	pool := flag.Int64("pool", 1024, "MB of vector pages in memory")
 	flag.IntVar(&o.rounds, "rounds", 3, "measurements, of which the best counts")
@@ -67,7 +69,11 @@ func main() {
 	flag.StringVar(&o.cpuprofile, "cpuprofile", "", "`file` to write a CPU profile to")
 	flag.Parse()
 	o.pool = *pool << 20
+	o.ask = *efs == "-"
 	for s := range strings.SplitSeq(*efs, ",") {
+		if o.ask {
+			break
+		}
 		ef, err := strconv.Atoi(s)
 		if err != nil || ef < 1 {
 			log.Fatalf("-ef: %q is not a list of numbers", *efs)
@@ -151,7 +157,20 @@ func run(o options) (err error) {
 			return err
 		}
 	}
-	return nil
+	if !o.ask {
+		return nil
+	}
+	lines := bufio.NewScanner(os.Stdin)
+	for lines.Scan() {
+		ef, err := strconv.Atoi(lines.Text())
+		if err != nil {
+			return err
+		}
+		if err := search(g, vecs, queries, truth, ef, o); err != nil {
+			return err
+		}
+	}
+	return lines.Err()
 }
 
 // fillStore puts the vectors into a file of vectors, as an indexer does.
