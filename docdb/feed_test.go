@@ -108,7 +108,7 @@ func (verbatim) Render(_ context.Context, template string, data []byte) (string,
 
 func newSidecar(t *testing.T) *sidecar {
 	t.Helper()
-	s := &sidecar{t: t, db: minidb.New(minidb.Config{UnquoteNumbers: true, PanicAtByte1000: true, UnstableSets: true}), embedder: &indexertest.Embedder{BatchSize: 256}}
+	s := &sidecar{t: t, db: minidb.New(minidb.Config{PanicAtByte1000: true}), embedder: &indexertest.Embedder{BatchSize: 256}}
 	s.requests = record(s.db)
 	var err error
 	s.indexer, err = indexer.Open(indexer.Config{
@@ -469,7 +469,7 @@ func TestWorth(t *testing.T) {
 		}
 		return list
 	}
-	p.pull(p.commit(minidb.Change{Schema: raw(class("A", embedding("query($id: ID){ A(id: $id) { label } }", "x"))), Insert: documents(0, 6000, "x")}))
+	indexed := p.commit(minidb.Change{Schema: raw(class("A", embedding("query($id: ID){ A(id: $id) { label } }", "x"))), Insert: documents(0, 4500, "x")})
 	for _, c := range []struct {
 		name     string
 		changed  int
@@ -477,23 +477,27 @@ func TestWorth(t *testing.T) {
 		complete bool
 	}{
 		{"few documents are not counted", 1900, 1, false},
-		{"less than half", 2500, 1, false},
-		{"more than half", 3100, 1, true},
+		{"less than half", 2100, 1, false},
+		{"more than half", 2400, 1, true},
 		{"commits within reason", 1, 17, false},
-		{"too many commits", 1, 61, true},
+		{"too many commits", 1, 46, true},
 	} {
 		head := ""
 		for i := range c.commits {
 			head = p.commit(minidb.Change{Upsert: documents(0, c.changed, fmt.Sprint(c.name, i))})
 		}
 		requests.take()
-		got, _ := p.pull(head)
+		got, err := p.client.Pull(t.Context(), indexer.PullRequest{Domain: domain, Commit: head, Indexed: func(id string) bool { return id == indexed }})
+		if err != nil {
+			t.Fatal(err)
+		}
 		seen, _ := requests.take()
-		if got.Complete != c.complete || got.Base == "" || seen["count"] > 0 != (c.changed > 2000 || c.commits > 16) {
+		if got.Complete != c.complete || got.Base != indexed || seen["count"] > 0 != (c.changed > 2000 || c.commits > 16) {
 			t.Errorf("%s: complete %v from %q, asked %v", c.name, got.Complete, got.Base, seen)
 		}
 		if !c.complete && seen["delta"] != c.commits || c.commits > 17 && seen["delta"] > 0 {
 			t.Errorf("%s: %d deltas", c.name, seen["delta"])
 		}
+		indexed = head
 	}
 }

@@ -41,10 +41,8 @@ func (e *edit) apply(change Change) error {
 	if err := e.editSchema(change); err != nil {
 		return err
 	}
-	for _, id := range change.Delete {
-		if err := e.delete(id); err != nil {
-			return err
-		}
+	if err := e.delete(change.Delete); err != nil {
+		return err
 	}
 	for _, part := range []struct {
 		documents []json.RawMessage
@@ -364,16 +362,23 @@ func generateID(c *class, prefix string, doc map[string]any) string {
 	return prefix + base64.RawURLEncoding.EncodeToString(sum[:12])
 }
 
-// delete removes a document and the references to it.
-func (e *edit) delete(id string) error {
-	id = e.short(id)
-	if e.documents[id] == nil {
-		full := e.prefixes.full(id)
-		return refuse(http.StatusNotFound, "DocumentNotFound", fmt.Sprintf("Document not found: %q", full), map[string]any{"api:document_id": full})
+// delete removes documents and the references to them.
+func (e *edit) delete(ids []string) error {
+	gone := map[string]bool{}
+	for _, id := range ids {
+		id = e.short(id)
+		if e.documents[id] == nil {
+			full := e.prefixes.full(id)
+			return refuse(http.StatusNotFound, "DocumentNotFound", fmt.Sprintf("Document not found: %q", full), map[string]any{"api:document_id": full})
+		}
+		delete(e.documents, id)
+		gone[id] = true
 	}
-	delete(e.documents, id)
+	if len(gone) == 0 {
+		return nil
+	}
 	for other, doc := range e.documents {
-		value, found := e.without(doc.value, id)
+		value, found := e.without(doc.value, gone)
 		if !found {
 			continue
 		}
@@ -383,9 +388,9 @@ func (e *edit) delete(id string) error {
 	return nil
 }
 
-// without returns an object less its links to id, and whether it had any. A
+// without returns an object less its links to what is gone, and whether it had any. A
 // required link stays, to be refused by checkLinks unless the object goes too.
-func (e *edit) without(object map[string]any, id string) (out map[string]any, found bool) {
+func (e *edit) without(object map[string]any, gone map[string]bool) (out map[string]any, found bool) {
 	class, _ := object["@type"].(string)
 	c := e.schema.classes[class]
 	if c == nil {
@@ -408,28 +413,28 @@ func (e *edit) without(object map[string]any, id string) (out map[string]any, fo
 		switch v := object[field].(type) {
 		case string:
 			switch {
-			case v != id:
+			case !gone[v]:
 			case p.kind == "Optional":
 				set(field, nil)
 			default:
 				set(field, v)
 			}
 		case map[string]any:
-			if sub, ok := e.without(v, id); ok {
+			if sub, ok := e.without(v, gone); ok {
 				set(field, sub)
 			}
 		case []any:
 			var list []any
 			changed := false
 			for _, x := range v {
-				if x == any(id) {
+				if link, ok := x.(string); ok && gone[link] {
 					changed = true
 					if p.kind == "Set" {
 						continue
 					}
 				}
 				if sub, ok := x.(map[string]any); ok {
-					if sub, ok = e.without(sub, id); ok {
+					if sub, ok = e.without(sub, gone); ok {
 						x, changed = sub, true
 					}
 				}
