@@ -15,7 +15,8 @@
 // # Concurrency
 //
 // The handler that [New] returns keeps no state between requests and may be
-// used by any number of goroutines. It starts none. Answers are built in memory
-// and written whole, except streams of duplicates. Nothing here is durable:
+// used by any number of goroutines. Only a push starts any, and waits for them:
+// its body is read beside the writing of its progress. Answers are built in
+// memory and written whole, except streams of lines. Nothing here is durable:
 // what an answer promises, the indexer has done.
 package api

@@ -165,11 +165,14 @@ func (ix *Indexer) removeCommits(d *domain, infos []snapshot.Info) (err error) {
 		}
 		slices.SortFunc(round, func(a, b snapshot.Info) int { return cmp.Compare(b.Seq, a.Seq) })
 		for _, info := range round {
-			if err := ix.cfg.FS.Remove(info.Name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			err := ix.removeText(info)
+			if err == nil {
+				err = ix.cfg.FS.Remove(info.Name)
+			}
+			if err != nil && !errors.Is(err, fs.ErrNotExist) {
 				return fmt.Errorf("delete commit %s of %s: %w", info.Commit, d.name, err)
 			}
 			ix.forgetFile(d, info)
-			ix.removeText(info)
 			delete(left, info.Commit)
 			if info.Kind != snapshot.Checkpoint {
 				standing[info.Base]--

@@ -13,6 +13,7 @@ import (
 
 	"github.com/vectorlink/vectorlink/indexer"
 	"github.com/vectorlink/vectorlink/indexer/indexertest"
+	"github.com/vectorlink/vectorlink/textindex"
 	"github.com/vectorlink/vectorlink/vfs/vfstest"
 )
 
@@ -503,4 +504,50 @@ func TestCrashesOfPushesAndDeletions(t *testing.T) {
 			checkStates(t, fmt.Sprintf("crash at %d of %d, image %d", n, total, i), im, acked)
 		}
 	}
+}
+
+// TestNoFullTextOfADeletedCommitIsTaken: a commit of a deleted one's name has
+// its own full text, whatever the deletion left behind, in this process and in
+// the next.
+func TestNoFullTextOfADeletedCommitIsTaken(t *testing.T) {
+	files := vfstest.NewMem()
+	h := openPush(t, files, &indexertest.Embedder{})
+	find := func(word string, want ...string) {
+		t.Helper()
+		hits, err := h.Search(t.Context(), indexer.SearchRequest{Domain: domain, Ref: indexer.Ref{Commit: "c1"}, Mode: indexer.ModeText, Text: word, Page: indexer.Page{Count: 9}})
+		var got []string
+		for _, x := range hits.Hits {
+			got = append(got, x.ID)
+		}
+		if err != nil || !slices.Equal(got, want) {
+			t.Errorf("%s is found in %v, %v; want %v", word, got, err, want)
+		}
+	}
+	h.mustPush("", "", "c1", puts("d/A/1", "apple")...)
+	find("apple", "d/A/1")
+	name := textindex.FileName(domain, "c1")
+	old, err := files.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	remove := func() {
+		t.Helper()
+		if err := h.DeleteDomain(t.Context(), domain, false); err != nil {
+			t.Fatal(err)
+		}
+		if slices.Contains(names(t, files), name) {
+			t.Error("the full text is still there")
+		}
+		files.WriteFile(name, old) // a search under way has kept it
+	}
+	remove()
+	h.mustPush("", "", "c1", puts("d/A/2", "pear")...)
+	find("apple")
+	find("pear", "d/A/2")
+	remove()
+	h.close()
+	h = openPush(t, files, &indexertest.Embedder{})
+	h.mustPush("", "", "c1", puts("d/A/2", "pear")...)
+	find("apple")
+	find("pear", "d/A/2")
 }

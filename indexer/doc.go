@@ -20,7 +20,16 @@
 // # Concurrency
 //
 // An [Indexer] may be used by many goroutines. Readers hold an immutable
-// snapshot with a reference count and never wait for a writer; tasks of one
-// domain run one after another, those of different domains side by side. The
-// goroutines an Indexer starts are waited for by [Indexer.Close].
+// snapshot with a reference count and never wait for a writer. Pulls of one
+// domain run one after another, those of different domains side by side; pushes
+// to different branches run beside each other and beside pulls. A text that
+// several tasks want at once is embedded by one of them. Tasks exclude each
+// other only while they take hold of what they build on and while they write
+// the commit file. A deletion ends the tasks that it concerns: they can write
+// nothing any more once it has begun.
+//
+// Locks are taken in this order: domain.writing, Indexer.mu, domain.mu; a
+// push's own before the task registry's, which is a leaf, as the pool's is.
+//
+// The goroutines an Indexer starts are waited for by [Indexer.Close].
 package indexer

@@ -76,6 +76,10 @@ type Indexer struct {
 
 	mu      sync.RWMutex // guards domains, and starting goroutines against Close
 	domains map[string]*domain
+	// seqFloor is no less than any sequence number of a forgotten domain: if
+	// one comes back, its numbers go on, so that what was derived from an
+	// earlier commit file is never taken for a later one's.
+	seqFloor uint64
 
 	// stop ends the goroutines: queue workers and the merger.
 	stopCtx    context.Context
@@ -116,6 +120,9 @@ func Open(cfg Config) (*Indexer, error) {
 	ix.embedderOK.Store(true)
 	ix.stopCtx, ix.stop = context.WithCancelCause(context.Background())
 	if err := ix.load(); err != nil {
+		return nil, fmt.Errorf("indexer: %w", err)
+	}
+	if err := ix.sweepTexts(); err != nil {
 		return nil, fmt.Errorf("indexer: %w", err)
 	}
 	tasks, err := openTasks(cfg.TaskFile)
@@ -253,6 +260,7 @@ func (ix *Indexer) enter(name string) *domain {
 	d := ix.domains[name]
 	if d == nil {
 		d = newDomain(name)
+		d.seq = ix.seqFloor
 		ix.domains[name] = d
 	}
 	d.users++
@@ -280,6 +288,7 @@ func (ix *Indexer) leave(d *domain) {
 		ix.log.Warn("close vectors", "domain", d.name, "err", err)
 	}
 	delete(ix.domains, d.name)
+	ix.seqFloor = max(ix.seqFloor, d.nextSeq())
 }
 
 // lenders returns the vectors of the other domains of that model, by name.

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"slices"
 	"sort"
+	"strings"
 
 	"github.com/vectorlink/vectorlink/snapshot"
 	"github.com/vectorlink/vectorlink/textindex"
@@ -44,13 +45,36 @@ type textView struct {
 // because a merge puts another file under the name.
 func textKey(info snapshot.Info) string { return "text\x00" + info.Name + "\x00" + info.Kind.String() }
 
-// removeText removes the full text of a commit that is gone. What is left
-// behind does no harm: it is known for stale if the commit comes back.
-func (ix *Indexer) removeText(info snapshot.Info) {
+// removeText removes the full text of a commit that is going.
+func (ix *Indexer) removeText(info snapshot.Info) error {
 	err := ix.cfg.FS.Remove(textindex.FileName(info.Domain, info.Commit))
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		ix.log.Warn("full text was not removed", "domain", info.Domain, "commit", info.Commit, "err", err)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
 	}
+	return err
+}
+
+// sweepTexts removes full texts whose commits are gone: if a commit of that
+// name came back, it could have the sequence number of the old one.
+func (ix *Indexer) sweepTexts() error {
+	names, err := ix.cfg.FS.List()
+	if err != nil {
+		return err
+	}
+	known := make(map[string]bool)
+	for _, d := range ix.domains {
+		for commit := range d.commits {
+			known[textindex.FileName(d.name, commit)] = true
+		}
+	}
+	for _, name := range names {
+		if strings.HasSuffix(name, "."+textindex.Ext) && !known[name] {
+			if err := ix.cfg.FS.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // text returns the snapshot's full text, opened at its first use: searches by
