@@ -483,6 +483,7 @@ func (b *builder) buy(ctx context.Context, batch []piece) error {
 			good, keys = append(good, vectors[i]), append(keys, p.key)
 		}
 	}
+	b.ix.counters.embedded.Add(int64(len(good)))
 	if _, err := b.vecs.Append(keys, good); err != nil {
 		if errors.Is(err, vecstore.ErrInvalid) {
 			return fmt.Errorf("%w: %w", ErrProvider, err)
@@ -490,6 +491,7 @@ func (b *builder) buy(ctx context.Context, batch []piece) error {
 		b.d.retireVectors(b.vecs)
 		return storeError(err)
 	}
+	b.ix.counters.written.Add(int64(len(good)))
 	b.ix.hook("appended")
 	b.report(func(t *Task) {
 		t.Embedded += len(good)

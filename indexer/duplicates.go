@@ -15,7 +15,8 @@ import (
 )
 
 const (
-	// maxHeavy is the number of duplicates requests that run at once.
+	// maxHeavy is the number of duplicates and candidates requests that run at
+	// once.
 	maxHeavy = 4
 	// MaxDuplicateChunks bounds the chunks of a duplicates request's set:
 	// beyond it the request is refused whole, never answered in part.
@@ -51,12 +52,11 @@ func (ix *Indexer) Duplicates(ctx context.Context, req DuplicatesRequest) (Pairs
 		defer lease.release()
 		since = lease.res.(*openSnapshot)
 	}
-	select {
-	case ix.heavy <- struct{}{}:
-		defer func() { <-ix.heavy }()
-	case <-ctx.Done():
-		return Pairs{}, context.Cause(ctx)
+	done, err := ix.heavyTurn(ctx)
+	if err != nil {
+		return Pairs{}, err
 	}
+	defer done()
 	pairs, err := ix.pairs(ctx, s, since, req)
 	if err != nil {
 		return Pairs{}, err

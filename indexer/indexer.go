@@ -90,6 +90,7 @@ type Indexer struct {
 	heavy      chan struct{} // bounds the duplicates requests that run at once
 	flights    flights       // the texts being embedded
 	embedderOK atomic.Bool   // the latest embedding call succeeded
+	counters   counters
 	testHook   func(phase string)
 }
 

@@ -22,6 +22,7 @@ type pool struct {
 	cache   *lru.Cache[string, *lease]
 	bytes   int64      // of what the cache holds
 	open    int        // values not closed yet, in the cache or only in use
+	loads   int64      // values loaded since the start
 	dead    []resource // to be closed by unlock
 	loading map[string]*flight
 }
@@ -100,6 +101,7 @@ func (p *pool) acquire(key string, load func() (resource, error)) (*lease, error
 	}
 	f.lease = &lease{pool: p, res: res, refs: 1 + f.waiters}
 	p.open++
+	p.loads++
 	if current {
 		f.lease.refs++
 		p.cache.Add(key, f.lease)
@@ -155,6 +157,13 @@ func (p *pool) stats() (open int, bytes int64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.open, p.bytes
+}
+
+// loaded returns the number of values loaded so far.
+func (p *pool) loaded() int64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.loads
 }
 
 // drop gives one reference back. Called with p.mu held, which must then be

@@ -220,6 +220,24 @@ type Statistics struct {
 	OpenSnapshots  int
 	SnapshotBytes  int64
 	Pages          PageStatistics
+	Activity       Activity
+}
+
+// Activity counts what the indexer is at and holds.
+type Activity struct {
+	Unfinished   int // tasks
+	Running      int // of them, those at work
+	BusyDomains  int // with tasks at work or snapshots open
+	BusyBranches int // that pushes are at work on
+	Embedding    int // texts at the embedder at the moment
+	// Embedded counts texts embedded for documents, Written vectors stored,
+	// and Opened snapshots and files brought into memory, all since the start.
+	Embedded, Written, Opened int64
+	// Vectors and VectorBytes are what is stored for texts seen before.
+	Vectors, VectorBytes int64
+	// SnapshotLimit and PageLimit are the bytes that open snapshots and pages
+	// of vectors may take.
+	SnapshotLimit, PageLimit int64
 }
 
 // PageStatistics are the counters of the buffer pool of vector pages.

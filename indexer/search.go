@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"math"
 	"slices"
 
 	"github.com/vectorlink/vectorlink/hnsw"
@@ -166,6 +167,19 @@ type query struct {
 	// byDistance has a hybrid search rank by distance instead of the fused
 	// score.
 	byDistance bool
+	// members, where not nil, are the documents to consider, in place of the
+	// filter; limit, where not nil, is the largest distance of interest.
+	members map[*snapshot.Entry]struct{}
+	limit   *float32
+}
+
+// admits reports whether the document is to be considered.
+func (q *query) admits(e *snapshot.Entry) bool {
+	if q.members != nil {
+		_, ok := q.members[e]
+		return ok && e.ID != q.without
+	}
+	return e.ID != q.without && q.filter.admits(e)
 }
 
 // distance is that of an entry whose vector has the given product with the
@@ -244,25 +258,29 @@ func (s *openSnapshot) chunkText(e *snapshot.Entry, chunk int) (string, error) {
 // slots are fetched until the cut does not fall among equals: documents of one
 // distance are ordered by id, wherever the page ends.
 func (ix *Indexer) nearest(ctx context.Context, s *openSnapshot, q query, need int) ([]scored, error) {
-	within := s.filtered(q.filter)
+	return ix.nearestOf(ctx, s, q, s.filtered(q.filter), need)
+}
+
+// nearestOf is nearest for slots that are known already.
+func (ix *Indexer) nearestOf(ctx context.Context, s *openSnapshot, q query, within []uint32, need int) ([]scored, error) {
 	for k := need + 1; ; k *= 2 {
 		best := make(map[*snapshot.Entry]scored)
-		exhausted, last := true, float32(0)
+		exhausted, last := true, float32(math.MaxFloat32)
 		for _, v := range q.vectors {
 			hits, err := ix.slots(ctx, s, v, within, k, q.ef)
 			if err != nil {
 				return nil, err
 			}
 			if len(hits) >= k {
-				exhausted = false
 				d := vector.Distance(hits[len(hits)-1].Dot)
-				if last == 0 || d < last {
-					last = d
+				if q.limit == nil || d <= *q.limit+rounding {
+					exhausted = false
+					last = min(last, d)
 				}
 			}
 			for _, h := range hits {
 				for e, chunk := range s.view.Holders(h.Slot) {
-					if e.ID == q.without || !q.filter.admits(e) {
+					if !q.admits(e) {
 						continue
 					}
 					d := q.distance(e, h.Dot)

@@ -2,6 +2,7 @@ package indexer
 
 import (
 	"strings"
+	"sync/atomic"
 	"time"
 )
 
@@ -94,6 +95,7 @@ func (ix *Indexer) Statistics(domainName string) (Statistics, error) {
 		st.Chunks += t.chunks
 	}
 	st.Tasks = ix.tasks.count()
+	st.Activity = ix.activity(domains)
 	st.OpenSnapshots, st.SnapshotBytes = ix.pool.stats()
 	pages := ix.pages.Stats()
 	st.Pages = PageStatistics{Free: pages.Free, Loading: pages.Loading, Loaded: pages.Loaded, Cached: pages.Cached}
@@ -141,4 +143,54 @@ func (ix *Indexer) totals(d *domain) (totals, int, error) {
 	}
 	d.mu.Unlock()
 	return t, branches, nil
+}
+
+// counters count since the process started.
+type counters struct {
+	embedded atomic.Int64 // texts that the embedder gave vectors
+	written  atomic.Int64 // vectors stored
+}
+
+func (ix *Indexer) activity(domains []*domain) Activity {
+	a := Activity{
+		Embedded: ix.counters.embedded.Load(), Written: ix.counters.written.Load(),
+		Opened:        ix.pool.loaded(),
+		SnapshotLimit: ix.cfg.SnapshotPoolBytes, PageLimit: ix.cfg.PagePoolBytes,
+	}
+	a.Unfinished, a.Running = ix.tasks.active()
+	ix.flights.mu.Lock()
+	a.Embedding = len(ix.flights.inAir)
+	ix.flights.mu.Unlock()
+	ix.mu.RLock()
+	for _, d := range domains {
+		if d.users > 0 {
+			a.BusyDomains++
+		}
+	}
+	ix.mu.RUnlock()
+	for _, d := range domains {
+		branches, vectors, bytes := d.held()
+		a.BusyBranches += branches
+		a.Vectors += vectors
+		a.VectorBytes += bytes
+	}
+	return a
+}
+
+// held returns the number of branches that pushes are at work on, and of the
+// stored vectors and their bytes.
+func (d *domain) held() (branches int, vectors, bytes int64) {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	n, dim := d.slotEnd, uint32(0)
+	if d.vecs != nil {
+		n, dim = max(n, d.vecs.Len()), uint32(d.vecs.Dim())
+	}
+	for _, info := range d.commits {
+		if dim > 0 {
+			break
+		}
+		dim = info.Dim
+	}
+	return len(d.pushing), int64(n), 4 * int64(n) * int64(dim)
 }

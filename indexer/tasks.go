@@ -425,3 +425,15 @@ func (r *taskRegistry) count() int {
 	defer r.mu.Unlock()
 	return len(r.tasks)
 }
+
+// active returns the number of tasks that have not ended, and of those at work.
+func (r *taskRegistry) active() (unfinished, working int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, j := range r.running {
+		if j.cancel != nil {
+			working++
+		}
+	}
+	return len(r.running), working
+}

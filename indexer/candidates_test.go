@@ -1,0 +1,222 @@
+package indexer_test
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/vectorlink/vectorlink/indexer"
+	"github.com/vectorlink/vectorlink/indexer/indexertest"
+	"github.com/vectorlink/vectorlink/vector"
+	"github.com/vectorlink/vectorlink/vfs/vfstest"
+)
+
+// chunksOf cuts a text as the embedder of that window does.
+func chunksOf(text string, window int) []string {
+	chunks, _ := (&indexertest.Embedder{Window: window}).Split(text)
+	var out []string
+	for _, c := range chunks {
+		out = append(out, text[c.Start:c.End])
+	}
+	return out
+}
+
+// textDistance is the distance of two documents: of their nearest chunks.
+func textDistance(a, b string, window int) float32 {
+	if a == b {
+		return 0
+	}
+	best := float32(2)
+	for _, x := range chunksOf(a, window) {
+		for _, y := range chunksOf(b, window) {
+			best = min(best, max(vector.Distance(vector.Dot(indexertest.Vector(x, 32), indexertest.Vector(y, 32))), 1e-7))
+		}
+	}
+	return best
+}
+
+// wantEdges are the candidates of every document of from among to, the plain
+// way.
+func wantEdges(texts map[string]string, from, to []string, k int, threshold float32, window int) []indexer.CandidateList {
+	var lists []indexer.CandidateList
+	for _, a := range from {
+		l := indexer.CandidateList{ID: a}
+		for _, b := range to {
+			if d := textDistance(texts[a], texts[b], window); a != b && d <= threshold {
+				l.Partners = append(l.Partners, indexer.Candidate{ID: b, Distance: d})
+			}
+		}
+		slices.SortFunc(l.Partners, func(x, y indexer.Candidate) int {
+			return cmp.Or(cmp.Compare(x.Distance, y.Distance), cmp.Compare(x.ID, y.ID))
+		})
+		if l.Partners = l.Partners[:min(k, len(l.Partners))]; len(l.Partners) > 0 {
+			lists = append(lists, l)
+		}
+	}
+	return lists
+}
+
+// TestCandidates holds rule 138 against the plain way.
+func TestCandidates(t *testing.T) {
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed)
+	rng := rand.New(rand.NewPCG(seed, 3))
+	const window = 3
+	words := strings.Fields("red green blue apple pear plum tree sea")
+	texts := make(map[string]string)
+	var ids []string
+	for i := range 60 {
+		id := fmt.Sprintf("d/%c/%02d", 'A'+rune(i%3), i)
+		var text []string
+		for range 1 + rng.IntN(8) {
+			text = append(text, words[rng.IntN(len(words))])
+		}
+		ids, texts[id] = append(ids, id), strings.Join(text, " ")
+	}
+	slices.Sort(ids)
+	var ops []indexer.Op
+	for id, text := range texts {
+		ops = append(ops, put(id, text))
+	}
+	of := func(kind string) []string {
+		return slices.DeleteFunc(slices.Clone(ids), func(id string) bool { return !strings.HasPrefix(id, "d/"+kind) })
+	}
+	h := openPush(t, vfstest.NewMem(), &indexertest.Embedder{Window: window})
+	h.mustPush("", "", "c1", ops...)
+	tests := []struct {
+		name                   string
+		set, target            indexer.Filter
+		setIDs, targetIDs      []string
+		setLimit, targetLimit  float32
+		k                      int
+		withVectors, withTexts bool
+	}{
+		{"all", indexer.Filter{}, indexer.Filter{}, ids, ids, 0.3, 0.1, 5, false, false},
+		{"all, few", indexer.Filter{}, indexer.Filter{}, ids, ids, 1, 1, 1, false, false},
+		{"all, many", indexer.Filter{}, indexer.Filter{}, ids, ids, 1, 1, math.MaxInt, false, false},
+		{"identical only", indexer.Filter{}, indexer.Filter{}, ids, ids, 0, 0, 5, false, false},
+		{"across types", indexer.Filter{Types: []string{"A"}}, indexer.Filter{Types: []string{"B"}}, of("A"), of("B"), 0.4, 0.2, 3, true, true},
+		{"of one type", indexer.Filter{Types: []string{"A"}}, indexer.Filter{}, of("A"), of("A"), 0.4, 0.4, 3, true, false},
+		{"one document", indexer.Filter{IDs: []string{ids[7], "d/none"}}, indexer.Filter{Types: []string{"B", "C"}}, ids[7:8], append(of("B"), of("C")...), 0.45, 0.45, 4, false, true},
+		{"nothing", indexer.Filter{Types: []string{"Z"}}, indexer.Filter{}, nil, nil, 1, 1, 4, true, true},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			got, err := h.Candidates(t.Context(), indexer.CandidatesRequest{
+				Domain: domain, Ref: indexer.Ref{Commit: "c1"}, Set: tt.set, Target: tt.target,
+				SetThreshold: tt.setLimit, TargetThreshold: tt.targetLimit, K: tt.k, Vectors: tt.withVectors, Content: tt.withTexts,
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got.Commit != "c1" || got.SetDocuments != len(tt.setIDs) || got.TargetDocuments != len(tt.targetIDs) {
+				t.Errorf("%s, %d and %d documents; want c1, %d, %d", got.Commit, got.SetDocuments, got.TargetDocuments, len(tt.setIDs), len(tt.targetIDs))
+			}
+			listed := make(map[string]bool)
+			compare := func(name string, got, want []indexer.CandidateList) {
+				if len(got) != len(want) {
+					t.Fatalf("%s: %d lists, want %d", name, len(got), len(want))
+				}
+				for i := range got {
+					if !reflect.DeepEqual(got[i], want[i]) {
+						t.Fatalf("%s: %+v\nwant %+v", name, got[i], want[i])
+					}
+					for _, p := range got[i].Partners {
+						listed[p.ID] = true
+					}
+				}
+			}
+			compare("set to target", got.SetToTarget, wantEdges(texts, tt.setIDs, tt.targetIDs, tt.k, tt.setLimit, window))
+			compare("target to set", got.TargetToSet, wantEdges(texts, tt.targetIDs, tt.setIDs, tt.k, tt.targetLimit, window))
+			if !tt.withVectors && !tt.withTexts {
+				if got.Documents != nil {
+					t.Errorf("documents nobody asked for: %v", got.Documents)
+				}
+				return
+			}
+			if len(got.Documents) != len(listed) {
+				t.Errorf("%d documents, %d are listed", len(got.Documents), len(listed))
+			}
+			for id, d := range got.Documents {
+				chunks := chunksOf(texts[id], window)
+				if want := strings.Join(chunks, " "); tt.withTexts && d.Content != want || !tt.withTexts && d.Content != "" {
+					t.Errorf("%s: content %q, want %q", id, d.Content, want)
+				}
+				if want := indexertest.Vector(chunks[0], 32); tt.withVectors != slices.Equal(d.Vector, want) {
+					t.Errorf("%s: vector %v", id, d.Vector)
+				}
+			}
+		})
+	}
+	for _, req := range []indexer.CandidatesRequest{
+		{K: 0}, {K: 1, SetThreshold: -0.1}, {K: 1, TargetThreshold: 1.1}, {K: 1, SetThreshold: float32(math.NaN())},
+	} {
+		req.Domain, req.Ref = domain, indexer.Ref{Commit: "c1"}
+		if _, err := h.Candidates(t.Context(), req); !errors.Is(err, indexer.ErrInvalid) {
+			t.Errorf("%+v: %v, want ErrInvalid", req, err)
+		}
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := h.Candidates(ctx, indexer.CandidatesRequest{Domain: domain, Ref: indexer.Ref{Commit: "c1"}, K: 1}); !errors.Is(err, context.Canceled) {
+		t.Errorf("cancelled: %v", err)
+	}
+}
+
+// TestOversizedPopulations holds rule 137: refused, never cut.
+func TestOversizedPopulations(t *testing.T) {
+	// Long texts of few words: it is the number of chunks that counts.
+	h := openPush(t, vfstest.NewMem(), &indexertest.Embedder{Dimensions: 4, BatchSize: 1000, Window: 1})
+	p := h.mustStart("", "", "c1")
+	long := strings.Repeat("w1 w2 w3 w4 w5 w6 w7 w8 w9 ", 12)
+	const half = 240 // documents of 108 chunks: 25,920
+	for i := range half {
+		for _, id := range []string{"d/A/%03d", "d/B/%03d"} {
+			if err := p.Apply(put(fmt.Sprintf(id, i), long)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for i := range 1001 {
+		if err := p.Apply(put(fmt.Sprintf("d/C/%04d", i), "w1")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p.Finish()
+	<-p.Done()
+	if p.Err() != nil {
+		t.Fatal(p.Err())
+	}
+	ref := indexer.Ref{Commit: "c1"}
+	a, b := indexer.Filter{Types: []string{"A"}}, indexer.Filter{Types: []string{"B"}}
+	for name, req := range map[string]indexer.CandidatesRequest{
+		"all":          {},
+		"set, target":  {Set: a, Target: b},
+		"target alone": {Set: indexer.Filter{IDs: []string{"d/A/000"}}, Target: indexer.Filter{Types: []string{"A", "B"}}},
+	} {
+		req.Domain, req.Ref, req.K = domain, ref, 1
+		if _, err := h.Candidates(t.Context(), req); !errors.Is(err, indexer.ErrInvalid) || !strings.Contains(err.Error(), "50000 chunks") {
+			t.Errorf("%s: %v, want ErrInvalid", name, err)
+		}
+	}
+	one := indexer.Filter{IDs: []string{"d/C/0000"}}
+	if got, err := h.Candidates(t.Context(), indexer.CandidatesRequest{Domain: domain, Ref: ref, Set: one, Target: b, SetThreshold: 1, TargetThreshold: 1, K: 2}); err != nil || len(got.SetToTarget) != 1 || len(got.TargetToSet) != half {
+		t.Errorf("one against half: %d lists, %d lists, %v", len(got.SetToTarget), len(got.TargetToSet), err)
+	}
+	if _, err := h.Duplicates(t.Context(), indexer.DuplicatesRequest{Domain: domain, Ref: ref}); !errors.Is(err, indexer.ErrInvalid) {
+		t.Errorf("duplicates of all: %v, want ErrInvalid", err)
+	}
+	// Too many candidates are refused as a whole, too.
+	c := indexer.Filter{Types: []string{"C"}}
+	if _, err := h.Candidates(t.Context(), indexer.CandidatesRequest{Domain: domain, Ref: ref, Set: c, K: 2000}); !errors.Is(err, indexer.ErrInvalid) || !strings.Contains(err.Error(), "candidates") {
+		t.Errorf("a million candidates: %v, want ErrInvalid", err)
+	}
+}

@@ -1,0 +1,108 @@
+package indexer
+
+import (
+	"cmp"
+	"context"
+	"iter"
+	"slices"
+
+	"github.com/vectorlink/vectorlink/snapshot"
+)
+
+// EmbeddingsRequest asks for the vectors of a commit's documents.
+type EmbeddingsRequest struct {
+	Domain string
+	Ref    Ref
+	Filter Filter // ids that are not there are left out
+}
+
+// Embeddings are the vectors of documents at one commit. They can be read
+// until the function they were handed to returns.
+type Embeddings struct {
+	Commit string // the served commit
+	Count  int    // documents
+	Dim    int    // numbers of each vector; 0 where nothing was ever embedded
+
+	vectors iter.Seq2[Embedding, error]
+}
+
+// Embedding is the vector of a document's first chunk, of unit length. It is
+// overwritten by the next one.
+type Embedding struct {
+	ID     string
+	Vector []float32
+}
+
+// All yields the vectors by ascending id. An error ends it.
+func (e *Embeddings) All() iter.Seq2[Embedding, error] {
+	if e.vectors == nil {
+		return func(func(Embedding, error) bool) {}
+	}
+	return e.vectors
+}
+
+// Embeddings calls use with the vectors of the documents that the filter
+// admits, one vector per document. Its error is use's, if that was called.
+func (ix *Indexer) Embeddings(ctx context.Context, req EmbeddingsRequest, use func(*Embeddings) error) error {
+	_, commit, lease, err := ix.serve(req.Domain, req.Ref)
+	if err != nil {
+		return err
+	}
+	defer lease.release()
+	s := lease.res.(*openSnapshot)
+	found := s.documents(req.Filter)
+	return use(&Embeddings{
+		Commit: commit,
+		Count:  len(found),
+		Dim:    int(s.view.Header().Dim),
+		vectors: func(yield func(Embedding, error) bool) {
+			v := make([]float32, s.view.Header().Dim)
+			for _, e := range found {
+				err := context.Cause(ctx)
+				if err == nil {
+					err = storeError(s.vecs.Read(e.Chunks[0].Slot, v))
+				}
+				if !yield(Embedding{e.ID, v}, err) || err != nil {
+					return
+				}
+			}
+		},
+	})
+}
+
+// documents returns the documents that the filter admits and that have
+// vectors, by ascending id.
+func (s *openSnapshot) documents(f Filter) []*snapshot.Entry {
+	var found []*snapshot.Entry
+	add := func(e *snapshot.Entry) {
+		if len(e.Chunks) > 0 && (len(f.Types) == 0 || slices.Contains(f.Types, e.Type)) {
+			found = append(found, e)
+		}
+	}
+	if len(f.IDs) == 0 {
+		for e := range s.view.All() {
+			add(e)
+		}
+		return found
+	}
+	// Looked up one by one: the lists of ids may be long.
+	for _, id := range f.IDs {
+		if e, ok := s.view.Lookup(id); ok {
+			add(e)
+		}
+	}
+	slices.SortFunc(found, func(a, b *snapshot.Entry) int { return cmp.Compare(a.ID, b.ID) })
+	return slices.Compact(found)
+}
+
+// slotsOf returns the slots of the documents, ascending, each once.
+func slotsOf(documents []*snapshot.Entry) []uint32 {
+	slots := make([]uint32, 0, len(documents))
+	for _, e := range documents {
+		for _, c := range e.Chunks {
+			slots = append(slots, c.Slot)
+		}
+	}
+	slices.Sort(slots)
+	return slices.Compact(slots)
+}

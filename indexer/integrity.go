@@ -1,0 +1,171 @@
+package indexer
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/vectorlink/vectorlink/snapshot"
+	"github.com/vectorlink/vectorlink/textindex"
+	"github.com/vectorlink/vectorlink/vfs"
+)
+
+// Integrity says whether the files of a domain fit together, from what is
+// known in memory and the list of files: contents are Verify's matter.
+type Integrity struct {
+	Branches    []Head // by name
+	Commits     int
+	CommitFiles int // of them, those whose file is there
+	VectorFiles int
+	// TextFiles are the full texts on disk, UsedTexts those that belong to an
+	// indexed commit, StaleTexts the others, which do no harm.
+	TextFiles, UsedTexts, StaleTexts []string
+	// MissingFiles are those that indexed commits need and that are not there.
+	MissingFiles []string
+	// LostCommits are indexed but cannot be read: their file, or one on which
+	// it stands, is missing.
+	LostCommits []string
+	// StrayFiles look like commit files of the domain and belong to none: they
+	// are damaged.
+	StrayFiles []string
+	Warnings   []string
+}
+
+// OK reports whether every indexed commit can be read.
+func (i *Integrity) OK() bool {
+	return len(i.MissingFiles) == 0 && len(i.LostCommits) == 0 && len(i.StrayFiles) == 0
+}
+
+// Integrity examines a domain. It changes nothing. A domain of which nothing
+// is indexed is ErrNotFound.
+func (ix *Indexer) Integrity(domainName string) (Integrity, error) {
+	d, err := ix.domain(domainName)
+	if err != nil {
+		return Integrity{}, err
+	}
+	// Files are listed before commits: one that is being written is then at
+	// worst not listed, and asked for again below.
+	names, err := ix.cfg.FS.List()
+	if err != nil {
+		return Integrity{}, fmt.Errorf("list the data directory: %w", err)
+	}
+	var r Integrity
+	commits := d.list()
+	r.Commits = len(commits)
+	r.Branches = d.branches()
+	known, texts := make(map[string]bool), make(map[string]bool)
+	vectors := false
+	for _, info := range commits {
+		known[info.Name] = true
+		texts[textindex.FileName(info.Domain, info.Commit)] = true
+		vectors = vectors || info.SlotEnd > 0
+	}
+	there := make(map[string]bool)
+	// Long names cannot be read back: they count only where they are known.
+	own := strings.TrimSuffix(vfs.FileName(domainName, "", snapshot.Ext), "."+snapshot.Ext) + "@"
+	for _, name := range names {
+		there[name] = true
+		mine := strings.HasPrefix(name, own) && !vfs.IsTemp(name)
+		switch {
+		case name == d.vecsName():
+			r.VectorFiles++
+		case texts[name]:
+			r.TextFiles, r.UsedTexts = append(r.TextFiles, name), append(r.UsedTexts, name)
+		case mine && strings.HasSuffix(name, "."+textindex.Ext):
+			r.TextFiles, r.StaleTexts = append(r.TextFiles, name), append(r.StaleTexts, name)
+		case mine && strings.HasSuffix(name, "."+snapshot.Ext) && !known[name] && !d.knows(name):
+			r.StrayFiles = append(r.StrayFiles, name)
+			r.Warnings = append(r.Warnings, name+" is damaged; index its commit again")
+		}
+	}
+	for _, info := range commits {
+		// A commit that came after the list is there as well.
+		if there[info.Name] = there[info.Name] || ix.exists(info.Name); there[info.Name] {
+			r.CommitFiles++
+		} else {
+			r.MissingFiles = append(r.MissingFiles, info.Name)
+			r.Warnings = append(r.Warnings, info.Name+" is missing; index its commit again")
+		}
+	}
+	if vectors && r.VectorFiles == 0 {
+		r.MissingFiles = append(r.MissingFiles, d.vecsName())
+		r.Warnings = append(r.Warnings, d.vecsName()+" is missing: nothing can be searched")
+	}
+	if r.LostCommits = lost(commits, there); len(r.LostCommits) > 0 {
+		r.Warnings = append(r.Warnings, fmt.Sprintf("%d commits cannot be read", len(r.LostCommits)))
+	}
+	return r, nil
+}
+
+func (ix *Indexer) exists(name string) bool {
+	f, err := ix.cfg.FS.Open(name, vfs.Read)
+	if err != nil {
+		return false
+	}
+	_ = f.Close() // opened for reading: nothing to lose
+	return true
+}
+
+// branches returns the branch heads, by name.
+func (d *domain) branches() []Head {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	heads := make([]Head, 0, len(d.heads))
+	for name, h := range d.heads {
+		h.Branch = name
+		heads = append(heads, h)
+	}
+	slices.SortFunc(heads, func(a, b Head) int { return cmp.Compare(a.Branch, b.Branch) })
+	return heads
+}
+
+// knows reports whether an indexed commit has a file of that name.
+func (d *domain) knows(name string) bool {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	for _, info := range d.commits {
+		if info.Name == name {
+			return true
+		}
+	}
+	return false
+}
+
+// lost returns the commits that cannot be read: whose file, or one below it on
+// the way to its checkpoint, is not there.
+func lost(commits []snapshot.Info, there map[string]bool) []string {
+	by := make(map[string]snapshot.Info, len(commits))
+	for _, info := range commits {
+		by[info.Commit] = info
+	}
+	stands := make(map[string]bool, len(commits)) // false also while on the way
+	var ids []string
+	for _, info := range commits {
+		var way []string
+		ok := false
+		for c, found := info, true; ; c, found = by[c.Base], by[c.Base].Commit != "" {
+			if !found || !there[c.Name] {
+				break
+			}
+			known, met := stands[c.Commit]
+			if met {
+				ok = known
+				break
+			}
+			stands[c.Commit] = false
+			way = append(way, c.Commit)
+			if c.Kind == snapshot.Checkpoint {
+				ok = true
+				break
+			}
+		}
+		for _, id := range way {
+			stands[id] = ok
+		}
+		if !ok {
+			ids = append(ids, info.Commit)
+		}
+	}
+	return ids
+}
