@@ -532,6 +532,12 @@ func (b *builder) place(c *change) {
 
 // finish writes the commit file: the one commit point.
 func (b *builder) finish(ctx context.Context, h snapshot.Header, complete bool, cost func() Task) (snapshot.Info, error) {
+	if !complete {
+		// What cannot be mended stays as the base has it.
+		if err := b.mendBase(ctx); err != nil && !errors.Is(err, ErrCorrupt) {
+			return snapshot.Info{}, err
+		}
+	}
 	if err := b.flush(ctx); err != nil {
 		return snapshot.Info{}, err
 	}

@@ -27,6 +27,9 @@ type domain struct {
 
 	mu      sync.RWMutex // guards all below
 	commits map[string]snapshot.Info
+	// whole holds the commits that this process has written or looked over,
+	// and how many damaged vectors it knew of then.
+	whole   map[string]int
 	heads   map[string]Head
 	seq     uint64 // highest sequence number given
 	slotEnd uint32 // 1 + highest slot that any commit references
@@ -46,15 +49,22 @@ func newDomain(name string) *domain {
 	return &domain{
 		name:    name,
 		commits: make(map[string]snapshot.Info),
+		whole:   make(map[string]int),
 		heads:   make(map[string]Head),
 		pushing: make(map[string]chan struct{}),
 	}
 }
 
-// add makes a commit known.
+// add makes a commit known that was just written.
 func (d *domain) add(info snapshot.Info) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	d.know(info)
+	d.setWhole(info.Commit)
+}
+
+// know makes a commit known. Called with d.mu held.
+func (d *domain) know(info snapshot.Info) {
 	d.commits[info.Commit] = info
 	d.seq = max(d.seq, info.Seq)
 	d.slotEnd = max(d.slotEnd, info.SlotEnd)
@@ -194,6 +204,13 @@ func (d *domain) openVectors(files vfs.FS, pages *vecstore.Pool, want vecstore.C
 		s, err := vecstore.Open(files, d.vecsName(), want, pages)
 		if errors.Is(err, fs.ErrNotExist) {
 			s, err = vecstore.Create(files, d.vecsName(), want, pages)
+			if err == nil && d.slotEnd > 0 {
+				// Commits refer to vectors that are gone. Opened anew, it
+				// can be recovered so that none gets the number of one.
+				if err = s.Close(); err == nil {
+					s, err = vecstore.Open(files, d.vecsName(), want, pages)
+				}
+			}
 		}
 		if err != nil {
 			return nil, false, 0, storeError(err)

@@ -65,7 +65,7 @@ func (ix *Indexer) Duplicates(ctx context.Context, req DuplicatesRequest) (Pairs
 	if req.Page.Count > 0 {
 		pairs = pairs[:min(req.Page.Count, len(pairs))]
 	}
-	out := Pairs{Commit: commit, Pairs: make([]Pair, len(pairs))}
+	out := Pairs{Commit: commit, Pairs: make([]Pair, len(pairs)), Damaged: s.damaged()}
 	for i, p := range pairs {
 		out.Pairs[i] = Pair{A: PairMember{ID: p.a.ID}, B: PairMember{ID: p.b.ID}, Distance: p.distance}
 		if !req.Snippet {
@@ -151,8 +151,8 @@ type partners struct {
 // distance is negative when there is none. v is room for a vector.
 func (p *partners) nearest(ctx context.Context, m member, v []float32) (pair, error) {
 	slot := m.entry.Chunks[m.chunk].Slot
-	if err := p.s.vecs.Read(slot, v); err != nil {
-		return pair{}, storeError(err)
+	if ok, err := p.s.readVector(slot, v); !ok {
+		return pair{distance: -1}, err
 	}
 	// A document's own chunks, and pairs that were there before, must not
 	// hide others: look further as long as only they are found.
@@ -249,13 +249,16 @@ func (s *openSnapshot) paired(a, b string, threshold float32) (bool, error) {
 	return false, nil
 }
 
-// chunkVectors reads the vectors of a document's chunks.
+// chunkVectors reads the vectors of a document's chunks, those that are damaged
+// left out.
 func (s *openSnapshot) chunkVectors(e *snapshot.Entry) ([][]float32, error) {
-	vectors := make([][]float32, len(e.Chunks))
-	for i, c := range e.Chunks {
-		vectors[i] = make([]float32, s.vecs.Dim())
-		if err := s.vecs.Read(c.Slot, vectors[i]); err != nil {
-			return nil, storeError(err)
+	vectors := make([][]float32, 0, len(e.Chunks))
+	for _, c := range e.Chunks {
+		v := make([]float32, s.vecs.Dim())
+		if ok, err := s.readVector(c.Slot, v); err != nil {
+			return nil, err
+		} else if ok {
+			vectors = append(vectors, v)
 		}
 	}
 	return vectors, nil

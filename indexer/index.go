@@ -16,15 +16,17 @@ const MainBranch = "main"
 const maxRefBytes = 512
 
 // Index begins to make the snapshot of a commit and returns its task at once.
-// An indexed commit gives a finished task and costs nothing; a commit that is
-// being indexed gives the running task.
+// An indexed commit gives a finished task and costs nothing, unless it is known
+// to be damaged or was not looked at since the start: its task then looks it
+// over, and makes anew what is damaged. A commit that is being indexed gives
+// the running task.
 func (ix *Indexer) Index(_ context.Context, req IndexRequest) (Task, error) {
 	if err := ix.checkIndex(&req); err != nil {
 		return Task{}, err
 	}
 	t := Task{Domain: req.Domain, Commit: req.Commit, Branch: req.Branch, State: TaskPending}
 	if d, err := ix.domain(req.Domain); err == nil {
-		if info, ok := d.real(req.Commit); ok {
+		if info, ok := d.real(req.Commit); ok && d.isWhole(info) {
 			t.State, t.Percentage = TaskComplete, 100
 			t.Documents, t.Base = int(info.Documents), info.Base
 			t.HeadMoved = d.head(req.Branch).Commit == req.Commit
@@ -175,8 +177,12 @@ func (ix *Indexer) pull(ctx context.Context, j *job) error {
 	d := ix.enter(t.Domain)
 	defer ix.leave(d)
 	if info, ok := d.real(t.Commit); ok {
-		ix.tasks.update(j, func(t *Task) { t.Documents, t.Base = int(info.Documents), info.Base })
-		return nil
+		err := ix.mend(ctx, d, j, info)
+		ix.tasks.update(j, func(task *Task) { task.HeadMoved = d.head(t.Branch).Commit == t.Commit })
+		if err == nil {
+			ix.considerMerge(d, info.Commit)
+		}
+		return err
 	}
 	pull, err := ix.cfg.Source.Pull(ctx, ix.pullRequest(d, t.Commit, t.Branch, j.previous))
 	if err != nil {

@@ -235,7 +235,9 @@ func (ix *Indexer) load() error {
 			d = newDomain(info.Domain)
 			ix.domains[info.Domain] = d
 		}
-		d.add(info)
+		d.mu.Lock()
+		d.know(info)
+		d.mu.Unlock()
 	}
 	for _, dmg := range damaged {
 		ix.log.Error("damaged commit file; `vectorlink verify` tells more, indexing the commit again mends it", "file", dmg.Name, "err", dmg.Err)

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/vectorlink/vectorlink/hnsw"
+	"github.com/vectorlink/vectorlink/snapshot"
 )
 
 // mergeRequest names a commit whose file may have to be rewritten as a
@@ -28,6 +29,11 @@ func (ix *Indexer) considerMerge(d *domain, commit string) {
 	if !ix.wantsMerge(s) && !largeText(s) {
 		return
 	}
+	ix.askMerge(d, commit)
+}
+
+// askMerge asks for a merge of a commit, and for its full text.
+func (ix *Indexer) askMerge(d *domain, commit string) {
 	select {
 	case ix.merges <- mergeRequest{d.name, commit}:
 	default: // the queue is full of merges; a later commit asks again
@@ -98,8 +104,12 @@ func (ix *Indexer) merge(ctx context.Context, req mergeRequest) error {
 	if !ix.wantsMerge(s) {
 		return nil
 	}
+	live, err := s.readable(slices.Collect(s.view.LiveSlots()))
+	if err != nil {
+		return storeError(err)
+	}
 	var graph []byte
-	if live := slices.Collect(s.view.LiveSlots()); len(live) >= ix.cfg.Graph.MinVectors {
+	if len(live) >= ix.cfg.Graph.MinVectors {
 		nodes := make([]hnsw.Node, len(live))
 		for i, slot := range live {
 			nodes[i] = hnsw.Node{Slot: slot, Hash: slotHash(slot)}
@@ -113,8 +123,8 @@ func (ix *Indexer) merge(ctx context.Context, req mergeRequest) error {
 	d.writing.Lock()
 	defer d.writing.Unlock()
 	old, ok := d.real(req.commit)
-	if !ok || old.Seq != s.view.Header().Seq {
-		return nil // deleted meanwhile
+	if h := s.view.Header(); !ok || old.Seq != h.Seq || old.SlotEnd != h.SlotEnd {
+		return nil // deleted or mended meanwhile
 	}
 	h, size, err := s.view.WriteCheckpoint(ix.cfg.FS, graph)
 	if err != nil {
@@ -122,6 +132,10 @@ func (ix *Indexer) merge(ctx context.Context, req mergeRequest) error {
 	}
 	d.add(fileInfo(h, size))
 	ix.forgetFile(d, old)
+	if old.Kind == snapshot.Checkpoint {
+		// Others stand on it and have searched without a graph.
+		ix.forgetSnapshots(d)
+	}
 	return nil
 }
 

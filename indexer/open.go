@@ -15,6 +15,7 @@ import (
 type openFile struct {
 	file  *snapshot.File
 	graph *hnsw.Graph // nil: none, or damaged
+	slots int         // distinct ones of a checkpoint's entries
 }
 
 func (f *openFile) size() int64 {
@@ -40,6 +41,7 @@ type openSnapshot struct {
 	// where there is no graph. Ascending.
 	scanned []uint32
 	files   []*lease // the commit's file first, its checkpoint last
+	harm    harm
 
 	textMu sync.Mutex // guards the two below, which come with the first use
 	text   *textView
@@ -116,14 +118,22 @@ func (ix *Indexer) loadSnapshot(d *domain, commit string) (_ *openSnapshot, err 
 	if s.vecs, err = d.vectors(ix.cfg.FS, ix.pages); err != nil {
 		return nil, err
 	}
-	if end := s.view.SlotEnd(); end > 0 && (s.vecs == nil || s.vecs.Len() < end) {
-		return nil, fmt.Errorf("%w: %s is missing or holds fewer vectors than the commit refers to", ErrCorrupt, d.vecsName())
+	if s.view.SlotEnd() > 0 && s.vecs == nil {
+		return nil, fmt.Errorf("%w: %s is missing; index the commit again", ErrCorrupt, d.vecsName())
 	}
 	s.graph = files[0].graph
-	if s.graph != nil {
-		s.scanned = s.view.Tail()
-	} else {
+	switch {
+	case s.graph == nil:
 		s.scanned = slices.Collect(s.view.LiveSlots())
+	case s.graph.Len() < files[0].slots:
+		// Built without vectors that could not be read then.
+		for slot := range s.view.LiveSlots() {
+			if !s.graph.Has(slot) {
+				s.scanned = append(s.scanned, slot)
+			}
+		}
+	default:
+		s.scanned = s.view.Tail()
 	}
 	return s, nil
 }
@@ -200,6 +210,10 @@ func (ix *Indexer) loadFile(d *domain, info snapshot.Info) (*openFile, error) {
 		// graph's place until a merge writes a new one.
 		ix.log.Error("damaged graph: searching exactly until it is rebuilt", "domain", d.name, "commit", info.Commit, "err", err)
 		f.graph = nil
+		ix.askMerge(d, info.Commit)
+	}
+	if f.graph != nil {
+		f.slots = file.SlotCount()
 	}
 	return f, nil
 }

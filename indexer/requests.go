@@ -166,6 +166,10 @@ type DuplicatesRequest struct {
 type Hits struct {
 	Commit string // the served commit
 	Hits   []Hit
+	// Damaged are the ids of the commit's documents of which a vector or the
+	// text is known to be damaged, ascending: they may be missing from Hits,
+	// or be ranked by what is whole of them. Nil for none. Shared.
+	Damaged []string
 }
 
 // Hit is one document and its best chunk.
@@ -186,8 +190,9 @@ type HitChunk struct {
 
 // Pairs is the answer to a duplicates request.
 type Pairs struct {
-	Commit string
-	Pairs  []Pair
+	Commit  string
+	Pairs   []Pair
+	Damaged []string // as of Hits
 }
 
 // Pair is two documents, the lower id first.

@@ -3,6 +3,7 @@ package indexer
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -72,7 +73,7 @@ func (ix *Indexer) Search(ctx context.Context, req SearchRequest) (Hits, error) 
 		q.sameText = &hash
 	}
 	hits, err := search(ctx, s, q)
-	return Hits{Commit: commit, Hits: hits}, err
+	return Hits{Commit: commit, Hits: hits, Damaged: s.damaged()}, err
 }
 
 func (ix *Indexer) embedQuery(ctx context.Context, d *domain, s *openSnapshot, req SearchRequest) ([]float32, error) {
@@ -118,15 +119,14 @@ func (ix *Indexer) Similar(ctx context.Context, req SimilarRequest) (Hits, error
 	if !req.IncludeSelf {
 		q.without = source.ID
 	}
-	for _, c := range source.Chunks {
-		v := make([]float32, s.vecs.Dim())
-		if err := s.vecs.Read(c.Slot, v); err != nil {
-			return Hits{}, storeError(err)
-		}
-		q.vectors = append(q.vectors, v)
+	if q.vectors, err = s.chunkVectors(source); err != nil {
+		return Hits{}, err
+	}
+	if len(q.vectors) == 0 && len(source.Chunks) > 0 {
+		return Hits{}, fmt.Errorf("%w: the vectors of document %.200q; index commit %s again to mend them", ErrCorrupt, req.ID, commit)
 	}
 	hits, err := ix.rank(ctx, s, q)
-	return Hits{Commit: commit, Hits: hits}, err
+	return Hits{Commit: commit, Hits: hits, Damaged: s.damaged()}, err
 }
 
 // serve resolves a reference and leases the snapshot it leads to. The commit
@@ -237,7 +237,9 @@ func (s *openSnapshot) hit(r scored, snippet bool) (Hit, error) {
 	}
 	if snippet {
 		text, err := s.chunkText(r.entry, r.chunk)
-		if err != nil {
+		if errors.Is(err, ErrCorrupt) {
+			s.noteText(r.entry.ID, err) // the hit stands without it
+		} else if err != nil {
 			return Hit{}, err
 		}
 		h.Chunk.Snippet = text
@@ -340,21 +342,21 @@ func (ix *Indexer) slots(ctx context.Context, s *openSnapshot, v []float32, with
 		if within == nil {
 			within = s.scanned
 		}
-		hits, err := hnsw.Scan(ctx, s.vecs, v, within, k)
-		return hits, storeError(err)
+		hits, err := hnsw.Scan(ctx, s.vectors(), v, within, k)
+		return sound(hits), storeError(err)
 	}
 	if ef == 0 {
 		ef = ix.cfg.Graph.Ef
 	}
-	hits, err := s.graph.Search(ctx, s.vecs, v, k, max(ef, k), s.view.Live)
+	hits, err := s.graph.Search(ctx, s.vectors(), v, k, max(ef, k), s.live())
 	if err != nil {
 		return nil, storeError(err)
 	}
-	tail, err := hnsw.Scan(ctx, s.vecs, v, s.scanned, k)
+	tail, err := hnsw.Scan(ctx, s.vectors(), v, s.scanned, k)
 	if err != nil {
 		return nil, storeError(err)
 	}
-	hits = append(hits, tail...)
+	hits = sound(append(hits, tail...))
 	slices.SortFunc(hits, func(a, b hnsw.Hit) int {
 		return cmp.Or(cmp.Compare(b.Dot, a.Dot), cmp.Compare(a.Slot, b.Slot))
 	})

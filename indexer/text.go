@@ -20,6 +20,8 @@ import (
 type openText struct {
 	segment *textindex.Segment
 	file    *lease   // an *openFile, for its entries
+	lost    []string // ids of entries whose texts cannot be read
+	cause   error    // why
 	starts  []uint32 // number of the first chunk of each entry
 }
 
@@ -110,8 +112,20 @@ func (ix *Indexer) text(s *openSnapshot) (*textView, error) {
 	if v.index, err = textindex.NewIndex(parts...); err != nil {
 		return fail(err)
 	}
+	for _, t := range v.parts {
+		t.report(s)
+	}
 	s.text, s.texts = v, leases
 	return v, nil
+}
+
+// report tells the snapshot which of its documents t does without.
+func (t *openText) report(s *openSnapshot) {
+	for _, id := range t.lost {
+		if e, ok := s.view.Lookup(id); ok && e.File() == t.file.res.(*openFile).file {
+			s.noteText(id, t.cause)
+		}
+	}
 }
 
 // dead returns the chunks of t whose entries the files above change or remove.
@@ -148,16 +162,17 @@ func (ix *Indexer) leaseText(file *lease) (*lease, error) {
 			Domain: h.Domain, Commit: h.Commit, Seq: h.Seq,
 			Checkpoint: h.Kind == snapshot.Checkpoint, Analyzer: textindex.English,
 		}
+		var t openText
 		seg, err := textindex.Open(ix.cfg.FS, id)
 		if err != nil {
 			if !errors.Is(err, fs.ErrNotExist) {
 				ix.log.Info("full text is made anew", "domain", h.Domain, "commit", h.Commit, "why", err)
 			}
-			if seg, err = ix.makeText(f, id); err != nil {
+			if seg, err = ix.makeText(f, id, &t); err != nil {
 				return nil, err
 			}
 		}
-		t := &openText{segment: seg, starts: make([]uint32, len(f.Entries()))}
+		t.segment, t.starts = seg, make([]uint32, len(f.Entries()))
 		n := uint32(0)
 		for i := range f.Entries() {
 			t.starts[i] = n
@@ -168,17 +183,20 @@ func (ix *Indexer) leaseText(file *lease) (*lease, error) {
 		}
 		file.retain()
 		t.file = file
-		return t, nil
+		return &t, nil
 	})
 }
 
-func (ix *Indexer) makeText(f *snapshot.File, id textindex.Identity) (*textindex.Segment, error) {
+func (ix *Indexer) makeText(f *snapshot.File, id textindex.Identity, t *openText) (*textindex.Segment, error) {
 	seg, err := textindex.Build(id, func(yield func(string, error) bool) {
 		for i := range f.Entries() {
 			e := &f.Entries()[i]
 			text, err := f.Text(e)
-			if err != nil {
-				yield("", storeError(err))
+			if errors.Is(err, snapshot.ErrCorrupt) {
+				t.lost, t.cause = append(t.lost, e.ID), err
+				text = strings.Repeat(" ", int(e.TextLen)) // no words
+			} else if err != nil {
+				yield("", err)
 				return
 			}
 			for _, c := range e.Chunks {
@@ -190,6 +208,9 @@ func (ix *Indexer) makeText(f *snapshot.File, id textindex.Identity) (*textindex
 	})
 	if err != nil {
 		return nil, err
+	}
+	if len(t.lost) > 0 {
+		return seg, nil // not kept: it is made anew when the texts are back
 	}
 	if err := seg.Write(ix.cfg.FS); err != nil {
 		// It can be made again at any time.

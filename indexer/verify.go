@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/vectorlink/vectorlink/hnsw"
@@ -37,7 +39,7 @@ type VerifySummary struct {
 // being appended at the moment are not looked at. The error says that the
 // check itself could not go on.
 func Verify(ctx context.Context, files vfs.FS, report func(Finding)) (VerifySummary, error) {
-	v := verifier{files: files, commits: make(map[string]map[string]snapshot.Info), vectors: make(map[string]uint32)}
+	v := verifier{files: files, commits: make(map[string]map[string]snapshot.Info), vectors: make(map[string]uint32), bad: make(map[string]map[uint32]*badVector)}
 	v.report = func(file, reason string) {
 		v.sum.Damaged++
 		report(Finding{file, reason})
@@ -80,6 +82,7 @@ func Verify(ctx context.Context, files vfs.FS, report func(Finding)) (VerifySumm
 		}
 		v.commitFile(info)
 	}
+	v.reportVectors()
 	return v.sum, nil
 }
 
@@ -89,6 +92,16 @@ type verifier struct {
 	sum     VerifySummary
 	commits map[string]map[string]snapshot.Info // by domain and commit
 	vectors map[string]uint32                   // whole vectors, by file
+	bad     map[string]map[uint32]*badVector    // damaged ones, by file and slot
+}
+
+// badVector is a damaged vector and what refers to it. One that nothing refers
+// to does no harm: its text has another one by now, or was never committed.
+type badVector struct {
+	err          error
+	document     string // one of those whose it is
+	commits      map[string]struct{}
+	moreThanThat bool
 }
 
 func (v *verifier) vectorFile(ctx context.Context, name string) {
@@ -102,10 +115,20 @@ func (v *verifier) vectorFile(ctx context.Context, name string) {
 	v.vectors[name] = n
 	v.sum.Vectors += int(n)
 	err = s.Verify(func(slot uint32, err error) {
-		if ctx.Err() == nil {
-			v.report(name, fmt.Sprintf("vector %d: %v", slot, err))
+		switch {
+		case ctx.Err() != nil:
+		case slot == vecstore.NoSlot:
+			v.report(name, err.Error())
+		default:
+			if v.bad[name] == nil {
+				v.bad[name] = make(map[uint32]*badVector)
+			}
+			v.bad[name][slot] = &badVector{err: err, commits: make(map[string]struct{})}
 		}
 	})
+	if errors.Is(err, vecstore.ErrCorrupt) {
+		err = nil // told one by one
+	}
 	if err = errors.Join(err, s.Close()); err != nil {
 		v.report(name, err.Error())
 	}
@@ -128,22 +151,54 @@ func (v *verifier) commitFile(info snapshot.Info) {
 	if info.SlotEnd > v.vectors[info.Vecs] {
 		v.report(info.Name, fmt.Sprintf("it refers to %d vectors of %s, which holds %d whole ones", info.SlotEnd, info.Vecs, v.vectors[info.Vecs]))
 	}
-	if info.Kind == snapshot.Checkpoint {
-		if err := v.graph(info.Name); err != nil {
-			v.report(info.Name, err.Error())
-		}
+	if err := v.references(info); err != nil {
+		v.report(info.Name, err.Error())
 	}
 }
 
-func (v *verifier) graph(name string) (err error) {
-	f, err := snapshot.Open(v.files, name)
+// references decodes the graph of a commit file, and notes which damaged
+// vectors its entries refer to.
+func (v *verifier) references(info snapshot.Info) (err error) {
+	bad := v.bad[info.Vecs]
+	if info.Kind != snapshot.Checkpoint && len(bad) == 0 {
+		return nil
+	}
+	f, err := snapshot.Open(v.files, info.Name)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
-	b, err := f.Graph()
-	if err == nil && len(b) > 0 {
-		_, err = hnsw.Decode(b)
+	for i := range f.Entries() {
+		for _, c := range f.Entries()[i].Chunks {
+			b := bad[c.Slot]
+			if b == nil {
+				continue
+			}
+			b.moreThanThat = b.moreThanThat || b.document != "" && b.document != f.Entries()[i].ID
+			b.document = f.Entries()[i].ID
+			b.commits[info.Commit] = struct{}{}
+		}
+	}
+	p, err := f.Graph()
+	if err == nil && len(p) > 0 {
+		_, err = hnsw.Decode(p)
 	}
 	return err
+}
+
+// reportVectors reports the damaged vectors that are referred to.
+func (v *verifier) reportVectors() {
+	for _, name := range slices.Sorted(maps.Keys(v.bad)) {
+		for _, slot := range slices.Sorted(maps.Keys(v.bad[name])) {
+			b := v.bad[name][slot]
+			if len(b.commits) == 0 {
+				continue
+			}
+			whose := b.document
+			if b.moreThanThat {
+				whose += " and others"
+			}
+			v.report(name, fmt.Sprintf("%v; it is of document %s: index again commit %s", b.err, whose, strings.Join(slices.Sorted(maps.Keys(b.commits)), ", ")))
+		}
+	}
 }

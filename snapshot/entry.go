@@ -35,6 +35,10 @@ type Entry struct {
 	offset uint64 // in the stream of texts
 }
 
+// File returns the commit file that lists the entry; nil for one that was not
+// read from a file.
+func (e *Entry) File() *File { return e.file }
+
 // Chunk is a piece of a text and the slot of its vector.
 type Chunk struct {
 	Slot       uint32 // below 2³²−1

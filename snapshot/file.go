@@ -310,6 +310,9 @@ func (f *File) Entries() []Entry { return f.entries }
 // Removed returns the ids that a delta removes, ascending. The slice is shared.
 func (f *File) Removed() []string { return f.removed }
 
+// SlotCount returns the number of distinct slots that the entries use.
+func (f *File) SlotCount() int { return f.slots.count }
+
 // Text reads the text of one of the file's entries.
 func (f *File) Text(e *Entry) (string, error) {
 	if e.file != f {

@@ -1,0 +1,420 @@
+package indexer_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/vectorlink/vectorlink/indexer"
+	"github.com/vectorlink/vectorlink/indexer/indexertest"
+	"github.com/vectorlink/vectorlink/snapshot"
+	"github.com/vectorlink/vectorlink/vfs"
+	"github.com/vectorlink/vectorlink/vfs/vfstest"
+)
+
+const vecsName = "admin%2Ftest.vecs"
+
+// spoil changes bytes of a file.
+func spoil(t *testing.T, mem *vfstest.Mem, name string, change func(b []byte) []byte) {
+	t.Helper()
+	b, err := mem.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	old := bytes.Clone(b)
+	if b = change(b); bytes.Equal(b, old) {
+		t.Fatalf("%s was not changed", name)
+	}
+	mem.WriteFile(name, b)
+}
+
+// flipVector damages the vector of a text, by its bytes.
+func flipVector(t *testing.T, mem *vfstest.Mem, text string) {
+	t.Helper()
+	spoil(t, mem, vecsName, func(b []byte) []byte {
+		want := vectorBytes(indexertest.Vector(text, 32))
+		at := bytes.Index(b, want)
+		if at < 0 {
+			t.Fatalf("no vector of %q in the file", text)
+		}
+		for ; at >= 0; at = bytes.Index(b, want) {
+			b[at+5] ^= 4
+		}
+		return b
+	})
+}
+
+func vectorBytes(v []float32) []byte {
+	var b bytes.Buffer
+	for _, x := range v {
+		u := math.Float32bits(x)
+		b.Write([]byte{byte(u), byte(u >> 8), byte(u >> 16), byte(u >> 24)})
+	}
+	return b.Bytes()
+}
+
+// found searches for everything at a commit and returns the texts by id and
+// the documents said to be damaged.
+func (h *harness) found(commit string, mode indexer.Mode, text string) (map[string]string, []string) {
+	h.t.Helper()
+	hits, err := h.Search(h.t.Context(), indexer.SearchRequest{
+		Domain: domain, Ref: indexer.Ref{Commit: commit}, Text: text, Mode: mode,
+		Page: indexer.Page{Count: indexer.MaxCount}, Snippet: true,
+	})
+	if err != nil {
+		h.t.Fatalf("search at %s: %v", commit, err)
+	}
+	got := make(map[string]string)
+	for _, hit := range hits.Hits {
+		got[hit.ID] = hit.Chunk.Snippet
+	}
+	return got, hits.Damaged
+}
+
+// eachWhole holds commits against the source, found by vector and by hybrid
+// search.
+func (h *harness) eachWhole(commits ...string) {
+	h.t.Helper()
+	for _, c := range commits {
+		for _, mode := range []indexer.Mode{indexer.ModeVector, indexer.ModeHybrid} {
+			got, damaged := h.found(c, mode, "anything")
+			if want := h.src.Documents(c); !maps.Equal(got, want) || len(damaged) > 0 {
+				h.t.Errorf("%s by %s holds %v, damaged %v; want %v", c, mode, got, damaged, want)
+			}
+		}
+	}
+}
+
+// indexed makes the three commits in a new directory, and closes it.
+func indexed(t *testing.T, src *indexertest.Source, commits []string, opts ...func(*indexer.Config)) *vfstest.Mem {
+	t.Helper()
+	mem := vfstest.NewMem()
+	h := open(t, mem, src, &indexertest.Embedder{}, opts...)
+	for _, c := range commits {
+		h.mustIndex(c, "")
+	}
+	h.close()
+	return mem
+}
+
+func noFindings(t *testing.T, files vfs.FS) {
+	t.Helper()
+	if _, err := indexer.Verify(t.Context(), files, func(f indexer.Finding) { t.Errorf("verify: %s: %s", f.File, f.Reason) }); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestDamagedVectors damages the vector of one document: searches go on
+// without it and say so, and indexing the commit again embeds it alone, once,
+// however many commits hold it.
+func TestDamagedVectors(t *testing.T) {
+	src, commits := threeCommits()
+	for _, known := range []bool{true, false} {
+		t.Run(fmt.Sprintf("known=%v", known), func(t *testing.T) {
+			mem := indexed(t, src, commits)
+			flipVector(t, mem, "three")
+			emb := &indexertest.Embedder{}
+			h := open(t, mem, src, emb)
+			if known {
+				for _, c := range commits {
+					want := src.Documents(c)
+					delete(want, "d/A/3")
+					got, damaged := h.found(c, indexer.ModeVector, "anything")
+					if !maps.Equal(got, want) || !slices.Equal(damaged, []string{"d/A/3"}) {
+						t.Errorf("%s holds %v, damaged %v; want %v and d/A/3", c, got, damaged, want)
+					}
+					// By words it is there.
+					if got, damaged := h.found(c, indexer.ModeText, "three"); got["d/A/3"] != "three" || len(damaged) != 1 {
+						t.Errorf("%s by words: %v, damaged %v", c, got, damaged)
+					}
+				}
+				_, err := h.Similar(t.Context(), indexer.SimilarRequest{Domain: domain, Ref: indexer.Ref{Commit: "c3"}, ID: "d/A/3", Page: indexer.Page{Count: 1}})
+				if !errors.Is(err, indexer.ErrCorrupt) {
+					t.Errorf("similar to the damaged document: %v, want damage", err)
+				}
+				similar, err := h.Similar(t.Context(), indexer.SimilarRequest{Domain: domain, Ref: indexer.Ref{Commit: "c3"}, ID: "d/A/4", Page: indexer.Page{Count: 9}})
+				if err != nil || len(similar.Hits) != 3 || len(similar.Damaged) != 1 {
+					t.Errorf("similar to another: %+v, %v", similar, err)
+				}
+				pairs, err := h.Duplicates(t.Context(), indexer.DuplicatesRequest{Domain: domain, Ref: indexer.Ref{Commit: "c3"}, Threshold: 1})
+				if err != nil || len(pairs.Pairs) == 0 || len(pairs.Damaged) != 1 {
+					t.Errorf("duplicates: %+v, %v", pairs, err)
+				}
+			}
+			emb.Reset()
+			task := h.mustIndex("c3", "main")
+			if task.Embedded != 1 || task.Documents != 5 || !task.HeadMoved {
+				t.Errorf("the re-index: %+v, want one text embedded", task)
+			}
+			if texts := emb.Texts(); !slices.Equal(texts, []string{"three"}) {
+				t.Errorf("embedded %q, want three alone", texts)
+			}
+			h.eachWhole("c3")
+			for _, c := range commits {
+				h.mustIndex(c, "")
+			}
+			if got := len(emb.Texts()); got > 1+3*2 { // the queries of eachWhole besides
+				t.Errorf("%d texts embedded: %q", got, emb.Texts())
+			}
+			h.eachWhole(commits...)
+			if head, _ := h.Head(domain, "main"); head.Commit != "c3" {
+				t.Errorf("head is %s, want c3", head.Commit)
+			}
+			noFindings(t, mem)
+			h.close()
+			h = open(t, mem, src, emb)
+			h.eachWhole(commits...)
+		})
+	}
+}
+
+// TestACommitOnADamagedBaseIsWhole indexes a new commit that does not name the
+// damaged document.
+func TestACommitOnADamagedBaseIsWhole(t *testing.T) {
+	src, commits := threeCommits()
+	src.Incremental = true
+	mem := indexed(t, src, commits[:2])
+	flipVector(t, mem, "three")
+	emb := &indexertest.Embedder{}
+	h := open(t, mem, src, emb)
+	if task := h.mustIndex("c3", ""); task.Embedded != 2 { // five, and three again; two has a slot
+		t.Errorf("embedded %d texts: %q", task.Embedded, emb.Texts())
+	}
+	h.eachWhole("c3")
+}
+
+// TestLostVectors cuts and removes the file of vectors: commits are never
+// answered from vectors of other texts, and are mended from their own texts
+// without the document database.
+func TestLostVectors(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		lose func(t *testing.T, mem *vfstest.Mem)
+	}{
+		{"removed", func(t *testing.T, mem *vfstest.Mem) {
+			if err := mem.Remove(vecsName); err != nil {
+				t.Fatal(err)
+			}
+		}},
+		{"cut", func(t *testing.T, mem *vfstest.Mem) {
+			spoil(t, mem, vecsName, func(b []byte) []byte { return b[:4096+700] })
+		}},
+		{"cut to its header", func(t *testing.T, mem *vfstest.Mem) {
+			spoil(t, mem, vecsName, func(b []byte) []byte { return b[:4096] })
+		}},
+		{"a new commit first", func(t *testing.T, mem *vfstest.Mem) {
+			if err := mem.Remove(vecsName); err != nil {
+				t.Fatal(err)
+			}
+			other := indexertest.NewSource()
+			other.Commit("x", "x1", indexertest.Change{Put: docs("d/B/1", "unlike", "d/B/2", "alien", "d/B/3", "foreign", "d/B/4", "odd", "d/B/5", "weird", "d/B/6", "queer")})
+			h := open(t, mem, other, &indexertest.Embedder{})
+			h.mustIndex("x1", "x")
+			h.close()
+		}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			src, commits := threeCommits()
+			mem := indexed(t, src, commits)
+			tt.lose(t, mem)
+			emb := &indexertest.Embedder{}
+			h := open(t, mem, src, emb)
+			for _, c := range commits {
+				hits, err := h.Search(t.Context(), indexer.SearchRequest{Domain: domain, Ref: indexer.Ref{Commit: c}, Text: "three", Page: indexer.Page{Count: 9}})
+				if err != nil && !errors.Is(err, indexer.ErrCorrupt) {
+					t.Errorf("%s: %v", c, err)
+				}
+				if err == nil && len(hits.Hits)+len(hits.Damaged) != len(src.Documents(c)) {
+					t.Errorf("%s: hits %v, damaged %v", c, hits.Hits, hits.Damaged)
+				}
+				for _, hit := range hits.Hits {
+					if (hit.Distance == 0) != (hit.ID == "d/A/3") {
+						t.Errorf("%s: %+v is not what three is nearest to", c, hit)
+					}
+				}
+			}
+			src.Fail = func(int) error { return errors.New("the database is not needed") }
+			for _, c := range commits {
+				h.mustIndex(c, "")
+			}
+			h.eachWhole(commits...)
+		})
+	}
+}
+
+// TestDamagedCommitFile damages each section of a commit file in turn; indexing
+// the commit again mends it and all that stands on it, at no embedding.
+func TestDamagedCommitFile(t *testing.T) {
+	src, commits := threeCommits()
+	name := snapshot.FileName(domain, "c2")
+	info, err := indexed(t, src, commits).ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for at := range info {
+		if testing.Short() && at%7 != 0 {
+			continue
+		}
+		mem := indexed(t, src, commits)
+		spoil(t, mem, name, func(b []byte) []byte { b[at] ^= 0x20; return b })
+		emb := &indexertest.Embedder{}
+		h := open(t, mem, src, emb)
+		for _, c := range commits {
+			got, err := h.Search(t.Context(), indexer.SearchRequest{Domain: domain, Ref: indexer.Ref{Commit: c}, Text: "anything", Mode: indexer.ModeHybrid, Page: indexer.Page{Count: 9}, Snippet: true})
+			switch {
+			case errors.Is(err, indexer.ErrNotFound) && c == "c2", errors.Is(err, indexer.ErrCorrupt) && c != "c1":
+			case err != nil:
+				t.Errorf("byte %d: %s: %v", at, c, err)
+			default:
+				h.partOf(at, c, got)
+			}
+		}
+		emb.Reset()
+		if at == 4 || at == 5 { // the version: another program may know better
+			if task := h.index("c2", ""); task.State != indexer.TaskFailed {
+				t.Errorf("a file of an unknown version was replaced: %+v", task)
+			}
+			h.close()
+			continue
+		}
+		for _, c := range commits {
+			h.mustIndex(c, "")
+		}
+		if texts := emb.Texts(); len(texts) > 0 {
+			t.Errorf("byte %d: embedded %q", at, texts)
+		}
+		h.eachWhole(commits...)
+		noFindings(t, mem)
+		h.close()
+		if t.Failed() {
+			t.Fatalf("byte %d of %d", at, len(info))
+		}
+	}
+}
+
+// partOf checks that hits are documents of the commit with their texts, and
+// that only documents said to be damaged lack something.
+func (h *harness) partOf(at int, commit string, got indexer.Hits) {
+	h.t.Helper()
+	want := h.src.Documents(commit)
+	for _, hit := range got.Hits {
+		text, ok := want[hit.ID]
+		if !ok || hit.Chunk.Snippet != text && (hit.Chunk.Snippet != "" || !slices.Contains(got.Damaged, hit.ID)) {
+			h.t.Errorf("byte %d: %s: %+v, want %q", at, commit, hit, text)
+		}
+		delete(want, hit.ID)
+	}
+	for id := range want {
+		if !slices.Contains(got.Damaged, id) {
+			h.t.Errorf("byte %d: %s: %s is missing without notice", at, commit, id)
+		}
+	}
+}
+
+// TestDamagedGraph damages the graph of a checkpoint on which a delta stands:
+// searches are exact until a merge has made another, without embedding.
+func TestDamagedGraph(t *testing.T) {
+	src := indexertest.NewSource()
+	put := make(map[string]string)
+	for i := range 60 {
+		put[fmt.Sprintf("d/A/%02d", i)] = fmt.Sprintf("word%d and word%d", i, i%7)
+	}
+	src.Commit("main", "c1", indexertest.Change{Put: put})
+	src.Commit("main", "c2", indexertest.Change{Put: docs("d/A/60", "later")})
+	config := func(c *indexer.Config) { c.Graph = indexer.Graph{MinVectors: 30, Ef: 200} }
+	mem := vfstest.NewMem()
+	h := open(t, mem, src, &indexertest.Embedder{}, config)
+	h.mustIndex("c1", "")
+	name := snapshot.FileName(domain, "c1")
+	waitGraph(t, mem, name)
+	h.mustIndex("c2", "")
+	h.close()
+	spoil(t, mem, name, func(b []byte) []byte { b[len(b)-100] ^= 1; return b })
+	found := 0
+	if _, err := indexer.Verify(t.Context(), mem, func(f indexer.Finding) { found++ }); err != nil || found == 0 {
+		t.Fatalf("verify finds %d, %v", found, err)
+	}
+	emb := &indexertest.Embedder{}
+	h = open(t, mem, src, emb, config)
+	h.eachWhole("c1", "c2") // asks for the merge
+	waitGraph(t, mem, name)
+	h.eachWhole("c1", "c2")
+	for _, text := range emb.Texts() {
+		if text != "anything" {
+			t.Errorf("embedded %q", text)
+		}
+	}
+	h.close()
+	noFindings(t, mem)
+}
+
+// waitGraph waits until a merge has given the file a sound graph.
+func waitGraph(t *testing.T, mem *vfstest.Mem, name string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	for ctx.Err() == nil {
+		f, err := snapshot.Open(mem, name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		graph, err := f.Graph()
+		if err := f.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if err == nil && len(graph) > 0 {
+			return
+		}
+		time.Sleep(time.Millisecond) // poll of the merger, which nobody waits for
+	}
+	t.Fatalf("%s has no sound graph", name)
+}
+
+// TestAGraphLeavesOutWhatCannotBeRead merges while a vector is damaged: the
+// graph is made of the others, and holds nothing back when the vector is back.
+func TestAGraphLeavesOutWhatCannotBeRead(t *testing.T) {
+	src := indexertest.NewSource()
+	put := make(map[string]string)
+	for i := range 60 {
+		put[fmt.Sprintf("d/A/%02d", i)] = fmt.Sprintf("word%d and word%d", i, i%7)
+	}
+	src.Commit("main", "c1", indexertest.Change{Put: put})
+	src.Commit("main", "c2", indexertest.Change{Put: docs("d/A/60", "later")})
+	src.Incremental = true
+	mem := indexed(t, src, []string{"c1"})
+	whole, err := mem.ReadFile(vecsName)
+	if err != nil {
+		t.Fatal(err)
+	}
+	whole = bytes.Clone(whole)
+	flipVector(t, mem, put["d/A/33"])
+	config := func(c *indexer.Config) { c.Graph = indexer.Graph{MinVectors: 30, Ef: 200} }
+	h := open(t, mem, src, &indexertest.Embedder{Refuse: func(text string) error {
+		if text == put["d/A/33"] {
+			return errors.New("not this one")
+		}
+		return nil
+	}}, config)
+	h.mustIndex("c2", "") // asks for a merge
+	name := snapshot.FileName(domain, "c2")
+	waitGraph(t, mem, name)
+	want := src.Documents("c2")
+	delete(want, "d/A/33")
+	if got, damaged := h.found("c2", indexer.ModeVector, "anything"); !maps.Equal(got, want) || len(damaged) != 1 {
+		t.Errorf("%d documents, damaged %v", len(got), damaged)
+	}
+	h.close()
+	b, err := mem.ReadFile(vecsName)
+	if err != nil {
+		t.Fatal(err)
+	}
+	mem.WriteFile(vecsName, append(whole, b[len(whole):]...)) // as if it was read wrongly before
+	h = open(t, mem, src, &indexertest.Embedder{}, config)
+	h.eachWhole("c2")
+}

@@ -1,0 +1,263 @@
+package indexer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"maps"
+	"slices"
+
+	"github.com/vectorlink/vectorlink/snapshot"
+	"github.com/vectorlink/vectorlink/vecstore"
+)
+
+// suspect has the commit of that file looked over when it is indexed again.
+func (d *domain) suspect(file string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for commit, info := range d.commits {
+		if info.Name == file {
+			delete(d.whole, commit)
+		}
+	}
+}
+
+// isWhole reports whether this process has written the commit or looked it
+// over, and knows of no vector that was found damaged since.
+func (d *domain) isWhole(info snapshot.Info) bool {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	slots, looked := d.whole[info.Commit]
+	if info.SlotEnd == 0 {
+		return looked
+	}
+	return looked && d.recovered && len(d.vecs.Damaged()) == slots
+}
+
+// setWhole notes that the commit is whole, up to the vectors that are known to
+// be damaged: it does without them. Called with d.mu held.
+func (d *domain) setWhole(commit string) {
+	slots := 0
+	if d.vecs != nil {
+		slots = len(d.vecs.Damaged())
+	}
+	d.whole[commit] = slots
+}
+
+// mend looks an indexed commit over, and makes anew what is damaged of it: by
+// what its own file and those it stands on still say, which needs no document
+// database, or else from there. Texts whose vectors are whole are not embedded
+// again. The file is replaced by a checkpoint of the same contents.
+func (ix *Indexer) mend(ctx context.Context, d *domain, j *job, info snapshot.Info) error {
+	ix.tasks.update(j, func(t *Task) { t.Documents, t.Base = int(info.Documents), info.Base })
+	if d.isWhole(info) {
+		return nil
+	}
+	err := ix.mendVectors(ctx, d, j, info)
+	if errors.Is(err, ErrCorrupt) && context.Cause(ctx) == nil {
+		ix.log.Warn("indexed commit is damaged and made anew", "domain", d.name, "commit", info.Commit, "err", err)
+		err = ix.remake(ctx, d, j, info)
+	}
+	if err == nil && ix.tasks.skipped(j) == 0 {
+		d.mu.Lock()
+		d.setWhole(info.Commit)
+		d.mu.Unlock()
+	}
+	return err
+}
+
+// mendVectors gives the documents whose vectors are damaged new ones. It is
+// ErrCorrupt where the commit's file, or one it stands on, cannot be read.
+func (ix *Indexer) mendVectors(ctx context.Context, d *domain, j *job, info snapshot.Info) error {
+	vecs, err := ix.recoverVectors(d, info)
+	if err != nil {
+		return err
+	}
+	rewrite := false
+	err = snapshot.Verify(ix.cfg.FS, info.Name)
+	if bad, ok := errors.AsType[*snapshot.CorruptError](err); ok && bad.Section == "graph" {
+		rewrite = true // the merge that follows makes another
+	} else if err != nil {
+		return storeError(err)
+	}
+	lease, err := ix.open(d, info.Commit)
+	if err != nil {
+		return err
+	}
+	defer lease.release()
+	s := lease.res.(*openSnapshot)
+	b, err := ix.newBuilder(d, j.task.ID, s, vecs, func(f func(*Task)) { ix.tasks.update(j, f) })
+	if err != nil {
+		return err
+	}
+	defer b.close()
+	if err := b.mendBase(ctx); err != nil {
+		return err
+	}
+	if len(b.changes) == 0 && !rewrite {
+		return nil
+	}
+	if have := ix.cfg.Embedder.Fingerprint(); have != info.Fingerprint {
+		return fmt.Errorf("%w: %d documents at commit %s of %s have damaged vectors of %s, and this server embeds with %s: start it with that model to mend them",
+			ErrConflict, len(b.changes), info.Commit, d.name, info.Fingerprint, have)
+	}
+	if err := b.flush(ctx); err != nil {
+		return err
+	}
+	return b.replace(ctx, info, false)
+}
+
+// remake makes an indexed commit from the document source again.
+func (ix *Indexer) remake(ctx context.Context, d *domain, j *job, info snapshot.Info) error {
+	t := ix.tasks.snapshot(j)
+	pull, err := ix.cfg.Source.Pull(ctx, ix.pullRequest(d, info.Commit, t.Branch, j.previous))
+	if err != nil {
+		return err
+	}
+	dim, err := ix.cfg.Embedder.Dim(ctx)
+	if err != nil {
+		return err
+	}
+	vecs, err := ix.makeVectors(d, dim)
+	if err != nil {
+		return err
+	}
+	base, release, err := ix.takeBase(d, j, func() (string, error) { return pull.Base, nil })
+	if err != nil {
+		return err
+	}
+	defer release()
+	b, err := ix.newBuilder(d, t.ID, base, vecs, func(f func(*Task)) { ix.tasks.update(j, f) })
+	if err != nil {
+		return err
+	}
+	defer b.close()
+	if err := b.consume(ctx, pull); err != nil {
+		return err
+	}
+	if !pull.Complete {
+		if err := b.mendBase(ctx); err != nil {
+			return err
+		}
+	}
+	if err := b.flush(ctx); err != nil {
+		return err
+	}
+	return b.replace(ctx, info, pull.Complete)
+}
+
+// recoverVectors returns the vectors that the commit refers to after all of
+// them were checked; nil where it refers to none.
+func (ix *Indexer) recoverVectors(d *domain, info snapshot.Info) (*vecstore.Store, error) {
+	if info.SlotEnd == 0 {
+		return nil, nil
+	}
+	d.writing.Lock()
+	defer d.writing.Unlock()
+	return d.writableVectors(ix.cfg.FS, ix.pages, vecstore.Config{
+		Domain: d.name, Fingerprint: info.Fingerprint,
+		Dim: int(info.Dim), Metric: vecstore.Cosine, Normalized: true,
+	})
+}
+
+// mendBase takes the documents of the base that have a damaged vector and that
+// no operation has named for changed: their texts are embedded again. It is
+// ErrCorrupt if the text of some cannot be read either; they stay as they are.
+func (b *builder) mendBase(ctx context.Context) error {
+	if b.base == nil {
+		return nil
+	}
+	var unreadable error
+	for _, slot := range slices.Sorted(maps.Keys(b.damaged)) {
+		for e := range b.base.view.Holders(slot) {
+			if b.changes[e.ID] != nil {
+				continue
+			}
+			text, err := b.base.view.Text(e)
+			if err != nil {
+				unreadable = storeError(err)
+				continue
+			}
+			if err := b.upsert(ctx, Op{Kind: Upsert, ID: e.ID, Type: e.Type, Text: text}); err != nil {
+				return err
+			}
+		}
+	}
+	return unreadable
+}
+
+// replace puts a checkpoint of what the base and the changes make in the place
+// of the file of a commit, whose history it keeps.
+func (b *builder) replace(ctx context.Context, old snapshot.Info, complete bool) error {
+	changed, _ := b.outcome(complete)
+	b.d.writing.Lock()
+	defer b.d.writing.Unlock()
+	if err := context.Cause(ctx); err != nil {
+		return err
+	}
+	now, ok := b.d.commit(old.Commit)
+	if !ok || now.Seq != old.Seq || now.SlotEnd != old.SlotEnd {
+		return fmt.Errorf("%w: commit %s of %s was replaced meanwhile", ErrConflict, old.Commit, b.d.name)
+	}
+	h := old.Header
+	h.Kind = snapshot.Checkpoint
+	if b.vecs != nil {
+		h.Fingerprint, h.Dim, h.Vecs = b.fingerprint, uint32(b.vecs.Dim()), b.d.vecsName()
+	}
+	b.ix.hook("writing")
+	h, size, err := snapshot.Write(b.ix.cfg.FS, h, b.contents(changed), nil, nil)
+	if err != nil {
+		return storeError(err)
+	}
+	b.ix.hook("committed")
+	b.d.add(fileInfo(h, size))
+	b.ix.forgetFile(b.d, now)
+	b.ix.forgetSnapshots(b.d)
+	b.report(func(t *Task) { t.Indexed, t.Documents = len(changed), int(h.Documents) })
+	return nil
+}
+
+// contents yields the entries of the base with the changes, ids ascending.
+func (b *builder) contents(changed []string) iter.Seq2[snapshot.EntryText, error] {
+	if b.base == nil {
+		return b.entries(changed)
+	}
+	return func(yield func(snapshot.EntryText, error) bool) {
+		next, stop := iter.Pull2(b.entries(changed))
+		defer stop()
+		e, err, more := next()
+		for old := range b.base.view.All() {
+			for more && err == nil && e.ID < old.ID {
+				if !yield(e, nil) {
+					return
+				}
+				e, err, more = next()
+			}
+			if b.changes[old.ID] != nil {
+				continue // removed, or its new form comes by itself
+			}
+			var text string
+			if err == nil {
+				text, err = b.base.view.Text(old)
+			}
+			if !yield(snapshot.EntryText{Entry: *old, Text: text}, err) || err != nil {
+				return
+			}
+		}
+		for more {
+			if !yield(e, err) || err != nil {
+				return
+			}
+			e, err, more = next()
+		}
+	}
+}
+
+// forgetSnapshots takes the domain's open snapshots out of the pool: what they
+// stand on was replaced by other contents.
+func (ix *Indexer) forgetSnapshots(d *domain) {
+	for _, info := range d.list() {
+		ix.pool.remove(snapshotKey(d.name, info.Commit))
+	}
+}
