@@ -20,6 +20,8 @@ type Embedder struct {
 	BatchSize  int    // default 8
 	// Window is the number of words in a chunk; 0: a text is one chunk.
 	Window int
+	// Forget has Texts hold nothing, for tests that watch memory.
+	Forget bool
 	// Fail, when set, is asked before each call; an error ends the call.
 	Fail func(texts []string) error
 	// Refuse, when set, names the texts that are refused.
@@ -98,7 +100,9 @@ func (e *Embedder) Embed(ctx context.Context, _ indexer.Role, texts []string) ([
 	}
 	e.mu.Lock()
 	e.calls++
-	e.texts = append(e.texts, texts...)
+	if !e.Forget {
+		e.texts = append(e.texts, texts...)
+	}
 	e.mu.Unlock()
 	if len(refused) > 0 {
 		return out, &indexer.RefusedError{Texts: refused}
