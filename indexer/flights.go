@@ -1,0 +1,56 @@
+package indexer
+
+import (
+	"sync"
+
+	"github.com/vectorlink/vectorlink/vecstore"
+)
+
+// flights are the texts that some task is embedding.
+type flights struct {
+	mu    sync.Mutex
+	inAir map[vecstore.Key]chan struct{} // closed when the text has its vector, or not
+}
+
+// waiting is a text that another task embeds.
+type waiting struct {
+	piece  piece
+	landed chan struct{}
+}
+
+// claim takes the texts of a batch that have no vector and that nobody embeds,
+// and returns them and those that others embed.
+func (b *builder) claim(batch []piece) (mine []piece, others []waiting) {
+	f := &b.ix.flights
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	texts, tokens := 0, 0
+	defer func() { b.found(texts, tokens) }()
+	for _, p := range batch {
+		// Whoever embeds a text stores its vector before it lands.
+		landed := f.inAir[p.key]
+		switch {
+		case landed != nil:
+			others = append(others, waiting{p, landed})
+		case b.stored(p.key):
+			texts, tokens = texts+1, tokens+p.tokens
+		default:
+			if f.inAir == nil {
+				f.inAir = make(map[vecstore.Key]chan struct{})
+			}
+			f.inAir[p.key] = make(chan struct{})
+			mine = append(mine, p)
+		}
+	}
+	return mine, others
+}
+
+// land ends what claim began.
+func (f *flights) land(pieces []piece) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, p := range pieces {
+		close(f.inAir[p.key])
+		delete(f.inAir, p.key)
+	}
+}
