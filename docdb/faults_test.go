@@ -15,8 +15,8 @@ import (
 	"github.com/vectorlink/vectorlink/indexer"
 )
 
-// TestPullByte1000 shifts the documents under byte 1000 of the answer.
-func TestPullByte1000(t *testing.T) {
+// TestHazard03Byte1000 shifts the documents under byte 1000 of the answer.
+func TestHazard03Byte1000(t *testing.T) {
 	for _, char := range []string{"é", "漢", "😀"} {
 		steps := []minidb.Step{{Name: "0", Change: minidb.Change{Schema: raw(classA)}}}
 		for pad := range 5 {

@@ -3,6 +3,7 @@ package docdb
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"iter"
 	"maps"
@@ -333,8 +334,15 @@ func (f *feed) assign(ctx context.Context, base string, before *schema, document
 			}
 		}
 		p.ids = slices.Sorted(maps.Keys(ids[p.class.Name]))
-		if p.fail != nil && len(p.ids) == 0 {
-			f.classFaults = append(f.classFaults, p.failed("", p.fail))
+		// A class that cannot be read is named also where none of its
+		// documents changed.
+		switch fail := p.fail; {
+		case len(p.ids) > 0:
+		case fail == nil && p.shape.unknown != "":
+			fail = errors.New(p.shape.unknown)
+			fallthrough
+		case fail != nil:
+			f.classFaults = append(f.classFaults, p.failed("", fail))
 		}
 		delete(old, p.class.Name)
 	}

@@ -392,9 +392,9 @@ func TestSubclasses(t *testing.T) {
 	p.expect("one without a pair", minidb.Change{Replace: []json.RawMessage{document("Inn/1", "x")}}, "+Ship/2")
 }
 
-// TestUnrelated: a history that does not go back to an indexed commit is listed
+// TestHazard05NoCommonAncestor: a history that does not go back to an indexed commit is listed
 // whole; so is one that a reset took to an older commit's child, from there.
-func TestUnrelated(t *testing.T) {
+func TestHazard05NoCommonAncestor(t *testing.T) {
 	p := newPulls(t, plain)
 	first := p.commit(minidb.Change{Schema: raw(class("A", embedding("query($id: ID){ A(id: $id) { label } }", "x"))), Insert: []json.RawMessage{document("A/1", "x"), document("A/2", "x")}})
 	p.pull(first)

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"io"
 	"slices"
 	"strconv"
 	"strings"
@@ -25,6 +26,9 @@ type shape struct {
 	// opaque says why it cannot be told what the query reads; "" where it
 	// can. Any change may then change any text.
 	opaque string
+	// unknown is what the query asks for that the schema has not, which the
+	// database will refuse; "" where there is nothing.
+	unknown string
 	// order tells the collections of an answered object that the database
 	// gives in any order, by key.
 	order map[string]*member
@@ -126,7 +130,11 @@ func (b *shaper) field(field *ast.Field, class string, at *place) *member {
 		return &member{unordered: field.Arguments.ForName("orderBy") == nil, members: b.fields(field.SelectionSet, from, below)}
 	}
 	fmt.Fprintf(&b.print, " ?%s", field.Name)
-	b.opaque("%s is no property of %s", field.Name, class)
+	if strings.HasPrefix(field.Name, "_") {
+		b.opaque("%s of %s", field.Name, class) // such as _path_to_People
+	} else if b.shape.unknown == "" {
+		b.shape.unknown = fmt.Sprintf("query asks for %s, which %s does not have", field.Name, class)
+	}
 	return nil
 }
 
@@ -346,6 +354,12 @@ func rewriteObject(data []byte, value func(name string, value json.RawMessage) (
 			out = append(out, ',')
 		}
 		out = append(append(append(out, quoted...), ':'), v...)
+	}
+	if t, err := d.Token(); err != nil || t != json.Delim('}') {
+		return nil, errNotObject
+	}
+	if _, err := d.Token(); err != io.EOF {
+		return nil, errNotObject
 	}
 	return append(out, '}'), nil
 }

@@ -220,8 +220,8 @@ func TestRetry(t *testing.T) {
 	}
 }
 
-// TestConnections: never more than two, however many ask.
-func TestConnections(t *testing.T) {
+// TestHazard07IdleConnections: never more than two, however many ask.
+func TestHazard07IdleConnections(t *testing.T) {
 	var open, most atomic.Int32
 	s := httptest.NewUnstartedServer(minidb.New(minidb.Config{}))
 	s.Config.ConnState = func(_ net.Conn, state http.ConnState) {

@@ -3,6 +3,7 @@ package docdb
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 )
 
@@ -76,12 +77,21 @@ func (c *Client) woql(ctx context.Context, domain, commit string, q query) ([]ro
 	if a.status != http.StatusOK {
 		return nil, c.wire.fault(a, domain)
 	}
+	rows, err := parseRows(a.body)
+	if err != nil {
+		return nil, c.wire.garbage(err.Error())
+	}
+	return rows, nil
+}
+
+// parseRows reads the answer of a triple query.
+func parseRows(body []byte) ([]row, error) {
 	var answer struct {
 		Status   string `json:"api:status"`
 		Bindings []row  `json:"bindings"`
 	}
-	if json.Unmarshal(a.body, &answer) != nil || answer.Status != "api:success" || answer.Bindings == nil {
-		return nil, c.wire.garbage("a triple query was not answered by bindings")
+	if json.Unmarshal(body, &answer) != nil || answer.Status != "api:success" || answer.Bindings == nil {
+		return nil, errors.New("a triple query was not answered by bindings")
 	}
 	return answer.Bindings, nil
 }

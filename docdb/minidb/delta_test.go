@@ -1,6 +1,7 @@
 package minidb_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"strings"
@@ -192,4 +193,23 @@ func TestReverse(t *testing.T) {
 	if status, _, _ := call(db, "GET", "/api/document/admin/x", ""); status == 200 {
 		t.Error("the deleted branch is there")
 	}
+}
+
+// FuzzWOQL: any triple query is answered or refused, in JSON.
+func FuzzWOQL(f *testing.F) {
+	const place = `{"@type":"NodeValue","variable":"S"},"predicate":{"@type":"NodeValue","variable":"P"},"object":{"@type":"Value","variable":"O"}`
+	f.Add(`{"@type":"Or","or":[{"@type":"AddedTriple","subject":` + place + `},{"@type":"DeletedTriple","subject":` + place + `}]}`)
+	f.Add(`{"@type":"And","and":[{"@type":"Triple","subject":` + place + `},{"@type":"Optional","query":{"@type":"IsA","element":{"variable":"S"},"type":{"variable":"T"}}}]}`)
+	f.Add(`{"@type":"Distinct","variables":["S"],"query":{"@type":"Triple","subject":{"node":"Ship/1"},"predicate":{"variable":"P"},"object":{"data":{"@type":"xsd:string","@value":"x"}}}}`)
+	f.Add(`{"@type":"Or","or":[7]}`)
+	f.Add(`{"@type":"IsA"}`)
+	db, head := newFleet(f)
+	f.Fuzz(func(t *testing.T, query string) {
+		if !json.Valid([]byte(query)) || strings.Count(query, "@type") > 12 {
+			return
+		}
+		if status, answer, _ := call(db, "POST", "/api/woql/admin/x/local/commit/"+head, `{"query":`+query+`}`); !json.Valid([]byte(answer)) {
+			t.Errorf("%q: %d %q", query, status, answer)
+		}
+	})
 }
