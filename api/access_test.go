@@ -214,3 +214,41 @@ func TestSecretIsSilent(t *testing.T) {
 		t.Errorf("no secret prints as %q", got)
 	}
 }
+
+// TestHostsOfAnOpenServer: without a secret, a name that a web page could have
+// made to lead here is not answered; with one, or when told so, any is.
+func TestHostsOfAnOpenServer(t *testing.T) {
+	open := newEnv(t)
+	told := newEnv(t, func(c *api.Config) { c.Insecure = true })
+	locked := newEnv(t, func(c *api.Config) { c.Secret = "s" })
+	ask := func(e *env, host string) int {
+		t.Helper()
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, e.url+"/last-indexed?domain=a/b", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Host = host
+		req.SetBasicAuth("admin", "s")
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		return resp.StatusCode
+	}
+	for host, want := range map[string]int{
+		"127.0.0.1:8080": 200, "127.0.0.1": 200, "[::1]:8080": 200, "[::1]": 200, "localhost": 200, "LocalHost.:80": 200,
+		"a.localhost:1": 200, "127.8.9.1": 200, "[::ffff:127.0.0.1]": 200,
+		"evil.example": 403, "evil.example:8080": 403, "localhost.evil.example": 403, "10.0.0.1": 403, "127.0.0.1.evil.example": 403, "notlocalhost": 403,
+	} {
+		if got := ask(open, host); got != want {
+			t.Errorf("open server asked as %s: %d, want %d", host, got, want)
+		}
+		if got := ask(told, host); got != 200 {
+			t.Errorf("insecure server asked as %s: %d", host, got)
+		}
+		if got := ask(locked, host); got != 200 {
+			t.Errorf("server with a secret asked as %s: %d", host, got)
+		}
+	}
+}

@@ -148,7 +148,7 @@ func New(cfg Config, ix Indexer) http.Handler {
 		ix:      ix,
 		cfg:     cfg,
 		log:     cfg.Logger,
-		access:  newAccess(cfg.User, cfg.Secret),
+		access:  newAccess(cfg.User, cfg.Secret, cfg.Insecure),
 		origins: http.NewCrossOriginProtection(),
 	}
 	return s.observe(s.routes())

@@ -3,7 +3,9 @@ package api
 import (
 	"crypto/sha256"
 	"crypto/subtle"
+	"net"
 	"net/http"
+	"net/netip"
 	"strings"
 )
 
@@ -11,14 +13,16 @@ import (
 // comparing them takes the same time whatever is offered.
 type access struct {
 	open         bool // no secret: everybody is let in
+	insecure     bool // … by whatever name they call this server
 	user, secret [sha256.Size]byte
 }
 
-func newAccess(user string, secret Secret) *access {
+func newAccess(user string, secret Secret, insecure bool) *access {
 	return &access{
-		open:   secret == "",
-		user:   sha256.Sum256([]byte(user)),
-		secret: sha256.Sum256([]byte(secret)),
+		open:     secret == "",
+		insecure: insecure,
+		user:     sha256.Sum256([]byte(user)),
+		secret:   sha256.Sum256([]byte(secret)),
 	}
 }
 
@@ -37,6 +41,26 @@ func (a *access) admits(r *http.Request) bool {
 	return strings.EqualFold(scheme, "Bearer") && equal(strings.TrimSpace(token), a.secret) == 1
 }
 
+// byItsName reports whether the request is meant for this server. Without a
+// secret a server is for its own machine alone, and a page in a browser there
+// could reach it under a name of its own that it has made to lead here (DNS
+// rebinding): only names that always mean this machine count.
+func (a *access) byItsName(r *http.Request) bool {
+	if !a.open || a.insecure {
+		return true
+	}
+	host := r.Host
+	if h, _, err := net.SplitHostPort(host); err == nil {
+		host = h
+	}
+	host = strings.ToLower(strings.TrimSuffix(strings.Trim(host, "[]"), "."))
+	if host == "localhost" || strings.HasSuffix(host, ".localhost") {
+		return true
+	}
+	ip, err := netip.ParseAddr(host)
+	return err == nil && ip.Unmap().IsLoopback()
+}
+
 func equal(offered string, want [sha256.Size]byte) int {
 	sum := sha256.Sum256([]byte(offered))
 	return subtle.ConstantTimeCompare(sum[:], want[:])
@@ -48,6 +72,9 @@ func (s *server) private(next handler) handler {
 	return func(w http.ResponseWriter, r *http.Request) error {
 		if !s.access.admits(r) {
 			return failure(errCredentials, "missing or wrong credentials")
+		}
+		if !s.access.byItsName(r) {
+			return failure(errCrossSite, "without a secret this server answers only to 127.0.0.1, [::1] and localhost, not to %.100q", r.Host)
 		}
 		return next(w, r)
 	}

@@ -14,7 +14,7 @@ func ExampleNew() {
 	h := api.New(api.Config{SearchReady: true}, ix)
 
 	w := httptest.NewRecorder()
-	h.ServeHTTP(w, httptest.NewRequest("GET", "/search?domain=admin/star_wars&commit=k7&q=wise+old+man", nil))
+	h.ServeHTTP(w, httptest.NewRequest("GET", "http://localhost/search?domain=admin/star_wars&commit=k7&q=wise+old+man", nil))
 	fmt.Println(w.Code, w.Header().Get("TerminusDB-Data-Version"))
 	fmt.Println(w.Body)
 	// Output:

@@ -147,7 +147,7 @@ func TestRefusalWhileSending(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer conn.Close()
-			fmt.Fprintf(conn, "POST /similar HTTP/1.1\r\nHost: x\r\nAuthorization: %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n", auth, size)
+			fmt.Fprintf(conn, "POST /similar HTTP/1.1\r\nHost: localhost\r\nAuthorization: %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n", auth, size)
 			if n, err := io.Copy(conn, io.LimitReader(spaces{}, size)); err != nil {
 				t.Fatalf("sending broke after %d bytes: %v", n, err)
 			}
@@ -182,7 +182,7 @@ func TestCutBody(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	fmt.Fprintf(conn, "POST /search?domain=a/b&commit=k7 HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nhalf a que")
+	fmt.Fprintf(conn, "POST /search?domain=a/b&commit=k7 HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\nhalf a que")
 	if err := conn.(*net.TCPConn).CloseWrite(); err != nil {
 		t.Fatal(err)
 	}
@@ -211,7 +211,7 @@ func TestBodyFails(t *testing.T) {
 		{io.ErrUnexpectedEOF, http.StatusBadRequest},
 	} {
 		for _, target := range []string{"/search", "/similar", "/index"} {
-			r := httptest.NewRequest(http.MethodPost, target, brokenBody{tt.err})
+			r := httptest.NewRequest(http.MethodPost, "http://localhost"+target, brokenBody{tt.err})
 			r.Header.Set("Content-Type", "application/json")
 			w := httptest.NewRecorder()
 			h.ServeHTTP(w, r)
@@ -239,7 +239,7 @@ func TestOddTargets(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		fmt.Fprintf(conn, "%s\r\nHost: x\r\nConnection: close\r\n\r\n", line)
+		fmt.Fprintf(conn, "%s\r\nHost: localhost\r\nConnection: close\r\n\r\n", line)
 		resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
 		if err != nil {
 			t.Errorf("%s: %v", line, err)
@@ -266,7 +266,7 @@ func TestSlowness(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer conn.Close()
-		fmt.Fprintf(conn, "POST /search?domain=a/b&commit=k7 HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nhalf")
+		fmt.Fprintf(conn, "POST /search?domain=a/b&commit=k7 HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\nhalf")
 		resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
 		if err != nil {
 			t.Fatal(err)

@@ -610,7 +610,7 @@ func (l *live) dial(target string, head ...string) net.Conn {
 		l.t.Fatal(err)
 	}
 	l.t.Cleanup(func() { conn.Close() })
-	write(l.t, conn, "POST "+target+" HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n"+strings.Join(head, "")+"\r\n")
+	write(l.t, conn, "POST "+target+" HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n"+strings.Join(head, "")+"\r\n")
 	return conn
 }
 

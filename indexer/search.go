@@ -267,7 +267,7 @@ func (ix *Indexer) nearest(ctx context.Context, s *openSnapshot, q query, need i
 func (ix *Indexer) nearestOf(ctx context.Context, s *openSnapshot, q query, within []uint32, need int) ([]scored, error) {
 	for k := need + 1; ; k *= 2 {
 		best := make(map[*snapshot.Entry]scored)
-		exhausted, last := true, float32(math.MaxFloat32)
+		exhausted, last := true, float32(math.Inf(1))
 		for _, v := range q.vectors {
 			hits, err := ix.slots(ctx, s, v, within, k, q.ef)
 			if err != nil {

@@ -24,6 +24,9 @@ const (
 	keepNumber = 10_000
 )
 
+// maxPending bounds the tasks that are not finished.
+const maxPending = 10_000
+
 var taskBucket = []byte("tasks")
 
 // taskRegistry knows every task, and keeps their beginnings and ends in a
@@ -161,6 +164,9 @@ func (r *taskRegistry) add(j *job) (*job, bool, error) {
 	}
 	if _, bound := r.bound[j.target()]; bound && j.push {
 		return nil, false, nil
+	}
+	if t.State == TaskPending && len(r.running) >= maxPending {
+		return nil, false, fmt.Errorf("%w: %d tasks are waiting or running; ask again when some are done", ErrBusy, len(r.running))
 	}
 	t.ID = taskPrefix + randomID()
 	t.Created = now()
