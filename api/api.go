@@ -35,6 +35,17 @@ type Indexer interface {
 	Similar(ctx context.Context, req indexer.SimilarRequest) (indexer.Hits, error)
 	// Duplicates lists near-equal pairs, nearest first.
 	Duplicates(ctx context.Context, req indexer.DuplicatesRequest) (indexer.Pairs, error)
+	// Suggest tells how the beginning of a query could go on.
+	Suggest(ctx context.Context, req indexer.SuggestRequest) (indexer.Suggestions, error)
+	// Candidates lists the nearest documents of two sets, in both directions.
+	Candidates(ctx context.Context, req indexer.CandidatesRequest) (indexer.Candidates, error)
+	// Compare returns the distance of two texts.
+	Compare(ctx context.Context, req indexer.CompareRequest) (float32, error)
+	// Embeddings calls use with the vectors of documents, which can be read
+	// until it returns.
+	Embeddings(ctx context.Context, req indexer.EmbeddingsRequest, use func(*indexer.Embeddings) error) error
+	// Integrity says whether the files of a domain fit together.
+	Integrity(domain string) (indexer.Integrity, error)
 	// Head returns a branch's last indexed commit; nothing indexed is no
 	// error. It must answer quickly while commits are being indexed.
 	Head(domain, branch string) (indexer.Head, error)

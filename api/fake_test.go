@@ -33,6 +33,11 @@ type fake struct {
 	plan   indexer.Plan
 	hits   indexer.Hits
 	pairs  indexer.Pairs
+	near   indexer.Candidates
+	more   indexer.Suggestions
+	dist   float32
+	vecs   indexer.Embeddings
+	whole  indexer.Integrity
 	head   indexer.Head
 	stats  indexer.Statistics
 	infos  []indexer.CommitInfo
@@ -48,6 +53,7 @@ type deleteCall struct {
 }
 type deleteBranchCall struct{ domain, branch string }
 type taskCall string
+type integrityCall string
 type headCall struct{ domain, branch string }
 type statisticsCall string
 type commitsCall string
@@ -118,6 +124,28 @@ func (f *fake) Similar(ctx context.Context, req indexer.SimilarRequest) (indexer
 }
 func (f *fake) Duplicates(ctx context.Context, req indexer.DuplicatesRequest) (indexer.Pairs, error) {
 	return f.pairs, f.called(ctx, req)
+}
+func (f *fake) Candidates(ctx context.Context, req indexer.CandidatesRequest) (indexer.Candidates, error) {
+	return f.near, f.called(ctx, req)
+}
+func (f *fake) Suggest(ctx context.Context, req indexer.SuggestRequest) (indexer.Suggestions, error) {
+	return f.more, f.called(ctx, req)
+}
+func (f *fake) Compare(ctx context.Context, req indexer.CompareRequest) (float32, error) {
+	return f.dist, f.called(ctx, req)
+}
+func (f *fake) Embeddings(ctx context.Context, req indexer.EmbeddingsRequest, use func(*indexer.Embeddings) error) error {
+	if err := f.called(ctx, req); err != nil {
+		return err
+	}
+	found := f.vecs
+	if found.Vectors == nil {
+		found.Vectors = func(func(indexer.Embedding, error) bool) {}
+	}
+	return use(&found)
+}
+func (f *fake) Integrity(domain string) (indexer.Integrity, error) {
+	return f.whole, f.called(context.Background(), integrityCall(domain))
 }
 func (f *fake) Head(domain, branch string) (indexer.Head, error) {
 	return f.head, f.called(context.Background(), headCall{domain, branch})

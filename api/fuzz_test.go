@@ -52,6 +52,22 @@ func fuzzed(t *testing.T, method, target, media, body string) {
 			if !(q.Threshold >= 0) {
 				t.Errorf("asked for threshold %v", q.Threshold)
 			}
+		case indexer.SuggestRequest:
+			sane(t, q.Domain, q.Ref, indexer.Page{Count: 1})
+			if q.Text == "" || q.Count < 1 {
+				t.Errorf("asked for %+v", q)
+			}
+		case indexer.CandidatesRequest:
+			sane(t, q.Domain, q.Ref, indexer.Page{Count: 1})
+			if q.K < 1 || !(q.SetThreshold >= 0 && q.SetThreshold <= 1 && q.TargetThreshold >= 0 && q.TargetThreshold <= 1) {
+				t.Errorf("asked for %+v", q)
+			}
+		case indexer.EmbeddingsRequest:
+			sane(t, q.Domain, q.Ref, indexer.Page{Count: 1})
+		case indexer.CompareRequest:
+			if q.Source == "" || q.Target == "" {
+				t.Errorf("asked for %+v", q)
+			}
 		case indexer.IndexRequest:
 			sane(t, q.Domain, indexer.Ref{Commit: q.Commit}, indexer.Page{Count: 1})
 		}
@@ -84,14 +100,17 @@ func FuzzJSONBody(f *testing.F) {
 		`{"domain":"a/b","commit":"k7","vector_b64":"AACAPw=="}`,
 		`{"domain":"a/b","commit":"k7","id":"x","include_self":true,"count":-0,"ef":10}`,
 		`{"domain":null,"source_commit":"k1","target_commit":"k2"}`,
+		`{"domain":"a/b","commit":"k7","threshold_set":0.1,"k":3,"include":"embeddings","set_doc_types":["T"]}`,
+		`{"source":"a","target":"b","method":"embedding","role":"document","doc_ids":["x"],"stream":true}`,
 		`[]`, `null`, `{"a":`, `{"q":"\ud800"}`, "",
 	} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, body string) {
-		for _, target := range []string{"/search", "/similar", "/index", "/assign", "/search?domain=a/b&commit=k7&q=x"} {
+		for _, target := range []string{"/search", "/similar", "/index", "/assign", "/search?domain=a/b&commit=k7&q=x", "/candidates", "/compare", "/embeddings"} {
 			fuzzed(t, http.MethodPost, target, "application/json", body)
 		}
+		fuzzed(t, http.MethodPost, "/embeddings", "application/x-ndjson", body)
 	})
 }
 
@@ -107,7 +126,7 @@ func FuzzQueryString(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, query string) {
-		for _, path := range []string{"/search", "/similar", "/duplicates", "/index", "/assign", "/last-indexed", "/check", "/statistics", "/commits"} {
+		for _, path := range []string{"/search", "/similar", "/duplicates", "/index", "/assign", "/last-indexed", "/check", "/statistics", "/commits", "/suggest", "/embeddings", "/integrity"} {
 			fuzzed(t, http.MethodGet, path+"?"+query, "", "")
 		}
 	})

@@ -34,12 +34,17 @@ func (s *server) table() []route {
 		{path: "/assign", methods: change, handler: s.sameSite(s.assign)},
 		{path: "/search", methods: query, handler: s.search},
 		{path: "/similar", methods: query, handler: s.similar},
+		{path: "/suggest", methods: read, handler: s.suggest},
 		{path: "/duplicates", methods: read, handler: s.duplicates},
+		{path: "/candidates", methods: []string{http.MethodPost}, handler: s.candidates},
+		{path: "/compare", methods: []string{http.MethodPost}, handler: s.compare},
+		{path: "/embeddings", methods: query, handler: s.embeddings},
 		{path: "/notify", methods: []string{http.MethodPost}, handler: s.sameSite(s.notify)},
 		{path: "/domain", methods: []string{http.MethodDelete}, handler: s.sameSite(s.deleteDomain)},
 		{path: "/branch-index", methods: []string{http.MethodDelete}, handler: s.sameSite(s.deleteBranchIndex)},
 		{path: "/last-indexed", methods: read, handler: s.lastIndexed},
 		{path: "/statistics", methods: read, handler: s.statistics},
+		{path: "/integrity", methods: read, handler: s.integrity},
 		{path: "/commits", methods: read, handler: s.commits},
 	}
 }

@@ -46,6 +46,16 @@ func flat(v any) any {
 		r.Ancestors = append([]string{}, r.Ancestors...)
 	}
 	switch r := v.(type) {
+	case indexer.SuggestRequest:
+		tidy(&r.Filter, &r.Ref)
+		return r
+	case indexer.EmbeddingsRequest:
+		tidy(&r.Filter, &r.Ref)
+		return r
+	case indexer.CandidatesRequest:
+		tidy(&r.Set, &r.Ref)
+		tidy(&r.Target, &r.Ref)
+		return r
 	case indexer.SearchRequest:
 		tidy(&r.Filter, &r.Ref)
 		return r

@@ -66,9 +66,9 @@ func (s *server) lastIndexed(w http.ResponseWriter, r *http.Request) error {
 	return sendJSON(w, body)
 }
 
-// statistics answers GET /statistics. Some members name what other servers of
-// this contract have and this one does not: they are there for readers that
-// expect them, and 0.
+// statistics answers GET /statistics. The names are those of the contract: some
+// are of parts that other servers have, and stand for what comes nearest here.
+// What never waits to be indexed is 0.
 func (s *server) statistics(w http.ResponseWriter, r *http.Request) error {
 	p, err := queryParams(r)
 	if err != nil {
@@ -112,22 +112,25 @@ func (s *server) statistics(w http.ResponseWriter, r *http.Request) error {
 		return sendJSON(w, body)
 	}
 	body["version"] = s.cfg.Version
-	internal := map[string]int64{
-		"cached_datasets": int64(st.OpenSnapshots),
-		"tasks":           int64(st.Tasks),
-		"branch_indexes":  int64(st.Branches),
-		"snapshot_bytes":  st.SnapshotBytes, // of the cached_datasets
+	a := st.Activity
+	body["internal"] = map[string]int64{
+		"cached_datasets":                     int64(st.OpenSnapshots),
+		"tasks":                               int64(st.Tasks),
+		"branch_indexes":                      int64(st.Branches),
+		"snapshot_bytes":                      st.SnapshotBytes, // of the cached_datasets
+		"pipeline_locks":                      int64(a.BusyBranches),
+		"domain_guards":                       int64(a.BusyDomains),
+		"inflight_commits":                    int64(a.Unfinished),
+		"pipeline_pending_chunks":             int64(a.Embedding),
+		"pipeline_embedded_chunks":            a.Embedded,
+		"pipeline_written_chunks":             a.Written,
+		"pipeline_active_tasks":               int64(a.Running),
+		"fresh_open_count":                    a.Opened,
+		"embed_cache_entries":                 a.Vectors,
+		"embed_cache_size_bytes":              a.VectorBytes,
+		"lance_index_cache_capacity_bytes":    a.SnapshotLimit,
+		"lance_metadata_cache_capacity_bytes": a.PageLimit,
 	}
-	for _, name := range []string{
-		"pipeline_locks", "domain_guards", "inflight_commits",
-		"pipeline_pending_chunks", "pipeline_embedded_chunks",
-		"pipeline_written_chunks", "pipeline_active_tasks",
-		"fresh_open_count", "embed_cache_entries", "embed_cache_size_bytes",
-		"lance_index_cache_capacity_bytes", "lance_metadata_cache_capacity_bytes",
-	} {
-		internal[name] = 0
-	}
-	body["internal"] = internal
 	return sendJSON(w, body)
 }
 

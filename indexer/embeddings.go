@@ -23,7 +23,8 @@ type Embeddings struct {
 	Count  int    // documents
 	Dim    int    // numbers of each vector; 0 where nothing was ever embedded
 
-	vectors iter.Seq2[Embedding, error]
+	// Vectors yields them by ascending id. An error ends it.
+	Vectors iter.Seq2[Embedding, error]
 }
 
 // Embedding is the vector of a document's first chunk, of unit length. It is
@@ -31,14 +32,6 @@ type Embeddings struct {
 type Embedding struct {
 	ID     string
 	Vector []float32
-}
-
-// All yields the vectors by ascending id. An error ends it.
-func (e *Embeddings) All() iter.Seq2[Embedding, error] {
-	if e.vectors == nil {
-		return func(func(Embedding, error) bool) {}
-	}
-	return e.vectors
 }
 
 // Embeddings calls use with the vectors of the documents that the filter
@@ -55,7 +48,7 @@ func (ix *Indexer) Embeddings(ctx context.Context, req EmbeddingsRequest, use fu
 		Commit: commit,
 		Count:  len(found),
 		Dim:    int(s.view.Header().Dim),
-		vectors: func(yield func(Embedding, error) bool) {
+		Vectors: func(yield func(Embedding, error) bool) {
 			v := make([]float32, s.view.Header().Dim)
 			for _, e := range found {
 				err := context.Cause(ctx)

@@ -40,7 +40,7 @@ func TestEmbeddings(t *testing.T) {
 				t.Errorf("%+v: %d vectors of %d numbers at %s", tt, e.Count, e.Dim, e.Commit)
 			}
 			i := 0
-			for v, err := range e.All() {
+			for v, err := range e.Vectors {
 				if err != nil {
 					return err
 				}
@@ -72,7 +72,7 @@ func TestEmbeddings(t *testing.T) {
 	}
 	h.mustPush("empty", "", "e1")
 	if err := h.Embeddings(t.Context(), indexer.EmbeddingsRequest{Domain: domain, Ref: indexer.Ref{Commit: "e1"}}, func(e *indexer.Embeddings) error {
-		for range e.All() {
+		for range e.Vectors {
 			t.Error("a vector of nothing")
 		}
 		return nil

@@ -1,0 +1,133 @@
+package api
+
+import (
+	"errors"
+	"math"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/vectorlink/vectorlink/indexer"
+)
+
+const defaultCandidates = 5
+
+// candidateStats is what an answer to /candidates tells of itself.
+type candidateStats struct {
+	Elapsed      int64 `json:"elapsed_ms"`
+	SetPoints    int   `json:"set_points"` // documents looked at
+	TargetPoints int   `json:"target_points"`
+	SetEdges     int   `json:"set_to_target_edges"`
+	TargetEdges  int   `json:"target_to_set_edges"`
+	Clustering   bool  `json:"store_clustering"`
+}
+
+// candidates answers POST /candidates: the nearest documents of another set,
+// in both directions.
+func (s *server) candidates(w http.ResponseWriter, r *http.Request) error {
+	start := time.Now()
+	p, err := jsonParams(r)
+	if err != nil {
+		return err
+	}
+	spec := p.domain()
+	req := indexer.CandidatesRequest{Domain: spec.Domain(), Ref: p.ref(spec)}
+	var given bool
+	if req.SetThreshold, given = p.share("threshold_set"); !given {
+		p.fail(errMissing, "threshold_set is required")
+	}
+	if req.TargetThreshold, given = p.share("threshold_target"); !given {
+		req.TargetThreshold = req.SetThreshold
+	}
+	req.K = p.whole("k", defaultCandidates, 1, math.MaxInt32)
+	req.Set = indexer.Filter{Types: p.list("set_doc_types"), IDs: p.list("set_doc_ids")}
+	req.Target = indexer.Filter{Types: p.list("target_doc_types"), IDs: p.list("target_doc_ids")}
+	for word := range strings.SplitSeq(p.text("include"), ",") {
+		switch strings.TrimSpace(word) {
+		case "":
+		case "embeddings":
+			req.Vectors = true
+		case "content":
+			req.Content = true
+		default:
+			p.fail(errParameter, "include must be embeddings, content, or both with a comma between")
+		}
+	}
+	if err := s.begin(w, p, req.Domain, req.Ref); err != nil {
+		return err
+	}
+	found, err := s.ix.Candidates(r.Context(), req)
+	if err != nil {
+		return err
+	}
+	served(w, found.Commit)
+	out := newWriter(w, r, mediaJSON)
+	out.text(`{"set_to_target":`)
+	setEdges := out.edges(found.SetToTarget, found.Documents, req)
+	out.text(`,"target_to_set":`)
+	targetEdges := out.edges(found.TargetToSet, found.Documents, req)
+	out.text(`,"stats":`)
+	out.json(candidateStats{
+		Elapsed:   time.Since(start).Milliseconds(),
+		SetPoints: found.SetDocuments, TargetPoints: found.TargetDocuments,
+		SetEdges: setEdges, TargetEdges: targetEdges,
+	})
+	out.text("}")
+	return out.end()
+}
+
+// edges writes one direction and returns the number of its edges.
+func (w *writer) edges(lists []indexer.CandidateList, documents map[string]indexer.CandidateDocument, req indexer.CandidatesRequest) int {
+	n := 0
+	open := "{"
+	for _, list := range lists {
+		w.text(open)
+		w.json(list.ID)
+		w.text(":[")
+		for i, c := range list.Partners {
+			if i > 0 {
+				w.text(",")
+			}
+			w.text(`{"id":`)
+			w.json(c.ID)
+			w.text(`,"distance":`)
+			w.json(c.Distance)
+			if req.Vectors {
+				w.text(`,"embedding":`)
+				w.numbers(documents[c.ID].Vector)
+			}
+			if req.Content {
+				w.text(`,"content":`)
+				w.json(documents[c.ID].Content)
+			}
+			w.text("}")
+		}
+		w.text("]")
+		n += len(list.Partners)
+		open = ","
+	}
+	if open == "{" {
+		w.text(open)
+	}
+	w.text("}")
+	return n
+}
+
+// share returns a number from 0 to 1 and whether it was given.
+func (p *params) share(name string) (float32, bool) {
+	text, wrong, ok := p.scalar(name)
+	if !ok {
+		return 0, false
+	}
+	x, err := strconv.ParseFloat(text, 64)
+	switch {
+	case errors.Is(err, strconv.ErrSyntax), strings.Trim(text, "0123456789.eE+-") != "":
+	case err != nil, x < 0, x > 1:
+		wrong = errParameter
+	default:
+		return float32(x), true
+	}
+	p.fail(wrong, "%s must be a number from 0 to 1", name)
+	return 0, true
+}

@@ -1,0 +1,176 @@
+package api_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/vectorlink/vectorlink/api"
+	"github.com/vectorlink/vectorlink/indexer"
+)
+
+// TestCandidates holds rule 138 as far as it concerns the wire.
+func TestCandidates(t *testing.T) {
+	e := newEnv(t)
+	ref := indexer.Ref{Commit: "k7"}
+	least := indexer.CandidatesRequest{Domain: "a/b", Ref: ref, SetThreshold: 0.25, TargetThreshold: 0.25, K: 5}
+	wide := indexer.CandidatesRequest{
+		Domain: "a/b", Ref: indexer.Ref{Commit: "k7", Ancestors: []string{"k6"}}, SetThreshold: 0, TargetThreshold: 1, K: 7,
+		Set: indexer.Filter{Types: []string{"T"}, IDs: []string{"x"}}, Target: indexer.Filter{Types: []string{"U"}, IDs: []string{"y"}},
+		Vectors: true, Content: true,
+	}
+	branch := least
+	branch.Ref = indexer.Ref{Branch: "dev"}
+	const nothing = `{"set_to_target":{},"target_to_set":{},"stats":`
+	for _, tt := range []struct {
+		target, body string
+		want         indexer.CandidatesRequest
+	}{
+		{"/candidates", `{"domain":"a/b","commit":"k7","threshold_set":0.25}`, least},
+		{"/candidates?domain=a/b&commit=k7&threshold_set=0.25", `{}`, least},
+		{"/candidates", `{"domain":"a/b","branch":"dev","threshold_set":2.5e-1,"threshold_target":null,"include":null,"k":null}`, branch},
+		{"/candidates", `{"domain":"a/b","commit":"k7","threshold_set":0,"threshold_target":1,"k":7,"set_doc_types":["T"],"set_doc_ids":["x"],
+			"target_doc_types":["U"],"target_doc_ids":["y"],"include":"embeddings, content","ancestors":["k6"]}`, wide},
+	} {
+		got := e.postJSON(tt.target, tt.body)
+		if got.status != 200 || !strings.HasPrefix(got.body, nothing) {
+			t.Errorf("%s %s: status %d, %s", tt.target, tt.body, got.status, got.body)
+		}
+		wantAsked(t, e.last(t), tt.want)
+	}
+	e.near = indexer.Candidates{
+		Commit: "k6", SetDocuments: 4, TargetDocuments: 3,
+		SetToTarget: []indexer.CandidateList{
+			{ID: "a&", Partners: []indexer.Candidate{{ID: "b", Distance: 0.125}, {ID: "c", Distance: 0.25}}},
+			{ID: "z", Partners: []indexer.Candidate{{ID: "c", Distance: 0.5}}},
+		},
+		TargetToSet: []indexer.CandidateList{{ID: "b", Partners: []indexer.Candidate{{ID: "a&", Distance: 0.125}}}},
+		Documents: map[string]indexer.CandidateDocument{
+			"a&": {Vector: []float32{1, 0}, Content: "first"}, "b": {Vector: []float32{0, 1}, Content: "<second>"}, "c": {Vector: []float32{0.5, -0.5}},
+		},
+	}
+	stats := func(body string) string { // without the time it took
+		t.Helper()
+		var v struct{ Stats map[string]any }
+		if err := json.Unmarshal([]byte(body), &v); err != nil {
+			t.Fatalf("%v: %s", err, body)
+		}
+		if ms, ok := v.Stats["elapsed_ms"].(float64); !ok || ms < 0 {
+			t.Errorf("elapsed_ms %v", v.Stats["elapsed_ms"])
+		}
+		delete(v.Stats, "elapsed_ms")
+		before, _, _ := strings.Cut(body, `,"stats"`)
+		return before + fmt.Sprint(v.Stats)
+	}
+	const counts = "map[set_points:4 set_to_target_edges:3 store_clustering:false target_points:3 target_to_set_edges:1]"
+	got := e.postJSON("/candidates", `{"domain":"a/b","commit":"k7","threshold_set":0.25}`)
+	if g, w := stats(got.body), `{"set_to_target":{"a&":[{"id":"b","distance":0.125},{"id":"c","distance":0.25}],"z":[{"id":"c","distance":0.5}]},`+
+		`"target_to_set":{"b":[{"id":"a&","distance":0.125}]}`+counts; g != w {
+		t.Errorf("body\n got %s\nwant %s", g, w)
+	}
+	if v := got.header.Get("TerminusDB-Data-Version"); v != "commit:k6" {
+		t.Errorf("data version %q", v)
+	}
+	got = e.postJSON("/candidates", `{"domain":"a/b","commit":"k7","threshold_set":0.25,"include":"content,embeddings"}`)
+	if g, w := stats(got.body), `{"set_to_target":{"a&":[{"id":"b","distance":0.125,"embedding":[0,1],"content":"<second>"},{"id":"c","distance":0.25,"embedding":[0.5,-0.5],"content":""}],`+
+		`"z":[{"id":"c","distance":0.5,"embedding":[0.5,-0.5],"content":""}]},`+
+		`"target_to_set":{"b":[{"id":"a&","distance":0.125,"embedding":[1,0],"content":"first"}]}`+counts; g != w {
+		t.Errorf("body\n got %s\nwant %s", g, w)
+	}
+}
+
+func TestCandidatesRefusals(t *testing.T) {
+	e := newEnv(t)
+	for _, tt := range []struct {
+		body   string
+		status int
+		word   string
+	}{
+		{``, 400, "JSON"},
+		{`{}`, 400, "domain"},
+		{`{"domain":"a/b","threshold_set":0.1}`, 400, "commit"},
+		{`{"domain":"a/b","commit":"k7"}`, 400, "threshold_set"},
+		{`{"domain":"a/b","commit":"k7","threshold_set":null}`, 400, "threshold_set"},
+		{`{"domain":"a/b","commit":"k7","threshold_set":-0.1}`, 400, "threshold_set"},
+		{`{"domain":"a/b","commit":"k7","threshold_set":1.01}`, 400, "threshold_set"},
+		{`{"domain":"a/b","commit":"k7","threshold_set":1e999}`, 400, "threshold_set"},
+		{`{"domain":"a/b","commit":"k7","threshold_set":"0.1"}`, 422, "threshold_set"},
+		{`{"domain":"a/b","commit":"k7","threshold_set":{}}`, 422, "threshold_set"},
+		{`{"domain":"a/b","commit":"k7","threshold_set":0.1,"threshold_target":2}`, 400, "threshold_target"},
+		{`{"domain":"a/b","commit":"k7","threshold_set":0.1,"k":0}`, 400, "k"},
+		{`{"domain":"a/b","commit":"k7","threshold_set":0.1,"k":1.5}`, 422, "k"},
+		{`{"domain":"a/b","commit":"k7","threshold_set":0.1,"include":"vectors"}`, 400, "include"},
+		{`{"domain":"a/b","commit":"k7","threshold_set":0.1,"include":7}`, 422, "include"},
+		{`{"domain":"a/b","commit":"k7","threshold_set":0.1,"set_doc_types":[7]}`, 422, "set_doc_types"},
+	} {
+		e.postJSON("/candidates", tt.body).wantError(t, tt.status, "", tt.word)
+	}
+	for _, query := range []string{"NaN", "Inf", "0x1p-2", "", "x"} {
+		e.postJSON("/candidates?domain=a/b&commit=k7&threshold_set="+query, `{}`).wantError(t, 400, "", "threshold_set")
+	}
+	e.do(request{method: "POST", target: "/candidates", media: "text/plain", body: `{}`}).wantError(t, 415, "unsupported_media_type")
+	e.untouched(t)
+	e.err = fmt.Errorf("%w: more than 50000 chunks", indexer.ErrInvalid)
+	e.postJSON("/candidates", `{"domain":"a/b","commit":"k7","threshold_set":1}`).wantError(t, 400, "invalid_request", "50000")
+	off := newEnv(t, func(c *api.Config) { c.SearchReady = false })
+	off.postJSON("/candidates", `{"domain":"a/b","commit":"k7","threshold_set":1}`).wantError(t, 503, "not_ready")
+}
+
+// TestCandidatesLive asks a real indexer.
+func TestCandidatesLive(t *testing.T) {
+	l := pushed(t)
+	got := l.postJSON("/candidates", `{"domain":"a/b","commit":"k9","ancestors":["k1"],"threshold_set":0.2,"threshold_target":0,"set_doc_types":["Ship"]}`)
+	const ships = `"terminusdb:///holonet/Ship/1":[{"id":"terminusdb:///holonet/Ship/2","distance":0}]`
+	if got.status != 200 || !strings.Contains(got.body, `{"set_to_target":{`+ships) || !strings.Contains(got.body, `"target_to_set":{`+ships) ||
+		!strings.Contains(got.body, `"set_points":3,"target_points":3`) || got.header.Get("TerminusDB-Data-Version") != "commit:k1" {
+		t.Errorf("status %d, %s", got.status, got.body)
+	}
+}
+
+// TestCompare holds rule 139 as far as it concerns the wire.
+func TestCompare(t *testing.T) {
+	e := newEnv(t)
+	e.dist = 0.125
+	for role, want := range map[string]struct {
+		source, target indexer.Role
+		body           string
+	}{
+		"":                     {indexer.RoleQuery, indexer.RoleDocument, `"source_role":"query","target_role":"document"}`},
+		"&role=query":          {indexer.RoleQuery, indexer.RoleDocument, `"source_role":"query","target_role":"document"}`},
+		"&role=document":       {indexer.RoleDocument, indexer.RoleDocument, `"source_role":"document","target_role":"document"}`},
+		"&role=clustering":     {indexer.RoleClustering, indexer.RoleClustering, `"source_role":"clustering","target_role":"clustering"}`},
+		"&role=classification": {indexer.RoleClassification, indexer.RoleClassification, `"source_role":"classification","target_role":"classification"}`},
+	} {
+		got := e.do(request{method: "POST", target: "/compare?method=embedding" + role, media: "application/json",
+			body: `{"source":"X-wing ` + canary + `","target":"Y-wing"}`, header: map[string]string{"X-Embedding-Api-Key": canary}})
+		got.wantBody(t, `{"distance":0.125,`+want.body)
+		wantAsked(t, e.last(t), indexer.CompareRequest{
+			Source: "X-wing " + canary, Target: "Y-wing", SourceRole: want.source, TargetRole: want.target, CallerKey: canary,
+		})
+	}
+	for _, tt := range []struct {
+		query, body string
+		status      int
+		word        string
+	}{
+		{"", `{"source":"a","target":"b"}`, 400, "method"},
+		{"?method=", `{"source":"a","target":"b"}`, 400, "method"},
+		{"?method=jaccard", `{"source":"a","target":"b"}`, 400, "unsupported"},
+		{"?method=embedding&role=all", `{"source":"a","target":"b"}`, 400, "role"},
+		{"?method=embedding", `{"target":"b"}`, 400, "source"},
+		{"?method=embedding", `{"source":"","target":"b"}`, 400, "source"},
+		{"?method=embedding", `{"source":"a"}`, 400, "target"},
+		{"?method=embedding", `{"source":1,"target":"b"}`, 422, "source"},
+		{"?method=embedding", ``, 400, "JSON"},
+	} {
+		e.postJSON("/compare"+tt.query, tt.body).wantError(t, tt.status, "", tt.word)
+	}
+	e.untouched(t)
+	e.err = fmt.Errorf("%w: down", indexer.ErrProvider)
+	e.postJSON("/compare?method=embedding", `{"source":"a","target":"b"}`).wantError(t, 500, "provider_failed")
+	off := newEnv(t, func(c *api.Config) { c.SearchReady = false })
+	off.postJSON("/compare?method=embedding", `{"source":"a","target":"b"}`).wantError(t, 503, "not_ready")
+	off.untouched(t)
+	off.postJSON("/compare?method=embedding", `{"source":"a","target":"a"}`).wantBody(t, `{"distance":0,"source_role":"query","target_role":"document"}`)
+}

@@ -1,0 +1,59 @@
+package api
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/vectorlink/vectorlink/indexer"
+)
+
+// compare answers POST /compare: how near two texts are.
+func (s *server) compare(w http.ResponseWriter, r *http.Request) error {
+	p, err := jsonParams(r)
+	if err != nil {
+		return err
+	}
+	if method := p.required("method"); method != "" && method != "embedding" {
+		p.fail(errParameter, "method is unsupported: it must be embedding")
+	}
+	req := indexer.CompareRequest{CallerKey: callerKey(r.Header)}
+	req.SourceRole, req.TargetRole = p.roles()
+	req.Source, req.Target = p.required("source"), p.required("target")
+	if p.err != nil {
+		return p.err
+	}
+	// Equal texts need nothing that could be switched off.
+	if req.Source != req.Target {
+		if err := s.begin(w, p, "", indexer.Ref{}); err != nil {
+			return err
+		}
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), s.cfg.SearchTimeout)
+	defer cancel()
+	distance, err := s.ix.Compare(ctx, req)
+	if err != nil {
+		return err
+	}
+	return sendJSON(w, struct {
+		Distance float32 `json:"distance"`
+		Source   string  `json:"source_role"`
+		Target   string  `json:"target_role"`
+	}{distance, req.SourceRole.String(), req.TargetRole.String()})
+}
+
+// roles returns what the two texts of a comparison are to the model.
+func (p *params) roles() (source, target indexer.Role) {
+	role, ok := p.lookup("role")
+	switch {
+	case !ok, role == "", role == indexer.RoleQuery.String():
+		return indexer.RoleQuery, indexer.RoleDocument
+	case role == indexer.RoleDocument.String():
+		return indexer.RoleDocument, indexer.RoleDocument
+	case role == indexer.RoleClustering.String():
+		return indexer.RoleClustering, indexer.RoleClustering
+	case role == indexer.RoleClassification.String():
+		return indexer.RoleClassification, indexer.RoleClassification
+	}
+	p.fail(errParameter, "role must be query, document, clustering or classification")
+	return 0, 0
+}

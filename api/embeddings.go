@@ -1,0 +1,155 @@
+package api
+
+import (
+	"bytes"
+	"encoding/json"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/vectorlink/vectorlink/indexer"
+)
+
+// embeddings answers GET and POST /embeddings: one vector per document, as an
+// object, or line by line where a stream is asked for.
+func (s *server) embeddings(w http.ResponseWriter, r *http.Request) error {
+	p, ids, err := embeddingsParams(r)
+	if err != nil {
+		return err
+	}
+	spec := p.domain()
+	req := indexer.EmbeddingsRequest{
+		Domain: spec.Domain(),
+		Ref:    p.ref(spec),
+		Filter: indexer.Filter{
+			Types: p.commaList("doc_types", "doc_type"),
+			IDs:   append(ids, p.commaList("doc_ids", "doc_id")...),
+		},
+	}
+	lines := p.flag("stream") || accepts(r, mediaND) || r.Method == http.MethodPost && isLines(mediaType(r))
+	if err := s.begin(w, p, req.Domain, req.Ref); err != nil {
+		return err
+	}
+	w.Header().Set("Vary", "Accept")
+	return s.ix.Embeddings(r.Context(), req, func(found *indexer.Embeddings) error {
+		served(w, found.Commit)
+		if lines {
+			return sendVectorLines(w, r, found)
+		}
+		return sendVectors(w, r, found)
+	})
+}
+
+// isLines reports whether a body of that type is one JSON object per line.
+func isLines(mediaType string) bool {
+	return mediaType == mediaND || mediaType == "application/ndjson" || mediaType == "application/jsonl"
+}
+
+// embeddingsParams returns the parameters, and the ids that lines of the body
+// name. What a body that is not lines says it is does not matter.
+func embeddingsParams(r *http.Request) (*params, []string, error) {
+	p, err := queryParams(r)
+	if err != nil || r.Method != http.MethodPost {
+		return p, nil, err
+	}
+	body, err := readBody(r, maxJSON)
+	if err != nil {
+		return nil, nil, err
+	}
+	if !isLines(mediaType(r)) {
+		p.body, err = parseObject(body)
+		return p, nil, err
+	}
+	var ids []string
+	number := 0
+	for line := range bytes.SplitSeq(body, []byte("\n")) {
+		number++
+		if line = bytes.TrimSpace(line); len(line) == 0 {
+			continue
+		}
+		var members map[string]json.RawMessage
+		if json.Unmarshal(line, &members) != nil || members == nil {
+			return nil, nil, failure(errSyntax, "line %d is not a JSON object", number)
+		}
+		if p.body == nil {
+			p.body = members
+		}
+		for _, name := range []string{"domain", "commit"} {
+			// Lines may repeat the first one's, and not contradict it.
+			if raw, ok := members[name]; ok && string(raw) != "null" && !bytes.Equal(raw, p.body[name]) {
+				return nil, nil, failure(errParameter, "line %d names another %s than the first", number, name)
+			}
+		}
+		if raw, ok := members["doc_id"]; ok && string(raw) != "null" {
+			var id string
+			if json.Unmarshal(raw, &id) != nil {
+				return nil, nil, failure(errType, "line %d: doc_id must be a string", number)
+			}
+			ids = append(ids, id)
+		}
+	}
+	if p.body != nil {
+		delete(p.body, "doc_id")
+	}
+	return p, ids, nil
+}
+
+// commaList returns the values of a parameter that is an array in JSON and, in
+// a query, values with commas between them, or another one repeated.
+func (p *params) commaList(name, repeated string) []string {
+	if _, ok := p.member(name); ok {
+		return p.list(name)
+	}
+	var values []string
+	for _, text := range listed(p.query, name) {
+		for value := range strings.SplitSeq(text, ",") {
+			if value != "" {
+				values = append(values, value)
+			}
+		}
+	}
+	return append(values, slices.DeleteFunc(p.list(repeated), func(v string) bool { return v == "" })...)
+}
+
+// The answers below are written as they are read: all vectors of a commit may
+// be more than memory holds. A failure half way breaks the connection.
+
+func sendVectorLines(w http.ResponseWriter, r *http.Request, found *indexer.Embeddings) error {
+	h := w.Header()
+	h.Set("X-Served-Commit", found.Commit)
+	h.Set("X-Store-Clustering", "false")
+	h.Set("X-Total-Count", strconv.Itoa(found.Count))
+	out := newWriter(w, r, mediaND)
+	for e, err := range out.each(found.Vectors) {
+		if err != nil {
+			return err
+		}
+		out.text(`{"doc_id":`)
+		out.json(e.ID)
+		out.text(`,"embedding":`)
+		out.numbers(e.Vector)
+		out.text("}\n")
+	}
+	return out.end()
+}
+
+func sendVectors(w http.ResponseWriter, r *http.Request, found *indexer.Embeddings) error {
+	out := newWriter(w, r, mediaJSON)
+	out.text(`{"doc_embeddings":{`)
+	comma := ""
+	for e, err := range out.each(found.Vectors) {
+		if err != nil {
+			return err
+		}
+		out.text(comma)
+		out.json(e.ID)
+		out.text(":")
+		out.numbers(e.Vector)
+		comma = ","
+	}
+	out.text(`},"clustering_embeddings":{},"store_clustering":false,"served_commit":`)
+	out.json(found.Commit)
+	out.text("}")
+	return out.end()
+}

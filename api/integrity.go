@@ -1,0 +1,73 @@
+package api
+
+import (
+	"errors"
+	"net/http"
+
+	"github.com/vectorlink/vectorlink/indexer"
+)
+
+// integrity is the wire form of an examination. The names are those of the
+// contract; what they stand for here: tagged_versions are indexed commits,
+// on_disk_manifests their files, on_disk_data_files files of vectors, index
+// dirs full texts, dangling_index_refs files that are missing, and
+// orphaned_tags commits that cannot be read.
+type integrity struct {
+	Domain        string            `json:"domain"`
+	Branches      []integrityBranch `json:"branches"`
+	Commits       int               `json:"tagged_versions"`
+	TextFiles     []string          `json:"on_disk_index_dirs"`
+	UsedTexts     []string          `json:"referenced_index_uuids"`
+	StaleTexts    []string          `json:"stale_index_dirs"`
+	MissingFiles  []string          `json:"dangling_index_refs"`
+	VectorFiles   int               `json:"on_disk_data_files"`
+	CommitFiles   int               `json:"on_disk_manifests"`
+	Rebuilds      []string          `json:"rebuild_branches"`
+	LostCommits   []string          `json:"orphaned_tags"`
+	StaleRebuilds []string          `json:"stale_rebuild_branches"`
+	OK            bool              `json:"ok"`
+	Warnings      []string          `json:"warnings"`
+}
+
+type integrityBranch struct {
+	Name    string `json:"name"`
+	Version uint64 `json:"version"`
+}
+
+// nothingStored is the warning about a domain of which nothing is stored; other
+// servers of the contract say the same.
+const nothingStored = "dataset does not exist on disk"
+
+// integrity answers GET /integrity.
+func (s *server) integrity(w http.ResponseWriter, r *http.Request) error {
+	p, err := queryParams(r)
+	if err != nil {
+		return err
+	}
+	spec := p.domain()
+	if p.err != nil {
+		return p.err
+	}
+	logged(w).domain = spec.Domain()
+	found, err := s.ix.Integrity(spec.Domain())
+	if errors.Is(err, indexer.ErrNotFound) {
+		found, err = indexer.Integrity{Warnings: []string{nothingStored}}, nil
+	}
+	if err != nil {
+		return err
+	}
+	// An empty list is [], never null.
+	list := func(l []string) []string { return append([]string{}, l...) }
+	body := integrity{
+		Domain: spec.Domain(), Branches: make([]integrityBranch, len(found.Branches)),
+		Commits: found.Commits, VectorFiles: found.VectorFiles, CommitFiles: found.CommitFiles,
+		TextFiles: list(found.TextFiles), UsedTexts: list(found.UsedTexts), StaleTexts: list(found.StaleTexts),
+		MissingFiles: list(found.MissingFiles), LostCommits: list(found.LostCommits),
+		Rebuilds: []string{}, StaleRebuilds: []string{},
+		OK: found.OK(), Warnings: list(found.Warnings),
+	}
+	for i, b := range found.Branches {
+		body.Branches[i] = integrityBranch{b.Branch, b.Version}
+	}
+	return sendJSON(w, body)
+}

@@ -1,0 +1,70 @@
+package api
+
+import (
+	"context"
+	"math"
+	"net/http"
+
+	"github.com/vectorlink/vectorlink/indexer"
+)
+
+const defaultSuggestions = 11
+
+// suggestions is the wire form of how a query could go on.
+type suggestions struct {
+	Commit      string       `json:"served_commit"`
+	Total       int          `json:"total_approx"`
+	Completions []string     `json:"completions"`
+	Hits        []suggestion `json:"hits"`
+}
+
+type suggestion struct {
+	ID       string  `json:"id"`
+	Distance float32 `json:"distance"`
+	Snippet  string  `json:"snippet"`
+	// Byte offsets in Snippet.
+	Start     *int     `json:"match_start,omitempty"`
+	End       *int     `json:"match_end,omitempty"`
+	NextWords []string `json:"next_words,omitempty"`
+}
+
+// suggest answers GET /suggest.
+func (s *server) suggest(w http.ResponseWriter, r *http.Request) error {
+	if err := checkDataVersion(r.Header); err != nil {
+		return err
+	}
+	p, err := queryParams(r)
+	if err != nil {
+		return err
+	}
+	spec := p.domain()
+	req := indexer.SuggestRequest{
+		Domain: spec.Domain(),
+		Ref:    p.ref(spec),
+		Text:   p.required("q"),
+		Count:  p.whole("count", defaultSuggestions, 1, math.MaxInt32),
+		Filter: p.filter(""),
+	}
+	if err := s.begin(w, p, req.Domain, req.Ref); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), s.cfg.SearchTimeout)
+	defer cancel()
+	found, err := s.ix.Suggest(ctx, req)
+	if err != nil {
+		return err
+	}
+	body := suggestions{
+		Commit: found.Commit, Total: found.Total,
+		Completions: append([]string{}, found.Completions...),
+		Hits:        make([]suggestion, len(found.Hits)),
+	}
+	for i, f := range found.Hits {
+		h := suggestion{ID: f.ID, Distance: f.Distance, Snippet: f.Snippet, NextWords: f.NextWords}
+		if f.End > 0 {
+			h.Start, h.End = &f.Start, &f.End
+		}
+		body.Hits[i] = h
+	}
+	return answer(w, r, req.Ref, found.Commit, body)
+}

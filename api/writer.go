@@ -1,0 +1,83 @@
+package api
+
+import (
+	"bufio"
+	"iter"
+	"net/http"
+	"strconv"
+
+	"github.com/vectorlink/vectorlink/indexer"
+)
+
+// writer writes an answer piece by piece and keeps the first error for the end.
+type writer struct {
+	to     http.ResponseWriter
+	buffer *bufio.Writer
+	silent bool // HEAD: nothing is written
+	failed error
+	buf    []byte
+}
+
+// newWriter returns a writer of an answer of that type. Its status is 200 from
+// the moment when the first piece leaves.
+func newWriter(w http.ResponseWriter, r *http.Request, mediaType string) *writer {
+	w.Header().Set("Content-Type", mediaType)
+	return &writer{to: w, buffer: bufio.NewWriterSize(w, 64<<10), silent: r.Method == http.MethodHead}
+}
+
+// each yields the vectors as long as somebody takes them.
+func (w *writer) each(vectors iter.Seq2[indexer.Embedding, error]) iter.Seq2[indexer.Embedding, error] {
+	return func(yield func(indexer.Embedding, error) bool) {
+		if w.silent {
+			return
+		}
+		for e, err := range vectors {
+			if w.failed != nil || !yield(e, err) {
+				return
+			}
+		}
+	}
+}
+
+func (w *writer) bytes(b []byte) {
+	if w.failed == nil && !w.silent {
+		_, w.failed = w.buffer.Write(b)
+	}
+}
+
+func (w *writer) text(s string) {
+	w.buf = append(w.buf[:0], s...)
+	w.bytes(w.buf)
+}
+
+func (w *writer) json(v any) {
+	b, err := encode(v)
+	if err != nil && w.failed == nil {
+		w.failed = err
+	}
+	w.bytes(b)
+}
+
+// numbers writes an array of finite numbers.
+func (w *writer) numbers(v []float32) {
+	b := append(w.buf[:0], '[')
+	for i, x := range v {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = strconv.AppendFloat(b, float64(x), 'g', -1, 32)
+	}
+	w.buf = append(b, ']')
+	w.bytes(w.buf)
+}
+
+// end writes what is left.
+func (w *writer) end() error {
+	if w.silent {
+		w.to.WriteHeader(http.StatusOK)
+	}
+	if w.failed != nil {
+		return w.failed
+	}
+	return w.buffer.Flush()
+}
