@@ -196,11 +196,16 @@ func (s *Store) dots(q []float32, slots []uint32, dst []float32) error {
 
 // dotsPresent does Dots for the slots of pinned pages.
 func (s *Store) dotsPresent(q []float32, slots []uint32, dst []float32, runs []pinned) error {
+	fetch := func(r pinned) {
+		_, first := s.page(slots[r.from])
+		vector.Prefetch(bytesOf(s.values(r.pin, first)), 0, 4*s.dim, []uint32{0})
+	}
+	for _, r := range runs[:min(dotsAhead, len(runs))] {
+		fetch(r)
+	}
 	for i, r := range runs {
 		if i+dotsAhead < len(runs) {
-			next := runs[i+dotsAhead]
-			_, first := s.page(slots[next.from])
-			vector.Prefetch(bytesOf(s.values(next.pin, first)), 0, 4*s.dim, []uint32{0})
+			fetch(runs[i+dotsAhead])
 		}
 		if err := s.dotsPinned(q, slots[r.from:r.to], dst[r.from:r.to], r.pin); err != nil {
 			return err
