@@ -7,7 +7,6 @@ import (
 	"math"
 	"runtime"
 	"slices"
-	"unsafe"
 
 	"github.com/vectorlink/vectorlink/vector"
 )
@@ -28,50 +27,8 @@ type builder struct {
 	slots   []uint32     // by node
 	codes   vector.Codes // by node
 	seq     []uint32
-	layers  []growing
+	layers  []layer
 	workers []*worker
-}
-
-// growing holds the links of a layer, stride places a node. Between prunings a
-// node may hold more links than the finished graph allows, up to stride: a
-// list that is cut back only when it overflows is cut a dozen times less often,
-// and cutting costs as much as searching.
-type growing struct {
-	nodes int
-	max   int // links a node keeps in the end
-	// rows holds, for each node, the number of its links and stride-1 places
-	// for them.
-	stride int
-	rows   []uint32
-}
-
-func newGrowing(nodes, most int) growing {
-	g := growing{nodes: nodes, max: most, stride: most + most/2}
-	if rows := vector.Memory(4 * nodes * g.stride); len(rows) > 0 {
-		g.rows = unsafe.Slice((*uint32)(unsafe.Pointer(&rows[0])), nodes*g.stride)
-	}
-	return g
-}
-
-// room is the most links that a row holds.
-func (g *growing) room() int { return g.stride - 1 }
-
-func (g *growing) links(node uint32) []uint32 {
-	row := g.rows[int(node)*g.stride:][:g.stride]
-	return row[1 : 1+row[0]]
-}
-
-func (g *growing) degree(node uint32) int { return int(g.rows[int(node)*g.stride]) }
-
-func (g *growing) set(node uint32, links []uint32) {
-	row := g.rows[int(node)*g.stride:][:g.stride]
-	row[0] = uint32(copy(row[1:], links))
-}
-
-func (g *growing) add(node, link uint32) {
-	row := g.rows[int(node)*g.stride:][:g.stride]
-	row[0]++
-	row[row[0]] = link
 }
 
 // worker is one of the goroutines of a build, with its scratch memory. As a
@@ -97,8 +54,7 @@ func (w *worker) similar(nodes []uint32, dst []float32) error {
 }
 
 func (w *worker) fetchLinks(layer int, nodes []uint32) {
-	g := &w.b.layers[layer]
-	prefetch(g.rows, g.stride, g.max+1, nodes)
+	w.b.layers[layer].fetch(nodes, w.b.params.maxLinks(layer))
 }
 
 func (w *worker) fetch(nodes []uint32) {
@@ -219,7 +175,11 @@ func (b *builder) number(nodes []Node) error {
 			cmp.Compare(x, y))
 	})
 	for l := range top + 1 {
-		b.layers = append(b.layers, newGrowing(count[l], b.params.maxLinks(l)))
+		// Between prunings a node may hold more links than the finished graph
+		// allows: a list that is cut back only when it overflows is cut a dozen
+		// times less often, and cutting costs as much as searching.
+		most := b.params.maxLinks(l)
+		b.layers = append(b.layers, newLayer(count[l], most+most/2-1))
 	}
 	return nil
 }
@@ -433,12 +393,12 @@ func (b *builder) linkBack(ctx context.Context, l int, batch []uint32) error {
 		for _, e := range group {
 			w.batch = append(w.batch, uint32(e))
 		}
-		return w.prune(g, node)
+		return w.prune(l, node)
 	})
 }
 
-// prune gives node the best of the links in batch, as many as it keeps.
-func (w *worker) prune(g *growing, node uint32) error {
+// prune gives node, in layer l, the best of the links in batch, as many as it keeps.
+func (w *worker) prune(l int, node uint32) error {
 	w.look(node)
 	if err := w.measure(); err != nil {
 		return err
@@ -448,7 +408,7 @@ func (w *worker) prune(g *growing, node uint32) error {
 		w.cands = append(w.cands, newEntry(w.sims[i], to))
 	}
 	slices.Sort(w.cands)
-	g.set(node, w.pickLinks(w.cands, g.max))
+	w.b.layers[l].set(node, w.pickLinks(w.cands, w.b.params.maxLinks(l)))
 	return nil
 }
 
@@ -457,11 +417,11 @@ func (b *builder) trim(ctx context.Context, l int) error {
 	g := &b.layers[l]
 	return b.parallel(ctx, g.nodes, func(w *worker, i int) error {
 		node := uint32(i)
-		if g.degree(node) <= g.max {
+		if g.degree(node) <= b.params.maxLinks(l) {
 			return nil
 		}
 		w.batch = append(w.batch[:0], g.links(node)...)
-		return w.prune(g, node)
+		return w.prune(l, node)
 	})
 }
 
@@ -469,18 +429,13 @@ func (b *builder) trim(ctx context.Context, l int) error {
 func (b *builder) finish() *Graph {
 	g := &Graph{params: b.params, slots: b.slots, layers: make([]layer, len(b.layers)), lastSlot: slices.Max(b.slots)}
 	for l := range b.layers {
-		from, to := &b.layers[l], &g.layers[l]
-		total := 0
-		for node := range from.nodes {
-			total += from.degree(uint32(node))
+		from := &b.layers[l]
+		to := newLayer(from.nodes, b.params.maxLinks(l))
+		for node := range uint32(from.nodes) {
+			to.set(node, from.links(node))
+			slices.Sort(to.links(node))
 		}
-		to.start = make([]uint32, 1, from.nodes+1)
-		to.links = make([]uint32, 0, total)
-		for node := range from.nodes {
-			to.links = append(to.links, from.links(uint32(node))...)
-			slices.Sort(to.links[to.start[node]:])
-			to.start = append(to.start, uint32(len(to.links)))
-		}
+		g.layers[l] = to
 	}
 	return g
 }

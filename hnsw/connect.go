@@ -72,7 +72,7 @@ func (b *builder) connect(ctx context.Context) error {
 // giving up a link by which a node was first reached.
 func (w *worker) adopt(parent []uint32, from, to uint32) bool {
 	g := &w.b.layers[0]
-	if g.degree(from) < g.max {
+	if g.degree(from) < w.b.params.maxLinks(0) {
 		g.add(from, to)
 		return true
 	}

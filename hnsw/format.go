@@ -20,6 +20,13 @@ const (
 	layerSize = 8 // in the layer table: nodes uint32, links uint32
 )
 
+// The memory for links that Decode takes at most, in bytes: so many times the
+// section's, and some for small ones.
+const (
+	maxBlowUp  = 30
+	freeBlowUp = 64 << 10
+)
+
 // AppendTo appends the graph's section of a commit file to dst and returns the
 // extended slice. Equal graphs have equal bytes.
 func (g *Graph) AppendTo(dst []byte) []byte {
@@ -31,16 +38,16 @@ func (g *Graph) AppendTo(dst []byte) []byte {
 	dst = append(dst, byte(len(g.layers)), 0, 0, 0)
 	for i := range g.layers {
 		l := &g.layers[i]
-		dst = binary.LittleEndian.AppendUint32(dst, uint32(l.nodes()))
-		dst = binary.LittleEndian.AppendUint32(dst, uint32(len(l.links)))
+		dst = binary.LittleEndian.AppendUint32(dst, uint32(l.nodes))
+		dst = binary.LittleEndian.AppendUint32(dst, uint32(l.total()))
 	}
 	for i := len(g.layers) - 1; i >= 0; i-- {
 		dst = appendAscending(dst, g.level(i))
 	}
 	for i := range g.layers {
 		l := &g.layers[i]
-		for node := range l.nodes() {
-			links := l.links[l.start[node]:l.start[node+1]]
+		for node := range uint32(l.nodes) {
+			links := l.links(node)
 			dst = binary.AppendUvarint(dst, uint64(len(links)))
 			dst = appendAscending(dst, links)
 		}
@@ -62,8 +69,8 @@ func appendAscending(dst []byte, numbers []uint32) []byte {
 // Decode reads what [Graph.AppendTo] wrote; b is the whole section and nothing
 // else, and is not kept. Bytes that are no graph give an error that wraps
 // [ErrCorrupt], or [ErrVersion] for a later format. Every length is checked
-// against the bytes there are before memory is taken for it, at most four times
-// their size; whatever Decode accepts can be searched, and AppendTo gives the
+// against the bytes there are before memory is taken for it, at most 32 times
+// their size and 64 KB; whatever Decode accepts can be searched, and AppendTo gives the
 // same bytes again.
 //
 // Decode cannot tell a changed link from the right one: that is the checksums'
@@ -91,14 +98,15 @@ func Decode(b []byte) (*Graph, error) {
 		return nil, fmt.Errorf("%w: %d layers, reserved bytes % x", ErrCorrupt, layers, b[offLayers+1:headerSize])
 	}
 	r := reader{b: b, off: headerSize}
-	if err := g.decodeTable(&r, layers); err != nil {
+	links, err := g.decodeTable(&r, layers)
+	if err != nil {
 		return nil, err
 	}
 	if err := g.decodeSlots(&r); err != nil {
 		return nil, err
 	}
 	for l := range g.layers {
-		if err := g.decodeLinks(&r, l); err != nil {
+		if err := g.decodeLinks(&r, l, links[l]); err != nil {
 			return nil, err
 		}
 	}
@@ -108,39 +116,44 @@ func Decode(b []byte) (*Graph, error) {
 	return g, nil
 }
 
-// decodeTable reads the layer table and takes the memory it asks for.
-func (g *Graph) decodeTable(r *reader, layers int) error {
+// decodeTable reads the layer table, takes the memory it asks for, and returns
+// the number of links in each layer.
+func (g *Graph) decodeTable(r *reader, layers int) ([]uint32, error) {
 	if len(r.b)-r.off < layers*layerSize {
-		return fmt.Errorf("%w: its table of %d layers is cut off", ErrCorrupt, layers)
+		return nil, fmt.Errorf("%w: its table of %d layers is cut off", ErrCorrupt, layers)
 	}
 	table := r.b[r.off : r.off+layers*layerSize]
 	r.off += len(table)
-	var need uint64 // bytes: a slot, a degree and a link take one or more each
-	g.layers = make([]layer, layers)
-	sizes := make([][2]uint32, layers)
+	var need, take uint64 // bytes: a slot, a degree and a link take one or more each
+	nodes, links := make([]uint32, layers), make([]uint32, layers)
 	for l := range layers {
-		nodes := binary.LittleEndian.Uint32(table[l*layerSize:])
-		links := binary.LittleEndian.Uint32(table[l*layerSize+4:])
-		if nodes == 0 || nodes > maxNodes || l > 0 && nodes > sizes[l-1][0] {
-			return fmt.Errorf("%w: layer %d has %d nodes", ErrCorrupt, l, nodes)
+		nodes[l] = binary.LittleEndian.Uint32(table[l*layerSize:])
+		links[l] = binary.LittleEndian.Uint32(table[l*layerSize+4:])
+		if nodes[l] == 0 || nodes[l] > maxNodes || l > 0 && nodes[l] > nodes[l-1] {
+			return nil, fmt.Errorf("%w: layer %d has %d nodes", ErrCorrupt, l, nodes[l])
 		}
-		sizes[l] = [2]uint32{nodes, links}
-		need += uint64(nodes) + uint64(links)
+		need += uint64(nodes[l]) + uint64(links[l])
 		if l == 0 {
-			need += uint64(nodes)
+			need += uint64(nodes[l])
 		}
+		take += 4 * uint64(nodes[l]) * uint64(1+g.params.maxLinks(l))
 	}
 	if need > uint64(len(r.b)-r.off) {
-		return fmt.Errorf("%w: %d bytes cannot hold its nodes and links", ErrCorrupt, len(r.b)-r.off)
+		return nil, fmt.Errorf("%w: %d bytes cannot hold its nodes and links", ErrCorrupt, len(r.b)-r.off)
 	}
-	for l, size := range sizes {
+	// Build never leaves so much room: nodes have M links at the least, or all
+	// others there are.
+	if take > maxBlowUp*uint64(len(r.b))+freeBlowUp {
+		return nil, fmt.Errorf("%w: its layers have room for many times the links there are", ErrCorrupt)
+	}
+	g.layers = make([]layer, layers)
+	for l := range layers {
 		if l == 0 {
-			g.slots = make([]uint32, size[0])
+			g.slots = make([]uint32, nodes[l])
 		}
-		g.layers[l].start = make([]uint32, size[0]+1)
-		g.layers[l].links = make([]uint32, size[1])
+		g.layers[l] = newLayer(int(nodes[l]), g.params.maxLinks(l))
 	}
-	return nil
+	return links, nil
 }
 
 // decodeSlots reads the slots of each level, the highest first.
@@ -169,29 +182,28 @@ func (g *Graph) decodeSlots(r *reader) error {
 	return nil
 }
 
-// decodeLinks reads the links of layer l.
-func (g *Graph) decodeLinks(r *reader, l int) error {
+// decodeLinks reads the links of layer l, of which there are so many.
+func (g *Graph) decodeLinks(r *reader, l int, left uint32) error {
 	to := &g.layers[l]
-	nodes, most := to.nodes(), g.params.maxLinks(l)
-	var done uint32
-	for node := range nodes {
+	for node := range uint32(to.nodes) {
 		at := r.off
 		degree, ok := r.uvarint()
-		if !ok || degree > uint32(most) || degree > uint32(len(to.links))-done {
+		if !ok || degree > uint32(to.room()) || degree > left {
 			return fmt.Errorf("%w: bad number of links at byte %d", ErrCorrupt, at)
 		}
-		links := to.links[done : done+degree]
-		if at, ok := r.ascending(links, uint64(nodes)); !ok {
+		left -= degree
+		row := to.row(node)
+		row[0] = degree
+		links := row[1 : 1+degree]
+		if at, ok := r.ascending(links, uint64(to.nodes)); !ok {
 			return fmt.Errorf("%w: bad link at byte %d", ErrCorrupt, at)
 		}
-		if _, self := slices.BinarySearch(links, uint32(node)); self {
+		if _, self := slices.BinarySearch(links, node); self {
 			return fmt.Errorf("%w: node %d links to itself before byte %d", ErrCorrupt, node, r.off)
 		}
-		done += degree
-		to.start[node+1] = done
 	}
-	if rest := uint32(len(to.links)) - done; rest != 0 {
-		return fmt.Errorf("%w: layer %d lacks %d links", ErrCorrupt, l, rest)
+	if left != 0 {
+		return fmt.Errorf("%w: layer %d lacks %d links", ErrCorrupt, l, left)
 	}
 	return nil
 }

@@ -131,16 +131,6 @@ type Graph struct {
 	lastSlot uint32
 }
 
-// layer holds the links of nodes 0 … len(start)-2, which are the nodes of its
-// level and above: links[start[i]:start[i+1]] are those of node i, ascending.
-type layer struct {
-	start []uint32
-	links []uint32
-}
-
-// nodes is the number of nodes in the layer.
-func (l *layer) nodes() int { return len(l.start) - 1 }
-
 // Len returns the number of slots in the graph.
 func (g *Graph) Len() int { return len(g.slots) }
 
@@ -161,16 +151,16 @@ func (g *Graph) Slots() []uint32 { return g.slots }
 func (g *Graph) level(l int) []uint32 {
 	above := 0
 	if l+1 < len(g.layers) {
-		above = g.layers[l+1].nodes()
+		above = g.layers[l+1].nodes
 	}
-	return g.slots[above:g.layers[l].nodes()]
+	return g.slots[above:g.layers[l].nodes]
 }
 
 // Bytes returns the memory the graph holds, in bytes.
 func (g *Graph) Bytes() int64 {
 	words := cap(g.slots)
 	for _, l := range g.layers {
-		words += cap(l.start) + cap(l.links)
+		words += len(l.rows)
 	}
 	return 4 * int64(words)
 }

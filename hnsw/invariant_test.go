@@ -19,7 +19,7 @@ func check(g *Graph) (problems []string) {
 		}
 		return problems
 	}
-	if got := g.layers[0].nodes(); got != len(g.slots) {
+	if got := g.layers[0].nodes; got != len(g.slots) {
 		bad("the ground layer has %d nodes, the graph %d", got, len(g.slots))
 	}
 	for l := range g.layers {
@@ -27,14 +27,14 @@ func check(g *Graph) (problems []string) {
 			bad("the slots of level %d are not sorted", l)
 		}
 		at := &g.layers[l]
-		for node := range at.nodes() {
-			links := at.links[at.start[node]:at.start[node+1]]
+		for node := range at.nodes {
+			links := at.links(uint32(node))
 			if len(links) > g.params.maxLinks(l) {
 				bad("node %d has %d links in layer %d", node, len(links), l)
 			}
 			for i, to := range links {
-				if int(to) >= at.nodes() || int(to) == node || i > 0 && to <= links[i-1] {
-					bad("node %d links to %v in layer %d of %d nodes", node, links, l, at.nodes())
+				if int(to) >= at.nodes || int(to) == node || i > 0 && to <= links[i-1] {
+					bad("node %d links to %v in layer %d of %d nodes", node, links, l, at.nodes)
 					break
 				}
 			}
@@ -45,7 +45,7 @@ func check(g *Graph) (problems []string) {
 	queue := []uint32{0}
 	ground := &g.layers[0]
 	for next := 0; next < len(queue); next++ {
-		for _, to := range ground.links[ground.start[queue[next]]:ground.start[queue[next]+1]] {
+		for _, to := range ground.links(queue[next]) {
 			if !reached[to] {
 				reached[to] = true
 				queue = append(queue, to)

@@ -6,7 +6,6 @@ import (
 	"math"
 	"slices"
 	"sync"
-	"unsafe"
 
 	"github.com/vectorlink/vectorlink/vector"
 )
@@ -31,8 +30,7 @@ var searchers = sync.Pool{New: func() any {
 }}
 
 func (s *searcher) links(layer int, node uint32) []uint32 {
-	l := &s.graph.layers[layer]
-	return l.links[l.start[node]:l.start[node+1]]
+	return s.graph.layers[layer].links(node)
 }
 
 func (s *searcher) similar(nodes []uint32, dst []float32) error {
@@ -49,11 +47,7 @@ func (s *searcher) similar(nodes []uint32, dst []float32) error {
 
 func (s *searcher) fetchLinks(layer int, nodes []uint32) {
 	l := &s.graph.layers[layer]
-	s.slots = resize(s.slots, len(nodes))
-	for i, node := range nodes {
-		s.slots[i] = l.start[node]
-	}
-	prefetch(l.links, 1, s.graph.params.maxLinks(layer), s.slots)
+	l.fetch(nodes, l.room())
 }
 
 func (s *searcher) fetch(nodes []uint32) {
@@ -65,13 +59,6 @@ func (s *searcher) fetch(nodes []uint32) {
 		s.slots[i] = s.graph.slots[node]
 	}
 	vector.Prefetch(s.codes.Rows, s.codes.Stride, s.codes.Stride, s.slots)
-}
-
-// prefetch has links[ids[i]*stride:][:n] fetched, whatever of it there is.
-func prefetch(links []uint32, stride, n int, ids []uint32) {
-	if len(links) > 0 {
-		vector.Prefetch(unsafe.Slice((*byte)(unsafe.Pointer(&links[0])), 4*len(links)), 4*stride, 4*n, ids)
-	}
 }
 
 // Search returns the k live slots nearest to q, best first and equal ones by

@@ -79,6 +79,7 @@ func (w *walker) descend(ctx context.Context, from uint32, top, bottom int) (uin
 			}
 			moved = false
 			w.batch = append(w.batch[:0], w.space.links(l, best.node())...)
+			w.space.fetch(w.batch) // all at once, where measuring goes row by row
 			if err := w.measure(); err != nil {
 				return 0, err
 			}
