@@ -57,14 +57,15 @@ func served(w http.ResponseWriter, commit string) {
 }
 
 // answer sends v, read from the served commit, as JSON. When that is the very
-// commit the request named, the answer may be kept and is not sent twice.
+// commit the request named, and nothing of it is damaged, the answer may be
+// kept and is not sent twice.
 func answer(w http.ResponseWriter, r *http.Request, ref indexer.Ref, commit string, v any) error {
 	body, err := encode(v)
 	if err != nil {
 		return err
 	}
 	served(w, commit)
-	if r.Method != http.MethodPost && ref.Commit == commit {
+	if r.Method != http.MethodPost && ref.Commit == commit && w.Header().Get(damagedDocuments) == "" {
 		sum := sha256.Sum256(body)
 		etag := `"` + hex.EncodeToString(sum[:16]) + `"`
 		w.Header().Set("ETag", etag)

@@ -58,6 +58,7 @@ func (s *server) duplicates(w http.ResponseWriter, r *http.Request) error {
 		}
 		return groupOf(pair, req.Snippet)
 	}
+	harmed(w, found.Damaged)
 	w.Header().Set("Vary", "Accept")
 	if req.All {
 		return stream(w, found, wire)

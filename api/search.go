@@ -164,6 +164,7 @@ func (s *server) similar(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	harmed(w, found.Damaged)
 	return answer(w, r, req.Ref, found.Commit, hitList(found.Hits, req.Snippet))
 }
 
@@ -178,6 +179,7 @@ func (s *server) find(w http.ResponseWriter, r *http.Request, p *params, req ind
 	if err != nil {
 		return err
 	}
+	harmed(w, found.Damaged)
 	return answer(w, r, req.Ref, found.Commit, hitList(found.Hits, req.Snippet))
 }
 
