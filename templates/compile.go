@@ -52,6 +52,7 @@ type literal struct{ value any }
 // path names a value: from a variable (@index), or from the context some levels
 // up, down through parts.
 type path struct {
+	line     int // of the template, from 1
 	up       int
 	variable string // without @; empty for a field
 	isVar    bool
@@ -262,7 +263,7 @@ func (c *compiler) includeZero(h *ast.Hash) (expr, error) {
 }
 
 func (c *compiler) path(n *ast.PathExpression) *path {
-	p := &path{up: n.Depth, scoped: n.Scoped, isVar: n.Data}
+	p := &path{line: lineAt(c.src, n.Pos), up: n.Depth, scoped: n.Scoped, isVar: n.Data}
 	for _, part := range n.Parts {
 		p.parts = append(p.parts, unbracket(part))
 	}
