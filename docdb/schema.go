@@ -78,6 +78,19 @@ func (p property) isListed() bool { return p.kind == "List" || p.kind == "Array"
 
 // schema reads the schema at a commit.
 func (c *Client) schema(ctx context.Context, domain, commit string) (*schema, error) {
+	objects, err := c.schemaObjects(ctx, domain, commit)
+	if err != nil {
+		return nil, err
+	}
+	s, err := parseSchema(objects)
+	if err != nil {
+		return nil, c.wire.garbage("its schema is not a list of classes")
+	}
+	return s, nil
+}
+
+// schemaObjects asks for the list of a schema's objects.
+func (c *Client) schemaObjects(ctx context.Context, domain, commit string) ([]byte, error) {
 	path, err := resource("/api/document", domain, "local", "commit", commit)
 	if err != nil {
 		return nil, err
@@ -95,11 +108,7 @@ func (c *Client) schema(ctx context.Context, domain, commit string) (*schema, er
 		}
 		return nil, c.wire.fault(a, domain)
 	}
-	s, err := parseSchema(a.body)
-	if err != nil {
-		return nil, c.wire.garbage("its schema is not a list of classes")
-	}
-	return s, nil
+	return a.body, nil
 }
 
 // parseSchema reads the list of a schema's objects: the context and classes.

@@ -1,0 +1,180 @@
+package docdb_test
+
+import (
+	"encoding/json"
+	"net/http/httptest"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/vectorlink/vectorlink/docdb"
+	"github.com/vectorlink/vectorlink/docdb/minidb"
+	"github.com/vectorlink/vectorlink/indexer"
+)
+
+const describedSchema = `[
+	{"@type":"@context","@base":"terminusdb:///b/","@schema":"terminusdb:///b/schema#"},
+	{"@id":"Thing","@type":"Class","@abstract":[],"name":"xsd:string",
+	 "@documentation":{"@comment":"Anything.","@properties":{"name":{"@label":"full name"}}}},
+	{"@id":"Place","@type":"Class","@inherits":"Thing","size":"Size","of-old":{"@type":"Optional","@class":"xsd:boolean"},
+	 "within":{"@type":"Optional","@class":"Place"},"near":{"@type":"Set","@class":"Place"},"roads":{"@type":"List","@class":"Road"},
+	 "@documentation":[{"@language":"ka","@label":"ადგილი"},{"@language":"en","@label":"Place on a map","@properties":{"size":"how big","near":{"@label":"Neighbours"}}}],
+	 "@metadata":{"author":"me","embedding":{"query":"query($id: ID){ Place(id: $id) { name } }","template":"{{name}}"}}},
+	{"@id":"Road","@type":"Class","@subdocument":[],"@key":{"@type":"Random"},"number":"xsd:string"},
+	{"@id":"Size","@type":"Enum","@value":["small","large"]}
+]`
+
+func described(t *testing.T) (*docdb.Client, *docdb.Schema) {
+	t.Helper()
+	db := minidb.New(minidb.Config{})
+	srv := httptest.NewServer(db)
+	t.Cleanup(srv.Close)
+	ids, err := db.Load("a/b", minidb.Prefixes{Base: "terminusdb:///b/"}, []minidb.Step{
+		{Name: "schema", Change: minidb.Change{Branch: "main", Author: "a", Message: "m", Schema: []json.RawMessage{json.RawMessage(describedSchema)}}},
+		{Name: "documents", Change: minidb.Change{Branch: "main", Author: "a", Message: "m", Insert: []json.RawMessage{json.RawMessage(`[
+			{"@id":"Place/1","@type":"Place","name":"one","size":"small"},
+			{"@id":"Place/2","@type":"Place","name":"two","size":"large","near":["Place/1"],"within":"Place/1"},
+			{"@id":"Place/3","@type":"Place","name":"three","size":"large"}]`)}}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := docdb.NewClient(docdb.Config{URL: srv.URL, Password: minidb.DefaultPassword})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := c.Schema(t.Context(), "a/b", ids["documents"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c, s
+}
+
+func TestSchema(t *testing.T) {
+	_, s := described(t)
+	var names []string
+	for _, c := range s.Classes {
+		names = append(names, c.Name)
+	}
+	if want := []string{"Place", "Road", "Size", "Thing"}; !slices.Equal(names, want) {
+		t.Fatalf("classes %v, want %v", names, want)
+	}
+	place := s.Class("Place")
+	if place.Label != "Place on a map" || place.Part || place.Enum || place.Abstract || !slices.Equal(place.Parents, []string{"Thing"}) || place.Pair == nil || place.Pair.Template != "{{name}}" {
+		t.Errorf("Place: %+v", place)
+	}
+	wantFields := []docdb.SchemaField{
+		{Name: "name", Label: "full name", Type: "xsd:string"},
+		{Name: "near", Label: "Neighbours", Type: "Place", Many: true, Unordered: true},
+		{Name: "of_old", Type: "xsd:boolean"},
+		{Name: "roads", Type: "Road", Many: true},
+		{Name: "size", Type: "Size"},
+		{Name: "within", Type: "Place"},
+	}
+	if !reflect.DeepEqual(place.Fields, wantFields) {
+		t.Errorf("fields of Place:\n%+v, want\n%+v", place.Fields, wantFields)
+	}
+	if !s.Class("Road").Part || !s.Class("Size").Enum || !s.Class("Thing").Abstract || s.Class("Missing") != nil {
+		t.Error("kinds of classes are wrong")
+	}
+	if got := s.IRI("Place/1"); got != "terminusdb:///b/Place/1" {
+		t.Errorf("IRI %s", got)
+	}
+	object, err := place.WithPair("q < 1", "t & u")
+	if err != nil {
+		t.Fatal(err)
+	}
+	pairs, err := docdb.ParsePairs(object)
+	if err != nil || len(pairs) != 1 || pairs[0] != (docdb.Class{Name: "Place", Query: "q < 1", Template: "t & u"}) {
+		t.Errorf("pairs %+v, %v", pairs, err)
+	}
+	var back map[string]any
+	if err := json.Unmarshal(object, &back); err != nil || back["@metadata"].(map[string]any)["author"] != "me" || back["size"] != "Size" {
+		t.Errorf("object %s, %v", object, err)
+	}
+}
+
+func TestParsePairs(t *testing.T) {
+	for text, want := range map[string]string{
+		`7`:     "not a JSON list",
+		`["a"]`: "not a JSON list",
+		`[{"@metadata":{"embedding":{"query":"q"}}}]`:       "no @id",
+		`[{"@id":"A","@metadata":{"embedding":{}}}]`:        "no query",
+		`[{"@id":"A","@metadata":{"embedding":"text"}}]`:    "not an object",
+		`[{"@id":"A"},{"@id":"B","@metadata":{"other":1}}]`: "",
+	} {
+		pairs, err := docdb.ParsePairs([]byte(text))
+		if want == "" && (err != nil || len(pairs) > 0) || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+			t.Errorf("%s: %+v, %v; want %q", text, pairs, err, want)
+		}
+	}
+}
+
+func TestAnswer(t *testing.T) {
+	_, s := described(t)
+	class := func(fields string) docdb.Class {
+		return docdb.Class{Name: "Place", Query: "query($id: ID){ Place(id: $id) { " + fields + " } }", Template: "x"}
+	}
+	answer, problems, err := s.Answer(class("n: name, size, _type, near(orderBy: {name: ASC}) { name, within { name } }, roads { number }, _within_of_Place { of_old }"))
+	leaf := &docdb.Answer{}
+	want := &docdb.Answer{Members: map[string]*docdb.Answer{
+		"n": leaf, "size": leaf, "_type": leaf,
+		"near":             {Many: true, Members: map[string]*docdb.Answer{"name": leaf, "within": {Members: map[string]*docdb.Answer{"name": leaf}}}},
+		"roads":            {Many: true, Members: map[string]*docdb.Answer{"number": leaf}},
+		"_within_of_Place": {Many: true, Members: map[string]*docdb.Answer{"of_old": leaf}},
+	}}
+	if err != nil || len(problems) > 0 || !reflect.DeepEqual(answer, want) {
+		got, _ := json.Marshal(answer)
+		t.Errorf("answer %s, %v, %v", got, problems, err)
+	}
+	for fields, problem := range map[string]string{
+		"name, colour":        "colour, which is no field of Place",
+		"near { colour }":     "colour, which is no field of Place",
+		"within":              "without saying which",
+		"name { first }":      "fields of name of Place, which has none",
+		"_near_of_Road { x }": "_near_of_Road",
+	} {
+		if _, problems, err := s.Answer(class(fields)); err != nil || len(problems) != 1 || !strings.Contains(problems[0], problem) {
+			t.Errorf("%s: %v, %v; want %q", fields, problems, err, problem)
+		}
+	}
+	if _, _, err := s.Answer(docdb.Class{Name: "Place", Query: "{"}); err == nil {
+		t.Error("a query that does not parse has an answer")
+	}
+}
+
+func TestDocuments(t *testing.T) {
+	c, s := described(t)
+	pair := docdb.Class{Name: "Place", Query: "query($id: ID){ Place(id: $id) { name, near { name } } }", Template: "other than the schema's"}
+	read := func(pair docdb.Class, ids []string, most int) (got []string) {
+		t.Helper()
+		for op, err := range c.Documents(t.Context(), s, pair, ids, most) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			text := string(op.Data)
+			if op.Kind == indexer.Failed {
+				text = "failed"
+			} else if op.Template != pair.Template {
+				t.Errorf("template %q", op.Template)
+			}
+			got = append(got, strings.TrimPrefix(op.ID, "terminusdb:///b/")+text)
+		}
+		return got
+	}
+	one, two := `Place/1{"name":"one","near":[]}`, `Place/2{"name":"two","near":[{"name":"one"}]}`
+	if got, want := read(pair, nil, 2), []string{one, two}; !slices.Equal(got, want) {
+		t.Errorf("the first two: %v, want %v", got, want)
+	}
+	if got := read(pair, nil, 0); len(got) != 3 {
+		t.Errorf("all: %v", got)
+	}
+	if got, want := read(pair, []string{s.IRI("Place/2"), s.IRI("Place/9")}, 0), []string{two}; !slices.Equal(got, want) {
+		t.Errorf("by id: %v, want %v", got, want)
+	}
+	pair.Query = "{"
+	if got, want := read(pair, nil, 1), []string{"Place/1failed"}; !slices.Equal(got, want) {
+		t.Errorf("by a bad query: %v, want %v", got, want)
+	}
+}
