@@ -42,6 +42,7 @@ type grammar struct {
 	Duplicates duplicatesCmd `cmd:"" help:"List pairs of documents that are nearly the same."`
 	Watch      watchCmd      `cmd:"" help:"Follow databases and have the server index every new commit."`
 	Status     statusCmd     `cmd:"" help:"Show what the server has indexed."`
+	Templates  templatesCmd  `cmd:"" help:"See, check and propose the queries and templates of a schema."`
 	Verify     verifyCmd     `cmd:"" help:"Check every file of a data directory. No server is needed."`
 	Embed      embedCmd      `cmd:"" help:"Turn texts on standard input into vectors on standard output."`
 	Version    versionCmd    `cmd:"" help:"Print the version."`

@@ -1,0 +1,193 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/vectorlink/vectorlink/docdb/minidb"
+	"github.com/vectorlink/vectorlink/testdata/starwars"
+)
+
+// sketch serves a database with a schema and documents, and returns the settings
+// that lead to it.
+func sketch(t *testing.T, schema, documents string) (env []string, url string) {
+	t.Helper()
+	db := minidb.New(minidb.Config{})
+	srv := httptest.NewServer(db)
+	t.Cleanup(srv.Close)
+	change := func(text string) []json.RawMessage { return []json.RawMessage{json.RawMessage(text)} }
+	_, err := db.Load("a/b", minidb.Prefixes{Base: "terminusdb:///b/"}, []minidb.Step{
+		{Name: "schema", Change: minidb.Change{Branch: "main", Author: "a", Message: "m", Schema: change(schema)}},
+		{Name: "documents", Change: minidb.Change{Branch: "main", Author: "a", Message: "m", Insert: change(documents)}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return dbSettings(srv.URL), srv.URL
+}
+
+// pairOf is the metadata of a class.
+func pairOf(query, template string) string {
+	text, err := json.Marshal(map[string]any{"embedding": map[string]string{"query": query, "template": template}})
+	if err != nil {
+		panic(err)
+	}
+	return `"@metadata":` + string(text)
+}
+
+// TestTemplatesCheck checks a schema with every mistake.
+func TestTemplatesCheck(t *testing.T) {
+	class := func(name, rest string) string {
+		return `{"@id":"` + name + `","@type":"Class","label":"xsd:string","home":{"@type":"Optional","@class":"Good"},"tags":{"@type":"Set","@class":"xsd:string"}` + rest + `}`
+	}
+	query := func(name, fields string) string { return "query($id: ID){ " + name + "(id: $id) { " + fields + " } }" }
+	env, _ := sketch(t, "["+strings.Join([]string{
+		class("Good", ","+pairOf(query("Good", "label, home { label }, tags"), "{{label}}{{#if home}} of {{home.label}}{{/if}}{{#each tags}} {{this}}{{/each}}")),
+		class("Heir", `,"@inherits":["Good"]`),
+		class("NoObject", `,"@metadata":"text"`),
+		class("NoTemplate", ","+pairOf(query("NoTemplate", "label"), "")),
+		class("BadQuery", ","+pairOf("query {", "x")),
+		class("UnknownInQuery", ","+pairOf(query("UnknownInQuery", "label, colour"), "{{label}}")),
+		class("NoSelection", ","+pairOf(query("NoSelection", "label, home"), "{{label}}")),
+		class("BadTemplate", ","+pairOf(query("BadTemplate", "label"), "a\n{{#if label}}")),
+		class("UnknownInTemplate", ","+pairOf(query("UnknownInTemplate", "label"), "{{label}}\n{{colour}}")),
+		class("Object", ","+pairOf(query("Object", "label, home { label }"), "{{label}} {{home}}")),
+		class("Empty", ","+pairOf(query("Empty", "label, home { label }"), "{{home.label}}")),
+		class("Marked", ","+pairOf(query("Marked", "label"), "{{label}}")),
+	}, ",")+"]", `[{"@id":"Good/1","@type":"Good","label":"one","tags":["x"]},{"@id":"Heir/1","@type":"Heir","label":"h"},
+		{"@id":"Empty/1","@type":"Empty","label":"e"},{"@id":"Empty/2","@type":"Empty","label":"e","home":"Good/1"},
+		{"@id":"Marked/1","@type":"Marked","label":"a &amp; b"},{"@id":"UnknownInTemplate/1","@type":"UnknownInTemplate","label":"u"}]`)
+	code, stdout, stderr := call(t.Context(), env, "templates", "check", "--domain", "a/b")
+	const want = `BadQuery: 0 documents tried
+  error: query: query does not parse: Expected Name, found <EOF> (1:8)
+BadTemplate: 0 documents tried
+  error: template, line 2: block "if" is not closed
+Empty: 2 documents tried
+  warning: documents: 1 of 2 documents render to nothing, and are not indexed
+    terminusdb:///b/Empty/1
+Good: 1 document tried
+Heir
+  warning: schema: it inherits from Good, but a query and a template are not inherited: its documents are not indexed
+Marked: 1 document tried
+  warning: documents: 1 of 1 documents have HTML in their texts, such as "&amp;"
+    terminusdb:///b/Marked/1
+NoObject: 0 documents tried
+  error: schema: @metadata is not an object
+NoSelection: 0 documents tried
+  error: query: the query asks for home of NoSelection without saying which of its fields: home { … }
+NoTemplate: 0 documents tried
+  warning: template: there is a query but no template: the class is not indexed
+Object: 0 documents tried
+  warning: template, line 1: {{home}} is an object: name one of its fields (label)
+UnknownInQuery: 0 documents tried
+  error: query: the query asks for colour, which is no field of UnknownInQuery
+UnknownInTemplate: 1 document tried
+  warning: template, line 2: {{colour}}: there is no field "colour" here (it has label)
+`
+	if code != exitFailed || stdout != want || !strings.Contains(stderr, "5 errors") {
+		t.Errorf("exit %d\n%s%s\nwant\n%s", code, stdout, stderr, want)
+	}
+	code, stdout, _ = call(t.Context(), env, "templates", "check", "--domain", "a/b", "--json")
+	var res checkResult
+	if err := json.Unmarshal([]byte(stdout), &res); err != nil || code != exitFailed || len(res.Findings) != 11 || res.Tried["Empty"] != 2 {
+		t.Errorf("as JSON: exit %d, %+v, %v", code, res, err)
+	}
+	for _, c := range []struct {
+		args []string
+		code int
+		says string
+	}{
+		{[]string{"check", "--domain", "a/c"}, exitFailed, "a/c"},
+		{[]string{"check", "--domain", "a/b", "--commit", "000"}, exitFailed, "000"},
+		{[]string{"check", "--domain", "a/b", "--branch", "fan"}, exitFailed, "fan"},
+		{[]string{"check", "--domain", "a/b", "--pairs", "missing.json"}, exitUsage, "missing.json"},
+		{[]string{"preview", "--domain", "a/b", "--class", "Missing"}, exitFailed, "no class Missing"},
+		{[]string{"preview", "--domain", "a/b", "--class", "Heir"}, exitFailed, "no query and template"},
+		{[]string{"preview", "--domain", "a/b", "--class", "NoTemplate"}, exitFailed, "no template"},
+		{[]string{"preview", "--domain", "a/b", "--class", "Good", "--id", "Good/9"}, exitFailed, "1 document without a text"},
+		{[]string{"preview", "--domain", "a/b", "--class", "Empty"}, exitFailed, "1 document without a text"},
+		{[]string{"suggest", "--domain", "a/b", "--class", "Missing"}, exitFailed, "no class Missing"},
+		{[]string{"suggest", "--domain", "a/b", "--terminusdb-url", "http://127.0.0.1:1"}, exitUpstream, "connection refused"},
+		{[]string{"suggest", "--domain", "a/b", "--terminusdb-url", ""}, exitUsage, "terminusdb-url"},
+	} {
+		code, _, stderr := call(t.Context(), env, append([]string{"templates"}, c.args...)...)
+		if code != c.code || !strings.Contains(stderr, c.says) {
+			t.Errorf("%v: exit %d, %s; want %d and %q", c.args, code, stderr, c.code, c.says)
+		}
+	}
+}
+
+// TestTemplatesLoop goes the way of somebody who has no pairs: suggest, preview,
+// insert, check.
+func TestTemplatesLoop(t *testing.T) {
+	data, err := starwars.Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	db := minidb.New(minidb.Config{Now: demoClock()})
+	srv := httptest.NewServer(db)
+	defer srv.Close()
+	list := steps(data)[:2]
+	list[0].Schema = bare(t, list[0].Schema)
+	if _, err := db.Load(domain, minidb.Prefixes{Base: starwars.Base}, list); err != nil {
+		t.Fatal(err)
+	}
+	env := dbSettings(srv.URL)
+	run := func(args ...string) string {
+		t.Helper()
+		code, stdout, stderr := call(t.Context(), env, append([]string{"templates"}, append(args, "--domain", domain)...)...)
+		if code != exitDone {
+			t.Fatalf("%v: exit %d\n%s%s", args, code, stdout, stderr)
+		}
+		return stdout
+	}
+	if got := run("check"); !strings.Contains(got, "suggest") {
+		t.Errorf("check of a bare schema: %s", got)
+	}
+	suggested := run("suggest")
+	file := filepath.Join(t.TempDir(), "classes.json")
+	if err := os.WriteFile(file, []byte(suggested), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	const text = "The planet is called Hoth. A world of snow and ice where the rebels dig in and giant walkers attack. " +
+		"The climate is frozen. The surface water is 100. The terrain is tundra, ice caves, mountain ranges."
+	want := "terminusdb:///star-wars/Planet/4\n" + text + "\n46 tokens in 1 chunk\n"
+	if got := run("preview", "--class", "Planet", "--id", "Planet/4", "--pairs", file); got != want {
+		t.Errorf("preview with the file: got\n%swant\n%s", got, want)
+	}
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPut, srv.URL+"/api/document/"+domain+"?graph_type=schema&author=a&message=m", bytes.NewReader([]byte(suggested)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.SetBasicAuth(minidb.DefaultUser, minidb.DefaultPassword)
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		t.Fatalf("inserting what was suggested: %s", resp.Status)
+	}
+	if got := run("preview", "--class", "Planet", "--id", starwars.Base+"Planet/4"); got != want {
+		t.Errorf("preview: got\n%swant\n%s", got, want)
+	}
+	if got := run("check", "--sample", "0", "--strict"); !strings.Contains(got, "People: 82 documents tried\nPlanet: 60 documents tried\n") || strings.Contains(got, "warning") {
+		t.Errorf("check:\n%s", got)
+	}
+	if got := run("suggest"); got != "[]\n" {
+		t.Errorf("nothing is left to suggest, but: %s", got)
+	}
+	if got := run("suggest", "--class", "Planet"); !strings.Contains(suggested, strings.Trim(got, "[]\n")) {
+		t.Errorf("suggested again: %s", got)
+	}
+	var shown []preview
+	if err := json.Unmarshal([]byte(run("preview", "--class", "Film", "--json", "--count", "2")), &shown); err != nil || len(shown) != 2 || shown[0].Tokens == 0 || shown[0].Chunks == 0 {
+		t.Errorf("%+v, %v", shown, err)
+	}
+}
