@@ -9,15 +9,25 @@
 // is a small in-process database that speaks the same HTTP, for the demo and
 // for tests.
 //
+// # What changed
+//
+// [Client.Pull] follows the history from the nearest indexed ancestor: each
+// commit's added and deleted triples name what changed (changes), and reverse
+// look-ups along the links that the classes' queries read name who quotes it
+// (feed, over shapes of the queries); a schema that changed has classes read
+// whole whose query, template or properties differ. Where that cannot be told,
+// or is no cheaper, everything is listed. docs/terminusdb.md has the costs.
+//
 // # What is worked around
 //
 // The server's answers are not taken at their word. Its GraphQL prints some
 // strings as bare numbers, valid JSON or not (see mendNumbers); it fails when a
-// character straddles byte 1000 of an answer (see Client.ask); it answers 500
-// for a commit it does not know (Client.Commit asks the commit graph first); it
-// lists a whole class for a null id (ids are never null here); and two idle
-// connections stall it (see maxConns). All requests are reads and are repeated
-// once when the connection is lost.
+// character straddles byte 1000 of an answer (see Client.askData); it answers
+// 500 for a commit it does not know (Client.Commit asks the commit graph); it
+// lists a whole class for a null id (ids are never null here); it answers Sets
+// in any order (see arrange); its diff loses changes (it is not asked); and two
+// idle connections stall it (see maxConns). All requests are reads and are
+// repeated once when the connection is lost.
 //
 // # Errors
 //

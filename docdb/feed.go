@@ -58,6 +58,13 @@ func (c *Client) changedSince(ctx context.Context, domain string, line []Commit,
 		c: c, domain: domain, commit: commit.ID, schema: s, plans: plans,
 		dirty: map[*place]map[string]bool{}, unplaced: map[string]bool{}, gone: map[string]string{}, documents: -1,
 	}
+	for _, k := range line {
+		if k.Schema == "" {
+			// Then a layer that is not named need not be one that is
+			// not there.
+			return nil, &fullListing{"the history does not name the layers of its commits"}
+		}
+	}
 	before := s
 	if commit.Schema != base.Schema {
 		var err error

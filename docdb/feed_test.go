@@ -9,6 +9,8 @@ import (
 	"log/slog"
 	"maps"
 	"net/http"
+	"net/http/httptest"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -454,6 +456,27 @@ func TestFallback(t *testing.T) {
 		if line := log.String(); strings.Count(line, "\n") != 1 || !strings.Contains(line, "WARN") || !strings.Contains(line, c.says) || !strings.Contains(line, base) {
 			t.Errorf("%s: log %q does not say %q", name, line, c.says)
 		}
+	}
+}
+
+// TestNoLayers: a history that does not name its commits' layers cannot tell
+// that nothing changed.
+func TestNoLayers(t *testing.T) {
+	p := newPulls(t, func(h http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			answer := httptest.NewRecorder()
+			h.ServeHTTP(answer, r)
+			body := answer.Body.Bytes()
+			if strings.HasPrefix(r.URL.Path, "/api/log/") {
+				body = regexp.MustCompile(`"(schema|instance)":`).ReplaceAll(body, []byte(`"old_$1":`))
+			}
+			w.WriteHeader(answer.Code)
+			w.Write(body)
+		})
+	})
+	p.pull(p.commit(minidb.Change{Schema: raw(classA), Insert: []json.RawMessage{document("A/1", "x")}}))
+	if got, ops := p.pull(p.commit(minidb.Change{Insert: []json.RawMessage{document("A/2", "x")}})); !got.Complete || ops != "+A/1 +A/2" {
+		t.Errorf("%+v %s", got, ops)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -22,6 +23,7 @@ import (
 
 // asked is one request as the database got it.
 type asked struct {
+	method  string
 	path    string
 	length  int64
 	chunked bool
@@ -46,7 +48,7 @@ func watched(t *testing.T) []asked {
 			return
 		}
 		mu.Lock()
-		list = append(list, asked{r.URL.Path, r.ContentLength, len(r.TransferEncoding) > 0, body})
+		list = append(list, asked{r.Method, r.URL.Path, r.ContentLength, len(r.TransferEncoding) > 0, body})
 		mu.Unlock()
 		r.Body = io.NopCloser(bytes.NewReader(body))
 		db.ServeHTTP(w, r)
@@ -243,5 +245,23 @@ func TestHazard10DeletionNullsReferences(t *testing.T) {
 	}
 	if slices.Sort(all); !strings.Contains(strings.Join(all, "\n"), `"species":null`) {
 		t.Errorf("texts %q", all)
+	}
+}
+
+// TestLeastRights: nothing is asked that a user with the Consumer Role on the
+// database may not, and nothing is written.
+func TestLeastRights(t *testing.T) {
+	kinds := map[string]bool{}
+	for _, a := range watched(t) {
+		rest, ok := strings.CutPrefix(a.path, "/api/")
+		endpoint, resource, _ := strings.Cut(rest, "/")
+		kind := a.method + " " + endpoint
+		kinds[kind] = true
+		if !ok || !strings.HasPrefix(resource, domain+"/local/commit/") && resource != domain+"/local/_commits" {
+			t.Errorf("%s %s", a.method, a.path)
+		}
+	}
+	if got := strings.Join(slices.Sorted(maps.Keys(kinds)), ", "); got != "GET document, GET log, POST graphql, POST woql" {
+		t.Errorf("asked %s", got)
 	}
 }

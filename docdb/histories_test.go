@@ -145,7 +145,8 @@ var pairs = map[string][]string{
 	},
 }
 
-// classes are the schema but for the metadata; Red and Blue share their ids.
+// classes are the schema but for the metadata; Red and Blue share their ids,
+// which look like those of Species.
 var classes = map[string]string{
 	"Being":   `"@abstract":[],"label":"xsd:string","home":{"@type":"Optional","@class":"Place"}`,
 	"Place":   `"label":"xsd:string","kind":{"@type":"Optional","@class":"Kind"}`,
@@ -157,8 +158,8 @@ var classes = map[string]string{
 	"Ship": `"label":"xsd:string","built":"Place","pilots":{"@type":"Set","@class":"Person"},"stops":{"@type":"List","@class":"Place"},
 		"grid":{"@type":"Array","@class":"Place"},"parts":{"@type":"Set","@class":"Specs"},"tint":{"@type":"Optional","@class":"Tint"}`,
 	"Tint": `"@abstract":[],"label":"xsd:string","to":{"@type":"Optional","@class":"Place"}`,
-	"Red":  `"@base":"Colour/","@inherits":"Tint"`,
-	"Blue": `"@base":"Colour/","@inherits":"Tint"`,
+	"Red":  `"@base":"Species/c","@inherits":"Tint"`,
+	"Blue": `"@base":"Species/c","@inherits":"Tint"`,
 }
 
 // kinds of document that a history makes, and how many ids of each.
@@ -309,6 +310,9 @@ func (w *world) step() bool {
 	for range w.rnd.IntN(4) {
 		kind := slices.Sorted(maps.Keys(population))[w.rnd.IntN(len(population))]
 		id := fmt.Sprintf("%s/%d", kind, w.rnd.IntN(population[kind]))
+		if kind == "Colour" {
+			id = strings.Replace(id, "Colour/", "Species/c", 1)
+		}
 		if w.documents[kind][id] != nil && w.rnd.IntN(3) == 0 {
 			delete(w.documents[kind], id)
 			if !slices.Contains(change.Delete, id) && before[kind][id] != nil {

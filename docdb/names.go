@@ -2,6 +2,7 @@ package docdb
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 )
 
@@ -111,7 +112,8 @@ func (s *schema) objects(iri string) []object {
 	}
 	segments := strings.Split(short, "/")
 	class := ""
-	if c := s.classes[segments[0]]; c != nil && c.enum == nil && len(segments) > 1 {
+	chosen := slices.ContainsFunc(s.bases, func(base string) bool { return strings.HasPrefix(short, base) })
+	if c := s.classes[segments[0]]; c != nil && c.enum == nil && len(segments) > 1 && !chosen {
 		class = segments[0]
 	}
 	var chain []object
@@ -126,8 +128,6 @@ func (s *schema) objects(iri string) []object {
 		}
 	}
 	chain = append(chain, object{iri, class})
-	for i, j := 0, len(chain)-1; i < j; i, j = i+1, j-1 {
-		chain[i], chain[j] = chain[j], chain[i]
-	}
+	slices.Reverse(chain)
 	return chain
 }

@@ -53,6 +53,9 @@ type schema struct {
 	pairs   []Class // by name
 	// parts are the properties that hold subdocuments, with their classes.
 	parts map[string][]string
+	// bases are what the ids of classes that choose it themselves begin
+	// with: such an id does not tell its class.
+	bases []string
 }
 
 // class is a document class or an enum.
@@ -131,6 +134,7 @@ func parseSchema(list []byte) (*schema, error) {
 			s.classes[id] = &class{name: id, enum: append([]string{}, texts(object["@value"])...)}
 		case kind == "Class" || kind == "TaggedUnion":
 			s.classes[id] = parseClass(id, object)
+			s.bases = append(s.bases, ownBases(object)...)
 			if pair, ok := parseMetadata(object["@metadata"]); ok {
 				pair.Name = id
 				s.pairs = append(s.pairs, pair)
@@ -186,6 +190,15 @@ func parseClass(name string, object map[string]json.RawMessage) *class {
 		}
 	}
 	return c
+}
+
+// ownBases returns what a class says its documents' ids begin with, if it does.
+func ownBases(object map[string]json.RawMessage) []string {
+	var key map[string]json.RawMessage
+	if json.Unmarshal(object["@key"], &key) != nil {
+		key = nil
+	}
+	return append(texts(object["@base"]), texts(key["@base"])...)
 }
 
 func parseProperty(raw json.RawMessage) property {

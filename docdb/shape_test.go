@@ -26,6 +26,7 @@ const fleetSchema = `[
   "crew":{"@type":"Cardinality","@class":"xsd:string","@min":1}},
  {"@id":"Either","@type":"TaggedUnion","@oneOf":[{"place":"Place","ship":"Ship"}]},
  {"@id":"Thing","@type":"Class"},{"@id":"Whole","@type":"Class","@inherits":["Thing"]},{"@id":"Piece","@type":"Class","@inherits":["Thing"],"@subdocument":[]},
+ {"@id":"Own","@type":"Class","@base":"Ship/own-"},{"@id":"Own2","@type":"Class","@key":{"@type":"Random","@base":"Place_"}},
  {"@id":"Box","@type":"Class","holds":{"@type":"Optional","@class":"Thing"}}]`
 
 // TestReads: what a query's texts depend on, at every place it reads.
@@ -122,6 +123,8 @@ func TestObjects(t *testing.T) {
 		"terminusdb:///x/Ship/1/hull-part/Bolt/k":                "terminusdb:///x/Ship/1/hull-part/Bolt/k Ship",
 		"terminusdb:///x/Ship/1/hull-part/Part":                  "terminusdb:///x/Ship/1/hull-part/Part Ship",
 		"terminusdb:///x/Kind/1":                                 "terminusdb:///x/Kind/1 ",
+		"terminusdb:///x/Ship/own-1":                             "terminusdb:///x/Ship/own-1 ",
+		"terminusdb:///x/Place_1":                                "terminusdb:///x/Place_1 ",
 		"terminusdb:///x/Ship":                                   "terminusdb:///x/Ship ",
 		"terminusdb:///x/":                                       "terminusdb:///x/ ",
 		"http://elsewhere.net/Ship/1":                            "http://elsewhere.net/Ship/1 ",
