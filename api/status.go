@@ -66,9 +66,7 @@ func (s *server) lastIndexed(w http.ResponseWriter, r *http.Request) error {
 	return sendJSON(w, body)
 }
 
-// statistics answers GET /statistics. The names are those of the contract: some
-// are of parts that other servers have, and stand for what comes nearest here.
-// What never waits to be indexed is 0.
+// statistics answers GET /statistics.
 func (s *server) statistics(w http.ResponseWriter, r *http.Request) error {
 	p, err := queryParams(r)
 	if err != nil {
@@ -90,19 +88,15 @@ func (s *server) statistics(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	body := map[string]any{
-		"domains":                 st.Domains,
-		"branches":                st.Branches,
-		"indexed_commits":         st.IndexedCommits,
-		"documents":               st.Documents,
-		"chunks":                  st.Chunks,
-		"pending_index_fragments": 0,
-		"pending_index_documents": 0,
 		"pages": map[string]int64{
 			"free":    st.Pages.Free,
 			"loading": int64(st.Pages.Loading),
 			"loaded":  int64(st.Pages.Loaded),
 			"cached":  int64(st.Pages.Cached),
 		},
+	}
+	for _, f := range stored {
+		body[f.name] = f.value(&st)
 	}
 	if s.cfg.Watcher != nil {
 		body["watch"] = s.cfg.Watcher.Lag(domain)
@@ -112,25 +106,11 @@ func (s *server) statistics(w http.ResponseWriter, r *http.Request) error {
 		return sendJSON(w, body)
 	}
 	body["version"] = s.cfg.Version
-	a := st.Activity
-	body["internal"] = map[string]int64{
-		"cached_datasets":                     int64(st.OpenSnapshots),
-		"tasks":                               int64(st.Tasks),
-		"branch_indexes":                      int64(st.Branches),
-		"snapshot_bytes":                      st.SnapshotBytes, // of the cached_datasets
-		"pipeline_locks":                      int64(a.BusyBranches),
-		"domain_guards":                       int64(a.BusyDomains),
-		"inflight_commits":                    int64(a.Unfinished),
-		"pipeline_pending_chunks":             int64(a.Embedding),
-		"pipeline_embedded_chunks":            a.Embedded,
-		"pipeline_written_chunks":             a.Written,
-		"pipeline_active_tasks":               int64(a.Running),
-		"fresh_open_count":                    a.Opened,
-		"embed_cache_entries":                 a.Vectors,
-		"embed_cache_size_bytes":              a.VectorBytes,
-		"lance_index_cache_capacity_bytes":    a.SnapshotLimit,
-		"lance_metadata_cache_capacity_bytes": a.PageLimit,
+	internal := make(map[string]int64, len(internals))
+	for _, f := range internals {
+		internal[f.name] = f.value(&st)
 	}
+	body["internal"] = internal
 	return sendJSON(w, body)
 }
 

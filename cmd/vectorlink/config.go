@@ -69,9 +69,9 @@ type Config struct {
 	// were searched.
 	IndexPoolBytes Bytes `name:"index-pool-bytes" type:"setting" environ:"VECTORLINK_INDEX_POOL_BYTES" fallback:"1GiB" placeholder:"SIZE" help:"Memory for open snapshots."`
 
-	// PrometheusPort is where metrics will be served. This version has none
-	// and refuses any port but 0, rather than leave a scraper without answer.
-	PrometheusPort int `name:"prometheus-port" type:"setting" environ:"VECTORLINK_PROMETHEUS_PORT" fallback:"0" placeholder:"PORT" help:"Port of the metrics; not in this version."`
+	// PrometheusPort is the port of GET /metrics, on the host of Listen; 0 is
+	// off. It asks for no credentials.
+	PrometheusPort int `name:"prometheus-port" type:"setting" environ:"VECTORLINK_PROMETHEUS_PORT" fallback:"0" placeholder:"PORT" help:"Port of the metrics, beside the listener; 0 is off."`
 
 	// SearchReady false has every search answered with 503, so that a load
 	// balancer looks elsewhere while commits are indexed.
@@ -210,8 +210,8 @@ func (c *Config) check(bad *complaints) {
 	if c.Watch != "" && c.TerminusDBURL == "" {
 		bad.add("watch: takes terminusdb-url, where the databases are")
 	}
-	if c.PrometheusPort != 0 {
-		bad.add("prometheus-port: this version serves no metrics; leave it out")
+	if c.PrometheusPort < 0 || c.PrometheusPort > math.MaxUint16 {
+		bad.add("prometheus-port: %d is no port", c.PrometheusPort)
 	}
 	for _, pool := range []struct {
 		key  string

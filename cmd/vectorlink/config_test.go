@@ -128,7 +128,7 @@ func TestConfigComplaints(t *testing.T) {
 				`embed-batch-size (VECTORLINK_EMBED_BATCH_SIZE): "0" is not a number between 1 and 2048`,
 				`"-1" is not a size`, `search-ready (--search-ready): "yes" is not true or false`, `"loud" is none of debug, info, warn, error`,
 			}},
-		{"together", map[string]string{"listen": "0.0.0.0:80", "prometheus-port": "9090", "index-pool-bytes": "1KiB"},
+		{"together", map[string]string{"listen": "0.0.0.0:80", "prometheus-port": "90900", "index-pool-bytes": "1KiB"},
 			[]string{"VECTORLINK_TERMINUSDB_PASSWORD=sk-canary", "VECTORLINK_TERMINUSDB_TOKEN=sk-canary", "VECTORLINK_TERMINUSDB_URL=http://a", "TERMINUSDB_CONTENT_ENDPOINT=http://b"},
 			"admin-user: 'a:b'\nmodel: other\ndim: 3\n",
 			[]string{"listen: 0.0.0.0:80 can be reached by others", "terminusdb-password, terminusdb-token", "terminusdb-url, terminusdb-content-endpoint",

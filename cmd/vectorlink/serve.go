@@ -167,6 +167,13 @@ func serve(ctx context.Context, cfg Config, source indexer.Source, embedder inde
 	if cfg.AdminSecret == "" && cfg.Insecure {
 		log.Warn("everybody who reaches this address may do everything: no VECTORLINK_ADMIN_SECRET is set")
 	}
+	if cfg.PrometheusPort != 0 {
+		stop, err := serveMetrics(ctx, cfg, web, st, log)
+		if err != nil {
+			return errors.Join(err, listener.Close())
+		}
+		defer stop()
+	}
 	if cfg.Watch != "" {
 		watcher := indexer.NewWatcher(indexer.WatchConfig{
 			Heads:     source.(indexer.Heads), // which a TerminusDB has

@@ -1,0 +1,108 @@
+package api
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/vectorlink/vectorlink/indexer"
+)
+
+// figure is a number that /statistics and the metrics tell.
+type figure struct {
+	name  string
+	help  string
+	value func(*indexer.Statistics) int64
+}
+
+// stored are the figures of what is stored.
+var stored = []figure{
+	{"domains", "Domains of which something is indexed.", func(s *indexer.Statistics) int64 { return int64(s.Domains) }},
+	{"branches", "Branches with an indexed commit.", func(s *indexer.Statistics) int64 { return int64(s.Branches) }},
+	{"indexed_commits", "Indexed commits.", func(s *indexer.Statistics) int64 { return int64(s.IndexedCommits) }},
+	{"documents", "Documents at branch heads, distinct per domain.", func(s *indexer.Statistics) int64 { return int64(s.Documents) }},
+	{"chunks", "Chunks of those documents.", func(s *indexer.Statistics) int64 { return int64(s.Chunks) }},
+	{"pending_index_fragments", "Always 0: nothing waits to be indexed.", func(*indexer.Statistics) int64 { return 0 }},
+	{"pending_index_documents", "Always 0: nothing waits to be indexed.", func(*indexer.Statistics) int64 { return 0 }},
+}
+
+// internals are the figures of what the program is at. Their names are those of
+// the contract: some are of parts that other servers have, and stand for what
+// comes nearest here.
+var internals = []figure{
+	{"cached_datasets", "Snapshots and commit files in memory.", func(s *indexer.Statistics) int64 { return int64(s.OpenSnapshots) }},
+	{"tasks", "Known tasks, finished ones included.", func(s *indexer.Statistics) int64 { return int64(s.Tasks) }},
+	{"branch_indexes", "Branches with an indexed commit.", func(s *indexer.Statistics) int64 { return int64(s.Branches) }},
+	{"snapshot_bytes", "Bytes of the snapshots and commit files in memory.", func(s *indexer.Statistics) int64 { return s.SnapshotBytes }},
+	{"pipeline_locks", "Branches that pushes are at work on.", func(s *indexer.Statistics) int64 { return int64(s.Activity.BusyBranches) }},
+	{"domain_guards", "Domains in use by tasks or open snapshots.", func(s *indexer.Statistics) int64 { return int64(s.Activity.BusyDomains) }},
+	{"inflight_commits", "Tasks that have not ended.", func(s *indexer.Statistics) int64 { return int64(s.Activity.Unfinished) }},
+	{"pipeline_pending_chunks", "Texts at the embedder.", func(s *indexer.Statistics) int64 { return int64(s.Activity.Embedding) }},
+	{"pipeline_embedded_chunks", "Texts embedded since the start.", func(s *indexer.Statistics) int64 { return s.Activity.Embedded }},
+	{"pipeline_written_chunks", "Vectors stored since the start.", func(s *indexer.Statistics) int64 { return s.Activity.Written }},
+	{"pipeline_active_tasks", "Tasks at work.", func(s *indexer.Statistics) int64 { return int64(s.Activity.Running) }},
+	{freshOpens, "Snapshots and files brought into memory since the start.", func(s *indexer.Statistics) int64 { return s.Activity.Opened }},
+	{"embed_cache_entries", "Vectors stored for texts seen before.", func(s *indexer.Statistics) int64 { return s.Activity.Vectors }},
+	{"embed_cache_size_bytes", "Bytes of those vectors.", func(s *indexer.Statistics) int64 { return s.Activity.VectorBytes }},
+	{"lance_index_cache_capacity_bytes", "Bytes that open snapshots may take.", func(s *indexer.Statistics) int64 { return s.Activity.SnapshotLimit }},
+	{"lance_metadata_cache_capacity_bytes", "Bytes that pages of vectors may take.", func(s *indexer.Statistics) int64 { return s.Activity.PageLimit }},
+}
+
+// freshOpens is the figure that Prometheus is told as a counter.
+const freshOpens = "fresh_open_count"
+
+// NewMetrics returns the handler of GET /metrics, in Prometheus' text format. It
+// asks for no credentials: serve it where only those come who may see figures.
+func NewMetrics(ix Indexer) http.Handler {
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(newCollector(ix))
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{DisableCompression: true}))
+	return mux
+}
+
+// collector asks for the figures at every scrape.
+type collector struct {
+	ix      Indexer
+	figures []figure
+	descs   []*prometheus.Desc
+	types   []prometheus.ValueType
+}
+
+func newCollector(ix Indexer) *collector {
+	c := &collector{ix: ix}
+	for _, list := range [][]figure{stored, internals} {
+		for _, f := range list {
+			name, kind := f.name, prometheus.GaugeValue
+			if name == freshOpens {
+				name, kind = name+"_total", prometheus.CounterValue
+			}
+			c.figures = append(c.figures, f)
+			c.descs = append(c.descs, prometheus.NewDesc("vectorlink_"+name, f.help, nil, nil))
+			c.types = append(c.types, kind)
+		}
+	}
+	return c
+}
+
+// Describe implements prometheus.Collector.
+func (c *collector) Describe(descs chan<- *prometheus.Desc) {
+	for _, d := range c.descs {
+		descs <- d
+	}
+}
+
+// Collect implements prometheus.Collector.
+func (c *collector) Collect(metrics chan<- prometheus.Metric) {
+	st, err := c.ix.Statistics("")
+	if err != nil && !errors.Is(err, indexer.ErrNotFound) {
+		metrics <- prometheus.NewInvalidMetric(c.descs[0], fmt.Errorf("api: %w", err))
+		return
+	}
+	for i, f := range c.figures {
+		metrics <- prometheus.MustNewConstMetric(c.descs[i], c.types[i], float64(f.value(&st)))
+	}
+}

@@ -1,0 +1,112 @@
+package api_test
+
+import (
+	"bufio"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/vectorlink/vectorlink/api"
+	"github.com/vectorlink/vectorlink/indexer"
+)
+
+// scrape returns the values that an exposition text holds, by name, and its
+// types. Every line must be one of the format.
+func scrape(t *testing.T, text string) (values map[string]float64, types map[string]string) {
+	t.Helper()
+	values, types = make(map[string]float64), make(map[string]string)
+	comment := regexp.MustCompile(`^# (HELP|TYPE) ([a-zA-Z_:][a-zA-Z0-9_:]*) (.+)$`)
+	sample := regexp.MustCompile(`^([a-zA-Z_:][a-zA-Z0-9_:]*) (\S+)$`) // without labels
+	for lines := bufio.NewScanner(strings.NewReader(text)); lines.Scan(); {
+		if m := comment.FindStringSubmatch(lines.Text()); m != nil {
+			if m[1] == "TYPE" {
+				types[m[2]] = m[3]
+			}
+			continue
+		}
+		m := sample.FindStringSubmatch(lines.Text())
+		if m == nil {
+			t.Errorf("no line of the format: %q", lines.Text())
+			continue
+		}
+		v, err := strconv.ParseFloat(m[2], 64)
+		if _, twice := values[m[1]]; err != nil || twice || types[m[1]] == "" {
+			t.Errorf("%q: %v, twice: %t", lines.Text(), err, twice)
+		}
+		values[m[1]] = v
+	}
+	return values, types
+}
+
+// TestMetrics holds rule 144.
+func TestMetrics(t *testing.T) {
+	f := &fake{stats: indexer.Statistics{
+		Domains: 1, Branches: 2, IndexedCommits: 3, Documents: 4, Chunks: 5, Tasks: 6, OpenSnapshots: 7, SnapshotBytes: 8,
+		Activity: indexer.Activity{
+			Unfinished: 9, Running: 10, BusyDomains: 11, BusyBranches: 12, Embedding: 13,
+			Embedded: 14, Written: 15, Opened: 16, Vectors: 17, VectorBytes: 18, SnapshotLimit: 19, PageLimit: 20,
+		},
+	}}
+	srv := httptest.NewServer(api.NewMetrics(f))
+	defer srv.Close()
+	get := func(path string) (*http.Response, string) {
+		t.Helper()
+		resp, err := http.Get(srv.URL + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		body, err := io.ReadAll(resp.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return resp, string(body)
+	}
+	resp, body := get("/metrics")
+	if media := resp.Header.Get("Content-Type"); resp.StatusCode != 200 || !strings.HasPrefix(media, "text/plain; version=0.0.4") {
+		t.Fatalf("status %d, %s", resp.StatusCode, media)
+	}
+	values, types := scrape(t, body)
+	want := map[string]float64{
+		"domains": 1, "branches": 2, "indexed_commits": 3, "documents": 4, "chunks": 5, "pending_index_fragments": 0, "pending_index_documents": 0,
+		"cached_datasets": 7, "tasks": 6, "branch_indexes": 2, "pipeline_locks": 12, "domain_guards": 11, "inflight_commits": 9,
+		"pipeline_pending_chunks": 13, "pipeline_embedded_chunks": 14, "pipeline_written_chunks": 15, "pipeline_active_tasks": 10,
+		"embed_cache_entries": 17, "embed_cache_size_bytes": 18, "lance_index_cache_capacity_bytes": 19, "lance_metadata_cache_capacity_bytes": 20,
+		"fresh_open_count_total": 16, "snapshot_bytes": 8,
+	}
+	for name, v := range want {
+		kind := "gauge"
+		if name == "fresh_open_count_total" {
+			kind = "counter"
+		}
+		if got, ok := values["vectorlink_"+name]; !ok || got != v || types["vectorlink_"+name] != kind {
+			t.Errorf("%s: %v (%t), %s; want %v, %s", name, got, ok, types["vectorlink_"+name], v, kind)
+		}
+	}
+	if len(values) != len(want) {
+		t.Errorf("%d metrics, want %d", len(values), len(want))
+	}
+	if resp, _ := get("/search"); resp.StatusCode != 404 {
+		t.Errorf("another path: status %d", resp.StatusCode)
+	}
+	f.err = indexer.ErrCorrupt
+	if resp, _ := get("/metrics"); resp.StatusCode != 500 {
+		t.Errorf("no statistics: status %d, want 500", resp.StatusCode)
+	}
+
+	// Over a real indexer, the metrics and /statistics tell the same.
+	l := pushed(t)
+	live := httptest.NewServer(api.NewMetrics(l.ix))
+	defer live.Close()
+	srv.URL = live.URL
+	_, body = get("/metrics")
+	values, _ = scrape(t, body)
+	if values["vectorlink_documents"] != 5 || values["vectorlink_pipeline_written_chunks"] != values["vectorlink_embed_cache_entries"] || values["vectorlink_embed_cache_entries"] == 0 {
+		t.Errorf("after a push: %v", slices.Sorted(strings.Lines(body)))
+	}
+}

@@ -1,0 +1,37 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"strconv"
+
+	"github.com/vectorlink/vectorlink/api"
+)
+
+// serveMetrics serves the metrics on a port of their own, at the listener's
+// host, until ctx ends or stop is called, which waits for it.
+func serveMetrics(ctx context.Context, cfg Config, web api.Config, ix api.Indexer, log *slog.Logger) (stop func(), err error) {
+	host, _, err := net.SplitHostPort(string(cfg.Listen))
+	if err != nil {
+		return nil, err
+	}
+	listener, err := api.Listen(web, net.JoinHostPort(host, strconv.Itoa(cfg.PrometheusPort)))
+	if err != nil {
+		return nil, fmt.Errorf("prometheus-port: %w", err)
+	}
+	log.Info("serving metrics", "addr", listener.Addr().String())
+	ctx, cancel := context.WithCancel(ctx)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		if err := api.Serve(ctx, listener, api.NewMetrics(ix), log); err != nil {
+			log.Error("metrics are not served any more", "err", err)
+		}
+	}()
+	return func() {
+		cancel()
+		<-ended
+	}, nil
+}
