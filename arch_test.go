@@ -43,6 +43,7 @@ var owners = map[string][]string{
 	"github.com/dlclark/regexp2":                   {"embed"},
 	"github.com/rivo/uniseg":                       {"embed"},
 	"github.com/cenkalti/backoff":                  {"embed", "docdb"},
+	"github.com/sony/gobreaker":                    {"embed"},
 	"golang.org/x/text":                            {"embed"},
 	"github.com/hashicorp/golang-lru":              {"indexer"},
 	"go.etcd.io/bbolt":                             {"indexer"},

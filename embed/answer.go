@@ -4,42 +4,38 @@ import (
 	"errors"
 	"fmt"
 	"math"
-
-	"github.com/sashabaranov/go-openai"
 )
 
 // check orders the vectors of an answer by their index and brings them to unit
 // length. A vector that cannot be used for its own sake goes to unusable; if
 // none can, or if the answer as a whole makes no sense, that is a failure.
-func (e *OpenAIEmbedder) check(data []openai.Embedding, want int) (vectors [][]float32, unusable map[int]error, f *failure) {
+func (e *OpenAIEmbedder) check(a *answer, want int) (vectors [][]float32, unusable map[int]error, f *failure) {
 	senseless := func(format string, args ...any) (_ [][]float32, _ map[int]error, _ *failure) {
 		return nil, nil, &failure{kind: refused, reason: fmt.Sprintf(format, args...), hint: hintAddress}
 	}
-	if len(data) != want {
-		return senseless("the answer has %d vectors for %d texts", len(data), want)
+	if len(a.Data) != want {
+		return senseless("the answer has %d vectors for %d texts", len(a.Data), want)
 	}
 	vectors = make([][]float32, want)
 	seen := make([]bool, want)
-	for position, d := range data {
+	numbered := a.numbered()
+	for position, d := range a.Data {
 		i := d.Index
-		// Servers that leave the index out answer in order.
-		if i == 0 && position > 0 && noIndex(data) {
+		if !numbered { // such servers answer in order
 			i = position
 		}
 		if i < 0 || i >= want || seen[i] {
 			return senseless("the answer's vectors are not numbered from 0 to %d", want-1)
 		}
 		seen[i] = true
-		if len(d.Embedding) > 0 {
-			if dim := e.dim.Load(); dim != 0 && int(dim) != len(d.Embedding) {
-				return nil, nil, &failure{
-					kind:   broken,
-					reason: fmt.Sprintf("the vectors have %d dimensions, not %d", len(d.Embedding), dim),
-					hint:   "check VECTORLINK_MODEL and VECTORLINK_DIM",
-				}
+		if n, dim := len(d.Embedding.values), int(e.dim.Load()); n > 0 && dim != 0 && n != dim {
+			return nil, nil, &failure{
+				kind:   broken,
+				reason: fmt.Sprintf("the vectors have %d dimensions, not %d", n, dim),
+				hint:   "check VECTORLINK_MODEL and VECTORLINK_DIM",
 			}
 		}
-		v, err := unit(d.Embedding)
+		v, err := unit(d.Embedding.values)
 		if err != nil {
 			if unusable == nil {
 				unusable = map[int]error{}
@@ -59,14 +55,14 @@ func (e *OpenAIEmbedder) check(data []openai.Embedding, want int) (vectors [][]f
 	return vectors, unusable, nil
 }
 
-// noIndex reports whether no vector of an answer is numbered.
-func noIndex(data []openai.Embedding) bool {
-	for _, d := range data {
+// numbered reports whether the vectors say which text they belong to.
+func (a *answer) numbered() bool {
+	for _, d := range a.Data {
 		if d.Index != 0 {
-			return false
+			return true
 		}
 	}
-	return true
+	return false
 }
 
 // unit returns v at length 1.

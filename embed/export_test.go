@@ -8,6 +8,7 @@ import (
 // RetryQuickly makes e wait for no more than a few milliseconds.
 func (e *OpenAIEmbedder) RetryQuickly(tries uint) {
 	e.retry = retryPolicy{first: time.Millisecond, most: 2 * time.Millisecond, tries: tries, elapsed: 10 * time.Second}
+	e.breaker = newBreaker(e.config.Parallel, time.Millisecond)
 }
 
 // Tries returns how often a request is sent at most.

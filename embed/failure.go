@@ -83,7 +83,7 @@ func (e *OpenAIEmbedder) classify(ctx context.Context, err error, header http.He
 		return &failure{kind: broken, reason: "the provider's certificate is not trusted", hint: "install the authority that signed it, or mend the address"}
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return &failure{kind: passing, reason: "the answer is cut short"}
-	case errors.As(err, &syntax), errors.As(err, &value):
+	case errors.As(err, &syntax), errors.As(err, &value), errors.Is(err, errVector):
 		return &failure{kind: refused, reason: "the answer cannot be read", hint: hintAddress}
 	case errors.As(err, &lookup):
 		return &failure{kind: passing, reason: "the provider's address cannot be resolved", hint: hintAddress}
@@ -118,7 +118,9 @@ func (e *OpenAIEmbedder) status(status int, code string, header http.Header) *fa
 		f.kind, f.hint = broken, "the quota is used up: check the account at the provider"
 	case status == http.StatusTooManyRequests || status == http.StatusRequestTimeout || status == http.StatusTooEarly:
 		f.kind, f.hint = passing, "the provider limits the rate: try again later"
-		f.after = retryAfter(header)
+		if f.after = retryAfter(header); f.after == 0 && header.Get("Retry-After") == "" {
+			f.after = renewal(header)
+		}
 	case status == http.StatusNotImplemented || status < 500:
 		f.kind, f.hint = broken, hintAddress
 	default:

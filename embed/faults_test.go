@@ -5,12 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net/http"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"go.uber.org/goleak"
 
 	"github.com/vectorlink/vectorlink/embed"
 	"github.com/vectorlink/vectorlink/indexer"
@@ -44,101 +47,195 @@ func vectors(form string, drop int) func(http.ResponseWriter, request) bool {
 
 const apiError = `{"error":{"message":"no: TEXT KEY","type":"KEY","code":"TEXT"}}`
 
-// TestFaults plays every fault that providers are known for. The fault either
-// passes, and the call succeeds without a wrong vector, or lasts, and the call
-// fails with ErrProvider: no text is blamed for a provider's fault.
-func TestFaults(t *testing.T) {
-	hijack := func(after string) func(http.ResponseWriter, request) bool {
-		return func(w http.ResponseWriter, _ request) bool {
-			conn, buf, err := w.(http.Hijacker).Hijack()
-			if err != nil {
-				panic(err)
+// hijack returns a fault that writes raw bytes and closes the connection.
+func hijack(bytes string) func(http.ResponseWriter, request) bool {
+	return func(w http.ResponseWriter, _ request) bool {
+		conn, buf, err := w.(http.Hijacker).Hijack()
+		if err != nil {
+			panic(err)
+		}
+		_, _ = buf.WriteString(bytes)
+		_ = buf.Flush()
+		_ = conn.Close()
+		return true
+	}
+}
+
+// flood answers with a gigabyte, if it is let.
+func flood(w http.ResponseWriter, _ request) bool {
+	w.Header().Set("Content-Type", "application/json")
+	_, _ = io.WriteString(w, `{"data":[{"index":0,"embedding":[`)
+	block := []byte(strings.Repeat("0.125,", 10_000))
+	for sent := 0; sent < 1<<30; {
+		n, err := w.Write(block)
+		if sent += n; err != nil {
+			if sent > 64<<20 {
+				panic(fmt.Sprintf("%d bytes were taken", sent))
 			}
-			_, _ = buf.WriteString(after)
-			_ = buf.Flush()
-			_ = conn.Close()
 			return true
 		}
 	}
+	panic("all was taken")
+}
+
+// silence says nothing until the caller has gone.
+func silence(w http.ResponseWriter, r request) bool {
+	<-r.gone
+	return true
+}
+
+// reordered answers well, the last first.
+func reordered(w http.ResponseWriter, r request) bool {
+	writeVectors(w, r, func(i int) int { return len(r.Input) - 1 - i })
+	return true
+}
+
+// unnumbered answers well, without indexes and with something after the end.
+func unnumbered(w http.ResponseWriter, r request) bool {
+	var items []string
+	for _, text := range r.Input {
+		items = append(items, strings.ReplaceAll(fmt.Sprintf(`{"embedding":%v}`, fakeVector(text)), " ", ","))
+	}
+	return answer(200, `{"data":[`+strings.Join(items, ",")+`]} and more`)(w, r)
+}
+
+// only answers in one encoding, whatever is asked for.
+func only(encoding string) func(http.ResponseWriter, request) bool {
+	return func(w http.ResponseWriter, r request) bool {
+		r.EncodingFormat = encoding
+		writeVectors(w, r, func(i int) int { return i })
+		return true
+	}
+}
+
+// refusing answers to requests that ask for base64 with a status.
+func refusing(status int) func(http.ResponseWriter, request) bool {
+	return func(w http.ResponseWriter, r request) bool {
+		return r.EncodingFormat != "" && answer(status, apiError)(w, r)
+	}
+}
+
+// What becomes of a fault.
+const (
+	works  = "works"  // it is none
+	passes = "passes" // if it lasts, the call fails; if it is over soon, nobody notices
+	fails  = "fails"  // it is not worth asking again
+)
+
+// TestFaults plays every fault that providers are known for. Each ends as its
+// row says: the call succeeds without a wrong vector, or fails with
+// ErrProvider, no text being blamed for a provider's fault; no text and no key
+// is in the error, and no goroutine is left.
+func TestFaults(t *testing.T) {
+	const eight = "[1,2,3,4,5,6,7,8]"
 	for _, test := range []struct {
-		name   string
-		fault  func(http.ResponseWriter, request) bool
-		repeat bool   // the request is repeated, so a fault that passes does no harm
-		says   string // in the error, where the fault lasts
+		name  string
+		fault func(http.ResponseWriter, request) bool
+		ends  string
+		says  string // in the error, where the fault lasts
 	}{
-		{"400", answer(400, apiError), false, "HTTP 400"},
-		{"401", answer(401, apiError), false, "VECTORLINK_EMBED_KEY"},
-		{"402", answer(402, apiError), false, "quota"},
-		{"403", answer(403, apiError), false, "VECTORLINK_EMBED_KEY"},
-		{"404", answer(404, apiError), false, "VECTORLINK_EMBED_URL"},
-		{"408", answer(408, apiError), true, "HTTP 408"},
-		{"413", answer(413, apiError), false, "HTTP 413"},
-		{"429", answer(429, apiError), true, "rate"},
-		{"429 at once", answer(429, apiError, "Retry-After", "0"), true, "rate"},
-		{"429 soon", answer(429, apiError, "Retry-After-Ms", "2"), true, "rate"},
-		{"429 absurd", answer(429, apiError, "Retry-After", "NaN"), true, "rate"},
-		{"429 in the past", answer(429, apiError, "Retry-After", "Mon, 02 Jan 2006 15:04:05 GMT"), true, "rate"},
-		{"429 page", answer(429, "<html>slow down KEY</html>", "Content-Type", "text/html"), true, "rate"},
-		{"quota", answer(429, `{"error":{"message":"TEXT","code":"insufficient_quota"}}`), false, "quota"},
-		{"500", answer(500, apiError), true, "HTTP 500"},
-		{"500 empty", answer(500, ""), true, "HTTP 500"},
-		{"500 numbered", answer(500, `{"error":{"message":"TEXT","code":77}}`), true, "HTTP 500 (77)"},
-		{"501", answer(501, ""), false, "HTTP 501"},
-		{"502", answer(502, "<html>"), true, "HTTP 502"},
-		{"503", answer(503, "KEY"), true, "HTTP 503"},
-		{"529", answer(529, apiError), true, "HTTP 529"},
-		{"huge error", answer(500, strings.Repeat("KEY", 1<<20)), true, "HTTP 500"},
-		{"page", answer(200, "<html>KEY", "Content-Type", "text/html; charset=utf-8"), false, "web page"},
-		{"page in disguise", answer(200, "<html>KEY"), false, "cannot be read"},
-		{"redirect", answer(307, "", "Location", "/elsewhere"), false, "redirects"},
-		{"empty", answer(200, ""), true, "cut short"},
-		{"truncated", answer(200, `{"data":[{"index":0,"embedding":[1,2`), true, "cut short"},
-		{"reset", hijack(""), true, "cut short"},
-		{"reset in the body", hijack("HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n{\"data\":["), true, "cut short"},
-		{"not HTTP", hijack("SSH-2.0-OpenSSH\r\n"), true, "reached"},
-		{"error in 200", answer(200, apiError), false, "0 vectors for 3 texts"},
-		{"null", answer(200, "null"), false, "0 vectors for 3 texts"},
-		{"list", answer(200, "[]"), false, "cannot be read"},
-		{"one short", vectors(`{"index":%d,"embedding":[1,2,3,4,5,6,7,8]}`, 1), false, "2 vectors for 3 texts"},
-		{"one too many", vectors(`{"index":%d,"embedding":[1,2,3,4,5,6,7,8]}`, -1), false, "4 vectors for 3 texts"},
-		{"same index", vectors(`{"index":2,"embedding":[1,2,3,4,5,6,7,8]}`, 0), false, "not numbered"},
-		{"index from 1", vectors(`{"index":1%d,"embedding":[1,2,3,4,5,6,7,8]}`, 0), false, "not numbered"},
-		{"negative index", vectors(`{"index":-1,"embedding":[1,2,3,4,5,6,7,8]}`, 0), false, "not numbered"},
-		{"null vectors", vectors(`{"index":%d,"embedding":null}`, 0), false, "empty"},
-		{"empty vectors", vectors(`{"index":%d,"embedding":[]}`, 0), false, "empty"},
-		{"zero vectors", vectors(`{"index":%d,"embedding":[0,0,0,0,0,0,0,-0]}`, 0), false, "zero"},
-		{"NaN", vectors(`{"index":%d,"embedding":[NaN]}`, 0), false, "cannot be read"},
-		{"infinity", vectors(`{"index":%d,"embedding":[1e39,1,1,1,1,1,1,1]}`, 0), false, "cannot be read"},
-		{"strings", vectors(`{"index":%d,"embedding":"AACAPw=="}`, 0), false, "cannot be read"},
-		{"wrong length", vectors(`{"index":%d,"embedding":[1,2,3]}`, 0), false, "3 dimensions, not 8"},
+		{"400", answer(400, apiError), fails, "HTTP 400"},
+		{"401", answer(401, apiError), fails, "VECTORLINK_EMBED_KEY"},
+		{"402", answer(402, apiError), fails, "quota"},
+		{"403", answer(403, apiError), fails, "VECTORLINK_EMBED_KEY"},
+		{"404", answer(404, apiError), fails, "VECTORLINK_EMBED_URL"},
+		{"408", answer(408, apiError), passes, "HTTP 408"},
+		{"413", answer(413, apiError), fails, "HTTP 413"},
+		{"429 without Retry-After", answer(429, apiError), passes, "rate"},
+		{"429 with Retry-After 0", answer(429, apiError, "Retry-After", "0"), passes, "rate"},
+		{"429 with Retry-After-Ms", answer(429, apiError, "Retry-After-Ms", "2"), passes, "rate"},
+		{"429 with x-ratelimit-reset", answer(429, apiError, "X-Ratelimit-Remaining-Requests", "0", "X-Ratelimit-Reset-Requests", "2ms"), passes, "rate"},
+		{"429 with absurd Retry-After", answer(429, apiError, "Retry-After", "NaN"), passes, "rate"},
+		{"429 with Retry-After in the past", answer(429, apiError, "Retry-After", "Mon, 02 Jan 2006 15:04:05 GMT"), passes, "rate"},
+		{"429 as HTML", answer(429, "<html>slow down KEY</html>", "Content-Type", "text/html"), passes, "rate"},
+		{"429 for the quota", answer(429, `{"error":{"message":"TEXT","code":"insufficient_quota"}}`), fails, "quota"},
+		{"500", answer(500, apiError), passes, "HTTP 500"},
+		{"500 without a body", answer(500, ""), passes, "HTTP 500"},
+		{"500 with a numeric code", answer(500, `{"error":{"message":"TEXT","code":77}}`), passes, "HTTP 500 (77)"},
+		{"500 with a body of 1 MB", answer(500, strings.Repeat("no! ", 1<<18)), passes, "HTTP 500"},
+		{"501", answer(501, ""), fails, "HTTP 501"},
+		{"502", answer(502, "<html>"), passes, "HTTP 502"},
+		{"503", answer(503, "KEY"), passes, "HTTP 503"},
+		{"529", answer(529, apiError), passes, "HTTP 529"},
+		{"200 as HTML", answer(200, "<html>KEY", "Content-Type", "text/html; charset=utf-8"), fails, "web page"},
+		{"200 as HTML in disguise", answer(200, "<html>KEY"), fails, "cannot be read"},
+		{"200 without a body", answer(200, ""), passes, "cut short"},
+		{"200 with an error", answer(200, apiError), fails, "0 vectors for 3 texts"},
+		{"200 with null", answer(200, "null"), fails, "0 vectors for 3 texts"},
+		{"200 with a list", answer(200, "[]"), fails, "cannot be read"},
+		{"redirect", answer(307, "", "Location", "/elsewhere"), fails, "redirects"},
+		{"truncated JSON", answer(200, `{"data":[{"index":0,"embedding":[1,2`), passes, "cut short"},
+		{"reset before the answer", hijack(""), passes, "cut short"},
+		{"reset in the body", hijack("HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n{\"data\":["), passes, "cut short"},
+		{"not HTTP", hijack("SSH-2.0-OpenSSH\r\n"), passes, "reached"},
+		{"silence", silence, passes, "in time"},
+		{"1 GiB", flood, fails, "too large"},
+		{"one vector short", vectors(`{"index":%d,"embedding":`+eight+`}`, 1), fails, "2 vectors for 3 texts"},
+		{"one vector too many", vectors(`{"index":%d,"embedding":`+eight+`}`, -1), fails, "4 vectors for 3 texts"},
+		{"wrong order", reordered, works, ""},
+		{"no indexes", unnumbered, works, ""},
+		{"duplicate index", vectors(`{"index":2,"embedding":`+eight+`}`, 0), fails, "not numbered"},
+		{"index too large", vectors(`{"index":1%d,"embedding":`+eight+`}`, 0), fails, "not numbered"},
+		{"index negative", vectors(`{"index":-1,"embedding":`+eight+`}`, 0), fails, "not numbered"},
+		{"null vectors", vectors(`{"index":%d,"embedding":null}`, 0), fails, "empty"},
+		{"empty vectors", vectors(`{"index":%d,"embedding":[]}`, 0), fails, "empty"},
+		{"zero vectors", vectors(`{"index":%d,"embedding":[0,0,0,0,0,0,0,-0]}`, 0), fails, "zero"},
+		{"null in vectors", vectors(`{"index":%d,"embedding":[1,null,3,4,5,6,7,8]}`, 0), fails, "cannot be read"},
+		{"NaN", vectors(`{"index":%d,"embedding":[NaN]}`, 0), fails, "cannot be read"},
+		{"NaN in base64", vectors(`{"index":%d,"embedding":"`+inBase64([]float64{1, 2, 3, 4, 5, 6, 7, math.NaN()})+`"}`, 0), fails, "no numbers"},
+		{"infinity", vectors(`{"index":%d,"embedding":[1e39,1,1,1,1,1,1,1]}`, 0), fails, "cannot be read"},
+		{"infinity in base64", vectors(`{"index":%d,"embedding":"`+inBase64([]float64{1, 2, 3, 4, 5, 6, 7, math.Inf(-1)})+`"}`, 0), fails, "no numbers"},
+		{"wrong dimensions", vectors(`{"index":%d,"embedding":[1,2,3]}`, 0), fails, "3 dimensions, not 8"},
+		{"wrong dimensions in base64", vectors(`{"index":%d,"embedding":"AACAPw=="}`, 0), fails, "1 dimensions, not 8"},
+		{"base64 of half a number", vectors(`{"index":%d,"embedding":"AACA"}`, 0), fails, "cannot be read"},
+		{"no base64", vectors(`{"index":%d,"embedding":"!!!!"}`, 0), fails, "cannot be read"},
+		{"words for vectors", vectors(`{"index":%d,"embedding":{"a":1}}`, 0), fails, "cannot be read"},
+		{"base64 refused with 400", refusing(400), works, ""},
+		{"base64 refused with 422", refusing(422), works, ""},
+		{"base64 ignored", only("float"), works, ""},
+		{"base64 without being asked", only("base64"), works, ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {
+			defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
 			p := newProvider(t)
-			e := p.remote(t, func(c *embed.Config) { c.Dimensions = fakeDim })
+			defer p.Close()
+			e := p.remote(t, func(c *embed.Config) {
+				c.Dimensions = fakeDim
+				if test.name == "silence" {
+					c.Timeout = 30 * time.Millisecond
+				}
+			})
+			defer e.Close()
 			texts := numbered(3)
 
 			p.play(test.fault)
 			v, err := e.Embed(t.Context(), indexer.RoleDocument, texts)
-			var refused *indexer.RefusedError
-			if v != nil || !errors.Is(err, indexer.ErrProvider) || errors.As(err, &refused) || !strings.Contains(err.Error(), test.says) {
-				t.Errorf("a lasting fault: got %v, %v, want ErrProvider saying %q", v, err, test.says)
+			if test.ends == works {
+				if err != nil {
+					t.Errorf("got %v", err)
+				}
+			} else {
+				var refused *indexer.RefusedError
+				if v != nil || !errors.Is(err, indexer.ErrProvider) || errors.As(err, &refused) || !strings.Contains(err.Error(), test.says) {
+					t.Errorf("a lasting fault: got %v, %v, want ErrProvider saying %q", v, err, test.says)
+				}
+				clean(t, err)
+				// A refusal is tried without base64, and with another text.
+				if n := p.count(); n > 2*e.Tries() || test.ends == passes && n < e.Tries() || test.ends == fails && n > 4 {
+					t.Errorf("a lasting fault that %s: %d requests", test.ends, n)
+				}
 			}
-			clean(t, err)
-			if n := p.count(); n > 2*e.Tries() || test.repeat != (n > 2) {
-				t.Errorf("a lasting fault: %d requests, repeat is %v", n, test.repeat)
-			}
-
-			var times atomic.Int32
-			p.play(func(w http.ResponseWriter, r request) bool {
-				return times.Add(1) <= 2 && test.fault(w, r)
-			})
-			v, err = e.Embed(t.Context(), indexer.RoleDocument, texts)
-			clean(t, err)
-			if test.repeat && err != nil {
-				t.Errorf("a fault that passes: %v", err)
+			if test.ends == passes {
+				var times atomic.Int32
+				p.play(func(w http.ResponseWriter, r request) bool {
+					return times.Add(1) <= 2 && test.fault(w, r)
+				})
+				if v, err = e.Embed(t.Context(), indexer.RoleDocument, texts); err != nil {
+					t.Errorf("a fault that passes: %v", err)
+				}
 			}
 			for i := range v {
-				if v[i] != nil && !isFake(v[i], texts[i]) {
+				if !isFake(v[i], texts[i]) {
 					t.Errorf("text %d has a wrong vector", i)
 				}
 			}
@@ -146,36 +243,37 @@ func TestFaults(t *testing.T) {
 	}
 }
 
-// TestOrder plays answers that look odd and are right.
-func TestOrder(t *testing.T) {
-	p := newProvider(t)
-	e := p.remote(t)
-	texts := numbered(9)
-	for name, fault := range map[string]func(http.ResponseWriter, request) bool{
-		"reversed": func(w http.ResponseWriter, r request) bool {
-			writeVectors(w, r, func(i int) int { return len(r.Input) - 1 - i })
-			return true
-		},
-		"unnumbered": func(w http.ResponseWriter, r request) bool {
-			var items []string
-			for _, text := range r.Input {
-				items = append(items, strings.ReplaceAll(fmt.Sprintf(`{"embedding":%v}`, fakeVector(text)), " ", ","))
-			}
-			return answer(200, `{"data":[`+strings.Join(items, ",")+`]} and more`)(w, r)
-		},
-	} {
-		p.play(fault)
-		v, err := e.Embed(t.Context(), indexer.RoleDocument, texts)
+// TestSilence: ten minutes of silence cost the time of one try after another,
+// and a provider that speaks after them is heard.
+func TestSilence(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e, err := embed.OpenAI(embed.Config{URL: "http://provider.test", Model: "m", Key: embed.NewSecret(canaryKey)})
 		if err != nil {
-			t.Fatalf("%s: %v", name, err)
+			t.Fatal(err)
 		}
-		for i, text := range texts {
-			if !isFake(v[i], text) {
-				t.Errorf("%s: text %d has the wrong vector", name, i)
+		start := time.Now()
+		e.SetTransport(roundTripper(func(r *http.Request) (*http.Response, error) {
+			if time.Since(start) < 10*time.Minute {
+				<-r.Context().Done()
+				return nil, r.Context().Err()
 			}
+			return roundTrip(func() (int, string) { return 200, "" }).RoundTrip(r)
+		}))
+		_, err = e.Embed(t.Context(), indexer.RoleDocument, []string{"a"})
+		if took := time.Since(start); !errors.Is(err, indexer.ErrProvider) || !strings.Contains(err.Error(), "in time") || took < 4*time.Minute || took > 6*time.Minute {
+			t.Errorf("got %v after %v, want ErrProvider after some 5 minutes", err, took)
 		}
-	}
+		time.Sleep(10*time.Minute - time.Since(start))
+		if _, err := e.Embed(t.Context(), indexer.RoleDocument, []string{"a"}); err != nil {
+			t.Errorf("after the silence: %v", err)
+		}
+	})
 }
+
+// roundTripper is a network without sockets.
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
 // TestOneBadVector: an unusable vector refuses its text alone.
 func TestOneBadVector(t *testing.T) {
@@ -205,49 +303,6 @@ func TestOneBadVector(t *testing.T) {
 				}
 			}
 		}
-	}
-}
-
-// TestFlood: an answer without end is cut off.
-func TestFlood(t *testing.T) {
-	p := newProvider(t)
-	var sent atomic.Int64
-	p.play(func(w http.ResponseWriter, _ request) bool {
-		w.Header().Set("Content-Type", "application/json")
-		_, _ = io.WriteString(w, `{"data":[{"index":0,"embedding":[`)
-		block := []byte(strings.Repeat("0.125,", 10_000))
-		for {
-			n, err := w.Write(block)
-			if sent.Add(int64(n)); err != nil || sent.Load() > 1<<30 {
-				return true
-			}
-		}
-	})
-	e := p.remote(t, func(c *embed.Config) { c.Dimensions = fakeDim })
-	_, err := e.Embed(t.Context(), indexer.RoleDocument, []string{"a"})
-	if !errors.Is(err, indexer.ErrProvider) || !strings.Contains(err.Error(), "too large") {
-		t.Errorf("got %v, want ErrProvider", err)
-	}
-	e.Close()
-	if n := sent.Load(); n > 64<<20 || p.count() != 1 {
-		t.Errorf("%d bytes taken in %d requests", n, p.count())
-	}
-}
-
-// TestSilence: a provider that does not answer is given up.
-func TestSilence(t *testing.T) {
-	p := newProvider(t)
-	release := make(chan struct{})
-	t.Cleanup(func() { close(release) })
-	p.play(func(http.ResponseWriter, request) bool {
-		<-release
-		return true
-	})
-	e := p.remote(t, func(c *embed.Config) { c.Timeout = 20 * time.Millisecond })
-	e.RetryQuickly(2)
-	_, err := e.Embed(t.Context(), indexer.RoleDocument, []string{"a"})
-	if !errors.Is(err, indexer.ErrProvider) || !strings.Contains(err.Error(), "in time") || p.count() != 2 {
-		t.Errorf("got %v after %d requests, want ErrProvider after 2", err, p.count())
 	}
 }
 

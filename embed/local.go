@@ -11,7 +11,7 @@ import (
 
 // localWindow is the rule by which Local splits texts: the model reads 256
 // tokens, two of which are its own.
-var localWindow = window{size: minilm.Window - 2, overlap: (minilm.Window - 2) / 7}
+var localWindow = windowOf(minilm.Window - 2)
 
 // localFingerprint changes whenever the vectors do.
 const localFingerprint = "local/all-MiniLM-L6-v2/384/w256/int8-1"
@@ -70,3 +70,7 @@ func (l *LocalEmbedder) Split(text string) ([]indexer.Chunk, int) {
 func (l *LocalEmbedder) Embed(ctx context.Context, _ indexer.Role, texts []string) ([][]float32, error) {
 	return l.model.Embed(ctx, texts, l.workers)
 }
+
+// Notice returns the notice and licence of the built-in model, which must
+// accompany every copy of the program.
+func Notice() string { return minilm.Notice() }

@@ -10,96 +10,68 @@ import (
 	"time"
 
 	"github.com/sashabaranov/go-openai"
+	"github.com/sony/gobreaker/v2"
 
+	"github.com/vectorlink/vectorlink/embed/subword"
 	"github.com/vectorlink/vectorlink/indexer"
 )
 
 // Config says which provider to ask and how. The zero value is OpenAI's own
 // service with a key that callers bring.
 type Config struct {
+	// Provider is the name of a preset, which gives what is left out below;
+	// empty stands for openai.
+	Provider string
 	// URL is the provider's base address, http or https, with or without a
-	// closing /v1; requests go to /v1/embeddings below it. Empty stands for
-	// https://api.openai.com.
+	// closing /v1; requests go to /v1/embeddings below it (Azure's have no
+	// /v1). Empty stands for the preset's.
 	URL string
-	// Model is the name by which the provider knows the model; empty stands
-	// for text-embedding-3-small.
+	// Model is the name by which the provider knows the model, with Azure
+	// that of the deployment; empty stands for the preset's.
 	Model string
-	// Dimensions, if not 0, is asked of the provider and expected of every
-	// vector. It is sent only when set, since most models refuse it.
+	// Dimensions, if not 0, is expected of every vector, and asked of
+	// providers that can be asked. It is sent only when set, since most
+	// models refuse it.
 	Dimensions int
 	// Key is sent with every request. Without one, the key of the caller
 	// (indexer.CallerKey) is used, if there is any.
 	Key Secret
-	// Azure speaks the dialect of Azure OpenAI, where Model names the
-	// deployment and URL has no /v1.
-	Azure bool
-	// Batch is the number of texts of one request, 1 to 2048; 0 stands for
-	// 256.
+	// TokenizerPath is the model's tokenizer.json, plain or packed by bzip2.
+	// Without it, tokens are counted by OpenAI's cl100k.
+	TokenizerPath string
+	// Batch is the number of texts of one request, up to 2048; 0 stands for
+	// the preset's.
 	Batch int
 	// Parallel is the number of requests under way at once, over all Embed
 	// calls; 0 stands for 4.
 	Parallel int
-	// Timeout bounds one request, its answer included; 0 stands for 60 s.
+	// Timeout bounds one request, its answer included; 0 stands for the
+	// preset's, one minute or three.
 	Timeout time.Duration
 }
 
 const (
-	openaiURL    = "https://api.openai.com"
-	defaultModel = "text-embedding-3-small"
-	azureVersion = "2024-10-21"
-
-	maxBatch         = 2048
-	defaultBatch     = 256
-	defaultParallel  = 4
-	defaultTimeout   = time.Minute
-	maxDimensions    = 65536
-	maxRequestTokens = 250_000 // OpenAI takes 300,000
+	azureVersion    = "2024-10-21"
+	defaultParallel = 4
+	maxDimensions   = 65536
 )
-
-// A model is what is known of one by its name.
-type model struct {
-	dim      int // 0: not known, ask
-	window   window
-	prefixes bool // wants nomic's prefix for each role
-}
-
-// A model's own window and overlap need its own tokenizer; these have OpenAI's
-// cl100k. Others are given windows of 480 of those tokens, which fit a window
-// of 512 of most tokenizers.
-var (
-	openaiWindow  = window{size: 8191, overlap: 8191 / 7}
-	unknownWindow = window{size: 480, overlap: 64}
-)
-
-var models = map[string]model{
-	"text-embedding-3-small": {dim: 1536, window: openaiWindow},
-	"text-embedding-3-large": {dim: 3072, window: openaiWindow},
-	"text-embedding-ada-002": {dim: 1536, window: openaiWindow},
-
-	"nomic-ai/nomic-embed-text-v2-moe": {dim: 768, window: unknownWindow, prefixes: true},
-	"nomic-embed-text-v2-moe":          {dim: 768, window: unknownWindow, prefixes: true},
-	"nomic-embed-v2":                   {dim: 768, window: unknownWindow, prefixes: true},
-	"nomic-ai/nomic-embed-text-v1.5":   {dim: 768, window: unknownWindow, prefixes: true},
-}
-
-// nomicPrefixes tell nomic's models the role of a text.
-var nomicPrefixes = map[indexer.Role]string{
-	indexer.RoleDocument:       "search_document: ",
-	indexer.RoleQuery:          "search_query: ",
-	indexer.RoleClustering:     "clustering: ",
-	indexer.RoleClassification: "classification: ",
-}
 
 // OpenAIEmbedder asks a provider over HTTP.
 type OpenAIEmbedder struct {
-	config Config
-	base   string // what go-openai appends /embeddings to
-	model  model
-	http   *limitedClient
-	retry  retryPolicy
-	slots  chan struct{} // one per request under way
+	config    Config
+	provider  Provider
+	base      string // what go-openai appends /embeddings to
+	model     model
+	window    window
+	tokenizer *subword.Tokenizer // nil: cl100k
+	http      *limitedClient
+	retry     retryPolicy
+	slots     chan struct{} // one per request under way
+	pace      pace
+	breaker   *gobreaker.TwoStepCircuitBreaker[any]
 
-	dim atomic.Int64 // length of a vector, 0 until known
+	dim      atomic.Int64 // length of a vector, 0 until known
+	encoding atomic.Int32 // what is known of the provider's base64
 }
 
 var _ indexer.Embedder = (*OpenAIEmbedder)(nil)
@@ -112,24 +84,35 @@ func OpenAI(c Config) (*OpenAIEmbedder, error) {
 	complain := func(format string, args ...any) {
 		complaints = append(complaints, fmt.Errorf(format, args...))
 	}
-	if c.URL == "" {
-		c.URL = openaiURL
+	if c.Provider == "" {
+		c.Provider = ProviderOpenAI
 	}
-	base, err := baseURL(c.URL, c.Azure)
+	p, ok := Preset(c.Provider)
+	if !ok {
+		complain("provider: %q is none of %s", c.Provider, strings.Join(Presets(), ", "))
+		p, _ = Preset(ProviderCompatible)
+	}
+	if c.URL == "" {
+		c.URL = p.URL
+	}
+	base, err := baseURL(c.URL, p.Azure)
 	if err != nil {
 		complaints = append(complaints, err)
 	}
 	if c.Model == "" {
-		c.Model = defaultModel
+		c.Model = p.Model
+	}
+	if c.Model == "" {
+		complain("model: the provider %s must be told which", c.Provider)
 	}
 	if c.Dimensions < 0 || c.Dimensions > maxDimensions {
 		complain("dimensions: %d is not between 1 and %d", c.Dimensions, maxDimensions)
 	}
 	if c.Batch == 0 {
-		c.Batch = defaultBatch
+		c.Batch = p.Batch
 	}
-	if c.Batch < 1 || c.Batch > maxBatch {
-		complain("batch: %d is not between 1 and %d", c.Batch, maxBatch)
+	if c.Batch < 1 || c.Batch > p.MostTexts {
+		complain("batch: %d is not between 1 and %d", c.Batch, p.MostTexts)
 	}
 	if c.Parallel == 0 {
 		c.Parallel = defaultParallel
@@ -138,28 +121,41 @@ func OpenAI(c Config) (*OpenAIEmbedder, error) {
 		complain("parallel: %d is less than 1", c.Parallel)
 	}
 	if c.Timeout == 0 {
-		c.Timeout = defaultTimeout
+		c.Timeout = p.Timeout
 	}
 	if c.Timeout < 0 {
 		complain("timeout: %v is negative", c.Timeout)
 	}
+	m := models[c.Model]
+	var tokenizer *subword.Tokenizer
+	if c.TokenizerPath != "" {
+		if tokenizer, err = subword.Open(c.TokenizerPath); err != nil {
+			complain("tokenizer: %w", err)
+		}
+	}
+	var w window
+	if complaints == nil {
+		if w = m.windowOf(tokenizer); w.size < minWindow {
+			complain("tokenizer: it leaves room for %d tokens of a text", w.size)
+		}
+	}
 	if complaints != nil {
 		return nil, fmt.Errorf("embed: %w: %w", indexer.ErrInvalid, errors.Join(complaints...))
-	}
-	m, known := models[c.Model]
-	if !known {
-		m.window = unknownWindow
 	}
 	if c.Dimensions != 0 {
 		m.dim = c.Dimensions
 	}
 	e := &OpenAIEmbedder{
-		config: c,
-		base:   base,
-		model:  m,
-		http:   newClient(c.Timeout),
-		retry:  defaultRetry,
-		slots:  make(chan struct{}, c.Parallel),
+		config:    c,
+		provider:  p,
+		base:      base,
+		model:     m,
+		window:    w,
+		tokenizer: tokenizer,
+		http:      newClient(c.Timeout),
+		retry:     defaultRetry,
+		slots:     make(chan struct{}, c.Parallel),
+		breaker:   newBreaker(c.Parallel, breakerRests),
 	}
 	e.dim.Store(int64(m.dim))
 	return e, nil
@@ -167,6 +163,9 @@ func OpenAI(c Config) (*OpenAIEmbedder, error) {
 
 // baseURL checks an address and brings it into the form that go-openai wants.
 func baseURL(address string, azure bool) (string, error) {
+	if address == "" {
+		return "", errors.New("url: the provider has no address of its own")
+	}
 	u, err := url.Parse(strings.TrimRight(address, "/"))
 	switch {
 	case err != nil: // its text would repeat the address
@@ -190,17 +189,20 @@ func baseURL(address string, azure bool) (string, error) {
 func (e *OpenAIEmbedder) Close() { e.http.client.CloseIdleConnections() }
 
 // Fingerprint implements indexer.Embedder. Where vectors come from does not
-// matter, so that a model may move to another address: "openai", the model,
-// the dimensions asked for or known (else "native"), the window and the kind
-// of prefixes.
+// matter, so that a model may move to another address: the provider's name,
+// the model, the dimensions asked for or known (else "native"), the window and
+// how the model is told roles.
 func (e *OpenAIEmbedder) Fingerprint() string {
 	dim := "native"
 	if e.model.dim != 0 {
 		dim = fmt.Sprint(e.model.dim)
 	}
-	f := fmt.Sprintf("openai/%s/%s/w%d", e.config.Model, dim, e.model.window.size)
+	f := fmt.Sprintf("%s/%s/%s/w%d", e.provider.Name, e.config.Model, dim, e.window.size)
 	if e.model.prefixes {
 		f += "/nomic"
+	}
+	if e.provider.InputTypes != nil {
+		f += "/input_type"
 	}
 	return f
 }
@@ -211,27 +213,42 @@ func (e *OpenAIEmbedder) Dim(ctx context.Context) (int, error) {
 	if dim := e.dim.Load(); dim != 0 {
 		return int(dim), nil
 	}
-	client, err := e.client(ctx)
+	c, err := e.caller(ctx, indexer.RoleDocument)
 	if err != nil {
 		return 0, err
 	}
-	if err := e.control(ctx, client); err != nil {
+	if err := c.control(ctx); err != nil {
 		return 0, e.failed(ctx, err)
 	}
 	return int(e.dim.Load()), nil
 }
 
-// Batch returns the number of texts of one request.
-func (e *OpenAIEmbedder) Batch() int { return e.config.Batch }
+// Batch returns the number of texts that fill all the requests that may be
+// under way at once.
+func (e *OpenAIEmbedder) Batch() int { return e.config.Batch * e.config.Parallel }
 
-// Tokens returns the number of cl100k tokens in text.
-func (e *OpenAIEmbedder) Tokens(text string) int { return len(tokenEnds(text)) }
+// Tokens returns the number of tokens in text, by the model's tokenizer if
+// there is one, else by cl100k.
+func (e *OpenAIEmbedder) Tokens(text string) int {
+	if e.tokenizer != nil {
+		return len(e.tokenizer.Tokens(text))
+	}
+	return len(tokenEnds(text))
+}
 
-// Split counts tokens of OpenAI's cl100k encoding. OpenAI's models have
-// windows of 8191 with 1170 of overlap, others of 480 with 64.
+// Split cuts texts into windows of 8191 tokens that overlap by 1170 for
+// OpenAI's models, of 512 less what is put around a text for models of which
+// there is the tokenizer, overlapping by a seventh, and of 480 that overlap by
+// 64 for others.
 func (e *OpenAIEmbedder) Split(text string) ([]indexer.Chunk, int) {
+	if e.tokenizer != nil {
+		tokens := e.tokenizer.Tokens(text)
+		return e.window.split(text, len(tokens), func(i int) (int, int) {
+			return tokens[i].Start, tokens[i].End
+		}), len(tokens)
+	}
 	ends := tokenEnds(text)
-	return e.model.window.split(text, len(ends), func(i int) (int, int) {
+	return e.window.split(text, len(ends), func(i int) (int, int) {
 		if i == 0 {
 			return 0, ends[0]
 		}
@@ -250,14 +267,14 @@ func (e *OpenAIEmbedder) key(ctx context.Context) string {
 // client returns go-openai's client with the key for this call.
 func (e *OpenAIEmbedder) client(ctx context.Context) (*openai.Client, error) {
 	key := e.key(ctx)
-	if key == "" && e.config.URL == openaiURL {
-		return nil, fmt.Errorf("embed: %w: %w: OpenAI wants a key: set VECTORLINK_EMBED_KEY, or send one with the request", indexer.ErrProvider, indexer.ErrNotConfigured)
+	if key == "" && e.provider.Key && (e.config.URL == e.provider.URL || e.provider.Azure) {
+		return nil, fmt.Errorf("embed: %w: %w: the provider %s wants a key: set VECTORLINK_EMBED_KEY, or send one with the request", indexer.ErrProvider, indexer.ErrNotConfigured, e.provider.Name)
 	}
 	if strings.ContainsFunc(key, func(r rune) bool { return r < ' ' || r > '~' }) {
 		return nil, fmt.Errorf("embed: %w: the key has characters that no key has; look for a line break or a quote at its end", indexer.ErrProvider)
 	}
 	var c openai.ClientConfig
-	if e.config.Azure {
+	if e.provider.Azure {
 		c = openai.DefaultAzureConfig(key, e.base)
 		c.APIVersion = azureVersion
 		c.AzureModelMapperFunc = url.PathEscape

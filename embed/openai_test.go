@@ -36,7 +36,7 @@ func TestOpenAIEmbed(t *testing.T) {
 		t.Errorf("%d requests at once, want at most 3", top)
 	}
 	for i, r := range p.requests {
-		if r.Model != "fake" || r.Dimensions != nil || r.EncodingFormat != nil || len(r.Input) > 10 {
+		if r.Model != "fake" || len(r.members) != 3 || len(r.Input) > 10 {
 			t.Errorf("request %d: %+v", i, r)
 		}
 		if got := p.headers[i].Get("Authorization"); got != "Bearer "+canaryKey {
@@ -65,7 +65,12 @@ func TestOpenAIAddress(t *testing.T) {
 		{p.URL + "/api", false, "POST /api/v1/embeddings"},
 		{p.URL, true, "POST /openai/deployments/fake/embeddings?api-version=2024-10-21"},
 	} {
-		e := p.remote(t, func(c *embed.Config) { c.URL, c.Azure = test.url, test.azure })
+		e := p.remote(t, func(c *embed.Config) {
+			c.URL = test.url
+			if test.azure {
+				c.Provider = "azure"
+			}
+		})
 		if _, err := e.Embed(t.Context(), indexer.RoleQuery, []string{"a"}); err != nil {
 			t.Errorf("%s: %v", test.url, err)
 		}
@@ -173,7 +178,7 @@ func TestOpenAIDimensionsSent(t *testing.T) {
 	if _, err := e.Embed(t.Context(), indexer.RoleDocument, []string{"a"}); err != nil {
 		t.Fatal(err)
 	}
-	if d := p.requests[0].Dimensions; d == nil || *d != fakeDim {
+	if d := p.requests[0].members["dimensions"]; d != float64(fakeDim) {
 		t.Errorf("dimensions sent: %v, want %d", d, fakeDim)
 	}
 	e = p.remote(t, func(c *embed.Config) { c.Dimensions = fakeDim + 1 })

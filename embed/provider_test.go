@@ -1,10 +1,14 @@
 package embed_test
 
 import (
+	"encoding/base64"
+	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"hash/fnv"
 	"io"
+	"math"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -30,8 +34,10 @@ const canaryKey = "sk-canary-0123456789abcdef"
 type request struct {
 	Model          string   `json:"model"`
 	Input          []string `json:"input"`
-	Dimensions     *int     `json:"dimensions"`
-	EncodingFormat *string  `json:"encoding_format"`
+	EncodingFormat string   `json:"encoding_format"`
+
+	members map[string]any  // all of them
+	gone    <-chan struct{} // closed when nobody waits for the answer
 }
 
 // A fault returns true if it has written an answer.
@@ -67,12 +73,13 @@ func (p *provider) serve(w http.ResponseWriter, hr *http.Request) {
 	body, err := io.ReadAll(hr.Body)
 	var r request
 	if err == nil {
-		err = json.Unmarshal(body, &r)
+		err = errors.Join(json.Unmarshal(body, &r), json.Unmarshal(body, &r.members))
 	}
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusTeapot)
 		return
 	}
+	r.gone = hr.Context().Done()
 	p.mu.Lock()
 	p.requests = append(p.requests, r)
 	p.headers = append(p.headers, hr.Header)
@@ -98,20 +105,35 @@ func (p *provider) count() int {
 	return len(p.requests)
 }
 
-// writeVectors answers well, with the items in the order that at gives.
+// writeVectors answers well, with the items in the order that at gives, in the
+// encoding that is asked for.
 func writeVectors(w http.ResponseWriter, r request, at func(int) int) {
 	type item struct {
-		Object    string    `json:"object"`
-		Index     int       `json:"index"`
-		Embedding []float64 `json:"embedding"`
+		Object    string `json:"object"`
+		Index     int    `json:"index"`
+		Embedding any    `json:"embedding"`
 	}
 	items := []item{}
 	for n := range r.Input {
 		i := at(n)
-		items = append(items, item{"embedding", i, fakeVector(r.Input[i])})
+		v := fakeVector(r.Input[i])
+		if r.EncodingFormat != "base64" {
+			items = append(items, item{"embedding", i, v})
+			continue
+		}
+		items = append(items, item{"embedding", i, inBase64(v)})
 	}
 	w.Header().Set("Content-Type", "application/json")
 	_ = json.NewEncoder(w).Encode(map[string]any{"object": "list", "data": items, "model": r.Model})
+}
+
+// inBase64 encodes numbers as float32s.
+func inBase64(v []float64) string {
+	var b []byte
+	for _, x := range v {
+		b = binary.LittleEndian.AppendUint32(b, math.Float32bits(float32(x)))
+	}
+	return base64.StdEncoding.EncodeToString(b)
 }
 
 // fakeVector is a vector, not of unit length, that depends on the whole text.

@@ -3,33 +3,19 @@ package embed
 import (
 	"context"
 	"errors"
+	"maps"
 	"sync"
 	"time"
 
-	"github.com/cenkalti/backoff/v5"
 	"github.com/sashabaranov/go-openai"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/vectorlink/vectorlink/indexer"
 )
 
-// A retryPolicy says how often and how long a request is repeated.
-type retryPolicy struct {
-	first, most time.Duration // waits, growing from one to the other
-	tries       uint          // requests in all
-	elapsed     time.Duration // in all
-}
-
-var defaultRetry = retryPolicy{first: 500 * time.Millisecond, most: 30 * time.Second, tries: 8, elapsed: 5 * time.Minute}
-
-// triesOfServerError bounds the tries where the server says that it failed,
-// since that may be due to the texts.
-const triesOfServerError = 3
-
 // A job is one Embed call.
 type job struct {
-	*OpenAIEmbedder
-	client  *openai.Client
+	*caller
 	inputs  []string
 	vectors [][]float32 // each written by the request that holds its text
 
@@ -38,25 +24,51 @@ type job struct {
 	healthy bool // the provider has answered well in this call
 }
 
-// Embed implements indexer.Embedder. Texts go out in requests of at most
-// Config.Batch texts and 250,000 tokens, several at a time. What fails for
-// the moment is repeated, within limits; a request that is refused is halved
-// until the texts at fault stand alone. The empty text is refused without
-// asking, where the model has no prefix.
-func (e *OpenAIEmbedder) Embed(ctx context.Context, role indexer.Role, texts []string) ([][]float32, error) {
-	if len(texts) == 0 {
-		return nil, ctx.Err()
-	}
+// A caller asks in one role and with one key.
+type caller struct {
+	*OpenAIEmbedder
+	client *openai.Client
+	role   indexer.Role
+	retry  retryPolicy
+}
+
+func (e *OpenAIEmbedder) caller(ctx context.Context, role indexer.Role) (*caller, error) {
 	client, err := e.client(ctx)
 	if err != nil {
 		return nil, err
 	}
+	c := &caller{e, client, role, e.retry}
+	if role == indexer.RoleQuery { // somebody is waiting
+		c.retry.elapsed = min(c.retry.elapsed, queryPatience)
+	}
+	return c, nil
+}
+
+// queryPatience bounds how long a query is repeated.
+const queryPatience = 20 * time.Second
+
+// Embed implements indexer.Embedder. Texts go out in requests of as many texts
+// and tokens as the provider takes, several at a time. What fails for the
+// moment is repeated, within limits; a request that is refused is halved until
+// the texts at fault stand alone. The empty text is refused without asking,
+// where the model has no prefix. While the provider is known to be down, a
+// query fails at once; texts of other roles wait for it.
+func (e *OpenAIEmbedder) Embed(ctx context.Context, role indexer.Role, texts []string) ([][]float32, error) {
+	if len(texts) == 0 {
+		return nil, ctx.Err()
+	}
+	c, err := e.caller(ctx, role)
+	if err != nil {
+		return nil, err
+	}
+	if role == indexer.RoleQuery && e.resting() {
+		return nil, e.failed(ctx, errResting)
+	}
 	j := &job{
-		OpenAIEmbedder: e,
-		client:         client,
-		inputs:         texts,
-		vectors:        make([][]float32, len(texts)),
-		refused:        map[int]error{},
+		caller:  c,
+		inputs:  texts,
+		vectors: make([][]float32, len(texts)),
+		refused: map[int]error{},
 	}
 	if prefix := nomicPrefixes[role]; e.model.prefixes && prefix != "" {
 		j.inputs = make([]string, len(texts))
@@ -85,7 +97,7 @@ func (j *job) pack() [][]int {
 		bytes += len(text)
 	}
 	size := func(text string) int { return len(text) } // no token is shorter than a byte
-	if bytes > maxRequestTokens {
+	if bytes > j.provider.MostTokens {
 		size = j.Tokens
 	}
 	var requests [][]int
@@ -97,7 +109,7 @@ func (j *job) pack() [][]int {
 			continue
 		}
 		n := size(text)
-		if len(request) == j.config.Batch || len(request) > 0 && tokens+n > maxRequestTokens {
+		if len(request) == j.config.Batch || len(request) > 0 && tokens+n > j.provider.MostTokens {
 			requests = append(requests, request)
 			request, tokens = nil, 0
 		}
@@ -116,7 +128,7 @@ func (j *job) resolve(ctx context.Context, request []int) error {
 	for i, index := range request {
 		inputs[i] = j.inputs[index]
 	}
-	vectors, unusable, err := j.ask(ctx, j.client, inputs)
+	vectors, unusable, err := j.ask(ctx, inputs)
 	if err == nil {
 		j.mu.Lock()
 		defer j.mu.Unlock()
@@ -136,7 +148,7 @@ func (j *job) resolve(ctx context.Context, request []int) error {
 	}
 	// The texts are to blame only if the provider does its work on others.
 	if !j.isHealthy() {
-		if j.control(ctx, j.client) != nil {
+		if j.control(ctx) != nil {
 			return err
 		}
 		j.mu.Lock()
@@ -164,73 +176,120 @@ func (j *job) isHealthy() bool {
 
 // control embeds a text that no provider refuses. It tells a bad text from a
 // bad setting, and the length of vectors where that is unknown.
-func (e *OpenAIEmbedder) control(ctx context.Context, client *openai.Client) error {
-	_, unusable, err := e.ask(ctx, client, []string{"control"})
+func (c *caller) control(ctx context.Context) error {
+	_, unusable, err := c.ask(ctx, []string{"control"})
 	if err == nil && unusable != nil {
 		err = unusable[0]
 	}
 	return err
 }
 
-// ask sends one request until it succeeds or there is no point in repeating
-// it, and checks the answer. Where some vectors are unusable and others are
-// good, unusable says so by index; the error is a *failure or the context's.
-func (e *OpenAIEmbedder) ask(ctx context.Context, client *openai.Client, inputs []string) (vectors [][]float32, unusable map[int]error, err error) {
-	waits := backoff.NewExponentialBackOff()
-	waits.InitialInterval, waits.MaxInterval, waits.Multiplier = e.retry.first, e.retry.most, 2
-	serverErrors := 0
-	vectors, err = backoff.Retry(ctx, func() ([][]float32, error) {
-		var err error
-		vectors, unusable, err = e.send(ctx, client, inputs)
-		var f *failure
-		switch {
-		case err == nil:
-			return vectors, nil
-		case !errors.As(err, &f) || f.kind != passing:
-			return nil, backoff.Permanent(err)
-		case f.suspect():
-			if serverErrors++; serverErrors == triesOfServerError {
-				return nil, backoff.Permanent(err)
-			}
-		case f.after > 0:
-			return nil, &throttled{f, &backoff.RetryAfterError{Duration: f.after}}
+// What is known of a provider that may be asked for base64.
+const (
+	encodingUnknown int32 = iota
+	encodingBase64        // it understands
+	encodingFloat         // it does not, and is not asked again
+)
+
+// send sends one request and checks its answer.
+func (c *caller) send(ctx context.Context, inputs []string) ([][]float32, map[int]error, error) {
+	known := c.encoding.Load()
+	asked := c.provider.Base64 && known != encodingFloat
+	vectors, unusable, err := c.sendAs(ctx, inputs, asked)
+	if !asked || known != encodingUnknown {
+		return vectors, unusable, err
+	}
+	// Refused as a whole, it may be for the encoding.
+	var f *failure
+	if errors.As(err, &f) && f.kind == refused && f.status != 0 {
+		v, u, e := c.sendAs(ctx, inputs, false)
+		if e == nil {
+			c.encoding.Store(encodingFloat)
+			return v, u, nil
 		}
-		return nil, err
-	}, backoff.WithBackOff(waits), backoff.WithMaxTries(e.retry.tries), backoff.WithMaxElapsedTime(e.retry.elapsed))
+	}
 	return vectors, unusable, err
 }
 
-// throttled is a failure of which the provider says when to repeat it.
-type throttled struct {
-	*failure
-	after *backoff.RetryAfterError
-}
-
-func (t *throttled) Unwrap() []error { return []error{t.failure, t.after} }
-
-// send sends one request and checks its answer.
-func (e *OpenAIEmbedder) send(ctx context.Context, client *openai.Client, inputs []string) ([][]float32, map[int]error, error) {
+// sendAs sends one request, in which base64 is asked for or not, when there is
+// room for it.
+func (c *caller) sendAs(ctx context.Context, inputs []string, base64 bool) ([][]float32, map[int]error, error) {
 	select {
-	case e.slots <- struct{}{}:
-		defer func() { <-e.slots }()
+	case c.slots <- struct{}{}:
+		defer func() { <-c.slots }()
 	case <-ctx.Done():
 		return nil, nil, context.Cause(ctx)
 	}
-	limited := limitAnswer(ctx, len(inputs), int(e.dim.Load()))
-	res, err := client.CreateEmbeddings(limited, openai.EmbeddingRequest{
-		Input:      inputs,
-		Model:      openai.EmbeddingModel(e.config.Model),
-		Dimensions: e.config.Dimensions,
-	})
-	if err != nil {
-		if ctx.Err() != nil {
-			return nil, nil, context.Cause(ctx)
-		}
-		return nil, nil, e.classify(ctx, err, res.Header(), inputs)
+	tokens := roughTokens(inputs)
+	if err := c.pace.take(ctx, tokens); err != nil {
+		return nil, nil, err
 	}
-	vectors, unusable, f := e.check(res.Data, len(inputs))
+	done, err := c.breaker.Allow()
+	if err != nil {
+		c.pace.give(tokens, &answer{}, 0)
+		return nil, nil, errResting
+	}
+	expected, a := expect(ctx, len(inputs), int(c.dim.Load()))
+	_, err = c.client.CreateEmbeddings(expected, c.request(inputs, base64))
+	var f *failure
+	if err != nil && ctx.Err() == nil {
+		f = c.classify(ctx, err, a.header, inputs)
+	}
+	var after time.Duration
+	if f != nil {
+		after = f.after
+	}
+	c.pace.give(tokens, a, after)
+	switch {
+	case err != nil && f == nil:
+		done(errIgnored)
+		return nil, nil, context.Cause(ctx)
+	case f == nil:
+		done(nil)
+	default:
+		done(f.forBreaker())
+		return nil, nil, f
+	}
+	vectors, unusable, f := c.check(a, len(inputs))
 	if f != nil {
 		return nil, nil, f
 	}
+	if base64 && a.base64 {
+		c.encoding.CompareAndSwap(encodingUnknown, encodingBase64)
+	} else if base64 {
+		c.encoding.Store(encodingFloat)
+	}
 	return vectors, unusable, nil
+}
+
+// roughTokens guesses the number of tokens in some texts. Nothing but the pace
+// depends on it.
+func roughTokens(texts []string) int {
+	n := 0
+	for _, t := range texts {
+		n += len(t)/4 + 1
+	}
+	return n
+}
+
+// request is what is sent.
+func (c *caller) request(inputs []string, base64 bool) openai.EmbeddingRequest {
+	r := openai.EmbeddingRequest{
+		Input:     inputs,
+		Model:     openai.EmbeddingModel(c.config.Model),
+		ExtraBody: maps.Clone(c.provider.Extra),
+	}
+	if base64 {
+		r.EncodingFormat = openai.EmbeddingEncodingFormatBase64
+	}
+	if r.ExtraBody == nil {
+		r.ExtraBody = map[string]any{}
+	}
+	if n := c.config.Dimensions; n != 0 && c.provider.Dimensions != "" {
+		r.ExtraBody[c.provider.Dimensions] = n
+	}
+	if t := c.provider.InputTypes[c.role]; t != "" {
+		r.ExtraBody["input_type"] = t
+	}
+	return r
 }

@@ -18,16 +18,14 @@ const (
 	maxComplaint    = 64 << 10
 )
 
-// answerLimit is the context key under which a request carries the most bytes
-// that its answer may have.
-type answerLimit struct{}
-
-// limitAnswer returns a context for a request for some vectors.
-func limitAnswer(ctx context.Context, texts, dim int) context.Context {
+// expect returns a context for a request for some vectors, and what will hold
+// the answer.
+func expect(ctx context.Context, texts, dim int) (context.Context, *answer) {
 	if dim == 0 {
 		dim = likelyDim
 	}
-	return context.WithValue(ctx, answerLimit{}, int64(answerBase+texts*dim*answerPerNumber))
+	a := &answer{limit: int64(answerBase + texts*dim*answerPerNumber)}
+	return context.WithValue(ctx, answerKey{}, a), a
 }
 
 var (
@@ -38,7 +36,8 @@ var (
 
 // A limitedClient sends requests and distrusts what comes back: it follows no
 // redirect, which would carry texts to another address, takes no page for an
-// answer, and reads no more of an answer than its context allows.
+// answer, and reads an answer itself, no more of it than is expected. To
+// go-openai it hands an empty object.
 type limitedClient struct{ client *http.Client }
 
 func newClient(timeout time.Duration) *limitedClient {
@@ -54,10 +53,12 @@ func newClient(timeout time.Duration) *limitedClient {
 
 // Do implements openai.HTTPDoer.
 func (c *limitedClient) Do(r *http.Request) (*http.Response, error) {
+	a := r.Context().Value(answerKey{}).(*answer)
 	res, err := c.client.Do(r)
 	if err != nil {
 		return nil, err
 	}
+	a.status, a.header = res.StatusCode, res.Header
 	refuse := func(err error) (*http.Response, error) {
 		res.Body.Close()
 		return nil, err
@@ -74,8 +75,12 @@ func (c *limitedClient) Do(r *http.Request) (*http.Response, error) {
 			io.Closer
 		}{io.LimitReader(res.Body, maxComplaint), res.Body}
 	default:
-		limit, _ := r.Context().Value(answerLimit{}).(int64)
-		res.Body = &limitedBody{res.Body, limit}
+		err := a.read(&limitedBody{res.Body, a.limit})
+		res.Body.Close()
+		if err != nil {
+			return nil, err
+		}
+		res.Body = io.NopCloser(strings.NewReader("{}"))
 	}
 	return res, nil
 }
@@ -83,7 +88,7 @@ func (c *limitedClient) Do(r *http.Request) (*http.Response, error) {
 // A limitedBody fails, instead of ending, at its limit: an answer cut there
 // would look like one that the network cut, and be asked for again.
 type limitedBody struct {
-	io.ReadCloser
+	io.Reader
 	left int64
 }
 
@@ -94,7 +99,7 @@ func (b *limitedBody) Read(p []byte) (int, error) {
 	if int64(len(p)) > b.left+1 {
 		p = p[:b.left+1]
 	}
-	n, err := b.ReadCloser.Read(p)
+	n, err := b.Reader.Read(p)
 	if b.left -= int64(n); b.left < 0 {
 		return n - 1, errTooLarge
 	}

@@ -1,16 +1,17 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
 	"math"
 	"net"
 	"net/url"
-	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/vectorlink/vectorlink/embed"
 )
 
 // Config is everything the server can be told. The comments of its fields are
@@ -110,10 +111,11 @@ type DatabaseConfig struct {
 type EmbedConfig struct {
 	// EmbedProvider is local (the model inside this program), openai,
 	// openai_compatible (any server that speaks the same, at EmbedURL), or
-	// one of the presets that know such a server's address: ollama, vllm,
-	// tei, lmstudio, azure. Left empty it is openai where a key is set,
-	// openai_compatible where only an address is, and local otherwise.
-	EmbedProvider string `name:"embed-provider" type:"setting" environ:"VECTORLINK_EMBED_PROVIDER" placeholder:"NAME" help:"Embedding provider: local, openai, openai_compatible, ollama, vllm, tei, lmstudio or azure."`
+	// one of the presets that know how such a server is asked, and mostly
+	// where: ollama, vllm, tei, lmstudio, azure, voyage. Left empty it is
+	// openai where a key is set, openai_compatible where only an address is,
+	// and local otherwise.
+	EmbedProvider string `name:"embed-provider" type:"setting" environ:"VECTORLINK_EMBED_PROVIDER" placeholder:"NAME" help:"Embedding provider: local, openai, openai_compatible, ollama, vllm, tei, lmstudio, azure or voyage."`
 
 	// EmbedURL is the provider's base address, without /v1/embeddings.
 	EmbedURL string `name:"embed-url" type:"setting" environ:"VECTORLINK_EMBED_URL" placeholder:"URL" help:"Base address of the embedding provider."`
@@ -131,42 +133,29 @@ type EmbedConfig struct {
 	EmbedKey Secret `name:"embed-key" type:"setting" environ:"VECTORLINK_EMBED_KEY,OPENAI_API_KEY,OPENAI_KEY" placeholder:"SECRET" help:"Key of the embedding provider."`
 
 	// EmbedBatchSize is the number of texts asked for at once. Left out it is
-	// 32 of local and 256 of the others.
+	// 256 of openai and azure, 128 of voyage and 32 of the others.
 	EmbedBatchSize BatchSize `name:"embed-batch-size" type:"setting" environ:"VECTORLINK_EMBED_BATCH_SIZE" placeholder:"N" help:"Texts embedded at once."`
 
 	// EmbedPrice is what the provider asks for a million tokens, in whatever
 	// currency: plans (index --dry-run) then tell what a commit would cost.
 	EmbedPrice Price `name:"embed-price" type:"setting" environ:"VECTORLINK_EMBED_PRICE" fallback:"0" placeholder:"AMOUNT" help:"Price of a million tokens, for index --dry-run."`
 
-	// TokenizerPath is where the tokenizer of another model will be taken
-	// from. This version has none: it refuses a path, and cuts long texts for
-	// models it does not know by fewer of OpenAI's tokens than fit.
-	TokenizerPath string `name:"tokenizer-path" type:"setting" environ:"VECTORLINK_TOKENIZER_PATH" placeholder:"FILE" help:"tokenizer.json of another model; not in this version."`
+	// TokenizerPath is the model's tokenizer.json, plain or packed by bzip2.
+	// Long texts are then cut into windows of 512 of its tokens, less what the
+	// model wants around them. Left out, OpenAI's models have windows of 8191
+	// of their tokens, and others of 480 of the same.
+	TokenizerPath string `name:"tokenizer-path" type:"setting" environ:"VECTORLINK_TOKENIZER_PATH" placeholder:"FILE" help:"tokenizer.json of the model, plain or .bz2."`
 }
 
-// The providers of EmbedProvider that are more than an address.
-const (
-	providerLocal      = "local"
-	providerOpenAI     = "openai"
-	providerCompatible = "openai_compatible"
-	providerAzure      = "azure"
-)
+// providerLocal is the model inside this program. The other providers are the
+// presets of package embed.
+const providerLocal = "local"
 
-// presets are the providers that run beside us, and where they do by default.
-// Azure runs elsewhere and has no default.
-var presets = map[string]string{
-	"ollama":      "http://localhost:11434",
-	"vllm":        "http://localhost:8000",
-	"tei":         "http://localhost:3000",
-	"lmstudio":    "http://localhost:1234",
-	providerAzure: "",
-}
-
-// What the models are where none is named.
+// What the model of local is.
 const (
-	localModel  = "all-MiniLM-L6-v2"
-	localDim    = 384
-	openaiModel = "text-embedding-3-small"
+	localModel = "all-MiniLM-L6-v2"
+	localDim   = 384
+	localBatch = 32
 )
 
 // complaints collects what is wrong with the settings.
@@ -252,53 +241,45 @@ func checkURL(bad *complaints, key, address string) {
 // minPool is the least size of a pool: it must hold a few of its things.
 const minPool = 1 << 20
 
-// check fills the provider in and adds what is wrong with its settings.
+// check fills in what the provider decides, and adds what is wrong with its
+// settings.
 func (c *EmbedConfig) check(bad *complaints) {
 	switch {
 	case c.EmbedProvider != "":
 	case c.EmbedKey != "":
-		c.EmbedProvider = providerOpenAI
+		c.EmbedProvider = embed.ProviderOpenAI
 	case c.EmbedURL != "":
-		c.EmbedProvider = providerCompatible
+		c.EmbedProvider = embed.ProviderCompatible
 	default:
 		c.EmbedProvider = providerLocal
-	}
-	if address, ok := presets[c.EmbedProvider]; ok {
-		if c.EmbedURL == "" {
-			c.EmbedURL = address
-		}
-		if c.Model == "" {
-			bad.add("model: the provider %s must be told which", c.EmbedProvider)
-		}
-	} else if p := c.EmbedProvider; p != providerLocal && p != providerOpenAI && p != providerCompatible {
-		bad.add("embed-provider: %q is none of local, openai, openai_compatible, %s", p, strings.Join(slices.Sorted(maps.Keys(presets)), ", "))
-		return
-	}
-	checkURL(bad, "embed-url", c.EmbedURL)
-	if c.EmbedURL == "" && (c.EmbedProvider == providerCompatible || c.EmbedProvider == providerAzure) {
-		bad.add("embed-url: the provider %s has no address of its own", c.EmbedProvider)
-	}
-	if c.TokenizerPath != "" {
-		bad.add("tokenizer-path: this version has the tokenizers that are built in, and no others; leave it out")
-	}
-	if c.EmbedBatchSize == 0 { // the default depends on the provider
-		c.EmbedBatchSize = 256
-		if c.EmbedProvider == providerLocal {
-			c.EmbedBatchSize = 32
-		}
 	}
 	if c.Dim < 0 {
 		bad.add("dim: %d is negative", c.Dim)
 	}
-	if c.EmbedProvider != providerLocal {
-		if c.Model == "" {
-			c.Model = openaiModel
-		}
+	checkURL(bad, "embed-url", c.EmbedURL)
+	if c.EmbedProvider == providerLocal {
+		c.checkLocal(bad)
 		return
 	}
-	if c.Model == "" {
-		c.Model = localModel
+	p, ok := embed.Preset(c.EmbedProvider)
+	if !ok {
+		bad.add("embed-provider: %q is none of local, %s", c.EmbedProvider, strings.Join(embed.Presets(), ", "))
+		return
 	}
+	c.EmbedURL = cmp.Or(c.EmbedURL, p.URL)
+	c.Model = cmp.Or(c.Model, p.Model)
+	c.EmbedBatchSize = cmp.Or(c.EmbedBatchSize, BatchSize(p.Batch))
+	if c.EmbedURL == "" {
+		bad.add("embed-url: the provider %s has no address of its own", p.Name)
+	}
+	if c.Model == "" {
+		bad.add("model: the provider %s must be told which", p.Name)
+	}
+}
+
+func (c *EmbedConfig) checkLocal(bad *complaints) {
+	c.Model = cmp.Or(c.Model, localModel)
+	c.EmbedBatchSize = cmp.Or(c.EmbedBatchSize, localBatch)
 	if c.Dim == 0 {
 		c.Dim = localDim
 	}
@@ -307,6 +288,9 @@ func (c *EmbedConfig) check(bad *complaints) {
 	}
 	if c.Dim != localDim && c.Dim > 0 {
 		bad.add("dim: the model of the provider local makes vectors of %d", localDim)
+	}
+	if c.TokenizerPath != "" {
+		bad.add("tokenizer-path: the model of the provider local has its own; leave it out")
 	}
 }
 

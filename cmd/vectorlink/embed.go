@@ -24,12 +24,13 @@ func (c *EmbedConfig) embedder() (indexer.Embedder, error) {
 		return sized{local, int(c.EmbedBatchSize)}, nil
 	}
 	remote, err := embed.OpenAI(embed.Config{
-		URL:        c.EmbedURL,
-		Model:      c.Model,
-		Dimensions: c.Dim,
-		Key:        embed.NewSecret(string(c.EmbedKey)),
-		Azure:      c.EmbedProvider == providerAzure,
-		Batch:      int(c.EmbedBatchSize),
+		Provider:      c.EmbedProvider,
+		URL:           c.EmbedURL,
+		Model:         c.Model,
+		Dimensions:    c.Dim,
+		Key:           embed.NewSecret(string(c.EmbedKey)),
+		TokenizerPath: c.TokenizerPath,
+		Batch:         int(c.EmbedBatchSize),
 	})
 	if err != nil {
 		return nil, err

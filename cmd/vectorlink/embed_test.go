@@ -121,3 +121,13 @@ func TestEmbedProvider(t *testing.T) {
 		t.Errorf("exit %d, %s", code, stderr)
 	}
 }
+
+// TestNotice: what must accompany the model's weights can be had of every copy
+// of the program.
+func TestNotice(t *testing.T) {
+	var out, errs bytes.Buffer
+	code := run(t.Context(), []string{"version", "--notice"}, nil, strings.NewReader(""), &out, &errs)
+	if code != exitDone || !strings.Contains(out.String(), "all-MiniLM-L6-v2") || !strings.Contains(out.String(), "Apache License") {
+		t.Errorf("exit %d, %d bytes, %s", code, out.Len(), errs.String())
+	}
+}

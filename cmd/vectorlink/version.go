@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"runtime"
 	"runtime/debug"
+
+	"github.com/vectorlink/vectorlink/embed"
 )
 
 // version is the version of the program's behaviour and files. The change log
@@ -11,7 +13,9 @@ import (
 const version = "0.1.0"
 
 // versionCmd prints the version.
-type versionCmd struct{}
+type versionCmd struct {
+	Notice bool `help:"Print the notice and licence of the built-in model."`
+}
 
 // build is what is known of how the program was built.
 type build struct {
@@ -44,6 +48,10 @@ func thisBuild() build {
 
 // Run runs the command.
 func (c *versionCmd) Run(p *program) error {
+	if c.Notice {
+		_, err := fmt.Fprintln(p.stdout, embed.Notice())
+		return err
+	}
 	b := thisBuild()
 	if p.json {
 		return printJSON(p.stdout, b)

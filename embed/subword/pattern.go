@@ -3,7 +3,6 @@ package subword
 import (
 	"encoding/json"
 	"fmt"
-	"time"
 
 	"github.com/dlclark/regexp2/v2"
 )
@@ -105,21 +104,18 @@ func hasPrefix(chars []char, want []rune) bool {
 	return true
 }
 
-// matchTimeout bounds an expression that backtracks without end. What it has
-// not matched then stays whole.
-const matchTimeout = 10 * time.Second
-
 // expression compiles a regular expression. Those of tokenizers look ahead,
-// which package regexp cannot.
+// which package regexp cannot. There is no bound on the time that matching
+// takes: the library's needs a goroutine that nobody waits for, and whoever
+// chose the file can choose another.
 func expression(source string) (pattern, error) {
 	re, err := regexp2.Compile(source)
 	if err != nil {
 		return nil, fmt.Errorf("pattern %.100q: %w", source, err)
 	}
-	re.MatchTimeout = matchTimeout
 	return func(chars []char) []span {
 		matches, err := re.FindAllRunesIndex(runesOf(make([]rune, 0, len(chars)), chars), -1)
-		if err != nil {
+		if err != nil { // the library ran out of its own stack: nothing is cut
 			matches = nil
 		}
 		found := make([]span, 0, len(matches)+1)

@@ -1,0 +1,259 @@
+package embed_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/vectorlink/vectorlink/embed"
+	"github.com/vectorlink/vectorlink/indexer"
+)
+
+// limited is a provider that takes so many requests a minute, on the minute.
+type limited struct {
+	limit   int
+	headers bool // it says what is left
+
+	mu       sync.Mutex
+	window   time.Time
+	taken    int
+	answered map[string]int // requests by the first word of their first text
+	refused  int
+	now, top int // requests under way, the most ever
+}
+
+func (l *limited) RoundTrip(r *http.Request) (*http.Response, error) {
+	var body request
+	if err := json.NewDecoder(r.Body).Decode(&body); err != nil {
+		return nil, err
+	}
+	l.mu.Lock()
+	l.now++
+	l.top = max(l.top, l.now)
+	l.mu.Unlock()
+	time.Sleep(300 * time.Millisecond) // on the way
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.now--
+	now := time.Now()
+	if w := now.Truncate(time.Minute); !w.Equal(l.window) {
+		l.window, l.taken = w, 0
+	}
+	reset := l.window.Add(time.Minute).Sub(now)
+	h := http.Header{"Content-Type": {"application/json"}}
+	respond := func(status int, body string) (*http.Response, error) {
+		return &http.Response{StatusCode: status, Header: h, Body: io.NopCloser(strings.NewReader(body)), Request: r}, nil
+	}
+	if l.taken == l.limit {
+		l.refused++
+		if h.Set("Retry-After", strconv.Itoa(int(reset.Seconds())+1)); l.headers {
+			h.Set("X-Ratelimit-Remaining-Requests", "0")
+			h.Set("X-Ratelimit-Reset-Requests", reset.String())
+		}
+		return respond(429, apiError)
+	}
+	l.taken++
+	if l.headers {
+		h.Set("X-Ratelimit-Remaining-Requests", strconv.Itoa(l.limit-l.taken))
+		h.Set("X-Ratelimit-Reset-Requests", reset.String())
+	}
+	who, _, _ := strings.Cut(body.Input[0], " ")
+	l.answered[who]++
+	var items []string
+	for i, text := range body.Input {
+		items = append(items, strings.ReplaceAll(fmt.Sprintf(`{"index":%d,"embedding":%v}`, i, fakeVector(text)), " ", ","))
+	}
+	return respond(200, `{"data":[`+strings.Join(items, ",")+`]}`)
+}
+
+// TestRateLimit: eight jobs share a provider of 60 requests a minute. Nothing
+// is lost, hardly a request is over the limit, and the jobs fare alike.
+func TestRateLimit(t *testing.T) {
+	for _, test := range []struct {
+		name    string
+		headers bool
+		over    float64 // most refused requests, as a share
+	}{
+		{"headers", true, 0},
+		{"Retry-After alone", false, 0.07}, // as many as are under way when a minute's are used up
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				const jobs, each, batch = 8, 1250, 10
+				l := &limited{limit: 60, headers: test.headers, answered: map[string]int{}}
+				e, err := embed.OpenAI(embed.Config{URL: "http://provider.test", Model: "m", Batch: batch})
+				if err != nil {
+					t.Fatal(err)
+				}
+				e.SetTransport(l)
+				var wait sync.WaitGroup
+				for j := range jobs {
+					wait.Go(func() {
+						texts := make([]string, each)
+						for i := range texts {
+							texts[i] = fmt.Sprintf("job%d text %d", j, i)
+						}
+						v, err := e.Embed(t.Context(), indexer.RoleDocument, texts)
+						if err != nil {
+							t.Errorf("job %d: %v", j, err)
+							return
+						}
+						for i := range v {
+							if !isFake(v[i], texts[i]) {
+								t.Errorf("job %d: text %d has a wrong vector", j, i)
+							}
+						}
+					})
+				}
+				time.Sleep(8 * time.Minute) // half way
+				l.mu.Lock()
+				least, most := each, 0
+				for j := range jobs {
+					n := l.answered[fmt.Sprint("job", j)]
+					least, most = min(least, n), max(most, n)
+				}
+				l.mu.Unlock()
+				if least*10 < most*8 {
+					t.Errorf("half way, one job has %d requests answered, another %d", least, most)
+				}
+				start := time.Now()
+				wait.Wait()
+				if took := 8*time.Minute + time.Since(start); took > 18*time.Minute {
+					t.Errorf("took %v", took)
+				}
+				if share := float64(l.refused) / (jobs * each / batch); share > test.over {
+					t.Errorf("%d requests over the limit, %.3f", l.refused, share)
+				}
+				if l.top > 4 {
+					t.Errorf("%d requests at once", l.top)
+				}
+			})
+		})
+	}
+}
+
+// TestPace: what headers say of the next request.
+func TestPace(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		header map[string]string
+		wait   time.Duration
+	}{
+		{"nothing", nil, 0},
+		{"enough left", map[string]string{"Remaining-Requests": "1", "Reset-Requests": "9s"}, 0},
+		{"no requests left", map[string]string{"Remaining-Requests": "0", "Reset-Requests": "9s"}, 9 * time.Second},
+		{"milliseconds", map[string]string{"Remaining-Requests": "0", "Reset-Requests": "20ms"}, 20 * time.Millisecond},
+		{"too few tokens left", map[string]string{"Remaining-Tokens": "3", "Reset-Tokens": "1.5s"}, 1500 * time.Millisecond},
+		{"enough tokens left", map[string]string{"Remaining-Tokens": "30", "Reset-Tokens": "1.5s"}, 0},
+		{"the longer of both", map[string]string{"Remaining-Requests": "0", "Reset-Requests": "2s", "Remaining-Tokens": "0", "Reset-Tokens": "3s"}, 3 * time.Second},
+		{"seconds", map[string]string{"Remaining": "0", "Reset": "5"}, 5 * time.Second},
+		{"time of day", map[string]string{"Remaining": "0", "Reset": "946684807"}, 7 * time.Second}, // synctest's clock begins in 2000
+		{"date", map[string]string{"Remaining": "0", "Reset": "2000-01-01T00:00:08Z"}, 8 * time.Second},
+		{"absurdly long", map[string]string{"Remaining": "0", "Reset": "9999h"}, time.Minute},
+		{"in the past", map[string]string{"Remaining": "0", "Reset": "-5s"}, 0},
+		{"no number", map[string]string{"Remaining": "none", "Reset": "NaN"}, 0},
+		{"negative", map[string]string{"Remaining": "-1", "Reset": "5"}, 0},
+		{"no reset", map[string]string{"Remaining-Requests": "0"}, 0},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				e, err := embed.OpenAI(embed.Config{URL: "http://provider.test", Model: "m"})
+				if err != nil {
+					t.Fatal(err)
+				}
+				e.SetTransport(roundTripper(func(r *http.Request) (*http.Response, error) {
+					res, err := roundTrip(func() (int, string) { return 200, "" }).RoundTrip(r)
+					for k, v := range test.header {
+						res.Header.Set("X-Ratelimit-"+k, v)
+					}
+					return res, err
+				}))
+				for _, want := range []time.Duration{0, test.wait} {
+					start := time.Now()
+					if _, err := e.Embed(t.Context(), indexer.RoleDocument, []string{"a text of some forty bytes, to be exact."}); err != nil {
+						t.Fatal(err)
+					}
+					if took := time.Since(start); took != want {
+						t.Errorf("a request took %v, want %v", took, want)
+					}
+				}
+			})
+		})
+	}
+}
+
+// TestPaceCancel: the wait for an allowance ends with the context.
+func TestPaceCancel(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := &limited{limit: 1, headers: true, answered: map[string]int{}}
+		e, err := embed.OpenAI(embed.Config{URL: "http://provider.test", Model: "m", Batch: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		e.SetTransport(l)
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		defer cancel()
+		start := time.Now()
+		_, err = e.Embed(ctx, indexer.RoleDocument, numbered(9))
+		if took := time.Since(start); took != 5*time.Second || !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("got %v after %v, want the deadline after 5 s", err, took)
+		}
+	})
+}
+
+// TestBreaker: a provider that is down for five minutes is asked now and then
+// by one request, queries fail at once, and all is well soon after.
+func TestBreaker(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e, err := embed.OpenAI(embed.Config{URL: "http://provider.test", Model: "m"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		start := time.Now()
+		const down = 5 * time.Minute
+		asked := 0
+		e.SetTransport(roundTrip(func() (int, string) {
+			if time.Since(start) >= down {
+				return 200, ""
+			}
+			asked++
+			return 503, ""
+		}))
+		var job sync.WaitGroup
+		job.Go(func() { // one of documents gives up within its budget
+			if _, err := e.Embed(t.Context(), indexer.RoleDocument, []string{"a"}); !errors.Is(err, indexer.ErrProvider) {
+				t.Errorf("documents: got %v, want ErrProvider", err)
+			}
+		})
+		time.Sleep(20 * time.Second)
+		slow, queries := 0, 0
+		for time.Since(start) < down {
+			before := time.Now()
+			_, err := e.Embed(t.Context(), indexer.RoleQuery, []string{"a"})
+			if !errors.Is(err, indexer.ErrProvider) {
+				t.Fatalf("query: got %v, want ErrProvider", err)
+			}
+			if queries++; time.Since(before) > 0 {
+				slow++
+			}
+			time.Sleep(time.Second)
+		}
+		job.Wait()
+		if queries < 100 || slow > 12 || asked > 60 {
+			t.Errorf("of %d queries %d waited, and %d requests were sent", queries, slow, asked)
+		}
+		time.Sleep(30 * time.Second)
+		if _, err := e.Embed(t.Context(), indexer.RoleQuery, []string{"a"}); err != nil {
+			t.Errorf("after the failure: %v", err)
+		}
+	})
+}
