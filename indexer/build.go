@@ -492,7 +492,11 @@ func (b *builder) finish(ctx context.Context, h snapshot.Header, complete bool, 
 		return snapshot.Info{}, err
 	}
 	changed, removed := b.outcome(complete)
-	b.report(func(t *Task) { t.Indexed, t.Deleted = len(changed)+len(b.same), len(removed) })
+	chunks := b.chunks(changed, removed)
+	b.report(func(t *Task) {
+		t.Indexed, t.Deleted = len(changed)+len(b.same), len(removed)
+		t.Reused = max(chunks-t.Embedded, 0)
+	})
 	t := cost()
 	b.d.writing.Lock()
 	defer b.d.writing.Unlock()
@@ -546,6 +550,25 @@ func (b *builder) outcome(complete bool) (changed, removed []string) {
 		}
 	}
 	return changed, removed
+}
+
+// chunks returns the number of chunks that the snapshot will have.
+func (b *builder) chunks(changed, removed []string) int {
+	n := 0
+	if b.base != nil {
+		n = b.base.view.Chunks()
+		for _, ids := range [][]string{changed, removed} {
+			for _, id := range ids {
+				if e, ok := b.base.view.Lookup(id); ok {
+					n -= len(e.Chunks)
+				}
+			}
+		}
+	}
+	for _, id := range changed {
+		n += len(b.changes[id].entry.Chunks)
+	}
+	return n
 }
 
 func (b *builder) inBase(id string) bool {

@@ -68,9 +68,10 @@ type Task struct {
 	Indexed int `json:"indexed"`
 	Deleted int `json:"deleted"`
 	// Embedded is the number of distinct texts (chunks) sent to the
-	// embedder, Reused the number of a changed document's texts found
-	// stored already. Tokens counts the embedded texts' tokens, of
-	// TokensToEmbed, which is known once all documents are read.
+	// embedder, Reused that of the snapshot's texts whose vectors were there
+	// already (while the task runs: of those looked at so far). Tokens
+	// counts the embedded texts' tokens, of TokensToEmbed, which is known
+	// once all documents are read.
 	Embedded      int `json:"embedded"`
 	Reused        int `json:"reused"`
 	Tokens        int `json:"tokens"`
