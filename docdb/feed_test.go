@@ -154,6 +154,7 @@ func (s *sidecar) commit(c minidb.Change) (task indexer.Task, seen map[string]in
 // costs at most ten requests and no listing, and only texts that changed are
 // embedded, those that quote a changed document among them.
 func TestCosts(t *testing.T) {
+	t.Parallel()
 	s := newSidecar(t)
 	if _, err := s.db.Create(domain, minidb.Prefixes{}); err != nil {
 		t.Fatal(err)
@@ -483,6 +484,7 @@ func TestNoLayers(t *testing.T) {
 // TestWorth: nearly everything changed, or too many commits to walk: then
 // everything is listed.
 func TestWorth(t *testing.T) {
+	t.Parallel()
 	requests := (*recorder)(nil)
 	p := newPulls(t, func(h http.Handler) http.Handler { requests = record(h); return requests })
 	documents := func(from, n int, label string) []json.RawMessage {

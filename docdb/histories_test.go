@@ -390,6 +390,7 @@ func (w *world) indexAt(commit string) {
 // TestHistories: over random histories, the snapshot made of what changed since
 // an indexed ancestor is that of listing everything, byte for byte.
 func TestHistories(t *testing.T) {
+	t.Parallel()
 	n := 20
 	if os.Getenv("VECTORLINK_LONG") != "" {
 		n = 2000

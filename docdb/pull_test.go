@@ -88,6 +88,7 @@ func starWarsSteps(t *testing.T) []minidb.Step {
 // TestPullStarWars pulls every commit of the demo's data set as the demo does,
 // with the server's faults and without.
 func TestPullStarWars(t *testing.T) {
+	t.Parallel()
 	for _, cfg := range []minidb.Config{{}, {UnquoteNumbers: true, PanicAtByte1000: true}} {
 		steps := starWarsSteps(t)
 		c, ids, _ := load(t, cfg, steps)
