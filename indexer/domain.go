@@ -281,7 +281,7 @@ func (d *domain) retireVectors(failed *vecstore.Store) {
 	}
 }
 
-func (d *domain) vecsName() string { return vfs.FileName(d.name, "", "vecs") }
+func (d *domain) vecsName() string { return vfs.FileName(d.name, "", vecsExt) }
 
 func (d *domain) closeVectors() error {
 	d.mu.Lock()

@@ -44,6 +44,8 @@ type grammar struct {
 	Status     statusCmd     `cmd:"" help:"Show what the server has indexed."`
 	Templates  templatesCmd  `cmd:"" help:"See, check and propose the queries and templates of a schema."`
 	Verify     verifyCmd     `cmd:"" help:"Check every file of a data directory. No server is needed."`
+	Inspect    inspectCmd    `cmd:"" help:"Show what a file of a data directory holds, even a damaged one."`
+	Gc         gcCmd         `cmd:"" name:"gc" help:"Remove what nothing in a data directory refers to any more."`
 	Embed      embedCmd      `cmd:"" help:"Turn texts on standard input into vectors on standard output."`
 	Version    versionCmd    `cmd:"" help:"Print the version."`
 }

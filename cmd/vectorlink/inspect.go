@@ -1,0 +1,296 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/vectorlink/vectorlink/hnsw"
+	"github.com/vectorlink/vectorlink/snapshot"
+	"github.com/vectorlink/vectorlink/textindex"
+	"github.com/vectorlink/vectorlink/vecstore"
+	"github.com/vectorlink/vectorlink/vfs"
+)
+
+// inspectCmd shows what a file of a data directory holds.
+type inspectCmd struct {
+	File    string `arg:"" help:"A file of a data directory: .hnsw, .vecs or .zap."`
+	Entries bool   `name:"entries" help:"List the documents of a commit file, too, without their texts."`
+}
+
+// Help is shown by inspect --help.
+func (c *inspectCmd) Help() string {
+	return `Of a damaged file it shows what can be decoded, then what is wrong, and ends with
+5. Nothing is written; a server may be using the file.`
+}
+
+// inspected is what the command prints: lines for people, or the whole as JSON.
+type inspected struct {
+	File     string      `json:"file"`
+	Kind     string      `json:"kind"` // commit, vectors or text
+	Size     int64       `json:"size"`
+	Whole    bool        `json:"whole"`
+	Error    string      `json:"error,omitempty"`
+	Header   any         `json:"header"` // null: damaged
+	Sections []section   `json:"sections,omitempty"`
+	Graph    any         `json:"graph,omitempty"`
+	Entries  []entryRow  `json:"entries,omitempty"`
+	Removed  []string    `json:"removed,omitempty"`
+	Damages  []damageRow `json:"damages,omitempty"`
+
+	lines [][]string // of the header, for people
+}
+
+type section struct {
+	Name   string `json:"name"`
+	Offset int64  `json:"offset"`
+	Length int64  `json:"length"`
+	Raw    int64  `json:"raw,omitempty"`
+	Blocks int    `json:"blocks,omitempty"`
+	Chunks uint32 `json:"chunks,omitempty"`
+	Error  string `json:"error,omitempty"`
+}
+
+type entryRow struct {
+	ID     string   `json:"id"`
+	Type   string   `json:"type"`
+	Bytes  uint32   `json:"bytes"`
+	Tokens uint32   `json:"tokens"`
+	Slots  []uint32 `json:"slots"`
+}
+
+type damageRow struct {
+	Slot   *uint32 `json:"slot"` // null: of no one vector
+	Reason string  `json:"reason"`
+}
+
+// Run runs the command.
+func (c *inspectCmd) Run(p *program) (err error) {
+	dir, name := filepath.Split(c.File)
+	if dir == "" {
+		dir = "."
+	}
+	if err := isDirectory(dir); err != nil {
+		return err
+	}
+	files, err := vfs.NewOS(dir)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, files.Close()) }()
+	var r inspected
+	var wrong error
+	switch ext := strings.TrimPrefix(filepath.Ext(name), "."); ext {
+	case snapshot.Ext:
+		r, wrong = c.commitFile(files, name)
+	case "vecs":
+		r, wrong = inspectVectors(files, name)
+	case textindex.Ext:
+		r, wrong = inspectText(files, name)
+	default:
+		return usage("%s is no .hnsw, .vecs or .zap file", c.File)
+	}
+	r.Whole = wrong == nil
+	if wrong != nil {
+		r.Error = wrong.Error()
+		if !damaging(wrong) {
+			return wrong
+		}
+	}
+	if p.json {
+		err = printJSON(p.stdout, r)
+	} else {
+		err = r.print(p)
+	}
+	if err == nil && wrong != nil {
+		err = as(errDamage, wrong)
+	}
+	return err
+}
+
+// damaging reports whether an error is about a file's bytes.
+func damaging(err error) bool {
+	for _, kind := range []error{
+		snapshot.ErrCorrupt, snapshot.ErrVersion, vecstore.ErrCorrupt, vecstore.ErrVersion,
+		textindex.ErrCorrupt, textindex.ErrStale, hnsw.ErrCorrupt, hnsw.ErrVersion,
+	} {
+		if errors.Is(err, kind) {
+			return true
+		}
+	}
+	return false
+}
+
+func (c *inspectCmd) commitFile(files vfs.FS, name string) (inspected, error) {
+	d, err := snapshot.Inspect(files, name)
+	r := inspected{File: name, Kind: "commit", Size: d.Size}
+	if h := d.Header; h != nil {
+		r.field("kind", h.Kind)
+		r.field("domain", h.Domain)
+		r.field("commit", h.Commit)
+		r.field("base", h.Base)
+		r.field("branch", h.Branch)
+		r.field("sequence", h.Seq)
+		r.field("created", time.Unix(h.Created, 0).UTC().Format(time.RFC3339))
+		r.field("model", h.Fingerprint)
+		r.field("dimensions", h.Dim)
+		r.field("vectors", h.Vecs)
+		r.field("slot_end", h.SlotEnd)
+		r.field("documents", h.Documents)
+		r.field("chunks", h.Chunks)
+		r.field("changed", h.Changed)
+		r.field("removed", h.Removed)
+		r.field("indexed", h.Indexed)
+		r.field("deleted", h.Deleted)
+		r.field("embedded", h.Embedded)
+		r.field("reused", h.Reused)
+		r.field("tokens", h.Tokens)
+	}
+	for _, s := range d.Sections {
+		r.Sections = append(r.Sections, section{Name: s.Name, Offset: s.Offset, Length: s.Length, Raw: s.Raw, Blocks: s.Blocks, Error: s.Error})
+	}
+	if d.Graph != nil {
+		g, gerr := hnsw.Decode(d.Graph)
+		if gerr != nil {
+			err = errors.Join(err, gerr)
+		} else {
+			r.Graph = graphOf(g.Describe())
+		}
+	}
+	if c.Entries {
+		for _, e := range d.Entries {
+			row := entryRow{ID: e.ID, Type: e.Type, Bytes: e.TextLen, Tokens: e.DocTokens, Slots: []uint32{}}
+			for _, ch := range e.Chunks {
+				row.Slots = append(row.Slots, ch.Slot)
+			}
+			r.Entries = append(r.Entries, row)
+		}
+		r.Removed = d.Removed
+	}
+	return r, err
+}
+
+// graph is the printed form of a graph's description.
+type graph struct {
+	M              int     `json:"m"`
+	EfConstruction int     `json:"ef_construction"`
+	Nodes          int     `json:"nodes"`
+	Bytes          int64   `json:"memory"`
+	Layers         []layer `json:"layers"`
+}
+
+type layer struct {
+	Nodes int `json:"nodes"`
+	Links int `json:"links"`
+}
+
+func graphOf(d hnsw.Description) graph {
+	g := graph{M: d.Params.M, EfConstruction: d.Params.EfConstruction, Nodes: d.Nodes, Bytes: d.Bytes, Layers: []layer{}}
+	for _, l := range d.Layers {
+		g.Layers = append(g.Layers, layer(l))
+	}
+	return g
+}
+
+func inspectVectors(files vfs.FS, name string) (inspected, error) {
+	d, err := vecstore.Inspect(files, name)
+	r := inspected{File: name, Kind: "vectors", Size: d.Size}
+	if d.Config != nil {
+		r.field("domain", d.Config.Domain)
+		r.field("model", d.Config.Fingerprint)
+		r.field("dimensions", d.Config.Dim)
+		if d.Config.Metric == vecstore.Cosine {
+			r.field("metric", "cosine")
+		}
+		r.field("unit_length", d.Config.Normalized)
+		r.field("page_size", d.PageSize)
+		r.field("record_size", d.RecordSize)
+		r.field("records_per_page", d.RecordsPerPage)
+		r.field("vectors", d.Vectors)
+		r.field("damaged", d.Damaged)
+	}
+	for _, bad := range d.Damages {
+		row := damageRow{Reason: bad.Reason}
+		if bad.Slot != vecstore.NoSlot {
+			row.Slot = &bad.Slot
+		}
+		r.Damages = append(r.Damages, row)
+	}
+	return r, err
+}
+
+func inspectText(files vfs.FS, name string) (inspected, error) {
+	d, err := textindex.Inspect(files, name)
+	r := inspected{File: name, Kind: "text", Size: d.Size}
+	if id := d.Identity; id != nil {
+		r.field("domain", id.Domain)
+		r.field("commit", id.Commit)
+		r.field("sequence", id.Seq)
+		r.field("checkpoint", id.Checkpoint)
+		r.field("analyzer", id.Analyzer)
+		r.field("chunks", d.Chunks)
+	}
+	for i, b := range d.Blocks {
+		r.Sections = append(r.Sections, section{Name: "block " + strconv.Itoa(i), Offset: b.Offset, Length: b.Length, Chunks: b.Chunks, Error: b.Error})
+	}
+	return r, err
+}
+
+// field adds a value of the header, in both forms.
+func (r *inspected) field(name string, value any) {
+	m, _ := r.Header.(map[string]any)
+	if m == nil {
+		m = make(map[string]any)
+		r.Header = m
+	}
+	if s, ok := value.(fmt.Stringer); ok {
+		value = s.String()
+	}
+	m[name] = value
+	r.lines = append(r.lines, []string{strings.ReplaceAll(name, "_", " "), plainText(fmt.Sprint(value))})
+}
+
+func (r *inspected) print(p *program) error {
+	kinds := map[string]string{"commit": "commit file", "vectors": "file of vectors", "text": "full text"}
+	fmt.Fprintf(p.stdout, "%s: %s, %d bytes\n", r.File, kinds[r.Kind], r.Size)
+	if err := table(p.stdout, "", r.lines); err != nil {
+		return err
+	}
+	if len(r.Sections) > 0 {
+		rows := [][]string{{"section", "offset", "length", "raw", "blocks", "state"}}
+		for _, s := range r.Sections {
+			state := "whole"
+			if s.Error != "" {
+				state = s.Error
+			}
+			rows = append(rows, []string{s.Name, fmt.Sprint(s.Offset), fmt.Sprint(s.Length), fmt.Sprint(s.Raw), fmt.Sprint(s.Blocks), state})
+		}
+		fmt.Fprintln(p.stdout)
+		if err := table(p.stdout, " rrrr", rows); err != nil {
+			return err
+		}
+	}
+	if g, ok := r.Graph.(graph); ok {
+		fmt.Fprintf(p.stdout, "\ngraph: M %d, efConstruction %d, %s, %d bytes in memory\n", g.M, g.EfConstruction, count(g.Nodes, "node"), g.Bytes)
+		for i, l := range g.Layers {
+			fmt.Fprintf(p.stdout, "  layer %d: %s, %s\n", i, count(l.Nodes, "node"), count(l.Links, "link"))
+		}
+	}
+	for _, e := range r.Entries {
+		fmt.Fprintf(p.stdout, "%s\t%s\t%d bytes\t%d tokens\tslots %v\n", plainText(e.ID), plainText(e.Type), e.Bytes, e.Tokens, e.Slots)
+	}
+	for _, id := range r.Removed {
+		fmt.Fprintf(p.stdout, "removed\t%s\n", plainText(id))
+	}
+	for _, d := range r.Damages {
+		if d.Slot == nil {
+			fmt.Fprintf(p.stdout, "damaged: %s\n", d.Reason)
+		} else {
+			fmt.Fprintf(p.stdout, "slot %d is damaged: %s\n", *d.Slot, d.Reason)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,163 @@
+package indexer_test
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/vectorlink/vectorlink/indexer"
+	"github.com/vectorlink/vectorlink/indexer/indexertest"
+	"github.com/vectorlink/vectorlink/vfs"
+	"github.com/vectorlink/vectorlink/vfs/vfstest"
+)
+
+// littered returns a directory with three commits of one domain, and what
+// deletions, lost files and crashes leave: two files of vectors, three full
+// texts, temporary files.
+func littered(t *testing.T) (*vfstest.Mem, *indexertest.Source, []string) {
+	t.Helper()
+	src, commits := threeCommits()
+	mem := vfstest.NewMem()
+	h := open(t, mem, src, &indexertest.Embedder{})
+	for _, c := range commits {
+		h.mustIndex(c, "")
+		h.found(c, indexer.ModeText, "one")
+	}
+	for _, other := range []string{"b/gone", "b/forgotten"} {
+		task, err := h.Index(t.Context(), indexer.IndexRequest{Domain: other, Commit: "c1"})
+		if err != nil || h.wait(task.ID).State != indexer.TaskComplete {
+			t.Fatal(err)
+		}
+		if err := h.DeleteDomain(t.Context(), other, false); err != nil {
+			t.Fatal(err)
+		}
+	}
+	h.close()
+	for _, name := range []string{"b%2Fgone@c1.zap", "b%2Fgone@c2.zap", "admin%2Ftest@c9.zap", "admin%2Ftest@c1.hnsw.1.tmp", "admin%2Ftest.vecs.tmp", "task-77.stage", "notes"} {
+		mem.WriteFile(name, []byte("rubbish"))
+	}
+	if err := mem.SyncDir(); err != nil {
+		t.Fatal(err)
+	}
+	return mem, src, commits
+}
+
+const litter = 8 // files that a sweep of littered removes
+
+// sweep sweeps and returns the names removed.
+func sweep(t *testing.T, files vfs.FS, dry bool) ([]string, error) {
+	t.Helper()
+	var names []string
+	sum, err := indexer.Sweep(t.Context(), indexer.SweepConfig{FS: files, DryRun: dry}, func(r indexer.Removal) {
+		if r.Reason == "" || r.Bytes == 0 {
+			t.Errorf("%+v says too little", r)
+		}
+		names = append(names, r.File)
+	})
+	if sum.Removed != len(names) {
+		t.Errorf("%d removed, %d reported", sum.Removed, len(names))
+	}
+	return names, err
+}
+
+func TestSweep(t *testing.T) {
+	mem, src, commits := littered(t)
+	before, err := mem.List()
+	if err != nil {
+		t.Fatal(err)
+	}
+	names, err := sweep(t, mem, true)
+	if err != nil || len(names) != litter {
+		t.Fatalf("dry run: %v, %v", names, err)
+	}
+	if after, _ := mem.List(); !slices.Equal(after, before) {
+		t.Errorf("a dry run left %v", after)
+	}
+	if names, err = sweep(t, mem, false); err != nil || len(names) != litter {
+		t.Fatalf("%v, %v", names, err)
+	}
+	after, err := mem.List()
+	if err != nil || len(after) != len(before)-litter || !slices.Contains(after, "notes") {
+		t.Errorf("left are %v, %v", after, err)
+	}
+	if names, err = sweep(t, mem, false); err != nil || len(names) != 0 {
+		t.Errorf("a second sweep removes %v, %v", names, err)
+	}
+	checkImage(t, "swept", mem, src, commits, commits)
+}
+
+// TestSweepKeeps: files too young stay, and so do vectors that a damaged commit
+// file may refer to.
+func TestSweepKeeps(t *testing.T) {
+	mem, _, _ := littered(t)
+	sum, err := indexer.Sweep(t.Context(), indexer.SweepConfig{FS: mem, Spare: func(name string) (bool, error) {
+		return strings.HasSuffix(name, ".zap"), nil
+	}, DryRun: true}, func(indexer.Removal) {})
+	if err != nil || sum.Spared != 3 || sum.Removed != litter-3 {
+		t.Errorf("%+v, %v", sum, err)
+	}
+	spoil(t, mem, "admin%2Ftest@c2.hnsw", func(b []byte) []byte { b[20] ^= 1; return b })
+	if sum, err = indexer.Sweep(t.Context(), indexer.SweepConfig{FS: mem}, func(indexer.Removal) {}); err != nil || sum.Held != 2 || sum.Removed != litter-2 {
+		t.Errorf("beside a damaged commit file: %+v, %v", sum, err)
+	}
+	// The full text of the damaged commit is not a reason to fail either.
+	if _, err := mem.ReadFile("admin%2Ftest@c2.zap"); err != nil {
+		t.Error(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := indexer.Sweep(ctx, indexer.SweepConfig{FS: mem}, func(indexer.Removal) {}); err == nil {
+		t.Error("a cancelled sweep succeeds")
+	}
+}
+
+// TestSweepKilledAtEveryStep cuts the power before each operation of a sweep
+// and fails each: every commit stays whole, and the next sweep does the rest.
+func TestSweepKilledAtEveryStep(t *testing.T) {
+	first, src, commits := littered(t)
+	f := vfstest.NewFault(first)
+	if _, err := sweep(t, f, false); err != nil {
+		t.Fatal(err)
+	}
+	total := f.Ops()
+	for n := range total {
+		mem, _, _ := littered(t)
+		mem = mem.CrashClone(1, 1)
+		f := vfstest.NewFault(mem)
+		var images []*vfstest.Mem
+		f.OnOp(func(i int, _ vfstest.Op) {
+			if i == n {
+				for s, share := range []float64{0, 0.5, 1} {
+					images = append(images, mem.CrashClone(uint64(n+s), share))
+				}
+			}
+		})
+		if _, err := sweep(t, f, false); err != nil {
+			t.Fatal(err)
+		}
+		for _, plan := range []vfstest.Plan{{At: n, Err: syscall.EIO}, {At: n, Err: syscall.EIO, Forever: true}} {
+			mem, _, _ := littered(t)
+			f := vfstest.NewFault(mem)
+			f.Set(plan)
+			if _, err := sweep(t, f, false); err == nil && f.Hits() > 0 && plan.Forever {
+				t.Errorf("operation %d failed for good and the sweep did not", n)
+			}
+			images = append(images, mem)
+		}
+		for i, im := range images {
+			name := fmt.Sprintf("operation %d of %d, image %d", n, total, i)
+			if _, err := sweep(t, im, false); err != nil {
+				t.Fatalf("%s: the next sweep: %v", name, err)
+			}
+			if left, err := sweep(t, im, true); err != nil || len(left) > 0 {
+				t.Fatalf("%s: left are %v, %v", name, left, err)
+			}
+			if n%3 == 0 || i < 3 {
+				checkImage(t, name, im, src, commits, commits)
+			}
+		}
+	}
+}

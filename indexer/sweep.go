@@ -1,0 +1,140 @@
+package indexer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+
+	"github.com/vectorlink/vectorlink/snapshot"
+	"github.com/vectorlink/vectorlink/textindex"
+	"github.com/vectorlink/vectorlink/vfs"
+)
+
+// SweepConfig says what a Sweep does.
+type SweepConfig struct {
+	FS vfs.FS
+	// DryRun reports what would be removed, and removes nothing.
+	DryRun bool
+	// Spare, when not nil, reports whether a file is too young to be removed.
+	Spare func(name string) (bool, error)
+}
+
+// Removal is a file that a Sweep has removed.
+type Removal struct {
+	File   string `json:"file"`
+	Bytes  int64  `json:"bytes"`
+	Reason string `json:"reason"`
+}
+
+// SweepSummary says what a Sweep has done.
+type SweepSummary struct {
+	Removed int   `json:"removed"` // files
+	Bytes   int64 `json:"bytes"`   // of those
+	Spared  int   `json:"spared"`  // files too young
+	// Held are files of vectors that were left because of damaged commit files,
+	// which may refer to them.
+	Held int `json:"held"`
+}
+
+// Sweep removes the files of a data directory that nothing refers to: vectors
+// of domains without commits, full texts of commits that are gone, and what
+// unfinished writes left. The directory must be locked by the caller, and no
+// Indexer be open on it. It removes nothing that any commit file needs, so it
+// may be cut short anywhere and run again. It is durable when it returns.
+func Sweep(ctx context.Context, cfg SweepConfig, report func(Removal)) (SweepSummary, error) {
+	var sum SweepSummary
+	infos, damaged, err := snapshot.List(cfg.FS)
+	if err != nil {
+		return sum, fmt.Errorf("indexer: sweep: %w", err)
+	}
+	// After the commits: what comes meanwhile is not looked at.
+	names, err := cfg.FS.List()
+	if err != nil {
+		return sum, fmt.Errorf("indexer: sweep: %w", err)
+	}
+	used := make(map[string]bool)
+	for _, info := range infos {
+		used[info.Vecs] = true
+		used[vfs.FileName(info.Domain, "", vecsExt)] = true
+		used[textindex.FileName(info.Domain, info.Commit)] = true
+	}
+	for _, d := range damaged {
+		used[strings.TrimSuffix(d.Name, snapshot.Ext)+textindex.Ext] = true
+	}
+	for _, name := range names {
+		if err := ctx.Err(); err != nil {
+			return sum, context.Cause(ctx)
+		}
+		reason := ""
+		switch {
+		case used[name]:
+		case leftover(name):
+			reason = "left by an unfinished write"
+		case strings.HasSuffix(name, "."+textindex.Ext):
+			reason = "full text of a commit that is gone"
+		case strings.HasSuffix(name, "."+vecsExt):
+			reason = "vectors of a domain without commits"
+			if len(damaged) > 0 {
+				sum.Held++
+				continue
+			}
+		}
+		if reason == "" {
+			continue
+		}
+		if cfg.Spare != nil {
+			if young, err := cfg.Spare(name); err != nil {
+				return sum, fmt.Errorf("indexer: sweep: %w", err)
+			} else if young {
+				sum.Spared++
+				continue
+			}
+		}
+		r := Removal{File: name, Reason: reason}
+		if r.Bytes, err = sizeOf(cfg.FS, name); err != nil {
+			return sum, fmt.Errorf("indexer: sweep: %w", err)
+		}
+		if !cfg.DryRun {
+			if err := cfg.FS.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return sum, fmt.Errorf("indexer: sweep: %w", err)
+			}
+		}
+		sum.Removed++
+		sum.Bytes += r.Bytes
+		report(r)
+	}
+	if sum.Removed == 0 || cfg.DryRun {
+		return sum, nil
+	}
+	if err := cfg.FS.SyncDir(); err != nil {
+		return sum, fmt.Errorf("indexer: sweep: %w", err)
+	}
+	return sum, nil
+}
+
+// vecsExt is the extension of files of vectors.
+const vecsExt = "vecs"
+
+// leftover reports whether a file is one that this program writes and then
+// renames or removes: whatever is left of it is rubbish.
+func leftover(name string) bool {
+	if vfs.IsTemp(name) {
+		for _, ext := range []string{snapshot.Ext, textindex.Ext, vecsExt} {
+			if strings.Contains(name, "."+ext+".") {
+				return true
+			}
+		}
+	}
+	return strings.HasSuffix(name, stageSuffix) && strings.HasPrefix(name, taskPrefix)
+}
+
+func sizeOf(files vfs.FS, name string) (int64, error) {
+	f, err := files.Open(name, vfs.Read)
+	if err != nil {
+		return 0, err
+	}
+	size, err := f.Size()
+	return size, errors.Join(err, f.Close())
+}
