@@ -75,6 +75,11 @@ func (ix *Indexer) unbindBranch(d *domain, branch string) (freed []string, err e
 		}
 	}
 	for _, info := range list {
+		if isMark(info) && owned[info.Base] {
+			owned[info.Commit] = true
+		}
+	}
+	for _, info := range list {
 		if !owned[info.Commit] && info.Kind != snapshot.Checkpoint && owned[info.Base] {
 			if err := ix.standAlone(d, info); err != nil {
 				return freed, err

@@ -76,7 +76,11 @@ func (d *domain) know(info snapshot.Info) {
 // d.mu held.
 func (d *domain) advance(info snapshot.Info) {
 	if info.Branch != "" && info.Seq >= d.heads[info.Branch].Version {
-		d.heads[info.Branch] = Head{Branch: info.Branch, Commit: info.Commit, Version: info.Seq}
+		h := Head{Branch: info.Branch, Commit: info.Commit, Version: info.Seq}
+		if isMark(info) {
+			h.Commit = info.Base
+		}
+		d.heads[info.Branch] = h
 	}
 }
 

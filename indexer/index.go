@@ -276,7 +276,9 @@ func (ix *Indexer) canOpen(d *domain, commit string) bool {
 
 // Assign makes target another name of source's snapshot and the branch's last
 // indexed commit. It is durable when it returns. The same pair again does
-// nothing; a target that stands for something else is ErrConflict.
+// nothing; a target that stands for something else is ErrConflict. Where source
+// and target are one, an indexed commit becomes the branch's last, be it older:
+// so a branch follows a reset.
 func (ix *Indexer) Assign(_ context.Context, domain, branch, source, target string) error {
 	if branch == "" {
 		branch = MainBranch
@@ -292,6 +294,9 @@ func (ix *Indexer) Assign(_ context.Context, domain, branch, source, target stri
 	}
 	if _, ok := d.real(source); !ok {
 		return fmt.Errorf("%w: source_commit %s of %s is not indexed", ErrNotFound, source, domain)
+	}
+	if source == target {
+		return ix.moveHead(d, branch, source)
 	}
 	release, ok := ix.tasks.bind(domain, target)
 	if !ok {

@@ -54,15 +54,18 @@ func (ix *Indexer) Commits(domainName string) ([]CommitInfo, error) {
 		return nil, err
 	}
 	list := d.list()
-	out := make([]CommitInfo, len(list))
-	for i, info := range list {
-		out[i] = CommitInfo{
+	out := make([]CommitInfo, 0, len(list))
+	for _, info := range list {
+		if isMark(info) {
+			continue
+		}
+		out = append(out, CommitInfo{
 			Commit: info.Commit, Base: info.Base, Branch: info.Branch, Kind: info.Kind.String(),
 			Version: info.Seq, Created: time.Unix(info.Created, 0).UTC(), Bytes: info.Size,
 			Documents: int(info.Documents), Chunks: int(info.Chunks),
 			Indexed: int(info.Indexed), Deleted: int(info.Deleted),
 			Embedded: int(info.Embedded), Reused: int(info.Reused), Tokens: int(info.Tokens),
-		}
+		})
 	}
 	return out, nil
 }
@@ -90,7 +93,11 @@ func (ix *Indexer) Statistics(domainName string) (Statistics, error) {
 		}
 		st.Domains++
 		st.Branches += branches
-		st.IndexedCommits += len(commits)
+		for _, info := range commits {
+			if !isMark(info) {
+				st.IndexedCommits++
+			}
+		}
 		st.Documents += t.documents
 		st.Chunks += t.chunks
 	}

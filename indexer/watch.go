@@ -39,6 +39,9 @@ type Snapshots interface {
 	// IndexNow indexes a commit and waits for the end of its task. An error
 	// says that it could not be asked for, or not be waited for.
 	IndexNow(ctx context.Context, req IndexRequest) (Task, error)
+	// Assign with one commit as source and target makes it the branch's last
+	// indexed one.
+	Assign(ctx context.Context, domain, branch, source, target string) error
 }
 
 var _ Snapshots = (*Indexer)(nil)
@@ -93,8 +96,9 @@ const maxWatchPause = time.Minute
 //
 // A branch's new commits are those between its head and the nearest indexed
 // ancestor. Of a history of which nothing is indexed, only the head is: the past
-// is indexed by who asks for it. A branch that is reset or deleted keeps its
-// snapshots, which deleting the branch's index removes.
+// is indexed by who asks for it. A branch's last indexed commit follows its head,
+// also when that is reset, or made at a commit that is indexed. A branch that is
+// reset or deleted keeps its snapshots, which deleting the branch's index removes.
 //
 // A commit that cannot be indexed for a reason of its own is passed over once
 // there is a newer one; a branch's newest commit is tried again, ever less
@@ -210,6 +214,7 @@ type watchedDomain struct {
 type watchedBranch struct {
 	head    string
 	pending []Ancestor // not indexed, oldest first
+	settled bool       // head is the last indexed commit
 }
 
 func (d *watchedDomain) run(ctx context.Context) {
@@ -287,7 +292,7 @@ func (d *watchedDomain) survey(ctx context.Context) error {
 	for _, name := range slices.Sorted(maps.Keys(heads)) {
 		head := heads[name]
 		was := known[name]
-		if was != nil && was.head == head && len(was.pending) == 0 && indexed(head) {
+		if was != nil && was.head == head && was.settled && indexed(head) {
 			now[name] = was
 			continue
 		}
@@ -300,7 +305,7 @@ func (d *watchedDomain) survey(ctx context.Context) error {
 		case was == nil:
 			d.log.Info("following a branch", "branch", name, "head", head, "new", len(b.pending))
 		case was.head != head && len(b.pending) == 0:
-			d.log.Info("a branch moved to an indexed commit", "branch", name, "head", head)
+			d.log.Info("a branch was moved to an indexed commit", "branch", name, "head", head, "from", was.head)
 		}
 	}
 	for name := range known {
@@ -373,7 +378,9 @@ func (d *watchedDomain) catchUp(ctx context.Context) error {
 }
 
 // indexNew indexes the new commits of a branch. It goes on after one that cannot
-// be indexed; the error is that of the last, the head.
+// be indexed; the error is that of the last, the head. Then it sees to it that
+// the head is the branch's last indexed commit: one that was indexed before, on
+// another branch or before a reset, is not by itself.
 func (d *watchedDomain) indexNew(ctx context.Context, branch string, b *watchedBranch) error {
 	var failure error
 	list := b.pending
@@ -391,7 +398,14 @@ func (d *watchedDomain) indexNew(ctx context.Context, branch string, b *watchedB
 			d.mu.Unlock()
 		}
 	}
-	return failure
+	if failure != nil || b.settled {
+		return failure
+	}
+	if err := d.cfg.Snapshots.Assign(ctx, d.Domain, branch, b.head, b.head); err != nil {
+		return fmt.Errorf("last indexed commit of branch %s: %w", branch, err)
+	}
+	b.settled = true
+	return nil
 }
 
 func (d *watchedDomain) index(ctx context.Context, branch, commit string) error {

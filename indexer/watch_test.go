@@ -27,7 +27,8 @@ type watched struct {
 	fails    map[string]error // what indexing a commit answers
 	failed   map[string]indexer.Task
 	indexed  map[string]bool
-	log      []string // branch/commit, in the order they were indexed
+	log      []string          // branch/commit, in the order they were indexed
+	last     map[string]string // commits by branch, as they were assigned
 	looks    []time.Time
 	indexing func(commit string) // called before a commit is indexed
 }
@@ -35,7 +36,7 @@ type watched struct {
 func newWatched() *watched {
 	return &watched{
 		heads: make(map[string]string), parents: make(map[string]string), times: make(map[string]time.Time),
-		fails: make(map[string]error), failed: make(map[string]indexer.Task), indexed: make(map[string]bool),
+		last: make(map[string]string), fails: make(map[string]error), failed: make(map[string]indexer.Task), indexed: make(map[string]bool),
 	}
 }
 
@@ -117,6 +118,28 @@ func (w *watched) IndexNow(_ context.Context, req indexer.IndexRequest) (indexer
 	return indexer.Task{State: indexer.TaskComplete}, nil
 }
 
+func (w *watched) Assign(_ context.Context, _, branch, source, target string) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if source != target || !w.indexed[source] {
+		return fmt.Errorf("%w: assign %s to %s", indexer.ErrNotFound, source, target)
+	}
+	w.last[branch] = source
+	return nil
+}
+
+// wantLast holds that every branch's last indexed commit is its head.
+func (w *watched) wantLast(t *testing.T, what string) {
+	t.Helper()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for branch, head := range w.heads {
+		if w.last[branch] != head {
+			t.Errorf("%s: the last indexed commit of %s is %q, want %q", what, branch, w.last[branch], head)
+		}
+	}
+}
+
 // follow runs a watcher in a bubble until the test's function returns.
 func follow(t *testing.T, w *watched, branches []string, test func(*indexer.Watcher)) {
 	t.Helper()
@@ -164,6 +187,7 @@ func TestWatch(t *testing.T) {
 		w.set(func() { w.heads["fan"] = "c4" })
 		pass(time.Second)
 		wantLog(t, w, "a new branch at an indexed commit")
+		w.wantLast(t, "a new branch")
 		w.commit("fan", "f1")
 		w.commit("main", "c6")
 		w.commit("another", "a1")
@@ -173,9 +197,11 @@ func TestWatch(t *testing.T) {
 		w.set(func() { w.heads["main"] = "c5" })
 		pass(time.Second)
 		wantLog(t, w, "a reset")
+		w.wantLast(t, "a reset")
 		w.commit("main", "d6", "d7")
 		pass(time.Second)
 		wantLog(t, w, "commits after a reset", "main/d6", "main/d7")
+		w.wantLast(t, "commits after a reset")
 
 		w.set(func() { delete(w.heads, "fan") })
 		pass(time.Second)

@@ -1,0 +1,46 @@
+package indexer
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/vectorlink/vectorlink/snapshot"
+)
+
+// markPrefix begins the name of a mark: the alias that says which indexed commit
+// is a branch's last, where that is not the one indexed on it last. The newest of
+// a branch counts. No commit of a database has such a name.
+const markPrefix = ".-head/"
+
+func isMark(info snapshot.Info) bool {
+	return info.Kind == snapshot.Alias && strings.HasPrefix(info.Commit, markPrefix)
+}
+
+// moveHead makes an indexed commit the branch's last indexed one. It is durable
+// when it returns.
+func (ix *Indexer) moveHead(d *domain, branch, commit string) error {
+	d.writing.Lock()
+	defer d.writing.Unlock()
+	info, ok := d.real(commit)
+	if !ok || strings.HasPrefix(commit, markPrefix) {
+		return fmt.Errorf("%w: commit %s of %s is not indexed", ErrNotFound, commit, d.name)
+	}
+	// One snapshot under two names is the same head.
+	if now, ok := d.real(d.head(branch).Commit); ok && now.Commit == info.Commit {
+		return nil
+	}
+	lease, err := ix.open(d, commit)
+	if err != nil {
+		return err
+	}
+	defer lease.release()
+	seq := d.nextSeq()
+	h, size, err := lease.res.(*openSnapshot).view.WriteAlias(ix.cfg.FS,
+		snapshot.Header{Commit: fmt.Sprintf("%s%s/%d", markPrefix, branch, seq), Branch: branch, Seq: seq, Created: now().Unix()})
+	if err != nil {
+		return storeError(err)
+	}
+	d.add(fileInfo(h, size))
+	older := d.unbind(func(info snapshot.Info) bool { return isMark(info) && info.Branch == branch && info.Seq < seq })
+	return ix.removeCommits(d, older)
+}
