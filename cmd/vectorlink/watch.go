@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 	"time"
 
@@ -202,4 +203,11 @@ func (r remote) IndexNow(ctx context.Context, req indexer.IndexRequest) (indexer
 	fmt.Fprintf(r.p.stdout, "%s@%s: %s (%d new or changed, %d deleted), %s embedded, %d skipped\n", plainText(req.Domain), plainText(req.Commit),
 		count(st.Documents, "document"), st.Indexed, st.Deleted, count(st.Embedded, "text"), len(st.Skipped))
 	return task, nil
+}
+
+// Assign implements indexer.Snapshots.
+func (r remote) Assign(ctx context.Context, domain, branch, source, target string) error {
+	_, err := r.do(ctx, http.MethodPost, "/assign",
+		values("domain", domain, "branch", branch, "source_commit", source, "target_commit", target), nil)
+	return err
 }

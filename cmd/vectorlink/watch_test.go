@@ -141,6 +141,19 @@ func TestServeWatch(t *testing.T) {
 	if got, want := notify(`{"path":"admin/other/local/branch/main"}`), `{"watched":false}`; got != want {
 		t.Errorf("notify answers %s, want %s", got, want)
 	}
+
+	// A reset moves the branch's last indexed commit too.
+	if err := g.db.Reset(domain, "main", g.ids["load"]); err != nil {
+		t.Fatal(err)
+	}
+	notify(`{"domain":"` + domain + `","branch":"main"}`)
+	watchRows(t, p.url, func(rows []indexer.BranchLag) bool {
+		var h head
+		if _, err := newClient(p.url, "", "").get(t.Context(), "/last-indexed", values("domain", domain), &h); err != nil {
+			t.Fatal(err)
+		}
+		return at("main", g.ids["load"])(rows) && h.Commit != nil && *h.Commit == g.ids["load"]
+	})
 	if code, took := p.stop(t, syscall.SIGTERM); code != exitDone || took > 5*time.Second {
 		t.Errorf("ended with %d after %v", code, took)
 	}
