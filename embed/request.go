@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -52,7 +53,9 @@ const queryPatience = 20 * time.Second
 // moment is repeated, within limits; a request that is refused is halved until
 // the texts at fault stand alone. The empty text is refused without asking,
 // where the model has no prefix. While the provider is known to be down, a
-// query fails at once; texts of other roles wait for it.
+// query fails at once; texts of other roles wait for it. Vectors that came
+// before an error are returned with it, nil in the place of the others: they
+// are paid for.
 func (e *OpenAIEmbedder) Embed(ctx context.Context, role indexer.Role, texts []string) ([][]float32, error) {
 	if len(texts) == 0 {
 		return nil, ctx.Err()
@@ -82,7 +85,11 @@ func (e *OpenAIEmbedder) Embed(ctx context.Context, role indexer.Role, texts []s
 		group.Go(func() error { return j.resolve(inner, request) })
 	}
 	if err := group.Wait(); err != nil {
-		return nil, e.failed(ctx, err)
+		err = e.failed(ctx, err)
+		if !slices.ContainsFunc(j.vectors, func(v []float32) bool { return v != nil }) {
+			return nil, err
+		}
+		return j.vectors, err // those that came are paid for
 	}
 	if len(j.refused) > 0 {
 		return j.vectors, &indexer.RefusedError{Texts: j.refused}

@@ -412,22 +412,27 @@ func (b *builder) buy(ctx context.Context, batch []piece) error {
 			return err
 		}
 	}
-	vectors, err := b.ix.embed(ctx, RoleDocument, texts)
+	vectors, failed := b.ix.embed(ctx, RoleDocument, texts)
 	var partly *RefusedError
-	if errors.As(err, &partly) {
+	if errors.As(failed, &partly) {
+		failed = nil
 		for i, reason := range partly.Texts {
 			b.refused[batch[i].key] = reason
 		}
-	} else if err != nil {
-		return err
+	}
+	if failed != nil && vectors == nil {
+		return failed
 	}
 	if len(vectors) != len(batch) {
-		return fmt.Errorf("%w: %d vectors for %d texts", ErrProvider, len(vectors), len(batch))
+		return errors.Join(failed, fmt.Errorf("%w: %d vectors for %d texts", ErrProvider, len(vectors), len(batch)))
 	}
 	b.ix.hook("embedded")
 	var keys []vecstore.Key
 	good, tokens := vectors[:0:0], 0
 	for i, p := range batch {
+		if failed != nil && vectors[i] == nil {
+			continue // not embedded; the others are paid for
+		}
 		tokens += p.tokens
 		if b.refused[p.key] == nil {
 			good, keys = append(good, vectors[i]), append(keys, p.key)
@@ -450,7 +455,7 @@ func (b *builder) buy(ctx context.Context, batch []piece) error {
 			t.Percentage = sharePull + (shareEmbed-sharePull)*float64(t.Tokens)/float64(max(t.TokensToEmbed, 1))
 		}
 	})
-	return nil
+	return failed
 }
 
 // The percentages at which a task has read its documents, and has its vectors.

@@ -58,7 +58,8 @@ type Embedder interface {
 	// Embed returns one vector of unit length per text, in order. Where the
 	// provider refused some texts and embedded the others, the error is a
 	// *RefusedError and the others' vectors are returned (they are paid
-	// for). Any other error wraps ErrProvider or is the context's.
+	// for). Any other error wraps ErrProvider or is the context's; with it
+	// may come the vectors that were made before, the others being nil.
 	Embed(ctx context.Context, role Role, texts []string) ([][]float32, error)
 }
 

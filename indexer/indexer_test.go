@@ -756,3 +756,37 @@ func TestDomainsOfOneModelShareWhatTheyPaidFor(t *testing.T) {
 		t.Errorf("search in it: %v, %v", hits, err)
 	}
 }
+
+// halfway embeds the first half of each call and then fails.
+type halfway struct {
+	*indexertest.Embedder
+	failing bool
+}
+
+func (e *halfway) Embed(ctx context.Context, role indexer.Role, texts []string) ([][]float32, error) {
+	if !e.failing {
+		return e.Embedder.Embed(ctx, role, texts)
+	}
+	some, err := e.Embedder.Embed(ctx, role, texts[:len(texts)/2])
+	if err != nil {
+		return nil, err
+	}
+	return append(some, make([][]float32, len(texts)-len(some))...), fmt.Errorf("%w: it went away", indexer.ErrProvider)
+}
+
+func TestWhatCameBeforeAFailureIsKept(t *testing.T) {
+	src := indexertest.NewSource()
+	src.Commit("main", "c1", indexertest.Change{Put: docs("d/A/1", "one", "d/A/2", "two", "d/A/3", "three", "d/A/4", "four")})
+	emb := &halfway{&indexertest.Embedder{}, true}
+	h := open(t, vfstest.NewMem(), src, emb.Embedder, func(c *indexer.Config) { c.Embedder = emb })
+	if task := h.index("c1", ""); task.State != indexer.TaskFailed || !strings.Contains(task.Error, "went away") {
+		t.Fatalf("%s %q", task.State, task.Error)
+	}
+	emb.failing = false
+	if task := h.mustIndex("c1", ""); task.Embedded != 2 || task.Documents != 4 {
+		t.Errorf("then embedded %d of %d, want 2 of 4", task.Embedded, task.Documents)
+	}
+	if n := len(emb.Texts()); n != 4 {
+		t.Errorf("%d texts were paid for, want 4", n)
+	}
+}
