@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"reflect"
 	"regexp"
+	"strings"
 	"testing"
 
 	"github.com/vectorlink/vectorlink/docdb"
@@ -77,11 +78,11 @@ func TestMendKeepsTexts(t *testing.T) {
 		case k == 4:
 			return []any{true, false, nil}[rng.IntN(3)]
 		}
-		s := ""
+		var s strings.Builder
 		for range rng.IntN(6) {
-			s += atoms[rng.IntN(len(atoms))]
+			s.WriteString(atoms[rng.IntN(len(atoms))])
 		}
-		return s
+		return s.String()
 	}
 	for range 20_000 {
 		want := map[string]any{"data": value(4)}

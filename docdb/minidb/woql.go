@@ -3,6 +3,7 @@ package minidb
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 )
@@ -226,9 +227,7 @@ func (q *woql) match(kind string, query map[string]any, b bindings) ([]bindings,
 candidate:
 	for _, t := range candidates {
 		next := bindings{}
-		for name, v := range b {
-			next[name] = v
-		}
+		maps.Copy(next, b)
 		for i, v := range []term{{text: t.s}, {text: t.p}, {t.o, t.data}} {
 			if want, ok := places[i].bound(next); ok && want != v {
 				continue candidate
@@ -268,9 +267,7 @@ func (q *woql) isA(query map[string]any, b bindings) ([]bindings, error) {
 			continue
 		}
 		next := bindings{}
-		for name, v := range b {
-			next[name] = v
-		}
+		maps.Copy(next, b)
 		if class.variable != "" {
 			next[class.variable] = t
 		}
