@@ -10,6 +10,7 @@ import (
 	"github.com/vectorlink/vectorlink/hnsw"
 	"github.com/vectorlink/vectorlink/snapshot"
 	"github.com/vectorlink/vectorlink/vecstore"
+	"github.com/vectorlink/vectorlink/vector"
 )
 
 // harm is what is known to be damaged of an open snapshot.
@@ -81,6 +82,26 @@ func (s *openSnapshot) noteText(id string, err error) {
 // vectors returns the snapshot's vectors as graphs and scans read them: one
 // that is damaged is farther from everything than any other.
 func (s *openSnapshot) vectors() hnsw.Vectors { return whole{s.vecs} }
+
+// graphVectors returns the same with codes of the graph's slots, by which a
+// search of the graph is several times faster.
+func (s *openSnapshot) graphVectors() (hnsw.Vectors, error) {
+	checkpoint := s.files[len(s.files)-1].res.(*openFile)
+	codes, err := checkpoint.graphCodes(s.vecs)
+	if codes == nil || err != nil {
+		return s.vectors(), err
+	}
+	return coded{whole{s.vecs}, codes}, nil
+}
+
+// coded is a store without its damaged vectors, with codes. (A damaged vector's
+// are zeros, and those that are known to be damaged are not live.)
+type coded struct {
+	whole
+	codes *vecstore.Codes
+}
+
+func (c coded) Codes() vector.Codes { return c.codes.Codes() }
 
 // whole is a store without its damaged vectors.
 type whole struct{ *vecstore.Store }

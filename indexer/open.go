@@ -1,6 +1,7 @@
 package indexer
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -8,6 +9,7 @@ import (
 	"github.com/vectorlink/vectorlink/hnsw"
 	"github.com/vectorlink/vectorlink/snapshot"
 	"github.com/vectorlink/vectorlink/vecstore"
+	"github.com/vectorlink/vectorlink/vector"
 )
 
 // openFile is a commit file in the pool: shared by every snapshot that stands
@@ -16,17 +18,50 @@ type openFile struct {
 	file  *snapshot.File
 	graph *hnsw.Graph // nil: none, or damaged
 	slots int         // distinct ones of a checkpoint's entries
+
+	codesMu sync.Mutex
+	codes   *vecstore.Codes // of the graph's slots, from the first search on
+	coded   *vecstore.Store // whose they are
 }
 
 func (f *openFile) size() int64 {
 	n := f.file.Bytes()
 	if f.graph != nil {
-		n += f.graph.Bytes()
+		// Files of one domain share the codes of slots that they share; to
+		// count them more than once keeps on the safe side of the limit.
+		n += f.graph.Bytes() + int64(f.graph.Len()*(vector.CodeLen(int(f.file.Header().Dim))+4))
 	}
 	return n
 }
 
-func (f *openFile) close() { _ = f.file.Close() } // opened for reading: nothing to lose
+func (f *openFile) close() {
+	_ = f.file.Close() // opened for reading: nothing to lose
+	if f.codes != nil {
+		f.codes.Release()
+	}
+}
+
+// graphCodes returns the codes of the graph's slots, making them if nobody has
+// searched the graph before; nil where there are none to be had, since the
+// store has lost its end.
+func (f *openFile) graphCodes(vecs *vecstore.Store) (*vecstore.Codes, error) {
+	f.codesMu.Lock()
+	defer f.codesMu.Unlock()
+	if f.codes == nil {
+		codes, err := vecs.Codes(f.graph.Slots())
+		if errors.Is(err, vecstore.ErrInvalid) {
+			return nil, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		f.codes, f.coded = codes, vecs
+	}
+	if f.coded != vecs {
+		return nil, nil // the domain was removed and made anew meanwhile
+	}
+	return f.codes, nil
+}
 
 // openSnapshot is one commit ready to be searched. It is immutable, but for the
 // full text that is opened at need.

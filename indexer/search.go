@@ -348,7 +348,11 @@ func (ix *Indexer) slots(ctx context.Context, s *openSnapshot, v []float32, with
 	if ef == 0 {
 		ef = ix.cfg.Graph.Ef
 	}
-	hits, err := s.graph.Search(ctx, s.vectors(), v, k, max(ef, k), s.live())
+	vecs, err := s.graphVectors()
+	if err != nil {
+		return nil, storeError(err)
+	}
+	hits, err := s.graph.Search(ctx, vecs, v, k, max(ef, k), s.live())
 	if err != nil {
 		return nil, storeError(err)
 	}
