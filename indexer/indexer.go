@@ -91,6 +91,7 @@ type Indexer struct {
 	flights    flights       // the texts being embedded
 	embedderOK atomic.Bool   // the latest embedding call succeeded
 	counters   counters
+	merging    atomic.Int64 // merges asked for and not done
 	testHook   func(phase string)
 }
 

@@ -34,9 +34,11 @@ func (ix *Indexer) considerMerge(d *domain, commit string) {
 
 // askMerge asks for a merge of a commit, and for its full text.
 func (ix *Indexer) askMerge(d *domain, commit string) {
+	ix.merging.Add(1)
 	select {
 	case ix.merges <- mergeRequest{d.name, commit}:
 	default: // the queue is full of merges; a later commit asks again
+		ix.merging.Add(-1)
 	}
 }
 
@@ -78,6 +80,7 @@ func (ix *Indexer) mergeLoop() {
 			default:
 				ix.log.Info("merged", "domain", req.domain, "commit", req.commit, "dur", time.Since(start))
 			}
+			ix.merging.Add(-1)
 		case <-ix.stopCtx.Done():
 			return
 		}
@@ -120,13 +123,19 @@ func (ix *Indexer) merge(ctx context.Context, req mergeRequest) error {
 		}
 		graph = g.AppendTo(nil)
 	}
+	// Not under the lock: it takes long, and commits go on meanwhile.
+	file, err := s.view.PrepareCheckpoint(ix.cfg.FS, graph)
+	if err != nil {
+		return storeError(err)
+	}
 	d.writing.Lock()
 	defer d.writing.Unlock()
 	old, ok := d.real(req.commit)
 	if h := s.view.Header(); !ok || old.Seq != h.Seq || old.SlotEnd != h.SlotEnd {
-		return nil // deleted or mended meanwhile
+		file.Discard() // deleted or mended meanwhile
+		return nil
 	}
-	h, size, err := s.view.WriteCheckpoint(ix.cfg.FS, graph)
+	h, size, err := file.Commit()
 	if err != nil {
 		return storeError(err)
 	}

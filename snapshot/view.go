@@ -391,7 +391,17 @@ func (v *View) WriteAlias(fsys vfs.FS, h Header) (Header, int64, error) {
 // does. The commit then stands on no other. v and other open views go on as
 // they are.
 func (v *View) WriteCheckpoint(fsys vfs.FS, graph []byte) (Header, int64, error) {
+	p, err := v.PrepareCheckpoint(fsys, graph)
+	if err != nil {
+		return v.Header(), 0, err
+	}
+	return p.Commit()
+}
+
+// PrepareCheckpoint does the long part of WriteCheckpoint: all but to put the
+// file into its place.
+func (v *View) PrepareCheckpoint(fsys vfs.FS, graph []byte) (*Prepared, error) {
 	h := v.Header()
 	h.Kind = Checkpoint
-	return Write(fsys, h, v.Texts(), nil, graph)
+	return prepare(fsys, h, v.Texts(), nil, graph, nil)
 }

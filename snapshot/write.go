@@ -61,20 +61,46 @@ func Write(fsys vfs.FS, h Header, changed iter.Seq2[EntryText, error], removed [
 
 // write is Write with a function that may complete the header at the end.
 func write(fsys vfs.FS, h Header, changed iter.Seq2[EntryText, error], removed []string, graph []byte, complete func(*Header)) (Header, int64, error) {
+	p, err := prepare(fsys, h, changed, removed, graph, complete)
+	if err != nil {
+		return h, 0, err
+	}
+	return p.Commit()
+}
+
+// Prepared is a commit file that is written and synced, and does not have its
+// name yet. End it by Commit or Discard.
+type Prepared struct {
+	fsys vfs.FS
+	temp string
+	h    Header
+	size int64
+}
+
+func prepare(fsys vfs.FS, h Header, changed iter.Seq2[EntryText, error], removed []string, graph []byte, complete func(*Header)) (*Prepared, error) {
 	name := FileName(h.Domain, h.Commit)
 	if err := checkInput(&h, changed, removed, graph); err != nil {
-		return h, 0, fmt.Errorf("snapshot: write %s: %w", name, err)
+		return nil, fmt.Errorf("snapshot: write %s: %w", name, err)
 	}
 	temp := vfs.TempName(name + "." + strconv.FormatUint(temporaries.Add(1), 10))
 	size, err := writeTemp(fsys, temp, &h, changed, removed, graph, complete)
-	if err == nil {
-		err = commit(fsys, temp, name, &h)
-	}
 	if err != nil {
-		return h, 0, fmt.Errorf("snapshot: write %s: %w", name, err)
+		return nil, fmt.Errorf("snapshot: write %s: %w", name, err)
 	}
-	return h, size, nil
+	return &Prepared{fsys, temp, h, size}, nil
 }
+
+// Commit gives the file its name, as Write does at its end.
+func (p *Prepared) Commit() (Header, int64, error) {
+	name := FileName(p.h.Domain, p.h.Commit)
+	if err := commit(p.fsys, p.temp, name, &p.h); err != nil {
+		return p.h, 0, fmt.Errorf("snapshot: write %s: %w", name, err)
+	}
+	return p.h, p.size, nil
+}
+
+// Discard removes the file. [Clean] finds what it leaves.
+func (p *Prepared) Discard() { _ = p.fsys.Remove(p.temp) }
 
 // checkInput checks what can be checked before the entries are seen.
 func checkInput(h *Header, changed iter.Seq2[EntryText, error], removed []string, graph []byte) error {
