@@ -222,6 +222,8 @@ func (p *program) printPreviews(list []preview) {
 // suggestCmd proposes pairs.
 type suggestCmd struct {
 	SchemaConfig
+	EmbedConfig
+	AI    string   `name:"ai" placeholder:"MODEL" help:"Let this chat model of the embedding provider put the sentences in better words."`
 	Class []string `placeholder:"NAME" sep:"none" help:"Only for this class, though it has a pair; may be given again."`
 }
 
@@ -234,7 +236,10 @@ func (c *suggestCmd) Help() string {
   curl -u user:password -X PUT -H 'Content-Type: application/json' -d @classes.json \
     'http://localhost:6363/api/document/org/db?graph_type=schema&author=me&message=templates'
 
-The same schema gives the same pairs: edit them to taste.`
+The same schema gives the same pairs: edit them to taste. With --ai a chat model at
+the embedding provider's address rewrites the templates. It sees the classes and
+the templates, no document; what it writes is taken only if it says the same
+fields and documents of the class can be rendered by it.`
 }
 
 // suggestion is a pair for a class.
@@ -246,7 +251,7 @@ type suggestion struct {
 
 // Run runs the command.
 func (c *suggestCmd) Run(ctx context.Context, p *program) error {
-	w, err := c.open(ctx, p, "")
+	w, err := c.open(ctx, p, "", c.checkChat)
 	if err != nil {
 		return err
 	}
@@ -267,6 +272,11 @@ func (c *suggestCmd) Run(ctx context.Context, p *program) error {
 		made := slices.ContainsFunc(list, func(s suggestion) bool { return s.Class == class.Name })
 		if wanted(class) && !made && (len(c.Class) > 0 || !class.Part && !class.Enum && !class.Abstract) {
 			fmt.Fprintf(p.stderr, "%s: has no documents of its own, or nothing that says something in words\n", plainText(class.Name))
+		}
+	}
+	if c.AI != "" {
+		if err := c.improve(ctx, p, w, list); err != nil {
+			return err
 		}
 	}
 	objects := make([]json.RawMessage, len(list))

@@ -191,3 +191,47 @@ func TestTemplatesLoop(t *testing.T) {
 		t.Errorf("%+v, %v", shown, err)
 	}
 }
+
+// TestSuggestAI checks a chat model that improves one class, loses a field of
+// another, and says nothing that can be used of the rest.
+func TestSuggestAI(t *testing.T) {
+	env, _ := sketch(t, `[
+		{"@id":"Good","@type":"Class","label":"xsd:string","home":{"@type":"Optional","@class":"Good"}},
+		{"@id":"Lost","@type":"Class","label":"xsd:string","kind":"xsd:string"}]`,
+		`[{"@id":"Good/1","@type":"Good","label":"one &amp; only"},{"@id":"Lost/1","@type":"Lost","label":"l","kind":"k"}]`)
+	const better = "{{label}} is good{{#if home}} and lives in {{home.label}}{{/if}}."
+	model := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var req struct {
+			Model    string
+			Messages []struct{ Content string }
+		}
+		if err := json.NewDecoder(r.Body).Decode(&req); err != nil || req.Model != "chatty" || len(req.Messages) != 2 {
+			t.Errorf("request %+v, %v", req, err)
+		}
+		if strings.Contains(req.Messages[1].Content, "only") {
+			t.Error("the model was shown a document")
+		}
+		template := "{{label}}"
+		if strings.Contains(req.Messages[1].Content, "Class: Good") {
+			template = better
+		}
+		content, _ := json.Marshal(map[string]string{"template": template})
+		answer, _ := json.Marshal(map[string]any{"choices": []any{map[string]any{"message": map[string]string{"role": "assistant", "content": string(content)}}}})
+		w.Header().Set("Content-Type", "application/json")
+		w.Write(answer)
+	}))
+	defer model.Close()
+	code, stdout, stderr := call(t.Context(), append(env, "VECTORLINK_EMBED_URL="+model.URL), "templates", "suggest", "--domain", "a/b", "--ai", "chatty")
+	if code != exitDone || !strings.Contains(stdout, better) || !strings.Contains(stdout, "The kind is {{kind}}") ||
+		!strings.Contains(stderr, "Lost: keeps the plain sentences") || !strings.Contains(stderr, "{{kind}}") {
+		t.Errorf("exit %d\n%s%s", code, stdout, stderr)
+	}
+	code, _, stderr = call(t.Context(), env, "templates", "suggest", "--domain", "a/b", "--ai", "chatty")
+	if code != exitUsage || !strings.Contains(stderr, "VECTORLINK_EMBED_URL") {
+		t.Errorf("without a provider: exit %d, %s", code, stderr)
+	}
+	code, _, stderr = call(t.Context(), append(env, "VECTORLINK_EMBED_URL=http://127.0.0.1:1"), "templates", "suggest", "--domain", "a/b", "--ai", "chatty")
+	if code != exitUpstream {
+		t.Errorf("without the model: exit %d, %s", code, stderr)
+	}
+}
