@@ -367,8 +367,9 @@ func (d *watchedDomain) catchUp(ctx context.Context) error {
 		names = slices.Insert(slices.Delete(names, i, i+1), 0, MainBranch)
 	}
 	var errs []error
+	done := make(map[string]bool) // commits that a branch before had too
 	for _, name := range names {
-		err := d.indexNew(ctx, name, branches[name])
+		err := d.indexNew(ctx, name, branches[name], done)
 		if isAway(err) {
 			return err
 		}
@@ -381,11 +382,14 @@ func (d *watchedDomain) catchUp(ctx context.Context) error {
 // be indexed; the error is that of the last, the head. Then it sees to it that
 // the head is the branch's last indexed commit: one that was indexed before, on
 // another branch or before a reset, is not by itself.
-func (d *watchedDomain) indexNew(ctx context.Context, branch string, b *watchedBranch) error {
+func (d *watchedDomain) indexNew(ctx context.Context, branch string, b *watchedBranch, done map[string]bool) error {
 	var failure error
 	list := b.pending
 	for i, a := range list {
-		err := d.index(ctx, branch, a.Commit)
+		var err error
+		if !done[a.Commit] {
+			err = d.index(ctx, branch, a.Commit)
+		}
 		if isAway(err) || ctx.Err() != nil {
 			return err
 		}
@@ -393,6 +397,7 @@ func (d *watchedDomain) indexNew(ctx context.Context, branch string, b *watchedB
 			d.log.Error("a commit is passed over", "branch", branch, "err", failure)
 		}
 		if failure = err; err == nil {
+			done[a.Commit] = true
 			d.mu.Lock()
 			b.pending = list[i+1:]
 			d.mu.Unlock()

@@ -194,6 +194,12 @@ func TestWatch(t *testing.T) {
 		pass(time.Second)
 		wantLog(t, w, "three branches, main first", "main/c6", "another/a1", "fan/f1")
 
+		w.commit("main", "c7", "c8")
+		w.set(func() { w.heads["late"] = "c7" })
+		pass(time.Second)
+		wantLog(t, w, "a branch made at a commit that is new on another", "main/c7", "main/c8")
+		w.wantLast(t, "a branch made at a new commit")
+
 		w.set(func() { w.heads["main"] = "c5" })
 		pass(time.Second)
 		wantLog(t, w, "a reset")
