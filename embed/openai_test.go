@@ -334,6 +334,50 @@ func TestPoison(t *testing.T) {
 	}
 }
 
+// TestPartly: what came before a failure is not thrown away.
+func TestPartly(t *testing.T) {
+	p := newProvider(t)
+	p.play(func(w http.ResponseWriter, r request) bool {
+		return slices.Contains(r.Input, "text number 13") && answer(401, apiError)(w, r)
+	})
+	e := p.remote(t, func(c *embed.Config) { c.Batch, c.Parallel = 5, 1 })
+	texts := numbered(20)
+	v, err := e.Embed(t.Context(), indexer.RoleDocument, texts)
+	if !errors.Is(err, indexer.ErrProvider) || len(v) != len(texts) {
+		t.Fatalf("got %d vectors, %v, want ErrProvider with those that came before", len(v), err)
+	}
+	for i := range v {
+		if i < 10 != (v[i] != nil) || v[i] != nil && !isFake(v[i], texts[i]) {
+			t.Errorf("text %d: vector %v", i, v[i])
+		}
+	}
+	clean(t, err)
+}
+
+// TestPoisonAmongMany: one text in ten thousand.
+func TestPoisonAmongMany(t *testing.T) {
+	p := newProvider(t)
+	p.play(func(w http.ResponseWriter, r request) bool {
+		return slices.Contains(r.Input, "poison") && answer(400, apiError)(w, r)
+	})
+	e := p.remote(t)
+	texts := numbered(10_000)
+	texts[6543] = "poison"
+	v, err := e.Embed(t.Context(), indexer.RoleDocument, texts)
+	var refused *indexer.RefusedError
+	if !errors.As(err, &refused) || len(refused.Texts) != 1 || refused.Texts[6543] == nil {
+		t.Fatalf("got %v, want text 6543 refused", err)
+	}
+	for i := range v {
+		if i != 6543 && !isFake(v[i], texts[i]) {
+			t.Fatalf("text %d has a wrong vector", i)
+		}
+	}
+	if n := p.count(); n > 40+2*9+2 {
+		t.Errorf("%d requests", n)
+	}
+}
+
 func TestEmptyText(t *testing.T) {
 	p := newProvider(t)
 	e := p.remote(t)

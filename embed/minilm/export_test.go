@@ -13,3 +13,9 @@ func AllKernels() ([]*Model, error) {
 	}
 	return all, nil
 }
+
+// LoadAnew does what Load does the first time.
+func LoadAnew() error {
+	_, err := loadAnew()
+	return err
+}

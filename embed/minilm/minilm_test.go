@@ -15,6 +15,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/vectorlink/vectorlink/embed/minilm"
+	"github.com/vectorlink/vectorlink/embed/subword"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -90,7 +91,7 @@ func FuzzTokens(f *testing.F) {
 	f.Add("\xff\xc3(\xf0\x9f\x99 Σ")
 	m := load(f)
 	f.Fuzz(func(t *testing.T, text string) {
-		var last minilm.Token
+		var last subword.Token
 		for _, tok := range m.Tokens(text) {
 			if tok.Start < last.Start || tok.End < last.End || tok.End <= tok.Start || tok.End > len(text) {
 				t.Fatalf("token %+v after %+v in %d bytes", tok, last, len(text))

@@ -3,16 +3,20 @@ package minilm
 import (
 	"cmp"
 	"context"
+	"errors"
 	"math"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
+
+	"github.com/vectorlink/vectorlink/embed/subword"
 )
 
 // A Model is the loaded model.
 type Model struct {
 	weights   *weights
-	tokenizer *tokenizer
+	tokenizer *subword.Tokenizer
 	kernels   *kernels
 	scratches *sync.Pool
 }
@@ -22,7 +26,9 @@ type Model struct {
 // from damaged files.
 func Load() (*Model, error) { return load() }
 
-var load = sync.OnceValues(func() (*Model, error) {
+var load = sync.OnceValues(loadAnew)
+
+func loadAnew() (*Model, error) {
 	w, err := parseWeights(weightsFile)
 	if err != nil {
 		return nil, err
@@ -32,9 +38,9 @@ var load = sync.OnceValues(func() (*Model, error) {
 		return nil, err
 	}
 	return newModel(w, t, available()[0]), nil
-})
+}
 
-func newModel(w *weights, t *tokenizer, k *kernels) *Model {
+func newModel(w *weights, t *subword.Tokenizer, k *kernels) *Model {
 	return &Model{
 		weights:   w,
 		tokenizer: t,
@@ -50,8 +56,9 @@ func (m *Model) Kernels() string { return m.kernels.name }
 // Tokens returns the tokens of text without the special ones that begin and
 // end the model's input. Their byte ranges never go back and lie on character
 // boundaries; two share a character only where it decomposes into several
-// letters (Hangul). Space and what the tokenizer drops may be in none.
-func (m *Model) Tokens(text string) []Token { return m.tokenizer.tokens(text, -1) }
+// letters (Hangul). Space and what the tokenizer drops, accents among it, are
+// in none.
+func (m *Model) Tokens(text string) []subword.Token { return m.tokenizer.Tokens(text) }
 
 // groupRows is the number of tokens that a worker takes through the model
 // together: enough to fill the kernels' tiles, little enough for the
@@ -110,15 +117,44 @@ func (m *Model) Embed(ctx context.Context, texts []string, workers int) ([][]flo
 	return vectors, nil
 }
 
+// Lines of the vocabulary that the model gives a meaning of their own.
+const (
+	idStart = 101 // [CLS]
+	idEnd   = 102 // [SEP]
+)
+
+func newTokenizer(vocab string) (*subword.Tokenizer, error) {
+	lines := strings.Split(strings.TrimSuffix(vocab, "\n"), "\n")
+	if len(lines) != vocabSize || lines[idStart] != "[CLS]" || lines[idEnd] != "[SEP]" {
+		return nil, errors.New("the built-in vocabulary is damaged: build the binary again")
+	}
+	return subword.BERT(lines)
+}
+
 // input returns the ids that the model is fed for text.
 func (m *Model) input(text string) []int32 {
-	tokens := m.tokenizer.tokens(text, Window-2)
+	tokens := m.beginning(text)
 	ids := make([]int32, 0, len(tokens)+2)
 	ids = append(ids, idStart)
 	for _, t := range tokens {
 		ids = append(ids, t.ID)
 	}
 	return append(ids, idEnd)
+}
+
+// beginning returns the tokens of text that fit the window.
+func (m *Model) beginning(text string) []subword.Token {
+	const (
+		enough = 32 << 10 // bytes that hold a window of most texts
+		word   = 100      // most tokens of a word, such as one that is cut there
+	)
+	if len(text) > enough {
+		if tokens := m.Tokens(text[:enough]); len(tokens) > Window+word {
+			return tokens[:Window-2]
+		}
+	}
+	tokens := m.Tokens(text)
+	return tokens[:min(len(tokens), Window-2)]
 }
 
 // parallel calls do for 0…n-1 from at most workers goroutines, one of them the

@@ -193,7 +193,7 @@ func appendLower(out []char, c char) []char {
 }
 
 // isSpace reports what Unicode calls white space.
-func isSpace(r rune) bool { return unicode.Is(unicode.White_Space, r) }
+func isSpace(r rune) bool { return unicode.IsSpace(r) }
 
 // isWord reports what patterns call a word character.
 func isWord(r rune) bool {

@@ -8,6 +8,8 @@
 // What a file asks for and this package does not know is refused when it is
 // read; nothing is left out silently.
 //
+// BERT makes one of a vocabulary alone, for the built-in model.
+//
 // Tokens tell the bytes of the text that they stand for. The same files give
 // the same tokens and the same places as Hugging Face's tokenizers, which the
 // tests hold against its answers (testdata/make.py).

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
+	"unicode/utf8"
 )
 
 // A model cuts one piece of a text into tokens.
@@ -101,25 +103,29 @@ func (m *modelJSON) wordPiece() (model, error) {
 	if err != nil {
 		return nil, err
 	}
-	sign := "##"
+	sign, most := "##", 100
 	if m.ContinuingSubwordPrefix != nil {
 		sign = *m.ContinuingSubwordPrefix
 	}
-	w := &wordPiece{first: vocab, next: map[string]int32{}, most: 100}
 	if m.MaxInputCharsPerWord != nil {
-		w.most = *m.MaxInputCharsPerWord
+		most = *m.MaxInputCharsPerWord
 	}
-	var ok bool
-	if w.unknown, ok = vocab[text(m.UnkToken)]; !ok {
+	unknown, ok := vocab[text(m.UnkToken)]
+	if !ok {
 		return nil, errors.New("the vocabulary has no token for what is unknown")
 	}
+	return newWordPiece(vocab, sign, most, unknown), nil
+}
+
+func newWordPiece(vocab map[string]int32, sign string, most int, unknown int32) *wordPiece {
+	w := &wordPiece{first: vocab, next: make(map[string]int32, len(vocab)/4), most: most, unknown: unknown}
 	for p, id := range vocab {
-		w.longest = max(w.longest, len([]rune(p)))
-		if len(p) >= len(sign) && p[:len(sign)] == sign {
-			w.next[p[len(sign):]] = id
+		w.longest = max(w.longest, utf8.RuneCountInString(p))
+		if rest, ok := strings.CutPrefix(p, sign); ok {
+			w.next[rest] = id
 		}
 	}
-	return w, nil
+	return w
 }
 
 func (w *wordPiece) append(out []Token, word []char) []Token {

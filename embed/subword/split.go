@@ -35,9 +35,7 @@ func (s *step) splitter() (splitter, error) {
 			return pieces
 		}, nil
 	case "BertPreTokenizer":
-		return func(pieces []piece) []piece {
-			return split(split(pieces, each(isSpace), removed), each(isPunct), isolated)
-		}, nil
+		return bertSplit, nil
 	case "WhitespaceSplit":
 		return func(pieces []piece) []piece { return split(pieces, each(isSpace), removed) }, nil
 	case "Whitespace":
@@ -73,6 +71,11 @@ func (s *step) splitter() (splitter, error) {
 		return s.byteLevel()
 	}
 	return nil, fmt.Errorf("pre-tokenizer %.40q is not known", s.Type)
+}
+
+// bertSplit parts words at white space and sets punctuation apart.
+func bertSplit(pieces []piece) []piece {
+	return split(split(pieces, each(isSpace), removed), each(isPunct), isolated)
 }
 
 // A behaviour says what becomes of what a pattern finds.
