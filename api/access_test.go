@@ -83,7 +83,13 @@ var endpoints = []struct {
 }{
 	{"/health/live", "GET, HEAD", false},
 	{"/health/ready", "GET, HEAD", false},
+	{"/openapi.yaml", "GET, HEAD", false},
+	{"/docs", "GET, HEAD", false},
 	{"/index", "GET, POST", true},
+	{"/push", "POST", true},
+	{"/notify", "POST", true},
+	{"/domain", "DELETE", true},
+	{"/branch-index", "DELETE", true},
 	{"/check", "GET, HEAD", true},
 	{"/assign", "GET, POST", true},
 	{"/search", "GET, HEAD, POST", true},

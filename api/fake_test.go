@@ -189,9 +189,11 @@ func (b *buffer) String() string {
 func newEnv(t *testing.T, change ...func(*api.Config)) *env {
 	t.Helper()
 	e := &env{t: t, log: new(buffer), fake: &fake{
-		task: indexer.Task{ID: "task-0123456789abcdef0123456789abcdef"},
-		hits: indexer.Hits{Commit: "k7"},
-		able: indexer.Readiness{Index: true, Search: true},
+		task:  indexer.Task{ID: "task-0123456789abcdef0123456789abcdef"},
+		hits:  indexer.Hits{Commit: "k7"},
+		pairs: indexer.Pairs{Commit: "k7"},
+		near:  indexer.Candidates{Commit: "k7"},
+		able:  indexer.Readiness{Index: true, Search: true},
 	}}
 	cfg := api.Config{
 		SearchReady: true,
@@ -256,7 +258,9 @@ func (e *env) do(q request) reply {
 	if err != nil {
 		e.t.Fatal(err)
 	}
-	return reply{resp.StatusCode, resp.Header, string(data)}
+	got := reply{resp.StatusCode, resp.Header, string(data)}
+	conforms(e.t, req, got)
+	return got
 }
 
 func (e *env) get(target string) reply { e.t.Helper(); return e.do(request{target: target}) }

@@ -18,7 +18,11 @@ import (
 // request: no 5xx, no panic, a JSON answer, and an indexer that is asked only
 // for what it may be asked for.
 func fuzzed(t *testing.T, method, target, media, body string) {
-	ix := &fake{hits: indexer.Hits{Commit: "k7"}}
+	ix := &fake{
+		hits: indexer.Hits{Commit: "k7"}, pairs: indexer.Pairs{Commit: "k7"}, near: indexer.Candidates{Commit: "k7"},
+		more: indexer.Suggestions{Commit: "k7"}, vecs: indexer.Embeddings{Commit: "k7"},
+		task: indexer.Task{State: indexer.TaskPending},
+	}
 	h := api.New(api.Config{SearchReady: true}, ix)
 	r := httptest.NewRequest(method, "/", strings.NewReader(body))
 	u, err := url.Parse(target)
@@ -35,6 +39,7 @@ func fuzzed(t *testing.T, method, target, media, body string) {
 	if w.Code != http.StatusNoContent && w.Header().Get("Content-Type") == "application/json" && !json.Valid(w.Body.Bytes()) {
 		t.Errorf("answer is not JSON: %s", w.Body)
 	}
+	conforms(t, r, reply{w.Code, w.Header(), w.Body.String()})
 	for _, call := range ix.calls {
 		switch q := call.(type) {
 		case indexer.SearchRequest:

@@ -28,6 +28,8 @@ func (s *server) table() []route {
 	return []route{
 		{path: "/health/live", methods: read, handler: s.live, open: true},
 		{path: "/health/ready", methods: read, handler: s.ready, open: true},
+		{path: "/openapi.yaml", methods: read, handler: s.openapi, open: true},
+		{path: "/docs", methods: read, handler: s.docs, open: true},
 		{path: "/index", methods: change, handler: s.sameSite(s.index)},
 		{path: "/push", methods: []string{http.MethodPost}, handler: s.sameSite(s.push), duplex: true},
 		{path: "/check", methods: read, handler: s.check},

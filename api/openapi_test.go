@@ -1,0 +1,238 @@
+package api_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/getkin/kin-openapi/openapi3filter"
+	"github.com/getkin/kin-openapi/routers"
+)
+
+// contract is openapi.yaml.
+var contract = sync.OnceValues(func() (*openapi3.T, error) {
+	openapi3filter.RegisterBodyDecoder("text/html", openapi3filter.FileBodyDecoder)
+	data, err := os.ReadFile("openapi.yaml")
+	if err != nil {
+		return nil, err
+	}
+	doc, err := openapi3.NewLoader().LoadFromData(data)
+	if err != nil {
+		return nil, err
+	}
+	return doc, doc.Validate(context.Background())
+})
+
+// conforms checks an answer against the contract: its status, headers and body
+// must be ones that openapi.yaml tells of.
+func conforms(t *testing.T, req *http.Request, got reply) {
+	t.Helper()
+	doc, err := contract()
+	if err != nil {
+		t.Fatalf("openapi.yaml: %v", err)
+	}
+	path := req.URL.Path
+	if len(path) > 1 {
+		path = strings.TrimSuffix(path, "/")
+	}
+	if got.status == http.StatusMethodNotAllowed {
+		if req.Method != http.MethodHead {
+			conformsTo(t, doc, "Error", got.body)
+		}
+		return
+	}
+	item := doc.Paths.Value(path)
+	method := req.Method
+	if method == http.MethodHead { // documented once, for all paths
+		method = http.MethodGet
+	}
+	if item == nil || item.GetOperation(method) == nil {
+		if got.status != http.StatusNotFound && got.status != http.StatusUnauthorized && got.status != http.StatusForbidden {
+			t.Errorf("%s %s is not in openapi.yaml and answers %d", req.Method, path, got.status)
+		}
+		if req.Method != http.MethodHead {
+			conformsTo(t, doc, "Error", got.body)
+		}
+		return
+	}
+	operation := item.GetOperation(method)
+	response := operation.Responses.Status(got.status)
+	if response == nil {
+		t.Errorf("%s %s: status %d is not in openapi.yaml: %.200s", req.Method, path, got.status, got.body)
+		return
+	}
+	media, _, _ := strings.Cut(got.header.Get("Content-Type"), ";")
+	lines := media == "application/x-ndjson"
+	in := &openapi3filter.ResponseValidationInput{
+		RequestValidationInput: &openapi3filter.RequestValidationInput{
+			Request: req,
+			Route:   &routers.Route{Spec: doc, Path: path, PathItem: item, Method: method, Operation: operation},
+		},
+		Status: got.status, Header: got.header,
+		Options: &openapi3filter.Options{IncludeResponseStatus: true, ExcludeResponseBody: lines || req.Method == http.MethodHead},
+	}
+	in.SetBodyBytes([]byte(got.body))
+	if err := openapi3filter.ValidateResponse(context.Background(), in); err != nil {
+		t.Errorf("%s %s: the answer is not what openapi.yaml says: %v", req.Method, path, err)
+	}
+	if !lines || req.Method == http.MethodHead {
+		return
+	}
+	content := response.Value.Content.Get("application/x-ndjson")
+	if content == nil {
+		t.Errorf("%s %s: openapi.yaml has no lines", req.Method, path)
+		return
+	}
+	for line := range strings.Lines(got.body) {
+		var v any
+		err := json.Unmarshal([]byte(line), &v)
+		if err == nil {
+			err = content.Schema.Value.VisitJSON(v)
+		}
+		if err != nil {
+			t.Errorf("%s %s: the line %.200s is not what openapi.yaml says: %v", req.Method, path, line, err)
+		}
+	}
+}
+
+func conformsTo(t *testing.T, doc *openapi3.T, schema, body string) {
+	t.Helper()
+	var v any
+	err := json.Unmarshal([]byte(body), &v)
+	if err == nil {
+		err = doc.Components.Schemas[schema].Value.VisitJSON(v)
+	}
+	if err != nil {
+		t.Errorf("%.200s is no %s: %v", body, schema, err)
+	}
+}
+
+// TestContractNamesEveryEndpoint compares openapi.yaml with the paths and
+// methods that the server has.
+func TestContractNamesEveryEndpoint(t *testing.T) {
+	doc, err := contract()
+	if err != nil {
+		t.Fatal(err)
+	}
+	named := make(map[string]string)
+	for path, item := range doc.Paths.Map() {
+		var methods []string
+		for method, op := range item.Operations() {
+			methods = append(methods, method)
+			if method == http.MethodGet && path != "/index" && path != "/assign" {
+				methods = append(methods, http.MethodHead)
+			}
+			open := op.Security != nil && len(*op.Security) == 0
+			for _, ep := range endpoints {
+				if ep.path == path && ep.private == open {
+					t.Errorf("%s %s: openapi.yaml says that it is open: %t", method, path, open)
+				}
+			}
+			if op.OperationID == "" || op.Summary == "" || len(op.Tags) != 1 {
+				t.Errorf("%s %s: has no name, summary or tag", method, path)
+			}
+			// What every request may meet with must be told everywhere.
+			for _, status := range []int{400, 401, 403, 500, 503} {
+				if !open && op.Responses.Status(status) == nil {
+					t.Errorf("%s %s: tells nothing of status %d", method, path, status)
+				}
+			}
+		}
+		slices.Sort(methods)
+		named[path] = strings.Join(methods, ", ")
+	}
+	for _, ep := range endpoints {
+		methods := strings.Split(ep.allow, ", ")
+		slices.Sort(methods)
+		if got, want := named[ep.path], strings.Join(methods, ", "); got != want {
+			t.Errorf("%s: openapi.yaml has %q, the server %q", ep.path, got, want)
+		}
+		delete(named, ep.path)
+	}
+	for path := range named {
+		t.Errorf("%s: the tests' table of endpoints does not have it", path)
+	}
+}
+
+// TestContractNamesEveryErrorCode compares the codes of openapi.yaml with those
+// of the program's one table.
+func TestContractNamesEveryErrorCode(t *testing.T) {
+	doc, err := contract()
+	if err != nil {
+		t.Fatal(err)
+	}
+	source, err := os.ReadFile("errors.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var codes, told []string
+	for _, m := range regexp.MustCompile(`http\.Status\w+, "(\w+)"`).FindAllStringSubmatch(string(source), -1) {
+		codes = append(codes, m[1])
+	}
+	for _, v := range doc.Components.Schemas["Error"].Value.Properties["code"].Value.Enum {
+		told = append(told, fmt.Sprint(v))
+	}
+	slices.Sort(codes)
+	slices.Sort(told)
+	if len(codes) < 20 || !slices.Equal(codes, told) {
+		t.Errorf("openapi.yaml has the codes %v\nthe program %v", told, codes)
+	}
+}
+
+// TestDocs checks the contract and its page, as they are served.
+func TestDocs(t *testing.T) {
+	e := newEnv(t, withSecret)
+	want, err := os.ReadFile("openapi.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := e.get("/openapi.yaml")
+	got.wantBody(t, string(want))
+	if media := got.header.Get("Content-Type"); media != "application/yaml" {
+		t.Errorf("Content-Type %q", media)
+	}
+	page := e.get("/docs")
+	if page.status != 200 || !strings.HasPrefix(page.header.Get("Content-Type"), "text/html") ||
+		!strings.HasPrefix(page.header.Get("Content-Security-Policy"), "default-src 'none';") {
+		t.Errorf("/docs: status %d, %v", page.status, page.header)
+	}
+	// Nothing of the page comes from elsewhere.
+	for _, m := range regexp.MustCompile(`(?:src|href)="([^"]*)"|url\(([^)]*)\)|fetch\("([^"]*)"`).FindAllStringSubmatch(page.body, -1) {
+		ref := m[1] + m[2] + m[3]
+		if u, err := url.Parse(ref); err != nil || u.Host != "" || u.Scheme != "" {
+			t.Errorf("/docs refers to %q", ref)
+		}
+	}
+	if strings.Contains(page.body, "//") && regexp.MustCompile(`https?://`).MatchString(page.body) {
+		t.Error("/docs names another host")
+	}
+	e.untouched(t)
+}
+
+// TestConformsCatches checks the checker: a wrong answer must not pass.
+func TestConformsCatches(t *testing.T) {
+	doc, err := contract()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var v any
+	if err := json.NewDecoder(strings.NewReader(`[{"id":"a","distance":2,"chunk":{}}]`)).Decode(&v); err != nil && err != io.EOF {
+		t.Fatal(err)
+	}
+	if doc.Components.Schemas["Hits"].Value.VisitJSON(v) == nil {
+		t.Error("a hit without its members passes")
+	}
+	if doc.Components.Schemas["Error"].Value.VisitJSON(map[string]any{"error": "x", "code": "nonsense"}) == nil {
+		t.Error("an unknown code passes")
+	}
+}
