@@ -47,3 +47,29 @@ func TestDamagedFiles(t *testing.T) {
 		}
 	}
 }
+
+// TestAllocations: the forward pass allocates the vectors that it returns and
+// nothing else. (The portable kernels are for machines that have no others.)
+func TestAllocations(t *testing.T) {
+	m, err := Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m.Kernels() == "portable" {
+		t.Skip("this machine runs the portable kernels")
+	}
+	texts := []string{"the first text", "another one, somewhat longer than the first", "a third"}
+	inputs, group := make([][]int32, len(texts)), []int{0, 1, 2}
+	for i, text := range texts {
+		inputs[i] = m.input(text)
+	}
+	vectors, s := make([][]float32, len(texts)), newScratch()
+	n := testing.AllocsPerRun(20, func() {
+		if err := m.forward(t.Context(), s, inputs, vectors, group); err != nil {
+			t.Error(err)
+		}
+	})
+	if n > float64(len(texts)) {
+		t.Errorf("%v allocations for %d texts", n, len(texts))
+	}
+}
