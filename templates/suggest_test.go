@@ -87,7 +87,7 @@ func TestSuggestRandom(t *testing.T) {
 	types := []string{"xsd:string", "xsd:string", "xsd:boolean", "xsd:date", "xsd:integer", "xsd:dateTime", "C0", "C1", "C2", "C3", "E", "sys:JSON"}
 	stems := []string{"label", "name", "title", "desc", "summary", "is_new", "hasWings", "kind", "homeWorld", "color", "url", "created", "X", "part_of", "len", "each", "this"}
 	said := 0
-	for range 500 {
+	for range 200 {
 		classes := []templates.Class{{Name: "E", Enum: true}}
 		for i := range 4 {
 			c := templates.Class{Name: fmt.Sprintf("C%d", i), Part: rng.IntN(3) == 0}
