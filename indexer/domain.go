@@ -163,9 +163,12 @@ func (d *domain) vectors(files vfs.FS, pages *vecstore.Pool) (*vecstore.Store, e
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.vecs == nil {
-		s, err := vecstore.Open(files, d.vecsName(), vecstore.Config{}, pages)
+		s, err := vecstore.Open(files, d.vecsName(), vecstore.Config{Domain: d.name}, pages)
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil, nil
+		}
+		if errors.Is(err, vecstore.ErrMismatch) {
+			return nil, fmt.Errorf("%w: %w", ErrCorrupt, err) // put in the place of ours
 		}
 		if err != nil {
 			return nil, storeError(err)

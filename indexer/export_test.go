@@ -1,4 +1,20 @@
 package indexer
 
+import "context"
+
 // Merging returns the number of merges that were asked for and are not done.
 func (ix *Indexer) Merging() int { return int(ix.merging.Load()) }
+
+// Documents opens a snapshot and returns the number of its documents.
+func (ix *Indexer) Documents(_ context.Context, domain, commit string) (int, error) {
+	d, err := ix.domain(domain)
+	if err != nil {
+		return 0, err
+	}
+	lease, err := ix.open(d, commit)
+	if err != nil {
+		return 0, err
+	}
+	defer lease.release()
+	return lease.res.(*openSnapshot).view.Len(), nil
+}

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/vectorlink/vectorlink/hnsw"
-	"github.com/vectorlink/vectorlink/snapshot"
 )
 
 // mergeRequest names a commit whose file may have to be rewritten as a
@@ -141,10 +140,9 @@ func (ix *Indexer) merge(ctx context.Context, req mergeRequest) error {
 	}
 	d.add(fileInfo(h, size))
 	ix.forgetFile(d, old)
-	if old.Kind == snapshot.Checkpoint {
-		// Others stand on it and have searched without a graph.
-		ix.forgetSnapshots(d)
-	}
+	// What stands on it has a shorter chain now, or a graph again: a commit
+	// that came meanwhile must not be merged for the length of its old one.
+	ix.forgetSnapshots(d)
 	return nil
 }
 

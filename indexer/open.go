@@ -156,6 +156,11 @@ func (ix *Indexer) loadSnapshot(d *domain, commit string) (_ *openSnapshot, err 
 	if s.view.SlotEnd() > 0 && s.vecs == nil {
 		return nil, fmt.Errorf("%w: %s is missing; index the commit again", ErrCorrupt, d.vecsName())
 	}
+	if h := s.view.Header(); h.SlotEnd > 0 {
+		if have := s.vecs.Config(); have.Fingerprint != h.Fingerprint || have.Dim != int(h.Dim) {
+			return nil, fmt.Errorf("%w: %s holds vectors of %s (%d dimensions), the commit refers to those of %s (%d)", ErrCorrupt, d.vecsName(), have.Fingerprint, have.Dim, h.Fingerprint, h.Dim)
+		}
+	}
 	s.graph = files[0].graph
 	switch {
 	case s.graph == nil:

@@ -39,7 +39,7 @@ type VerifySummary struct {
 // being appended at the moment are not looked at. The error says that the
 // check itself could not go on.
 func Verify(ctx context.Context, files vfs.FS, report func(Finding)) (VerifySummary, error) {
-	v := verifier{files: files, commits: make(map[string]map[string]snapshot.Info), vectors: make(map[string]uint32), bad: make(map[string]map[uint32]*badVector)}
+	v := verifier{files: files, commits: make(map[string]map[string]snapshot.Info), vectors: make(map[string]uint32), models: make(map[string]vecstore.Config), bad: make(map[string]map[uint32]*badVector)}
 	v.report = func(file, reason string) {
 		v.sum.Damaged++
 		report(Finding{file, reason})
@@ -91,7 +91,8 @@ type verifier struct {
 	report  func(file, reason string)
 	sum     VerifySummary
 	commits map[string]map[string]snapshot.Info // by domain and commit
-	vectors map[string]uint32                   // whole vectors, by file
+	vectors map[string]uint32                   // vectors, by file
+	models  map[string]vecstore.Config          // by file
 	bad     map[string]map[uint32]*badVector    // damaged ones, by file and slot
 }
 
@@ -113,6 +114,11 @@ func (v *verifier) vectorFile(ctx context.Context, name string) {
 	}
 	n := s.Len()
 	v.vectors[name] = n
+	cfg := s.Config()
+	v.models[name] = cfg
+	if want := vfs.FileName(cfg.Domain, "", vecsExt); want != name {
+		v.report(name, "it belongs to the file "+want)
+	}
 	v.sum.Vectors += int(n)
 	err = s.Verify(func(slot uint32, err error) {
 		switch {
@@ -149,7 +155,10 @@ func (v *verifier) commitFile(info snapshot.Info) {
 		}
 	}
 	if info.SlotEnd > v.vectors[info.Vecs] {
-		v.report(info.Name, fmt.Sprintf("it refers to %d vectors of %s, which holds %d whole ones", info.SlotEnd, info.Vecs, v.vectors[info.Vecs]))
+		v.report(info.Name, fmt.Sprintf("it refers to %d vectors of %s, which holds %d", info.SlotEnd, info.Vecs, v.vectors[info.Vecs]))
+	}
+	if have, ok := v.models[info.Vecs]; ok && info.SlotEnd > 0 && (have.Fingerprint != info.Fingerprint || have.Dim != int(info.Dim)) {
+		v.report(info.Name, fmt.Sprintf("it refers to vectors of %s (%d dimensions), %s holds those of %s (%d)", info.Fingerprint, info.Dim, info.Vecs, have.Fingerprint, have.Dim))
 	}
 	if err := v.references(info); err != nil {
 		v.report(info.Name, err.Error())
