@@ -62,6 +62,7 @@ func (s *server) candidates(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	served(w, found.Commit)
+	harmed(w, found.Damaged)
 	out := newWriter(w, r, mediaJSON)
 	out.text(`{"set_to_target":`)
 	setEdges := out.edges(found.SetToTarget, found.Documents, req)
@@ -93,7 +94,7 @@ func (w *writer) edges(lists []indexer.CandidateList, documents map[string]index
 			w.json(c.ID)
 			w.text(`,"distance":`)
 			w.json(c.Distance)
-			if req.Vectors {
+			if req.Vectors && documents[c.ID].Vector != nil {
 				w.text(`,"embedding":`)
 				w.numbers(documents[c.ID].Vector)
 			}

@@ -305,7 +305,7 @@ func TestResults(t *testing.T) {
 		if !slices.Equal(pages, whole) {
 			t.Errorf("%s: pages %q, whole %q", mode, pages, whole)
 		}
-		l.get(least + "&q=moon&start=1000&mode=" + mode).wantBody(t, "[]")
+		l.get(least+"&q=moon&start=1000&mode="+mode).wantBody(t, "[]")
 	}
 	for q, want := range map[string]string{"Raumschiff aus Holz": "h/Ship/de", "宇宙船 の 帰還": "h/Ship/ja"} {
 		if got := ids(t, l.get(least+"&count=1&q="+url.QueryEscape(q))); !slices.Equal(got, []string{want}) {

@@ -34,6 +34,7 @@ func (s *server) embeddings(w http.ResponseWriter, r *http.Request) error {
 	w.Header().Set("Vary", "Accept")
 	return s.ix.Embeddings(r.Context(), req, func(found *indexer.Embeddings) error {
 		served(w, found.Commit)
+		harmed(w, found.Damaged)
 		if lines {
 			return sendVectorLines(w, r, found)
 		}

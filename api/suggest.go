@@ -66,5 +66,6 @@ func (s *server) suggest(w http.ResponseWriter, r *http.Request) error {
 		}
 		body.Hits[i] = h
 	}
+	harmed(w, found.Damaged)
 	return answer(w, r, req.Ref, found.Commit, body)
 }

@@ -2,6 +2,7 @@ package indexer
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"strings"
@@ -48,6 +49,7 @@ type Candidates struct {
 	TargetToSet     []CandidateList
 	SetDocuments    int // looked at
 	TargetDocuments int
+	Damaged         []string // as of Hits
 	// Documents are all that are somebody's partner, by id, where the request
 	// asks for something of them.
 	Documents map[string]CandidateDocument
@@ -68,7 +70,7 @@ type Candidate struct {
 
 // CandidateDocument is what else is known of a partner.
 type CandidateDocument struct {
-	Vector  []float32 // of its first chunk
+	Vector  []float32 // of its first chunk; nil where that is damaged
 	Content string    // its chunks' texts, joined by spaces; overlaps repeat
 }
 
@@ -111,6 +113,7 @@ func (ix *Indexer) Candidates(ctx context.Context, req CandidatesRequest) (Candi
 	if out.TargetToSet, err = ix.edges(ctx, s, target, set, req, req.TargetThreshold); err != nil {
 		return Candidates{}, err
 	}
+	out.Damaged = s.damaged()
 	if req.Vectors || req.Content {
 		out.Documents, err = s.partnerDocuments(req, out.SetToTarget, out.TargetToSet)
 	}
@@ -190,10 +193,11 @@ func (ix *Indexer) partnersOf(ctx context.Context, s *openSnapshot, e *snapshot.
 	q := query{sameText: &e.TextHash, without: e.ID, members: to.members, limit: &threshold}
 	for _, slot := range slotsOf([]*snapshot.Entry{e}) { // chunks of one text share a vector
 		v := make([]float32, s.vecs.Dim())
-		if err := s.vecs.Read(slot, v); err != nil {
-			return CandidateList{}, storeError(err)
+		if ok, err := s.readVector(slot, v); err != nil {
+			return CandidateList{}, err
+		} else if ok {
+			q.vectors = append(q.vectors, v)
 		}
-		q.vectors = append(q.vectors, v)
 	}
 	ranked, err := ix.nearestOf(ctx, s, q, to.slots, min(req.K, len(to.documents)))
 	if err != nil {
@@ -233,12 +237,19 @@ func (s *openSnapshot) partnerDocuments(req CandidatesRequest, directions ...[]C
 func (s *openSnapshot) candidateDocument(e *snapshot.Entry, req CandidatesRequest) (d CandidateDocument, err error) {
 	if req.Vectors {
 		d.Vector = make([]float32, s.vecs.Dim())
-		if err = s.vecs.Read(e.Chunks[0].Slot, d.Vector); err != nil {
-			return d, storeError(err)
+		ok, err := s.readVector(e.Chunks[0].Slot, d.Vector)
+		if err != nil {
+			return d, err
+		}
+		if !ok {
+			d.Vector = nil
 		}
 	}
 	if req.Content {
-		d.Content, err = s.content(e)
+		if d.Content, err = s.content(e); errors.Is(err, ErrCorrupt) {
+			s.noteText(e.ID, err)
+			err = nil
+		}
 	}
 	return d, err
 }

@@ -142,6 +142,26 @@ func TestDamagedVectors(t *testing.T) {
 				if err != nil || len(similar.Hits) != 3 || len(similar.Damaged) != 1 {
 					t.Errorf("similar to another: %+v, %v", similar, err)
 				}
+				near, err := h.Candidates(t.Context(), indexer.CandidatesRequest{Domain: domain, Ref: indexer.Ref{Commit: "c3"}, SetThreshold: 1, TargetThreshold: 1, K: 9, Vectors: true})
+				if err != nil || len(near.SetToTarget) != 4 || len(near.Damaged) != 1 {
+					t.Errorf("candidates: %+v, %v", near, err)
+				}
+				err = h.Embeddings(t.Context(), indexer.EmbeddingsRequest{Domain: domain, Ref: indexer.Ref{Commit: "c3"}}, func(e *indexer.Embeddings) error {
+					n := 0
+					for _, err := range e.Vectors {
+						if err != nil {
+							return err
+						}
+						n++
+					}
+					if n != 4 || e.Count != 4 || len(e.Damaged) != 1 {
+						t.Errorf("%d vectors, Count %d, damaged %v; want 4, 4, one", n, e.Count, e.Damaged)
+					}
+					return nil
+				})
+				if err != nil {
+					t.Errorf("embeddings: %v", err)
+				}
 				pairs, err := h.Duplicates(t.Context(), indexer.DuplicatesRequest{Domain: domain, Ref: indexer.Ref{Commit: "c3"}, Threshold: 1})
 				if err != nil || len(pairs.Pairs) == 0 || len(pairs.Damaged) != 1 {
 					t.Errorf("duplicates: %+v, %v", pairs, err)

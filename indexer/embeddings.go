@@ -22,6 +22,9 @@ type Embeddings struct {
 	Commit string // the served commit
 	Count  int    // documents
 	Dim    int    // numbers of each vector; 0 where nothing was ever embedded
+	// Damaged is as of Hits: the vectors that are known to be damaged are left
+	// out. One that is met for the first time ends Vectors with its error.
+	Damaged []string
 
 	// Vectors yields them by ascending id. An error ends it.
 	Vectors iter.Seq2[Embedding, error]
@@ -44,10 +47,17 @@ func (ix *Indexer) Embeddings(ctx context.Context, req EmbeddingsRequest, use fu
 	defer lease.release()
 	s := lease.res.(*openSnapshot)
 	found := s.documents(req.Filter)
+	if bad := s.harmedSlots(); len(bad) > 0 {
+		found = slices.DeleteFunc(found, func(e *snapshot.Entry) bool {
+			_, harmed := slices.BinarySearch(bad, e.Chunks[0].Slot)
+			return harmed
+		})
+	}
 	return use(&Embeddings{
-		Commit: commit,
-		Count:  len(found),
-		Dim:    int(s.view.Header().Dim),
+		Commit:  commit,
+		Count:   len(found),
+		Dim:     int(s.view.Header().Dim),
+		Damaged: s.damaged(),
 		Vectors: func(yield func(Embedding, error) bool) {
 			v := make([]float32, s.view.Header().Dim)
 			for _, e := range found {

@@ -3,6 +3,7 @@ package indexer
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -37,6 +38,7 @@ type Suggestions struct {
 	Total       int      // documents among the chunks that were looked at
 	Completions []string // the commonest first
 	Hits        []Suggestion
+	Damaged     []string // as of Hits
 }
 
 // Suggestion is a document whose text has words of the query.
@@ -85,7 +87,9 @@ func (ix *Indexer) Suggest(ctx context.Context, req SuggestRequest) (Suggestions
 			continue
 		}
 		hit := Suggestion{ID: c.entry.ID, Distance: c.distance}
-		if hit.Snippet, err = s.chunkText(c.entry, c.chunk); err != nil {
+		if hit.Snippet, err = s.chunkText(c.entry, c.chunk); errors.Is(err, ErrCorrupt) {
+			s.noteText(c.entry.ID, err) // the hit stands without it
+		} else if err != nil {
 			return Suggestions{}, err
 		}
 		if start, end := indexFold(hit.Snippet, req.Text); start >= 0 {
@@ -95,6 +99,7 @@ func (ix *Indexer) Suggest(ctx context.Context, req SuggestRequest) (Suggestions
 		out.Hits = append(out.Hits, hit)
 	}
 	out.Total = len(seen)
+	out.Damaged = s.damaged()
 	out.Completions = completions(out.Hits[:min(suggestSources, len(out.Hits))], req.Text)
 	return out, nil
 }
@@ -108,8 +113,11 @@ func (s *openSnapshot) substring(ctx context.Context, text string, f Filter, k i
 			return nil, err
 		}
 		whole, err := s.view.Text(e)
-		if err != nil {
-			return nil, storeError(err)
+		if err = storeError(err); errors.Is(err, ErrCorrupt) {
+			s.noteText(e.ID, err)
+			continue
+		} else if err != nil {
+			return nil, err
 		}
 		for i, c := range e.Chunks {
 			if start, _ := indexFold(whole[c.Start:c.End], text); start >= 0 {
