@@ -8,7 +8,7 @@ PACKAGES := ./... ./testdata/starwars
 CC_FOUND := $(shell command -v $${CC:-cc} gcc clang 2>/dev/null | head -n 1)
 RACE     := $(if $(CC_FOUND),-race)
 
-.PHONY: help build test test-long race lint bench fuzz golden cover clean
+.PHONY: help build test test-long race lint bench bench-peers fuzz golden cover clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -38,6 +38,16 @@ lint: ## gofmt, vet, go fix, staticcheck, go.mod, generated assembly
 
 bench: ## run the benchmarks
 	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+PEERS := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/vectorlink-peers
+
+bench-peers: ## compare the engine with hnswlib, faiss and usearch (Python 3 and a C++ compiler; minutes)
+	test -x $(PEERS)/venv/bin/python || python3 -m venv $(PEERS)/venv
+	CFLAGS=-march=native CXXFLAGS=-march=native $(PEERS)/venv/bin/pip install -q --no-binary hnswlib -r bench/peers/requirements.txt
+	$(GO) build -o $(PEERS)/ann ./bench/ann
+	test -e $(PEERS)/sentences-384-base.f32 || $(GO) run ./bench/sentences -out $(PEERS)
+	$(PEERS)/venv/bin/python bench/peers/peers.py --ann $(PEERS)/ann --sentences $(PEERS) --mnist ../shared/data/ann \
+		--only mnist,sentences-384 --contenders vectorlink,hnswlib,faiss,usearch
 
 fuzz: ## run every fuzz target for FUZZTIME (default 60s)
 	./scripts/fuzz.sh $${FUZZTIME:-60s}
