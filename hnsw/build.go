@@ -48,6 +48,12 @@ type worker struct {
 
 func (w *worker) links(layer int, node uint32) []uint32 { return w.b.layers[layer].links(node) }
 
+// locate gives the nodes themselves.
+func (w *worker) locate(nodes, places []uint32) []uint32 {
+	vector.Prefetch(w.b.codes.Rows, w.b.codes.Stride, w.b.codes.Stride, nodes)
+	return append(places, nodes...)
+}
+
 func (w *worker) similar(nodes []uint32, dst []float32) error {
 	w.b.codes.Dots(dst, &w.query, nodes)
 	return nil
@@ -55,10 +61,6 @@ func (w *worker) similar(nodes []uint32, dst []float32) error {
 
 func (w *worker) fetchLinks(layer int, nodes []uint32) {
 	w.b.layers[layer].fetch(nodes, w.b.params.maxLinks(layer))
-}
-
-func (w *worker) fetch(nodes []uint32) {
-	vector.Prefetch(w.b.codes.Rows, w.b.codes.Stride, w.b.codes.Stride, nodes)
 }
 
 // look makes node the one that the worker measures by.
@@ -243,8 +245,8 @@ func (b *builder) insert(ctx context.Context, from, to int) error {
 		}
 		// Mates ahead in the order are as those inserted before: their level is
 		// the node's or higher.
-		w.batch = append(w.batch[:0], batch[:i]...)
-		if err := w.addBatch(); err != nil {
+		w.batch(&w.now, append(w.now.nodes[:0], batch[:i]...))
+		if err := w.add(); err != nil {
 			return err
 		}
 		// Nobody links to the node yet, so its own links may be set while
@@ -283,11 +285,7 @@ func (w *worker) candidates(ctx context.Context, node uint32, started bool) erro
 	if !started {
 		return nil
 	}
-	near, err := w.descend(ctx, b.seq[0], len(b.layers)-1, b.level(node)+1)
-	if err != nil {
-		return err
-	}
-	if err := w.seed(near); err != nil {
+	if err := w.descend(ctx, b.seq[0], len(b.layers)-1, b.level(node)+1); err != nil {
 		return err
 	}
 	// Only a walk through such a crowd gets to this limit.
@@ -389,22 +387,23 @@ func (b *builder) linkBack(ctx context.Context, l int, batch []uint32) error {
 			}
 			return nil
 		}
-		w.batch = append(w.batch[:0], g.links(node)...)
+		links := append(w.now.nodes[:0], g.links(node)...)
 		for _, e := range group {
-			w.batch = append(w.batch, uint32(e))
+			links = append(links, uint32(e))
 		}
-		return w.prune(l, node)
+		return w.prune(l, node, links)
 	})
 }
 
-// prune gives node, in layer l, the best of the links in batch, as many as it keeps.
-func (w *worker) prune(l int, node uint32) error {
+// prune gives node, in layer l, the best of links, as many as it keeps.
+func (w *worker) prune(l int, node uint32, links []uint32) error {
 	w.look(node)
+	w.batch(&w.now, links)
 	if err := w.measure(); err != nil {
 		return err
 	}
 	w.cands = w.cands[:0]
-	for i, to := range w.batch {
+	for i, to := range links {
 		w.cands = append(w.cands, newEntry(w.sims[i], to))
 	}
 	slices.Sort(w.cands)
@@ -420,8 +419,7 @@ func (b *builder) trim(ctx context.Context, l int) error {
 		if g.degree(node) <= b.params.maxLinks(l) {
 			return nil
 		}
-		w.batch = append(w.batch[:0], g.links(node)...)
-		return w.prune(l, node)
+		return w.prune(l, node, append(w.now.nodes[:0], g.links(node)...))
 	})
 }
 

@@ -76,6 +76,23 @@ func (m *memory) slots(live func(uint32) bool) []uint32 {
 	return slots
 }
 
+// coded is memory with codes, as a store has them.
+type coded struct {
+	*memory
+	codes vector.Codes
+}
+
+func withCodes(m *memory) *coded {
+	c := &coded{memory: m, codes: vector.Codes{Stride: vector.CodeLen(m.dim), Scales: make([]float32, m.len())}}
+	c.codes.Rows = vector.Memory(m.len() * c.codes.Stride)
+	for i := range m.len() {
+		c.codes.Set(uint32(i), m.row(uint32(i)))
+	}
+	return c
+}
+
+func (c *coded) Codes() vector.Codes { return c.codes }
+
 // clustered returns n unit vectors around centres, sorted by centre as
 // documents come sorted by class.
 func clustered(seed uint64, n, dim, centres int, noise float32) *memory {
@@ -139,6 +156,12 @@ func mustBuild(t testing.TB, m *memory, nodes []hnsw.Node, p hnsw.Params, worker
 // finds, and fails on hits that are wrong in themselves.
 func recall(t testing.TB, m *memory, g *hnsw.Graph, qs [][]float32, k, ef int, live func(uint32) bool) float64 {
 	t.Helper()
+	return recallOf(t, m, m, g, qs, k, ef, live)
+}
+
+// recallOf is recall of a search with m's vectors as vecs brings them.
+func recallOf(t testing.TB, m *memory, vecs hnsw.Vectors, g *hnsw.Graph, qs [][]float32, k, ef int, live func(uint32) bool) float64 {
+	t.Helper()
 	slots := m.slots(live)
 	found, want := 0, 0
 	for i, q := range qs {
@@ -146,7 +169,7 @@ func recall(t testing.TB, m *memory, g *hnsw.Graph, qs [][]float32, k, ef int, l
 		if err != nil {
 			t.Fatal(err)
 		}
-		hits, err := g.Search(t.Context(), m, q, k, ef, live)
+		hits, err := g.Search(t.Context(), vecs, q, k, ef, live)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -1,6 +1,9 @@
 package hnsw
 
-import "math"
+import (
+	"math"
+	"math/bits"
+)
 
 // entry is a node that a walk has measured, packed so that one comparison of
 // integers orders entries: the similarity turned round (32 bits), the node
@@ -77,19 +80,17 @@ func (p *pool) add(e entry) {
 		p.live++
 	}
 	// A binary search without branches, which nobody could predict.
-	all := p.entries
-	lo := 0
-	for n := len(all); n > 0; {
+	all, lo := p.entries, uint(0)
+	for n := uint(len(all)); n > 0; {
 		half := (n + 1) / 2
-		if all[lo+half-1] < e {
-			lo += half
-		}
+		_, less := bits.Sub64(uint64(all[lo+half-1]), uint64(e), 0)
+		lo += half & -uint(less)
 		n -= half
 	}
 	p.entries = append(p.entries, 0)
 	copy(p.entries[lo+1:], p.entries[lo:])
 	p.entries[lo] = e
-	p.next = min(p.next, lo)
+	p.next = min(p.next, int(lo))
 	if p.live < p.ef {
 		return
 	}

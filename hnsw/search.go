@@ -33,32 +33,28 @@ func (s *searcher) links(layer int, node uint32) []uint32 {
 	return s.graph.layers[layer].links(node)
 }
 
-func (s *searcher) similar(nodes []uint32, dst []float32) error {
-	s.slots = resize(s.slots, len(nodes))
-	for i, node := range nodes {
-		s.slots[i] = s.graph.slots[node]
-	}
-	if s.codes.Rows != nil {
-		s.codes.Dots(dst, &s.query, s.slots)
-		return nil
-	}
-	return s.vecs.Dots(s.q, s.slots, dst)
-}
-
 func (s *searcher) fetchLinks(layer int, nodes []uint32) {
 	l := &s.graph.layers[layer]
 	l.fetch(nodes, l.room())
 }
 
-func (s *searcher) fetch(nodes []uint32) {
-	if s.codes.Rows == nil {
-		return
+// locate gives slots.
+func (s *searcher) locate(nodes, places []uint32) []uint32 {
+	for _, node := range nodes {
+		places = append(places, s.graph.slots[node])
 	}
-	s.slots = resize(s.slots, len(nodes))
-	for i, node := range nodes {
-		s.slots[i] = s.graph.slots[node]
+	if s.codes.Rows != nil {
+		vector.Prefetch(s.codes.Rows, s.codes.Stride, s.codes.Stride, places)
 	}
-	vector.Prefetch(s.codes.Rows, s.codes.Stride, s.codes.Stride, s.slots)
+	return places
+}
+
+func (s *searcher) similar(slots []uint32, dst []float32) error {
+	if s.codes.Rows != nil {
+		s.codes.Dots(dst, &s.query, slots)
+		return nil
+	}
+	return s.vecs.Dots(s.q, slots, dst)
 }
 
 // Search returns the k live slots nearest to q, best first and equal ones by
@@ -135,12 +131,8 @@ func (g *Graph) coded(c vector.Codes) bool {
 // search fills the pool. Where an exact scan is the better way, it returns the
 // live slots to scan instead.
 func (s *searcher) search(ctx context.Context, live func(slot uint32) bool) (exact []uint32, err error) {
-	near, err := s.descend(ctx, 0, len(s.graph.layers)-1, 1)
-	if err != nil {
-		return nil, err
-	}
-	// Node 0 reaches every other; the descent's end need not.
-	if err := s.seed(near, 0); err != nil {
+	// Node 0 reaches every other.
+	if err := s.descend(ctx, 0, len(s.graph.layers)-1, 1); err != nil {
 		return nil, err
 	}
 	var all []uint32 // the live slots, once they are worth counting
@@ -187,14 +179,9 @@ func (s *searcher) hits(k int) ([]Hit, error) {
 	return slices.Clone(s.exact[:min(k, len(s.exact))]), nil
 }
 
-// A pool of candidates by their codes is measured exactly from its head down
-// to where a true neighbour is most unlikely. How far that is the head itself
-// tells, k candidates or more: in units of its codes' error, root mean square,
-// so far may the code of a true neighbour be below the k-th exact product.
-const (
-	rerankHead  = 10
-	rerankWidth = 3
-)
+// A pool of candidates by their codes is measured exactly from its head, so
+// many at least, down to where a true neighbour is most unlikely.
+const rerankHead = 10
 
 // rerank measures exactly those in the pool that may be among the best k.
 func (s *searcher) rerank(k int) error {
@@ -203,17 +190,26 @@ func (s *searcher) rerank(k int) error {
 	if err != nil || from == len(s.entries) {
 		return err
 	}
-	var square float64
+	// A product of codes errs by what is lost of the vector, which differs from
+	// one to the next, and by what is lost of the query, which near vectors
+	// have in common. The head shows what both come to, but shows it wrong
+	// where it is the head because the first made up for the second. So the
+	// first, by theory, sets a limit: what is lost of a value is anywhere
+	// within a scale.
+	var squares, scale float64
 	at := 0
 	for _, e := range s.entries[:from] {
 		if !e.dead() {
 			diff := float64(s.exact[at].Dot) - float64(e.sim())
-			square += float64(diff * diff)
+			squares += float64(diff * diff)
+			scale = max(scale, float64(s.codes.Scales[s.exact[at].Slot]))
 			at++
 		}
 	}
+	norm := math.Sqrt(float64(vector.Dot(s.q, s.q)))
+	margin := max(3*math.Sqrt(squares/float64(at)), 4*norm*scale/math.Sqrt(12))
 	slices.SortFunc(s.exact, compareHits)
-	bar := float64(s.exact[k-1].Dot) - rerankWidth*math.Sqrt(square/float64(len(s.exact)))
+	bar := float64(s.exact[k-1].Dot) - margin
 	_, err = s.measureExactly(from, func(e entry) bool { return float64(e.sim()) >= bar })
 	return err
 }

@@ -227,7 +227,10 @@ func TestEveryBitFlipped(t *testing.T) {
 					b[at] ^= 1 << bit
 					mem := s.with(name, b)
 					what := fmt.Sprintf("%s, byte %d, bit %d", name, at, bit)
-					if !verified(t, mem) {
+					// Another version of a full text is not damage: it is not
+					// used, and made anew.
+					stale := suffix(name) == "zap" && (at == 4 || at == 5)
+					if !verified(t, mem) && !stale {
 						t.Errorf("%s: not found by Verify", what)
 					}
 					s.check(t, what, mem)

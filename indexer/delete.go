@@ -27,6 +27,8 @@ func (ix *Indexer) DeleteDomain(_ context.Context, domain string, purge bool) er
 	}
 	d := ix.enter(domain)
 	defer ix.leave(d)
+	d.rewriting.Lock()
+	defer d.rewriting.Unlock()
 	d.writing.Lock()
 	defer d.writing.Unlock()
 	infos := d.unbind(func(snapshot.Info) bool { return true })
@@ -65,6 +67,8 @@ func (ix *Indexer) DeleteBranchIndex(_ context.Context, domain, branch string) e
 // unbindBranch does the work of DeleteBranchIndex under the domain's lock, and
 // returns the commits that got files of their own.
 func (ix *Indexer) unbindBranch(d *domain, branch string) (freed []string, err error) {
+	d.rewriting.Lock()
+	defer d.rewriting.Unlock()
 	d.writing.Lock()
 	defer d.writing.Unlock()
 	owned := make(map[string]bool)

@@ -20,6 +20,11 @@ type domain struct {
 
 	users int // tasks and open snapshots at work on it; guarded by Indexer.mu
 
+	// rewriting is held while a merge writes its file, and by whoever removes
+	// commits, so that nothing of them is left in one. It is taken before
+	// writing.
+	rewriting sync.Mutex
+
 	// writing is held, never for long, by whoever adds, replaces or removes
 	// the domain's files, and by a task while it takes hold of what it will
 	// build on. It is taken before mu.

@@ -122,6 +122,11 @@ func (ix *Indexer) merge(ctx context.Context, req mergeRequest) error {
 		}
 		graph = g.AppendTo(nil)
 	}
+	d.rewriting.Lock()
+	defer d.rewriting.Unlock()
+	if _, ok := d.real(req.commit); !ok {
+		return nil // deleted meanwhile
+	}
 	// Not under the lock: it takes long, and commits go on meanwhile.
 	file, err := s.view.PrepareCheckpoint(ix.cfg.FS, graph)
 	if err != nil {

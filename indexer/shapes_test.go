@@ -118,7 +118,7 @@ func TestShapesOfHistory(t *testing.T) {
 				s.matches(domain, c, src.documents(c))
 			}
 			end := check[len(check)-1]
-			if got, want := s.recall(domain, end, 100), s.fresh(end, 100); got < want-0.005 {
+			if got, want := s.recall(domain, end, size.queries), s.fresh(end, size.queries); got < want-0.005 {
 				t.Errorf("%s: recall@10 is %.4f, that of a fresh build %.4f", end, got, want)
 			} else {
 				t.Logf("%s: recall@10 %.4f, of a fresh build %.4f", end, got, want)
@@ -181,7 +181,7 @@ func TestIdenticalVectors(t *testing.T) {
 	}
 	plain, plainCPU := build(size.documents)
 	s, cpu := build(size.documents + same)
-	got, want := s.recall(domain, "c0", 100), plain.recall(domain, "c0", 100)
+	got, want := s.recall(domain, "c0", size.queries), plain.recall(domain, "c0", size.queries)
 	t.Logf("%d documents: recall@10 %.4f, CPU %.1f s; with %d of one text besides: %.4f, %.1f s", size.documents, want, plainCPU.Seconds(), same, got, cpu.Seconds())
 	if got < want-0.005 {
 		t.Errorf("recall@10 is %.4f, without the identical ones %.4f", got, want)

@@ -25,15 +25,16 @@ import (
 // same.
 type sweepSize struct {
 	documents, commits, changes, dim int
+	queries                          int // by which recall is measured: few tell little
 	graph                            indexer.Graph
 	long                             bool
 }
 
 func sizeOfSweep() sweepSize {
 	if os.Getenv("VECTORLINK_LONG") != "" {
-		return sweepSize{60_000, 500, 100, 384, indexer.Graph{}, true}
+		return sweepSize{60_000, 500, 100, 384, 1000, indexer.Graph{}, true}
 	}
-	return sweepSize{600, 24, 10, 32, indexer.Graph{MinVectors: 150, MaxDeltas: 8, Ef: 64}, false}
+	return sweepSize{600, 24, 10, 32, 100, indexer.Graph{MinVectors: 150, MaxDeltas: 8, Ef: 64}, false}
 }
 
 // row is a source of histories that are pure functions of their commits'
@@ -376,7 +377,7 @@ func mb(n int64) float64 { return float64(n) / 1e6 }
 
 // checkRecall compares samples with fresh builds.
 func (s *sweeper) checkRecall() {
-	t, queries := s.t, 200
+	t, queries := s.t, s.size.queries
 	last := s.size.commits
 	for _, at := range []int{0, last / 11, last/2 - 1, last - 1, last} {
 		commit := fmt.Sprintf("c%d", at)
