@@ -198,7 +198,11 @@ func (d *domain) writableVectors(files vfs.FS, pages *vecstore.Pool, want vecsto
 		return s, nil
 	}
 	// Not under mu: it reads the whole file, and searches go on meanwhile.
-	if err := s.Recover(floor); err != nil {
+	if err := s.Recover(floor); errors.Is(err, fs.ErrNotExist) {
+		// A reader opened the file just before it was purged.
+		d.retireVectors(s)
+		return d.writableVectors(files, pages, want)
+	} else if err != nil {
 		return nil, storeError(err)
 	}
 	d.mu.Lock()
