@@ -544,7 +544,7 @@ func TestPushBoundsItsMemory(t *testing.T) {
 	if p.Err() != nil {
 		t.Fatal(p.Err())
 	}
-	if limit := uint64(16 << 20); most > limit {
+	if limit := uint64(10 << 20); most > limit {
 		t.Errorf("a push of 32 MiB held %d MiB of memory, want at most %d", most>>20, limit>>20)
 	}
 }
