@@ -414,6 +414,8 @@ func FuzzAnswer(f *testing.F) {
 	f.Add(200, `{"data":[{"index":1,"embedding":[3,4]},{"index":0,"embedding":[1,0]}]}`)
 	f.Add(200, `{"data":[{"embedding":[1e38,1e38]},{"index":1,"embedding":[1e-45,0]}]}`)
 	f.Add(200, `{"error":{"message":"no","code":[]}}`)
+	f.Add(200, `{"data":[{"index":1,"embedding":"AACAPwAAAAA="},{"index":0,"embedding":"AACAPwAAgD8"}]}`)
+	f.Add(200, `{"data":[{"embedding":"AACA"},{"embedding":[1,null]},{"embedding":{}}]}`)
 	f.Add(400, `{"error":"no"}`)
 	f.Add(429, `{"error":{"message":["a","b"],"code":4e9}}`)
 	f.Fuzz(func(t *testing.T, status int, body string) {

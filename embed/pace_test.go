@@ -133,6 +133,7 @@ func TestRateLimit(t *testing.T) {
 				if took := 8*time.Minute + time.Since(start); took > 18*time.Minute {
 					t.Errorf("took %v", took)
 				}
+				t.Logf("%d requests refused of %d, half way %d to %d answered a job", l.refused, jobs*each/batch, least, most)
 				if share := float64(l.refused) / (jobs * each / batch); share > test.over {
 					t.Errorf("%d requests over the limit, %.3f", l.refused, share)
 				}
