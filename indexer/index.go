@@ -184,31 +184,11 @@ func (ix *Indexer) pull(ctx context.Context, j *job) error {
 		}
 		return err
 	}
-	pull, err := ix.cfg.Source.Pull(ctx, ix.pullRequest(d, t.Commit, t.Branch, j.previous))
+	b, pull, done, err := ix.read(ctx, d, j, t.Commit)
 	if err != nil {
 		return err
 	}
-	dim, err := ix.cfg.Embedder.Dim(ctx)
-	if err != nil {
-		return err
-	}
-	vecs, err := ix.makeVectors(d, dim)
-	if err != nil {
-		return err
-	}
-	base, release, err := ix.takeBase(d, j, func() (string, error) { return pull.Base, nil })
-	if err != nil {
-		return err
-	}
-	defer release()
-	b, err := ix.newBuilder(d, t.ID, base, vecs, func(f func(*Task)) { ix.tasks.update(j, f) })
-	if err != nil {
-		return err
-	}
-	defer b.close()
-	if err := b.consume(ctx, pull); err != nil {
-		return err
-	}
+	defer done()
 	h := snapshot.Header{Domain: t.Domain, Commit: t.Commit}
 	if pull.OnBranch {
 		h.Branch = t.Branch
@@ -219,6 +199,43 @@ func (ix *Indexer) pull(ctx context.Context, j *job) error {
 	ix.tasks.update(j, func(t *Task) { t.HeadMoved = pull.OnBranch })
 	ix.considerMerge(d, t.Commit)
 	return nil
+}
+
+// read takes the operations that make a commit (the job's, or the one it is
+// another name of) from the document source, into a builder on the snapshot
+// that they build on. The caller ends both with done.
+func (ix *Indexer) read(ctx context.Context, d *domain, j *job, commit string) (b *builder, pull *Pull, done func(), err error) {
+	t := ix.tasks.snapshot(j)
+	pull, err = ix.cfg.Source.Pull(ctx, ix.pullRequest(d, commit, t.Branch, j.previous))
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	dim, err := ix.cfg.Embedder.Dim(ctx)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	vecs, err := ix.makeVectors(d, dim)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	base, release, err := ix.takeBase(d, j, func() (string, error) { return pull.Base, nil })
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	b, err = ix.newBuilder(d, t.ID, base, vecs, func(f func(*Task)) { ix.tasks.update(j, f) })
+	if err != nil {
+		release()
+		return nil, nil, nil, err
+	}
+	done = func() {
+		b.close()
+		release()
+	}
+	if err := b.consume(ctx, pull); err != nil {
+		done()
+		return nil, nil, nil, err
+	}
+	return b, pull, done, nil
 }
 
 func (ix *Indexer) pullRequest(d *domain, commit, branch, previous string) PullRequest {

@@ -110,32 +110,11 @@ func (ix *Indexer) mendVectors(ctx context.Context, d *domain, j *job, info snap
 
 // remake makes an indexed commit from the document source again.
 func (ix *Indexer) remake(ctx context.Context, d *domain, j *job, info snapshot.Info) error {
-	t := ix.tasks.snapshot(j)
-	pull, err := ix.cfg.Source.Pull(ctx, ix.pullRequest(d, info.Commit, t.Branch, j.previous))
+	b, pull, done, err := ix.read(ctx, d, j, info.Commit)
 	if err != nil {
 		return err
 	}
-	dim, err := ix.cfg.Embedder.Dim(ctx)
-	if err != nil {
-		return err
-	}
-	vecs, err := ix.makeVectors(d, dim)
-	if err != nil {
-		return err
-	}
-	base, release, err := ix.takeBase(d, j, func() (string, error) { return pull.Base, nil })
-	if err != nil {
-		return err
-	}
-	defer release()
-	b, err := ix.newBuilder(d, t.ID, base, vecs, func(f func(*Task)) { ix.tasks.update(j, f) })
-	if err != nil {
-		return err
-	}
-	defer b.close()
-	if err := b.consume(ctx, pull); err != nil {
-		return err
-	}
+	defer done()
 	if !pull.Complete {
 		if err := b.mendBase(ctx); err != nil {
 			return err

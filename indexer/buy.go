@@ -1,0 +1,226 @@
+package indexer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/vectorlink/vectorlink/vecstore"
+)
+
+// piece is a text that must be embedded. It waits in the stage.
+type piece struct {
+	key    vecstore.Key
+	text   span
+	tokens int
+}
+
+// flush embeds the waiting texts, makes their vectors durable batch by batch,
+// and gives the waiting documents their slots.
+func (b *builder) flush(ctx context.Context) error {
+	var err error
+	if b.pieces, err = b.borrow(b.pieces); err != nil {
+		return err
+	}
+	total := 0
+	for _, p := range b.pieces {
+		total += p.tokens
+	}
+	b.report(func(t *Task) { t.TokensToEmbed = t.Tokens + total })
+	for batch := range slices.Chunk(b.pieces, max(b.ix.cfg.Embedder.Batch(), 1)) {
+		if err := b.embed(ctx, batch); err != nil {
+			return err
+		}
+	}
+	for _, c := range b.waiting {
+		b.place(c)
+	}
+	b.pieces, b.waiting = nil, nil
+	clear(b.wanted)
+	return nil
+}
+
+// borrow copies vectors that other domains of the same model have already, so
+// that no text is bought twice, and returns the pieces that nobody has.
+func (b *builder) borrow(pieces []piece) ([]piece, error) {
+	if len(pieces) == 0 {
+		return nil, nil
+	}
+	missing := pieces[:0:0]
+	tokens := 0
+	var keys []vecstore.Key
+	var vectors [][]float32
+	store := func() error {
+		if _, err := b.vecs.Append(keys, vectors); err != nil {
+			b.d.retireVectors(b.vecs)
+			return storeError(err)
+		}
+		b.found(len(keys), tokens)
+		tokens = 0
+		keys, vectors = keys[:0], vectors[:0]
+		return nil
+	}
+	lenders := b.ix.lenders(b.d, b.fingerprint)
+	for _, p := range pieces {
+		v := borrowFrom(lenders, p.key)
+		if v == nil {
+			missing = append(missing, p)
+			continue
+		}
+		keys, vectors = append(keys, p.key), append(vectors, v)
+		tokens += p.tokens
+		if len(keys) == borrowBatch {
+			if err := store(); err != nil {
+				return nil, err
+			}
+		}
+	}
+	if len(keys) == 0 {
+		return missing, nil
+	}
+	return missing, store()
+}
+
+// found counts texts that need not be embedded after all.
+func (b *builder) found(texts, tokens int) {
+	if texts == 0 {
+		return
+	}
+	b.report(func(t *Task) {
+		t.Reused += texts
+		t.TokensToEmbed = max(t.TokensToEmbed-tokens, 0)
+	})
+}
+
+// borrowBatch is the number of borrowed vectors stored at once.
+const borrowBatch = 256
+
+// borrowFrom returns a copy of the key's vector from the first store that has
+// it whole, or nil.
+func borrowFrom(lenders []*vecstore.Store, key vecstore.Key) []float32 {
+	for _, s := range lenders {
+		if slot, ok := s.Lookup(key); ok {
+			v := make([]float32, s.Dim())
+			if s.Read(slot, v) == nil {
+				return v
+			}
+		}
+	}
+	return nil
+}
+
+// embed gets the texts of one batch their vectors. A text that another task is
+// embedding at the moment is left to it; if that fails, it is this one's turn.
+func (b *builder) embed(ctx context.Context, batch []piece) error {
+	for len(batch) > 0 {
+		mine, others := b.claim(batch)
+		if err := b.buy(ctx, mine); err != nil {
+			return err
+		}
+		batch = batch[:0:0]
+		for _, o := range others {
+			select {
+			case <-o.landed:
+				batch = append(batch, o.piece)
+			case <-ctx.Done():
+				return context.Cause(ctx)
+			}
+		}
+		var err error
+		if batch, err = b.borrow(batch); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// buy embeds claimed texts and stores their vectors: after that they are never
+// bought again.
+func (b *builder) buy(ctx context.Context, batch []piece) error {
+	defer b.ix.flights.land(batch)
+	if len(batch) == 0 {
+		return nil
+	}
+	if err := context.Cause(ctx); err != nil {
+		return err
+	}
+	texts := make([]string, len(batch))
+	var err error
+	for i, p := range batch {
+		if texts[i], err = b.stage.text(p.text); err != nil {
+			return err
+		}
+	}
+	vectors, failed := b.ix.embed(ctx, RoleDocument, texts)
+	var partly *RefusedError
+	if errors.As(failed, &partly) {
+		failed = nil
+		for i, reason := range partly.Texts {
+			b.refused[batch[i].key] = reason
+		}
+	}
+	if failed != nil && vectors == nil {
+		return failed
+	}
+	if len(vectors) != len(batch) {
+		return errors.Join(failed, fmt.Errorf("%w: %d vectors for %d texts", ErrProvider, len(vectors), len(batch)))
+	}
+	b.ix.hook("embedded")
+	var keys []vecstore.Key
+	good, tokens := vectors[:0:0], 0
+	for i, p := range batch {
+		if failed != nil && vectors[i] == nil {
+			continue // not embedded; the others are paid for
+		}
+		tokens += p.tokens
+		if b.refused[p.key] == nil {
+			good, keys = append(good, vectors[i]), append(keys, p.key)
+		}
+	}
+	b.ix.counters.embedded.Add(int64(len(good)))
+	if _, err := b.vecs.Append(keys, good); err != nil {
+		if errors.Is(err, vecstore.ErrInvalid) {
+			return fmt.Errorf("%w: %w", ErrProvider, err)
+		}
+		b.d.retireVectors(b.vecs)
+		return storeError(err)
+	}
+	b.ix.counters.written.Add(int64(len(good)))
+	b.ix.hook("appended")
+	b.report(func(t *Task) {
+		t.Embedded += len(good)
+		t.Tokens += tokens
+		if !b.flowing {
+			t.Percentage = sharePull + (shareEmbed-sharePull)*float64(t.Tokens)/float64(max(t.TokensToEmbed, 1))
+		}
+	})
+	return failed
+}
+
+// The percentages at which a task has read its documents, and has its vectors.
+// Time goes into embedding, so most of the scale counts tokens.
+const (
+	sharePull  = 10.0
+	shareEmbed = 98.0
+)
+
+// place gives the document's chunks their slots, or skips it.
+func (b *builder) place(c *change) {
+	if b.changes[c.entry.ID] != c {
+		return // a later operation on the same document replaced it
+	}
+	for i, key := range c.keys {
+		slot, ok := b.vecs.Lookup(key)
+		if !ok {
+			reason := b.refused[key]
+			if reason == nil {
+				reason = errors.New("its text has no vector")
+			}
+			b.skip(c.entry.ID, reason)
+			return
+		}
+		c.entry.Chunks[i].Slot = slot
+	}
+	c.keys = nil
+}
