@@ -54,11 +54,25 @@ var internals = []figure{
 // freshOpens is the figure that Prometheus is told as a counter.
 const freshOpens = "fresh_open_count"
 
+// What a watcher adds: the only metrics with labels.
+var (
+	lagCommits = prometheus.NewDesc("vectorlink_watch_lag_commits",
+		"New commits of a followed branch that are not indexed.", []string{"domain", "branch"}, nil)
+	lagSeconds = prometheus.NewDesc("vectorlink_watch_lag_seconds",
+		"Age of the oldest of those commits; 0 without one.", []string{"domain", "branch"}, nil)
+	polledAt = prometheus.NewDesc("vectorlink_watch_polled_timestamp_seconds",
+		"When the branches of a followed domain were last looked at; 0 before the first time.", []string{"domain"}, nil)
+)
+
 // NewMetrics returns the handler of GET /metrics, in Prometheus' text format. It
 // asks for no credentials: serve it where only those come who may see figures.
-func NewMetrics(ix Indexer) http.Handler {
+// The watcher is nil where nothing is followed.
+func NewMetrics(ix Indexer, w Watcher) http.Handler {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(newCollector(ix))
+	if w != nil {
+		registry.MustRegister(watchCollector{w})
+	}
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{DisableCompression: true}))
 	return mux
@@ -104,5 +118,34 @@ func (c *collector) Collect(metrics chan<- prometheus.Metric) {
 	}
 	for i, f := range c.figures {
 		metrics <- prometheus.MustNewConstMetric(c.descs[i], c.types[i], float64(f.value(&st)))
+	}
+}
+
+// watchCollector asks the watcher at every scrape.
+type watchCollector struct{ watcher Watcher }
+
+// Describe implements prometheus.Collector.
+func (watchCollector) Describe(descs chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{lagCommits, lagSeconds, polledAt} {
+		descs <- d
+	}
+}
+
+// Collect implements prometheus.Collector.
+func (c watchCollector) Collect(metrics chan<- prometheus.Metric) {
+	told := make(map[string]bool)
+	for _, row := range c.watcher.Lag("") {
+		if !told[row.Domain] {
+			told[row.Domain] = true
+			at := 0.0
+			if !row.Polled.IsZero() {
+				at = float64(row.Polled.UnixMilli()) / 1000
+			}
+			metrics <- prometheus.MustNewConstMetric(polledAt, prometheus.GaugeValue, at, row.Domain)
+		}
+		if row.Branch != "" { // else the domain could not be looked at yet
+			metrics <- prometheus.MustNewConstMetric(lagCommits, prometheus.GaugeValue, float64(row.Commits), row.Domain, row.Branch)
+			metrics <- prometheus.MustNewConstMetric(lagSeconds, prometheus.GaugeValue, row.Seconds, row.Domain, row.Branch)
+		}
 	}
 }

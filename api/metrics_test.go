@@ -3,6 +3,7 @@ package api_test
 import (
 	"bufio"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"regexp"
@@ -10,18 +11,19 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/vectorlink/vectorlink/api"
 	"github.com/vectorlink/vectorlink/indexer"
 )
 
-// scrape returns the values that an exposition text holds, by name, and its
-// types. Every line must be one of the format.
+// scrape returns the values that an exposition text holds, by name and labels, and
+// its types, by name. Every line must be one of the format.
 func scrape(t *testing.T, text string) (values map[string]float64, types map[string]string) {
 	t.Helper()
 	values, types = make(map[string]float64), make(map[string]string)
 	comment := regexp.MustCompile(`^# (HELP|TYPE) ([a-zA-Z_:][a-zA-Z0-9_:]*) (.+)$`)
-	sample := regexp.MustCompile(`^([a-zA-Z_:][a-zA-Z0-9_:]*) (\S+)$`) // without labels
+	sample := regexp.MustCompile(`^(([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{(?:[a-z]+="[^"]*",?)+\})?) (\S+)$`)
 	for lines := bufio.NewScanner(strings.NewReader(text)); lines.Scan(); {
 		if m := comment.FindStringSubmatch(lines.Text()); m != nil {
 			if m[1] == "TYPE" {
@@ -34,8 +36,8 @@ func scrape(t *testing.T, text string) (values map[string]float64, types map[str
 			t.Errorf("no line of the format: %q", lines.Text())
 			continue
 		}
-		v, err := strconv.ParseFloat(m[2], 64)
-		if _, twice := values[m[1]]; err != nil || twice || types[m[1]] == "" {
+		v, err := strconv.ParseFloat(m[3], 64)
+		if _, twice := values[m[1]]; err != nil || twice || types[m[2]] == "" {
 			t.Errorf("%q: %v, twice: %t", lines.Text(), err, twice)
 		}
 		values[m[1]] = v
@@ -52,7 +54,7 @@ func TestMetrics(t *testing.T) {
 			Embedded: 14, Written: 15, Opened: 16, Vectors: 17, VectorBytes: 18, SnapshotLimit: 19, PageLimit: 20,
 		},
 	}}
-	srv := httptest.NewServer(api.NewMetrics(f))
+	srv := httptest.NewServer(api.NewMetrics(f, nil))
 	defer srv.Close()
 	get := func(path string) (*http.Response, string) {
 		t.Helper()
@@ -101,7 +103,7 @@ func TestMetrics(t *testing.T) {
 
 	// Over a real indexer, the metrics and /statistics tell the same.
 	l := pushed(t)
-	live := httptest.NewServer(api.NewMetrics(l.ix))
+	live := httptest.NewServer(api.NewMetrics(l.ix, nil))
 	defer live.Close()
 	srv.URL = live.URL
 	_, body = get("/metrics")
@@ -110,3 +112,47 @@ func TestMetrics(t *testing.T) {
 		t.Errorf("after a push: %v", slices.Sorted(strings.Lines(body)))
 	}
 }
+
+// TestWatchMetrics checks the lag of followed branches, the only metrics that
+// have labels.
+func TestWatchMetrics(t *testing.T) {
+	at := time.Date(2026, 11, 20, 1, 2, 3, 250e6, time.UTC)
+	w := &lagging{
+		{Domain: "a/b", Branch: "fan", Head: "k9", Polled: at},
+		{Domain: "a/b", Branch: "main", Head: "k7", Commits: 2, Seconds: 1.5, Polled: at},
+		{Domain: "a/c", Error: "the database is away"},
+	}
+	got := map[string]float64{}
+	rec := httptest.NewRecorder()
+	api.NewMetrics(&fake{}, w).ServeHTTP(rec, httptest.NewRequest("GET", "/metrics", nil))
+	values, types := scrape(t, rec.Body.String())
+	for name, v := range values {
+		if strings.HasPrefix(name, "vectorlink_watch_") {
+			got[name] = v
+		} else if strings.Contains(name, "{") {
+			t.Errorf("%s has labels", name)
+		}
+	}
+	want := map[string]float64{
+		`vectorlink_watch_lag_commits{branch="fan",domain="a/b"}`:  0,
+		`vectorlink_watch_lag_seconds{branch="fan",domain="a/b"}`:  0,
+		`vectorlink_watch_lag_commits{branch="main",domain="a/b"}`: 2,
+		`vectorlink_watch_lag_seconds{branch="main",domain="a/b"}`: 1.5,
+		`vectorlink_watch_polled_timestamp_seconds{domain="a/b"}`:  float64(at.UnixMilli()) / 1000,
+		`vectorlink_watch_polled_timestamp_seconds{domain="a/c"}`:  0,
+	}
+	if !maps.Equal(got, want) {
+		t.Errorf("got %v\nwant %v", got, want)
+	}
+	for name := range want {
+		if name, _, _ = strings.Cut(name, "{"); types[name] != "gauge" {
+			t.Errorf("%s is a %q", name, types[name])
+		}
+	}
+}
+
+// lagging is a watcher of these branches.
+type lagging []indexer.BranchLag
+
+func (*lagging) Notify(string, string) bool       { return false }
+func (l *lagging) Lag(string) []indexer.BranchLag { return *l }

@@ -22,16 +22,9 @@ func serveMetrics(ctx context.Context, cfg Config, web api.Config, ix api.Indexe
 		return nil, fmt.Errorf("prometheus-port: %w", err)
 	}
 	log.Info("serving metrics", "addr", listener.Addr().String())
-	ctx, cancel := context.WithCancel(ctx)
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		if err := api.Serve(ctx, listener, api.NewMetrics(ix), log); err != nil {
+	return inBackground(ctx, func(ctx context.Context) {
+		if err := api.Serve(ctx, listener, api.NewMetrics(ix, web.Watcher), log); err != nil {
 			log.Error("metrics are not served any more", "err", err)
 		}
-	}()
-	return func() {
-		cancel()
-		<-ended
-	}, nil
+	}), nil
 }

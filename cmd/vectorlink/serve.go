@@ -167,6 +167,14 @@ func serve(ctx context.Context, cfg Config, source indexer.Source, embedder inde
 	if cfg.AdminSecret == "" && cfg.Insecure {
 		log.Warn("everybody who reaches this address may do everything: no VECTORLINK_ADMIN_SECRET is set")
 	}
+	watching := func(context.Context) {}
+	if cfg.Watch != "" {
+		watcher := indexer.NewWatcher(indexer.WatchConfig{
+			Heads:     source.(indexer.Heads), // which a TerminusDB has
+			Snapshots: st, Follow: cfg.Watch.followed(), Interval: time.Duration(cfg.WatchInterval), Logger: log,
+		})
+		web.Watcher, watching = watcher, watcher.Run
+	}
 	if cfg.PrometheusPort != 0 {
 		stop, err := serveMetrics(ctx, cfg, web, st, log)
 		if err != nil {
@@ -174,26 +182,24 @@ func serve(ctx context.Context, cfg Config, source indexer.Source, embedder inde
 		}
 		defer stop()
 	}
-	if cfg.Watch != "" {
-		watcher := indexer.NewWatcher(indexer.WatchConfig{
-			Heads:     source.(indexer.Heads), // which a TerminusDB has
-			Snapshots: st, Follow: cfg.Watch.followed(), Interval: time.Duration(cfg.WatchInterval), Logger: log,
-		})
-		web.Watcher = watcher
-		watching, stop := context.WithCancel(ctx)
-		ended := make(chan struct{})
-		go func() {
-			defer close(ended)
-			watcher.Run(watching)
-		}()
-		defer func() {
-			stop()
-			<-ended
-		}()
-	}
+	defer inBackground(ctx, watching)()
 	err = api.Serve(ctx, listener, api.New(web, st), log)
 	log.Info("stopped accepting", "cause", fmt.Sprint(context.Cause(ctx)))
 	return err
+}
+
+// inBackground runs f until ctx ends or stop is called, which waits for it.
+func inBackground(ctx context.Context, f func(context.Context)) (stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		f(ctx)
+	}()
+	return func() {
+		cancel()
+		<-ended
+	}
 }
 
 // deadlineAfter returns a context that outlives ctx by d.

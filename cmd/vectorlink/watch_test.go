@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"reflect"
@@ -90,12 +91,29 @@ func at(branch, commit string) func([]indexer.BranchLag) bool {
 	}
 }
 
+// freePort returns a port that nobody listens on at the moment.
+func freePort(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	_, port, err := net.SplitHostPort(l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return port
+}
+
 // TestServeWatch checks the built program that follows a database: what it finds
 // at the start, what a notification tells it, and its end.
 func TestServeWatch(t *testing.T) {
 	g := newGrowing(t, 2)
 	prov := newProvider(t, nil)
-	p := launchServe(t, t.TempDir(), append(prov.settings(g.url, 256), "VECTORLINK_WATCH="+domain, "VECTORLINK_WATCH_INTERVAL=1h")...)
+	port := freePort(t)
+	p := launchServe(t, t.TempDir(), append(prov.settings(g.url, 256),
+		"VECTORLINK_WATCH="+domain, "VECTORLINK_WATCH_INTERVAL=1h", "VECTORLINK_PROMETHEUS_PORT="+port)...)
 	watchRows(t, p.url, at("main", g.ids["load"]))
 	commits := func() []string {
 		t.Helper()
@@ -140,6 +158,18 @@ func TestServeWatch(t *testing.T) {
 	}
 	if got, want := notify(`{"path":"admin/other/local/branch/main"}`), `{"watched":false}`; got != want {
 		t.Errorf("notify answers %s, want %s", got, want)
+	}
+
+	resp, err := http.Get("http://127.0.0.1:" + port + "/metrics")
+	if err != nil {
+		t.Fatal(err)
+	}
+	metrics, err := io.ReadAll(resp.Body)
+	resp.Body.Close()
+	for _, branch := range []string{"main", "fan"} {
+		if line := `vectorlink_watch_lag_commits{branch="` + branch + `",domain="` + domain + `"} 0` + "\n"; err != nil || !strings.Contains(string(metrics), line) {
+			t.Errorf("the metrics lack %s%s, %v", line, metrics, err)
+		}
 	}
 
 	// A reset moves the branch's last indexed commit too.
