@@ -8,7 +8,7 @@ PACKAGES := ./... ./testdata/starwars
 CC_FOUND := $(shell command -v $${CC:-cc} gcc clang 2>/dev/null | head -n 1)
 RACE     := $(if $(CC_FOUND),-race)
 
-.PHONY: help build test test-long race lint bench bench-peers fuzz golden cover clean
+.PHONY: help build test test-long race lint bench bench-peers bench-http fuzz golden cover clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -48,6 +48,9 @@ bench-peers: ## compare the engine with hnswlib, faiss and usearch (Python 3 and
 	test -e $(PEERS)/sentences-384-base.f32 || $(GO) run ./bench/sentences -out $(PEERS)
 	$(PEERS)/venv/bin/python bench/peers/peers.py --ann $(PEERS)/ann --sentences $(PEERS) --mnist ../shared/data/ann \
 		--only mnist,sentences-384 --contenders vectorlink,hnswlib,faiss,usearch
+
+bench-http: ## measure the server over HTTP: searches, commits, memory, start (two minutes)
+	$(GO) run ./bench/http
 
 fuzz: ## run every fuzz target for FUZZTIME (default 60s)
 	./scripts/fuzz.sh $${FUZZTIME:-60s}
