@@ -87,6 +87,10 @@ type Config struct {
 	// SearchTimeout bounds a search, including the embedding of its text;
 	// 0: two minutes. Listing duplicates is bounded by its caller alone.
 	SearchTimeout time.Duration
+	// RateLimit is the number of requests a second that one client address may
+	// begin, on the average; twice as many may come at once. The health
+	// probes and the contract are free. 0: no limit.
+	RateLimit float64
 	// MaxLine bounds a line of a pushed body, in bytes; 0: 64 MiB.
 	MaxLine int
 	// PushIdle is how long a client may send nothing in the middle of a
@@ -133,6 +137,7 @@ type server struct {
 	log     *slog.Logger
 	access  *access
 	origins *http.CrossOriginProtection
+	limiter *limiter
 }
 
 // New returns the handler of all endpoints, over ix.
@@ -161,6 +166,7 @@ func New(cfg Config, ix Indexer) http.Handler {
 		log:     cfg.Logger,
 		access:  newAccess(cfg.User, cfg.Secret, cfg.Insecure),
 		origins: http.NewCrossOriginProtection(),
+		limiter: newLimiter(cfg.RateLimit),
 	}
 	return s.observe(s.routes())
 }

@@ -24,6 +24,7 @@ var (
 	errMediaType   = errors.New("media type")
 	errType        = errors.New("wrong JSON type")
 	errAborted     = errors.New("aborted")
+	errRate        = errors.New("too many requests")
 	errNotReady    = errors.New("not ready")
 )
 
@@ -49,6 +50,7 @@ var outcomes = []struct {
 	{errMediaType, http.StatusUnsupportedMediaType, "unsupported_media_type", ""},
 	{errType, http.StatusUnprocessableEntity, "wrong_type", ""},
 	{errAborted, http.StatusUnprocessableEntity, "push_aborted", ""},
+	{errRate, http.StatusTooManyRequests, "rate_limited", ""},
 	{errNotReady, http.StatusServiceUnavailable, "not_ready", ""},
 
 	{indexer.ErrInvalid, http.StatusBadRequest, "invalid_request", ""},
@@ -58,6 +60,7 @@ var outcomes = []struct {
 	{indexer.ErrBusy, http.StatusServiceUnavailable, "busy", ""},
 	{indexer.ErrClosed, http.StatusServiceUnavailable, "shutting_down", ""},
 	{indexer.ErrCorrupt, http.StatusInternalServerError, "damaged", "a stored file is damaged: run `vectorlink verify` to find it"},
+	{indexer.ErrStore, http.StatusInternalServerError, "store_failed", "the data directory cannot be read or written: look at the space and the rights of its disk, and at the log"},
 	{indexer.ErrProvider, http.StatusInternalServerError, "provider_failed", ""},
 	{indexer.ErrSource, http.StatusInternalServerError, "source_failed", ""},
 

@@ -32,6 +32,7 @@ func TestErrorTable(t *testing.T) {
 		"ErrProvider":      {indexer.ErrProvider, 500, "provider_failed"},
 		"ErrSource":        {indexer.ErrSource, 500, "source_failed"},
 		"ErrCorrupt":       {indexer.ErrCorrupt, 500, "damaged"},
+		"ErrStore":         {indexer.ErrStore, 500, "store_failed"},
 	}
 	names := exportedErrors(t, "../indexer")
 	for _, name := range names {
@@ -51,9 +52,12 @@ func TestErrorTable(t *testing.T) {
 			}
 			got := e.get("/search?domain=a/b&commit=k7&q=x")
 			got.wantError(t, row.status, row.code)
-			if name == "ErrCorrupt" {
-				got.wantError(t, 500, "damaged", "vectorlink verify", got.header.Get("X-Request-Id"))
-			} else {
+			switch id := got.header.Get("X-Request-Id"); name {
+			case "ErrCorrupt":
+				got.wantError(t, 500, "damaged", "vectorlink verify", id)
+			case "ErrStore":
+				got.wantError(t, 500, "store_failed", "data directory", id)
+			default:
 				got.wantError(t, row.status, row.code, "something with k7")
 			}
 			if !strings.Contains(e.log.String(), "something with k7") {

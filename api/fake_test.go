@@ -300,7 +300,7 @@ func (r reply) wantError(t *testing.T, status int, code string, words ...string)
 	if got := r.header.Get("Cache-Control"); got != "no-store" {
 		t.Errorf("Cache-Control of an error is %q, want no-store", got)
 	}
-	if got, want := r.header.Get("Retry-After") != "", status == http.StatusServiceUnavailable; got != want {
+	if got, want := r.header.Get("Retry-After") != "", status == http.StatusServiceUnavailable || status == http.StatusTooManyRequests; got != want {
 		t.Errorf("Retry-After %q with status %d", r.header.Get("Retry-After"), status)
 	}
 }

@@ -6,11 +6,12 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/vectorlink/vectorlink/indexer"
 )
 
 const (
-	maxSegment = 128  // bytes of a graphspec's segment
-	maxRefName = 1024 // bytes of a branch or commit name
+	maxSegment = 128 // bytes of an organisation, database or repository
 
 	defaultRepo   = "local"
 	defaultBranch = "main"
@@ -35,7 +36,11 @@ func ParseGraphSpec(text string) (GraphSpec, error) {
 	// Five segments are the most; a sixth says that there are too many.
 	seg := strings.SplitN(text, "/", 6)
 	for i, s := range seg {
-		if err := checkSegment(s); err != nil {
+		longest := maxSegment
+		if i == 4 { // a branch or a commit
+			longest = indexer.MaxRefBytes
+		}
+		if err := checkSegment(s, longest); err != nil {
 			return GraphSpec{}, fmt.Errorf("%w: segment %d %w", errGraphSpec, i+1, err)
 		}
 	}
@@ -76,14 +81,14 @@ func (g GraphSpec) String() string {
 
 // checkSegment refuses what cannot be a name, and what would mean something
 // else to a file system or a terminal.
-func checkSegment(s string) error {
+func checkSegment(s string, longest int) error {
 	switch {
 	case s == "":
 		return errors.New("is empty")
 	case s == "." || s == "..":
 		return errors.New("is a relative path")
-	case len(s) > maxSegment:
-		return fmt.Errorf("is longer than %d bytes", maxSegment)
+	case len(s) > longest:
+		return fmt.Errorf("is longer than %d bytes", longest)
 	}
 	return checkPrintable(s)
 }
@@ -100,8 +105,8 @@ func checkBranch(s string) error {
 // checkRefName refuses names of branches and commits that could not be sent in
 // a header.
 func checkRefName(s string) error {
-	if len(s) > maxRefName {
-		return fmt.Errorf("is longer than %d bytes", maxRefName)
+	if len(s) > indexer.MaxRefBytes {
+		return fmt.Errorf("is longer than %d bytes", indexer.MaxRefBytes)
 	}
 	return checkPrintable(s)
 }

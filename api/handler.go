@@ -28,7 +28,7 @@ const (
 	keyRemote  = "remote"
 	keyStatus  = "status"
 	keyBytes   = "bytes"
-	keyDur     = "dur"
+	keyDur     = "dur_ms"
 	keyDomain  = "domain"
 	keyCommit  = "commit"
 	keyTask    = "task"
@@ -44,7 +44,7 @@ const (
 	// bodyTime bounds how long a request's body may take to arrive, and
 	// writeTime how long a client may take to accept a piece of the answer:
 	// neither end holds a connection open by being slow.
-	bodyTime  = 20 * time.Second
+	bodyTime  = 10 * time.Second
 	writeTime = time.Minute
 
 	// maxDrain is how much of an unread body is swallowed when a request is
@@ -174,7 +174,7 @@ func (s *server) record(w *response, r *http.Request, dur time.Duration) {
 		slog.String(keyRemote, r.RemoteAddr),
 		slog.Int(keyStatus, w.status),
 		slog.Int64(keyBytes, w.bytes),
-		slog.Duration(keyDur, dur),
+		slog.Float64(keyDur, float64(dur.Microseconds())/1000),
 	}
 	for _, a := range []struct{ key, value string }{
 		{keyDomain, w.domain}, {keyCommit, w.commit}, {keyTask, w.task},

@@ -59,7 +59,7 @@ func (s *server) routes() http.Handler {
 	for _, rt := range table {
 		h := rt.handler
 		if !rt.open {
-			h = s.private(h)
+			h = s.limited(s.private(h))
 		}
 		if rt.duplex {
 			h = s.duplex(h)
@@ -84,7 +84,7 @@ func (s *server) routes() http.Handler {
 		if table[i].open {
 			return refuse(w, r)
 		}
-		return s.private(refuse)(w, r)
+		return s.limited(s.private(refuse))(w, r)
 	}))
 	return plainPath(mux)
 }

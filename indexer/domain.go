@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"slices"
 	"sync"
 
@@ -323,6 +324,11 @@ func storeError(err error) error {
 		return fmt.Errorf("%w: %w", ErrCorrupt, err)
 	case errors.Is(err, vecstore.ErrMismatch):
 		return fmt.Errorf("%w: %w", ErrConflict, err)
+	}
+	var file *fs.PathError
+	var link *os.LinkError
+	if errors.As(err, &file) || errors.As(err, &link) {
+		return fmt.Errorf("%w: %w", ErrStore, err)
 	}
 	return err
 }

@@ -25,6 +25,9 @@ var (
 	ErrProvider = errors.New("embedding provider")
 	// ErrCorrupt: a stored file is damaged; `vectorlink verify` names it.
 	ErrCorrupt = errors.New("damaged file")
+	// ErrStore: the data directory cannot be read or written: its disk is
+	// full, or not the process's to write.
+	ErrStore = errors.New("data directory")
 	// ErrClosed: the indexer is shutting down.
 	ErrClosed = errors.New("shutting down")
 )
@@ -41,6 +44,7 @@ var codes = []struct {
 	{ErrBusy, "busy"},
 	{ErrClosed, "shutting_down"},
 	{ErrCorrupt, "damaged"},
+	{ErrStore, "store_failed"},
 	{ErrProvider, "provider_failed"},
 	{ErrSource, "source_failed"},
 }

@@ -3,7 +3,9 @@ package indexer
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/vectorlink/vectorlink/snapshot"
@@ -12,8 +14,8 @@ import (
 // MainBranch is the branch meant where none is named.
 const MainBranch = "main"
 
-// maxRefBytes bounds the names of commits and branches.
-const maxRefBytes = 512
+// MaxRefBytes bounds the names of commits and branches.
+const MaxRefBytes = 512
 
 // Index begins to make the snapshot of a commit and returns its task at once.
 // An indexed commit gives a finished task and costs nothing, unless it is known
@@ -66,16 +68,14 @@ func checkRef(param, name string) error {
 	if name == "" {
 		return fmt.Errorf("%w: %s is required", ErrInvalid, param)
 	}
-	if len(name) > maxRefBytes {
-		return fmt.Errorf("%w: %s is longer than %d bytes", ErrInvalid, param, maxRefBytes)
+	if len(name) > MaxRefBytes {
+		return fmt.Errorf("%w: %s is longer than %d bytes", ErrInvalid, param, MaxRefBytes)
 	}
 	if !utf8.ValidString(name) {
 		return fmt.Errorf("%w: %s is not valid UTF-8", ErrInvalid, param)
 	}
-	for _, r := range name {
-		if r < ' ' || r == 0x7f {
-			return fmt.Errorf("%w: %s holds a control character", ErrInvalid, param)
-		}
+	if strings.ContainsFunc(name, unicode.IsControl) {
+		return fmt.Errorf("%w: %s holds a control character", ErrInvalid, param)
 	}
 	return nil
 }
@@ -144,7 +144,7 @@ func (ix *Indexer) run(j *job) {
 
 func (ix *Indexer) logTask(j *job, err error, dur time.Duration) {
 	t := ix.tasks.snapshot(j)
-	attrs := []any{"task", t.ID, "domain", t.Domain, "commit", t.Commit, "dur", dur,
+	attrs := []any{"task", t.ID, "domain", t.Domain, "commit", t.Commit, "dur_ms", dur.Milliseconds(),
 		"documents", t.Documents, "indexed", t.Indexed, "embedded", t.Embedded, "reused", t.Reused, "skipped", len(t.Skipped)}
 	if err != nil {
 		ix.log.Error("task failed", append(attrs, "err", err)...)

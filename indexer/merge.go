@@ -77,7 +77,7 @@ func (ix *Indexer) mergeLoop() {
 			case err != nil:
 				ix.log.Error("merge failed; searches go on without it", "domain", req.domain, "commit", req.commit, "err", err)
 			default:
-				ix.log.Info("merged", "domain", req.domain, "commit", req.commit, "dur", time.Since(start))
+				ix.log.Info("merged", "domain", req.domain, "commit", req.commit, "dur_ms", time.Since(start).Milliseconds())
 			}
 			ix.merging.Add(-1)
 		case <-ix.stopCtx.Done():

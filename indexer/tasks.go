@@ -385,7 +385,7 @@ func (r *taskRegistry) store(j *job) error {
 		return tx.Bucket(taskBucket).Put([]byte(j.task.ID), row)
 	})
 	if err != nil {
-		return fmt.Errorf("store task: %w", err)
+		return fmt.Errorf("%w: the task cannot be recorded: %w", ErrStore, err)
 	}
 	return nil
 }

@@ -78,6 +78,29 @@ type Config struct {
 	// balancer looks elsewhere while commits are indexed.
 	SearchReady bool `name:"search-ready" type:"switch" environ:"VECTORLINK_SEARCH_READY" fallback:"true" help:"Answer searches; =false refuses them."`
 
+	// RateLimit is the number of requests a second that one client address may
+	// begin, on the average; as many as come in two seconds may come at once.
+	// Beyond it the answer is 429 with Retry-After. The health probes are free.
+	// 0, no limit, is the default: the clients of a database's sidecar are few
+	// and known, and one that indexes or watches asks often. Behind a proxy all
+	// clients have the proxy's address: limit them there.
+	RateLimit Rate `name:"rate-limit" type:"setting" environ:"VECTORLINK_RATE_LIMIT" fallback:"0" placeholder:"N" help:"Requests a second from one address; 0 is no limit."`
+
+	// PushLineBytes bounds a line of a push, which is held in memory whole.
+	PushLineBytes Bytes `name:"push-line-bytes" type:"setting" environ:"VECTORLINK_PUSH_LINE_BYTES" fallback:"64MiB" placeholder:"SIZE" help:"Longest line of a push."`
+
+	// PushIdle is how long a client may send nothing in the middle of a push
+	// before the push fails.
+	PushIdle Interval `name:"push-idle" type:"setting" environ:"VECTORLINK_PUSH_IDLE" fallback:"5m" placeholder:"TIME" help:"Longest silence in the middle of a push."`
+
+	// PushProgress is the longest time between two lines of a push's progress.
+	// Published clients give up when none came for a minute.
+	PushProgress Interval `name:"push-progress" type:"setting" environ:"VECTORLINK_PUSH_PROGRESS" fallback:"5s" placeholder:"TIME" help:"Longest time between two lines of a push's progress."`
+
+	// BranchWait is how long a push waits for another one on its branch before
+	// it is answered 503.
+	BranchWait Interval `name:"branch-wait" type:"setting" environ:"VECTORLINK_BRANCH_WAIT" fallback:"30s" placeholder:"TIME" help:"How long a push waits for another on its branch."`
+
 	// LogLevel is the least level that is logged to standard error: debug,
 	// info, warn or error. The log is text on a terminal and JSON elsewhere.
 	LogLevel Level `name:"log-level" type:"setting" environ:"VECTORLINK_LOG_LEVEL" fallback:"info" placeholder:"LEVEL" help:"Least level to log: debug, info, warn or error."`
@@ -209,6 +232,9 @@ func (c *Config) check(bad *complaints) {
 		if pool.size < minPool {
 			bad.add("%s: %s is less than %s", pool.key, pool.size, Bytes(minPool))
 		}
+	}
+	if c.PushLineBytes < 1<<10 || c.PushLineBytes > 1<<30 {
+		bad.add("push-line-bytes: %s is not between 1KiB and 1GiB", c.PushLineBytes)
 	}
 	c.EmbedConfig.check(bad)
 }
@@ -362,6 +388,22 @@ func (m *Price) UnmarshalText(text []byte) error {
 		return errors.New("is not an amount such as 0.02")
 	}
 	*m = Price(x)
+	return nil
+}
+
+// Rate is a number of requests a second.
+type Rate float64
+
+// maxRate is far beyond what a server answers.
+const maxRate = 1e6
+
+// UnmarshalText takes a number from 0 to maxRate.
+func (r *Rate) UnmarshalText(text []byte) error {
+	x, err := strconv.ParseFloat(string(text), 64)
+	if err != nil || math.IsNaN(x) || x < 0 || x > maxRate {
+		return errors.New("is not a number of requests a second such as 50")
+	}
+	*r = Rate(x)
 	return nil
 }
 

@@ -1,8 +1,12 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+
+	"github.com/vectorlink/vectorlink/indexer"
 )
 
 // The exit codes, which scripts rely on.
@@ -43,6 +47,36 @@ func exitCode(err error) int {
 		return exitDuplicates
 	}
 	return exitFailed
+}
+
+// errorCode names the kind of an error in a word, for programs: the one that the
+// server gave, if it answered.
+func errorCode(err error) string {
+	var answer *refused
+	var lost *unreachable
+	switch {
+	case errors.As(err, &answer) && answer.task != "":
+		return answer.task
+	case errors.As(err, &answer) && answer.code != "":
+		return answer.code
+	case errors.As(err, &lost):
+		return "unreachable"
+	case errors.Is(err, errUsage):
+		return "usage"
+	case errors.Is(err, errSkipped):
+		return "documents_skipped"
+	case errors.Is(err, errDamage):
+		return "damaged"
+	case errors.Is(err, errDuplicates):
+		return "duplicates_found"
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return "interrupted"
+	case errors.Is(err, errUpstream):
+		return "upstream"
+	case errors.Is(err, fs.ErrNotExist):
+		return "not_found"
+	}
+	return indexer.Code(err)
 }
 
 // marked is an error of a kind that its text does not show.

@@ -16,6 +16,7 @@ import (
 	"os"
 	"os/signal"
 	"reflect"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -55,6 +56,7 @@ type program struct {
 	environ []string
 	stdin   io.Reader
 	stdout  io.Writer
+	printed *int64 // bytes written to stdout
 	stderr  io.Writer
 	json    bool
 	// flags holds the settings given as flags, as they were written.
@@ -64,13 +66,14 @@ type program struct {
 // run runs one command line and returns the exit code. The end of ctx asks for
 // an orderly stop.
 func run(ctx context.Context, args, environ []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	p := &program{environ: environ, stdin: stdin, stdout: stdout, stderr: stderr, flags: make(map[string]string)}
+	out := &countingWriter{Writer: stdout}
+	p := &program{environ: environ, stdin: stdin, stdout: out, printed: &out.n, stderr: stderr, flags: make(map[string]string)}
 	var g grammar
 	helped := false
 	parser, err := kong.New(&g,
 		kong.Name("vectorlink"),
 		kong.Description("A versioned vector sidecar for document databases."),
-		kong.Writers(stdout, stderr),
+		kong.Writers(out, stderr),
 		kong.Exit(func(int) { helped = true }), // called after --help was printed
 		kong.NamedMapper("setting", settingMapper{p.flags, false}),
 		kong.NamedMapper("switch", settingMapper{p.flags, true}),
@@ -87,6 +90,7 @@ func run(ctx context.Context, args, environ []string, stdin io.Reader, stdout, s
 		return exitDone
 	}
 	if err != nil {
+		p.json = slices.Contains(args, "--json") // the command line was not read to its end
 		return p.report(usage("%w\nRun \"vectorlink --help\" for the commands and their flags.", err))
 	}
 	p.json = g.JSON
@@ -97,13 +101,33 @@ func run(ctx context.Context, args, environ []string, stdin io.Reader, stdout, s
 	return p.report(err)
 }
 
-// report prints the error, if any, and returns its exit code.
+// report prints the error, if any, and returns its exit code. With --json a
+// program finds it on standard output too, unless the command's result is there.
 func (p *program) report(err error) int {
 	if err == nil {
 		return exitDone
 	}
 	fmt.Fprintf(p.stderr, "vectorlink: %v\n", err)
+	if p.json && *p.printed == 0 {
+		// Where even this cannot be written, the exit code tells.
+		_ = printJSON(p.stdout, struct {
+			Error string `json:"error"`
+			Code  string `json:"code"`
+		}{err.Error(), errorCode(err)})
+	}
 	return exitCode(err)
+}
+
+// countingWriter counts what is written, for report.
+type countingWriter struct {
+	io.Writer
+	n int64
+}
+
+func (w *countingWriter) Write(b []byte) (int, error) {
+	n, err := w.Writer.Write(b)
+	w.n += int64(n)
+	return n, err
 }
 
 // lookup returns an environment variable; an empty one counts as not set.

@@ -15,6 +15,9 @@ import (
 
 // isTerminal reports whether a stream is one that people look at.
 func isTerminal(stream any) bool {
+	if counting, ok := stream.(*countingWriter); ok {
+		stream = counting.Writer
+	}
 	f, ok := stream.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))
 }

@@ -126,8 +126,14 @@ func (c *Config) api(log *slog.Logger) api.Config {
 		Secret:      api.Secret(c.AdminSecret),
 		Insecure:    c.Insecure,
 		SearchReady: c.SearchReady,
-		Logger:      log,
-		Version:     version,
+		RateLimit:   float64(c.RateLimit),
+		MaxLine:     int(c.PushLineBytes),
+		PushIdle:    time.Duration(c.PushIdle),
+
+		ProgressEvery: time.Duration(c.PushProgress),
+
+		Logger:  log,
+		Version: version,
 	}
 }
 
@@ -154,6 +160,7 @@ func serve(ctx context.Context, cfg Config, source indexer.Source, embedder inde
 		PagePoolBytes:     int64(cfg.PagePoolBytes),
 		SnapshotPoolBytes: int64(cfg.IndexPoolBytes),
 		PricePerMillion:   float64(cfg.EmbedPrice),
+		BranchWait:        time.Duration(cfg.BranchWait),
 		Logger:            log,
 	})
 	if err != nil {
@@ -162,7 +169,7 @@ func serve(ctx context.Context, cfg Config, source indexer.Source, embedder inde
 	log.Info("listening", "addr", listener.Addr().String(), "data", cfg.DataDir,
 		"provider", cfg.EmbedProvider, "fingerprint", embedder.Fingerprint(), "version", version)
 	if source == nil {
-		log.Warn("no document source: nothing can be indexed; set VECTORLINK_TERMINUSDB_URL")
+		log.Warn("no document source: commits can be pushed but not pulled; set VECTORLINK_TERMINUSDB_URL to index them by /index or --watch")
 	}
 	if cfg.AdminSecret == "" && cfg.Insecure {
 		log.Warn("everybody who reaches this address may do everything: no VECTORLINK_ADMIN_SECRET is set")
