@@ -49,6 +49,22 @@ func Scan(ctx context.Context, vecs Vectors, q []float32, slots []uint32, k int)
 	return best[:k:k], nil
 }
 
+// Merge returns the k best of two lists in order, of different slots, in order.
+func Merge(a, b []Hit, k int) []Hit {
+	if len(b) == 0 {
+		return a[:min(k, len(a))]
+	}
+	out := make([]Hit, 0, min(k, len(a)+len(b)))
+	for len(out) < cap(out) {
+		if len(b) == 0 || len(a) > 0 && compareHits(a[0], b[0]) < 0 {
+			out, a = append(out, a[0]), a[1:]
+		} else {
+			out, b = append(out, b[0]), b[1:]
+		}
+	}
+	return out
+}
+
 // checkQuery reports a query that does not fit the vectors.
 func checkQuery(vecs Vectors, q []float32) error {
 	if dim := vecs.Dim(); len(q) != dim {

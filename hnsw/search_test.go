@@ -156,7 +156,7 @@ func TestSearchSmallSets(t *testing.T) {
 	}
 }
 
-// Scan against sorting everything.
+// Scan, and Merge of two, against sorting everything.
 func TestScan(t *testing.T) {
 	for seed := range uint64(40) {
 		r := rand.New(rand.NewPCG(seed, 31))
@@ -184,6 +184,13 @@ func TestScan(t *testing.T) {
 			got, err := hnsw.Scan(t.Context(), m, q, slots, k)
 			if want := all[:min(max(k, 0), len(all))]; err != nil || !slices.Equal(got, want) {
 				t.Errorf("seed %d, %d slots, k %d: got %d hits (%v), want %d", seed, len(slots), k, len(got), err, len(want))
+			}
+			// The same in two parts.
+			at := r.IntN(len(slots) + 1)
+			a, errA := hnsw.Scan(t.Context(), m, q, slots[:at], k)
+			b, errB := hnsw.Scan(t.Context(), m, q, slots[at:], k)
+			if merged := hnsw.Merge(a, b, max(k, 0)); errA != nil || errB != nil || !slices.Equal(merged, got) {
+				t.Errorf("seed %d, %d slots, k %d: parted at %d they give %d hits (%v, %v), want %d", seed, len(slots), k, at, len(merged), errA, errB, len(got))
 			}
 		}
 	}

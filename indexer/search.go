@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 
 	"github.com/vectorlink/vectorlink/hnsw"
 	"github.com/vectorlink/vectorlink/snapshot"
@@ -202,6 +203,36 @@ type scored struct {
 	distance float32
 }
 
+// compareScored is the order of documents. Ids are looked at where it is for
+// them to decide: they lie anywhere in memory.
+func compareScored(a, b scored) int {
+	if a.distance != b.distance {
+		return cmp.Compare(a.distance, b.distance)
+	}
+	return strings.Compare(a.entry.ID, b.entry.ID)
+}
+
+// first returns the first n in order, or all if there are fewer. Little is
+// sorted where n is small. It uses the room of all.
+func first[T any](all []T, n int, compare func(a, b T) int) []T {
+	if n <= 0 {
+		return nil
+	}
+	best, full := all[:0], false // full: best[n-1] is the n-th so far
+	for _, x := range all {
+		if full && compare(x, best[n-1]) >= 0 {
+			continue
+		}
+		best = append(best, x)
+		if len(best) == 2*n {
+			slices.SortFunc(best, compare)
+			best, full = best[:n], true
+		}
+	}
+	slices.SortFunc(best, compare)
+	return best[:min(n, len(best))]
+}
+
 // rank finds, ranks and cuts. Documents are ranked whole before the cut, so
 // pages fit together.
 func (ix *Indexer) rank(ctx context.Context, s *openSnapshot, q query) ([]Hit, error) {
@@ -297,9 +328,7 @@ func (ix *Indexer) nearestOf(ctx context.Context, s *openSnapshot, q query, with
 		for _, r := range best {
 			ranked = append(ranked, r)
 		}
-		slices.SortFunc(ranked, func(a, b scored) int {
-			return cmp.Or(cmp.Compare(a.distance, b.distance), cmp.Compare(a.entry.ID, b.entry.ID))
-		})
+		slices.SortFunc(ranked, compareScored)
 		if exhausted || len(ranked) >= need && ranked[need-1].distance < last {
 			return ranked, nil
 		}
@@ -360,9 +389,5 @@ func (ix *Indexer) slots(ctx context.Context, s *openSnapshot, v []float32, with
 	if err != nil {
 		return nil, storeError(err)
 	}
-	hits = sound(append(hits, tail...))
-	slices.SortFunc(hits, func(a, b hnsw.Hit) int {
-		return cmp.Or(cmp.Compare(b.Dot, a.Dot), cmp.Compare(a.Slot, b.Slot))
-	})
-	return hits[:min(k, len(hits))], nil
+	return sound(hnsw.Merge(hits, tail, k)), nil
 }

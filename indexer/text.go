@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"slices"
 	"sort"
 	"strings"
@@ -227,7 +228,10 @@ type chunkHit struct {
 }
 
 func compareChunks(a, b chunkHit) int {
-	return cmp.Or(cmp.Compare(a.distance, b.distance), cmp.Compare(a.entry.ID, b.entry.ID), cmp.Compare(a.chunk, b.chunk))
+	if c := compareScored(scored(a), scored(b)); c != 0 {
+		return c
+	}
+	return cmp.Compare(a.chunk, b.chunk)
 }
 
 // textChunks returns the k chunks that the words of the query match best, or
@@ -309,37 +313,40 @@ func (ix *Indexer) searchHybrid(ctx context.Context, s *openSnapshot, text strin
 		scored
 		score float64
 	}
-	chunks := make(map[key]fused, len(byVector)+len(byWords))
+	chunks := make([]fused, 0, len(byVector)+len(byWords))
+	at := make(map[key]int, cap(chunks)) // of chunks
 	for _, list := range [][]chunkHit{byVector, byWords} {
 		for i, c := range list {
 			k := key{c.entry, c.chunk}
-			f, ok := chunks[k]
+			j, ok := at[k]
 			if !ok {
-				f.scored = scored(c)
+				j, at[k] = len(chunks), len(chunks)
+				chunks = append(chunks, fused{scored: scored(c)})
 			}
-			f.score += 1 / float64(fusionK+i+1)
-			chunks[k] = f
+			chunks[j].score += 1 / float64(fusionK+i+1)
 		}
 	}
-	best := make(map[*snapshot.Entry]fused, len(chunks))
-	order := func(a, b fused) int {
+	order := func(a, b *fused) int {
+		byScore, byDistance := cmp.Compare(b.score, a.score), cmp.Compare(a.distance, b.distance)
 		if q.byDistance {
-			return cmp.Or(cmp.Compare(a.distance, b.distance), cmp.Compare(b.score, a.score))
+			return cmp.Or(byDistance, byScore)
 		}
-		return cmp.Or(cmp.Compare(b.score, a.score), cmp.Compare(a.distance, b.distance))
+		return cmp.Or(byScore, byDistance)
 	}
-	for _, f := range chunks {
+	best := make(map[*snapshot.Entry]*fused, len(chunks))
+	for i := range chunks {
+		f := &chunks[i]
 		old, ok := best[f.entry]
 		if !ok || cmp.Or(order(f, old), cmp.Compare(f.chunk, old.chunk)) < 0 {
 			best[f.entry] = f
 		}
 	}
-	ranked := make([]fused, 0, len(best))
-	for _, f := range best {
-		ranked = append(ranked, f)
-	}
-	slices.SortFunc(ranked, func(a, b fused) int {
-		return cmp.Or(order(a, b), cmp.Compare(a.entry.ID, b.entry.ID))
+	ranked := slices.AppendSeq(make([]*fused, 0, len(best)), maps.Values(best))
+	ranked = first(ranked, q.page.Start+q.page.Count, func(a, b *fused) int {
+		if c := order(a, b); c != 0 {
+			return c
+		}
+		return strings.Compare(a.entry.ID, b.entry.ID)
 	})
 	out := make([]scored, len(ranked))
 	for i, f := range ranked {
