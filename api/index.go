@@ -21,6 +21,7 @@ func (s *server) index(w http.ResponseWriter, r *http.Request) error {
 		Branch:    p.branchOr(spec),
 		Commit:    p.commit("commit"),
 		Previous:  p.commit("previous"),
+		Settings:  p.settings(),
 		CallerKey: callerKey(r.Header),
 	}
 	if req.Commit == "" {

@@ -38,6 +38,7 @@ func (s *server) push(rw http.ResponseWriter, r *http.Request) error {
 	if req.Commit == "" {
 		p.fail(errMissing, "target_commit is required")
 	}
+	req.Settings = p.settings()
 	stream := p.flag("stream")
 	p.flag("store_clustering")
 	if p.err != nil {

@@ -103,6 +103,9 @@ func (s *server) statistics(w http.ResponseWriter, r *http.Request) error {
 	}
 	if domain != "" {
 		body["store_clustering"] = false
+		if st.Settings != nil {
+			body["settings"] = st.Settings
+		}
 		return sendJSON(w, body)
 	}
 	body["version"] = s.cfg.Version

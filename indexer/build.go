@@ -21,12 +21,13 @@ const MaxIDBytes = 8 << 10
 // builder turns operations into one commit: the single place where that
 // happens, whoever brings the operations. It is used by one goroutine.
 type builder struct {
-	ix     *Indexer
-	d      *domain
-	base   *openSnapshot   // nil: from nothing
-	vecs   *vecstore.Store // nil while the domain has no vectors
-	stage  *stage
-	report func(func(*Task))
+	ix       *Indexer
+	d        *domain
+	settings Settings
+	base     *openSnapshot   // nil: from nothing
+	vecs     *vecstore.Store // nil while the domain has no vectors
+	stage    *stage
+	report   func(func(*Task))
 
 	fingerprint string
 	changes     map[string]*change  // by id; the last operation on an id wins
@@ -55,13 +56,13 @@ type change struct {
 	needs   int            // number of pieces that must be embedded before
 }
 
-func (ix *Indexer) newBuilder(d *domain, task string, base *openSnapshot, vecs *vecstore.Store, report func(func(*Task))) (*builder, error) {
+func (ix *Indexer) newBuilder(d *domain, task string, settings Settings, base *openSnapshot, vecs *vecstore.Store, report func(func(*Task))) (*builder, error) {
 	st, err := newStage(ix.cfg.FS, task)
 	if err != nil {
 		return nil, err
 	}
 	b := &builder{
-		ix: ix, d: d, base: base, vecs: vecs, stage: st, report: report,
+		ix: ix, d: d, settings: settings, base: base, vecs: vecs, stage: st, report: report,
 		fingerprint: ix.cfg.Embedder.Fingerprint(),
 		changes:     make(map[string]*change),
 		seen:        make(map[string]struct{}),
@@ -308,7 +309,7 @@ func (b *builder) finish(ctx context.Context, h snapshot.Header, complete bool, 
 	if b.base != nil {
 		h, size, err = b.base.view.WriteDelta(b.ix.cfg.FS, h, b.entries(changed), removed)
 	} else {
-		h.Kind = snapshot.Checkpoint
+		h.Kind, h.Settings = snapshot.Checkpoint, b.settings.String()
 		h, size, err = snapshot.Write(b.ix.cfg.FS, h, b.entries(changed), nil, nil)
 	}
 	if err != nil {

@@ -32,6 +32,7 @@ func (ix *Indexer) DeleteDomain(_ context.Context, domain string, purge bool) er
 	d.writing.Lock()
 	defer d.writing.Unlock()
 	infos := d.unbind(func(snapshot.Info) bool { return true })
+	d.forgetSettings()
 	// After the unbinding: a task that starts from here on finds nothing
 	// to build on, and those that began before end.
 	ix.cancelTasks(domain, func(*job) bool { return true }, errDomainDeleted)

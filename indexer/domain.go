@@ -46,6 +46,10 @@ type domain struct {
 	// under way may still read them, so they stay open until the end.
 	retired []*vecstore.Store
 	totals  *totals // cached counts over branch heads, nil when stale
+	// settings are the commits'; agreed is what running tasks go by, nil while
+	// none does.
+	settings Settings
+	agreed   *agreement
 	// pushing holds the branches that a push is at work on; the channel is
 	// closed when it has ended.
 	pushing map[string]chan struct{}
@@ -53,11 +57,12 @@ type domain struct {
 
 func newDomain(name string) *domain {
 	return &domain{
-		name:    name,
-		commits: make(map[string]snapshot.Info),
-		whole:   make(map[string]int),
-		heads:   make(map[string]Head),
-		pushing: make(map[string]chan struct{}),
+		name:     name,
+		settings: defaultSettings,
+		commits:  make(map[string]snapshot.Info),
+		whole:    make(map[string]int),
+		heads:    make(map[string]Head),
+		pushing:  make(map[string]chan struct{}),
 	}
 }
 
@@ -75,6 +80,7 @@ func (d *domain) know(info snapshot.Info) {
 	d.seq = max(d.seq, info.Seq)
 	d.slotEnd = max(d.slotEnd, info.SlotEnd)
 	d.advance(info)
+	d.settings = settingsOf(info)
 	d.totals = nil
 }
 

@@ -34,7 +34,7 @@ func (ix *Indexer) Index(_ context.Context, req IndexRequest) (Task, error) {
 			t.HeadMoved = d.head(req.Branch).Commit == req.Commit
 		}
 	}
-	j, fresh, err := ix.tasks.add(&job{task: t, previous: req.Previous, key: req.CallerKey})
+	j, fresh, err := ix.tasks.add(&job{task: t, previous: req.Previous, settings: req.Settings, key: req.CallerKey})
 	if err != nil {
 		return Task{}, err
 	}
@@ -60,7 +60,7 @@ func (ix *Indexer) checkIndex(req *IndexRequest) error {
 			return err
 		}
 	}
-	return nil
+	return ix.compatible(req.Domain, req.Settings)
 }
 
 // checkRef refuses names that no header or log line could carry.
@@ -176,6 +176,11 @@ func (ix *Indexer) pull(ctx context.Context, j *job) error {
 	t := ix.tasks.snapshot(j)
 	d := ix.enter(t.Domain)
 	defer ix.leave(d)
+	settings, settled, err := ix.agree(d, j.settings)
+	if err != nil {
+		return err
+	}
+	defer settled()
 	if info, ok := d.real(t.Commit); ok {
 		err := ix.mend(ctx, d, j, info)
 		ix.tasks.update(j, func(task *Task) { task.HeadMoved = d.head(t.Branch).Commit == t.Commit })
@@ -184,7 +189,7 @@ func (ix *Indexer) pull(ctx context.Context, j *job) error {
 		}
 		return err
 	}
-	b, pull, done, err := ix.read(ctx, d, j, t.Commit)
+	b, pull, done, err := ix.read(ctx, d, settings, j, t.Commit)
 	if err != nil {
 		return err
 	}
@@ -204,7 +209,7 @@ func (ix *Indexer) pull(ctx context.Context, j *job) error {
 // read takes the operations that make a commit (the job's, or the one it is
 // another name of) from the document source, into a builder on the snapshot
 // that they build on. The caller ends both with done.
-func (ix *Indexer) read(ctx context.Context, d *domain, j *job, commit string) (b *builder, pull *Pull, done func(), err error) {
+func (ix *Indexer) read(ctx context.Context, d *domain, settings Settings, j *job, commit string) (b *builder, pull *Pull, done func(), err error) {
 	t := ix.tasks.snapshot(j)
 	pull, err = ix.cfg.Source.Pull(ctx, ix.pullRequest(d, commit, t.Branch, j.previous))
 	if err != nil {
@@ -222,7 +227,7 @@ func (ix *Indexer) read(ctx context.Context, d *domain, j *job, commit string) (
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	b, err = ix.newBuilder(d, t.ID, base, vecs, func(f func(*Task)) { ix.tasks.update(j, f) })
+	b, err = ix.newBuilder(d, t.ID, settings, base, vecs, func(f func(*Task)) { ix.tasks.update(j, f) })
 	if err != nil {
 		release()
 		return nil, nil, nil, err

@@ -231,6 +231,10 @@ func (ix *Indexer) load() error {
 		return err
 	}
 	for _, info := range infos {
+		if _, err := ParseSettings(info.Settings); err != nil {
+			damaged = append(damaged, snapshot.Damage{Name: info.Name, Err: err})
+			continue
+		}
 		d := ix.domains[info.Domain]
 		if d == nil {
 			d = newDomain(info.Domain)

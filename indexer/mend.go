@@ -87,7 +87,7 @@ func (ix *Indexer) mendVectors(ctx context.Context, d *domain, j *job, info snap
 	}
 	defer lease.release()
 	s := lease.res.(*openSnapshot)
-	b, err := ix.newBuilder(d, j.task.ID, s, vecs, func(f func(*Task)) { ix.tasks.update(j, f) })
+	b, err := ix.newBuilder(d, j.task.ID, settingsOf(info), s, vecs, func(f func(*Task)) { ix.tasks.update(j, f) })
 	if err != nil {
 		return err
 	}
@@ -110,7 +110,7 @@ func (ix *Indexer) mendVectors(ctx context.Context, d *domain, j *job, info snap
 
 // remake makes an indexed commit from the document source again.
 func (ix *Indexer) remake(ctx context.Context, d *domain, j *job, info snapshot.Info) error {
-	b, pull, done, err := ix.read(ctx, d, j, info.Commit)
+	b, pull, done, err := ix.read(ctx, d, settingsOf(info), j, info.Commit)
 	if err != nil {
 		return err
 	}

@@ -66,12 +66,13 @@ func (f *openFile) graphCodes(vecs *vecstore.Store) (*vecstore.Codes, error) {
 // openSnapshot is one commit ready to be searched. It is immutable, but for the
 // full text that is opened at need.
 type openSnapshot struct {
-	ix    *Indexer
-	d     *domain
-	real  string // the commit whose file it is read from
-	view  *snapshot.View
-	graph *hnsw.Graph
-	vecs  *vecstore.Store // nil when no vector exists
+	ix       *Indexer
+	d        *domain
+	real     string // the commit whose file it is read from
+	settings Settings
+	view     *snapshot.View
+	graph    *hnsw.Graph
+	vecs     *vecstore.Store // nil when no vector exists
 	// scanned are the live slots that the graph does not hold: all of them
 	// where there is no graph. Ascending.
 	scanned []uint32
@@ -149,6 +150,9 @@ func (ix *Indexer) loadSnapshot(d *domain, commit string) (_ *openSnapshot, err 
 	}
 	if s.view, err = ix.makeView(d, files); err != nil {
 		return nil, err
+	}
+	if s.settings, err = ParseSettings(s.view.Header().Settings); err != nil {
+		return nil, fmt.Errorf("%w: commit %s carries %w", ErrCorrupt, commit, err)
 	}
 	if s.vecs, err = d.vectors(ix.cfg.FS, ix.pages); err != nil {
 		return nil, err

@@ -57,7 +57,7 @@ func (ix *Indexer) Plan(ctx context.Context, req IndexRequest) (Plan, error) {
 		return Plan{}, err
 	}
 	var t Task
-	b, err := ix.newBuilder(d, taskPrefix+"plan-"+randomID(), base, vecs, func(f func(*Task)) { f(&t) })
+	b, err := ix.newBuilder(d, taskPrefix+"plan-"+randomID(), req.Settings.with(d.settings), base, vecs, func(f func(*Task)) { f(&t) })
 	if err != nil {
 		return Plan{}, err
 	}

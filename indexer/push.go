@@ -35,6 +35,8 @@ type PushRequest struct {
 	// Parent is the commit that they were computed from; may be empty. The
 	// push builds on it if it is indexed, else on the branch's head.
 	Parent string
+	// Settings are those that the request names.
+	Settings SettingsRequest
 	// CallerKey: see IndexRequest.
 	CallerKey string
 }
@@ -52,6 +54,7 @@ type Push struct {
 	branch  string
 	base    string // as named by the request or the branch
 	release func()
+	settled func() // ends the agreement about the domain's settings
 	start   time.Time
 	vecsErr error // the vectors cannot be used
 
@@ -135,9 +138,11 @@ func (ix *Indexer) checkPush(req *PushRequest) error {
 		}
 	}
 	if req.Parent != "" {
-		return checkRef("parent_commit", req.Parent)
+		if err := checkRef("parent_commit", req.Parent); err != nil {
+			return err
+		}
 	}
-	return nil
+	return ix.compatible(req.Domain, req.Settings)
 }
 
 // checkFree refuses a commit that stands for something already.
@@ -175,11 +180,21 @@ func (p *Push) open(ctx context.Context, req PushRequest) (err error) {
 			p.release()
 		}
 	}()
+	settings, settled, err := ix.agree(d, req.Settings)
+	if err != nil {
+		return err
+	}
+	p.settled = settled
+	defer func() {
+		if err != nil {
+			settled()
+		}
+	}()
 	// Vectors that cannot be used are the task's failure, not a refusal:
 	// clients take a conflict here for a commit that is done.
 	vecs, vecsErr := ix.ownVectors(d)
 	p.vecsErr = vecsErr
-	p.b, err = ix.newBuilder(d, p.j.task.ID, base, vecs, func(f func(*Task)) { ix.tasks.update(p.j, f) })
+	p.b, err = ix.newBuilder(d, p.j.task.ID, settings, base, vecs, func(f func(*Task)) { ix.tasks.update(p.j, f) })
 	if err != nil {
 		return err
 	}
@@ -346,6 +361,7 @@ func (p *Push) run() {
 	p.b.close()
 	p.mu.Unlock()
 	p.release()
+	p.settled()
 	p.d.unlockBranch(p.branch)
 	ix.leave(p.d)
 	ix.endTask(p.j, err)

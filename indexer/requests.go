@@ -37,6 +37,8 @@ type IndexRequest struct {
 	Commit   string
 	Branch   string // empty: main
 	Previous string // proposed base, may be empty
+	// Settings are those that the request names.
+	Settings SettingsRequest
 	// CallerKey is the caller's provider key, used where the server has
 	// none; kept in memory only.
 	CallerKey string
@@ -223,10 +225,14 @@ type Statistics struct {
 	Documents      int // over branch heads, distinct per domain
 	Chunks         int
 	Tasks          int
-	OpenSnapshots  int
-	SnapshotBytes  int64
-	Pages          PageStatistics
-	Activity       Activity
+	// Settings are those of one domain, with the server's own in the place of
+	// those it leaves to it; nil where all were asked for, or nothing is
+	// indexed.
+	Settings      *Settings
+	OpenSnapshots int
+	SnapshotBytes int64
+	Pages         PageStatistics
+	Activity      Activity
 }
 
 // Activity counts what the indexer is at and holds.

@@ -87,6 +87,9 @@ func (ix *Indexer) Statistics(domainName string) (Statistics, error) {
 		if len(commits) == 0 {
 			continue
 		}
+		if domainName != "" {
+			st.Settings = ix.shown(d, commits[0])
+		}
 		t, branches, err := ix.totals(d)
 		if err != nil {
 			return Statistics{}, err

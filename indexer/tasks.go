@@ -48,6 +48,7 @@ type job struct {
 	task     Task
 	push     bool // it cannot be run again: its operations are gone
 	previous string
+	settings SettingsRequest
 	key      string // the caller's provider key; never stored
 
 	// cancel ends the run, nil while there is none; base is the commit whose
@@ -63,9 +64,10 @@ type target struct{ domain, commit string }
 
 // storedTask is a task's row.
 type storedTask struct {
-	Task     Task   `json:"task"`
-	Previous string `json:"previous,omitempty"`
-	Push     bool   `json:"push,omitempty"`
+	Task     Task            `json:"task"`
+	Previous string          `json:"previous,omitempty"`
+	Push     bool            `json:"push,omitempty"`
+	Settings SettingsRequest `json:"settings,omitzero"`
 }
 
 func openTasks(path string) (*taskRegistry, error) {
@@ -95,7 +97,7 @@ func openTasks(path string) (*taskRegistry, error) {
 				stale = append(stale, slices.Clone(k))
 				return nil
 			}
-			j := &job{task: row.Task, push: row.Push, previous: row.Previous, ended: make(chan struct{})}
+			j := &job{task: row.Task, push: row.Push, previous: row.Previous, settings: row.Settings, ended: make(chan struct{})}
 			r.tasks[row.Task.ID] = j
 			if row.Task.State != TaskPending {
 				r.finished = append(r.finished, row.Task.ID)
@@ -377,7 +379,7 @@ func (r *taskRegistry) store(j *job) error {
 	if r.db == nil {
 		return nil
 	}
-	row, err := json.Marshal(storedTask{j.task, j.previous, j.push})
+	row, err := json.Marshal(storedTask{j.task, j.previous, j.push, j.settings})
 	if err != nil {
 		return fmt.Errorf("store task: %w", err)
 	}

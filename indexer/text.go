@@ -158,10 +158,14 @@ func (t *openText) dead(above []*openText) *textindex.Bitmap {
 func (ix *Indexer) leaseText(file *lease) (*lease, error) {
 	f := file.res.(*openFile).file
 	h := f.Header()
+	settings, err := ParseSettings(h.Settings)
+	if err != nil {
+		return nil, err
+	}
 	return ix.pool.acquire(textKey(snapshot.Info{Header: h, Name: f.Name()}), func() (resource, error) {
 		id := textindex.Identity{
 			Domain: h.Domain, Commit: h.Commit, Seq: h.Seq,
-			Checkpoint: h.Kind == snapshot.Checkpoint, Analyzer: textindex.English,
+			Checkpoint: h.Kind == snapshot.Checkpoint, Analyzer: settings.Language,
 		}
 		var t openText
 		seg, err := textindex.Open(ix.cfg.FS, id)

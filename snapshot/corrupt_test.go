@@ -160,7 +160,7 @@ func TestNewerVersionIsRefused(t *testing.T) {
 		mem.WriteFile(name, data)
 		_, err := snapshot.Open(mem, name)
 		if !errors.Is(err, snapshot.ErrVersion) || errors.Is(err, snapshot.ErrCorrupt) ||
-			!strings.Contains(err.Error(), "version 7") || !strings.Contains(err.Error(), "up to 1") {
+			!strings.Contains(err.Error(), "version 7") || !strings.Contains(err.Error(), "up to 2") {
 			t.Errorf("Open: %v", err)
 		}
 		if err := snapshot.Verify(mem, name); !errors.Is(err, snapshot.ErrVersion) {

@@ -33,7 +33,10 @@ func FuzzOpen(f *testing.F) {
 		docs = append(docs, doc("terminusdb:///star-wars/People/"+string(rune('a'+i%26))+string(rune('a'+i/26)), "someone called "+string(rune('a'+i%26)), uint32(i)))
 	}
 	write(f, mem, header(snapshot.Checkpoint, "big", "", 9), seq(docs...), nil, nil)
-	for _, c := range []string{"c1", "c2", "c3", "big"} {
+	settled := header(snapshot.Checkpoint, "set", "", 10)
+	settled.Settings = "metric=ip"
+	write(f, mem, settled, seq(doc("a", "Luke Skywalker", 0)), nil, nil)
+	for _, c := range []string{"c1", "c2", "c3", "big", "set"} {
 		data, err := mem.ReadFile(snapshot.FileName(domain, c))
 		if err != nil {
 			f.Fatal(err)

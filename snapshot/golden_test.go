@@ -145,8 +145,11 @@ func little(p []byte) uint64 {
 func TestGolden(t *testing.T) {
 	mem := vfstest.NewMem()
 	three(t, mem)
+	h := header(snapshot.Checkpoint, "c4", "", 4)
+	h.Settings = "metric=l2 language=de"
+	write(t, mem, h, seq(doc("a", "Luke Skywalker", 0)), nil, nil)
 	d := readFormat(t)
-	for i, kind := range []string{"checkpoint", "delta", "alias"} {
+	for i, kind := range []string{"checkpoint", "delta", "alias", "settings"} {
 		data, err := mem.ReadFile(snapshot.FileName(domain, fmt.Sprintf("c%d", i+1)))
 		if err != nil {
 			t.Fatal(err)
@@ -210,7 +213,11 @@ func dump(t *testing.T, d document, data []byte) string {
 		}
 	}
 	table("header", "")
-	for _, name := range []string{"domain", "commit", "base", "branch", "fingerprint", "vecs"} {
+	names := []string{"domain", "commit", "base", "branch", "fingerprint", "vecs"}
+	if data[4] == 2 {
+		names = append(names, "settings")
+	}
+	for _, name := range names {
 		n := int(little(data[at:][:2]))
 		put(2+n, name)
 	}

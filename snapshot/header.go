@@ -55,6 +55,10 @@ type Header struct {
 	Fingerprint string
 	Dim         uint32
 	Vecs        string
+	// Settings are what the domain was created with, in a form that is its
+	// owner's (opaque here); "" for the defaults. What is written on a view
+	// takes the view's.
+	Settings string
 	// SlotEnd is 1 + the highest slot that this file refers to, or anything
 	// below it did when it was written; 0 for none. A base that is rewritten
 	// with other slots may end above.
@@ -75,19 +79,22 @@ type Header struct {
 const (
 	// magic begins every commit file.
 	magic = "VLCF"
-	// version is the format that this program writes, and the highest it reads.
-	version = 1
+	// version is the highest format that this program writes and reads. A file
+	// gets the lowest that can say what it holds.
+	version = 2
+	// versionSettings is the first format with settings.
+	versionSettings = 2
 	// fixedSize is the size of the header before its strings.
 	fixedSize = 80
 	// rowSize is the size of a section's row.
 	rowSize = 28
-	// maxName bounds each of the header's six strings, in bytes.
+	// maxName bounds each of the header's strings, in bytes.
 	maxName = 4096
 	// maxSections is the number of section types.
 	maxSections = 4
 	// minHeader and maxHeader bound the header's length.
 	minHeader = fixedSize + 6*2 + 4
-	maxHeader = minHeader + 6*maxName + maxSections*rowSize
+	maxHeader = minHeader + 6*maxName + 2 + maxName + maxSections*rowSize
 	// firstRead is how much of a file is read for its header, in one go.
 	firstRead = 4096
 )
@@ -132,22 +139,37 @@ type row struct {
 // when everything behind it is.
 func (h *Header) encodedSize(sections int) int {
 	n := minHeader + sections*rowSize
-	for _, s := range h.names() {
+	for _, s := range h.names(1) {
 		n += len(*s)
+	}
+	if h.version() >= versionSettings {
+		n += 2 + len(h.Settings)
 	}
 	return n
 }
 
-// names returns the strings in the order of the file.
-func (h *Header) names() [6]*string {
-	return [...]*string{&h.Domain, &h.Commit, &h.Base, &h.Branch, &h.Fingerprint, &h.Vecs}
+// version returns the lowest format that can say what the header does.
+func (h *Header) version() uint16 {
+	if h.Settings != "" {
+		return versionSettings
+	}
+	return 1
+}
+
+// names returns the strings of a format in the order of the file.
+func (h *Header) names(version uint16) []*string {
+	names := []*string{&h.Domain, &h.Commit, &h.Base, &h.Branch, &h.Fingerprint, &h.Vecs}
+	if version >= versionSettings {
+		names = append(names, &h.Settings)
+	}
+	return names
 }
 
 // appendTo appends the header in its encoded form, checksum included.
 func (h *Header) appendTo(b []byte, rows []row) []byte {
 	le, start := binary.LittleEndian, len(b)
 	b = append(b, magic...)
-	b = le.AppendUint16(b, version)
+	b = le.AppendUint16(b, h.version())
 	b = append(b, byte(h.Kind), byte(len(rows)))
 	b = le.AppendUint32(b, uint32(h.encodedSize(len(rows))))
 	b = le.AppendUint32(b, h.Dim)
@@ -158,7 +180,7 @@ func (h *Header) appendTo(b []byte, rows []row) []byte {
 		b = le.AppendUint32(b, *n)
 	}
 	b = le.AppendUint32(b, 0) // reserved
-	for _, s := range h.names() {
+	for _, s := range h.names(h.version()) {
 		b = appendShort(b, *s)
 	}
 	for _, r := range rows {
@@ -216,7 +238,8 @@ func decodeHeader(p []byte) (h Header, rows []row, err error) {
 	if r.uint32() != 0 {
 		return h, nil, badf("reserved bytes are set")
 	}
-	for _, s := range h.names() {
+	format := binary.LittleEndian.Uint16(p[4:])
+	for _, s := range h.names(format) {
 		*s = r.short(maxName)
 	}
 	if sections > maxSections || len(r.rest) != sections*rowSize {
@@ -232,6 +255,9 @@ func decodeHeader(p []byte) (h Header, rows []row, err error) {
 	if r.err != nil {
 		return h, nil, r.err
 	}
+	if format != h.version() {
+		return h, nil, badf("version %d, what it says is written in version %d", format, h.version())
+	}
 	if err := h.validate(); err != nil {
 		return h, nil, err
 	}
@@ -240,7 +266,7 @@ func decodeHeader(p []byte) (h Header, rows []row, err error) {
 
 // validate returns the reason why the header makes no sense, or nil.
 func (h *Header) validate() error {
-	for _, s := range h.names() {
+	for _, s := range h.names(version) {
 		if len(*s) > maxName {
 			return badf("a name of %d bytes is above the limit of %d", len(*s), maxName)
 		}

@@ -191,6 +191,8 @@ func (v *View) fits(h *Header) error {
 		return badf("it stands on commit %q of %q, not on %q of %q", h.Base, h.Domain, top.Commit, top.Domain)
 	case v.end > 0 && (h.Fingerprint != top.Fingerprint || h.Dim != top.Dim || h.Vecs != top.Vecs):
 		return badf("its model or its file of vectors is not that of its base")
+	case h.Settings != top.Settings:
+		return badf("its settings are not those of its base")
 	}
 	return nil
 }
@@ -335,12 +337,12 @@ func (v *View) Texts() iter.Seq2[EntryText, error] {
 
 // WriteDelta writes the delta that turns v into the snapshot of h.Commit, as
 // Write does. Of the header it sets the kind, the domain, the base and all
-// counts of what is live; model and vectors are v's as soon as v has any.
+// counts of what is live, and the settings; model and vectors are v's as soon as v has any.
 // removed may name ids in any order, twice, or ones that v does not hold.
 func (v *View) WriteDelta(fsys vfs.FS, h Header, changed iter.Seq2[EntryText, error], removed []string) (Header, int64, error) {
 	top := v.Header()
 	h.Kind, h.Domain, h.Base = Delta, top.Domain, top.Commit
-	h.SlotEnd = max(h.SlotEnd, v.end)
+	h.SlotEnd, h.Settings = max(h.SlotEnd, v.end), top.Settings
 	if v.end > 0 {
 		h.Fingerprint, h.Dim, h.Vecs = top.Fingerprint, top.Dim, top.Vecs
 	}
@@ -381,7 +383,7 @@ func (v *View) WriteAlias(fsys vfs.FS, h Header) (Header, int64, error) {
 	return Write(fsys, Header{
 		Kind: Alias, Domain: top.Domain, Base: top.Commit,
 		Commit: h.Commit, Branch: h.Branch, Seq: h.Seq, Created: h.Created,
-		Fingerprint: top.Fingerprint, Dim: top.Dim, Vecs: top.Vecs, SlotEnd: v.end,
+		Fingerprint: top.Fingerprint, Dim: top.Dim, Vecs: top.Vecs, SlotEnd: v.end, Settings: top.Settings,
 		Documents: top.Documents, Chunks: top.Chunks,
 	}, nil, nil, nil)
 }

@@ -177,7 +177,7 @@ func mayReplace(fsys vfs.FS, name string, h *Header) (exists bool, err error) {
 	}
 	o := old.Header
 	if h.Kind == Checkpoint && o.Seq == h.Seq && o.Base == h.Base && o.Branch == h.Branch &&
-		o.Documents == h.Documents && o.Chunks == h.Chunks {
+		o.Settings == h.Settings && o.Documents == h.Documents && o.Chunks == h.Chunks {
 		return true, nil
 	}
 	if err := Verify(fsys, name); errors.Is(err, ErrCorrupt) {

@@ -84,7 +84,7 @@ func (d *demo) show(ctx context.Context, kernels string) error {
 func (d *demo) index(ctx context.Context, name, branch string) (demoCommit, error) {
 	out := demoCommit{Commit: d.commits[name], Name: name, Branch: branch}
 	start, before := time.Now(), d.embedded.Load()
-	id, err := d.client.index(ctx, demoDomain, out.Commit, branch, "")
+	id, err := d.client.index(ctx, values("domain", demoDomain, "commit", out.Commit, "branch", branch))
 	if err != nil {
 		return out, err
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 
@@ -14,7 +15,7 @@ import (
 
 // dryRun prints what indexing the commit would cost.
 func (c *indexCmd) dryRun(ctx context.Context, p *program, cl *client) error {
-	plan, err := cl.plan(ctx, c.Domain, c.Commit, c.Branch, c.Previous)
+	plan, err := cl.plan(ctx, c.values(values("domain", c.Domain, "commit", c.Commit, "branch", c.Branch, "previous", c.Previous, "dry_run", "true")))
 	if err != nil {
 		return err
 	}
@@ -27,11 +28,10 @@ func (c *indexCmd) dryRun(ctx context.Context, p *program, cl *client) error {
 	return nil
 }
 
-// plan asks what indexing a commit would cost.
-func (c *client) plan(ctx context.Context, domain, commit, branch, previous string) (indexer.Plan, error) {
+// plan asks what indexing a commit would cost, by a dry run's parameters.
+func (c *client) plan(ctx context.Context, query url.Values) (indexer.Plan, error) {
 	var plan indexer.Plan
-	a, err := c.do(ctx, http.MethodPost, "/index",
-		values("domain", domain, "commit", commit, "branch", branch, "previous", previous, "dry_run", "true"), nil)
+	a, err := c.do(ctx, http.MethodPost, "/index", query, nil)
 	if err != nil {
 		return plan, err
 	}

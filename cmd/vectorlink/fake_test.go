@@ -172,7 +172,8 @@ func (f *fakeIndexer) Statistics(domain string) (indexer.Statistics, error) {
 	case "":
 		return indexer.Statistics{Domains: 2, Branches: 3, IndexedCommits: 9, Documents: 300, Chunks: 310}, nil
 	case "admin/star_wars":
-		return indexer.Statistics{Domains: 1, Branches: 1, IndexedCommits: 2, Documents: 260, Chunks: 260}, nil
+		return indexer.Statistics{Domains: 1, Branches: 1, IndexedCommits: 2, Documents: 260, Chunks: 260,
+			Settings: &indexer.Settings{Metric: indexer.MetricCosine, Normalize: true, Language: "en", M: 16, EfConstruction: 200, Dim: 384}}, nil
 	}
 	return indexer.Statistics{}, nil
 }

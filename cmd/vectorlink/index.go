@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
@@ -15,6 +16,7 @@ import (
 type indexCmd struct {
 	ClientConfig
 	Report
+	creation
 	Domain        string `required:"" placeholder:"ORG/DB" help:"Database, as org/db."`
 	Commit        string `required:"" placeholder:"ID" help:"Commit to index."`
 	Branch        string `placeholder:"NAME" help:"Branch the commit lies on (default main)."`
@@ -41,7 +43,7 @@ func (c *indexCmd) Run(ctx context.Context, p *program) error {
 		return c.dryRun(ctx, p, cl)
 	}
 	start := time.Now()
-	id, err := cl.index(ctx, c.Domain, c.Commit, c.Branch, c.Previous)
+	id, err := cl.index(ctx, c.values(values("domain", c.Domain, "commit", c.Commit, "branch", c.Branch, "previous", c.Previous)))
 	if err != nil {
 		return err
 	}
@@ -116,10 +118,9 @@ func (st *taskState) note() string {
 	return fmt.Sprintf("%d of %s", st.Tokens, count(st.ToEmbed, "token"))
 }
 
-// index has the server begin a task and returns its id.
-func (c *client) index(ctx context.Context, domain, commit, branch, previous string) (string, error) {
-	a, err := c.do(ctx, http.MethodPost, "/index",
-		values("domain", domain, "commit", commit, "branch", branch, "previous", previous), nil)
+// index has the server begin a task, with those parameters, and returns its id.
+func (c *client) index(ctx context.Context, query url.Values) (string, error) {
+	a, err := c.do(ctx, http.MethodPost, "/index", query, nil)
 	if err != nil {
 		return "", err
 	}

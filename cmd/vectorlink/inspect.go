@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/vectorlink/vectorlink/hnsw"
+	"github.com/vectorlink/vectorlink/indexer"
 	"github.com/vectorlink/vectorlink/snapshot"
 	"github.com/vectorlink/vectorlink/textindex"
 	"github.com/vectorlink/vectorlink/vecstore"
@@ -138,6 +139,23 @@ func (c *inspectCmd) commitFile(files vfs.FS, name string) (inspected, error) {
 		r.field("model", h.Fingerprint)
 		r.field("dimensions", h.Dim)
 		r.field("vectors", h.Vecs)
+		settings, serr := indexer.ParseSettings(h.Settings)
+		if serr != nil {
+			r.field("settings", h.Settings)
+		} else {
+			r.field("metric", settings.Metric)
+			r.field("normalize", settings.Normalize)
+			r.field("language", settings.Language)
+			if settings.M > 0 {
+				r.field("m", settings.M)
+			}
+			if settings.EfConstruction > 0 {
+				r.field("ef_construction", settings.EfConstruction)
+			}
+			if settings.Dim > 0 {
+				r.field("supplied_dimensions", settings.Dim)
+			}
+		}
 		r.field("slot_end", h.SlotEnd)
 		r.field("documents", h.Documents)
 		r.field("chunks", h.Chunks)

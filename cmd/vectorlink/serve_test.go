@@ -215,7 +215,7 @@ func TestTerminate(t *testing.T) {
 	env := prov.settings(db, 8)
 	p := launchServe(t, dir, env...)
 	commit := commits[domain+"@load"]
-	id, err := newClient(p.url, "", "").index(t.Context(), domain, commit, "", "")
+	id, err := newClient(p.url, "", "").index(t.Context(), values("domain", domain, "commit", commit))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -328,7 +328,7 @@ type killing struct {
 func (h *killing) run(data *starwars.Data) {
 	h.process = launchServe(h.t, h.dir, h.env...)
 	for _, c := range data.Commits {
-		id, err := newClient(h.process.url, "", "").index(h.t.Context(), domain, h.commits[domain+"@"+c.Name], c.Branch, "")
+		id, err := newClient(h.process.url, "", "").index(h.t.Context(), values("domain", domain, "commit", h.commits[domain+"@"+c.Name], "branch", c.Branch))
 		if err != nil {
 			h.t.Fatal(err)
 		}

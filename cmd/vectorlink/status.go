@@ -17,11 +17,12 @@ type statusCmd struct {
 
 // statistics is what people see of /statistics.
 type statistics struct {
-	Domains   int `json:"domains"`
-	Branches  int `json:"branches"`
-	Commits   int `json:"indexed_commits"`
-	Documents int `json:"documents"`
-	Chunks    int `json:"chunks"`
+	Domains   int   `json:"domains"`
+	Branches  int   `json:"branches"`
+	Commits   int   `json:"indexed_commits"`
+	Documents int   `json:"documents"`
+	Chunks    int   `json:"chunks"`
+	Settings  *kept `json:"settings"`
 }
 
 // commitRow is an indexed commit: what is in it, and what it cost.
@@ -114,6 +115,9 @@ func (p *program) printStatus(domain string, st statistics, heads []head, commit
 	}
 	fmt.Fprintf(p.stdout, "%s, %s, %s in %s\n", branches,
 		count(st.Commits, "indexed commit"), count(st.Documents, "document"), count(st.Chunks, "chunk"))
+	if st.Settings != nil {
+		fmt.Fprintln(p.stdout, plainText(st.Settings.String()))
+	}
 	if len(commits) == 0 {
 		return nil
 	}

@@ -178,7 +178,7 @@ func (r remote) Indexed(ctx context.Context, domain string) (func(string) bool, 
 // IndexNow implements indexer.Snapshots.
 func (r remote) IndexNow(ctx context.Context, req indexer.IndexRequest) (indexer.Task, error) {
 	task := indexer.Task{Domain: req.Domain, Commit: req.Commit, Branch: req.Branch}
-	id, err := r.index(ctx, req.Domain, req.Commit, req.Branch, "")
+	id, err := r.index(ctx, values("domain", req.Domain, "commit", req.Commit, "branch", req.Branch))
 	var st taskState
 	if err == nil {
 		st, err = r.wait(ctx, id, patience, func(taskState) {})

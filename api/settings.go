@@ -1,0 +1,24 @@
+package api
+
+import (
+	"math"
+
+	"github.com/vectorlink/vectorlink/indexer"
+)
+
+// settings returns the settings of the domain that the request names. Package
+// indexer says which a domain may have.
+func (p *params) settings() indexer.SettingsRequest {
+	req := indexer.SettingsRequest{
+		Metric:         indexer.Metric(p.text("metric")),
+		Language:       p.text("language"),
+		M:              p.whole("m", 0, 1, math.MaxInt32),
+		EfConstruction: p.whole("ef_construction", 0, 1, math.MaxInt32),
+		Dim:            p.whole("dim", 0, 1, math.MaxInt32),
+	}
+	if _, _, given := p.scalar("normalize"); given {
+		normalize := p.flag("normalize")
+		req.Normalize = &normalize
+	}
+	return req
+}

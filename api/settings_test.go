@@ -1,0 +1,71 @@
+package api_test
+
+import (
+	"encoding/json"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/vectorlink/vectorlink/indexer"
+	"github.com/vectorlink/vectorlink/vfs/vfstest"
+)
+
+// TestSettingsParameters: what is given is handed on, what is not is not
+// chosen.
+func TestSettingsParameters(t *testing.T) {
+	e := newEnv(t)
+	no := false
+	all := indexer.SettingsRequest{Metric: "l2", Normalize: &no, Language: "cjk", M: 24, EfConstruction: 300, Dim: 8}
+	const query = "&metric=l2&normalize=false&language=cjk&m=24&ef_construction=300&dim=8"
+	for _, tt := range []struct {
+		name string
+		req  request
+		want indexer.SettingsRequest
+	}{
+		{"index", request{target: "/index?domain=a/b&commit=k7" + query}, all},
+		{"index, none", request{target: "/index?domain=a/b&commit=k7&metric=&language="}, indexer.SettingsRequest{}},
+		{"index, JSON", request{
+			method: "POST", target: "/index?domain=a/b&commit=k7&m=9", media: "application/json",
+			body: `{"metric":"l2","normalize":false,"language":"cjk","m":24,"ef_construction":300,"dim":8}`}, all},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if got := e.do(tt.req); got.status != 200 {
+				t.Fatalf("%d %s", got.status, got.body)
+			}
+			if got := e.last(t).(indexer.IndexRequest).Settings; !reflect.DeepEqual(got, tt.want) {
+				t.Errorf("asked for %+v, want %+v", got, tt.want)
+			}
+		})
+	}
+	for _, bad := range []string{"normalize=1", "normalize=", "m=0", "m=x", "ef_construction=-1", "dim=0", "metric=ip&metric=ip"} {
+		name, _, _ := strings.Cut(bad, "=")
+		e.get("/index?domain=a/b&commit=k7&"+bad).wantError(t, 400, "bad_parameter", name)
+		e.do(request{method: "POST", target: "/push?domain=a/b&target_commit=k7&" + bad, body: "{}"}).wantError(t, 400, "bad_parameter", name)
+	}
+}
+
+// TestSettings holds rule 151 over HTTP.
+func TestSettings(t *testing.T) {
+	l := newLive(t, vfstest.NewMem())
+	l.mustPush("c1", inserted("d/A/1", "one"), "m", "8", "language", "en")
+	var st struct{ Settings map[string]any }
+	if err := json.Unmarshal([]byte(l.get("/statistics?domain=org/db").body), &st); err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]any{"metric": "cosine", "normalize": true, "language": "en", "m": 8.0, "ef_construction": 200.0, "dim": 32.0}
+	if !reflect.DeepEqual(st.Settings, want) {
+		t.Errorf("settings %v, want %v", st.Settings, want)
+	}
+	push := func(query ...string) reply {
+		return l.do(request{method: "POST", target: target("c2", query...), body: inserted("d/A/2", "two")})
+	}
+	push("m", "9").wantError(t, 409, "conflict", "m=8")
+	push("metric", "l3").wantError(t, 400, "invalid_request", "metric")
+	push("language", "klingon").wantError(t, 400, "invalid_request", "language")
+	l.get("/index?domain=org/db&commit=k1&m=9").wantError(t, 409, "conflict", "m=8")
+	l.mustPush("c2", inserted("d/A/2", "two"), "m", "8", "metric", "cosine", "normalize", "true")
+	if got := l.do(request{method: "DELETE", target: "/domain?domain=org/db"}); got.status != 204 {
+		t.Fatalf("%d %s", got.status, got.body)
+	}
+	l.mustPush("c1", inserted("d/A/1", "one"), "m", "9")
+}

@@ -1,0 +1,55 @@
+package main
+
+import (
+	"net/url"
+	"strconv"
+	"strings"
+)
+
+// creation are the settings that a database is indexed with first and keeps.
+type creation struct {
+	Metric         string `placeholder:"NAME" help:"When the database is indexed first: cosine (the default), ip or l2."`
+	Normalize      *bool  `help:"When the database is indexed first: scale vectors to unit length (the default is true)."`
+	Language       string `placeholder:"NAME" help:"When the database is indexed first: language of its full text (the default is en)."`
+	M              int    `name:"m" placeholder:"N" help:"When the database is indexed first: links of a node of the graph (the default is 16)."`
+	EfConstruction int    `name:"ef-construction" placeholder:"N" help:"When the database is indexed first: breadth of the walk that builds the graph (the default is 200)."`
+}
+
+// values adds what is given to the parameters of a request.
+func (c *creation) values(q url.Values) url.Values {
+	put := func(name, value string) {
+		if value != "" && value != "0" {
+			q.Set(name, value)
+		}
+	}
+	put("metric", c.Metric)
+	put("language", c.Language)
+	put("m", strconv.Itoa(c.M))
+	put("ef_construction", strconv.Itoa(c.EfConstruction))
+	if c.Normalize != nil {
+		put("normalize", strconv.FormatBool(*c.Normalize))
+	}
+	return q
+}
+
+// kept is what /statistics says of them.
+type kept struct {
+	Metric         string `json:"metric"`
+	Normalize      bool   `json:"normalize"`
+	Language       string `json:"language"`
+	M              int    `json:"m"`
+	EfConstruction int    `json:"ef_construction"`
+	Dim            int    `json:"dim"`
+}
+
+// String returns them as one line.
+func (k *kept) String() string {
+	words := []string{
+		"metric " + k.Metric, "normalize " + strconv.FormatBool(k.Normalize), "language " + k.Language,
+		"m " + strconv.Itoa(k.M), "ef_construction " + strconv.Itoa(k.EfConstruction),
+	}
+	if k.Dim > 0 {
+		words = append(words, "dim "+strconv.Itoa(k.Dim))
+	}
+	return strings.Join(words, ", ")
+}

@@ -1,0 +1,313 @@
+package indexer
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/vectorlink/vectorlink/hnsw"
+	"github.com/vectorlink/vectorlink/snapshot"
+	"github.com/vectorlink/vectorlink/textindex"
+)
+
+// Settings are what a domain is created with, by its first commit, and keeps
+// until it is deleted. Every commit file carries them.
+type Settings struct {
+	// Metric says how the distance of two vectors is measured.
+	Metric Metric `json:"metric"`
+	// Normalize has vectors scaled to unit length before they are stored and
+	// before anything is searched with them.
+	Normalize bool `json:"normalize"`
+	// Language names the analysis of full text, see [textindex.Analyze].
+	Language string `json:"language"`
+	// M and EfConstruction shape graphs; 0: as the server is configured.
+	M              int `json:"m"`
+	EfConstruction int `json:"ef_construction"`
+	// Dim is the length of vectors that are supplied with the documents, where
+	// the domain has no other; 0: the model decides.
+	Dim int `json:"dim,omitempty"`
+}
+
+// Metric names a way to measure the distance of two vectors.
+type Metric string
+
+const (
+	// MetricCosine compares directions.
+	MetricCosine Metric = "cosine"
+	// MetricIP is the inner product.
+	MetricIP Metric = "ip"
+	// MetricL2 is the Euclidean distance, squared.
+	MetricL2 Metric = "l2"
+)
+
+// defaultSettings are those of a domain about which nothing was said, and of
+// all commit files that carry none.
+var defaultSettings = Settings{Metric: MetricCosine, Normalize: true, Language: textindex.English}
+
+// SettingsRequest are the settings that a request names. The zero value of a
+// field, nil among them, names none. The first request of a domain decides
+// about it; what later ones name must be what the domain has.
+type SettingsRequest struct {
+	Metric         Metric `json:"metric,omitempty"`
+	Normalize      *bool  `json:"normalize,omitempty"`
+	Language       string `json:"language,omitempty"`
+	M              int    `json:"m,omitempty"`
+	EfConstruction int    `json:"ef_construction,omitempty"`
+	Dim            int    `json:"dim,omitempty"`
+}
+
+// with returns s with what the request names in its place.
+func (r SettingsRequest) with(s Settings) Settings {
+	if r.Metric != "" {
+		s.Metric = r.Metric
+	}
+	if r.Normalize != nil {
+		s.Normalize = *r.Normalize
+	}
+	if r.Language != "" {
+		s.Language = r.Language
+	}
+	if r.M != 0 {
+		s.M = r.M
+	}
+	if r.EfConstruction != 0 {
+		s.EfConstruction = r.EfConstruction
+	}
+	if r.Dim != 0 {
+		s.Dim = r.Dim
+	}
+	return s
+}
+
+// checkSettings refuses what no domain can have. It is the only place that
+// does.
+func (ix *Indexer) checkSettings(r SettingsRequest) error {
+	s := r.with(defaultSettings)
+	switch s.Metric {
+	case MetricCosine:
+	case MetricIP, MetricL2:
+		return fmt.Errorf("%w: metric %s is not supported yet", ErrInvalid, s.Metric)
+	default:
+		return fmt.Errorf("%w: metric must be cosine, ip or l2", ErrInvalid)
+	}
+	if !s.Normalize {
+		return fmt.Errorf("%w: normalize=false is not supported yet", ErrInvalid)
+	}
+	if err := checkLanguage(s.Language); err != nil {
+		return fmt.Errorf("%w: language: %w", ErrInvalid, err)
+	}
+	if s.M < 0 || s.EfConstruction < 0 {
+		return fmt.Errorf("%w: m and ef_construction must be above 0", ErrInvalid)
+	}
+	if err := ix.graphParams(s).Validate(); err != nil {
+		return fmt.Errorf("%w: m or ef_construction: %w", ErrInvalid, err)
+	}
+	if s.Dim != 0 {
+		return fmt.Errorf("%w: dim is not supported yet", ErrInvalid)
+	}
+	return nil
+}
+
+// checkLanguage refuses names that the full text does not know.
+func checkLanguage(name string) error {
+	_, err := textindex.Analyze(name, "")
+	return err
+}
+
+// graphParams returns the parameters of a domain's graphs.
+func (ix *Indexer) graphParams(s Settings) hnsw.Params {
+	s = ix.effective(s)
+	return hnsw.Params{M: s.M, EfConstruction: s.EfConstruction}
+}
+
+// effective returns the settings with the server's own in the place of those
+// that the domain leaves to it.
+func (ix *Indexer) effective(s Settings) Settings {
+	if s.M == 0 {
+		s.M = ix.cfg.Graph.M
+	}
+	if s.EfConstruction == 0 {
+		s.EfConstruction = max(ix.cfg.Graph.EfConstruction, s.M)
+	}
+	return s
+}
+
+// conflict returns the ErrConflict of a request that names something else than
+// the domain has.
+func (ix *Indexer) conflict(domain string, has Settings, r SettingsRequest) error {
+	now := ix.effective(has)
+	want := r.with(now)
+	for _, p := range []struct {
+		name      string
+		has, want any
+	}{
+		{"metric", now.Metric, want.Metric},
+		{"normalize", now.Normalize, want.Normalize},
+		{"language", now.Language, want.Language},
+		{"m", now.M, want.M},
+		{"ef_construction", now.EfConstruction, want.EfConstruction},
+		{"dim", now.Dim, want.Dim},
+	} {
+		if p.has != p.want {
+			return fmt.Errorf("%w: %s has %s=%v, and keeps it until it is deleted; %s=%v was asked for",
+				ErrConflict, domain, p.name, p.has, p.name, p.want)
+		}
+	}
+	return nil
+}
+
+// String returns the settings as commit files carry them: "name=value" with
+// spaces between, in the order of the fields, without those that are the
+// defaults. Equal settings have equal strings.
+func (s Settings) String() string {
+	var parts []string
+	put := func(name, value string) { parts = append(parts, name+"="+value) }
+	d := defaultSettings
+	if s.Metric != d.Metric {
+		put("metric", string(s.Metric))
+	}
+	if s.Normalize != d.Normalize {
+		put("normalize", strconv.FormatBool(s.Normalize))
+	}
+	if s.Language != d.Language {
+		put("language", s.Language)
+	}
+	for _, n := range []struct {
+		name  string
+		value int
+	}{{"m", s.M}, {"ef_construction", s.EfConstruction}, {"dim", s.Dim}} {
+		if n.value != 0 {
+			put(n.name, strconv.Itoa(n.value))
+		}
+	}
+	return strings.Join(parts, " ")
+}
+
+// errSettings: a commit file carries settings that this program does not know.
+var errSettings = errors.New("settings of a kind that this program does not know")
+
+// ParseSettings reads what [Settings.String] wrote, and nothing else.
+func ParseSettings(text string) (Settings, error) {
+	s := defaultSettings
+	for part := range strings.FieldsSeq(text) {
+		name, value, _ := strings.Cut(part, "=")
+		var err error
+		switch name {
+		case "metric":
+			s.Metric = Metric(value)
+		case "normalize":
+			s.Normalize, err = strconv.ParseBool(value)
+		case "language":
+			s.Language = value
+		case "m":
+			s.M, err = strconv.Atoi(value)
+		case "ef_construction":
+			s.EfConstruction, err = strconv.Atoi(value)
+		case "dim":
+			s.Dim, err = strconv.Atoi(value)
+		default:
+			err = errSettings
+		}
+		if err != nil {
+			return Settings{}, fmt.Errorf("%w: %.100q", errSettings, part)
+		}
+	}
+	known := s.Metric == MetricCosine || s.Metric == MetricIP || s.Metric == MetricL2
+	if !known || s.M < 0 || s.EfConstruction < 0 || s.Dim < 0 || s.String() != text {
+		return Settings{}, fmt.Errorf("%w: %.100q", errSettings, text)
+	}
+	return s, nil
+}
+
+// agreement is what the tasks that are at work on a domain go by while it may
+// have no commit that says it.
+type agreement struct {
+	settings Settings
+	tasks    int
+}
+
+// agree returns the settings that a task makes commits of the domain with, and
+// holds others to them until release: a domain without commits takes what the
+// request names. It is ErrConflict where the domain has something else.
+func (ix *Indexer) agree(d *domain, r SettingsRequest) (s Settings, release func(), err error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	a := d.agreed
+	if a == nil {
+		a = &agreement{settings: d.settings}
+		if len(d.commits) == 0 {
+			a.settings = r.with(defaultSettings)
+		}
+	}
+	if err := ix.conflict(d.name, a.settings, r); err != nil {
+		return Settings{}, nil, err
+	}
+	a.tasks++
+	d.agreed = a
+	return a.settings, func() {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		a.tasks--
+		if a.tasks == 0 && d.agreed == a {
+			d.agreed = nil
+		}
+	}, nil
+}
+
+// forgetSettings lets whatever comes next decide anew. The tasks that went by
+// the old settings must be cancelled.
+func (d *domain) forgetSettings() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.agreed = nil
+}
+
+// has returns the settings that the domain has at the moment, if it has any.
+func (d *domain) has() (s Settings, ok bool) {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	if d.agreed != nil {
+		return d.agreed.settings, true
+	}
+	return d.settings, len(d.commits) > 0
+}
+
+// compatible refuses a request early that names something else than the domain
+// has.
+func (ix *Indexer) compatible(domain string, r SettingsRequest) error {
+	if err := ix.checkSettings(r); err != nil {
+		return err
+	}
+	ix.mu.RLock()
+	d := ix.domains[domain]
+	ix.mu.RUnlock()
+	if d == nil {
+		return nil
+	}
+	if s, ok := d.has(); ok {
+		return ix.conflict(domain, s, r)
+	}
+	return nil
+}
+
+// settingsOf returns the settings of a commit, which were checked when it
+// became known.
+func settingsOf(info snapshot.Info) Settings {
+	s, err := ParseSettings(info.Settings)
+	if err != nil {
+		return defaultSettings
+	}
+	return s
+}
+
+// shown returns the settings of a domain as they are told, given any of its
+// commits that is indexed.
+func (ix *Indexer) shown(d *domain, newest snapshot.Info) *Settings {
+	s, _ := d.has()
+	s = ix.effective(s)
+	if s.Dim == 0 {
+		s.Dim = int(newest.Dim)
+	}
+	return &s
+}

@@ -1,0 +1,66 @@
+package snapshot_test
+
+import (
+	"encoding/binary"
+	"errors"
+	"testing"
+
+	"github.com/vectorlink/vectorlink/snapshot"
+	"github.com/vectorlink/vectorlink/vfs/vfstest"
+)
+
+// TestSettingsAreInherited: whatever is written on a view has its settings, and
+// only files with settings are of the format that has them.
+func TestSettingsAreInherited(t *testing.T) {
+	for _, settings := range []string{"", "metric=l2"} {
+		mem := vfstest.NewMem()
+		h := header(snapshot.Checkpoint, "c1", "", 1)
+		h.Settings = settings
+		write(t, mem, h, seq(doc("a", "Luke Skywalker", 0)), nil, nil)
+		wrote(t)(view(t, mem, "c1").WriteDelta(mem, header(0, "c2", "", 2), seq(doc("b", "Leia Organa", 1)), nil))
+		wrote(t)(view(t, mem, "c2").WriteAlias(mem, snapshot.Header{Commit: "c3", Seq: 3}))
+		wrote(t)(view(t, mem, "c2").WriteCheckpoint(mem, []byte("graph")))
+		infos, bad, err := snapshot.List(mem)
+		if err != nil || len(bad) > 0 || len(infos) != 3 {
+			t.Fatalf("List: %v, %v, %v", infos, bad, err)
+		}
+		for _, info := range infos {
+			if info.Settings != settings {
+				t.Errorf("%s has the settings %q, want %q", info.Commit, info.Settings, settings)
+			}
+			data, err := mem.ReadFile(info.Name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := uint16(1)
+			if settings != "" {
+				want = 2
+			}
+			if got := binary.LittleEndian.Uint16(data[4:]); got != want {
+				t.Errorf("%s with the settings %q has version %d, want %d", info.Commit, settings, got, want)
+			}
+			if err := snapshot.Verify(mem, info.Name); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+}
+
+// TestSettingsAreKept: settings do not change along a chain, nor in a file's
+// place.
+func TestSettingsAreKept(t *testing.T) {
+	mem := vfstest.NewMem()
+	h := header(snapshot.Checkpoint, "c1", "", 1)
+	h.Settings = "metric=l2"
+	write(t, mem, h, seq(doc("a", "Luke Skywalker", 0)), nil, nil)
+	d := header(snapshot.Delta, "c2", "c1", 2)
+	d.Documents, d.Chunks, d.SlotEnd = 2, 2, 2
+	write(t, mem, d, seq(doc("b", "Leia Organa", 1)), nil, nil)
+	if _, err := chain(mem, "c2"); !errors.Is(err, snapshot.ErrCorrupt) {
+		t.Errorf("a delta of other settings than its base: %v", err)
+	}
+	h.Settings = ""
+	if _, _, err := snapshot.Write(mem, h, seq(doc("a", "Luke Skywalker", 0)), nil, nil); err == nil {
+		t.Error("a merge that loses the settings is written")
+	}
+}
