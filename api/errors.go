@@ -60,6 +60,7 @@ var outcomes = []struct {
 	{indexer.ErrBusy, http.StatusServiceUnavailable, "busy", ""},
 	{indexer.ErrClosed, http.StatusServiceUnavailable, "shutting_down", ""},
 	{indexer.ErrCorrupt, http.StatusInternalServerError, "damaged", "a stored file is damaged: run `vectorlink verify` to find it"},
+	{indexer.ErrDown, http.StatusServiceUnavailable, "provider_down", ""},
 	{indexer.ErrStore, http.StatusInternalServerError, "store_failed", "the data directory cannot be read or written: look at the space and the rights of its disk, and at the log"},
 	{indexer.ErrProvider, http.StatusInternalServerError, "provider_failed", ""},
 	{indexer.ErrSource, http.StatusInternalServerError, "source_failed", ""},

@@ -32,6 +32,7 @@ func TestErrorTable(t *testing.T) {
 		"ErrProvider":      {indexer.ErrProvider, 500, "provider_failed"},
 		"ErrSource":        {indexer.ErrSource, 500, "source_failed"},
 		"ErrCorrupt":       {indexer.ErrCorrupt, 500, "damaged"},
+		"ErrDown":          {indexer.ErrDown, 503, "provider_down"},
 		"ErrStore":         {indexer.ErrStore, 500, "store_failed"},
 	}
 	names := exportedErrors(t, "../indexer")

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
@@ -45,14 +46,21 @@ var internals = []figure{
 	{"pipeline_written_chunks", "Vectors stored since the start.", func(s *indexer.Statistics) int64 { return s.Activity.Written }},
 	{"pipeline_active_tasks", "Tasks at work.", func(s *indexer.Statistics) int64 { return int64(s.Activity.Running) }},
 	{freshOpens, "Snapshots and files brought into memory since the start.", func(s *indexer.Statistics) int64 { return s.Activity.Opened }},
-	{"embed_cache_entries", "Vectors stored for texts seen before.", func(s *indexer.Statistics) int64 { return s.Activity.Vectors }},
-	{"embed_cache_size_bytes", "Bytes of those vectors.", func(s *indexer.Statistics) int64 { return s.Activity.VectorBytes }},
+	{"embed_cache_entries", "Vectors kept of texts seen before: documents' on disk and queries' in memory.", func(s *indexer.Statistics) int64 { return s.Activity.Vectors + s.Activity.Queries }},
+	{"embed_cache_size_bytes", "Bytes of those vectors.", func(s *indexer.Statistics) int64 { return s.Activity.VectorBytes + s.Activity.QueryBytes }},
+	{"query_cache_entries", "Vectors kept of queries, in memory.", func(s *indexer.Statistics) int64 { return s.Activity.Queries }},
+	{"query_cache_size_bytes", "Bytes of those vectors.", func(s *indexer.Statistics) int64 { return s.Activity.QueryBytes }},
+	{"query_cache_hits", "Queries whose vector was there, since the start.", func(s *indexer.Statistics) int64 { return s.Activity.QueryHits }},
+	{"query_cache_misses", "Queries that were embedded, since the start.", func(s *indexer.Statistics) int64 { return s.Activity.QueryMisses }},
 	{"lance_index_cache_capacity_bytes", "Bytes that open snapshots may take.", func(s *indexer.Statistics) int64 { return s.Activity.SnapshotLimit }},
 	{"lance_metadata_cache_capacity_bytes", "Bytes that pages of vectors may take.", func(s *indexer.Statistics) int64 { return s.Activity.PageLimit }},
 }
 
-// freshOpens is the figure that Prometheus is told as a counter.
+// freshOpens is a figure whose name in the contract is not that of a counter.
 const freshOpens = "fresh_open_count"
+
+// counters are the figures that Prometheus is told as counters.
+var counters = []string{freshOpens, "query_cache_hits", "query_cache_misses"}
 
 // What a watcher adds: the only metrics with labels.
 var (
@@ -91,7 +99,7 @@ func newCollector(ix Indexer) *collector {
 	for _, list := range [][]figure{stored, internals} {
 		for _, f := range list {
 			name, kind := f.name, prometheus.GaugeValue
-			if name == freshOpens {
+			if slices.Contains(counters, name) {
 				name, kind = name+"_total", prometheus.CounterValue
 			}
 			c.figures = append(c.figures, f)

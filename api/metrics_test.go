@@ -52,6 +52,7 @@ func TestMetrics(t *testing.T) {
 		Activity: indexer.Activity{
 			Unfinished: 9, Running: 10, BusyDomains: 11, BusyBranches: 12, Embedding: 13,
 			Embedded: 14, Written: 15, Opened: 16, Vectors: 17, VectorBytes: 18, SnapshotLimit: 19, PageLimit: 20,
+			Queries: 100, QueryBytes: 200, QueryHits: 21, QueryMisses: 22,
 		},
 	}}
 	srv := httptest.NewServer(api.NewMetrics(f, nil))
@@ -78,12 +79,13 @@ func TestMetrics(t *testing.T) {
 		"domains": 1, "branches": 2, "indexed_commits": 3, "documents": 4, "chunks": 5, "pending_index_fragments": 0, "pending_index_documents": 0,
 		"cached_datasets": 7, "tasks": 6, "branch_indexes": 2, "pipeline_locks": 12, "domain_guards": 11, "inflight_commits": 9,
 		"pipeline_pending_chunks": 13, "pipeline_embedded_chunks": 14, "pipeline_written_chunks": 15, "pipeline_active_tasks": 10,
-		"embed_cache_entries": 17, "embed_cache_size_bytes": 18, "lance_index_cache_capacity_bytes": 19, "lance_metadata_cache_capacity_bytes": 20,
+		"embed_cache_entries": 117, "embed_cache_size_bytes": 218, "query_cache_entries": 100, "query_cache_size_bytes": 200,
+		"query_cache_hits_total": 21, "query_cache_misses_total": 22, "lance_index_cache_capacity_bytes": 19, "lance_metadata_cache_capacity_bytes": 20,
 		"fresh_open_count_total": 16, "snapshot_bytes": 8,
 	}
 	for name, v := range want {
 		kind := "gauge"
-		if name == "fresh_open_count_total" {
+		if strings.HasSuffix(name, "_total") {
 			kind = "counter"
 		}
 		if got, ok := values["vectorlink_"+name]; !ok || got != v || types["vectorlink_"+name] != kind {

@@ -74,7 +74,10 @@ type OpenAIEmbedder struct {
 	encoding atomic.Int32 // what is known of the provider's base64
 }
 
-var _ indexer.Embedder = (*OpenAIEmbedder)(nil)
+var (
+	_ indexer.Embedder = (*OpenAIEmbedder)(nil)
+	_ indexer.Prober   = (*OpenAIEmbedder)(nil)
+)
 
 // OpenAI returns an embedder for the provider that c describes. It sends
 // nothing yet. A setting that makes no sense is reported as
@@ -221,6 +224,23 @@ func (e *OpenAIEmbedder) Dim(ctx context.Context) (int, error) {
 		return 0, e.failed(ctx, err)
 	}
 	return int(e.dim.Load()), nil
+}
+
+// Probe implements indexer.Prober: it asks once for the vector of a short text.
+// While the breaker leaves the provider alone it fails without asking.
+func (e *OpenAIEmbedder) Probe(ctx context.Context) error {
+	c, err := e.caller(ctx, indexer.RoleQuery)
+	if err != nil {
+		return err
+	}
+	_, unusable, err := c.send(ctx, []string{"control"})
+	if err == nil {
+		err = unusable[0]
+	}
+	if err != nil {
+		return e.failed(ctx, err)
+	}
+	return nil
 }
 
 // Batch returns the number of texts that fill all the requests that may be

@@ -416,3 +416,31 @@ func TestOpenAICancel(t *testing.T) {
 		t.Errorf("got %v after %v, want context.Canceled at once", err, time.Since(start))
 	}
 }
+
+// TestProbe checks what a probe tells, and that it does not insist.
+func TestProbe(t *testing.T) {
+	p := newProvider(t)
+	e := p.remote(t)
+	if err := e.Probe(t.Context()); err != nil || p.count() != 1 {
+		t.Errorf("a provider that is well: %v after %d requests", err, p.count())
+	}
+	for _, status := range []int{401, 429, 500, 503} {
+		p.play(func(w http.ResponseWriter, _ request) bool {
+			http.Error(w, "no", status)
+			return true
+		})
+		before := p.count()
+		err := e.Probe(t.Context())
+		if !errors.Is(err, indexer.ErrProvider) || p.count() != before+1 {
+			t.Errorf("%d: %v after %d requests", status, err, p.count()-before)
+		}
+		clean(t, err)
+	}
+	none, err := embed.OpenAI(embed.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := none.Probe(t.Context()); !errors.Is(err, indexer.ErrNotConfigured) {
+		t.Errorf("without a key: %v, want ErrNotConfigured", err)
+	}
+}

@@ -23,6 +23,9 @@ var (
 	ErrSource = errors.New("document database")
 	// ErrProvider: the embedding provider failed or answered nonsense.
 	ErrProvider = errors.New("embedding provider")
+	// ErrDown: the embedding provider is known to be down; what needs no
+	// embedding goes on, and the same request may succeed later.
+	ErrDown = errors.New("embedding provider is down")
 	// ErrCorrupt: a stored file is damaged; `vectorlink verify` names it.
 	ErrCorrupt = errors.New("damaged file")
 	// ErrStore: the data directory cannot be read or written: its disk is
@@ -44,6 +47,7 @@ var codes = []struct {
 	{ErrBusy, "busy"},
 	{ErrClosed, "shutting_down"},
 	{ErrCorrupt, "damaged"},
+	{ErrDown, "provider_down"},
 	{ErrStore, "store_failed"},
 	{ErrProvider, "provider_failed"},
 	{ErrSource, "source_failed"},

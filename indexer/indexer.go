@@ -50,6 +50,12 @@ type Config struct {
 	// BranchWait is how long a push waits for another one on its branch; 0
 	// means 30 seconds.
 	BranchWait time.Duration
+	// QueryCacheBytes bounds what is kept of the vectors of queries; 0 means
+	// 32 MiB, less than 0 that none are kept.
+	QueryCacheBytes int64
+	// ProbeEvery is the pause between two looks at an embedding provider that
+	// is down; 0 means 10 seconds.
+	ProbeEvery time.Duration
 	Logger     *slog.Logger // nil: nothing is logged
 }
 
@@ -82,17 +88,18 @@ type Indexer struct {
 	seqFloor uint64
 
 	// stop ends the goroutines: queue workers and the merger.
-	stopCtx    context.Context
-	stop       context.CancelCauseFunc
-	wg         sync.WaitGroup
-	merges     chan mergeRequest
-	running    chan struct{} // bounds the tasks that run at once
-	heavy      chan struct{} // bounds the duplicates requests that run at once
-	flights    flights       // the texts being embedded
-	embedderOK atomic.Bool   // the latest embedding call succeeded
-	counters   counters
-	merging    atomic.Int64 // merges asked for and not done
-	testHook   func(phase string)
+	stopCtx  context.Context
+	stop     context.CancelCauseFunc
+	wg       sync.WaitGroup
+	merges   chan mergeRequest
+	running  chan struct{} // bounds the tasks that run at once
+	heavy    chan struct{} // bounds the duplicates requests that run at once
+	flights  flights       // the texts being embedded
+	provider *provider
+	recall   *recall // the vectors of queries
+	counters counters
+	merging  atomic.Int64 // merges asked for and not done
+	testHook func(phase string)
 }
 
 // Open opens the data directory: it reads the header of every commit file,
@@ -118,8 +125,9 @@ func Open(cfg Config) (*Indexer, error) {
 		merges:  make(chan mergeRequest, 1024),
 		running: make(chan struct{}, cfg.Parallel),
 		heavy:   make(chan struct{}, maxHeavy),
+		recall:  newRecall(cfg.QueryCacheBytes),
 	}
-	ix.embedderOK.Store(true)
+	ix.provider = newProvider(cfg.Embedder, cfg.ProbeEvery, cfg.Logger)
 	ix.stopCtx, ix.stop = context.WithCancelCause(context.Background())
 	if err := ix.load(); err != nil {
 		return nil, fmt.Errorf("indexer: %w", err)
@@ -133,6 +141,7 @@ func Open(cfg Config) (*Indexer, error) {
 	}
 	ix.tasks = tasks
 	ix.wg.Go(ix.mergeLoop)
+	ix.wg.Go(func() { ix.provider.watch(ix.stopCtx) })
 	ix.resume()
 	return ix, nil
 }
@@ -152,6 +161,12 @@ func defaults(cfg *Config) {
 	set(&cfg.Parallel, 4)
 	if cfg.BranchWait == 0 {
 		cfg.BranchWait = 30 * time.Second
+	}
+	if cfg.QueryCacheBytes == 0 {
+		cfg.QueryCacheBytes = 32 << 20
+	}
+	if cfg.ProbeEvery <= 0 {
+		cfg.ProbeEvery = defaultProbeEvery
 	}
 	if cfg.PagePoolBytes == 0 {
 		cfg.PagePoolBytes = 256 << 20
@@ -200,7 +215,7 @@ func (ix *Indexer) Close(ctx context.Context) error {
 // Readiness tells what the indexer can do at the moment.
 type Readiness struct {
 	Index  bool // the store is open
-	Search bool // the latest embedding call succeeded
+	Search bool // the latest call or probe of the embedding provider succeeded
 }
 
 // Ready reports what works. It does no work itself.
@@ -208,19 +223,14 @@ func (ix *Indexer) Ready() Readiness {
 	open := ix.stopCtx.Err() == nil
 	return Readiness{
 		Index:  open,
-		Search: open && ix.embedderOK.Load(),
+		Search: open && !ix.provider.down.Load(),
 	}
 }
 
 // embed calls the embedder and remembers whether it worked.
 func (ix *Indexer) embed(ctx context.Context, role Role, texts []string) ([][]float32, error) {
 	vectors, err := ix.cfg.Embedder.Embed(ctx, role, texts)
-	switch {
-	case err == nil:
-		ix.embedderOK.Store(true)
-	case errors.Is(err, ErrProvider):
-		ix.embedderOK.Store(false)
-	}
+	ix.provider.note(ctx, err)
 	return vectors, err
 }
 

@@ -247,6 +247,10 @@ type Activity struct {
 	Embedded, Written, Opened int64
 	// Vectors and VectorBytes are what is stored for texts seen before.
 	Vectors, VectorBytes int64
+	// Queries and QueryBytes are the vectors of queries in memory. QueryHits
+	// counts queries answered from there, QueryMisses those embedded, since
+	// the start.
+	Queries, QueryBytes, QueryHits, QueryMisses int64
 	// SnapshotLimit and PageLimit are the bytes that open snapshots and pages
 	// of vectors may take.
 	SnapshotLimit, PageLimit int64

@@ -90,14 +90,14 @@ func (ix *Indexer) embedQuery(ctx context.Context, d *domain, s *openSnapshot, r
 	if req.CallerKey != "" {
 		ctx = CallerKey(ctx, req.CallerKey)
 	}
-	vs, err := ix.embed(ctx, req.Role, []string{req.Text})
+	v, err := ix.embedWhole(ctx, req.Role, req.Text)
 	if err != nil {
 		return nil, err
 	}
-	if len(vs) != 1 || len(vs[0]) != int(s.view.Header().Dim) {
+	if len(v) != int(s.view.Header().Dim) {
 		return nil, fmt.Errorf("%w: the query's vector has the wrong length", ErrProvider)
 	}
-	return vs[0], nil
+	return v, nil
 }
 
 // Similar returns the documents nearest to one of the snapshot's own, read at

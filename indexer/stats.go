@@ -168,6 +168,7 @@ func (ix *Indexer) activity(domains []*domain) Activity {
 		SnapshotLimit: ix.cfg.SnapshotPoolBytes, PageLimit: ix.cfg.PagePoolBytes,
 	}
 	a.Unfinished, a.Running = ix.tasks.active()
+	a.Queries, a.QueryBytes, a.QueryHits, a.QueryMisses = ix.recall.stats()
 	ix.flights.mu.Lock()
 	a.Embedding = len(ix.flights.inAir)
 	ix.flights.mu.Unlock()

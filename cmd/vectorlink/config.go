@@ -70,6 +70,10 @@ type Config struct {
 	// were searched.
 	IndexPoolBytes Bytes `name:"index-pool-bytes" type:"setting" environ:"VECTORLINK_INDEX_POOL_BYTES" fallback:"1GiB" placeholder:"SIZE" help:"Memory for open snapshots."`
 
+	// QueryCacheBytes bounds the memory that keeps vectors of queries, so that
+	// the same text is embedded once; 0 keeps none.
+	QueryCacheBytes Bytes `name:"query-cache-bytes" type:"setting" environ:"VECTORLINK_QUERY_CACHE_BYTES" fallback:"32MiB" placeholder:"SIZE" help:"Memory for vectors of queries; 0 keeps none."`
+
 	// PrometheusPort is the port of GET /metrics, on the host of Listen; 0 is
 	// off. It asks for no credentials.
 	PrometheusPort int `name:"prometheus-port" type:"setting" environ:"VECTORLINK_PROMETHEUS_PORT" fallback:"0" placeholder:"PORT" help:"Port of the metrics, beside the listener; 0 is off."`

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -159,6 +160,7 @@ func serve(ctx context.Context, cfg Config, source indexer.Source, embedder inde
 		Renderer:          templates.New(templates.Limits{}),
 		PagePoolBytes:     int64(cfg.PagePoolBytes),
 		SnapshotPoolBytes: int64(cfg.IndexPoolBytes),
+		QueryCacheBytes:   cmp.Or(int64(cfg.QueryCacheBytes), -1), // none, not the default
 		PricePerMillion:   float64(cfg.EmbedPrice),
 		BranchWait:        time.Duration(cfg.BranchWait),
 		Logger:            log,

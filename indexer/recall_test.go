@@ -1,0 +1,295 @@
+package indexer_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/vectorlink/vectorlink/indexer"
+	"github.com/vectorlink/vectorlink/indexer/indexertest"
+	"github.com/vectorlink/vectorlink/vfs/vfstest"
+)
+
+func query(commit, text string) indexer.SearchRequest {
+	return indexer.SearchRequest{
+		Domain: domain, Ref: indexer.Ref{Commit: commit}, Text: text, Page: indexer.Page{Count: 10},
+	}
+}
+
+// TestEqualQueriesAreEmbeddedOnce: behaviour 134 for what is searched with.
+func TestEqualQueriesAreEmbeddedOnce(t *testing.T) {
+	emb := &indexertest.Embedder{}
+	h := openPush(t, vfstest.NewMem(), emb)
+	h.mustPush("main", "", "c1", puts("d/A/1", "one fish", "d/A/2", "two fish")...)
+	h.mustPush("main", "", "c2", puts("d/A/3", "red fish")...)
+	emb.Reset()
+	ask := func(req indexer.SearchRequest) {
+		t.Helper()
+		if _, err := h.Search(t.Context(), req); err != nil {
+			t.Fatal(err)
+		}
+	}
+	wantTexts := func(want ...string) {
+		t.Helper()
+		if got := emb.Texts(); fmt.Sprint(got) != fmt.Sprint(want) {
+			t.Errorf("embedded %q, want %q", got, want)
+		}
+		emb.Reset()
+	}
+	ask(query("c1", "fish"))
+	ask(query("c1", "fish"))
+	ask(query("c2", "fish"))
+	hybrid := query("c2", "fish")
+	hybrid.Mode = indexer.ModeHybrid
+	ask(hybrid)
+	wantTexts("fish")
+	// Another role is another question.
+	asDocument := query("c1", "fish")
+	asDocument.Role = indexer.RoleDocument
+	ask(asDocument)
+	ask(asDocument)
+	wantTexts("fish")
+	// A comparison asks the same questions.
+	distance, err := h.Compare(t.Context(), indexer.CompareRequest{
+		Source: "fish", Target: "fowl", SourceRole: indexer.RoleQuery, TargetRole: indexer.RoleDocument,
+	})
+	if err != nil || distance <= 0 {
+		t.Errorf("Compare: %v, %v", distance, err)
+	}
+	wantTexts("fowl")
+	st, err := h.Statistics("")
+	if a := st.Activity; err != nil || a.Queries != 3 || a.QueryHits != 5 || a.QueryMisses != 3 || a.QueryBytes < 3*4*32 {
+		t.Errorf("statistics %+v, %v", a, err)
+	}
+}
+
+// TestAnotherModelIsAskedAnew: behaviour 134 for another model.
+func TestAnotherModelIsAskedAnew(t *testing.T) {
+	files := vfstest.NewMem()
+	for _, name := range []string{"a", "b"} {
+		emb := &indexertest.Embedder{Name: name}
+		h := openPush(t, files, emb)
+		if _, err := h.Compare(t.Context(), indexer.CompareRequest{Source: "x", Target: "y", SourceRole: indexer.RoleQuery, TargetRole: indexer.RoleQuery}); err != nil {
+			t.Fatal(err)
+		}
+		if n := len(emb.Texts()); n != 2 {
+			t.Errorf("model %s embedded %d texts, want 2", name, n)
+		}
+		h.close()
+	}
+}
+
+// TestQueryCacheIsBounded checks the limit of bytes, and that the least recently
+// used goes first.
+func TestQueryCacheIsBounded(t *testing.T) {
+	const limit = 4 * (200 + 4*32)
+	emb := &indexertest.Embedder{}
+	h := openPush(t, vfstest.NewMem(), emb, func(c *indexer.Config) { c.QueryCacheBytes = limit })
+	h.mustPush("main", "", "c1", puts("d/A/1", "one")...)
+	emb.Reset()
+	for i := range 50 {
+		for _, text := range []string{"often", fmt.Sprint("once ", i)} {
+			if _, err := h.Search(t.Context(), query("c1", text)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if n := strings.Count(strings.Join(emb.Texts(), ";"), "often"); n != 1 {
+		t.Errorf("what is asked for often was embedded %d times", n)
+	}
+	if st, err := h.Statistics(""); err != nil || st.Activity.QueryBytes > limit || st.Activity.Queries != 4 {
+		t.Errorf("%d entries of %d bytes, %v", st.Activity.Queries, st.Activity.QueryBytes, err)
+	}
+	off := openPush(t, vfstest.NewMem(), emb, func(c *indexer.Config) { c.QueryCacheBytes = -1 })
+	off.mustPush("main", "", "c1", puts("d/A/1", "one")...)
+	emb.Reset()
+	for range 3 {
+		if _, err := off.Search(t.Context(), query("c1", "often")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := len(emb.Texts()); n != 3 {
+		t.Errorf("without a cache %d texts were embedded, want 3", n)
+	}
+}
+
+// TestACrowdAsksOnce checks that many who search with one text at once cost one
+// call, that its failure is everybody's and is not kept, and that who leaves
+// takes nobody along.
+func TestACrowdAsksOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var calls atomic.Int64
+		var outcome func(call int64) error
+		gate := make(chan struct{})
+		emb := &indexertest.Embedder{Fail: func([]string) error {
+			n := calls.Add(1)
+			<-gate
+			return outcome(n)
+		}}
+		h := openPush(t, vfstest.NewMem(), emb)
+		crowd := func(n int, ctx context.Context) (failed *atomic.Int64, done *sync.WaitGroup) {
+			failed, done = new(atomic.Int64), new(sync.WaitGroup)
+			for range n {
+				done.Go(func() {
+					_, err := h.Compare(ctx, indexer.CompareRequest{Source: "x", Target: "x ", SourceRole: indexer.RoleQuery, TargetRole: indexer.RoleQuery})
+					if err != nil {
+						failed.Add(1)
+					}
+				})
+			}
+			synctest.Wait()
+			return failed, done
+		}
+		outcome = func(int64) error { return fmt.Errorf("%w: down", indexer.ErrProvider) }
+		failed, done := crowd(100, t.Context())
+		if n := calls.Load(); n != 2 {
+			t.Errorf("%d calls for two texts of 100 callers", n)
+		}
+		close(gate)
+		done.Wait()
+		if n := failed.Load(); n != 100 {
+			t.Errorf("%d of 100 saw the failure", n)
+		}
+		// The one who asks for all of them leaves.
+		gate = make(chan struct{})
+		calls.Store(0)
+		outcome = func(call int64) error {
+			if call <= 2 { // those of the one who leaves
+				return context.Canceled
+			}
+			return nil
+		}
+		leaving, leave := context.WithCancel(t.Context())
+		_, gone := crowd(1, leaving)
+		failed, done = crowd(10, t.Context())
+		leave()
+		close(gate)
+		gone.Wait()
+		done.Wait()
+		if n := failed.Load(); n != 0 {
+			t.Errorf("%d of 10 failed because another left", n)
+		}
+		if n := calls.Load(); n != 4 {
+			t.Errorf("%d calls, want two of the one who left and two of the others", n)
+		}
+	})
+}
+
+// probed is an embedder that can be probed.
+type probed struct {
+	*indexertest.Embedder
+	down   atomic.Bool
+	probes atomic.Int64
+}
+
+func newProbed() *probed {
+	p := &probed{}
+	p.Embedder = &indexertest.Embedder{Fail: func([]string) error { return p.fault() }}
+	return p
+}
+
+func (p *probed) fault() error {
+	if p.down.Load() {
+		return fmt.Errorf("%w: connection refused", indexer.ErrProvider)
+	}
+	return nil
+}
+
+func (p *probed) Probe(context.Context) error {
+	p.probes.Add(1)
+	return p.fault()
+}
+
+// TestReadinessLooksAtTheProvider walks through a provider's failure: it is
+// noticed by a call, probed until it is back, and costs nothing before and after.
+func TestReadinessLooksAtTheProvider(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newProbed()
+		h := openPush(t, vfstest.NewMem(), p.Embedder, func(c *indexer.Config) { c.Embedder = p })
+		h.mustPush("main", "", "c1", puts("d/A/1", "one fish")...)
+		search := func(text string, mode indexer.Mode) error {
+			req := query("c1", text)
+			req.Mode = mode
+			_, err := h.Search(t.Context(), req)
+			return err
+		}
+		want := func(when string, ready bool, probes int64) {
+			t.Helper()
+			synctest.Wait()
+			if got := h.Ready(); got.Search != ready || !got.Index {
+				t.Errorf("%s: ready %+v, want search %t", when, got, ready)
+			}
+			if n := p.probes.Load(); n != probes {
+				t.Errorf("%s: %d probes, want %d", when, n, probes)
+			}
+		}
+		time.Sleep(time.Hour)
+		for i := range 100 {
+			if err := search(fmt.Sprint("q", i), indexer.ModeVector); err != nil {
+				t.Fatal(err)
+			}
+		}
+		want("while all is well", true, 1) // the one at the start
+
+		p.down.Store(true)
+		want("before anybody has noticed", true, 1)
+		if err := search("fish", indexer.ModeVector); !errors.Is(err, indexer.ErrProvider) {
+			t.Errorf("the first to notice: %v", err)
+		}
+		want("noticed", false, 2)
+		calls := p.Texts()
+		for _, mode := range []indexer.Mode{indexer.ModeVector, indexer.ModeHybrid} {
+			if err := search("fish", mode); !errors.Is(err, indexer.ErrDown) {
+				t.Errorf("%s while down: %v", mode, err)
+			}
+		}
+		if len(p.Texts()) != len(calls) {
+			t.Error("the provider was asked although it is known to be down")
+		}
+		// What needs no embedding goes on.
+		if err := search("fish", indexer.ModeText); err != nil {
+			t.Errorf("by words: %v", err)
+		}
+		if err := search("q1", indexer.ModeVector); err != nil {
+			t.Errorf("a text that is remembered: %v", err)
+		}
+		if _, err := h.Similar(t.Context(), indexer.SimilarRequest{Domain: domain, Ref: indexer.Ref{Commit: "c1"}, ID: "d/A/1", Page: indexer.Page{Count: 1}}); err != nil {
+			t.Errorf("by id: %v", err)
+		}
+		byVector := query("c1", "")
+		byVector.Vector = indexertest.Vector("fish", 32)
+		if _, err := h.Search(t.Context(), byVector); err != nil {
+			t.Errorf("by vector: %v", err)
+		}
+		if d, err := h.Compare(t.Context(), indexer.CompareRequest{Source: "x", Target: "x"}); d != 0 || err != nil {
+			t.Errorf("equal texts: %v, %v", d, err)
+		}
+		time.Sleep(25 * time.Second)
+		want("still down", false, 4)
+
+		p.down.Store(false)
+		time.Sleep(10 * time.Second)
+		want("back", true, 5)
+		if err := search("fish", indexer.ModeVector); err != nil {
+			t.Errorf("back: %v", err)
+		}
+		time.Sleep(time.Hour)
+		want("long after", true, 5)
+
+		// A caller's own bad key says nothing of the provider.
+		p.Fail = func([]string) error { return fmt.Errorf("%w: 401", indexer.ErrProvider) }
+		req := query("c1", "mine")
+		req.CallerKey = "mine"
+		if _, err := h.Search(t.Context(), req); !errors.Is(err, indexer.ErrProvider) {
+			t.Errorf("with a bad key: %v", err)
+		}
+		want("after a bad key", true, 6)
+		h.close()
+	})
+}
