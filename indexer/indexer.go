@@ -113,7 +113,8 @@ func Open(cfg Config) (*Indexer, error) {
 	if err := cfg.Graph.params().Validate(); err != nil {
 		return nil, fmt.Errorf("indexer: %w: %w", ErrInvalid, err)
 	}
-	if err := cleanDir(cfg.FS); err != nil {
+	names, err := cleanDir(cfg.FS)
+	if err != nil {
 		return nil, fmt.Errorf("indexer: %w", err)
 	}
 	ix := &Indexer{
@@ -132,7 +133,7 @@ func Open(cfg Config) (*Indexer, error) {
 	if err := ix.load(); err != nil {
 		return nil, fmt.Errorf("indexer: %w", err)
 	}
-	if err := ix.sweepTexts(); err != nil {
+	if err := ix.sweepTexts(names); err != nil {
 		return nil, fmt.Errorf("indexer: %w", err)
 	}
 	tasks, err := openTasks(cfg.TaskFile)
@@ -329,15 +330,20 @@ func (ix *Indexer) lenders(of *domain, fingerprint string) []*vecstore.Store {
 	return stores
 }
 
-// cleanDir removes what unfinished writes left behind.
-func cleanDir(fs vfs.FS) error {
-	if err := snapshot.Clean(fs); err != nil {
-		return err
+// cleanDir removes what unfinished writes left behind, and returns the names
+// that there were before.
+func cleanDir(files vfs.FS) ([]string, error) {
+	names, err := files.List()
+	if err != nil {
+		return nil, err
 	}
-	if err := textindex.Clean(fs); err != nil {
-		return err
+	// To list a large directory takes long: mostly there is nothing to clean.
+	if slices.ContainsFunc(names, vfs.IsTemp) {
+		if err := errors.Join(snapshot.Clean(files), textindex.Clean(files)); err != nil {
+			return nil, err
+		}
 	}
-	return cleanStages(fs)
+	return names, cleanStages(files, names)
 }
 
 // now is the clock of tasks; they are shown to people and pruned by age.

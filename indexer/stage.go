@@ -87,11 +87,7 @@ func (s *stage) close() error {
 	return errors.Join(s.file.Close(), s.fs.Remove(s.name))
 }
 
-func cleanStages(files vfs.FS) error {
-	names, err := files.List()
-	if err != nil {
-		return err
-	}
+func cleanStages(files vfs.FS, names []string) error {
 	for _, name := range names {
 		if strings.HasSuffix(name, stageSuffix) && strings.HasPrefix(name, taskPrefix) {
 			if err := files.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {

@@ -85,13 +85,27 @@ func openTasks(path string) (*taskRegistry, error) {
 		return nil, fmt.Errorf("open the task database %s (it may be removed: no commit depends on it): %w", path, err)
 	}
 	r.db = db
+	if err := r.load(); err != nil {
+		return nil, errors.Join(fmt.Errorf("read the task database %s: %w", path, err), db.Close())
+	}
+	slices.SortFunc(r.finished, func(a, b string) int {
+		return r.tasks[a].task.Finished.Compare(r.tasks[b].task.Finished)
+	})
+	return r, nil
+}
+
+// load reads the database. It writes, which takes an fsync, only where there is
+// something to write.
+func (r *taskRegistry) load() error {
 	var stale [][]byte
-	err = db.Update(func(tx *bbolt.Tx) error {
-		b, err := tx.CreateBucketIfNotExists(taskBucket)
-		if err != nil {
-			return err
+	made := false
+	err := r.db.View(func(tx *bbolt.Tx) error {
+		b := tx.Bucket(taskBucket)
+		if b == nil {
+			return nil
 		}
-		err = b.ForEach(func(k, v []byte) error {
+		made = true
+		return b.ForEach(func(k, v []byte) error {
 			var row storedTask
 			if json.Unmarshal(v, &row) != nil || row.Task.ID != string(k) {
 				stale = append(stale, slices.Clone(k))
@@ -104,6 +118,12 @@ func openTasks(path string) (*taskRegistry, error) {
 			}
 			return nil
 		})
+	})
+	if err != nil || made && len(stale) == 0 {
+		return err
+	}
+	return r.db.Update(func(tx *bbolt.Tx) error {
+		b, err := tx.CreateBucketIfNotExists(taskBucket)
 		if err != nil {
 			return err
 		}
@@ -114,13 +134,6 @@ func openTasks(path string) (*taskRegistry, error) {
 		}
 		return nil
 	})
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("read the task database %s: %w", path, err), db.Close())
-	}
-	slices.SortFunc(r.finished, func(a, b string) int {
-		return r.tasks[a].task.Finished.Compare(r.tasks[b].task.Finished)
-	})
-	return r, nil
 }
 
 func (r *taskRegistry) close() error {

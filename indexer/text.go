@@ -57,13 +57,10 @@ func (ix *Indexer) removeText(info snapshot.Info) error {
 	return err
 }
 
-// sweepTexts removes full texts whose commits are gone: if a commit of that
-// name came back, it could have the sequence number of the old one.
-func (ix *Indexer) sweepTexts() error {
-	names, err := ix.cfg.FS.List()
-	if err != nil {
-		return err
-	}
+// sweepTexts removes those of the names that are full texts whose commits are
+// gone: if a commit of that name came back, it could have the sequence number of
+// the old one.
+func (ix *Indexer) sweepTexts(names []string) error {
 	known := make(map[string]bool)
 	for _, d := range ix.domains {
 		for commit := range d.commits {

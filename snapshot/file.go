@@ -9,6 +9,7 @@ import (
 	"slices"
 	"sort"
 	"strings"
+	"sync"
 	"sync/atomic"
 
 	"github.com/vectorlink/vectorlink/vfs"
@@ -36,21 +37,39 @@ func List(fsys vfs.FS) (infos []Info, damaged []Damage, err error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("snapshot: list: %w", err)
 	}
-	for _, name := range names {
-		if !strings.HasSuffix(name, "."+Ext) {
-			continue
-		}
-		info, err := readInfo(fsys, name)
+	names = slices.DeleteFunc(names, func(name string) bool { return !strings.HasSuffix(name, "."+Ext) })
+	// Most of the time is the disk's and the system's.
+	type result struct {
+		info Info
+		err  error
+	}
+	results := make([]result, len(names))
+	var (
+		next atomic.Int64
+		wg   sync.WaitGroup
+	)
+	for range min(listers, len(names)) {
+		wg.Go(func() {
+			for i := next.Add(1) - 1; int(i) < len(names); i = next.Add(1) - 1 {
+				results[i].info, results[i].err = readInfo(fsys, names[i])
+			}
+		})
+	}
+	wg.Wait()
+	for i, r := range results {
 		switch {
-		case errors.Is(err, fs.ErrNotExist): // removed meanwhile
-		case err != nil:
-			damaged = append(damaged, Damage{Name: name, Err: err})
+		case errors.Is(r.err, fs.ErrNotExist): // removed meanwhile
+		case r.err != nil:
+			damaged = append(damaged, Damage{Name: names[i], Err: r.err})
 		default:
-			infos = append(infos, info)
+			infos = append(infos, r.info)
 		}
 	}
 	return infos, damaged, nil
 }
+
+// listers is how many files List reads at once.
+const listers = 8
 
 // readInfo reads the header of the named file.
 func readInfo(fsys vfs.FS, name string) (Info, error) {
