@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"math"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/vectorlink/vectorlink/indexer"
@@ -120,7 +121,7 @@ func (p *params) mode(raw bool) (mode indexer.Mode, byDistance bool) {
 }
 
 // similar answers GET and POST /similar: neighbours of a document of the
-// commit, of a text, or of a vector.
+// commit, of the mean of several, of a text, or of a vector.
 func (s *server) similar(w http.ResponseWriter, r *http.Request) error {
 	if err := checkDataVersion(r.Header); err != nil {
 		return err
@@ -132,14 +133,24 @@ func (s *server) similar(w http.ResponseWriter, r *http.Request) error {
 	spec := p.domain()
 	req := indexer.SimilarRequest{Domain: spec.Domain(), Ref: p.ref(spec)}
 	req.ID = p.text("id")
+	if ids := slices.DeleteFunc(p.list("ids"), func(id string) bool { return id == "" }); len(ids) > 0 {
+		req.IDs = ids
+	}
+	byID := req.ID != "" || len(req.IDs) > 0
+	if req.ID != "" && len(req.IDs) > 0 {
+		p.fail(errParameter, "id and ids cannot be given together")
+	}
+	if len(req.IDs) > indexer.MaxSimilarIDs {
+		p.fail(errParameter, "ids names more than %d documents", indexer.MaxSimilarIDs)
+	}
 	var text string
 	var vector []float32
-	if req.ID == "" {
+	if !byID {
 		if text = p.text("text"); text == "" {
 			vector = p.vector()
 		}
 		if text == "" && vector == nil {
-			p.fail(errMissing, "id is required, or text, vector or vector_b64")
+			p.fail(errMissing, "id is required, or ids, text, vector or vector_b64")
 		}
 	}
 	req.Page = p.page()
@@ -147,7 +158,7 @@ func (s *server) similar(w http.ResponseWriter, r *http.Request) error {
 	req.Ef = p.ef()
 	req.Snippet = p.flag("snippet")
 	req.IncludeSelf = p.flag("include_self")
-	if req.ID == "" {
+	if !byID {
 		return s.find(w, r, p, indexer.SearchRequest{
 			Domain: req.Domain, Ref: req.Ref,
 			Text: text, Mode: indexer.ModeVector, Role: indexer.RoleDocument, Vector: vector,

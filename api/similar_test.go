@@ -27,6 +27,8 @@ func TestSimilarRequests(t *testing.T) {
 	all.Page = indexer.Page{Start: 2, Count: 3}
 	all.IncludeSelf, all.Snippet, all.Ef = true, true, 7
 	all.Filter = indexer.Filter{Types: []string{"T"}, IDs: []string{"y"}}
+	byIDs := byID
+	byIDs.ID, byIDs.IDs = "", []string{"x", "y,z"}
 	byText := query(func(r *indexer.SearchRequest) { r.Text, r.Role, r.Mode = "x", indexer.RoleDocument, indexer.ModeVector })
 	byVector := byText
 	byVector.Text, byVector.Vector = "", []float32{0.5, -1, 0}
@@ -46,6 +48,9 @@ func TestSimilarRequests(t *testing.T) {
 		{"id over text and vector", post(`{"id":"x","text":"y","vector":[1]}`), byID},
 		{"all", request{target: least + "&id=x&start=2&count=3&include_self=true&snippet=true&ef=7&doc_type=T&doc_id=y"}, all},
 		{"all in JSON", post(`{"id":"x","start":2,"count":3,"include_self":true,"snippet":true,"ef":7,"doc_type":["T"],"doc_id":["y"]}`), all},
+		{"ids", request{target: least + "&ids=x&ids=y,z"}, byIDs},
+		{"ids with brackets", request{target: least + "&ids[1]=y,z&ids[0]=x&id="}, byIDs},
+		{"ids in JSON", post(`{"ids":["x","y,z"],"text":"t"}`), byIDs},
 		{"text", request{target: least + "&text=x"}, byText},
 		{"text in JSON", post(`{"text":"x","id":"","vector":[1]}`), byText},
 		{"vector", post(`{"vector":[0.5,-1,0]}`), byVector},
@@ -78,6 +83,10 @@ func TestSimilarRefusals(t *testing.T) {
 	}{
 		{"nothing", `{}`, 400, "id"},
 		{"empty", `{"id":"","text":"","vector_b64":"","vector":null}`, 400, "id"},
+		{"id and ids", `{"id":"x","ids":["y"]}`, 400, "ids"},
+		{"empty ids", `{"ids":["",""]}`, 400, "id"},
+		{"ids of numbers", `{"ids":[1]}`, 422, "ids"},
+		{"too many ids", `{"ids":["x"` + strings.Repeat(`,"y"`, 1000) + `]}`, 400, "ids"},
 		{"empty vector", `{"vector":[]}`, 400, "vector"},
 		{"zero vector", `{"vector":[0,0]}`, 400, "vector"},
 		{"text as vector", `{"vector":"x"}`, 422, "vector"},

@@ -190,7 +190,7 @@ func (ix *Indexer) edges(ctx context.Context, s *openSnapshot, from, to populati
 }
 
 func (ix *Indexer) partnersOf(ctx context.Context, s *openSnapshot, e *snapshot.Entry, to population, req CandidatesRequest, threshold float32) (CandidateList, error) {
-	q := query{sameText: &e.TextHash, without: e.ID, members: to.members, limit: &threshold}
+	q := query{sameText: &e.TextHash, without: []string{e.ID}, members: to.members, limit: &threshold}
 	for _, slot := range slotsOf([]*snapshot.Entry{e}) { // chunks of one text share a vector
 		v := make([]float32, s.vecs.Dim())
 		if ok, err := s.readVector(slot, v); err != nil {

@@ -132,12 +132,20 @@ type SearchRequest struct {
 	CallerKey string
 }
 
-// SimilarRequest asks for the documents nearest to one of the snapshot's own.
+// MaxSimilarIDs bounds the documents of a SimilarRequest.
+const MaxSimilarIDs = 1_000
+
+// SimilarRequest asks for the documents nearest to one of the snapshot's own,
+// or to the mean of several.
 type SimilarRequest struct {
-	Domain      string
-	Ref         Ref
-	ID          string // full IRI, read at the served commit
-	IncludeSelf bool
+	Domain string
+	Ref    Ref
+	ID     string // full IRI, read at the served commit
+	// IDs, where there are any, stand in the place of ID: the search goes by
+	// the mean of these documents' vectors at unit length, in which each counts
+	// the same, with the mean of its chunks. At most MaxSimilarIDs.
+	IDs         []string
+	IncludeSelf bool // list the documents asked with, too
 	Filter      Filter
 	Page        Page
 	Ef          int

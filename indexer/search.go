@@ -101,7 +101,8 @@ func (ix *Indexer) embedQuery(ctx context.Context, d *domain, s *openSnapshot, r
 }
 
 // Similar returns the documents nearest to one of the snapshot's own, read at
-// the served commit; of several chunks the best pair counts.
+// the served commit; of several chunks the best pair counts. With IDs they are
+// those nearest to the mean of several.
 func (ix *Indexer) Similar(ctx context.Context, req SimilarRequest) (Hits, error) {
 	if err := checkPage(req.Page); err != nil {
 		return Hits{}, err
@@ -112,19 +113,33 @@ func (ix *Indexer) Similar(ctx context.Context, req SimilarRequest) (Hits, error
 	}
 	defer lease.release()
 	s := lease.res.(*openSnapshot)
-	source, ok := s.view.Lookup(req.ID)
-	if !ok {
-		return Hits{}, fmt.Errorf("%w: no document %.200q at commit %s", ErrNotFound, req.ID, commit)
+	ids := req.IDs
+	if len(ids) == 0 {
+		ids = []string{req.ID}
 	}
-	q := query{filter: req.Filter, ef: req.Ef, page: req.Page, snippet: req.Snippet, sameText: &source.TextHash}
-	if !req.IncludeSelf {
-		q.without = source.ID
-	}
-	if q.vectors, err = s.chunkVectors(source); err != nil {
+	sources, err := s.sources(ids, commit)
+	if err != nil {
 		return Hits{}, err
 	}
-	if len(q.vectors) == 0 && len(source.Chunks) > 0 {
-		return Hits{}, fmt.Errorf("%w: the vectors of document %.200q; index commit %s again to mend them", ErrCorrupt, req.ID, commit)
+	q := query{filter: req.Filter, ef: req.Ef, page: req.Page, snippet: req.Snippet, sameText: &sources[0].TextHash}
+	if !req.IncludeSelf {
+		for _, e := range sources {
+			q.without = append(q.without, e.ID)
+		}
+	}
+	if slices.ContainsFunc(sources, func(e *snapshot.Entry) bool { return e.TextHash != sources[0].TextHash }) {
+		q.sameText = nil // the mean of several texts is that of no text
+	}
+	if len(sources) == 1 {
+		q.vectors, err = s.chunkVectors(sources[0])
+	} else {
+		q.vectors, err = s.meanVector(sources)
+	}
+	if err != nil {
+		return Hits{}, err
+	}
+	if len(q.vectors) == 0 && slices.ContainsFunc(sources, func(e *snapshot.Entry) bool { return len(e.Chunks) > 0 }) {
+		return Hits{}, fmt.Errorf("%w: the vectors of document %.200q; index commit %s again to mend them", ErrCorrupt, sources[0].ID, commit)
 	}
 	hits, err := ix.rank(ctx, s, q)
 	return Hits{Commit: commit, Hits: hits, Damaged: s.damaged()}, err
@@ -160,7 +175,7 @@ func checkPage(p Page) error {
 type query struct {
 	vectors  [][]float32 // unit length; a document's distance is its best pair
 	sameText *[32]byte   // documents of this text have distance 0, others not
-	without  string      // a document to leave out
+	without  []string    // documents to leave out, ascending
 	filter   Filter
 	ef       int
 	page     Page
@@ -178,9 +193,14 @@ type query struct {
 func (q *query) admits(e *snapshot.Entry) bool {
 	if q.members != nil {
 		_, ok := q.members[e]
-		return ok && e.ID != q.without
+		return ok && !q.leaves(e.ID)
 	}
-	return e.ID != q.without && q.filter.admits(e)
+	return !q.leaves(e.ID) && q.filter.admits(e)
+}
+
+func (q *query) leaves(id string) bool {
+	_, out := slices.BinarySearch(q.without, id)
+	return out
 }
 
 // distance is that of an entry whose vector has the given product with the

@@ -1,0 +1,82 @@
+package indexer
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/vectorlink/vectorlink/snapshot"
+	"github.com/vectorlink/vectorlink/vector"
+)
+
+// sources returns the documents of the ids, by ascending id, each once.
+func (s *openSnapshot) sources(ids []string, commit string) ([]*snapshot.Entry, error) {
+	if len(ids) > MaxSimilarIDs {
+		return nil, fmt.Errorf("%w: ids names more than %d documents", ErrInvalid, MaxSimilarIDs)
+	}
+	ids = slices.Compact(slices.Sorted(slices.Values(ids)))
+	found := make([]*snapshot.Entry, len(ids))
+	for i, id := range ids {
+		e, ok := s.view.Lookup(id)
+		if !ok {
+			return nil, fmt.Errorf("%w: no document %.200q at commit %s", ErrNotFound, id, commit)
+		}
+		found[i] = e
+	}
+	return found, nil
+}
+
+// meanVector returns the mean of the documents' vectors at unit length, as the
+// only one of a query; none where no document has any. A document's vector is the
+// mean of its chunks' at unit length, so that a long one counts no more than a
+// short one. Damaged vectors are left out.
+func (s *openSnapshot) meanVector(documents []*snapshot.Entry) ([][]float32, error) {
+	var sum []float64
+	for _, e := range documents {
+		vectors, err := s.chunkVectors(e)
+		if err != nil {
+			return nil, err
+		}
+		if len(vectors) == 0 {
+			continue
+		}
+		one := unitMean(vectors)
+		if sum == nil {
+			sum = make([]float64, len(one))
+		}
+		for i, x := range one {
+			sum[i] += float64(x)
+		}
+	}
+	if sum == nil {
+		return nil, nil
+	}
+	mean := narrow(sum)
+	if !vector.Normalize(mean) {
+		return nil, fmt.Errorf("%w: the vectors of ids cancel each other out: their mean has no direction", ErrInvalid)
+	}
+	return [][]float32{mean}, nil
+}
+
+// unitMean returns the mean of some vectors at unit length, or zeros where they
+// cancel each other out.
+func unitMean(vectors [][]float32) []float32 {
+	sum := make([]float64, len(vectors[0]))
+	for _, v := range vectors {
+		for i, x := range v {
+			sum[i] += float64(x)
+		}
+	}
+	mean := narrow(sum)
+	if !vector.Normalize(mean) {
+		clear(mean)
+	}
+	return mean
+}
+
+func narrow(sum []float64) []float32 {
+	v := make([]float32, len(sum))
+	for i, x := range sum {
+		v[i] = float32(x)
+	}
+	return v
+}
