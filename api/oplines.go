@@ -10,6 +10,7 @@ import (
 	"os"
 	"unicode/utf8"
 
+	"github.com/vectorlink/vectorlink/fields"
 	"github.com/vectorlink/vectorlink/indexer"
 )
 
@@ -135,7 +136,7 @@ func parseOp(line []byte) (indexer.Op, error) {
 	switch {
 	case m.err != nil:
 	case kind == "Inserted", kind == "Changed", kind == "Replaced":
-		op = indexer.Op{Kind: indexer.Upsert, ID: m.id(), Text: m.text("string")}
+		op = indexer.Op{Kind: indexer.Upsert, ID: m.id(), Text: m.text("string"), Fields: m.fields()}
 	case kind == "Deleted":
 		op = indexer.Op{Kind: indexer.Delete, ID: m.id()}
 	case kind == "Error":
@@ -168,6 +169,18 @@ func (m *opMembers) text(name string) string {
 		return *text
 	}
 	return ""
+}
+
+func (m *opMembers) fields() fields.Object {
+	raw, ok := m.members["fields"]
+	if m.err != nil || !ok || string(raw) == "null" {
+		return ""
+	}
+	object, err := fields.Parse(raw)
+	if err != nil {
+		m.err = fmt.Errorf("fields: %w", err)
+	}
+	return object
 }
 
 func (m *opMembers) id() string {

@@ -15,6 +15,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/vectorlink/vectorlink/fields"
 	"github.com/vectorlink/vectorlink/indexer"
 )
 
@@ -199,10 +200,11 @@ func parseLine(line []byte) (indexer.Op, error) {
 		return indexer.Op{}, errors.New("not UTF-8")
 	}
 	var l struct {
-		Op      string  `json:"op"`
-		ID      string  `json:"id"`
-		String  *string `json:"string"`
-		Message string  `json:"message"`
+		Op      string          `json:"op"`
+		ID      string          `json:"id"`
+		String  *string         `json:"string"`
+		Message string          `json:"message"`
+		Fields  json.RawMessage `json:"fields"`
 	}
 	if err := json.Unmarshal(line, &l); err != nil {
 		var kind *json.UnmarshalTypeError
@@ -216,7 +218,14 @@ func parseLine(line []byte) (indexer.Op, error) {
 		if l.ID == "" || l.String == nil {
 			return indexer.Op{}, fmt.Errorf("%s without id or string", l.Op)
 		}
-		return indexer.Op{Kind: indexer.Upsert, ID: l.ID, Text: *l.String}, nil
+		op := indexer.Op{Kind: indexer.Upsert, ID: l.ID, Text: *l.String}
+		if !isNull(l.Fields) {
+			var err error
+			if op.Fields, err = fields.Parse(l.Fields); err != nil {
+				return indexer.Op{}, fmt.Errorf("fields: %w", err)
+			}
+		}
+		return op, nil
 	case "Deleted":
 		if l.ID == "" {
 			return indexer.Op{}, fmt.Errorf("%s without id", l.Op)

@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"slices"
 
+	"github.com/vectorlink/vectorlink/fields"
 	"github.com/vectorlink/vectorlink/indexer"
 )
 
@@ -274,7 +275,10 @@ func (c *Client) read(p *classPull, rows []json.RawMessage, found map[string]ind
 			return c.wire.garbage(err.Error())
 		}
 		if _, twice := found[id]; !twice {
-			found[id] = indexer.Op{Kind: indexer.Upsert, ID: id, Type: p.class.Name, Template: p.class.Template, Data: arrange(data, p.shape.order)}
+			op := indexer.Op{Kind: indexer.Upsert, ID: id, Type: p.class.Name, Template: p.class.Template}
+			op.Data = arrange(data, p.shape.order)
+			op.Fields = fields.Pick(op.Data, p.shape.hint)
+			found[id] = op
 		}
 	}
 	return nil

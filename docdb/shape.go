@@ -11,6 +11,8 @@ import (
 	"strings"
 
 	"github.com/vektah/gqlparser/v2/ast"
+
+	"github.com/vectorlink/vectorlink/fields"
 )
 
 // What a place can read besides properties.
@@ -53,6 +55,7 @@ type place struct {
 // member is one member of an answered object.
 type member struct {
 	unordered bool
+	hint      fields.Hint // what its values are
 	members   map[string]*member
 }
 
@@ -113,6 +116,9 @@ func (b *shaper) field(field *ast.Field, class string, at *place) *member {
 		at.reads[name] = true
 		target, below := b.follow(name, p, at)
 		m := &member{unordered: p.isUnordered() && field.Arguments.ForName("orderBy") == nil}
+		if target == nil {
+			m.hint = hintOf(p.class)
+		}
 		if target != nil && target.enum == nil {
 			b.arguments(field, p.class, below)
 			m.members = b.fields(field.SelectionSet, p.class, below)
@@ -136,6 +142,36 @@ func (b *shaper) field(field *ast.Field, class string, at *place) *member {
 		b.shape.unknown = fmt.Sprintf("query asks for %s, which %s does not have", field.Name, class)
 	}
 	return nil
+}
+
+// hintOf tells what values of an xsd type are, since GraphQL's answers do not:
+// strings that look like numbers come without their quotes, and some numbers
+// are made strings for it (see mendNumbers).
+func hintOf(xsd string) fields.Hint {
+	name, ok := strings.CutPrefix(xsd, "xsd:")
+	switch {
+	case !ok || name == "boolean":
+		return fields.AsItIs
+	case numeric[name]:
+		return fields.Number
+	}
+	return fields.Text
+}
+
+// numeric are the types of XML Schema that are numbers.
+var numeric = map[string]bool{
+	"decimal": true, "integer": true, "double": true, "float": true,
+	"byte": true, "short": true, "int": true, "long": true,
+	"unsignedByte": true, "unsignedShort": true, "unsignedInt": true, "unsignedLong": true,
+	"positiveInteger": true, "nonNegativeInteger": true, "negativeInteger": true, "nonPositiveInteger": true,
+}
+
+// hint tells what the values of a member of an answered object are.
+func (s *shape) hint(name string) fields.Hint {
+	if m := s.order[name]; m != nil {
+		return m.hint
+	}
+	return fields.AsItIs
 }
 
 // follow returns the class that a property leads to and the place where its

@@ -52,6 +52,7 @@ type change struct {
 	removed bool
 	entry   snapshot.Entry
 	text    span
+	fields  span
 	keys    []vecstore.Key // of the chunks, until their slots are known
 	needs   int            // number of pieces that must be embedded before
 }
@@ -182,7 +183,7 @@ func (b *builder) upsert(ctx context.Context, op Op) error {
 	b.touch(op.ID)
 	hash := snapshot.HashText(text)
 	if b.base != nil {
-		if old, ok := b.base.view.Lookup(op.ID); ok && old.TextHash == hash && old.Type == op.Type && b.whole(old) {
+		if old, ok := b.base.view.Lookup(op.ID); ok && old.TextHash == hash && old.Type == op.Type && old.Fields == string(op.Fields) && b.whole(old) {
 			delete(b.changes, op.ID)
 			if b.same != nil {
 				b.same[op.ID] = struct{}{}
@@ -202,6 +203,9 @@ func (b *builder) upsert(ctx context.Context, op Op) error {
 	}
 	var err error
 	if c.text, err = b.stage.put(text); err != nil {
+		return err
+	}
+	if c.fields, err = b.stage.put(string(op.Fields)); err != nil {
 		return err
 	}
 	known, tokens := 0, 0
@@ -378,8 +382,12 @@ func (b *builder) entries(ids []string) iter.Seq2[snapshot.EntryText, error] {
 	return func(yield func(snapshot.EntryText, error) bool) {
 		for _, id := range ids {
 			c := b.changes[id]
-			text, err := b.stage.text(c.text)
-			if !yield(snapshot.EntryText{Entry: c.entry, Text: text}, err) || err != nil {
+			e := snapshot.EntryText{Entry: c.entry}
+			var err error
+			if e.Text, err = b.stage.text(c.text); err == nil {
+				e.Fields, err = b.stage.text(c.fields)
+			}
+			if !yield(e, err) || err != nil {
 				return
 			}
 		}

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/vectorlink/vectorlink/fields"
 	"github.com/vectorlink/vectorlink/snapshot"
 	"github.com/vectorlink/vectorlink/vecstore"
 )
@@ -158,7 +159,7 @@ func (b *builder) mendBase(ctx context.Context) error {
 				unreadable = storeError(err)
 				continue
 			}
-			if err := b.upsert(ctx, Op{Kind: Upsert, ID: e.ID, Type: e.Type, Text: text}); err != nil {
+			if err := b.upsert(ctx, Op{Kind: Upsert, ID: e.ID, Type: e.Type, Text: text, Fields: fields.Object(e.Fields)}); err != nil {
 				return err
 			}
 		}

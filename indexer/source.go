@@ -3,6 +3,8 @@ package indexer
 import (
 	"context"
 	"iter"
+
+	"github.com/vectorlink/vectorlink/fields"
 )
 
 // Source is a document database with history, seen as what must be done to
@@ -76,7 +78,9 @@ type Op struct {
 	Text     string
 	Template string
 	Data     []byte
-	Err      error // Failed: the reason, fit for the user
+	// Fields are what filters know of the document, and what hits can bring.
+	Fields fields.Object
+	Err    error // Failed: the reason, fit for the user
 }
 
 // Renderer turns documents into texts. It is used by many goroutines at once.

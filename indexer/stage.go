@@ -69,6 +69,9 @@ func (s *stage) flush() error {
 }
 
 func (s *stage) text(at span) (string, error) {
+	if at.n == 0 {
+		return "", nil
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if at.off >= s.off {

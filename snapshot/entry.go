@@ -28,16 +28,21 @@ type Entry struct {
 	DocTokens uint32
 	// Chunks are the pieces of the text that have a vector, in text order.
 	Chunks []Chunk
-	// Fields are the document's scalars as JSON, nil for none. Reserved.
-	Fields []byte
+	// Fields are the document's fields as canonical JSON, "" for none. Opaque
+	// here.
+	Fields string
 
 	file   *File  // where the text lies
 	offset uint64 // in the stream of texts
+	place  uint32 // among the file's entries
 }
 
 // File returns the commit file that lists the entry; nil for one that was not
 // read from a file.
 func (e *Entry) File() *File { return e.file }
+
+// Place returns the entry's index among the entries of its file.
+func (e *Entry) Place() int { return int(e.place) }
 
 // Chunk is a piece of a text and the slot of its vector.
 type Chunk struct {
@@ -118,9 +123,7 @@ func decodeEntries(raw []byte, n, slotEnd uint32, textsEnd uint64) ([]Entry, err
 		e.offset = r.uvarint(textsEnd)
 		e.TextLen = uint32(r.uvarint(min(MaxText, textsEnd-e.offset)))
 		e.DocTokens = uint32(r.uvarint(math.MaxUint32))
-		if fields := r.string(MaxFields); len(fields) > 0 {
-			e.Fields = []byte(string(fields))
-		}
+		e.Fields = a.string(r.string(MaxFields), len(r.rest))
 		e.Chunks = a.chunks(int(r.uvarint(uint64(len(r.rest)/minChunk))), len(r.rest))
 		for j := range e.Chunks {
 			e.Chunks[j] = Chunk{

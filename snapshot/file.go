@@ -245,7 +245,7 @@ func readPlain(f io.ReaderAt, h *Header, r row, start int64) ([]byte, error) {
 func (f *File) index() error {
 	n := 0
 	for i := range f.entries {
-		f.entries[i].file = f
+		f.entries[i].file, f.entries[i].place = f, uint32(i)
 		n += len(f.entries[i].Chunks)
 		f.memory += int64(len(f.entries[i].ID) + len(f.entries[i].Fields))
 	}

@@ -15,7 +15,10 @@ import (
 
 // modelDoc is what the model knows of a document: its words, each of which is
 // a chunk whose slot follows from the word, as slots are content-addressed.
-type modelDoc struct{ words []string }
+type modelDoc struct {
+	words  []string
+	fields string
+}
 
 func (d modelDoc) text() string { return strings.Join(d.words, " ") }
 
@@ -30,7 +33,7 @@ func wordSlot(word string) uint32 {
 
 func (d modelDoc) entry(id string) snapshot.EntryText {
 	et := snapshot.EntryText{Text: d.text()}
-	et.ID, et.Type, et.DocTokens = id, id[:1], uint32(len(d.words))
+	et.ID, et.Type, et.DocTokens, et.Fields = id, id[:1], uint32(len(d.words)), d.fields
 	at := 0
 	for i, w := range d.words {
 		et.Chunks = append(et.Chunks, snapshot.Chunk{
@@ -94,6 +97,9 @@ func (h *history) id() string { return fmt.Sprintf("%c/%d", 'A'+h.rng.IntN(3), h
 
 func (h *history) document() modelDoc {
 	d := modelDoc{words: make([]string, h.rng.IntN(4))}
+	if h.rng.IntN(2) == 0 {
+		d.fields = fmt.Sprintf(`{"n":%d}`, h.rng.IntN(3))
+	}
 	for i := range d.words {
 		d.words[i] = fmt.Sprintf("w%d", h.rng.IntN(15))
 	}
@@ -236,11 +242,14 @@ func (h *history) check(commit string, v *snapshot.View) {
 		got = append(got, e.ID)
 		w := want[e.ID].entry(e.ID)
 		w.TextHash, w.TextLen = snapshot.HashText(w.Text), uint32(len(w.Text))
-		if e.Type != w.Type || e.TextHash != w.TextHash || e.TextLen != w.TextLen || e.DocTokens != w.DocTokens || !slices.Equal(e.Chunks, w.Chunks) {
+		if e.Type != w.Type || e.TextHash != w.TextHash || e.TextLen != w.TextLen || e.DocTokens != w.DocTokens || e.Fields != w.Fields || !slices.Equal(e.Chunks, w.Chunks) {
 			t.Fatalf("%s: entry %+v, want %+v", commit, e, w.Entry)
 		}
 		if text, err := v.Text(e); text != w.Text || err != nil {
 			t.Fatalf("%s: text of %s is %q (%v), want %q", commit, e.ID, text, err, w.Text)
+		}
+		if !v.Holds(e) || &e.File().Entries()[e.Place()] != e {
+			t.Fatalf("%s: %s is not held, or not in its place %d", commit, e.ID, e.Place())
 		}
 		if l, ok := v.Lookup(e.ID); !ok || l != e {
 			t.Fatalf("%s: Lookup(%s) = %v, %v", commit, e.ID, l, ok)
@@ -258,6 +267,17 @@ func (h *history) check(commit string, v *snapshot.View) {
 	}
 	if hd := v.Header(); hd.Commit != commit || int(hd.Documents) != len(ids) || int(hd.Chunks) != chunks {
 		t.Fatalf("%s: header %+v", commit, hd)
+	}
+	held := 0
+	for f := range v.Files() {
+		for i := range f.Entries() {
+			if v.Holds(&f.Entries()[i]) {
+				held++
+			}
+		}
+	}
+	if held != len(ids) {
+		t.Fatalf("%s: holds %d entries of its files, want %d", commit, held, len(ids))
 	}
 	live := slices.Sorted(maps.Keys(holders))
 	if got := slices.Collect(v.LiveSlots()); !slices.Equal(got, live) || v.LiveCount() != len(live) {

@@ -248,6 +248,19 @@ func (v *View) Lookup(id string) (*Entry, bool) {
 	return nil, false
 }
 
+// Files yields the files that the view stands on, the checkpoint first.
+func (v *View) Files() iter.Seq[*File] { return slices.Values(v.files) }
+
+// Holds reports whether the entry, one of a file that the view stands on, is
+// live.
+func (v *View) Holds(e *Entry) bool {
+	if e.file == v.files[0] {
+		return !v.dead.has(e.place)
+	}
+	i := sort.Search(len(v.over), func(i int) bool { return v.over[i].ID >= e.ID })
+	return i < len(v.over) && v.over[i] == e
+}
+
 // All yields the live entries, ids ascending.
 func (v *View) All() iter.Seq[*Entry] {
 	return func(yield func(*Entry) bool) {

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/vectorlink/vectorlink/fields"
 	"github.com/vectorlink/vectorlink/indexer"
 )
 
@@ -29,11 +30,14 @@ type Source struct {
 type commit struct {
 	parent string
 	docs   map[string]string // id → text
+	fields map[string]fields.Object
 }
 
-// Change is what a commit does: texts by id, and ids to remove.
+// Change is what a commit does: texts by id, fields of documents that are there
+// then, as JSON by id, and ids to remove. Fields stay until they change.
 type Change struct {
 	Put    map[string]string
+	Fields map[string]string
 	Remove []string
 }
 
@@ -52,10 +56,22 @@ func (s *Source) Commit(branch, id string, change Change) {
 		docs = make(map[string]string)
 	}
 	maps.Copy(docs, change.Put)
+	known := maps.Clone(s.commits[parent].fields)
+	if known == nil {
+		known = make(map[string]fields.Object)
+	}
+	for id, raw := range change.Fields {
+		object, err := fields.Parse([]byte(raw))
+		if err != nil {
+			panic(err)
+		}
+		known[id] = object
+	}
 	for _, id := range change.Remove {
 		delete(docs, id)
 	}
-	s.commits[id] = commit{parent, docs}
+	maps.DeleteFunc(known, func(id string, _ fields.Object) bool { _, ok := docs[id]; return !ok })
+	s.commits[id] = commit{parent, docs, known}
 	s.branches[branch] = id
 }
 
@@ -71,6 +87,13 @@ func (s *Source) Documents(commit string) map[string]string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return maps.Clone(s.commits[commit].docs)
+}
+
+// Fields returns the fields of the documents at a commit that have any.
+func (s *Source) Fields(commit string) map[string]fields.Object {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return maps.Clone(s.commits[commit].fields)
 }
 
 // Pull implements indexer.Source: it lists everything at the commit.
@@ -98,13 +121,13 @@ func (s *Source) Pull(_ context.Context, req indexer.PullRequest) (*indexer.Pull
 		for id, text := range s.commits[p.Base].docs {
 			if now, ok := docs[id]; !ok {
 				docs[id] = gone
-			} else if now == text {
+			} else if now == text && c.fields[id] == s.commits[p.Base].fields[id] {
 				delete(docs, id)
 			}
 		}
 		p.Total = len(docs)
 	}
-	p.Ops = s.ops(docs)
+	p.Ops = s.ops(docs, maps.Clone(c.fields))
 	return p, nil
 }
 
@@ -123,7 +146,7 @@ func (s *Source) advances(req indexer.PullRequest) bool {
 	return false
 }
 
-func (s *Source) ops(docs map[string]string) iter.Seq2[indexer.Op, error] {
+func (s *Source) ops(docs map[string]string, known map[string]fields.Object) iter.Seq2[indexer.Op, error] {
 	return func(yield func(indexer.Op, error) bool) {
 		for n, id := range slices.Sorted(maps.Keys(docs)) {
 			if s.Fail != nil {
@@ -132,7 +155,7 @@ func (s *Source) ops(docs map[string]string) iter.Seq2[indexer.Op, error] {
 					return
 				}
 			}
-			op := indexer.Op{Kind: indexer.Upsert, ID: id, Text: docs[id]}
+			op := indexer.Op{Kind: indexer.Upsert, ID: id, Text: docs[id], Fields: known[id]}
 			if op.Text == gone {
 				op = indexer.Op{Kind: indexer.Delete, ID: id}
 			}

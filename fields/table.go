@@ -1,0 +1,233 @@
+package fields
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/RoaringBitmap/roaring/v2"
+)
+
+// Bitmap is a set of documents by their numbers, so that who uses one need not
+// import its module.
+type Bitmap = roaring.Bitmap
+
+// Table holds the fields of numbered documents by column, for filters. It is
+// immutable.
+type Table struct {
+	documents uint32
+	columns   map[string]*column
+	broken    int
+	bytes     int64
+}
+
+// column is what documents say under one name.
+type column struct {
+	kinds   Kinds
+	present *Bitmap // the documents that have the field
+	lists   *Bitmap // those of them where it is a list
+
+	bools   [2]*Bitmap // false and true; nil for none
+	numbers []number   // ascending, each once
+	texts   []string   // ascending, each once
+	dates   []date     // those of the texts that are dates, in time order
+	dated   *Bitmap    // the documents that have one
+	// Postings: the documents of numbers[i] are
+	// byNumber.of(i), those of texts[i] byText.of(i).
+	byNumber, byText postings
+}
+
+// date is a text that is a date.
+type date struct {
+	at   instant
+	text uint32 // index in column.texts
+}
+
+// postings are lists of documents, one after the other.
+type postings struct {
+	starts []uint32 // of each list in documents, and the end of the last
+	docs   []uint32 // ascending in each list
+}
+
+// between returns the documents of the lists from lo to hi, hi excluded, in
+// ascending order within each list.
+func (p *postings) between(lo, hi int) []uint32 {
+	if lo >= hi {
+		return nil
+	}
+	return p.docs[p.starts[lo]:p.starts[hi]]
+}
+
+// NewTable makes the table of n documents; object tells the fields of each.
+// Texts of the objects are kept, not copied. Objects that are not canonical, as
+// damage makes them, count as far as they can be read.
+func NewTable(n int, object func(i int) Object) *Table {
+	t := &Table{documents: uint32(n), columns: make(map[string]*column)}
+	gather := make(map[string]*gathered)
+	for i := range n {
+		doc := uint32(i)
+		ok := object(i).each(func(name string, v value, list bool) {
+			g := gather[name]
+			if g == nil {
+				g = &gathered{}
+				gather[name] = g
+			}
+			g.add(doc, v, list)
+		})
+		if !ok {
+			t.broken++
+		}
+	}
+	for name, g := range gather {
+		c := g.column()
+		t.columns[name] = c
+		t.bytes += int64(len(name)) + c.size()
+	}
+	return t
+}
+
+// gathered are the values of a column to be.
+type gathered struct {
+	kinds          Kinds
+	present, lists []uint32
+	bools          [2][]uint32
+	numbers        []posting[number]
+	texts          []posting[string]
+}
+
+type posting[T any] struct {
+	v   T
+	doc uint32
+}
+
+func (g *gathered) add(doc uint32, v value, list bool) {
+	g.present = appendOnce(g.present, doc)
+	if list {
+		g.lists = appendOnce(g.lists, doc)
+		g.kinds |= v.kind.Listed()
+	} else {
+		g.kinds |= v.kind
+	}
+	switch v.kind {
+	case Bools:
+		i := 0
+		if v.b {
+			i = 1
+		}
+		g.bools[i] = appendOnce(g.bools[i], doc)
+	case Numbers:
+		g.numbers = append(g.numbers, posting[number]{v.n, doc})
+	case Texts:
+		g.texts = append(g.texts, posting[string]{v.s, doc})
+	}
+}
+
+// appendOnce appends to ascending numbers.
+func appendOnce(docs []uint32, doc uint32) []uint32 {
+	if n := len(docs); n > 0 && docs[n-1] == doc {
+		return docs
+	}
+	return append(docs, doc)
+}
+
+func (g *gathered) column() *column {
+	c := &column{kinds: g.kinds, present: bitmapOf(g.present), lists: bitmapOf(g.lists), dated: roaring.New()}
+	for i, docs := range g.bools {
+		if len(docs) > 0 {
+			c.bools[i] = bitmapOf(docs)
+		}
+	}
+	c.numbers, c.byNumber = invert(g.numbers, compareNumbers)
+	c.texts, c.byText = invert(g.texts, strings.Compare)
+	for i, s := range c.texts {
+		if at, ok := parseDate(s); ok {
+			c.dates = append(c.dates, date{at, uint32(i)})
+			c.dated.AddMany(c.byText.between(i, i+1))
+		}
+	}
+	if len(c.dates) > 0 {
+		texts := g.kinds & (Texts | Texts.Listed())
+		c.kinds |= texts << 1 // the same of Dates
+		if len(c.dates) == len(c.texts) {
+			c.kinds &^= texts
+		}
+	}
+	slices.SortFunc(c.dates, func(a, b date) int {
+		return cmp.Or(compareInstants(a.at, b.at), cmp.Compare(a.text, b.text))
+	})
+	c.dates = slices.Clip(c.dates)
+	return c
+}
+
+// invert sorts values and gives each its documents.
+func invert[T any](list []posting[T], compare func(a, b T) int) ([]T, postings) {
+	if len(list) == 0 {
+		return nil, postings{}
+	}
+	// Documents came in order, so a stable sort keeps each value's in order.
+	slices.SortStableFunc(list, func(a, b posting[T]) int { return compare(a.v, b.v) })
+	n := 1
+	for i := 1; i < len(list); i++ {
+		if compare(list[i-1].v, list[i].v) != 0 {
+			n++
+		}
+	}
+	values := make([]T, 0, n)
+	p := postings{starts: make([]uint32, 0, n+1), docs: make([]uint32, 0, len(list))}
+	for i, x := range list {
+		fresh := i == 0 || compare(list[i-1].v, x.v) != 0
+		if fresh {
+			values = append(values, x.v)
+			p.starts = append(p.starts, uint32(len(p.docs)))
+		}
+		// A list may hold a value twice.
+		if last := len(p.docs) - 1; fresh || p.docs[last] != x.doc {
+			p.docs = append(p.docs, x.doc)
+		}
+	}
+	p.starts = append(p.starts, uint32(len(p.docs)))
+	return values, p
+}
+
+func bitmapOf(docs []uint32) *Bitmap {
+	b := roaring.New()
+	b.AddMany(docs)
+	b.RunOptimize()
+	return b
+}
+
+// size is about what the column takes in memory, its texts excepted: they are
+// the objects'.
+func (c *column) size() int64 {
+	n := int64(200) + int64(c.present.GetSizeInBytes()+c.lists.GetSizeInBytes()+c.dated.GetSizeInBytes())
+	for _, b := range c.bools {
+		if b != nil {
+			n += int64(b.GetSizeInBytes())
+		}
+	}
+	n += int64(cap(c.numbers))*24 + int64(cap(c.texts))*16 + int64(cap(c.dates))*24
+	for _, p := range []*postings{&c.byNumber, &c.byText} {
+		n += 4 * int64(cap(p.starts)+cap(p.docs))
+	}
+	return n
+}
+
+// Bytes returns about how many bytes of memory the table takes, without the
+// objects it was made of.
+func (t *Table) Bytes() int64 { return t.bytes + 100 }
+
+// Broken returns the number of objects that are not canonical.
+func (t *Table) Broken() int { return t.broken }
+
+// Kinds returns what kinds of values the documents have under a name; 0 for
+// none.
+func (t *Table) Kinds(name string) Kinds {
+	if c := t.columns[name]; c != nil {
+		return c.kinds
+	}
+	return 0
+}
+
+// Names returns the names of the fields that the documents have, in no order.
+func (t *Table) Names() []string { return slices.Collect(maps.Keys(t.columns)) }
