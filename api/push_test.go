@@ -303,6 +303,8 @@ func TestPushLines(t *testing.T) {
 		{name: "no string", body: one + "\n" + `{"op":"Inserted","id":"a"}`, fails: []string{"malformed", "line 2", "string"}},
 		{name: "null string", body: `{"op":"Inserted","id":"a","string":null}`, fails: []string{"malformed", "line 1", "string"}},
 		{name: "number for a string", body: `{"op":"Inserted","id":"a","string":1}`, fails: []string{"malformed", "line 1", "string"}},
+		{name: "fields that are no object", body: one + "\n" + `{"op":"Inserted","id":"a","string":"b","fields":[1]}`, fails: []string{"malformed", "line 2", "fields", "object"}},
+		{name: "a field that is an object", body: `{"op":"Changed","id":"a","string":"b","fields":{"x":{}}}`, fails: []string{"malformed", "line 1", "fields"}},
 		{name: "invalid UTF-8", body: one + "\n" + strings.Replace(two, "two", "t\xffwo", 1), fails: []string{"malformed", "line 2", "invalid UTF-8", fmt.Sprint(len(one) + 1 + strings.Index(two, "two") + 1)}},
 		{name: "a surrogate in UTF-8", body: strings.Replace(one, "one", "\xed\xa0\x80", 1), fails: []string{"malformed", "invalid UTF-8"}},
 		{name: "too long a line", body: one + "\n" + strings.Replace(two, "two", long, 1), fails: []string{"malformed", "line 2", "4096"}},

@@ -3,10 +3,13 @@ package docdb
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/vectorlink/vectorlink/indexer"
 )
 
 // For tests of what the exported methods do not show one by one.
@@ -36,6 +39,26 @@ func (c *Client) Ask(ctx context.Context, domain, commit, key string, text func(
 // SplitID takes the id out of an answered object.
 func SplitID(row []byte, key string, keep bool) (string, []byte, error) {
 	return splitID(row, key, keep)
+}
+
+// Fields returns the fields of an answered object of a class.
+func Fields(schemaList []byte, class, query string, row []byte) (string, error) {
+	s, err := parseSchema(schemaList)
+	if err != nil {
+		return "", err
+	}
+	p := newPlan(s, Class{Name: class, Query: query, Template: "x"})
+	if p.fail != nil {
+		return "", p.fail
+	}
+	found := map[string]indexer.Op{}
+	if err := new(Client).read(p, []json.RawMessage{row}, found); err != nil {
+		return "", err
+	}
+	for _, op := range found {
+		return string(op.Fields), nil
+	}
+	return "", errors.New("no operation")
 }
 
 // Changes reads the answers of triple queries under a schema and returns the
