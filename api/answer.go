@@ -59,23 +59,37 @@ func served(w http.ResponseWriter, commit string) {
 // answer sends v, read from the served commit, as JSON. When that is the very
 // commit the request named, and nothing of it is damaged, the answer may be
 // kept and is not sent twice.
-func answer(w http.ResponseWriter, r *http.Request, ref indexer.Ref, commit string, v any) error {
+func answer(rw http.ResponseWriter, r *http.Request, ref indexer.Ref, commit string, v any) error {
+	w := logged(rw)
 	body, err := encode(v)
 	if err != nil {
 		return err
 	}
 	served(w, commit)
-	if r.Method != http.MethodPost && ref.Commit == commit && w.Header().Get(damagedDocuments) == "" {
-		sum := sha256.Sum256(body)
-		etag := `"` + hex.EncodeToString(sum[:16]) + `"`
-		w.Header().Set("ETag", etag)
-		w.Header().Set("Cache-Control", cacheControl)
-		if known(r.Header, etag) {
-			w.WriteHeader(http.StatusNotModified)
-			return nil
-		}
+	if keep(r, w.Header(), ref, commit) && w.unchanged(r, body) {
+		return nil
 	}
 	return send(w, http.StatusOK, mediaJSON, body)
+}
+
+// keep reports whether the answer to a request may be kept. Those to POST are
+// kept by nobody.
+func keep(r *http.Request, h http.Header, ref indexer.Ref, commit string) bool {
+	return r.Method != http.MethodPost && ref.Commit == commit && h.Get(damagedDocuments) == ""
+}
+
+// unchanged gives an answer that may be kept the tag of its content, or of what
+// that follows from. Where the client has it, it says so and reports true.
+func (w *response) unchanged(r *http.Request, content []byte) bool {
+	sum := sha256.Sum256(content)
+	etag := `"` + hex.EncodeToString(sum[:16]) + `"`
+	w.Header().Set("ETag", etag)
+	w.Header().Set("Cache-Control", cacheControl)
+	if !known(r.Header, etag) {
+		return false
+	}
+	w.WriteHeader(http.StatusNotModified)
+	return true
 }
 
 // known reports whether If-None-Match names etag.

@@ -2,6 +2,8 @@ package api
 
 import (
 	"bufio"
+	"crypto/sha256"
+	"io"
 	"net/http"
 
 	"github.com/vectorlink/vectorlink/indexer"
@@ -61,7 +63,7 @@ func (s *server) duplicates(w http.ResponseWriter, r *http.Request) error {
 	harmed(w, found.Damaged)
 	w.Header().Set("Vary", "Accept")
 	if req.All {
-		return stream(w, found, wire)
+		return stream(w, r, req.Ref, found, wire)
 	}
 	list := make([]any, len(found.Pairs))
 	for i, pair := range found.Pairs {
@@ -80,19 +82,35 @@ func groupOf(pair indexer.Pair, snippet bool) group {
 
 // stream sends every pair as a line of its own. A failure half way breaks the
 // connection, so that a part is never taken for the whole.
-func stream(w http.ResponseWriter, found indexer.Pairs, wire func(indexer.Pair) any) error {
+func stream(rw http.ResponseWriter, r *http.Request, ref indexer.Ref, found indexer.Pairs, wire func(indexer.Pair) any) error {
+	w := logged(rw)
 	served(w, found.Commit)
+	write := func(to io.Writer) error {
+		for _, pair := range found.Pairs {
+			line, err := encode(wire(pair))
+			if err != nil {
+				return err
+			}
+			if _, err := to.Write(append(line, '\n')); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	if keep(r, w.Header(), ref, found.Commit) {
+		hash := sha256.New()
+		if err := write(hash); err != nil {
+			return err
+		}
+		if w.unchanged(r, hash.Sum(nil)) {
+			return nil
+		}
+	}
 	w.Header().Set("Content-Type", mediaND)
 	w.WriteHeader(http.StatusOK)
 	out := bufio.NewWriterSize(w, 64<<10)
-	for _, pair := range found.Pairs {
-		line, err := encode(wire(pair))
-		if err != nil {
-			return err
-		}
-		// The writer keeps its first error for Flush.
-		_, _ = out.Write(line)
-		_ = out.WriteByte('\n')
+	if err := write(out); err != nil {
+		return err
 	}
 	return out.Flush()
 }

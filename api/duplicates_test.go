@@ -91,7 +91,7 @@ func TestDuplicatesRefusals(t *testing.T) {
 func TestStreamBreaks(t *testing.T) {
 	e := newEnv(t)
 	e.pairs.Pairs = []indexer.Pair{{A: indexer.PairMember{ID: "a"}}, {Distance: float32(math.Inf(1))}}
-	req, err := http.NewRequest(http.MethodGet, e.url+"/duplicates?domain=a/b&commit=k7", nil)
+	req, err := http.NewRequest(http.MethodGet, e.url+"/duplicates?domain=a/b&commit=k8&ancestor=k7", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -108,4 +108,6 @@ func TestStreamBreaks(t *testing.T) {
 			t.Error("the stream ended as if it were whole")
 		}
 	}
+	// What is hashed first fails before anything has left.
+	e.do(request{target: "/duplicates?domain=a/b&commit=k7", header: map[string]string{"Accept": "application/x-ndjson"}}).wantError(t, 500, "internal")
 }

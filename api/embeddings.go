@@ -5,15 +5,15 @@ import (
 	"encoding/json"
 	"net/http"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/vectorlink/vectorlink/indexer"
 )
 
-// embeddings answers GET and POST /embeddings: one vector per document, as an
-// object, or line by line where a stream is asked for.
-func (s *server) embeddings(w http.ResponseWriter, r *http.Request) error {
+// embeddings answers GET and POST /embeddings: one vector per document, in one
+// of the forms of vectors.go.
+func (s *server) embeddings(rw http.ResponseWriter, r *http.Request) error {
+	w := logged(rw)
 	p, ids, err := embeddingsParams(r)
 	if err != nil {
 		return err
@@ -27,7 +27,7 @@ func (s *server) embeddings(w http.ResponseWriter, r *http.Request) error {
 			IDs:   append(ids, p.commaList("doc_ids", "doc_id")...),
 		},
 	}
-	lines := p.flag("stream") || accepts(r, mediaND) || r.Method == http.MethodPost && isLines(mediaType(r))
+	form := p.vectorForm(r)
 	if err := s.begin(w, p, req.Domain, req.Ref); err != nil {
 		return err
 	}
@@ -35,10 +35,13 @@ func (s *server) embeddings(w http.ResponseWriter, r *http.Request) error {
 	return s.ix.Embeddings(r.Context(), req, func(found *indexer.Embeddings) error {
 		served(w, found.Commit)
 		harmed(w, found.Damaged)
-		if lines {
-			return sendVectorLines(w, r, found)
+		if keep(r, w.Header(), req.Ref, found.Commit) {
+			identity := found.Identity()
+			if w.unchanged(r, append(identity[:], form...)) {
+				return nil
+			}
 		}
-		return sendVectors(w, r, found)
+		return forms[form](w, r, found)
 	})
 }
 
@@ -111,46 +114,4 @@ func (p *params) commaList(name, repeated string) []string {
 		}
 	}
 	return append(values, slices.DeleteFunc(p.list(repeated), func(v string) bool { return v == "" })...)
-}
-
-// The answers below are written as they are read: all vectors of a commit may
-// be more than memory holds. A failure half way breaks the connection.
-
-func sendVectorLines(w http.ResponseWriter, r *http.Request, found *indexer.Embeddings) error {
-	h := w.Header()
-	h.Set("X-Served-Commit", found.Commit)
-	h.Set("X-Store-Clustering", "false")
-	h.Set("X-Total-Count", strconv.Itoa(found.Count))
-	out := newWriter(w, r, mediaND)
-	for e, err := range out.each(found.Vectors) {
-		if err != nil {
-			return err
-		}
-		out.text(`{"doc_id":`)
-		out.json(e.ID)
-		out.text(`,"embedding":`)
-		out.numbers(e.Vector)
-		out.text("}\n")
-	}
-	return out.end()
-}
-
-func sendVectors(w http.ResponseWriter, r *http.Request, found *indexer.Embeddings) error {
-	out := newWriter(w, r, mediaJSON)
-	out.text(`{"doc_embeddings":{`)
-	comma := ""
-	for e, err := range out.each(found.Vectors) {
-		if err != nil {
-			return err
-		}
-		out.text(comma)
-		out.json(e.ID)
-		out.text(":")
-		out.numbers(e.Vector)
-		comma = ","
-	}
-	out.text(`},"clustering_embeddings":{},"store_clustering":false,"served_commit":`)
-	out.json(found.Commit)
-	out.text("}")
-	return out.end()
 }

@@ -1,12 +1,14 @@
 package api_test
 
 import (
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"math"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -179,5 +181,107 @@ func TestEmbeddingsLive(t *testing.T) {
 			t.Errorf("%q behind %q: %v", row.ID, last, err)
 		}
 		last = row.ID
+	}
+}
+
+// TestVectorForms checks the forms of rows byte by byte, and what asks for which.
+func TestVectorForms(t *testing.T) {
+	e := newEnv(t)
+	e.vecs = someVectors("k6", nil)
+	rows := "\x9a\x99\x19\x3f\xcd\xcc\x4c\xbf" + "\x00\x00\x80\x3f\x5f\x70\x89\x30" // 0.6, -0.8, 1, 1e-9
+	header := `{"__metadata__":{"ids":"[\"a&\",\"b\\\"\"]","served_commit":"k6"},"embeddings":{"dtype":"F32","shape":[2,2],"data_offsets":[0,16]}}`
+	header += strings.Repeat(" ", (8-len(header)%8)%8)
+	tensors := string(binary.LittleEndian.AppendUint64(nil, uint64(len(header)))) + header + rows
+	array := "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 2), }"
+	array += strings.Repeat(" ", 128-10-1-len(array)) + "\n"
+	numpy := "\x93NUMPY\x01\x00\x76\x00" + array + rows
+	object := e.get("/embeddings?domain=a/b&commit=k7").body
+	e.last(t)
+	lines := e.get("/embeddings?domain=a/b&commit=k7&stream=true").body
+	e.last(t)
+	const bytes, npy, nd, obj = "application/octet-stream", "application/x-npy", "application/x-ndjson", "application/json"
+	for _, tt := range []struct{ query, accept, media, want string }{
+		{"", bytes, bytes, tensors},
+		{"", "text/html, application/octet-stream;q=0.5, */*", bytes, tensors},
+		{"&format=safetensors", "", bytes, tensors},
+		{"", npy, npy, numpy},
+		{"&format=npy", bytes, npy, numpy},
+		{"&format=npy&stream=true", "", npy, numpy},
+		{"&format=ids", npy, obj, `["a&","b\""]`},
+		{"&format=json&stream=true", nd, obj, object},
+		{"&format=ndjson", npy, nd, lines},
+		{"", nd + ", " + npy, nd, lines},
+		{"&format=", "", obj, object},
+		{"", "*/*", obj, object},
+	} {
+		for _, method := range []string{"GET", "HEAD"} {
+			got := e.do(request{method: method, target: "/embeddings?domain=a/b&commit=k7" + tt.query, header: map[string]string{"Accept": tt.accept}})
+			e.last(t)
+			want := tt.want
+			if method == "HEAD" {
+				want = ""
+			}
+			got.wantBody(t, want)
+			h := got.header
+			if h.Get("Content-Type") != tt.media || h.Get("Vary") != "Accept" {
+				t.Errorf("%s %q, Accept %q: headers %v", method, tt.query, tt.accept, h)
+			}
+			if (tt.media == bytes || tt.media == npy) && h.Get("Content-Length") != strconv.Itoa(len(tt.want)) {
+				t.Errorf("Content-Length %s, want %d", h.Get("Content-Length"), len(tt.want))
+			}
+			if rows := h.Get("X-Total-Count") == "2" && h.Get("X-Served-Commit") == "k6"; rows != (tt.want != object) {
+				t.Errorf("%q: headers %v", tt.query, h)
+			}
+		}
+	}
+	post := e.do(request{method: "POST", target: "/embeddings", body: `{"domain":"a/b","commit":"k7","format":"npy"}`})
+	post.wantBody(t, numpy)
+	e.last(t)
+	e.get("/embeddings?domain=a/b&commit=k7&format=csv").wantError(t, 400, "bad_parameter", "format")
+	e.untouched(t)
+	e.vecs = indexer.Embeddings{Commit: "k7"}
+	e.get("/embeddings?domain=a/b&commit=k7&format=ids").wantBody(t, "[]")
+	if got := e.get("/embeddings?domain=a/b&commit=k7&format=npy"); !strings.Contains(got.body, "'shape': (0, 0)") {
+		t.Errorf("nothing as npy: %q", got.body)
+	}
+}
+
+// TestEmbeddingsAreKept checks the tags of immutable answers over a real
+// indexer: one per form and choice, and none where another commit was served.
+func TestEmbeddingsAreKept(t *testing.T) {
+	l := pushed(t)
+	seen := make(map[string]string)
+	for _, query := range []string{"", "&format=npy", "&format=safetensors", "&format=ids", "&stream=true", "&doc_types=Ship", "&doc_types=Ship&format=npy"} {
+		target := "/embeddings?domain=a/b&commit=k1" + query
+		first := l.get(target)
+		tag := first.header.Get("ETag")
+		if tag == "" || !strings.HasPrefix(first.header.Get("Cache-Control"), "private, max-age=") || seen[tag] != "" {
+			t.Errorf("%s: ETag %q, as of %q; %v", query, tag, seen[tag], first.header)
+		}
+		seen[tag] = target
+		again := l.do(request{target: target, header: map[string]string{"If-None-Match": `"other", ` + tag}})
+		if again.status != 304 || again.body != "" || again.header.Get("ETag") != tag {
+			t.Errorf("%s again: status %d, %d bytes, %v", query, again.status, len(again.body), again.header)
+		}
+		if other := l.do(request{target: target, header: map[string]string{"If-None-Match": `"other"`}}); other.body != first.body || other.header.Get("ETag") != tag {
+			t.Errorf("%s: the same request was answered otherwise", query)
+		}
+	}
+	for _, target := range []string{"/embeddings?domain=a/b&branch=main", "/embeddings?domain=a/b&commit=k9&ancestor=k1"} {
+		if h := l.get(target).header; h.Get("ETag") != "" || h.Get("Cache-Control") != "no-store" {
+			t.Errorf("%s: %v", target, h)
+		}
+	}
+	// A domain that is made anew with the same commits is another one.
+	tag := l.get("/embeddings?domain=a/b&commit=k1").header.Get("ETag")
+	if got := l.do(request{method: "DELETE", target: "/domain?domain=a/b"}); got.status != 204 {
+		t.Fatal(got.status)
+	}
+	got := l.do(request{method: "POST", target: "/push?domain=a/b&target_commit=k1", body: inserted("d/A/1", "one")})
+	if l.wait(got.body).Status != "Complete" {
+		t.Fatal(got.body)
+	}
+	if again := l.do(request{target: "/embeddings?domain=a/b&commit=k1", header: map[string]string{"If-None-Match": tag}}); again.status != 200 {
+		t.Errorf("after the domain was made anew: status %d", again.status)
 	}
 }

@@ -142,6 +142,14 @@ func (f *fake) Embeddings(ctx context.Context, req indexer.EmbeddingsRequest, us
 	if found.Vectors == nil {
 		found.Vectors = func(func(indexer.Embedding, error) bool) {}
 	}
+	found.IDs = func(yield func(string) bool) {
+		for e := range found.Vectors {
+			if !yield(e.ID) {
+				return
+			}
+		}
+	}
+	found.Identity = func() [32]byte { return [32]byte{byte(found.Count)} }
 	return use(&found)
 }
 func (f *fake) Integrity(domain string) (indexer.Integrity, error) {

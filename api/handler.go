@@ -215,6 +215,8 @@ func (s *server) fail(w *response, r *http.Request, err error) bool {
 	}
 	status, body := outcome(err, w.id)
 	h := w.Header()
+	h.Set("Cache-Control", "no-store") // whatever was going to be said
+	h.Del("ETag")
 	switch status {
 	case http.StatusUnauthorized:
 		h.Set("WWW-Authenticate", `Basic realm="vectorlink", charset="UTF-8"`)

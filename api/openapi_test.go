@@ -21,7 +21,9 @@ import (
 
 // contract is openapi.yaml.
 var contract = sync.OnceValues(func() (*openapi3.T, error) {
-	openapi3filter.RegisterBodyDecoder("text/html", openapi3filter.FileBodyDecoder)
+	for _, media := range []string{"text/html", "application/octet-stream", "application/x-npy"} {
+		openapi3filter.RegisterBodyDecoder(media, openapi3filter.FileBodyDecoder)
+	}
 	data, err := os.ReadFile("openapi.yaml")
 	if err != nil {
 		return nil, err

@@ -386,36 +386,47 @@ func TestServedCommit(t *testing.T) {
 	e := newEnv(t)
 	e.hits.Hits = twoHits
 	e.pairs.Commit = "k7"
-	for _, path := range []string{"/search?q=x&", "/similar?id=x&", "/similar?text=x&", "/duplicates?"} {
-		t.Run(path, func(t *testing.T) {
+	e.pairs.Pairs = []indexer.Pair{{A: indexer.PairMember{ID: "a"}, B: indexer.PairMember{ID: "b"}}}
+	e.more.Commit = "k7"
+	e.vecs = someVectors("k7", nil)
+	for _, kind := range []struct{ path, accept string }{
+		{"/search?q=x&", ""}, {"/similar?id=x&", ""}, {"/similar?ids=x&ids=y&", ""}, {"/similar?text=x&", ""}, {"/suggest?q=x&", ""},
+		{"/duplicates?", ""}, {"/duplicates?", "application/x-ndjson"},
+		{"/embeddings?", ""}, {"/embeddings?", "application/x-ndjson"}, {"/embeddings?", "application/octet-stream"}, {"/embeddings?", "application/x-npy"},
+	} {
+		path := kind.path
+		ask := func(method, target, match string) reply {
+			return e.do(request{method: method, target: target, header: map[string]string{"If-None-Match": match, "Accept": kind.accept}})
+		}
+		t.Run(path+kind.accept, func(t *testing.T) {
 			exact := path + "domain=a/b&commit=k7"
-			got := e.get(exact)
+			got := ask("GET", exact, "")
 			etag := got.header.Get("ETag")
 			if got.status != 200 || !strings.HasPrefix(etag, `"`) || !strings.HasPrefix(got.header.Get("Cache-Control"), "private, max-age=") {
 				t.Errorf("explicit commit: status %d, ETag %q, Cache-Control %q", got.status, etag, got.header.Get("Cache-Control"))
 			}
-			if again := e.get(exact); again.header.Get("ETag") != etag {
+			if again := ask("GET", exact, ""); again.header.Get("ETag") != etag {
 				t.Errorf("ETag changed from %s to %s", etag, again.header.Get("ETag"))
 			}
 			for _, match := range []string{etag, "W/" + etag, `"other", ` + etag, "*"} {
 				for _, method := range []string{"GET", "HEAD"} {
-					got := e.do(request{method: method, target: exact, header: map[string]string{"If-None-Match": match}})
+					got := ask(method, exact, match)
 					if got.status != http.StatusNotModified || got.body != "" || got.header.Get("ETag") != etag || got.header.Get("TerminusDB-Data-Version") != "commit:k7" {
 						t.Errorf("%s If-None-Match %s: status %d, body %q, header %v", method, match, got.status, got.body, got.header)
 					}
 				}
 			}
-			if got := e.do(request{target: exact, header: map[string]string{"If-None-Match": `"other"`}}); got.status != 200 {
+			if got := ask("GET", exact, `"other"`); got.status != 200 {
 				t.Errorf("other If-None-Match: status %d", got.status)
 			}
-			if got := e.get(path + "domain=a/b/local/commit/k7"); got.header.Get("ETag") != etag {
+			if got := ask("GET", path+"domain=a/b/local/commit/k7", ""); got.header.Get("ETag") != etag {
 				t.Errorf("commit of the graphspec: ETag %q", got.header.Get("ETag"))
 			}
 			for name, target := range map[string]string{
 				"branch":   path + "domain=a/b&branch=main",
 				"stand-in": path + "domain=a/b&commit=k8&ancestor=k7",
 			} {
-				got := e.do(request{target: target, header: map[string]string{"If-None-Match": etag}})
+				got := ask("GET", target, etag)
 				if got.status != 200 || got.header.Get("ETag") != "" || got.header.Get("Cache-Control") != "no-store" {
 					t.Errorf("%s: status %d, ETag %q, Cache-Control %q", name, got.status, got.header.Get("ETag"), got.header.Get("Cache-Control"))
 				}

@@ -3,6 +3,9 @@ package indexer
 import (
 	"cmp"
 	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"fmt"
 	"iter"
 	"slices"
 
@@ -26,6 +29,12 @@ type Embeddings struct {
 	// out. One that is met for the first time ends Vectors with its error.
 	Damaged []string
 
+	// IDs yields the documents' ids, ascending, without reading a vector.
+	IDs iter.Seq[string]
+	// Identity returns a hash of what the vectors depend on: equal for equal
+	// answers, and another one when a domain was deleted and its commits came
+	// back with other contents.
+	Identity func() [sha256.Size]byte
 	// Vectors yields them by ascending id. An error ends it.
 	Vectors iter.Seq2[Embedding, error]
 }
@@ -58,6 +67,14 @@ func (ix *Indexer) Embeddings(ctx context.Context, req EmbeddingsRequest, use fu
 		Count:   len(found),
 		Dim:     int(s.view.Header().Dim),
 		Damaged: s.damaged(),
+		IDs: func(yield func(string) bool) {
+			for _, e := range found {
+				if !yield(e.ID) {
+					return
+				}
+			}
+		},
+		Identity: func() [sha256.Size]byte { return s.identity(found) },
 		Vectors: func(yield func(Embedding, error) bool) {
 			v := make([]float32, s.view.Header().Dim)
 			for _, e := range found {
@@ -71,6 +88,23 @@ func (ix *Indexer) Embeddings(ctx context.Context, req EmbeddingsRequest, use fu
 			}
 		},
 	})
+}
+
+// identity returns a hash of the snapshot and of the documents' first chunks.
+func (s *openSnapshot) identity(documents []*snapshot.Entry) (sum [sha256.Size]byte) {
+	h := s.view.Header()
+	hash := sha256.New()
+	fmt.Fprintf(hash, "%q %d %d %d\n", h.Fingerprint, h.Seq, h.Created, len(documents))
+	var row []byte
+	for _, e := range documents {
+		row = binary.LittleEndian.AppendUint32(row[:0], uint32(len(e.ID)))
+		row = append(row, e.ID...)
+		row = append(row, e.TextHash[:]...)
+		row = binary.LittleEndian.AppendUint32(row, e.Chunks[0].Slot)
+		hash.Write(row)
+	}
+	hash.Sum(sum[:0])
+	return sum
 }
 
 // documents returns the documents that the filter admits and that have

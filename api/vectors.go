@@ -1,0 +1,186 @@
+package api
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/vectorlink/vectorlink/indexer"
+)
+
+// The forms of an answer to /embeddings, as the parameter format names them.
+const (
+	formJSON  = "json"        // one object
+	formLines = "ndjson"      // an object per line
+	formTens  = "safetensors" // ids in a header, then rows of float32
+	formNumPy = "npy"         // rows of float32
+	formIDs   = "ids"         // the ids of the rows, as a JSON array
+)
+
+// forms writes each form. The answers are written as they are read: all vectors
+// of a commit may be more than memory holds. A failure half way breaks the
+// connection.
+var forms = map[string]func(http.ResponseWriter, *http.Request, *indexer.Embeddings) error{
+	formJSON:  sendVectors,
+	formLines: sendVectorLines,
+	formTens:  sendTensors,
+	formNumPy: sendNumPy,
+	formIDs:   sendIDs,
+}
+
+// The media types that vectors are asked for by.
+const (
+	mediaBytes = "application/octet-stream"
+	mediaNumPy = "application/x-npy"
+)
+
+// vectorForm returns the form that a request asks for: by format, by stream, by
+// the lines of its body, or by Accept.
+func (p *params) vectorForm(r *http.Request) string {
+	lines := p.flag("stream")
+	if form := p.text("format"); form != "" {
+		if forms[form] == nil {
+			p.fail(errParameter, "format must be json, ndjson, safetensors, npy or ids")
+		}
+		return form
+	}
+	switch {
+	case lines, accepts(r, mediaND), r.Method == http.MethodPost && isLines(mediaType(r)):
+		return formLines
+	case accepts(r, mediaNumPy):
+		return formNumPy
+	case accepts(r, mediaBytes):
+		return formTens
+	}
+	return formJSON
+}
+
+// tell sets the headers of a form that does not carry what they say.
+func tell(w http.ResponseWriter, found *indexer.Embeddings) {
+	h := w.Header()
+	h.Set("X-Served-Commit", found.Commit)
+	h.Set("X-Store-Clustering", "false")
+	h.Set("X-Total-Count", strconv.Itoa(found.Count))
+}
+
+func sendVectorLines(w http.ResponseWriter, r *http.Request, found *indexer.Embeddings) error {
+	tell(w, found)
+	out := newWriter(w, r, mediaND)
+	for e, err := range out.each(found.Vectors) {
+		if err != nil {
+			return err
+		}
+		out.text(`{"doc_id":`)
+		out.json(e.ID)
+		out.text(`,"embedding":`)
+		out.numbers(e.Vector)
+		out.text("}\n")
+	}
+	return out.end()
+}
+
+func sendVectors(w http.ResponseWriter, r *http.Request, found *indexer.Embeddings) error {
+	out := newWriter(w, r, mediaJSON)
+	out.text(`{"doc_embeddings":{`)
+	comma := ""
+	for e, err := range out.each(found.Vectors) {
+		if err != nil {
+			return err
+		}
+		out.text(comma)
+		out.json(e.ID)
+		out.text(":")
+		out.numbers(e.Vector)
+		comma = ","
+	}
+	out.text(`},"clustering_embeddings":{},"store_clustering":false,"served_commit":`)
+	out.json(found.Commit)
+	out.text("}")
+	return out.end()
+}
+
+// sendTensors writes the file format of safetensors: the length of a header as
+// eight little-endian bytes, the header as a JSON object padded by spaces to a
+// multiple of eight, then rows of little-endian float32. The ids stand in the
+// header's metadata, as the JSON text of an array: no number of them fits into
+// headers of HTTP.
+func sendTensors(w http.ResponseWriter, r *http.Request, found *indexer.Embeddings) error {
+	ids, err := encode(slices.AppendSeq(make([]string, 0, found.Count), found.IDs))
+	if err != nil {
+		return err
+	}
+	type tensor struct {
+		Type    string   `json:"dtype"`
+		Shape   [2]int   `json:"shape"`
+		Offsets [2]int64 `json:"data_offsets"`
+	}
+	size := 4 * int64(found.Count) * int64(found.Dim)
+	header, err := encode(struct {
+		Metadata map[string]string `json:"__metadata__"`
+		Rows     tensor            `json:"embeddings"`
+	}{
+		map[string]string{"ids": string(ids), "served_commit": found.Commit},
+		tensor{"F32", [2]int{found.Count, found.Dim}, [2]int64{0, size}},
+	})
+	if err != nil {
+		return err
+	}
+	header = append(header, strings.Repeat(" ", -len(header)&7)...)
+	start := binary.LittleEndian.AppendUint64(nil, uint64(len(header)))
+	return sendRows(w, r, found, mediaBytes, append(start, header...))
+}
+
+// sendNumPy writes the file format of NumPy arrays, version 1.0. Its rows are in
+// the order of format=ids.
+func sendNumPy(w http.ResponseWriter, r *http.Request, found *indexer.Embeddings) error {
+	const fixed = 10 // magic, version, length of the header
+	header := fmt.Sprintf("{'descr': '<f4', 'fortran_order': False, 'shape': (%d, %d), }", found.Count, found.Dim)
+	// The rows begin at a multiple of 64.
+	header += strings.Repeat(" ", -(fixed+len(header)+1)&63) + "\n"
+	start := append([]byte("\x93NUMPY\x01\x00"), 0, 0)
+	binary.LittleEndian.PutUint16(start[8:], uint16(len(header)))
+	return sendRows(w, r, found, mediaNumPy, append(start, header...))
+}
+
+// sendRows writes a start and then every vector as little-endian float32. The
+// length is told before, so that what breaks off does not look whole.
+func sendRows(w http.ResponseWriter, r *http.Request, found *indexer.Embeddings, mediaType string, start []byte) error {
+	tell(w, found)
+	size := int64(len(start)) + 4*int64(found.Count)*int64(found.Dim)
+	w.Header().Set("Content-Length", strconv.FormatInt(size, 10))
+	out := newWriter(w, r, mediaType)
+	out.bytes(start)
+	var row []byte
+	for e, err := range out.each(found.Vectors) {
+		if err != nil {
+			return err
+		}
+		row = row[:0]
+		for _, x := range e.Vector {
+			row = binary.LittleEndian.AppendUint32(row, math.Float32bits(x))
+		}
+		out.bytes(row)
+	}
+	return out.end()
+}
+
+// sendIDs writes the ids alone, in the order of the rows of the other forms.
+func sendIDs(w http.ResponseWriter, r *http.Request, found *indexer.Embeddings) error {
+	tell(w, found)
+	out := newWriter(w, r, mediaJSON)
+	comma := "["
+	for id := range found.IDs {
+		out.text(comma)
+		out.json(id)
+		comma = ","
+	}
+	if comma == "[" {
+		out.text("[")
+	}
+	out.text("]")
+	return out.end()
+}
