@@ -218,6 +218,9 @@ func (b *builder) read(ctx context.Context, vecs Vectors) error {
 	b.codes.Stride = vector.CodeLen(b.dim)
 	b.codes.Rows = vector.Memory(len(b.slots) * b.codes.Stride)
 	b.codes.Scales = make([]float32, len(b.slots))
+	if euclidean(vecs) {
+		b.codes.Halves = make([]float32, len(b.slots))
+	}
 	return b.parallel(ctx, len(b.slots), func(w *worker, i int) error {
 		if err := vecs.Read(b.slots[i], w.vec); err != nil {
 			return err

@@ -4,7 +4,8 @@
 // A [Graph] holds no vectors and no document: its nodes are slots of the
 // domain's vector file, and whoever searches it brings the vectors along
 // ([Vectors]) and says which slots count (live). Similarity is the inner
-// product, larger is nearer; the metric and its distances live above.
+// product, or minus half the squared Euclidean distance: larger is nearer; the
+// metric and its distances live above.
 //
 // A graph is immutable. [Build] makes one from a set of slots, [Graph.Search]
 // walks it, [Graph.AppendTo] and [Decode] turn it into its section of a commit

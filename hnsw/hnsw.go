@@ -77,15 +77,28 @@ func (p Params) maxLinks(layer int) int {
 }
 
 // Vectors gives a graph the vectors of slots. Its methods may be called from
-// several goroutines at once.
+// several goroutines at once. What they are near by is the inner product, or,
+// where it is [Euclidean], minus half the squared distance.
 type Vectors interface {
 	// Dim is the length of every vector, at least 1.
 	Dim() int
 	// Read copies the vector of slot into dst, which is Dim long.
 	Read(slot uint32, dst []float32) error
-	// Dots sets dst[i] to the inner product of q, which is Dim long, and the
-	// vector of slots[i]; dst is as long as slots. It keeps none of them.
+	// Dots sets dst[i] to how near q, which is Dim long, and the vector of
+	// slots[i] are; dst is as long as slots. It keeps none of them.
 	Dots(q []float32, slots []uint32, dst []float32) error
+}
+
+// Euclidean is Vectors that say whether they are near by their distance. Its
+// codes then have [vector.Codes.Halves].
+type Euclidean interface {
+	Vectors
+	Euclidean() bool
+}
+
+func euclidean(vecs Vectors) bool {
+	e, ok := vecs.(Euclidean)
+	return ok && e.Euclidean()
 }
 
 // Coder is Vectors that [Graph.Search] can also measure by 8-bit codes, which is
@@ -110,7 +123,7 @@ type Node struct {
 // Hit is one result of a search.
 type Hit struct {
 	Slot uint32
-	// Dot is the inner product with the query: larger is nearer.
+	// Dot is what [Vectors].Dots gives of the query: larger is nearer.
 	Dot float32
 }
 

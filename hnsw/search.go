@@ -207,6 +207,10 @@ func (s *searcher) rerank(k int) error {
 		}
 	}
 	norm := math.Sqrt(float64(vector.Dot(s.q, s.q)))
+	if s.codes.Halves != nil {
+		// What is lost of the vector tells only where it differs from the query.
+		norm = math.Sqrt(2 * max(-float64(slices.MaxFunc(s.exact, compareHits).Dot), 0))
+	}
 	margin := max(3*math.Sqrt(squares/float64(at)), 4*norm*scale/math.Sqrt(12))
 	slices.SortFunc(s.exact, compareHits)
 	bar := float64(s.exact[k-1].Dot) - margin

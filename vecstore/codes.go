@@ -76,11 +76,15 @@ func (s *Store) newArena(n int) *arena {
 	stride := vector.CodeLen(s.dim)
 	rows, free := allocate(n, stride)
 	room := len(rows) / stride
-	return &arena{
+	a := &arena{
 		Codes: vector.Codes{Stride: stride, Rows: rows, Scales: make([]float32, room)},
 		free:  free,
 		have:  make([]uint64, (room+63)/64),
 	}
+	if s.cfg.Metric == Euclidean {
+		a.Halves = make([]float32, room)
+	}
+	return a
 }
 
 // take copies the codes of a smaller arena.
@@ -90,6 +94,7 @@ func (a *arena) take(old *arena) {
 	}
 	copy(a.have, old.have)
 	copy(a.Scales, old.Scales)
+	copy(a.Halves, old.Halves)
 	for w, word := range old.have {
 		for ; word != 0; word &= word - 1 {
 			at := (64*w + bits.TrailingZeros64(word)) * a.Stride
@@ -165,7 +170,13 @@ func (s *Store) encode(a *arena, r run, buf []float32) error {
 		} else if !littleEndian {
 			toNative(rec[:4*s.dim])
 		}
-		a.Set(slot, buf[at/4:][:s.dim])
+		v := buf[at/4:][:s.dim]
+		a.Set(slot, v)
+		if s.cfg.Metric == Cosine && !s.cfg.Normalized {
+			if n := length(v); n > 0 {
+				a.Scales[slot] /= n // the codes of the vector at unit length
+			}
+		}
 	}
 	return nil
 }
@@ -188,6 +199,9 @@ func (c *Codes) Codes() vector.Codes { return c.arena.Codes }
 // Bytes returns the memory that the codes asked for take. Where several Codes
 // were asked for the same, it is there once and counted by each.
 func (c *Codes) Bytes() int64 { return int64(c.slots) * int64(c.arena.Stride+4) }
+
+// Euclidean reports whether the store's metric is [Euclidean].
+func (c *Codes) Euclidean() bool { return c.store.Euclidean() }
 
 // Release gives the codes back. More than once does no harm.
 func (c *Codes) Release() {

@@ -34,6 +34,11 @@ const (
 
 	// maxDim bounds the dimension; the largest models have some thousands.
 	maxDim = 65536
+	// MaxLength and MinLength bound the lengths of vectors that need not have
+	// unit length, so that no arithmetic of distances leaves float32.
+	MaxLength = 1e18
+	MinLength = 1e-15
+
 	// maxNameLen bounds the domain and the fingerprint, in bytes.
 	maxNameLen = 2000
 
@@ -46,8 +51,28 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 // Metric says how the distance of two vectors is measured.
 type Metric uint32
 
-// Cosine compares directions. (The only metric so far; the number is on disk.)
-const Cosine Metric = 1
+// The metrics, as on disk. Larger is nearer in what [Store.Dots] gives.
+const (
+	// Cosine compares directions: the cosine of the angle.
+	Cosine Metric = 1
+	// InnerProduct is the inner product.
+	InnerProduct Metric = 2
+	// Euclidean compares places: minus half the squared distance.
+	Euclidean Metric = 3
+)
+
+// String returns the metric's name.
+func (m Metric) String() string {
+	switch m {
+	case Cosine:
+		return "cosine"
+	case InnerProduct:
+		return "ip"
+	case Euclidean:
+		return "l2"
+	}
+	return fmt.Sprintf("metric(%d)", uint32(m))
+}
 
 // Key is the content key of a vector, a SHA-256 over what it was made from.
 // Equal keys mean equal vectors.
@@ -64,7 +89,9 @@ type Config struct {
 	Dim int
 	// Metric is how distances are measured.
 	Metric Metric
-	// Normalized: all vectors have unit length. Append refuses others.
+	// Normalized: all vectors have unit length. Append refuses others. Where
+	// it is false, they have a length up to [MaxLength], and with Cosine at
+	// least [MinLength].
 	Normalized bool
 }
 
@@ -76,7 +103,7 @@ func (c Config) validate() error {
 		return invalid("a fingerprint of %d bytes, want 1 to %d", len(c.Fingerprint), maxNameLen)
 	case c.Dim < 1 || c.Dim > maxDim:
 		return invalid("dimension %d, want 1 to %d", c.Dim, maxDim)
-	case c.Metric != Cosine:
+	case c.Metric < Cosine || c.Metric > Euclidean:
 		return invalid("metric %d is not known", c.Metric)
 	}
 	return nil

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 
 	"github.com/vectorlink/vectorlink/vector"
 )
@@ -145,8 +146,10 @@ const (
 	dotsAhead = 4
 )
 
-// Dots sets dst[i] to the inner product ([vector.Dot]) of q, of Dim values,
-// with the vector of slots[i]; dst is as long as slots. Slots in order are
+// Dots sets dst[i] to how near q, of Dim values, and the vector of slots[i] are
+// by the store's metric, see [Metric]; larger is nearer. With Cosine q has unit
+// length: then that is the inner product ([vector.Dot]), divided by the length of
+// the slot's vector where it need not be 1. dst is as long as slots. Slots in order are
 // fastest: those that share a page are measured together. After an error dst is
 // undefined.
 func (s *Store) Dots(q []float32, slots []uint32, dst []float32) error {
@@ -228,9 +231,25 @@ func (s *Store) dotsPinned(q []float32, slots []uint32, dst []float32, p pin) er
 		}
 		rows[i] = uint32(at)
 	}
-	vector.Dots(dst, q, p.f.buf, s.record/4, rows)
+	switch {
+	case s.cfg.Metric == Euclidean:
+		vector.Squares(dst, q, p.f.buf, s.record/4, rows)
+		for i, d := range dst {
+			dst[i] = d / -2
+		}
+	case s.cfg.Metric == Cosine && !s.cfg.Normalized:
+		vector.Dots(dst, q, p.f.buf, s.record/4, rows)
+		for i, at := range rows {
+			dst[i] /= length(s.values(p, int(at)))
+		}
+	default:
+		vector.Dots(dst, q, p.f.buf, s.record/4, rows)
+	}
 	return nil
 }
+
+// length returns the length of a vector.
+func length(v []float32) float32 { return float32(math.Sqrt(float64(vector.Dot(v, v)))) }
 
 // dotsOnPage does Dots for the first slot and those after it on the same page,
 // waiting for it if need be, and returns how many they are.

@@ -103,7 +103,7 @@ func tooSmall(pageSize int, pool *Pool) error {
 
 // Open opens a file for reading: it reads the header and the size, no more.
 // Those of want's Domain, Fingerprint, Dim and Metric that are not zero must be
-// the file's, else the error is [ErrMismatch]. Until Recover, Len counts
+// the file's, with Metric Normalized too, else the error is [ErrMismatch]. Until Recover, Len counts
 // records that a crash may have left unfinished at the end of the file;
 // reading such a one is an error like any damage.
 func Open(fsys vfs.FS, name string, want Config, pool *Pool) (*Store, error) {
@@ -169,6 +169,8 @@ func (c Config) mismatch(name string, want Config) error {
 		return differ("dimension", c.Dim, want.Dim)
 	case want.Metric != 0 && c.Metric != want.Metric:
 		return differ("metric", c.Metric, want.Metric)
+	case want.Metric != 0 && c.Normalized != want.Normalized:
+		return differ("unit length", c.Normalized, want.Normalized)
 	}
 	return nil
 }
@@ -178,6 +180,9 @@ func (s *Store) Config() Config { return s.cfg }
 
 // Dim returns the number of values of a vector.
 func (s *Store) Dim() int { return s.cfg.Dim }
+
+// Euclidean reports whether the store's metric is [Euclidean].
+func (s *Store) Euclidean() bool { return s.cfg.Metric == Euclidean }
 
 // Len returns the number of slots; they are 0 to Len−1.
 func (s *Store) Len() uint32 { return s.published.Load() }
@@ -368,15 +373,16 @@ func (s *Store) Damaged() []uint32 {
 // Append stores vectors under their keys and returns one slot per key, in
 // order. A key that is known, or comes twice, answers with its first slot and
 // is not stored again; the others get the next slots in order. Everything
-// returned is durable. A wrong length, a value that is not finite or, in a
-// normalized store, a length that is not 1 within a thousandth is [ErrInvalid]
-// and nothing is stored. The vectors are not kept.
+// returned is durable. A wrong number of values, one that is not finite, or a
+// length that the store does not take (in a normalized one, any that is not 1
+// within a thousandth) is [ErrInvalid] and nothing is stored. The vectors are
+// not kept.
 func (s *Store) Append(keys []Key, vecs [][]float32) ([]uint32, error) {
 	if len(keys) != len(vecs) {
 		return nil, invalid("%d keys for %d vectors", len(keys), len(vecs))
 	}
 	for i, v := range vecs {
-		if err := s.checkVector(v); err != nil {
+		if err := s.cfg.Check(v); err != nil {
 			return nil, fmt.Errorf("%w (vector %d of %d)", err, i, len(vecs))
 		}
 	}
@@ -449,10 +455,10 @@ func (s *Store) write(n uint32, added []int, keys []Key, vecs [][]float32) error
 	return nil
 }
 
-// checkVector returns why a vector cannot be stored.
-func (s *Store) checkVector(v []float32) error {
-	if len(v) != s.dim {
-		return invalid("a vector of %d values, want %d", len(v), s.dim)
+// Check returns, as an [ErrInvalid], why a vector cannot be stored.
+func (c Config) Check(v []float32) error {
+	if len(v) != c.Dim {
+		return invalid("a vector of %d values, want %d", len(v), c.Dim)
 	}
 	var norm float64 // squared; not finite if a value is not
 	for _, x := range v {
@@ -461,8 +467,12 @@ func (s *Store) checkVector(v []float32) error {
 	switch {
 	case math.IsNaN(norm) || math.IsInf(norm, 0):
 		return invalid("a vector with a value that is not finite")
-	case s.cfg.Normalized && math.Abs(math.Sqrt(norm)-1) > 1e-3:
+	case c.Normalized && math.Abs(math.Sqrt(norm)-1) > 1e-3:
 		return invalid("a vector of length %.4g, want 1", math.Sqrt(norm))
+	case !c.Normalized && norm > MaxLength*MaxLength:
+		return invalid("a vector of length %.4g, want up to %g", math.Sqrt(norm), MaxLength)
+	case !c.Normalized && c.Metric == Cosine && norm < MinLength*MinLength:
+		return invalid("a vector of length %.4g, which has no direction", math.Sqrt(norm))
 	}
 	return nil
 }

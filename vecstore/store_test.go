@@ -257,14 +257,16 @@ func TestInvalidCalls(t *testing.T) {
 
 func TestNotNormalized(t *testing.T) {
 	cfg := config(2)
-	cfg.Normalized = false
+	cfg.Normalized, cfg.Metric = false, vecstore.Euclidean
 	s, err := vecstore.Create(vfstest.NewMem(), file, cfg, pool())
 	must(t, err)
 	defer closeStore(t, s)
 	_, err = s.Append([]vecstore.Key{key(1), key(2)}, [][]float32{{3, 4}, {0, 0}})
 	must(t, err)
 	_, err = s.Append([]vecstore.Key{key(3)}, [][]float32{{math.MaxFloat32, math.MaxFloat32}})
-	must(t, err)
+	if !errors.Is(err, vecstore.ErrInvalid) {
+		t.Errorf("Append of a vector whose distances are no numbers: %v", err)
+	}
 }
 
 func TestCreateRefuses(t *testing.T) {
@@ -278,7 +280,7 @@ func TestCreateRefuses(t *testing.T) {
 		"dimension -1":       func(c *vecstore.Config) { c.Dim = -1 },
 		"dimension 65537":    func(c *vecstore.Config) { c.Dim = 65537 },
 		"no metric":          func(c *vecstore.Config) { c.Metric = 0 },
-		"a metric to come":   func(c *vecstore.Config) { c.Metric = 2 },
+		"a metric to come":   func(c *vecstore.Config) { c.Metric = 4 },
 		"pages too large":    func(c *vecstore.Config) { c.Dim = 65536 },
 		"long and fitting":   func(c *vecstore.Config) { c.Domain, c.Fingerprint = long[1:], long[1:] },
 		"anything but plain": func(c *vecstore.Config) { c.Domain = "\x00../\xff" },

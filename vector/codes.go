@@ -16,6 +16,9 @@ type Codes struct {
 	Stride int       // bytes from row to row
 	Rows   []byte    // fastest where it begins at a multiple of 64 in memory
 	Scales []float32 // by row
+	// Halves, where not nil, are half the squared lengths of what the rows
+	// stand for. [Codes.Dots] then gives minus half the squared distance.
+	Halves []float32
 }
 
 // CodeLen returns the number of bytes of the codes of a vector.
@@ -26,6 +29,22 @@ func CodeLen(dim int) int { return (dim + Block - 1) / Block * Block }
 func (c *Codes) Set(id uint32, v []float32) {
 	row := c.Rows[int(id)*c.Stride:][:CodeLen(len(v))]
 	c.Scales[id] = encode(row, v)
+	if c.Halves != nil {
+		c.Halves[id] = half(row, c.Scales[id])
+	}
+}
+
+// half returns half the squared length of what a row of codes stands for.
+// Measured by the codes and not by the vector: then a distance errs by what
+// rounding does to the difference of two vectors, not to the vectors, and rows
+// of the same codes have distance 0.
+func half(row []byte, scale float32) float32 {
+	sum := int32(0)
+	for _, x := range row {
+		d := int32(x) - 128
+		sum += d * d
+	}
+	return float32(scale*scale) * float32(sum) / 2
 }
 
 // Query is a vector made ready to be measured against [Codes], and scratch
@@ -34,7 +53,8 @@ func (c *Codes) Set(id uint32, v []float32) {
 type Query struct {
 	codes []int8
 	scale float32
-	bias  int32 // what the 128 in all codes of a row adds up to
+	half  float32 // as in [Codes.Halves]; negative: not known yet
+	bias  int32   // what the 128 in all codes of a row adds up to
 	ones  []int8
 	row   []byte
 	sums  []int32
@@ -45,12 +65,17 @@ func (q *Query) Set(v []float32) {
 	q.row = sized(q.row, CodeLen(len(v)))
 	q.scale = encode(q.row, v)
 	q.setCodes(q.row)
+	q.half = -1
 }
 
-// SetRow makes q stand for a row of c, whose vector has dim values.
+// SetRow makes q stand for a row of c, whose vector has dim values. Where c has
+// no halves, q cannot be measured against codes that have.
 func (q *Query) SetRow(c *Codes, id uint32, dim int) {
 	q.scale = c.Scales[id]
 	q.setCodes(c.Rows[int(id)*c.Stride:][:CodeLen(dim)])
+	if c.Halves != nil {
+		q.half = c.Halves[id]
+	}
 }
 
 func (q *Query) setCodes(row []byte) {
@@ -75,13 +100,23 @@ func (q *Query) setCodes(row []byte) {
 }
 
 // Dots sets dst[i] to about the inner product of q and of the row of ids[i],
-// the same on every machine, and the same for a and b as for b and a. dst is as
-// long as ids.
+// the same on every machine, and the same for a and b as for b and a; or, where
+// there are [Codes.Halves], to about minus half the square of their distance. dst
+// is as long as ids.
 func (c *Codes) Dots(dst []float32, q *Query, ids []uint32) {
 	q.sums = sized(q.sums, len(ids))
 	Dots8(q.sums, q.codes, c.Rows, c.Stride, ids)
 	for i, id := range ids {
 		dst[i] = float32(q.scale*c.Scales[id]) * float32(q.sums[i]-q.bias)
+	}
+	if c.Halves != nil {
+		if q.half < 0 {
+			q.half = half(q.row, q.scale)
+		}
+		for i, id := range ids {
+			// Both halves first: then it is the same for a and b as for b and a.
+			dst[i] -= float32(q.half + c.Halves[id])
+		}
 	}
 }
 

@@ -145,3 +145,52 @@ func TestCodesKernels(t *testing.T) {
 		}
 	}
 }
+
+// TestCodesOfDistances: with halves a product is minus half a squared distance,
+// 0 for a row and itself, the same both ways, and as exact far from the origin
+// as the codes' steps allow.
+func TestCodesOfDistances(t *testing.T) {
+	r := rand.New(rand.NewPCG(5, 6))
+	for _, dim := range []int{1, 63, 384} {
+		for _, offset := range []float32{0, 5} {
+			c := &vector.Codes{Stride: vector.CodeLen(dim), Scales: make([]float32, 9), Halves: make([]float32, 9)}
+			c.Rows = make([]byte, c.Stride*9)
+			rows := make([][]float32, 9)
+			for i := range rows {
+				rows[i] = make([]float32, dim)
+				for j := range rows[i] {
+					rows[i][j] = offset + float32(r.NormFloat64())
+				}
+				if i == 8 {
+					copy(rows[i], rows[0])
+				}
+				c.Set(uint32(i), rows[i])
+			}
+			var a, b vector.Query
+			for i, row := range rows {
+				a.Set(row)
+				b.SetRow(c, uint32(i), dim)
+				byVector, byRow := dots8(c, &a), dots8(c, &b)
+				for j := range rows {
+					want := float64(vector.Square(row, rows[j])) / 2
+					// A value is off by half a step of either side at most.
+					step := float64(c.Scales[i]+c.Scales[j]) / 2
+					bound := step*math.Sqrt(2*want*float64(dim)) + step*step*float64(dim)/2 + 1e-4
+					if diff := math.Abs(float64(byVector[j]) + want); diff > bound || byVector[j] != byRow[j] {
+						t.Errorf("dim %d, offset %v: %d and %d: %v and %v, want %v ± %v", dim, offset, i, j, byVector[j], byRow[j], -want, bound)
+					}
+					b.SetRow(c, uint32(j), dim)
+					if back := dots8(c, &b)[i]; back != byVector[j] {
+						t.Errorf("dim %d: %v from %d to %d, %v back", dim, byVector[j], i, j, back)
+					}
+				}
+				if byVector[i] != 0 || byRow[i] != 0 {
+					t.Errorf("dim %d: row %d has the distance %v from itself", dim, i, byVector[i])
+				}
+			}
+			if a.Set(rows[0]); dots8(c, &a)[8] != 0 {
+				t.Error("equal vectors have a distance")
+			}
+		}
+	}
+}

@@ -40,6 +40,7 @@ func TestGuard(t *testing.T) {
 				}
 				vector.Dot(x, y)
 				vector.Dots(dst, x, y, n, ids)
+				vector.Squares(dst, x, y, n, ids)
 			}
 		}
 		for n := 64; n <= len(a); n += 64 {

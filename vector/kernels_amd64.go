@@ -53,6 +53,17 @@ func dots(dst, q, rows []float32, stride int, ids []uint32) (left int) {
 	return dots512(&dst[0], &q[0], &rows[0], &ids[0], len(q), 4*stride, last, len(ids))
 }
 
+func squares(dst, q, rows []float32, stride int, ids []uint32) (left int) {
+	if len(q) == 0 || len(ids) == 0 || best == portable {
+		return squaresGo(dst, q, rows, stride, ids)
+	}
+	last := 4 * (len(rows) - len(q))
+	if best == avx2 {
+		return squares2(&dst[0], &q[0], &rows[0], &ids[0], len(q), 4*stride, last, len(ids))
+	}
+	return squares512(&dst[0], &q[0], &rows[0], &ids[0], len(q), 4*stride, last, len(ids))
+}
+
 func dots8(dst []int32, q []int8, rows []byte, stride int, ids []uint32) (left int) {
 	if len(q) == 0 || len(ids) == 0 || best == portable {
 		return dots8Go(dst, q, rows, stride, ids)

@@ -238,6 +238,209 @@ done:
 	VZEROUPPER
 	RET
 
+// func squares512(dst *float32, q *float32, rows *float32, ids *uint32, n int, stride int, last int, count int) (left int)
+// Requires: AVX, AVX512F, AVX512VL, MMX+
+TEXT ·squares512(SB), NOSPLIT, $0-72
+	MOVQ  n+32(FP), CX
+	ANDL  $0x0f, CX
+	MOVL  $-1, AX
+	SHLL  CL, AX
+	NOTL  AX
+	KMOVW AX, K1
+	MOVQ  n+32(FP), AX
+	SHLQ  $0x02, AX
+	ANDQ  $-64, AX
+	NEGQ  AX
+	MOVQ  dst+0(FP), CX
+	MOVQ  q+8(FP), DX
+	MOVQ  ids+24(FP), BX
+	MOVQ  count+56(FP), SI
+	SUBQ  AX, DX
+
+groups:
+	CMPQ  SI, $0x04
+	JLT   ones
+	MOVL  (BX), R8
+	IMULQ stride+40(FP), R8
+	CMPQ  R8, last+48(FP)
+	JHI   done
+	ADDQ  rows+16(FP), R8
+	SUBQ  AX, R8
+	MOVL  4(BX), R9
+	IMULQ stride+40(FP), R9
+	CMPQ  R9, last+48(FP)
+	JHI   done
+	ADDQ  rows+16(FP), R9
+	SUBQ  AX, R9
+	MOVL  8(BX), R10
+	IMULQ stride+40(FP), R10
+	CMPQ  R10, last+48(FP)
+	JHI   done
+	ADDQ  rows+16(FP), R10
+	SUBQ  AX, R10
+	MOVL  12(BX), R11
+	IMULQ stride+40(FP), R11
+	CMPQ  R11, last+48(FP)
+	JHI   done
+	ADDQ  rows+16(FP), R11
+	SUBQ  AX, R11
+	MOVQ  R8, R12
+	MOVQ  R9, R13
+	MOVQ  R10, R14
+	MOVQ  R11, R15
+	CMPQ  SI, $0x08
+	JLT   groupsLast
+	MOVL  16(BX), R12
+	IMULQ stride+40(FP), R12
+	ADDQ  rows+16(FP), R12
+	SUBQ  AX, R12
+	MOVL  20(BX), R13
+	IMULQ stride+40(FP), R13
+	ADDQ  rows+16(FP), R13
+	SUBQ  AX, R13
+	MOVL  24(BX), R14
+	IMULQ stride+40(FP), R14
+	ADDQ  rows+16(FP), R14
+	SUBQ  AX, R14
+	MOVL  28(BX), R15
+	IMULQ stride+40(FP), R15
+	ADDQ  rows+16(FP), R15
+	SUBQ  AX, R15
+
+groupsLast:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	MOVQ   AX, DI
+	TESTQ  DI, DI
+	JZ     groupsRest
+
+groupsSteps:
+	VMOVUPS    (DX)(DI*1), Z4
+	VSUBPS     (R8)(DI*1), Z4, Z5
+	VMULPS     Z5, Z5, Z5
+	VADDPS     Z5, Z0, Z0
+	VSUBPS     (R9)(DI*1), Z4, Z5
+	VMULPS     Z5, Z5, Z5
+	VADDPS     Z5, Z1, Z1
+	VSUBPS     (R10)(DI*1), Z4, Z5
+	VMULPS     Z5, Z5, Z5
+	VADDPS     Z5, Z2, Z2
+	VSUBPS     (R11)(DI*1), Z4, Z4
+	VMULPS     Z4, Z4, Z4
+	VADDPS     Z4, Z3, Z3
+	PREFETCHT0 (R12)(DI*1)
+	PREFETCHT0 (R13)(DI*1)
+	PREFETCHT0 (R14)(DI*1)
+	PREFETCHT0 (R15)(DI*1)
+	ADDQ       $0x40, DI
+	JNZ        groupsSteps
+
+groupsRest:
+	TESTQ     $0x0000000f, n+32(FP)
+	JZ        groupsFold
+	VMOVUPS.Z (DX), K1, Z4
+	VMOVUPS.Z (R8), K1, Z5
+	VSUBPS    Z5, Z4, Z5
+	VMULPS    Z5, Z5, Z5
+	VADDPS    Z5, Z0, Z0
+	VMOVUPS.Z (R9), K1, Z5
+	VSUBPS    Z5, Z4, Z5
+	VMULPS    Z5, Z5, Z5
+	VADDPS    Z5, Z1, Z1
+	VMOVUPS.Z (R10), K1, Z5
+	VSUBPS    Z5, Z4, Z5
+	VMULPS    Z5, Z5, Z5
+	VADDPS    Z5, Z2, Z2
+	VMOVUPS.Z (R11), K1, Z5
+	VSUBPS    Z5, Z4, Z5
+	VMULPS    Z5, Z5, Z5
+	VADDPS    Z5, Z3, Z3
+
+groupsFold:
+	VEXTRACTF64X4 $0x01, Z0, Y4
+	VADDPS        Y4, Y0, Y0
+	VEXTRACTF32X4 $0x01, Y0, X4
+	VADDPS        X4, X0, X4
+	VEXTRACTF64X4 $0x01, Z1, Y5
+	VADDPS        Y5, Y1, Y1
+	VEXTRACTF32X4 $0x01, Y1, X5
+	VADDPS        X5, X1, X5
+	VEXTRACTF64X4 $0x01, Z2, Y7
+	VADDPS        Y7, Y2, Y2
+	VEXTRACTF32X4 $0x01, Y2, X7
+	VADDPS        X7, X2, X7
+	VEXTRACTF64X4 $0x01, Z3, Y8
+	VADDPS        Y8, Y3, Y3
+	VEXTRACTF32X4 $0x01, Y3, X8
+	VADDPS        X8, X3, X8
+	VUNPCKHPD     X5, X4, X9
+	VUNPCKLPD     X5, X4, X4
+	VADDPS        X9, X4, X4
+	VUNPCKHPD     X8, X7, X5
+	VUNPCKLPD     X8, X7, X7
+	VADDPS        X5, X7, X7
+	VSHUFPS       $0xdd, X7, X4, X5
+	VSHUFPS       $0x88, X7, X4, X4
+	VADDPS        X5, X4, X4
+	VMOVUPS       X4, (CX)
+	ADDQ          $0x10, CX
+	ADDQ          $0x10, BX
+	SUBQ          $0x04, SI
+	JMP           groups
+
+ones:
+	CMPQ   SI, $0x01
+	JLT    done
+	MOVL   (BX), R8
+	IMULQ  stride+40(FP), R8
+	CMPQ   R8, last+48(FP)
+	JHI    done
+	ADDQ   rows+16(FP), R8
+	SUBQ   AX, R8
+	VPXORD Z6, Z6, Z6
+	MOVQ   AX, DI
+	TESTQ  DI, DI
+	JZ     onesRest
+
+onesSteps:
+	VMOVUPS (DX)(DI*1), Z0
+	VSUBPS  (R8)(DI*1), Z0, Z0
+	VMULPS  Z0, Z0, Z0
+	VADDPS  Z0, Z6, Z6
+	ADDQ    $0x40, DI
+	JNZ     onesSteps
+
+onesRest:
+	TESTQ     $0x0000000f, n+32(FP)
+	JZ        onesFold
+	VMOVUPS.Z (DX), K1, Z0
+	VMOVUPS.Z (R8), K1, Z1
+	VSUBPS    Z1, Z0, Z1
+	VMULPS    Z1, Z1, Z1
+	VADDPS    Z1, Z6, Z6
+
+onesFold:
+	VEXTRACTF64X4 $0x01, Z6, Y0
+	VADDPS        Y0, Y6, Y6
+	VEXTRACTF32X4 $0x01, Y6, X0
+	VADDPS        X0, X6, X0
+	VMOVHLPS      X0, X0, X1
+	VADDPS        X1, X0, X0
+	VPSHUFD       $0x01, X0, X1
+	VADDPS        X1, X0, X0
+	VMOVSS        X0, (CX)
+	ADDQ          $0x04, CX
+	ADDQ          $0x04, BX
+	SUBQ          $0x01, SI
+	JMP           ones
+
+done:
+	MOVQ SI, left+64(FP)
+	VZEROUPPER
+	RET
+
 // func dots8x512(dst *int32, q *int8, rows *byte, ids *uint32, n int, stride int, last int, count int) (left int)
 // Requires: AVX, AVX2, AVX512F, AVX512VL, AVX512_VNNI, MMX+
 TEXT ·dots8x512(SB), NOSPLIT, $0-72
@@ -746,6 +949,249 @@ onesRest:
 	VADDPS     Y6, Y2, Y2
 	VMASKMOVPS 32(R8), Y1, Y4
 	VMULPS     Y4, Y5, Y4
+	VADDPS     Y4, Y3, Y3
+
+onesFold:
+	VADDPS       Y3, Y2, Y2
+	VEXTRACTF128 $0x01, Y2, X3
+	VADDPS       X3, X2, X2
+	VMOVHLPS     X2, X2, X3
+	VADDPS       X3, X2, X2
+	VPSHUFD      $0x01, X2, X3
+	VADDPS       X3, X2, X2
+	VMOVSS       X2, (CX)
+	ADDQ         $0x04, CX
+	ADDQ         $0x04, BX
+	SUBQ         $0x01, SI
+	JMP          ones
+
+done:
+	MOVQ SI, left+64(FP)
+	VZEROUPPER
+	RET
+
+// func squares2(dst *float32, q *float32, rows *float32, ids *uint32, n int, stride int, last int, count int) (left int)
+// Requires: AVX, AVX2, MMX+
+TEXT ·squares2(SB), NOSPLIT, $0-72
+	MOVQ    n+32(FP), AX
+	ANDQ    $0x0f, AX
+	LEAQ    lanes<>+0(SB), CX
+	SHLQ    $0x02, AX
+	SUBQ    AX, CX
+	VMOVUPS 64(CX), Y0
+	VMOVUPS 96(CX), Y1
+	MOVQ    n+32(FP), AX
+	SHLQ    $0x02, AX
+	ANDQ    $-64, AX
+	NEGQ    AX
+	MOVQ    dst+0(FP), CX
+	MOVQ    q+8(FP), DX
+	MOVQ    ids+24(FP), BX
+	MOVQ    count+56(FP), SI
+	SUBQ    AX, DX
+
+groups:
+	CMPQ  SI, $0x04
+	JLT   ones
+	MOVL  (BX), R8
+	IMULQ stride+40(FP), R8
+	CMPQ  R8, last+48(FP)
+	JHI   done
+	ADDQ  rows+16(FP), R8
+	SUBQ  AX, R8
+	MOVL  4(BX), R9
+	IMULQ stride+40(FP), R9
+	CMPQ  R9, last+48(FP)
+	JHI   done
+	ADDQ  rows+16(FP), R9
+	SUBQ  AX, R9
+	MOVL  8(BX), R10
+	IMULQ stride+40(FP), R10
+	CMPQ  R10, last+48(FP)
+	JHI   done
+	ADDQ  rows+16(FP), R10
+	SUBQ  AX, R10
+	MOVL  12(BX), R11
+	IMULQ stride+40(FP), R11
+	CMPQ  R11, last+48(FP)
+	JHI   done
+	ADDQ  rows+16(FP), R11
+	SUBQ  AX, R11
+	MOVQ  R8, R12
+	MOVQ  R9, R13
+	MOVQ  R10, R14
+	MOVQ  R11, R15
+	CMPQ  SI, $0x08
+	JLT   groupsLast
+	MOVL  16(BX), R12
+	IMULQ stride+40(FP), R12
+	ADDQ  rows+16(FP), R12
+	SUBQ  AX, R12
+	MOVL  20(BX), R13
+	IMULQ stride+40(FP), R13
+	ADDQ  rows+16(FP), R13
+	SUBQ  AX, R13
+	MOVL  24(BX), R14
+	IMULQ stride+40(FP), R14
+	ADDQ  rows+16(FP), R14
+	SUBQ  AX, R14
+	MOVL  28(BX), R15
+	IMULQ stride+40(FP), R15
+	ADDQ  rows+16(FP), R15
+	SUBQ  AX, R15
+
+groupsLast:
+	VPXOR Y2, Y2, Y2
+	VPXOR Y3, Y3, Y3
+	VPXOR Y4, Y4, Y4
+	VPXOR Y5, Y5, Y5
+	VPXOR Y6, Y6, Y6
+	VPXOR Y7, Y7, Y7
+	VPXOR Y8, Y8, Y8
+	VPXOR Y9, Y9, Y9
+	MOVQ  AX, DI
+	TESTQ DI, DI
+	JZ    groupsRest
+
+groupsSteps:
+	VMOVUPS    (DX)(DI*1), Y10
+	VMOVUPS    32(DX)(DI*1), Y11
+	VSUBPS     (R8)(DI*1), Y10, Y12
+	VMULPS     Y12, Y12, Y12
+	VADDPS     Y12, Y2, Y2
+	VSUBPS     32(R8)(DI*1), Y11, Y12
+	VMULPS     Y12, Y12, Y12
+	VADDPS     Y12, Y3, Y3
+	VSUBPS     (R9)(DI*1), Y10, Y12
+	VMULPS     Y12, Y12, Y12
+	VADDPS     Y12, Y4, Y4
+	VSUBPS     32(R9)(DI*1), Y11, Y12
+	VMULPS     Y12, Y12, Y12
+	VADDPS     Y12, Y5, Y5
+	VSUBPS     (R10)(DI*1), Y10, Y12
+	VMULPS     Y12, Y12, Y12
+	VADDPS     Y12, Y6, Y6
+	VSUBPS     32(R10)(DI*1), Y11, Y12
+	VMULPS     Y12, Y12, Y12
+	VADDPS     Y12, Y7, Y7
+	VSUBPS     (R11)(DI*1), Y10, Y10
+	VMULPS     Y10, Y10, Y10
+	VADDPS     Y10, Y8, Y8
+	VSUBPS     32(R11)(DI*1), Y11, Y10
+	VMULPS     Y10, Y10, Y10
+	VADDPS     Y10, Y9, Y9
+	PREFETCHT0 (R12)(DI*1)
+	PREFETCHT0 (R13)(DI*1)
+	PREFETCHT0 (R14)(DI*1)
+	PREFETCHT0 (R15)(DI*1)
+	ADDQ       $0x40, DI
+	JNZ        groupsSteps
+
+groupsRest:
+	TESTQ      $0x0000000f, n+32(FP)
+	JZ         groupsFold
+	VMASKMOVPS (DX), Y0, Y10
+	VMASKMOVPS 32(DX), Y1, Y11
+	VMASKMOVPS (R8), Y0, Y12
+	VSUBPS     Y12, Y10, Y12
+	VMULPS     Y12, Y12, Y12
+	VADDPS     Y12, Y2, Y2
+	VMASKMOVPS 32(R8), Y1, Y12
+	VSUBPS     Y12, Y11, Y12
+	VMULPS     Y12, Y12, Y12
+	VADDPS     Y12, Y3, Y3
+	VMASKMOVPS (R9), Y0, Y12
+	VSUBPS     Y12, Y10, Y12
+	VMULPS     Y12, Y12, Y12
+	VADDPS     Y12, Y4, Y4
+	VMASKMOVPS 32(R9), Y1, Y12
+	VSUBPS     Y12, Y11, Y12
+	VMULPS     Y12, Y12, Y12
+	VADDPS     Y12, Y5, Y5
+	VMASKMOVPS (R10), Y0, Y12
+	VSUBPS     Y12, Y10, Y12
+	VMULPS     Y12, Y12, Y12
+	VADDPS     Y12, Y6, Y6
+	VMASKMOVPS 32(R10), Y1, Y12
+	VSUBPS     Y12, Y11, Y12
+	VMULPS     Y12, Y12, Y12
+	VADDPS     Y12, Y7, Y7
+	VMASKMOVPS (R11), Y0, Y12
+	VSUBPS     Y12, Y10, Y12
+	VMULPS     Y12, Y12, Y12
+	VADDPS     Y12, Y8, Y8
+	VMASKMOVPS 32(R11), Y1, Y10
+	VSUBPS     Y10, Y11, Y10
+	VMULPS     Y10, Y10, Y10
+	VADDPS     Y10, Y9, Y9
+
+groupsFold:
+	VADDPS       Y3, Y2, Y2
+	VEXTRACTF128 $0x01, Y2, X3
+	VADDPS       X3, X2, X2
+	VADDPS       Y5, Y4, Y4
+	VEXTRACTF128 $0x01, Y4, X3
+	VADDPS       X3, X4, X3
+	VADDPS       Y7, Y6, Y6
+	VEXTRACTF128 $0x01, Y6, X4
+	VADDPS       X4, X6, X4
+	VADDPS       Y9, Y8, Y8
+	VEXTRACTF128 $0x01, Y8, X5
+	VADDPS       X5, X8, X5
+	VUNPCKHPD    X3, X2, X6
+	VUNPCKLPD    X3, X2, X2
+	VADDPS       X6, X2, X2
+	VUNPCKHPD    X5, X4, X3
+	VUNPCKLPD    X5, X4, X4
+	VADDPS       X3, X4, X4
+	VSHUFPS      $0xdd, X4, X2, X3
+	VSHUFPS      $0x88, X4, X2, X2
+	VADDPS       X3, X2, X2
+	VMOVUPS      X2, (CX)
+	ADDQ         $0x10, CX
+	ADDQ         $0x10, BX
+	SUBQ         $0x04, SI
+	JMP          groups
+
+ones:
+	CMPQ  SI, $0x01
+	JLT   done
+	MOVL  (BX), R8
+	IMULQ stride+40(FP), R8
+	CMPQ  R8, last+48(FP)
+	JHI   done
+	ADDQ  rows+16(FP), R8
+	SUBQ  AX, R8
+	VPXOR Y2, Y2, Y2
+	VPXOR Y3, Y3, Y3
+	MOVQ  AX, DI
+	TESTQ DI, DI
+	JZ    onesRest
+
+onesSteps:
+	VMOVUPS (DX)(DI*1), Y4
+	VMOVUPS 32(DX)(DI*1), Y5
+	VSUBPS  (R8)(DI*1), Y4, Y4
+	VMULPS  Y4, Y4, Y4
+	VADDPS  Y4, Y2, Y2
+	VSUBPS  32(R8)(DI*1), Y5, Y4
+	VMULPS  Y4, Y4, Y4
+	VADDPS  Y4, Y3, Y3
+	ADDQ    $0x40, DI
+	JNZ     onesSteps
+
+onesRest:
+	TESTQ      $0x0000000f, n+32(FP)
+	JZ         onesFold
+	VMASKMOVPS (DX), Y0, Y4
+	VMASKMOVPS 32(DX), Y1, Y5
+	VMASKMOVPS (R8), Y0, Y6
+	VSUBPS     Y6, Y4, Y6
+	VMULPS     Y6, Y6, Y6
+	VADDPS     Y6, Y2, Y2
+	VMASKMOVPS 32(R8), Y1, Y4
+	VSUBPS     Y4, Y5, Y4
+	VMULPS     Y4, Y4, Y4
 	VADDPS     Y4, Y3, Y3
 
 onesFold:

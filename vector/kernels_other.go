@@ -19,6 +19,10 @@ func dots(dst, q, rows []float32, stride int, ids []uint32) (left int) {
 	return dotsGo(dst, q, rows, stride, ids)
 }
 
+func squares(dst, q, rows []float32, stride int, ids []uint32) (left int) {
+	return squaresGo(dst, q, rows, stride, ids)
+}
+
 func dots8(dst []int32, q []int8, codes []byte, stride int, ids []uint32) (left int) {
 	return dots8Go(dst, q, codes, stride, ids)
 }

@@ -12,6 +12,11 @@ func dot512(a *float32, b *float32, n int) float32
 //go:noescape
 func dots512(dst *float32, q *float32, rows *float32, ids *uint32, n int, stride int, last int, count int) (left int)
 
+// squares512 is Squares for count rows; stride and last, the greatest offset of a row, are in bytes. It stops at a row beyond last and returns how many are left.
+//
+//go:noescape
+func squares512(dst *float32, q *float32, rows *float32, ids *uint32, n int, stride int, last int, count int) (left int)
+
 // dots8x512 is Dots8 for count rows of n bytes, as dots512.
 //
 //go:noescape
@@ -36,6 +41,11 @@ func dot2(a *float32, b *float32, n int) float32
 //
 //go:noescape
 func dots2(dst *float32, q *float32, rows *float32, ids *uint32, n int, stride int, last int, count int) (left int)
+
+// squares2 is Squares for count rows; stride and last, the greatest offset of a row, are in bytes. It stops at a row beyond last and returns how many are left.
+//
+//go:noescape
+func squares2(dst *float32, q *float32, rows *float32, ids *uint32, n int, stride int, last int, count int) (left int)
 
 // dots8x2 is Dots8 for count rows of n bytes, as dots2.
 //

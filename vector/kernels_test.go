@@ -130,6 +130,55 @@ func TestDots(t *testing.T) {
 	})
 }
 
+// Squares gives the bits of the definition, and 0 for a vector and itself.
+func TestSquares(t *testing.T) {
+	eachKernel(t, func(t *testing.T) {
+		const seed = 15
+		r := rand.New(rand.NewPCG(seed, 0))
+		for _, kind := range kinds {
+			for _, n := range lengths() {
+				stride := []int{n, n + 10, 1, 0}[r.IntN(4)]
+				q, rows := make([]float32, n), make([]float32, 1+9*stride+n)[1:]
+				for i := range q {
+					q[i] = kind.next(r)
+				}
+				for i := range rows {
+					rows[i] = kind.next(r)
+				}
+				ids, dst := make([]uint32, r.IntN(14)), make([]float32, 20)
+				for i := range ids {
+					ids[i] = r.Uint32N(10)
+				}
+				for i := range dst {
+					dst[i] = -7
+				}
+				vector.Squares(dst[:len(ids)], q, rows, stride, ids)
+				for i, got := range dst {
+					want := float32(-7)
+					if i < len(ids) {
+						row := rows[int(ids[i])*stride:][:n]
+						diff := make([]float32, n)
+						for j := range diff {
+							diff[j] = row[j] - q[j]
+						}
+						want = plainDot(diff, diff)
+						if got := vector.Square(row, q); !same(got, want) {
+							t.Fatalf("seed %d: %s, length %d: Square is %v, want %v", seed, kind.name, n, got, want)
+						}
+					}
+					if !same(got, want) {
+						t.Fatalf("seed %d: %s, length %d, stride %d, %d of %d rows: %v, want %v",
+							seed, kind.name, n, stride, i, len(ids), got, want)
+					}
+				}
+				if got := vector.Square(q, q); kind.name == "normal" && got != 0 {
+					t.Fatalf("seed %d: length %d: a vector is %v from itself", seed, n, got)
+				}
+			}
+		}
+	})
+}
+
 // Dots8 is exact, for the greatest sums too.
 func TestDots8(t *testing.T) {
 	eachKernel(t, func(t *testing.T) {

@@ -23,6 +23,24 @@ func Dots(dst, q, rows []float32, stride int, ids []uint32) {
 	}
 }
 
+// Squares sets dst[i] to the squared Euclidean distance of q and of the row
+// rows[ids[i]*stride:]: the sum of the squared differences, 0 exactly for equal
+// vectors. dst is as long as ids.
+func Squares(dst, q, rows []float32, stride int, ids []uint32) {
+	check(len(dst), len(ids), len(q), len(rows), stride)
+	if left := squares(dst, q, rows, stride, ids); left > 0 {
+		beyond(len(q), len(rows), stride, ids[len(ids)-left:])
+	}
+}
+
+// Square returns the squared Euclidean distance of a and b, which have the same
+// length, with the same bits as [Squares].
+func Square(a, b []float32) float32 {
+	var dst [1]float32
+	Squares(dst[:], a, b, 0, []uint32{0})
+	return dst[0]
+}
+
 // Block is what the length of a query of [Dots8] is a multiple of.
 const Block = 64
 
@@ -82,6 +100,17 @@ func dotsGo(dst, q, rows []float32, stride int, ids []uint32) (left int) {
 	return 0
 }
 
+func squaresGo(dst, q, rows []float32, stride int, ids []uint32) (left int) {
+	for i, id := range ids {
+		at := uint64(id) * uint64(stride)
+		if at > uint64(len(rows)-len(q)) {
+			return len(ids) - i
+		}
+		dst[i] = squareGo(q, rows[at:][:len(q)])
+	}
+	return 0
+}
+
 func dots8Go(dst []int32, q []int8, codes []byte, stride int, ids []uint32) (left int) {
 	for i, id := range ids {
 		at := uint64(id) * uint64(stride)
@@ -115,8 +144,31 @@ func dotGo(a, b []float32) float32 {
 	for l, x := range a[whole:] {
 		s[l] += float32(x * b[whole+l])
 	}
+	return fold(&s)
+}
+
+// fold adds up the running sums.
+func fold(s *[lanes]float32) float32 {
 	return ((s[0] + s[8]) + (s[4] + s[12])) + ((s[2] + s[10]) + (s[6] + s[14])) +
 		(((s[1] + s[9]) + (s[5] + s[13])) + ((s[3] + s[11]) + (s[7] + s[15])))
+}
+
+func squareGo(a, b []float32) float32 {
+	b = b[:len(a)]
+	var s [lanes]float32
+	for len(a) >= lanes {
+		x, y := (*[lanes]float32)(a), (*[lanes]float32)(b)
+		for l := range s {
+			d := x[l] - y[l]
+			s[l] += float32(d * d)
+		}
+		a, b = a[lanes:], b[lanes:]
+	}
+	for l, x := range a {
+		d := x - b[l]
+		s[l] += float32(d * d)
+	}
+	return fold(&s)
 }
 
 // sum8 sets s to the sums of products over elements 0 to 7 of a and b, 16 to

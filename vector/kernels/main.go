@@ -28,6 +28,7 @@ func main() {
 	} {
 		m.dot()
 		m.dots()
+		m.squares()
 		m.dots8()
 		m.magnitude()
 		m.round()

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"strings"
 
 	. "github.com/mmcloughlin/avo/build"
 	"github.com/mmcloughlin/avo/operand"
@@ -140,14 +141,18 @@ func (m *machine) prologue(l *loop) reg.GPVirtual {
 const floatDoc = "is Dots for count rows; stride and last, the greatest offset of a row, are in " +
 	"bytes. It stops at a row beyond last and returns how many are left."
 
-func (m *machine) dots() {
-	m.many("dots", floatDoc,
-		"(dst, q, rows *float32, ids *uint32, n, stride, last, count int) (left int)", m.floats())
+const floatSignature = "(dst, q, rows *float32, ids *uint32, n, stride, last, count int) (left int)"
+
+func (m *machine) dots() { m.many("dots", floatDoc, floatSignature, m.floats(false)) }
+
+func (m *machine) squares() {
+	doc := strings.Replace(floatDoc, "Dots", "Squares", 1)
+	m.many("squares", doc, floatSignature, m.floats(true))
 }
 
 func (m *machine) dot() {
 	m.begin("dot", "is Dot for n elements.", "(a, b *float32, n int) float32")
-	l := m.floats()
+	l := m.floats(false)
 	whole := m.prologue(l)
 	a, b := parameter("a"), parameter("b")
 	SUBQ(whole, a)
@@ -157,10 +162,21 @@ func (m *machine) dot() {
 	end()
 }
 
-// floats is the loop over float32s. A product that is not there, of the last
-// lanes, is +0, which changes no sum: a sum is never −0, having begun at +0.
-func (m *machine) floats() *loop {
+// floats is the loop over float32s: of products, or of squared differences. A
+// term that is not there, of the last lanes, is +0, which changes no sum: a sum
+// is never −0, having begun at +0.
+func (m *machine) floats(squares bool) *loop {
 	l := &loop{size: 4, add: VADDPS}
+	// term emits a term of 16 lanes, or of those of a masked row, whose other
+	// lanes are 0 as are x's.
+	term := func(row operand.Op, x, term reg.VecVirtual) {
+		if squares {
+			VSUBPS(row, x, term)
+			VMULPS(term, term, term)
+		} else {
+			VMULPS(row, x, term)
+		}
+	}
 	times := func(q vec, multiply func(i int, product reg.VecVirtual), sum vec) {
 		for i := range q {
 			product := m.register()
@@ -175,7 +191,7 @@ func (m *machine) floats() *loop {
 		}
 		for r := range rows {
 			times(x, func(i int, product reg.VecVirtual) {
-				VMULPS(rows[r].Offset(i*m.width), x[i], product)
+				term(rows[r].Offset(i*m.width), x[i], product)
 			}, sums[r])
 		}
 	}
@@ -196,7 +212,12 @@ func (m *machine) floats() *loop {
 			VMOVUPS_Z(q, mask, x[0])
 			for r := range rows {
 				times(x, func(_ int, product reg.VecVirtual) {
-					VMULPS_Z(rows[r], x[0], mask, product)
+					if squares {
+						VMOVUPS_Z(rows[r], mask, product)
+						term(product, x[0], product)
+					} else {
+						VMULPS_Z(rows[r], x[0], mask, product)
+					}
 				}, sums[r])
 			}
 		}
@@ -222,7 +243,7 @@ func (m *machine) floats() *loop {
 		for r := range rows {
 			times(x, func(i int, product reg.VecVirtual) {
 				VMASKMOVPS(rows[r].Offset(32*i), mask[i], product)
-				VMULPS(product, x[i], product)
+				term(product, x[i], product)
 			}, sums[r])
 		}
 	}
