@@ -205,3 +205,7 @@ func (d *domain) held() (branches int, vectors, bytes int64) {
 	}
 	return len(d.pushing), int64(n), 4 * int64(n) * int64(dim)
 }
+
+// Trim gives up memory that no search has used since the last Trim, and returns
+// how many bytes: pages of vectors, which can be read again at any time.
+func (ix *Indexer) Trim() int64 { return ix.pages.Trim() }

@@ -54,7 +54,7 @@ func main() {
 	flag.StringVar(&b.binary, "binary", "", "the program vectorlink (built if not given)")
 	flag.StringVar(&b.dir, "dir", "", "directory for the data (a temporary one if not given)")
 	flag.StringVar(&b.only, "only", "large,small,many", "what to measure, `list`")
-	flag.StringVar(&b.profiles, "profiles", "", "`directory` to write a CPU profile of the server under each load to")
+	flag.StringVar(&b.profiles, "profiles", "", "`directory` to write profiles of the server to")
 	dir := flag.String("serve", "", "be the server, on this data directory (used by this program itself)")
 	flag.Parse()
 	if *dir != "" {
@@ -361,17 +361,43 @@ func (b *bench) small(dir string) error {
 	if err != nil {
 		return err
 	}
-	rss, own, err := memoryOf(p.cmd.Process.Pid)
+	if b.profiles != "" {
+		if err := p.fetch("heap?debug=1", filepath.Join(b.profiles, "heap.txt")); err != nil {
+			return err
+		}
+	}
+	if err := p.end(); err != nil {
+		return err
+	}
+	p, err = b.program(dir, newest.ready[0])
 	if err != nil {
 		return err
 	}
-	b.add("memory right after all that", "", "%d MB, %d MB its own", rss>>20, own>>20)
-	time.Sleep(30 * time.Second)
-	if rss, own, err = memoryOf(p.cmd.Process.Pid); err != nil {
+	for _, requests := range [][][]byte{newest.ready, newest.fts, oldest.ready, oldest.fts} {
+		if _, err := load(p, requests, 8, b.during); err != nil {
+			return err
+		}
+	}
+	if err := b.memory(p, "`vectorlink serve` on that directory, at rest after searches at the newest and the oldest commit"); err != nil {
 		return err
 	}
-	b.add("memory half a minute later", "≤ 60 MB", "%d MB, %d MB its own", rss>>20, own>>20)
 	return p.end()
+}
+
+// program starts `vectorlink serve` on a directory.
+func (b *bench) program(dir string, first []byte) (*process, error) {
+	return launch(exec.Command(b.binary, "serve", "--listen", "127.0.0.1:0", "--data-dir", dir), dir+".log", first)
+}
+
+// memory measures a server that has had nothing to do for a while.
+func (b *bench) memory(p *process, what string) error {
+	time.Sleep(65 * time.Second) // it gives memory back within a minute
+	resident, own, err := memoryOf(p.cmd.Process.Pid)
+	if err != nil {
+		return err
+	}
+	b.add(what, "≤ 60 MB", "%d MB, of which %d MB its own", resident>>20, own>>20)
+	return nil
 }
 
 // usage is what a directory's files take, vectors and tasks aside.
@@ -462,19 +488,15 @@ func (b *bench) many(dir string) error {
 	for i := range starts {
 		domain := fmt.Sprintf("bench/d%d", i*manyDomains/starts)
 		first := ready(domain, fmt.Sprintf("c%d", manyCommits-1), vectorOf("w1 w2"))
-		cmd := exec.Command(b.binary, "serve", "--listen", "127.0.0.1:0", "--data-dir", dir)
-		p, err := launch(cmd, dir+".log", first)
+		p, err := b.program(dir, first)
 		if err != nil {
 			return err
 		}
 		walls, cpus = append(walls, p.start), append(cpus, p.cpu())
 		if i == starts-1 {
-			time.Sleep(10 * time.Second)
-			rss, own, err := memoryOf(p.cmd.Process.Pid)
-			if err != nil {
+			if err := b.memory(p, "`vectorlink serve` on that directory, at rest after one search"); err != nil {
 				return err
 			}
-			b.add("`vectorlink serve` at rest, that on disk, one search answered", "≤ 60 MB", "%d MB, %d MB its own", rss>>20, own>>20)
 		}
 		if err := p.end(); err != nil {
 			return err

@@ -174,18 +174,20 @@ func (p *process) settle() {
 // waits for its end.
 func (p *process) profileTo(file string, during time.Duration) (wait func() error) {
 	done := make(chan error, 1)
-	go func() {
-		resp, err := http.Get(fmt.Sprintf("http://%s/debug/pprof/profile?seconds=%.0f", p.profile, max(1, during.Seconds())))
-		if err != nil {
-			done <- err
-			return
-		}
-		defer resp.Body.Close()
-		data, err := io.ReadAll(resp.Body)
-		if err == nil {
-			err = os.WriteFile(file, data, 0o644)
-		}
-		done <- err
-	}()
+	go func() { done <- p.fetch(fmt.Sprintf("profile?seconds=%.0f", max(1, during.Seconds())), file) }()
 	return func() error { return <-done }
+}
+
+// fetch writes a profile to a file.
+func (p *process) fetch(what, file string) error {
+	resp, err := http.Get("http://" + p.profile + "/debug/pprof/" + what)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	data, err := io.ReadAll(resp.Body)
+	if err == nil {
+		err = os.WriteFile(file, data, 0o644)
+	}
+	return err
 }
