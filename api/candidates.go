@@ -41,8 +41,8 @@ func (s *server) candidates(w http.ResponseWriter, r *http.Request) error {
 		req.TargetThreshold = req.SetThreshold
 	}
 	req.K = p.whole("k", defaultCandidates, 1, math.MaxInt32)
-	req.Set = indexer.Filter{Types: p.list("set_doc_types"), IDs: p.list("set_doc_ids")}
-	req.Target = indexer.Filter{Types: p.list("target_doc_types"), IDs: p.list("target_doc_ids")}
+	req.Set = indexer.Filter{Types: p.list("set_doc_types"), IDs: p.list("set_doc_ids"), Expr: p.expression("set_filter")}
+	req.Target = indexer.Filter{Types: p.list("target_doc_types"), IDs: p.list("target_doc_ids"), Expr: p.expression("target_filter")}
 	for word := range strings.SplitSeq(p.text("include"), ",") {
 		switch strings.TrimSpace(word) {
 		case "":

@@ -25,6 +25,7 @@ func (s *server) embeddings(rw http.ResponseWriter, r *http.Request) error {
 		Filter: indexer.Filter{
 			Types: p.commaList("doc_types", "doc_type"),
 			IDs:   append(ids, p.commaList("doc_ids", "doc_id")...),
+			Expr:  p.expression("filter"),
 		},
 	}
 	form := p.vectorForm(r)

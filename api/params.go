@@ -5,9 +5,11 @@ import (
 	"errors"
 	"math"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
+	"github.com/vectorlink/vectorlink/fields"
 	"github.com/vectorlink/vectorlink/indexer"
 )
 
@@ -305,11 +307,27 @@ const defaultCount = 10
 // ef returns the breadth of the graph walk, 0 for the default.
 func (p *params) ef() int { return p.whole("ef", 0, 1, indexer.MaxEf) }
 
-// filter returns the filter of the parameters prefix + "doc_type" and
-// prefix + "doc_id".
+// filter returns the filter of the parameters prefix + "doc_type", prefix +
+// "doc_id" and prefix + "filter".
 func (p *params) filter(prefix string) indexer.Filter {
 	return indexer.Filter{
 		Types: p.list(prefix + "doc_type"),
 		IDs:   p.list(prefix + "doc_id"),
+		Expr:  p.expression(prefix + "filter"),
 	}
+}
+
+// expression returns an expression over fields; blank is none.
+func (p *params) expression(name string) string { return strings.TrimSpace(p.text(name)) }
+
+// outputFields returns the names of what hits are to bring besides.
+func (p *params) outputFields() []string {
+	names := slices.DeleteFunc(p.list("output_fields"), func(name string) bool { return name == "" })
+	if len(names) == 0 {
+		return nil
+	}
+	if len(names) > fields.MaxFields {
+		p.fail(errParameter, "output_fields names more than %d fields", fields.MaxFields)
+	}
+	return names
 }

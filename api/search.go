@@ -15,9 +15,11 @@ import (
 
 // hit is the wire form of one found document.
 type hit struct {
-	ID       string   `json:"id"`
-	Distance float32  `json:"distance"`
-	Chunk    hitChunk `json:"chunk"`
+	ID       string          `json:"id"`
+	Distance float32         `json:"distance"`
+	Chunk    hitChunk        `json:"chunk"`
+	Fields   json.RawMessage `json:"fields,omitempty"`
+	Vector   []float32       `json:"vector,omitempty"`
 }
 
 type hitChunk struct {
@@ -45,7 +47,10 @@ func hitList(found []indexer.Hit, snippet bool) []hit {
 		if snippet {
 			c.Snippet = &f.Chunk.Snippet
 		}
-		list[i] = hit{f.ID, f.Distance, c}
+		list[i] = hit{ID: f.ID, Distance: f.Distance, Chunk: c}
+		if f.Output != nil {
+			list[i].Fields, list[i].Vector = f.Output.Fields, f.Output.Vector
+		}
 	}
 	return list
 }
@@ -75,6 +80,7 @@ func (s *server) search(w http.ResponseWriter, r *http.Request) error {
 	req.Filter = p.filter("")
 	req.Ef = p.ef()
 	req.Snippet = p.flag("snippet")
+	req.OutputFields = p.outputFields()
 	return s.find(w, r, p, req)
 }
 
@@ -157,12 +163,13 @@ func (s *server) similar(w http.ResponseWriter, r *http.Request) error {
 	req.Filter = p.filter("")
 	req.Ef = p.ef()
 	req.Snippet = p.flag("snippet")
+	req.OutputFields = p.outputFields()
 	req.IncludeSelf = p.flag("include_self")
 	if !byID {
 		return s.find(w, r, p, indexer.SearchRequest{
 			Domain: req.Domain, Ref: req.Ref,
 			Text: text, Mode: indexer.ModeVector, Role: indexer.RoleDocument, Vector: vector,
-			Filter: req.Filter, Page: req.Page, Ef: req.Ef, Snippet: req.Snippet,
+			Filter: req.Filter, Page: req.Page, Ef: req.Ef, Snippet: req.Snippet, OutputFields: req.OutputFields,
 			CallerKey: callerKey(r.Header),
 		})
 	}

@@ -220,7 +220,7 @@ func (c *compiler) comparison(n *ast.BinaryNode) (condition, error) {
 	if !left {
 		var ok bool
 		if name, ok = c.field(n.Right); !ok {
-			return nil, wrong(n, "%s compares a field with a value", n.Operator)
+			return nil, wrong(n, "%s compares a field with a value; here is %s", n.Operator, describe(n.Left))
 		}
 		other, op = n.Left, mirrored(op)
 	}

@@ -97,10 +97,16 @@ func (ix *Indexer) Candidates(ctx context.Context, req CandidatesRequest) (Candi
 	}
 	defer done()
 	s := lease.res.(*openSnapshot)
-	set := s.population(req.Set)
+	standIn := req.Ref.replaced(commit)
+	set, err := s.population(ctx, req.Set, standIn)
+	if err != nil {
+		return Candidates{}, err
+	}
 	target, chunks := set, set.chunks
 	if !req.Target.empty() {
-		target = s.population(req.Target)
+		if target, err = s.population(ctx, req.Target, standIn); err != nil {
+			return Candidates{}, err
+		}
 		chunks += target.chunks
 	}
 	if chunks > MaxCandidateChunks {
@@ -135,25 +141,21 @@ func (ix *Indexer) heavyTurn(ctx context.Context) (done func(), err error) {
 type population struct {
 	documents []*snapshot.Entry
 	chunks    int
-	members   map[*snapshot.Entry]struct{} // nil: every document of the snapshot
-	slots     []uint32                     // nil: through the graph
+	among     *selection
 }
 
-func (s *openSnapshot) population(f Filter) population {
-	p := population{documents: s.documents(f)}
+func (s *openSnapshot) population(ctx context.Context, f Filter, standIn bool) (p population, err error) {
+	if p.among, err = s.selection(ctx, f, standIn); err != nil {
+		return p, err
+	}
+	p.documents = s.documents(p.among)
 	for _, e := range p.documents {
 		p.chunks += len(e.Chunks)
 	}
-	if !f.empty() {
-		p.members = make(map[*snapshot.Entry]struct{}, len(p.documents))
-		for _, e := range p.documents {
-			p.members[e] = struct{}{}
-		}
+	if len(p.documents) <= exactCandidates {
+		p.among = p.among.exactly(p.documents)
 	}
-	if !f.empty() || len(p.documents) <= exactCandidates {
-		p.slots = slotsOf(p.documents)
-	}
-	return p
+	return p, nil
 }
 
 // edges returns the partners among to of every document of from.
@@ -190,7 +192,7 @@ func (ix *Indexer) edges(ctx context.Context, s *openSnapshot, from, to populati
 }
 
 func (ix *Indexer) partnersOf(ctx context.Context, s *openSnapshot, e *snapshot.Entry, to population, req CandidatesRequest, threshold float32) (CandidateList, error) {
-	q := query{sameText: &e.TextHash, without: []string{e.ID}, members: to.members, limit: &threshold}
+	q := query{sameText: &e.TextHash, without: []string{e.ID}, among: to.among, limit: &threshold}
 	for _, slot := range slotsOf([]*snapshot.Entry{e}) { // chunks of one text share a vector
 		v := make([]float32, s.vecs.Dim())
 		if ok, err := s.readVector(slot, v); err != nil {
@@ -199,7 +201,7 @@ func (ix *Indexer) partnersOf(ctx context.Context, s *openSnapshot, e *snapshot.
 			q.vectors = append(q.vectors, v)
 		}
 	}
-	ranked, err := ix.nearestOf(ctx, s, q, to.slots, min(req.K, len(to.documents)))
+	ranked, err := ix.nearest(ctx, s, q, min(req.K, len(to.documents)))
 	if err != nil {
 		return CandidateList{}, err
 	}

@@ -202,6 +202,7 @@ func (ix *Indexer) forgetFile(d *domain, info snapshot.Info) {
 	ix.pool.remove(fileKey(info.Name))
 	ix.pool.remove(snapshotKey(d.name, info.Commit))
 	ix.pool.remove(textKey(info))
+	ix.pool.remove(tableKey(info))
 }
 
 // removeVectors removes the vectors of a domain without commits. Searches under

@@ -57,7 +57,7 @@ func (ix *Indexer) Duplicates(ctx context.Context, req DuplicatesRequest) (Pairs
 		return Pairs{}, err
 	}
 	defer done()
-	pairs, err := ix.pairs(ctx, s, since, req)
+	pairs, err := ix.pairs(ctx, s, since, req, req.Ref.replaced(commit))
 	if err != nil {
 		return Pairs{}, err
 	}
@@ -94,15 +94,21 @@ type member struct {
 	chunk int
 }
 
-func (ix *Indexer) pairs(ctx context.Context, s, since *openSnapshot, req DuplicatesRequest) ([]pair, error) {
-	target := req.Target
-	if target.empty() {
-		target = req.Set
+func (ix *Indexer) pairs(ctx context.Context, s, since *openSnapshot, req DuplicatesRequest, standIn bool) ([]pair, error) {
+	from, err := s.selection(ctx, req.Set, standIn)
+	if err != nil {
+		return nil, err
 	}
-	p := partners{ix: ix, s: s, since: since, target: target, within: s.filtered(target), threshold: req.Threshold}
+	target := from
+	if !req.Target.empty() {
+		if target, err = s.selection(ctx, req.Target, standIn); err != nil {
+			return nil, err
+		}
+	}
+	p := partners{ix: ix, s: s, since: since, target: target, threshold: req.Threshold}
 	var set []member
 	for e := range s.view.All() {
-		if !req.Set.admits(e) || since != nil && !since.changed(e) {
+		if !from.admits(e) || since != nil && !since.changed(e) {
 			continue
 		}
 		for i := range e.Chunks {
@@ -142,8 +148,7 @@ type partners struct {
 	ix        *Indexer
 	s         *openSnapshot
 	since     *openSnapshot // nil: every pair counts
-	target    Filter
-	within    []uint32
+	target    *selection
 	threshold float32
 }
 
@@ -157,7 +162,7 @@ func (p *partners) nearest(ctx context.Context, m member, v []float32) (pair, er
 	// A document's own chunks, and pairs that were there before, must not
 	// hide others: look further as long as only they are found.
 	for k := 4 + len(m.entry.Chunks); ; k *= 2 {
-		hits, err := p.ix.slots(ctx, p.s, v, p.within, k, 0)
+		hits, err := p.ix.slots(ctx, p.s, v, p.target, k, 0)
 		if err != nil {
 			return pair{}, err
 		}

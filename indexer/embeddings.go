@@ -1,7 +1,6 @@
 package indexer
 
 import (
-	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
@@ -55,7 +54,11 @@ func (ix *Indexer) Embeddings(ctx context.Context, req EmbeddingsRequest, use fu
 	}
 	defer lease.release()
 	s := lease.res.(*openSnapshot)
-	found := s.documents(req.Filter)
+	among, err := s.selection(ctx, req.Filter, req.Ref.replaced(commit))
+	if err != nil {
+		return err
+	}
+	found := s.documents(among)
 	if bad := s.harmedSlots(); len(bad) > 0 {
 		found = slices.DeleteFunc(found, func(e *snapshot.Entry) bool {
 			_, harmed := slices.BinarySearch(bad, e.Chunks[0].Slot)
@@ -107,29 +110,16 @@ func (s *openSnapshot) identity(documents []*snapshot.Entry) (sum [sha256.Size]b
 	return sum
 }
 
-// documents returns the documents that the filter admits and that have
-// vectors, by ascending id.
-func (s *openSnapshot) documents(f Filter) []*snapshot.Entry {
+// documents returns the documents of a selection that have vectors, by
+// ascending id.
+func (s *openSnapshot) documents(among *selection) []*snapshot.Entry {
 	var found []*snapshot.Entry
-	add := func(e *snapshot.Entry) {
-		if len(e.Chunks) > 0 && (len(f.Types) == 0 || slices.Contains(f.Types, e.Type)) {
-			found = append(found, e)
-		}
+	if among == nil {
+		found = slices.AppendSeq(make([]*snapshot.Entry, 0, s.view.Len()), s.view.All())
+	} else {
+		found = among.entries()
 	}
-	if len(f.IDs) == 0 {
-		for e := range s.view.All() {
-			add(e)
-		}
-		return found
-	}
-	// Looked up one by one: the lists of ids may be long.
-	for _, id := range f.IDs {
-		if e, ok := s.view.Lookup(id); ok {
-			add(e)
-		}
-	}
-	slices.SortFunc(found, func(a, b *snapshot.Entry) int { return cmp.Compare(a.ID, b.ID) })
-	return slices.Compact(found)
+	return slices.DeleteFunc(found, func(e *snapshot.Entry) bool { return len(e.Chunks) == 0 })
 }
 
 // slotsOf returns the slots of the documents, ascending, each once.

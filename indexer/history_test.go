@@ -50,6 +50,10 @@ func randomHistory(rng *rand.Rand, src *indexertest.Source) (commits, branches [
 		for range rng.IntN(4) {
 			ch.Remove = append(ch.Remove, fmt.Sprintf("d/%c/%d", 'A'+rune(rng.IntN(3)), rng.IntN(12)))
 		}
+		ch.Fields = make(map[string]string)
+		for range rng.IntN(6) { // also of documents whose texts stay
+			ch.Fields[fmt.Sprintf("d/%c/%d", 'A'+rune(rng.IntN(3)), rng.IntN(12))] = randomFields(rng)
+		}
 		if rng.IntN(15) == 0 { // everything goes
 			ch.Remove = nil
 			for id := range src.Documents(fmt.Sprintf("c%02d", i-1)) {
@@ -99,6 +103,7 @@ func TestRandomHistories(t *testing.T) {
 				if got, want := h.texts(back), src.Documents(back); !maps.Equal(got, want) {
 					t.Fatalf("%s holds %v, want %v", back, got, want)
 				}
+				sameFields(t, h, back, src)
 			}
 			seen := make(map[string]int)
 			for _, text := range emb.Texts() {
@@ -108,6 +113,7 @@ func TestRandomHistories(t *testing.T) {
 			}
 			for _, c := range commits {
 				sameAnswers(t, h, c, src.Documents(c))
+				sameFields(t, h, c, src)
 			}
 		})
 	}

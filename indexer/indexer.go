@@ -98,7 +98,8 @@ type Indexer struct {
 	provider *provider
 	recall   *recall // the vectors of queries
 	counters counters
-	merging  atomic.Int64 // merges asked for and not done
+	serials  atomic.Uint64 // of snapshots loaded
+	merging  atomic.Int64  // merges asked for and not done
 	testHook func(phase string)
 }
 

@@ -66,9 +66,11 @@ func (f *openFile) graphCodes(vecs *vecstore.Store) (*vecstore.Codes, error) {
 // openSnapshot is one commit ready to be searched. It is immutable, but for the
 // full text that is opened at need.
 type openSnapshot struct {
-	ix       *Indexer
-	d        *domain
-	real     string // the commit whose file it is read from
+	ix   *Indexer
+	d    *domain
+	real string // the commit whose file it is read from
+	// serial is another one for each snapshot that is loaded.
+	serial   uint64
 	settings Settings
 	view     *snapshot.View
 	graph    *hnsw.Graph
@@ -137,7 +139,7 @@ func (ix *Indexer) loadCurrent(d *domain, info snapshot.Info) (*openSnapshot, er
 }
 
 func (ix *Indexer) loadSnapshot(d *domain, commit string) (_ *openSnapshot, err error) {
-	s := &openSnapshot{ix: ix, d: d, real: commit}
+	s := &openSnapshot{ix: ix, d: d, real: commit, serial: ix.serials.Add(1)}
 	ix.stay(d)
 	defer func() {
 		if err != nil {

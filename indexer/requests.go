@@ -1,6 +1,9 @@
 package indexer
 
-import "time"
+import (
+	"encoding/json"
+	"time"
+)
 
 // Ref chooses the commit that a request is answered from (wire contract §2.9,
 // §2.10): Commit if given, else the last indexed commit of Branch.
@@ -12,12 +15,9 @@ type Ref struct {
 	Ancestors []string
 }
 
-// Filter restricts the documents a request considers, before any ranking: OR
-// within each list, AND between them; an empty list restricts nothing.
-type Filter struct {
-	Types []string
-	IDs   []string
-}
+// replaced reports whether a served commit is one that stands in for that asked
+// for.
+func (r Ref) replaced(served string) bool { return r.Commit != "" && served != r.Commit }
 
 // Page cuts a ranking: Count results from Start on.
 type Page struct {
@@ -128,6 +128,9 @@ type SearchRequest struct {
 	// Ef is the breadth of the graph walk; 0 means the default.
 	Ef      int
 	Snippet bool
+	// OutputFields are the names of the fields that hits bring: "*" for all
+	// that a document has, "vector" for the vector of the hit's chunk.
+	OutputFields []string
 	// CallerKey: see IndexRequest.
 	CallerKey string
 }
@@ -150,6 +153,8 @@ type SimilarRequest struct {
 	Page        Page
 	Ef          int
 	Snippet     bool
+	// OutputFields: see SearchRequest.
+	OutputFields []string
 }
 
 // DuplicatesRequest asks for pairs of near-equal documents.
@@ -188,6 +193,13 @@ type Hit struct {
 	ID       string
 	Distance float32 // (1 − cos)/2, 0 identical to 1 opposite
 	Chunk    HitChunk
+	Output   *Output // nil where nothing is asked for by OutputFields
+}
+
+// Output is what hits bring besides.
+type Output struct {
+	Fields json.RawMessage // of the document, an object; nil if not asked for
+	Vector []float32       // of the chunk; nil if not asked for, or damaged
 }
 
 // HitChunk describes the chunk of a document that matched best.

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/vectorlink/vectorlink/fields"
 	"github.com/vectorlink/vectorlink/hnsw"
 	"github.com/vectorlink/vectorlink/snapshot"
 	"github.com/vectorlink/vectorlink/vector"
@@ -37,7 +38,10 @@ func (ix *Indexer) Search(ctx context.Context, req SearchRequest) (Hits, error) 
 	if s.view.Header().Fingerprint == "" {
 		return Hits{Commit: commit}, nil // nothing was embedded yet
 	}
-	q := query{filter: req.Filter, ef: req.Ef, page: req.Page, snippet: req.Snippet, byDistance: req.RankByDistance}
+	q := query{ef: req.Ef, page: req.Page, snippet: req.Snippet, output: req.OutputFields, byDistance: req.RankByDistance}
+	if q.among, err = s.selection(ctx, req.Filter, req.Ref.replaced(commit)); err != nil {
+		return Hits{}, err
+	}
 	search := ix.rank
 	switch req.Mode {
 	case ModeVector, "":
@@ -121,7 +125,10 @@ func (ix *Indexer) Similar(ctx context.Context, req SimilarRequest) (Hits, error
 	if err != nil {
 		return Hits{}, err
 	}
-	q := query{filter: req.Filter, ef: req.Ef, page: req.Page, snippet: req.Snippet, sameText: &sources[0].TextHash}
+	q := query{ef: req.Ef, page: req.Page, snippet: req.Snippet, output: req.OutputFields, sameText: &sources[0].TextHash}
+	if q.among, err = s.selection(ctx, req.Filter, req.Ref.replaced(commit)); err != nil {
+		return Hits{}, err
+	}
 	if !req.IncludeSelf {
 		for _, e := range sources {
 			q.without = append(q.without, e.ID)
@@ -176,26 +183,21 @@ type query struct {
 	vectors  [][]float32 // unit length; a document's distance is its best pair
 	sameText *[32]byte   // documents of this text have distance 0, others not
 	without  []string    // documents to leave out, ascending
-	filter   Filter
+	among    *selection  // the documents to consider
 	ef       int
 	page     Page
 	snippet  bool
+	output   []string // names of fields
 	// byDistance has a hybrid search rank by distance instead of the fused
 	// score.
 	byDistance bool
-	// members, where not nil, are the documents to consider, in place of the
-	// filter; limit, where not nil, is the largest distance of interest.
-	members map[*snapshot.Entry]struct{}
-	limit   *float32
+	// limit, where not nil, is the largest distance of interest.
+	limit *float32
 }
 
 // admits reports whether the document is to be considered.
 func (q *query) admits(e *snapshot.Entry) bool {
-	if q.members != nil {
-		_, ok := q.members[e]
-		return ok && !q.leaves(e.ID)
-	}
-	return !q.leaves(e.ID) && q.filter.admits(e)
+	return !q.leaves(e.ID) && q.among.admits(e)
 }
 
 func (q *query) leaves(id string) bool {
@@ -270,14 +272,14 @@ func (s *openSnapshot) page(ranked []scored, q query) ([]Hit, error) {
 	hits := make([]Hit, len(ranked))
 	for i, r := range ranked {
 		var err error
-		if hits[i], err = s.hit(r, q.snippet); err != nil {
+		if hits[i], err = s.hit(r, q); err != nil {
 			return nil, err
 		}
 	}
 	return hits, nil
 }
 
-func (s *openSnapshot) hit(r scored, snippet bool) (Hit, error) {
+func (s *openSnapshot) hit(r scored, q query) (Hit, error) {
 	c := r.entry.Chunks[r.chunk]
 	h := Hit{
 		ID: r.entry.ID, Distance: r.distance,
@@ -286,7 +288,10 @@ func (s *openSnapshot) hit(r scored, snippet bool) (Hit, error) {
 			TokenStart: int(c.TokenStart), DocTokens: int(r.entry.DocTokens),
 		},
 	}
-	if snippet {
+	if err := s.output(&h, r, q.output); err != nil {
+		return Hit{}, err
+	}
+	if q.snippet {
 		text, err := s.chunkText(r.entry, r.chunk)
 		if errors.Is(err, ErrCorrupt) {
 			s.noteText(r.entry.ID, err) // the hit stands without it
@@ -297,6 +302,32 @@ func (s *openSnapshot) hit(r scored, snippet bool) (Hit, error) {
 	}
 	return h, nil
 }
+
+// output adds to a hit what is asked for by names.
+func (s *openSnapshot) output(h *Hit, r scored, names []string) error {
+	if len(names) == 0 {
+		return nil
+	}
+	h.Output = &Output{}
+	if slices.Contains(names, vectorField) {
+		v := make([]float32, s.vecs.Dim())
+		ok, err := s.readVector(r.entry.Chunks[r.chunk].Slot, v)
+		if err != nil {
+			return err
+		}
+		if ok {
+			h.Output.Vector = v
+		}
+		if len(names) == 1 {
+			return nil
+		}
+	}
+	h.Output.Fields = fields.Object(r.entry.Fields).Select(names)
+	return nil
+}
+
+// vectorField is the name under which a hit's vector is asked for.
+const vectorField = "vector"
 
 func (s *openSnapshot) chunkText(e *snapshot.Entry, chunk int) (string, error) {
 	text, err := s.view.Text(e)
@@ -311,16 +342,11 @@ func (s *openSnapshot) chunkText(e *snapshot.Entry, chunk int) (string, error) {
 // slots are fetched until the cut does not fall among equals: documents of one
 // distance are ordered by id, wherever the page ends.
 func (ix *Indexer) nearest(ctx context.Context, s *openSnapshot, q query, need int) ([]scored, error) {
-	return ix.nearestOf(ctx, s, q, s.filtered(q.filter), need)
-}
-
-// nearestOf is nearest for slots that are known already.
-func (ix *Indexer) nearestOf(ctx context.Context, s *openSnapshot, q query, within []uint32, need int) ([]scored, error) {
 	for k := need + 1; ; k *= 2 {
 		best := make(map[*snapshot.Entry]scored)
 		exhausted, last := true, float32(math.Inf(1))
 		for _, v := range q.vectors {
-			hits, err := ix.slots(ctx, s, v, within, k, q.ef)
+			hits, err := ix.slots(ctx, s, v, q.among, k, q.ef)
 			if err != nil {
 				return nil, err
 			}
@@ -355,44 +381,24 @@ func (ix *Indexer) nearestOf(ctx context.Context, s *openSnapshot, q query, with
 	}
 }
 
-// filtered returns the slots of the documents that the filter admits,
-// ascending; nil when it admits all.
-func (s *openSnapshot) filtered(f Filter) []uint32 {
-	if f.empty() {
-		return nil
-	}
-	slots := []uint32{}
-	for e := range s.view.All() {
-		if f.admits(e) {
-			for _, c := range e.Chunks {
-				slots = append(slots, c.Slot)
-			}
-		}
-	}
-	slices.Sort(slots)
-	return slices.Compact(slots)
-}
-
-func (f Filter) empty() bool { return len(f.Types) == 0 && len(f.IDs) == 0 }
-
-func (f Filter) admits(e *snapshot.Entry) bool {
-	return (len(f.Types) == 0 || slices.Contains(f.Types, e.Type)) &&
-		(len(f.IDs) == 0 || slices.Contains(f.IDs, e.ID))
-}
-
-// slots returns the k slots nearest to v among within (nil: all live ones),
-// best first: through the graph and the scan of what it does not hold, or by
-// the scan alone.
-func (ix *Indexer) slots(ctx context.Context, s *openSnapshot, v []float32, within []uint32, k, ef int) ([]hnsw.Hit, error) {
+// slots returns the k slots nearest to v among those of a selection, best first:
+// through the graph and the scan of what it does not hold, or by the scan alone.
+func (ix *Indexer) slots(ctx context.Context, s *openSnapshot, v []float32, among *selection, k, ef int) ([]hnsw.Hit, error) {
 	if s.vecs == nil {
 		return nil, nil
 	}
-	if within != nil || s.graph == nil {
-		if within == nil {
-			within = s.scanned
-		}
-		hits, err := hnsw.Scan(ctx, s.vectors(), v, within, k)
+	live, scanned := s.live(), s.scanned
+	switch {
+	case among != nil && among.list != nil:
+		hits, err := hnsw.Scan(ctx, s.vectors(), v, among.list, k)
 		return sound(hits), storeError(err)
+	case s.graph == nil:
+		hits, err := hnsw.Scan(ctx, s.vectors(), v, s.scanned, k)
+		return sound(hits), storeError(err)
+	case among != nil:
+		every := live
+		live = func(slot uint32) bool { return among.has(slot) && every(slot) }
+		scanned = among.tail
 	}
 	if ef == 0 {
 		ef = ix.cfg.Graph.Ef
@@ -401,11 +407,11 @@ func (ix *Indexer) slots(ctx context.Context, s *openSnapshot, v []float32, with
 	if err != nil {
 		return nil, storeError(err)
 	}
-	hits, err := s.graph.Search(ctx, vecs, v, k, max(ef, k), s.live())
+	hits, err := s.graph.Search(ctx, vecs, v, k, max(ef, k), live)
 	if err != nil {
 		return nil, storeError(err)
 	}
-	tail, err := hnsw.Scan(ctx, s.vectors(), v, s.scanned, k)
+	tail, err := hnsw.Scan(ctx, s.vectors(), v, scanned, k)
 	if err != nil {
 		return nil, storeError(err)
 	}

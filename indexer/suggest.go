@@ -68,10 +68,14 @@ func (ix *Indexer) Suggest(ctx context.Context, req SuggestRequest) (Suggestions
 	}
 	defer lease.release()
 	s := lease.res.(*openSnapshot)
+	among, err := s.selection(ctx, req.Filter, req.Ref.replaced(commit))
+	if err != nil {
+		return Suggestions{}, err
+	}
 	rows := suggestRowsPerHit * (min(req.Count, suggestRows) + 1)
-	chunks, err := ix.textChunks(ctx, s, req.Text, req.Filter, min(rows, suggestRows))
+	chunks, err := ix.textChunks(ctx, s, req.Text, among, min(rows, suggestRows))
 	if err == nil && len(chunks) == 0 {
-		chunks, err = s.substring(ctx, req.Text, req.Filter, min(rows, suggestRows))
+		chunks, err = s.substring(ctx, req.Text, among, min(rows, suggestRows))
 	}
 	if err != nil {
 		return Suggestions{}, err
@@ -106,9 +110,9 @@ func (ix *Indexer) Suggest(ctx context.Context, req SuggestRequest) (Suggestions
 
 // substring returns the first chunks in which the text occurs in any case, at
 // most one per document, by ascending id.
-func (s *openSnapshot) substring(ctx context.Context, text string, f Filter, k int) ([]chunkHit, error) {
+func (s *openSnapshot) substring(ctx context.Context, text string, among *selection, k int) ([]chunkHit, error) {
 	var found []chunkHit
-	for _, e := range s.documents(f) {
+	for _, e := range s.documents(among) {
 		if err := context.Cause(ctx); err != nil {
 			return nil, err
 		}

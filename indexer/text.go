@@ -237,16 +237,16 @@ func compareChunks(a, b chunkHit) int {
 
 // textChunks returns the k chunks that the words of the query match best, or
 // all that match if there are fewer. The distance is 1/(1+BM25).
-func (ix *Indexer) textChunks(ctx context.Context, s *openSnapshot, text string, f Filter, k int) ([]chunkHit, error) {
+func (ix *Indexer) textChunks(ctx context.Context, s *openSnapshot, text string, among *selection, k int) ([]chunkHit, error) {
 	v, err := ix.text(s)
 	if err != nil {
 		return nil, err
 	}
 	var admit func(part int, chunk uint32) bool
-	if !f.empty() {
+	if among != nil {
 		admit = func(part int, chunk uint32) bool {
 			e, _ := v.parts[part].owner(chunk)
-			return f.admits(e)
+			return among.admits(e)
 		}
 	}
 	hits, err := v.index.Search(ctx, text, k, admit)
@@ -266,7 +266,7 @@ func (ix *Indexer) textChunks(ctx context.Context, s *openSnapshot, text string,
 func (ix *Indexer) searchText(ctx context.Context, s *openSnapshot, text string, q query) ([]Hit, error) {
 	need := q.page.Start + q.page.Count
 	for k := need; ; k *= 2 {
-		chunks, err := ix.textChunks(ctx, s, text, q.filter, k)
+		chunks, err := ix.textChunks(ctx, s, text, q.among, k)
 		if err != nil {
 			return nil, err
 		}
@@ -298,7 +298,7 @@ const (
 // if the vector did not find it.
 func (ix *Indexer) searchHybrid(ctx context.Context, s *openSnapshot, text string, q query) ([]Hit, error) {
 	depth := max(fusionDepth, 3*(q.page.Start+q.page.Count))
-	byWords, err := ix.textChunks(ctx, s, text, q.filter, depth)
+	byWords, err := ix.textChunks(ctx, s, text, q.among, depth)
 	if err != nil {
 		return nil, err
 	}
@@ -358,14 +358,14 @@ func (ix *Indexer) searchHybrid(ctx context.Context, s *openSnapshot, text strin
 
 // vectorChunks returns the k chunks nearest to the query's vector.
 func (ix *Indexer) vectorChunks(ctx context.Context, s *openSnapshot, q query, k int) ([]chunkHit, error) {
-	hits, err := ix.slots(ctx, s, q.vectors[0], s.filtered(q.filter), k, q.ef)
+	hits, err := ix.slots(ctx, s, q.vectors[0], q.among, k, q.ef)
 	if err != nil {
 		return nil, err
 	}
 	var out []chunkHit
 	for _, h := range hits {
 		for e, chunk := range s.view.Holders(h.Slot) {
-			if q.filter.admits(e) {
+			if q.among.admits(e) {
 				out = append(out, chunkHit{e, chunk, q.distance(e, h.Dot)})
 			}
 		}

@@ -18,6 +18,7 @@ type duplicatesCmd struct {
 	FailOver  *float64 `placeholder:"D" help:"List pairs up to this distance, and exit with 6 if there is one."`
 	Count     int      `placeholder:"N" help:"Most pairs to list, 1 to 1000 (default all)."`
 	Type      []string `placeholder:"CLASS" sep:"none" help:"Only documents of this class; may be given again."`
+	Filter    string   `placeholder:"EXPR" help:"Only documents whose fields meet this expression."`
 }
 
 // group is a set of near-equal documents.
@@ -61,7 +62,7 @@ func (c *duplicatesCmd) Run(ctx context.Context, p *program) error {
 	if c.FailOver != nil {
 		threshold = max(threshold, *c.FailOver)
 	}
-	q := values("domain", c.Domain, "commit", c.Commit, "branch", c.Branch, "since", c.Since,
+	q := values("domain", c.Domain, "commit", c.Commit, "branch", c.Branch, "since", c.Since, "filter", c.Filter,
 		"threshold", strconv.FormatFloat(threshold, 'g', -1, 64))
 	if c.Count != 0 {
 		q.Set("count", strconv.Itoa(c.Count))

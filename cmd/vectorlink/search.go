@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"net/http"
 )
@@ -15,8 +16,10 @@ type Where struct {
 
 // Narrow restricts what a search returns.
 type Narrow struct {
-	Count int      `default:"10" placeholder:"N" help:"Most hits to list, 1 to 1000 (default 10)."`
-	Type  []string `placeholder:"CLASS" sep:"none" help:"Only documents of this class; may be given again."`
+	Count  int      `default:"10" placeholder:"N" help:"Most hits to list, 1 to 1000 (default 10)."`
+	Type   []string `placeholder:"CLASS" sep:"none" help:"Only documents of this class; may be given again."`
+	Filter string   `placeholder:"EXPR" help:"Only documents whose fields meet this expression, as language == \"fr\" and year >= 2000."`
+	Field  []string `placeholder:"NAME" sep:"none" help:"Also tell this field of the hits, * for all; with --json also vector. May be given again."`
 }
 
 // searchCmd searches a commit for a text.
@@ -59,6 +62,8 @@ type hit struct {
 		Count   int    `json:"count"`
 		Snippet string `json:"snippet"`
 	} `json:"chunk"`
+	Fields json.RawMessage `json:"fields,omitempty"`
+	Vector []float32       `json:"vector,omitempty"`
 }
 
 // found is what search and similar print with --json.
@@ -82,6 +87,12 @@ func (p *program) hits(ctx context.Context, cfg ClientConfig, path string, body 
 	}
 	if len(only.Type) > 0 {
 		body["doc_type"] = only.Type
+	}
+	if only.Filter != "" {
+		body["filter"] = only.Filter
+	}
+	if len(only.Field) > 0 {
+		body["output_fields"] = only.Field
 	}
 	res, err := cl.find(ctx, path, body)
 	if err != nil {
@@ -115,6 +126,9 @@ func (p *program) printHits(res found) error {
 		fmt.Fprintf(p.stdout, "%.4f  %s\n", h.Distance, paint.bold(plainText(h.ID)))
 		if h.Chunk.Snippet != "" {
 			fmt.Fprintf(p.stdout, "        %s\n", paint.dim(clip(h.Chunk.Snippet, snippetWidth)))
+		}
+		if len(h.Fields) > 0 {
+			fmt.Fprintf(p.stdout, "        %s\n", plainText(string(h.Fields)))
 		}
 	}
 	return nil

@@ -1,0 +1,79 @@
+package fields
+
+import (
+	"cmp"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+const (
+	nearNames = 3  // names that are suggested for a wrong one
+	allNames  = 20 // names that are listed where none is near
+	shownName = 64 // bytes of a name to compare and to show
+)
+
+// Suggest returns what to say of a name that is not among names: those nearest
+// to it, or, where none is near, what names there are.
+func Suggest(name string, names []string) string {
+	if len(names) == 0 {
+		return ": the documents have no fields"
+	}
+	type near struct {
+		name string
+		cost int
+	}
+	var list []near
+	for _, n := range names {
+		if cost := distance(short(name), short(n)); cost <= max(2, len(name)/3) || strings.EqualFold(name, n) {
+			list = append(list, near{n, cost})
+		}
+	}
+	slices.SortFunc(list, func(a, b near) int { return cmp.Or(cmp.Compare(a.cost, b.cost), strings.Compare(a.name, b.name)) })
+	if len(list) > 0 {
+		quoted := make([]string, 0, nearNames)
+		for _, n := range list[:min(len(list), nearNames)] {
+			quoted = append(quoted, strconv.Quote(short(n.name)))
+		}
+		return ": did you mean " + strings.Join(quoted, " or ") + "?"
+	}
+	var known []string
+	for _, n := range names[:min(len(names), allNames)] {
+		known = append(known, strconv.Quote(short(n)))
+	}
+	more := ""
+	if len(names) > allNames {
+		more = ", …"
+	}
+	return ": there are " + strings.Join(known, ", ") + more
+}
+
+func short(s string) string {
+	if len(s) > shownName {
+		s = strings.ToValidUTF8(s[:shownName], "") + "…"
+	}
+	return s
+}
+
+// distance is the number of bytes to change, add or take away to make b of a
+// (Levenshtein 1966), whatever their case.
+func distance(a, b string) int {
+	a, b = strings.ToLower(a), strings.ToLower(b)
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := diagonal
+			if a[i] != b[j] {
+				cost++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
+}
