@@ -54,6 +54,9 @@ func (w *worker) locate(nodes, places []uint32) []uint32 {
 	return append(places, nodes...)
 }
 
+// screen drops none.
+func (w *worker) screen(*batch, float32) {}
+
 func (w *worker) similar(nodes []uint32, dst []float32) error {
 	w.b.codes.Dots(dst, &w.query, nodes)
 	return nil

@@ -50,13 +50,15 @@ func TestRecallByCodes(t *testing.T) {
 // Where vectors are so near to each other that their codes cannot tell them
 // apart, more of them are measured exactly.
 func TestRecallAmongNearDuplicates(t *testing.T) {
-	for _, noise := range []float32{0.1, 0.02, 0.005} {
-		m := clustered(61, 3000, 64, 30, noise) // crowds of 100
-		c := withCodes(m)
-		g := mustBuild(t, m, m.nodes(), hnsw.Params{EfConstruction: 100}, 2)
-		qs := m.queries(62, 50, noise/10)
-		if got := recallOf(t, m, c, g, qs, 10, 200, nil); got < 0.98 {
-			t.Errorf("noise %g: recall@10 at ef 200 is %.4f, want 0.98", noise, got)
+	for _, dim := range []int{64, 768} {
+		for _, noise := range []float32{0.1, 0.02, 0.005} {
+			m := clustered(61, 192_000/dim, dim, 1920/dim, noise) // crowds of 100
+			c := withCodes(m)
+			g := mustBuild(t, m, m.nodes(), hnsw.Params{EfConstruction: 100}, 2)
+			qs := m.queries(62, 50, noise/10)
+			if got := recallOf(t, m, c, g, qs, 10, 200, nil); got < 0.98 {
+				t.Errorf("dim %d, noise %g: recall@10 at ef 200 is %.4f, want 0.98", dim, noise, got)
+			}
 		}
 	}
 }
@@ -172,7 +174,7 @@ func TestSearchByCodesFails(t *testing.T) {
 func TestBuildIgnoresCodes(t *testing.T) {
 	m := clustered(65, 300, 16, 20, 0.5)
 	c := withCodes(m)
-	c.codes = vector.Codes{}
+	c.codes = vector.Planes{}
 	p := hnsw.Params{M: 4, EfConstruction: 20}
 	a, err1 := hnsw.Build(t.Context(), c, m.nodes(), p, 2)
 	b, err2 := hnsw.Build(t.Context(), m, m.nodes(), p, 2)

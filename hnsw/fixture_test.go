@@ -79,19 +79,20 @@ func (m *memory) slots(live func(uint32) bool) []uint32 {
 // coded is memory with codes, as a store has them.
 type coded struct {
 	*memory
-	codes vector.Codes
+	codes vector.Planes
 }
 
 func withCodes(m *memory) *coded {
-	c := &coded{memory: m, codes: vector.Codes{Stride: vector.CodeLen(m.dim), Scales: make([]float32, m.len())}}
-	c.codes.Rows = vector.Memory(m.len() * c.codes.Stride)
+	c := &coded{memory: m, codes: vector.Planes{Stride: vector.PlaneLen(m.dim), Scales: make([]float32, m.len())}}
+	c.codes.Upper = vector.Memory(m.len() * c.codes.Stride)
+	c.codes.Lower = vector.Memory(m.len() * c.codes.Stride)
 	for i := range m.len() {
 		c.codes.Set(uint32(i), m.row(uint32(i)))
 	}
 	return c
 }
 
-func (c *coded) Codes() vector.Codes { return c.codes }
+func (c *coded) Codes() vector.Planes { return c.codes }
 
 // clustered returns n unit vectors around centres, sorted by centre as
 // documents come sorted by class.

@@ -108,7 +108,7 @@ type Coder interface {
 	// Codes returns codes whose row s is that of the vector of slot s, for
 	// every slot of the graph searched. They hold until the search is over.
 	// With too few rows for that the search makes do without codes.
-	Codes() vector.Codes
+	Codes() vector.Planes
 }
 
 // Node is a slot to be put into a graph.

@@ -14,12 +14,12 @@ import (
 // euclidean is memory whose vectors are near by their distance.
 type euclidean struct {
 	*memory
-	codes vector.Codes
+	codes vector.Planes
 }
 
 func (e *euclidean) Euclidean() bool { return true }
 
-func (e *euclidean) Codes() vector.Codes { return e.codes }
+func (e *euclidean) Codes() vector.Planes { return e.codes }
 
 func (e *euclidean) Dots(q []float32, slots []uint32, dst []float32) error {
 	if err := e.memory.Dots(q, slots, dst); err != nil {
@@ -46,8 +46,8 @@ func places(seed uint64, n, dim, centres int, offset float32) (plain, coded *euc
 			row[j] = at[j] + float32(r.NormFloat64())
 		}
 	}
-	c := vector.Codes{Stride: vector.CodeLen(dim), Scales: make([]float32, n), Halves: make([]float32, n)}
-	c.Rows = vector.Memory(n * c.Stride)
+	c := vector.Planes{Stride: vector.PlaneLen(dim), Scales: make([]float32, n), Halves: make([]float32, n)}
+	c.Upper, c.Lower = vector.Memory(n*c.Stride), vector.Memory(n*c.Stride)
 	for i := range n {
 		c.Set(uint32(i), m.row(uint32(i)))
 	}

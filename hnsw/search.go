@@ -16,7 +16,8 @@ type searcher struct {
 	graph *Graph
 	vecs  Vectors
 	q     []float32
-	codes vector.Codes // none (no Rows): the walk measures the vectors
+	codes vector.Planes // none (no Stride): the walk measures the vectors
+	sums  []int32       // products of the batch at hand with their upper plane
 	query vector.Query
 	slots []uint32 // of the nodes being measured
 	exact []Hit    // measured exactly
@@ -43,15 +44,26 @@ func (s *searcher) locate(nodes, places []uint32) []uint32 {
 	for _, node := range nodes {
 		places = append(places, s.graph.slots[node])
 	}
-	if s.codes.Rows != nil {
-		vector.Prefetch(s.codes.Rows, s.codes.Stride, s.codes.Stride, places)
+	if s.codes.Stride > 0 {
+		vector.Prefetch(s.codes.Upper, s.codes.Stride, s.codes.Stride, places)
 	}
 	return places
 }
 
+// screen goes by the upper plane of the codes.
+func (s *searcher) screen(b *batch, least float32) {
+	if s.codes.Stride == 0 {
+		return
+	}
+	s.sums = resize(s.sums, len(b.places))
+	n := s.codes.Screen(s.sums, &s.query, b.places, b.nodes, least)
+	b.nodes, b.places, s.sums = b.nodes[:n], b.places[:n], s.sums[:n]
+	vector.Prefetch(s.codes.Lower, s.codes.Stride, s.codes.Stride, b.places)
+}
+
 func (s *searcher) similar(slots []uint32, dst []float32) error {
-	if s.codes.Rows != nil {
-		s.codes.Dots(dst, &s.query, slots)
+	if s.codes.Stride > 0 {
+		s.codes.Dots(dst, s.sums, &s.query, slots)
 		return nil
 	}
 	return s.vecs.Dots(s.q, slots, dst)
@@ -90,7 +102,7 @@ func (g *Graph) Search(ctx context.Context, vecs Vectors, q []float32, k, ef int
 	s := searchers.Get().(*searcher)
 	defer func() {
 		// Nothing of the caller's is kept.
-		s.graph, s.vecs, s.q, s.codes, s.admit = nil, nil, nil, vector.Codes{}, nil
+		s.graph, s.vecs, s.q, s.codes, s.admit = nil, nil, nil, vector.Planes{}, nil
 		searchers.Put(s)
 	}()
 	s.graph, s.vecs, s.q = g, vecs, q
@@ -124,15 +136,16 @@ func (g *Graph) Search(ctx context.Context, vecs Vectors, q []float32, k, ef int
 }
 
 // coded reports whether there are codes for all slots of the graph.
-func (g *Graph) coded(c vector.Codes) bool {
-	return len(c.Rows) > 0 && int64(g.lastSlot) < int64(len(c.Scales))
+func (g *Graph) coded(c vector.Planes) bool {
+	return c.Stride > 0 && int64(g.lastSlot) < int64(len(c.Scales))
 }
 
 // search fills the pool. Where an exact scan is the better way, it returns the
 // live slots to scan instead.
 func (s *searcher) search(ctx context.Context, live func(slot uint32) bool) (exact []uint32, err error) {
-	// Node 0 reaches every other.
-	if err := s.descend(ctx, 0, len(s.graph.layers)-1, 1); err != nil {
+	// Node 0 reaches every other. The last layer above the ground is left out:
+	// the walk below is as fast, and sees more from farther away.
+	if err := s.descend(ctx, 0, len(s.graph.layers)-1, 2); err != nil {
 		return nil, err
 	}
 	var all []uint32 // the live slots, once they are worth counting
@@ -159,7 +172,7 @@ func (s *searcher) search(ctx context.Context, live func(slot uint32) bool) (exa
 // hits returns the best k of the pool.
 func (s *searcher) hits(k int) ([]Hit, error) {
 	s.exact = s.exact[:0]
-	if s.codes.Rows != nil {
+	if s.codes.Stride > 0 {
 		if err := s.rerank(k); err != nil {
 			return nil, err
 		}
@@ -190,17 +203,17 @@ func (s *searcher) rerank(k int) error {
 	if err != nil || from == len(s.entries) {
 		return err
 	}
-	// A product of codes errs by what is lost of the vector, which differs from
-	// one to the next, and by what is lost of the query, which near vectors
-	// have in common. The head shows what both come to, but shows it wrong
-	// where it is the head because the first made up for the second. So the
-	// first, by theory, sets a limit: what is lost of a value is anywhere
-	// within a scale.
-	var squares, scale float64
+	// A product of codes errs by what is lost of the query, which near vectors
+	// have in common, and by what is lost of the vector, which differs from one
+	// to the next. The head shows what both come to, but shows it wrong where it
+	// is the head because the second made up for the first. So the second, by
+	// theory, sets a limit: what is lost of a value is anywhere within a scale.
+	var sum, squares, scale float64
 	at := 0
 	for _, e := range s.entries[:from] {
 		if !e.dead() {
 			diff := float64(s.exact[at].Dot) - float64(e.sim())
+			sum += diff
 			squares += float64(diff * diff)
 			scale = max(scale, float64(s.codes.Scales[s.exact[at].Slot]))
 			at++
@@ -211,9 +224,10 @@ func (s *searcher) rerank(k int) error {
 		// What is lost of the vector tells only where it differs from the query.
 		norm = math.Sqrt(2 * max(-float64(slices.MaxFunc(s.exact, compareHits).Dot), 0))
 	}
-	margin := max(3*math.Sqrt(squares/float64(at)), 4*norm*scale/math.Sqrt(12))
+	mean := sum / float64(at)
+	margin := max(3*math.Sqrt(max(squares/float64(at)-float64(mean*mean), 0)), 4*norm*scale/math.Sqrt(12))
 	slices.SortFunc(s.exact, compareHits)
-	bar := float64(s.exact[k-1].Dot) - margin
+	bar := float64(s.exact[k-1].Dot) - mean - margin
 	_, err = s.measureExactly(from, func(e entry) bool { return float64(e.sim()) >= bar })
 	return err
 }

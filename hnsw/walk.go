@@ -16,8 +16,12 @@ type space interface {
 	// locate appends to places those of the nodes' vectors, and hints that they
 	// are to be measured soon.
 	locate(nodes, places []uint32) []uint32
+	// screen drops nodes of b that are surely less similar than least, and
+	// hints that the others are to be measured at once.
+	screen(b *batch, least float32)
 	// similar sets dst[i] to the similarity of what is searched for and the
-	// vector at places[i]; dst is as long as places.
+	// vector at places[i], all of which were screened last; dst is as long as
+	// places.
 	similar(places []uint32, dst []float32) error
 }
 
@@ -83,12 +87,19 @@ func (w *walker) measure() error {
 	return w.space.similar(w.now.places, w.sims)
 }
 
-// add measures the batch at hand and adds it to the pool.
+// screen drops what is surely not good enough for the pool.
+func (w *walker) screen() {
+	w.measured += len(w.now.nodes)
+	if len(w.now.nodes) > 0 {
+		w.space.screen(&w.now, w.bar.sim())
+	}
+}
+
+// add measures the batch at hand, which was screened, and adds it to the pool.
 func (w *walker) add() error {
 	if err := w.measure(); err != nil {
 		return err
 	}
-	w.measured += len(w.now.nodes)
 	for i, node := range w.now.nodes {
 		if e := newEntry(w.sims[i], node); e < w.bar {
 			w.pool.add(e)
@@ -102,6 +113,7 @@ func (w *walker) add() error {
 // beginning of a walk through the layer below.
 func (w *walker) descend(ctx context.Context, from uint32, top, bottom int) error {
 	w.gather(&w.now, []uint32{from})
+	w.screen()
 	if err := w.add(); err != nil {
 		return err
 	}
@@ -112,6 +124,7 @@ func (w *walker) descend(ctx context.Context, from uint32, top, bottom int) erro
 				return err
 			}
 			w.gather(&w.now, w.space.links(l, best))
+			w.screen()
 			if err := w.add(); err != nil {
 				return err
 			}
@@ -142,6 +155,7 @@ func (w *walker) walk(ctx context.Context, layer int, stop func() bool) error {
 		if stop != nil && stop() {
 			return nil
 		}
+		w.screen()
 		var links []uint32
 		if len(w.chosen) > 0 {
 			links = w.space.links(layer, w.chosen[0])

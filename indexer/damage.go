@@ -101,7 +101,7 @@ type coded struct {
 	codes *vecstore.Codes
 }
 
-func (c coded) Codes() vector.Codes { return c.codes.Codes() }
+func (c coded) Codes() vector.Planes { return c.codes.Codes() }
 
 // whole is a store without its damaged vectors.
 type whole struct{ *vecstore.Store }

@@ -29,7 +29,7 @@ func (f *openFile) size() int64 {
 	if f.graph != nil {
 		// Files of one domain share the codes of slots that they share; to
 		// count them more than once keeps on the safe side of the limit.
-		n += f.graph.Bytes() + int64(f.graph.Len()*(vector.CodeLen(int(f.file.Header().Dim))+4))
+		n += f.graph.Bytes() + int64(f.graph.Len()*(2*vector.PlaneLen(int(f.file.Header().Dim))+4))
 	}
 	return n
 }

@@ -23,7 +23,7 @@ type Codes struct {
 // arena holds the codes of a store. Row s is that of slot s, whether it is
 // needed or not: memory that was never written to takes none.
 type arena struct {
-	vector.Codes
+	vector.Planes
 	free func()   // gives Rows back
 	have []uint64 // bit per slot: its codes are made. Guarded by coder.mu
 	refs int      // guarded by coder.mu
@@ -73,13 +73,15 @@ func (s *Store) Codes(slots []uint32) (*Codes, error) {
 
 // newArena returns an arena for n rows and some more.
 func (s *Store) newArena(n int) *arena {
-	stride := vector.CodeLen(s.dim)
-	rows, free := allocate(n, stride)
-	room := len(rows) / stride
+	stride := vector.PlaneLen(s.dim)
+	rows, free := allocate(n, 2*stride)
+	room := len(rows) / (2 * stride)
 	a := &arena{
-		Codes: vector.Codes{Stride: stride, Rows: rows, Scales: make([]float32, room)},
-		free:  free,
-		have:  make([]uint64, (room+63)/64),
+		Planes: vector.Planes{
+			Stride: stride, Upper: rows[:room*stride], Lower: rows[room*stride:], Scales: make([]float32, room),
+		},
+		free: free,
+		have: make([]uint64, (room+63)/64),
 	}
 	if s.cfg.Metric == Euclidean {
 		a.Halves = make([]float32, room)
@@ -98,7 +100,8 @@ func (a *arena) take(old *arena) {
 	for w, word := range old.have {
 		for ; word != 0; word &= word - 1 {
 			at := (64*w + bits.TrailingZeros64(word)) * a.Stride
-			copy(a.Rows[at:at+a.Stride], old.Rows[at:])
+			copy(a.Upper[at:at+a.Stride], old.Upper[at:])
+			copy(a.Lower[at:at+a.Stride], old.Lower[at:])
 		}
 	}
 }
@@ -194,11 +197,11 @@ func (c *Codes) Dots(q []float32, slots []uint32, dst []float32) error {
 
 // Codes returns the codes by slot; the rows of slots that nobody asked for are
 // undefined. They hold until Release.
-func (c *Codes) Codes() vector.Codes { return c.arena.Codes }
+func (c *Codes) Codes() vector.Planes { return c.arena.Planes }
 
 // Bytes returns the memory that the codes asked for take. Where several Codes
 // were asked for the same, it is there once and counted by each.
-func (c *Codes) Bytes() int64 { return int64(c.slots) * int64(c.arena.Stride+4) }
+func (c *Codes) Bytes() int64 { return int64(c.slots) * int64(2*c.arena.Stride+4) }
 
 // Euclidean reports whether the store's metric is [Euclidean].
 func (c *Codes) Euclidean() bool { return c.store.Euclidean() }

@@ -34,10 +34,14 @@ func mustCodes(t testing.TB, s *vecstore.Store, of []uint32) *vecstore.Codes {
 func wantCodes(t testing.TB, c *vecstore.Codes, of []uint32, first int) {
 	t.Helper()
 	codes := c.Codes()
-	want := vector.Codes{Stride: codes.Stride, Rows: make([]byte, codes.Stride), Scales: make([]float32, 1)}
+	want := vector.Planes{
+		Stride: codes.Stride, Upper: make([]byte, codes.Stride), Lower: make([]byte, codes.Stride), Scales: make([]float32, 1),
+	}
 	for _, slot := range of {
 		want.Set(0, vec(first+int(slot), c.Dim()))
-		if got := codes.Rows[int(slot)*codes.Stride:][:codes.Stride]; !slices.Equal(got, want.Rows) || codes.Scales[slot] != want.Scales[0] {
+		at := int(slot) * codes.Stride
+		upper, lower := codes.Upper[at:at+codes.Stride], codes.Lower[at:at+codes.Stride]
+		if !slices.Equal(upper, want.Upper) || !slices.Equal(lower, want.Lower) || codes.Scales[slot] != want.Scales[0] {
 			t.Errorf("slot %d has the wrong codes", slot)
 			return
 		}
@@ -52,7 +56,7 @@ func TestCodes(t *testing.T) {
 		few := []uint32{11, 2, 7, 3, 2}
 		a := mustCodes(t, s, few)
 		wantCodes(t, a, few, 0)
-		if got, want := a.Bytes(), int64(len(few)*(vector.CodeLen(dim)+4)); got != want {
+		if got, want := a.Bytes(), int64(len(few)*(2*vector.PlaneLen(dim)+4)); got != want {
 			t.Errorf("dim %d: Bytes = %d, want %d", dim, got, want)
 		}
 		b := mustCodes(t, s, slots(n))
@@ -113,8 +117,10 @@ func TestCodesOfDamage(t *testing.T) {
 	defer c.Release()
 	wantCodes(t, c, []uint32{0, 1, 3, 4, 5, 6, 7, 8}, 0)
 	codes := c.Codes()
-	if row := codes.Rows[2*codes.Stride:][:codes.Stride]; codes.Scales[2] != 0 || slices.Max(row) != 128 || slices.Min(row) != 128 {
-		t.Errorf("a damaged slot has codes %v with scale %v", row, codes.Scales[2])
+	for _, plane := range [][]byte{codes.Upper, codes.Lower} {
+		if row := plane[2*codes.Stride:][:codes.Stride]; codes.Scales[2] != 0 || slices.Max(row) != 0x88 || slices.Min(row) != 0x88 {
+			t.Errorf("a damaged slot has codes %v with scale %v", row, codes.Scales[2])
+		}
 	}
 	if got := s.Damaged(); !slices.Equal(got, []uint32{2}) {
 		t.Errorf("Damaged = %v, want [2]", got)

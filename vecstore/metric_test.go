@@ -4,6 +4,7 @@ import (
 	"errors"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/vectorlink/vectorlink/vecstore"
@@ -84,7 +85,9 @@ func TestMetrics(t *testing.T) {
 		var query vector.Query
 		query.Set(q)
 		near, c := make([]float32, n), codes.Codes()
-		c.Dots(near, &query, slots)
+		sums, of := make([]int32, n), slices.Clone(slots)
+		c.Screen(sums, &query, of, slices.Clone(slots), float32(math.NaN())) // all pass
+		c.Dots(near, sums, &query, of)
 		for i, v := range vecs {
 			var dot, norm, square float64
 			for j := range v {

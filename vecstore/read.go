@@ -199,17 +199,15 @@ func (s *Store) dots(q []float32, slots []uint32, dst []float32) error {
 
 // dotsPresent does Dots for the slots of pinned pages.
 func (s *Store) dotsPresent(q []float32, slots []uint32, dst []float32, runs []pinned) error {
-	fetch := func(r pinned) {
-		_, first := s.page(slots[r.from])
-		vector.Prefetch(bytesOf(s.values(r.pin, first)), 0, 4*s.dim, []uint32{0})
-	}
-	for _, r := range runs[:min(dotsAhead, len(runs))] {
-		fetch(r)
-	}
-	for i, r := range runs {
-		if i+dotsAhead < len(runs) {
-			fetch(runs[i+dotsAhead])
+	fetch := func(runs []pinned) {
+		for _, r := range runs {
+			_, first := s.page(slots[r.from])
+			vector.Prefetch(bytesOf(s.values(r.pin, first)), 0, 4*s.dim, []uint32{0})
 		}
+	}
+	fetch(runs[:min(dotsAhead, len(runs))])
+	for i, r := range runs {
+		fetch(runs[min(i+dotsAhead, len(runs)):min(i+dotsAhead+1, len(runs))])
 		if err := s.dotsPinned(q, slots[r.from:r.to], dst[r.from:r.to], r.pin); err != nil {
 			return err
 		}

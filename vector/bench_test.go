@@ -103,6 +103,12 @@ func BenchmarkDots8(b *testing.B) {
 						vector.Dots8(dst, q, rows, stride, ids)
 					})
 				})
+				b.Run(fmt.Sprintf("%d/%s/halves", dim, size.name), func(b *testing.B) {
+					stride, q := vector.PlaneLen(dim), make([]int8, 2*vector.PlaneLen(dim))
+					benchRows(b, stride, 1, size.bytes, func(ids []uint32) {
+						vector.Dots4(dst, q, rows, stride, ids)
+					})
+				})
 			}
 		}
 	})

@@ -39,25 +39,32 @@ func (c *Codes) Set(id uint32, v []float32) {
 // rounding does to the difference of two vectors, not to the vectors, and rows
 // of the same codes have distance 0.
 func half(row []byte, scale float32) float32 {
+	return float32(scale*scale) * float32(squareSum(row)) / 2
+}
+
+// squareSum returns the sum of the squares of codes.
+func squareSum(row []byte) int32 {
 	sum := int32(0)
 	for _, x := range row {
 		d := int32(x) - 128
 		sum += d * d
 	}
-	return float32(scale*scale) * float32(sum) / 2
+	return sum
 }
 
-// Query is a vector made ready to be measured against [Codes], and scratch
+// Query is a vector made ready to be measured against [Codes] or [Planes], and scratch
 // memory for that: it serves one goroutine at a time, and any number of
 // vectors one after another.
 type Query struct {
-	codes []int8
-	scale float32
-	half  float32 // as in [Codes.Halves]; negative: not known yet
-	bias  int32   // what the 128 in all codes of a row adds up to
-	ones  []int8
-	row   []byte
-	sums  []int32
+	codes  []int8 // of a row of Codes, and zeros up to a multiple of 2·Block
+	n      int    // how many without these
+	scale  float32
+	half   float32 // as in [Codes.Halves]; negative: not known yet
+	sum    int32   // of the codes
+	margin int32   // at most as a rule, what the lower plane of a row adds
+	ones   []int8
+	row    []byte
+	sums   []int32
 }
 
 // Set makes q stand for v.
@@ -79,24 +86,34 @@ func (q *Query) SetRow(c *Codes, id uint32, dim int) {
 }
 
 func (q *Query) setCodes(row []byte) {
-	if len(q.codes) != len(row) {
-		q.codes = make([]int8, len(row))
+	if q.n != len(row) {
+		q.n = len(row)
+		q.codes = make([]int8, 2*PlaneLen(len(row)))
 		q.ones = make([]int8, len(row))
 		for i := range q.ones {
 			q.ones[i] = 1
 		}
 	}
 	if len(row) == 0 {
-		q.bias = 0
+		q.sum, q.margin = 0, 0
 		return
 	}
 	signed := unsafe.Slice((*byte)(unsafe.Pointer(&q.codes[0])), len(row))
 	for i := 0; i+8 <= len(row) && i+8 <= len(signed); i += 8 { // less 128, bytewise
 		binary.NativeEndian.PutUint64(signed[i:], binary.NativeEndian.Uint64(row[i:])^0x8080808080808080)
 	}
-	var sum [1]int32
-	Dots8(sum[:], q.ones, row, 0, []uint32{0})
-	q.bias = 128 * (sum[0] - 128*int32(len(row)))
+	var sums [1]int32
+	Dots8(sums[:], q.ones, row, 0, []uint32{0})
+	q.sum = sums[0] - 128*int32(len(row))
+	Dots8(sums[:], q.codes[:len(row)], row, 0, []uint32{0})
+	q.margin = int32(planesError * math.Sqrt(float64(sums[0]-128*q.sum)))
+}
+
+// measure sets half.
+func (q *Query) measure() {
+	if q.half < 0 {
+		q.half = half(q.row, q.scale)
+	}
 }
 
 // Dots sets dst[i] to about the inner product of q and of the row of ids[i],
@@ -105,14 +122,12 @@ func (q *Query) setCodes(row []byte) {
 // is as long as ids.
 func (c *Codes) Dots(dst []float32, q *Query, ids []uint32) {
 	q.sums = sized(q.sums, len(ids))
-	Dots8(q.sums, q.codes, c.Rows, c.Stride, ids)
+	Dots8(q.sums, q.codes[:q.n], c.Rows, c.Stride, ids)
 	for i, id := range ids {
-		dst[i] = float32(q.scale*c.Scales[id]) * float32(q.sums[i]-q.bias)
+		dst[i] = float32(q.scale*c.Scales[id]) * float32(q.sums[i]-128*q.sum)
 	}
 	if c.Halves != nil {
-		if q.half < 0 {
-			q.half = half(q.row, q.scale)
-		}
+		q.measure()
 		for i, id := range ids {
 			// Both halves first: then it is the same for a and b as for b and a.
 			dst[i] -= float32(q.half + c.Halves[id])
@@ -134,18 +149,27 @@ const tiny = 1e-30
 
 // encode sets row to the codes of v and returns their scale.
 func encode(row []byte, v []float32) float32 {
-	most := math.Float32frombits(magnitude(v))
-	switch {
-	case most != most || most > math.MaxFloat32:
-		fill(row, 128)
-		return float32(math.NaN())
-	case most < tiny:
-		fill(row, 128)
-		return 0
+	scale, inv := scaleOf(v, 127)
+	n := 0
+	if inv != 0 {
+		n = len(v)
+		round(row, v, inv)
 	}
-	fill(row[len(v):], 128)
-	round(row, v, 127/most)
-	return most / 127
+	fill(row[n:], 128)
+	return scale
+}
+
+// scaleOf returns the scale of codes up to most, and what a value is multiplied
+// by for its code; 0 if all codes are zeros.
+func scaleOf(v []float32, most float32) (scale, inv float32) {
+	largest := math.Float32frombits(magnitude(v))
+	switch {
+	case largest != largest || largest > math.MaxFloat32:
+		return float32(math.NaN()), 0
+	case largest < tiny:
+		return 0, 0
+	}
+	return largest / most, most / largest
 }
 
 // roundGo sets row to the products of v and inv, which are within ±127.5, as

@@ -46,6 +46,9 @@ func TestGuard(t *testing.T) {
 		for n := 64; n <= len(a); n += 64 {
 			q := unsafe.Slice((*int8)(unsafe.Pointer(&a[len(a)-n])), n)
 			vector.Dots8(dst8, q, b[len(b)-n:], n, ids)
+			if n%128 == 0 {
+				vector.Dots4(dst8, q, b[len(b)-n/2:], n/2, ids)
+			}
 		}
 	})
 }

@@ -75,6 +75,17 @@ func dots8(dst []int32, q []int8, rows []byte, stride int, ids []uint32) (left i
 	return dots8x512(&dst[0], &q[0], &rows[0], &ids[0], len(q), stride, last, len(ids))
 }
 
+func dots4(dst []int32, q []int8, rows []byte, stride int, ids []uint32) (left int) {
+	if len(q) == 0 || len(ids) == 0 || best == portable {
+		return dots4Go(dst, q, rows, stride, ids)
+	}
+	last := len(rows) - len(q)/2
+	if best == avx2 {
+		return dots4x2(&dst[0], &q[0], &rows[0], &ids[0], len(q)/2, stride, last, len(ids))
+	}
+	return dots4x512(&dst[0], &q[0], &rows[0], &ids[0], len(q)/2, stride, last, len(ids))
+}
+
 func prefetchRows(codes []byte, stride, n int, ids []uint32) {
 	prefetch(&codes[0], &ids[0], n, stride, len(ids))
 }

@@ -594,6 +594,185 @@ done:
 	VZEROUPPER
 	RET
 
+// func dots4x512(dst *int32, q *int8, rows *byte, ids *uint32, n int, stride int, last int, count int) (left int)
+// Requires: AVX, AVX2, AVX512BW, AVX512F, AVX512VL, AVX512_VNNI, MMX+
+TEXT ·dots4x512(SB), NOSPLIT, $0-72
+	MOVL         $0x0f0f0f0f, AX
+	VMOVD        AX, X0
+	VPBROADCASTD X0, Z0
+	MOVQ         n+32(FP), AX
+	ANDQ         $-64, AX
+	NEGQ         AX
+	MOVQ         dst+0(FP), CX
+	MOVQ         q+8(FP), DX
+	MOVQ         ids+24(FP), BX
+	MOVQ         count+56(FP), SI
+	SUBQ         AX, DX
+	SUBQ         AX, DX
+
+groups:
+	CMPQ  SI, $0x04
+	JLT   ones
+	MOVL  (BX), R8
+	IMULQ stride+40(FP), R8
+	CMPQ  R8, last+48(FP)
+	JHI   done
+	ADDQ  rows+16(FP), R8
+	SUBQ  AX, R8
+	MOVL  4(BX), R9
+	IMULQ stride+40(FP), R9
+	CMPQ  R9, last+48(FP)
+	JHI   done
+	ADDQ  rows+16(FP), R9
+	SUBQ  AX, R9
+	MOVL  8(BX), R10
+	IMULQ stride+40(FP), R10
+	CMPQ  R10, last+48(FP)
+	JHI   done
+	ADDQ  rows+16(FP), R10
+	SUBQ  AX, R10
+	MOVL  12(BX), R11
+	IMULQ stride+40(FP), R11
+	CMPQ  R11, last+48(FP)
+	JHI   done
+	ADDQ  rows+16(FP), R11
+	SUBQ  AX, R11
+	MOVQ  R8, R12
+	MOVQ  R9, R13
+	MOVQ  R10, R14
+	MOVQ  R11, R15
+	CMPQ  SI, $0x08
+	JLT   groupsLast
+	MOVL  16(BX), R12
+	IMULQ stride+40(FP), R12
+	ADDQ  rows+16(FP), R12
+	SUBQ  AX, R12
+	MOVL  20(BX), R13
+	IMULQ stride+40(FP), R13
+	ADDQ  rows+16(FP), R13
+	SUBQ  AX, R13
+	MOVL  24(BX), R14
+	IMULQ stride+40(FP), R14
+	ADDQ  rows+16(FP), R14
+	SUBQ  AX, R14
+	MOVL  28(BX), R15
+	IMULQ stride+40(FP), R15
+	ADDQ  rows+16(FP), R15
+	SUBQ  AX, R15
+
+groupsLast:
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	MOVQ   AX, DI
+
+groupsSteps:
+	VMOVDQU64     (DX)(DI*2), Z6
+	VMOVDQU64     64(DX)(DI*2), Z7
+	VMOVDQU64     (R8)(DI*1), Z8
+	VPSRLW        $0x04, Z8, Z9
+	VPANDD        Z0, Z8, Z8
+	VPANDD        Z0, Z9, Z9
+	VPDPBUSD      Z6, Z8, Z1
+	VPDPBUSD      Z7, Z9, Z1
+	VMOVDQU64     (R9)(DI*1), Z8
+	VPSRLW        $0x04, Z8, Z9
+	VPANDD        Z0, Z8, Z8
+	VPANDD        Z0, Z9, Z9
+	VPDPBUSD      Z6, Z8, Z2
+	VPDPBUSD      Z7, Z9, Z2
+	VMOVDQU64     (R10)(DI*1), Z8
+	VPSRLW        $0x04, Z8, Z9
+	VPANDD        Z0, Z8, Z8
+	VPANDD        Z0, Z9, Z9
+	VPDPBUSD      Z6, Z8, Z3
+	VPDPBUSD      Z7, Z9, Z3
+	VMOVDQU64     (R11)(DI*1), Z8
+	VPSRLW        $0x04, Z8, Z9
+	VPANDD        Z0, Z8, Z8
+	VPANDD        Z0, Z9, Z9
+	VPDPBUSD      Z6, Z8, Z4
+	VPDPBUSD      Z7, Z9, Z4
+	PREFETCHT0    (R12)(DI*1)
+	PREFETCHT0    (R13)(DI*1)
+	PREFETCHT0    (R14)(DI*1)
+	PREFETCHT0    (R15)(DI*1)
+	ADDQ          $0x40, DI
+	JNZ           groupsSteps
+	VEXTRACTF64X4 $0x01, Z1, Y6
+	VPADDD        Y6, Y1, Y1
+	VEXTRACTF32X4 $0x01, Y1, X6
+	VPADDD        X6, X1, X6
+	VEXTRACTF64X4 $0x01, Z2, Y7
+	VPADDD        Y7, Y2, Y2
+	VEXTRACTF32X4 $0x01, Y2, X7
+	VPADDD        X7, X2, X7
+	VEXTRACTF64X4 $0x01, Z3, Y8
+	VPADDD        Y8, Y3, Y3
+	VEXTRACTF32X4 $0x01, Y3, X8
+	VPADDD        X8, X3, X8
+	VEXTRACTF64X4 $0x01, Z4, Y9
+	VPADDD        Y9, Y4, Y4
+	VEXTRACTF32X4 $0x01, Y4, X9
+	VPADDD        X9, X4, X9
+	VUNPCKHPD     X7, X6, X10
+	VUNPCKLPD     X7, X6, X6
+	VPADDD        X10, X6, X6
+	VUNPCKHPD     X9, X8, X7
+	VUNPCKLPD     X9, X8, X8
+	VPADDD        X7, X8, X8
+	VSHUFPS       $0xdd, X8, X6, X7
+	VSHUFPS       $0x88, X8, X6, X6
+	VPADDD        X7, X6, X6
+	VMOVUPS       X6, (CX)
+	ADDQ          $0x10, CX
+	ADDQ          $0x10, BX
+	SUBQ          $0x04, SI
+	JMP           groups
+
+ones:
+	CMPQ   SI, $0x01
+	JLT    done
+	MOVL   (BX), R8
+	IMULQ  stride+40(FP), R8
+	CMPQ   R8, last+48(FP)
+	JHI    done
+	ADDQ   rows+16(FP), R8
+	SUBQ   AX, R8
+	VPXORD Z5, Z5, Z5
+	MOVQ   AX, DI
+
+onesSteps:
+	VMOVDQU64     (DX)(DI*2), Z1
+	VMOVDQU64     64(DX)(DI*2), Z2
+	VMOVDQU64     (R8)(DI*1), Z3
+	VPSRLW        $0x04, Z3, Z4
+	VPANDD        Z0, Z3, Z3
+	VPANDD        Z0, Z4, Z4
+	VPDPBUSD      Z1, Z3, Z5
+	VPDPBUSD      Z2, Z4, Z5
+	ADDQ          $0x40, DI
+	JNZ           onesSteps
+	VEXTRACTF64X4 $0x01, Z5, Y1
+	VPADDD        Y1, Y5, Y5
+	VEXTRACTF32X4 $0x01, Y5, X1
+	VPADDD        X1, X5, X1
+	VMOVHLPS      X1, X1, X2
+	VPADDD        X2, X1, X1
+	VPSHUFD       $0x01, X1, X2
+	VPADDD        X2, X1, X1
+	VMOVSS        X1, (CX)
+	ADDQ          $0x04, CX
+	ADDQ          $0x04, BX
+	SUBQ          $0x01, SI
+	JMP           ones
+
+done:
+	MOVQ SI, left+64(FP)
+	VZEROUPPER
+	RET
+
 // func magnitude512(v *float32, n int) uint32
 // Requires: AVX, AVX2, AVX512F, AVX512VL
 TEXT ·magnitude512(SB), NOSPLIT, $0-20
@@ -1432,6 +1611,252 @@ onesSteps:
 	VPSHUFD      $0x01, X1, X2
 	VPADDD       X2, X1, X1
 	VMOVSS       X1, (CX)
+	ADDQ         $0x04, CX
+	ADDQ         $0x04, BX
+	SUBQ         $0x01, SI
+	JMP          ones
+
+done:
+	MOVQ SI, left+64(FP)
+	VZEROUPPER
+	RET
+
+// func dots4x2(dst *int32, q *int8, rows *byte, ids *uint32, n int, stride int, last int, count int) (left int)
+// Requires: AVX, AVX2, MMX+
+TEXT ·dots4x2(SB), NOSPLIT, $0-72
+	MOVL         $0x0f0f0f0f, AX
+	VMOVD        AX, X0
+	VPBROADCASTD X0, Y0
+	MOVL         $0x00010001, AX
+	VMOVD        AX, X1
+	VPBROADCASTD X1, Y1
+	MOVQ         n+32(FP), AX
+	ANDQ         $-64, AX
+	NEGQ         AX
+	MOVQ         dst+0(FP), CX
+	MOVQ         q+8(FP), DX
+	MOVQ         ids+24(FP), BX
+	MOVQ         count+56(FP), SI
+	SUBQ         AX, DX
+	SUBQ         AX, DX
+
+groups:
+	CMPQ  SI, $0x04
+	JLT   ones
+	MOVL  (BX), R8
+	IMULQ stride+40(FP), R8
+	CMPQ  R8, last+48(FP)
+	JHI   done
+	ADDQ  rows+16(FP), R8
+	SUBQ  AX, R8
+	MOVL  4(BX), R9
+	IMULQ stride+40(FP), R9
+	CMPQ  R9, last+48(FP)
+	JHI   done
+	ADDQ  rows+16(FP), R9
+	SUBQ  AX, R9
+	MOVL  8(BX), R10
+	IMULQ stride+40(FP), R10
+	CMPQ  R10, last+48(FP)
+	JHI   done
+	ADDQ  rows+16(FP), R10
+	SUBQ  AX, R10
+	MOVL  12(BX), R11
+	IMULQ stride+40(FP), R11
+	CMPQ  R11, last+48(FP)
+	JHI   done
+	ADDQ  rows+16(FP), R11
+	SUBQ  AX, R11
+	MOVQ  R8, R12
+	MOVQ  R9, R13
+	MOVQ  R10, R14
+	MOVQ  R11, R15
+	CMPQ  SI, $0x08
+	JLT   groupsLast
+	MOVL  16(BX), R12
+	IMULQ stride+40(FP), R12
+	ADDQ  rows+16(FP), R12
+	SUBQ  AX, R12
+	MOVL  20(BX), R13
+	IMULQ stride+40(FP), R13
+	ADDQ  rows+16(FP), R13
+	SUBQ  AX, R13
+	MOVL  24(BX), R14
+	IMULQ stride+40(FP), R14
+	ADDQ  rows+16(FP), R14
+	SUBQ  AX, R14
+	MOVL  28(BX), R15
+	IMULQ stride+40(FP), R15
+	ADDQ  rows+16(FP), R15
+	SUBQ  AX, R15
+
+groupsLast:
+	VPXOR Y2, Y2, Y2
+	VPXOR Y3, Y3, Y3
+	VPXOR Y4, Y4, Y4
+	VPXOR Y5, Y5, Y5
+	VPXOR Y6, Y6, Y6
+	VPXOR Y7, Y7, Y7
+	VPXOR Y8, Y8, Y8
+	VPXOR Y9, Y9, Y9
+	MOVQ  AX, DI
+
+groupsSteps:
+	VMOVDQU      (DX)(DI*2), Y10
+	VMOVDQU      64(DX)(DI*2), Y11
+	VMOVDQU      (R8)(DI*1), Y12
+	VPSRLW       $0x04, Y12, Y13
+	VPAND        Y0, Y12, Y12
+	VPAND        Y0, Y13, Y13
+	VPMADDUBSW   Y10, Y12, Y12
+	VPMADDUBSW   Y11, Y13, Y13
+	VPADDW       Y12, Y13, Y13
+	VPMADDWD     Y1, Y13, Y13
+	VPADDD       Y13, Y2, Y2
+	VMOVDQU      (R9)(DI*1), Y12
+	VPSRLW       $0x04, Y12, Y13
+	VPAND        Y0, Y12, Y12
+	VPAND        Y0, Y13, Y13
+	VPMADDUBSW   Y10, Y12, Y12
+	VPMADDUBSW   Y11, Y13, Y13
+	VPADDW       Y12, Y13, Y13
+	VPMADDWD     Y1, Y13, Y13
+	VPADDD       Y13, Y4, Y4
+	VMOVDQU      (R10)(DI*1), Y12
+	VPSRLW       $0x04, Y12, Y13
+	VPAND        Y0, Y12, Y12
+	VPAND        Y0, Y13, Y13
+	VPMADDUBSW   Y10, Y12, Y12
+	VPMADDUBSW   Y11, Y13, Y13
+	VPADDW       Y12, Y13, Y13
+	VPMADDWD     Y1, Y13, Y13
+	VPADDD       Y13, Y6, Y6
+	VMOVDQU      (R11)(DI*1), Y12
+	VPSRLW       $0x04, Y12, Y13
+	VPAND        Y0, Y12, Y12
+	VPAND        Y0, Y13, Y13
+	VPMADDUBSW   Y10, Y12, Y12
+	VPMADDUBSW   Y11, Y13, Y13
+	VPADDW       Y12, Y13, Y13
+	VPMADDWD     Y1, Y13, Y13
+	VPADDD       Y13, Y8, Y8
+	VMOVDQU      32(DX)(DI*2), Y10
+	VMOVDQU      96(DX)(DI*2), Y11
+	VMOVDQU      32(R8)(DI*1), Y12
+	VPSRLW       $0x04, Y12, Y13
+	VPAND        Y0, Y12, Y12
+	VPAND        Y0, Y13, Y13
+	VPMADDUBSW   Y10, Y12, Y12
+	VPMADDUBSW   Y11, Y13, Y13
+	VPADDW       Y12, Y13, Y13
+	VPMADDWD     Y1, Y13, Y13
+	VPADDD       Y13, Y3, Y3
+	VMOVDQU      32(R9)(DI*1), Y12
+	VPSRLW       $0x04, Y12, Y13
+	VPAND        Y0, Y12, Y12
+	VPAND        Y0, Y13, Y13
+	VPMADDUBSW   Y10, Y12, Y12
+	VPMADDUBSW   Y11, Y13, Y13
+	VPADDW       Y12, Y13, Y13
+	VPMADDWD     Y1, Y13, Y13
+	VPADDD       Y13, Y5, Y5
+	VMOVDQU      32(R10)(DI*1), Y12
+	VPSRLW       $0x04, Y12, Y13
+	VPAND        Y0, Y12, Y12
+	VPAND        Y0, Y13, Y13
+	VPMADDUBSW   Y10, Y12, Y12
+	VPMADDUBSW   Y11, Y13, Y13
+	VPADDW       Y12, Y13, Y13
+	VPMADDWD     Y1, Y13, Y13
+	VPADDD       Y13, Y7, Y7
+	VMOVDQU      32(R11)(DI*1), Y12
+	VPSRLW       $0x04, Y12, Y13
+	VPAND        Y0, Y12, Y12
+	VPAND        Y0, Y13, Y13
+	VPMADDUBSW   Y10, Y12, Y12
+	VPMADDUBSW   Y11, Y13, Y13
+	VPADDW       Y12, Y13, Y13
+	VPMADDWD     Y1, Y13, Y13
+	VPADDD       Y13, Y9, Y9
+	PREFETCHT0   (R12)(DI*1)
+	PREFETCHT0   (R13)(DI*1)
+	PREFETCHT0   (R14)(DI*1)
+	PREFETCHT0   (R15)(DI*1)
+	ADDQ         $0x40, DI
+	JNZ          groupsSteps
+	VPADDD       Y3, Y2, Y2
+	VEXTRACTF128 $0x01, Y2, X3
+	VPADDD       X3, X2, X2
+	VPADDD       Y5, Y4, Y4
+	VEXTRACTF128 $0x01, Y4, X3
+	VPADDD       X3, X4, X3
+	VPADDD       Y7, Y6, Y6
+	VEXTRACTF128 $0x01, Y6, X4
+	VPADDD       X4, X6, X4
+	VPADDD       Y9, Y8, Y8
+	VEXTRACTF128 $0x01, Y8, X5
+	VPADDD       X5, X8, X5
+	VUNPCKHPD    X3, X2, X6
+	VUNPCKLPD    X3, X2, X2
+	VPADDD       X6, X2, X2
+	VUNPCKHPD    X5, X4, X3
+	VUNPCKLPD    X5, X4, X4
+	VPADDD       X3, X4, X4
+	VSHUFPS      $0xdd, X4, X2, X3
+	VSHUFPS      $0x88, X4, X2, X2
+	VPADDD       X3, X2, X2
+	VMOVUPS      X2, (CX)
+	ADDQ         $0x10, CX
+	ADDQ         $0x10, BX
+	SUBQ         $0x04, SI
+	JMP          groups
+
+ones:
+	CMPQ  SI, $0x01
+	JLT   done
+	MOVL  (BX), R8
+	IMULQ stride+40(FP), R8
+	CMPQ  R8, last+48(FP)
+	JHI   done
+	ADDQ  rows+16(FP), R8
+	SUBQ  AX, R8
+	VPXOR Y2, Y2, Y2
+	VPXOR Y3, Y3, Y3
+	MOVQ  AX, DI
+
+onesSteps:
+	VMOVDQU      (DX)(DI*2), Y4
+	VMOVDQU      64(DX)(DI*2), Y5
+	VMOVDQU      (R8)(DI*1), Y6
+	VPSRLW       $0x04, Y6, Y7
+	VPAND        Y0, Y6, Y6
+	VPAND        Y0, Y7, Y7
+	VPMADDUBSW   Y4, Y6, Y6
+	VPMADDUBSW   Y5, Y7, Y7
+	VPADDW       Y6, Y7, Y7
+	VPMADDWD     Y1, Y7, Y7
+	VPADDD       Y7, Y2, Y2
+	VMOVDQU      32(DX)(DI*2), Y4
+	VMOVDQU      96(DX)(DI*2), Y5
+	VMOVDQU      32(R8)(DI*1), Y6
+	VPSRLW       $0x04, Y6, Y7
+	VPAND        Y0, Y6, Y6
+	VPAND        Y0, Y7, Y7
+	VPMADDUBSW   Y4, Y6, Y6
+	VPMADDUBSW   Y5, Y7, Y7
+	VPADDW       Y6, Y7, Y7
+	VPMADDWD     Y1, Y7, Y7
+	VPADDD       Y7, Y3, Y3
+	ADDQ         $0x40, DI
+	JNZ          onesSteps
+	VPADDD       Y3, Y2, Y2
+	VEXTRACTF128 $0x01, Y2, X3
+	VPADDD       X3, X2, X2
+	VMOVHLPS     X2, X2, X3
+	VPADDD       X3, X2, X2
+	VPSHUFD      $0x01, X2, X3
+	VPADDD       X3, X2, X2
+	VMOVSS       X2, (CX)
 	ADDQ         $0x04, CX
 	ADDQ         $0x04, BX
 	SUBQ         $0x01, SI

@@ -27,6 +27,10 @@ func dots8(dst []int32, q []int8, codes []byte, stride int, ids []uint32) (left 
 	return dots8Go(dst, q, codes, stride, ids)
 }
 
+func dots4(dst []int32, q []int8, codes []byte, stride int, ids []uint32) (left int) {
+	return dots4Go(dst, q, codes, stride, ids)
+}
+
 func prefetchRows([]byte, int, int, []uint32) {}
 
 func magnitude(v []float32) uint32 { return magnitudeGo(v) }

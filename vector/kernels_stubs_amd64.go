@@ -22,6 +22,11 @@ func squares512(dst *float32, q *float32, rows *float32, ids *uint32, n int, str
 //go:noescape
 func dots8x512(dst *int32, q *int8, rows *byte, ids *uint32, n int, stride int, last int, count int) (left int)
 
+// dots4x512 is Dots4 for count rows of n bytes, as dots512.
+//
+//go:noescape
+func dots4x512(dst *int32, q *int8, rows *byte, ids *uint32, n int, stride int, last int, count int) (left int)
+
 // magnitude512 is magnitudeGo for n values, a multiple of 32 and not 0.
 //
 //go:noescape
@@ -51,6 +56,11 @@ func squares2(dst *float32, q *float32, rows *float32, ids *uint32, n int, strid
 //
 //go:noescape
 func dots8x2(dst *int32, q *int8, rows *byte, ids *uint32, n int, stride int, last int, count int) (left int)
+
+// dots4x2 is Dots4 for count rows of n bytes, as dots2.
+//
+//go:noescape
+func dots4x2(dst *int32, q *int8, rows *byte, ids *uint32, n int, stride int, last int, count int) (left int)
 
 // magnitude2 is magnitudeGo for n values, a multiple of 32 and not 0.
 //

@@ -179,8 +179,8 @@ func TestSquares(t *testing.T) {
 	})
 }
 
-// Dots8 is exact, for the greatest sums too.
-func TestDots8(t *testing.T) {
+// Dots8 and Dots4 are exact, for the greatest sums too.
+func TestDotsOfCodes(t *testing.T) {
 	eachKernel(t, func(t *testing.T) {
 		const seed = 13
 		r := rand.New(rand.NewPCG(seed, 0))
@@ -197,31 +197,45 @@ func TestDots8(t *testing.T) {
 			func(q []int8, codes []byte) { fill(q, 127); fill(codes, 255) },
 			func(q []int8, codes []byte) { fill(q, -128); fill(codes, 128) },
 		}
-		for _, n := range []int{0, 64, 128, 192, 384, 832, 1536, 65536} {
-			for f, fill := range fills {
-				for range 8 {
-					stride := []int{n, n + 64, n + 7, 0}[r.IntN(4)]
-					q, codes := make([]int8, n), make([]byte, 1+9*stride+n)[1:]
-					fill(q, codes)
-					ids, dst := make([]uint32, r.IntN(14)), make([]int32, 20)
-					for i := range ids {
-						ids[i] = r.Uint32N(10)
-					}
-					for i := range dst {
-						dst[i] = -7
-					}
-					vector.Dots8(dst[:len(ids)], q, codes, stride, ids)
-					for i, got := range dst {
-						want := int64(-7)
-						if i < len(ids) {
-							want = 0
-							for j, c := range codes[int(ids[i])*stride:][:n] {
-								want += int64(q[j]) * int64(c)
-							}
+		functions := []struct {
+			name  string
+			long  int // values in a byte of a row
+			dots  func(dst []int32, q []int8, codes []byte, stride int, ids []uint32)
+			value func(row []byte, j int) byte
+		}{
+			{"Dots8", 1, vector.Dots8, func(row []byte, j int) byte { return row[j] }},
+			{"Dots4", 2, vector.Dots4, func(row []byte, j int) byte {
+				return row[j/128*64+j%64] >> (j / 64 % 2 * 4) & 15
+			}},
+		}
+		for _, f := range functions {
+			for _, n := range []int{0, 64, 128, 192, 384, 832, 1536, 65536 / f.long} {
+				for at, fill := range fills {
+					for range 8 {
+						stride := []int{n, n + 64, n + 7, 0}[r.IntN(4)]
+						q, codes := make([]int8, f.long*n), make([]byte, 1+9*stride+n)[1:]
+						fill(q, codes)
+						ids, dst := make([]uint32, r.IntN(14)), make([]int32, 20)
+						for i := range ids {
+							ids[i] = r.Uint32N(10)
 						}
-						if int64(got) != want {
-							t.Fatalf("seed %d: fill %d, length %d, stride %d, %d of %d rows: %d, want %d",
-								seed, f, n, stride, i, len(ids), got, want)
+						for i := range dst {
+							dst[i] = -7
+						}
+						f.dots(dst[:len(ids)], q, codes, stride, ids)
+						for i, got := range dst {
+							want := int64(-7)
+							if i < len(ids) {
+								want = 0
+								row := codes[int(ids[i])*stride:][:n]
+								for j, x := range q {
+									want += int64(x) * int64(f.value(row, j))
+								}
+							}
+							if int64(got) != want {
+								t.Fatalf("seed %d: %s, fill %d, rows of %d, stride %d, %d of %d rows: %d, want %d",
+									seed, f.name, at, n, stride, i, len(ids), got, want)
+							}
 						}
 					}
 				}
@@ -239,7 +253,8 @@ func fill[T any](s []T, x T) {
 // Wrong arguments panic, also of the kernels that the compiler does not guard,
 // and nothing is read beyond the rows.
 func TestBounds(t *testing.T) {
-	q, rows, q8, codes := make([]float32, 24), make([]float32, 10*24), make([]int8, 64), make([]byte, 10*64)
+	q, rows, codes := make([]float32, 24), make([]float32, 10*24), make([]byte, 10*64)
+	q8, q4 := make([]int8, 64), make([]int8, 128)
 	ids := []uint32{0, 1, 2, 3, 4, 5, 6, 7, 8, 9}
 	at := func(i int, id uint32) []uint32 {
 		s := slices.Clone(ids)
@@ -278,6 +293,9 @@ func TestBounds(t *testing.T) {
 				func() {
 					vector.Dots8(make([]int32, len(tc.ids)-tc.dst), q8, codes[:640-tc.codes], tc.stride8, tc.ids)
 				},
+				func() {
+					vector.Dots4(make([]int32, len(tc.ids)-tc.dst), q4, codes[:640-tc.codes], tc.stride8, tc.ids)
+				},
 			} {
 				if got, want := panics(call), !tc.fine; got != want {
 					t.Errorf("%s: panics: %v, want %v", name, got, want)
@@ -286,6 +304,12 @@ func TestBounds(t *testing.T) {
 		}
 		if !panics(func() { vector.Dots8(make([]int32, 1), make([]int8, 63), make([]byte, 64), 64, ids[:1]) }) {
 			t.Error("Dots8 takes a query of 63")
+		}
+		if !panics(func() { vector.Dots4(make([]int32, 1), make([]int8, 64), make([]byte, 64), 64, ids[:1]) }) {
+			t.Error("Dots4 takes a query of 64")
+		}
+		if !panics(func() { vector.Dots4(make([]int32, 1), make([]int8, 65664), make([]byte, 65664), 0, ids[:1]) }) {
+			t.Error("Dots4 takes a query of 65664, whose products might overflow")
 		}
 		if !panics(func() { vector.Dots8(make([]int32, 1), make([]int8, 65600), make([]byte, 65600), 0, ids[:1]) }) {
 			t.Error("Dots8 takes a query of 65600, whose products might overflow")
@@ -306,11 +330,12 @@ func TestAllocs(t *testing.T) {
 		if n := testing.AllocsPerRun(10, func() {
 			var dst, q [20]float32
 			var dst8 [4]int32
-			var q8 [64]int8
+			var q8 [128]int8
 			ids := [4]uint32{0, 1, 2, 3}
 			dst[5] = vector.Dot(q[:], rows)
 			vector.Dots(dst[:4], q[:], rows, 20, ids[:])
-			vector.Dots8(dst8[:], q8[:], codes, 64, ids[:])
+			vector.Dots8(dst8[:], q8[:64], codes, 64, ids[:])
+			vector.Dots4(dst8[:], q8[:], codes, 64, ids[:])
 		}); n != 0 {
 			t.Errorf("%v allocations, want 0", n)
 		}

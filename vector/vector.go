@@ -58,6 +58,21 @@ func Dots8(dst []int32, q []int8, codes []byte, stride int, ids []uint32) {
 	}
 }
 
+// Dots4 sets dst[i] to the inner product of q and of the halves of bytes
+// codes[ids[i]*stride:], exactly, on every machine. The halves of 64 bytes are
+// those of 128 values: first come the lower ones, then the upper. The length of
+// q is a multiple of 2·[Block], at most 65536, and dst is as long as ids. It is
+// fastest when the rows start at multiples of 64 in memory.
+func Dots4(dst []int32, q []int8, codes []byte, stride int, ids []uint32) {
+	if len(q)%(2*Block) != 0 || len(q) > maxCodes {
+		panic(fmt.Sprintf("vector: a query of %d codes, want a multiple of %d up to %d", len(q), 2*Block, maxCodes))
+	}
+	check(len(dst), len(ids), len(q)/2, len(codes), stride)
+	if left := dots4(dst, q, codes, stride, ids); left > 0 {
+		beyond(len(q)/2, len(codes), stride, ids[len(ids)-left:])
+	}
+}
+
 // Prefetch has the n bytes codes[ids[i]*stride:] of every i fetched into the
 // processor's cache, without waiting for them: a hint for a [Dots8] to come.
 // Dots8 does it by itself for all rows but its first.
@@ -127,6 +142,28 @@ func dots8Go(dst []int32, q []int8, codes []byte, stride int, ids []uint32) (lef
 			s3 += int32(x[3]) * int32(y[3])
 		}
 		dst[i] = s0 + s1 + s2 + s3
+	}
+	return 0
+}
+
+func dots4Go(dst []int32, q []int8, codes []byte, stride int, ids []uint32) (left int) {
+	n := len(q) / 2
+	for i, id := range ids {
+		at := uint64(id) * uint64(stride)
+		if at > uint64(len(codes)-n) {
+			return len(ids) - i
+		}
+		row, sum := codes[at:][:n], int32(0)
+		for at := 0; at+Block <= len(row) && 2*at+2*Block <= len(q); at += Block {
+			x, y, codes := (*[Block]int8)(q[2*at:]), (*[Block]int8)(q[2*at+Block:]), (*[Block]byte)(row[at:])
+			var lower, upper int32
+			for j, c := range codes {
+				lower += int32(x[j]) * int32(c&15)
+				upper += int32(y[j]) * int32(c>>4)
+			}
+			sum += lower + upper
+		}
+		dst[i] = sum
 	}
 	return 0
 }

@@ -219,7 +219,7 @@ func build(store *vecstore.Store, o options) (*hnsw.Graph, error) {
 	}{
 		(processCPU() - cpu).Seconds(), time.Since(wall).Seconds(),
 		// What an open index keeps in memory: links, slots and codes.
-		float64(g.Bytes())/float64(g.Len()) + float64(vector.CodeLen(o.dim)+4),
+		float64(g.Bytes())/float64(g.Len()) + float64(2*vector.PlaneLen(o.dim)+4),
 	})
 }
 

@@ -30,6 +30,7 @@ func main() {
 		m.dots()
 		m.squares()
 		m.dots8()
+		m.dots4()
 		m.magnitude()
 		m.round()
 	}

@@ -11,7 +11,8 @@ import (
 
 // A loop adds up products of a query and of rows.
 type loop struct {
-	size int // bytes of a value
+	size  int // bytes of a value
+	twice int // how many times the query is as long as a row, less one
 	// start emits what stands before all rows.
 	start func()
 	// step emits the products of 64 bytes of the query and of each row, added
@@ -42,7 +43,9 @@ func (m *machine) measure(l *loop, label string, whole, off, q reg.GPVirtual, ro
 		JZ(operand.LabelRef(label + "Rest"))
 	}
 	Label(label + "Steps")
-	l.step(at(q, off, 0), indexed(off, rows), sums)
+	long := at(q, off, 0)
+	long.Scale = uint8(1 + l.twice)
+	l.step(long, indexed(off, rows), sums)
 	for _, mem := range indexed(off, next) {
 		PREFETCHT0(mem)
 	}
@@ -63,7 +66,9 @@ func (m *machine) many(name, doc, signature string, l *loop) {
 	m.begin(name, doc, signature)
 	whole := m.prologue(l)
 	dst, q, ids, count, off := parameter("dst"), parameter("q"), parameter("ids"), parameter("count"), GP64()
-	SUBQ(whole, q)
+	for range 1 + l.twice {
+		SUBQ(whole, q)
+	}
 
 	// address sets p to where the i-th row from ids lies.
 	address := func(i int, p reg.GPVirtual) {
@@ -306,6 +311,65 @@ func (m *machine) dots8() {
 		}
 	}
 	m.many("dots8x", fmt.Sprintf("is Dots8 for count rows of n bytes, as dots%s.", m.name),
+		"(dst *int32, q *int8, rows *byte, ids *uint32, n, stride, last, count int) (left int)", l)
+}
+
+// dots4 writes the products of halves of codes: the lower four bits of 64 bytes
+// belong to 64 values of the query, the upper four to the next 64. Of such small
+// numbers VPMADDUBSW's sums fit into words.
+func (m *machine) dots4() {
+	l := &loop{size: 1, twice: 1, add: VPADDD}
+	low := reg.VecVirtual(nil)
+	halves := func(u reg.VecVirtual) (lower, upper reg.VecVirtual) {
+		lower, upper = m.register(), m.register()
+		VPSRLW(operand.Imm(4), u, upper)
+		if m.wide() {
+			VPANDD(low, u, lower)
+			VPANDD(low, upper, upper)
+		} else {
+			VPAND(low, u, lower)
+			VPAND(low, upper, upper)
+		}
+		return lower, upper
+	}
+	if m.wide() {
+		l.start = func() { low = m.broadcast(0x0f0f0f0f) }
+		l.step = func(q operand.Mem, rows []operand.Mem, sums []vec) {
+			x, y := ZMM(), ZMM()
+			VMOVDQU64(q, x)
+			VMOVDQU64(q.Offset(64), y)
+			for r := range rows {
+				u := ZMM()
+				VMOVDQU64(rows[r], u)
+				lower, upper := halves(u)
+				products(x, lower, sums[r][0])
+				products(y, upper, sums[r][0])
+			}
+		}
+	} else {
+		var ones reg.VecVirtual
+		l.start = func() {
+			low, ones = m.broadcast(0x0f0f0f0f), m.broadcast(0x00010001)
+		}
+		l.step = func(q operand.Mem, rows []operand.Mem, sums []vec) {
+			for half := range 2 {
+				x, y := YMM(), YMM()
+				VMOVDQU(q.Offset(32*half), x)
+				VMOVDQU(q.Offset(32*half+64), y)
+				for r := range rows {
+					u := YMM()
+					VMOVDQU(rows[r].Offset(32*half), u)
+					lower, upper := halves(u)
+					VPMADDUBSW(x, lower, lower)
+					VPMADDUBSW(y, upper, upper)
+					VPADDW(lower, upper, upper)
+					VPMADDWD(ones, upper, upper)
+					VPADDD(upper, sums[r][half], sums[r][half])
+				}
+			}
+		}
+	}
+	m.many("dots4x", fmt.Sprintf("is Dots4 for count rows of n bytes, as dots%s.", m.name),
 		"(dst *int32, q *int8, rows *byte, ids *uint32, n, stride, last, count int) (left int)", l)
 }
 
