@@ -133,6 +133,7 @@ type commitInfo struct {
 	Embedded  int       `json:"embedded"`
 	Reused    int       `json:"reused"`
 	Tokens    int       `json:"tokens"`
+	Skipped   int       `json:"skipped,omitempty"`
 }
 
 // commits answers GET /commits with a domain's indexed commits, newest first.
@@ -157,7 +158,7 @@ func (s *server) commits(w http.ResponseWriter, r *http.Request) error {
 			Kind: c.Kind, Version: c.Version, Created: c.Created,
 			Bytes: c.Bytes, Documents: c.Documents, Chunks: c.Chunks,
 			Indexed: c.Indexed, Deleted: c.Deleted,
-			Embedded: c.Embedded, Reused: c.Reused, Tokens: c.Tokens,
+			Embedded: c.Embedded, Reused: c.Reused, Tokens: c.Tokens, Skipped: c.Skipped,
 		}
 	}
 	return sendJSON(w, list)

@@ -116,11 +116,11 @@ func TestCommits(t *testing.T) {
 	}
 	e.infos = []indexer.CommitInfo{
 		{Commit: "k2", Base: "k1", Branch: "main", Kind: "delta", Version: 2, Created: time.Date(2026, 11, 20, 1, 2, 3, 0, time.UTC),
-			Bytes: 99, Documents: 10, Chunks: 12, Indexed: 3, Deleted: 1, Embedded: 2, Reused: 1, Tokens: 40},
+			Bytes: 99, Documents: 10, Chunks: 12, Indexed: 3, Deleted: 1, Embedded: 2, Reused: 1, Tokens: 40, Skipped: 2},
 		{Commit: "k1", Branch: "main", Kind: "checkpoint", Version: 1},
 	}
 	e.get("/commits?domain=a/b").wantBody(t, `[{"commit":"k2","base":"k1","branch":"main","kind":"delta","version":2,"created":"2026-11-20T01:02:03Z",`+
-		`"bytes":99,"documents":10,"chunks":12,"indexed_documents":3,"deleted":1,"embedded":2,"reused":1,"tokens":40},`+
+		`"bytes":99,"documents":10,"chunks":12,"indexed_documents":3,"deleted":1,"embedded":2,"reused":1,"tokens":40,"skipped":2},`+
 		`{"commit":"k1","branch":"main","kind":"checkpoint","version":1,`+
 		`"bytes":0,"documents":0,"chunks":0,"indexed_documents":0,"deleted":0,"embedded":0,"reused":0,"tokens":0}]`)
 	e.get("/commits").wantError(t, 400, "missing_parameter", "domain")

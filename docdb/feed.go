@@ -44,19 +44,20 @@ type feed struct {
 	dirty          map[*place]map[string]bool // documents whose part in the texts changed
 	unplaced       map[string]bool            // documents whose class is not known
 	classFaults    []indexer.Op               // a Failed operation for each class that is not read
+	again          []string                   // documents to read whether they changed or not
 	gone           map[string]string          // documents of classes no longer indexed, with their class
 	documents      int                        // in the database, once counted; -1 before
 }
 
 // changedSince finds what to do about each document so that the snapshot of the
 // last commit of line becomes that of the first. plans are those of the first
-// commit's classes; their ids are filled in. The error is a *fullListing where
-// everything should be listed instead.
-func (c *Client) changedSince(ctx context.Context, domain string, line []Commit, s *schema, plans []*classPull) (*feed, error) {
+// commit's classes; their ids are filled in. Documents in again are read in any
+// case. The error is a *fullListing where everything should be listed instead.
+func (c *Client) changedSince(ctx context.Context, domain string, line []Commit, s *schema, plans []*classPull, again []string) (*feed, error) {
 	commit, base := line[0], line[len(line)-1]
 	f := &feed{
 		c: c, domain: domain, commit: commit.ID, schema: s, plans: plans,
-		dirty: map[*place]map[string]bool{}, unplaced: map[string]bool{}, gone: map[string]string{}, documents: -1,
+		dirty: map[*place]map[string]bool{}, unplaced: map[string]bool{}, again: again, gone: map[string]string{}, documents: -1,
 	}
 	for _, k := range line {
 		if k.Schema == "" {
@@ -324,6 +325,13 @@ func (f *feed) assign(ctx context.Context, base string, before *schema, document
 		}
 		if len(classes) == 0 {
 			f.unplaced[iri] = true
+		}
+	}
+	for _, iri := range f.again {
+		if o := f.schema.objects(iri)[0]; o.class == "" {
+			f.unplaced[iri] = true
+		} else if set := ids[o.class]; set != nil {
+			set[iri] = true
 		}
 	}
 	if err := f.place(ctx, ids); err != nil {

@@ -278,7 +278,7 @@ func (p *pulls) pull(commit string) (*indexer.Pull, string) {
 	if base == nil {
 		base = texts{}
 	}
-	p.snapshots[commit] = apply(p.t, base, got)
+	p.snapshots[commit] = apply(p.t, snap{texts: base}, got, nil).texts
 	if len(lines) != got.Total {
 		p.t.Errorf("%d operations, %d announced", len(lines), got.Total)
 	}
@@ -287,7 +287,7 @@ func (p *pulls) pull(commit string) (*indexer.Pull, string) {
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	if d := differences(p.snapshots[commit], apply(p.t, base, full)); d != "" {
+	if d := differences(p.snapshots[commit], apply(p.t, snap{texts: base}, full, nil).texts); d != "" {
 		p.t.Errorf("otherwise than listing everything:\n%s", d)
 	}
 	slices.Sort(lines)

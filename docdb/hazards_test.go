@@ -59,7 +59,7 @@ func watched(t *testing.T) []asked {
 		if err != nil {
 			t.Fatal(err)
 		}
-		snapshots[ids[s.Name]] = apply(t, snapshots[p.Base], p)
+		snapshots[ids[s.Name]] = apply(t, snap{texts: snapshots[p.Base]}, p, nil).texts
 	}
 	return list
 }

@@ -19,11 +19,21 @@ import (
 // texts are a snapshot: what would be rendered of each document.
 type texts map[string]string
 
+// snap is a snapshot with the documents that it does not hold as its commit
+// does.
+type snap struct {
+	texts texts
+	left  map[string]bool
+}
+
 // apply does to a snapshot what the indexer does to the base's with a pull's
-// operations, and returns the new one.
-func apply(t *testing.T, base texts, p *indexer.Pull) texts {
+// operations, and returns the new one. Refused documents get no new text.
+func apply(t *testing.T, from snap, p *indexer.Pull, refused map[string]bool) snap {
 	t.Helper()
-	out, named, deleted := maps.Clone(base), map[string]bool{}, map[string]bool{}
+	base, named, deleted := from.texts, map[string]bool{}, map[string]bool{}
+	out, left := texts{}, map[string]bool{}
+	maps.Copy(out, base)
+	maps.Copy(left, from.left)
 	for op, err := range p.Ops {
 		if err != nil {
 			t.Fatal(err)
@@ -41,9 +51,15 @@ func apply(t *testing.T, base texts, p *indexer.Pull) texts {
 			t.Fatalf("%s is named twice", op.ID)
 		}
 		named[op.ID] = true
+		delete(left, op.ID)
 		switch op.Kind {
 		case indexer.Upsert:
-			out[op.ID] = op.Type + "\x00" + op.Template + "\x00" + string(op.Data)
+			text := op.Type + "\x00" + op.Template + "\x00" + string(op.Data)
+			if old, ok := base[op.ID]; refused[op.ID] && (!ok || old != text) {
+				left[op.ID] = true
+			} else {
+				out[op.ID] = text
+			}
 			delete(deleted, op.ID)
 		case indexer.Delete:
 			delete(out, op.ID)
@@ -51,6 +67,9 @@ func apply(t *testing.T, base texts, p *indexer.Pull) texts {
 		case indexer.Failed:
 			if old, ok := base[op.ID]; ok {
 				out[op.ID] = old
+			}
+			if !op.Lasting {
+				left[op.ID] = true
 			}
 		}
 	}
@@ -60,8 +79,9 @@ func apply(t *testing.T, base texts, p *indexer.Pull) texts {
 				delete(out, id)
 			}
 		}
+		maps.DeleteFunc(left, func(id string, _ bool) bool { return !named[id] })
 	}
-	return out
+	return snap{out, left}
 }
 
 // differences are what one snapshot has otherwise than another, for a message.
@@ -83,10 +103,12 @@ type world struct {
 	rnd    *rand.Rand
 	db     *minidb.DB
 	domain string
+	base   string // of ids
 
-	client *docdb.Client
-	byFeed map[string]texts // by commit
-	byFull map[string]texts
+	client  *docdb.Client
+	byFeed  map[string]snap // by commit
+	byFull  map[string]snap
+	refused map[string]bool // documents that cannot be embedded at the moment
 
 	schema    map[string]string // class: its metadata's variant
 	documents map[string]map[string]map[string]any
@@ -168,13 +190,14 @@ var population = map[string]int{"Place": 5, "Port": 3, "Species": 3, "Person": 7
 func newWorld(t *testing.T, seed uint64, db *minidb.DB, client *docdb.Client) *world {
 	w := &world{
 		t: t, rnd: rand.New(rand.NewPCG(seed, 1)), db: db, domain: fmt.Sprintf("admin/w%d", seed), client: client,
-		byFeed: map[string]texts{}, byFull: map[string]texts{}, schema: map[string]string{},
+		byFeed: map[string]snap{}, byFull: map[string]snap{}, refused: map[string]bool{}, schema: map[string]string{},
 		documents: map[string]map[string]map[string]any{},
 	}
-	prefixes := minidb.Prefixes{}
+	prefixes := minidb.Prefixes{Base: "terminusdb:///data/"}
 	if seed%2 == 0 {
 		prefixes = minidb.Prefixes{Base: "terminusdb:///w/", Schema: "terminusdb:///w/schema#"}
 	}
+	w.base = prefixes.Base
 	var err error
 	if w.head, err = db.Create(w.domain, prefixes); err != nil {
 		t.Fatal(err)
@@ -360,35 +383,48 @@ func (w *world) index() {
 
 func (w *world) indexAt(commit string) {
 	w.t.Helper()
-	if w.byFeed[commit] != nil {
+	if w.byFeed[commit].texts != nil {
 		return
 	}
+	w.refuse()
 	pull := func(indexed func(string) bool) *indexer.Pull {
-		p, err := w.client.Pull(w.t.Context(), indexer.PullRequest{Domain: w.domain, Commit: commit, Indexed: indexed})
+		p, err := w.client.Pull(w.t.Context(), indexer.PullRequest{Domain: w.domain, Commit: commit, Indexed: indexed, Again: func(base string) []string {
+			return slices.Sorted(maps.Keys(w.byFeed[base].left))
+		}})
 		if err != nil {
 			w.t.Fatalf("%s\n%s", err, strings.Join(w.log, "\n"))
 		}
 		return p
 	}
-	byFeed, byFull := pull(func(id string) bool { return w.byFeed[id] != nil }), pull(none)
+	byFeed, byFull := pull(func(id string) bool { return w.byFeed[id].texts != nil }), pull(none)
 	if !byFull.Complete || byFeed.Complete != (byFeed.Base == "") {
 		w.t.Fatalf("full listing %+v, changes %+v", byFull, byFeed)
 	}
-	base := func(snapshots map[string]texts) texts {
-		if byFeed.Base == "" {
-			return texts{}
-		}
-		return snapshots[byFeed.Base]
-	}
-	w.byFull[commit] = apply(w.t, base(w.byFull), byFull)
-	w.byFeed[commit] = apply(w.t, base(w.byFeed), byFeed)
-	if d := differences(w.byFeed[commit], w.byFull[commit]); d != "" {
+	full := apply(w.t, w.byFull[byFeed.Base], byFull, w.refused)
+	feed := apply(w.t, w.byFeed[byFeed.Base], byFeed, w.refused)
+	w.byFull[commit], w.byFeed[commit] = full, feed
+	if d := differences(feed.texts, full.texts); d != "" {
 		w.t.Fatalf("at %s, from %s:\n%s\n%s", commit, byFeed.Base, d, strings.Join(w.log, "\n"))
+	}
+	if !maps.Equal(feed.left, full.left) {
+		w.t.Fatalf("at %s, from %s: left are %v, by a full listing %v\n%s", commit, byFeed.Base, feed.left, full.left, strings.Join(w.log, "\n"))
+	}
+}
+
+// refuse draws anew of some documents whether they can be embedded.
+func (w *world) refuse() {
+	for _, kind := range slices.Sorted(maps.Keys(w.documents)) {
+		for _, id := range slices.Sorted(maps.Keys(w.documents[kind])) {
+			if w.rnd.IntN(4) == 0 {
+				w.refused[w.base+id] = w.rnd.IntN(4) == 0
+			}
+		}
 	}
 }
 
 // TestHistories: over random histories, the snapshot made of what changed since
-// an indexed ancestor is that of listing everything, byte for byte.
+// an indexed ancestor is that of listing everything, byte for byte, whatever
+// could not be embedded in between.
 func TestHistories(t *testing.T) {
 	t.Parallel()
 	n := 20

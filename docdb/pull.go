@@ -31,6 +31,9 @@ type classPull struct {
 	ids   []string // full IRIs, ascending
 	fail  error    // why none of its documents can be read
 	bad   int      // failing batches so far
+	// unusable: the schema alone tells that nothing of it can be read, and
+	// each commit says so, with or without documents of it.
+	unusable bool
 }
 
 // Pull finds what turns the snapshot of the nearest indexed ancestor into the
@@ -38,6 +41,8 @@ type classPull struct {
 // changed one, each through its class's own query. Where there is no such
 // ancestor, or it cannot be told what changed, or nearly everything did, it
 // lists every document of the commit, class by class in the order of their ids.
+//
+// Documents that the ancestor's snapshot lacks are read as if they had changed.
 //
 // Documents of a class without embedding metadata or without a template are not
 // listed. The documents of a class whose metadata or query cannot be used come
@@ -60,7 +65,11 @@ func (c *Client) Pull(ctx context.Context, req indexer.PullRequest) (*indexer.Pu
 	if len(line) > 1 {
 		pull.Base = line[len(line)-1].ID
 		log := c.log.With(slog.String("domain", req.Domain), slog.String("commit", req.Commit), slog.String("base", pull.Base))
-		f, err := c.changedSince(ctx, req.Domain, line, s, plans)
+		var again []string
+		if req.Again != nil {
+			again = req.Again(pull.Base)
+		}
+		f, err := c.changedSince(ctx, req.Domain, line, s, plans, again)
 		var full *fullListing
 		switch {
 		case err == nil:
@@ -107,6 +116,7 @@ func newPlan(s *schema, class Class) *classPull {
 	if p.fail == nil {
 		p.shape = s.shapeOf(p.query, class.Name)
 	}
+	p.unusable = p.fail != nil || p.shape.unknown != ""
 	return p
 }
 
@@ -258,7 +268,9 @@ func (c *Client) fetch(ctx context.Context, domain, commit string, p *classPull,
 		p.fail = err
 	}
 	for _, id := range ids {
-		found[id] = p.failed(id, err)
+		op := p.failed(id, err)
+		op.Lasting = p.unusable
+		found[id] = op
 	}
 	return nil
 }

@@ -45,6 +45,9 @@ type builder struct {
 	// same holds the documents that the operations leave as the base has
 	// them; nil where nobody counts them.
 	same map[string]struct{}
+	// left holds the documents that the snapshot will not hold as the commit
+	// does: those skipped, and those of the base that nobody named since.
+	left map[string]struct{}
 }
 
 // change is what a commit does to one document.
@@ -70,6 +73,12 @@ func (ix *Indexer) newBuilder(d *domain, task string, settings Settings, base *o
 		wanted:      make(map[vecstore.Key]struct{}),
 		refused:     make(map[vecstore.Key]error),
 		damaged:     make(map[uint32]struct{}),
+		left:        make(map[string]struct{}),
+	}
+	if base != nil {
+		for _, id := range base.view.Skipped() {
+			b.left[id] = struct{}{}
+		}
 	}
 	if vecs != nil {
 		b.setVectors(vecs)
@@ -115,12 +124,16 @@ func (b *builder) consume(ctx context.Context, pull *Pull) error {
 func (b *builder) apply(ctx context.Context, op Op) error {
 	if op.Kind == Failed {
 		b.skip(op.ID, op.Err)
+		if op.Lasting {
+			delete(b.left, op.ID)
+		}
 		return nil
 	}
 	if op.ID == "" || len(op.ID) > MaxIDBytes {
 		b.skip(op.ID, fmt.Errorf("a document id has 1 to %d bytes, this one has %d", MaxIDBytes, len(op.ID)))
 		return nil
 	}
+	delete(b.left, op.ID)
 	switch op.Kind {
 	case Delete:
 		b.touch(op.ID)
@@ -151,6 +164,9 @@ func (b *builder) skip(id string, reason error) {
 		b.touch(id)
 		delete(b.changes, id)
 		delete(b.same, id)
+	}
+	if id != "" && len(id) <= MaxIDBytes {
+		b.left[id] = struct{}{}
 	}
 	b.report(func(t *Task) { t.Skipped = append(t.Skipped, skipped(id, reason)) })
 }
@@ -311,10 +327,10 @@ func (b *builder) finish(ctx context.Context, h snapshot.Header, complete bool, 
 	var err error
 	b.ix.hook("writing")
 	if b.base != nil {
-		h, size, err = b.base.view.WriteDelta(b.ix.cfg.FS, h, b.entries(changed), removed)
+		h, size, err = b.base.view.WriteDelta(b.ix.cfg.FS, h, snapshot.Contents{Changed: b.entries(changed), Removed: removed, Skipped: b.unsettled(complete)})
 	} else {
 		h.Kind, h.Settings = snapshot.Checkpoint, b.settings.String()
-		h, size, err = snapshot.Write(b.ix.cfg.FS, h, b.entries(changed), nil, nil)
+		h, size, err = snapshot.Write(b.ix.cfg.FS, h, snapshot.Contents{Changed: b.entries(changed), Skipped: b.unsettled(complete)})
 	}
 	if err != nil {
 		return snapshot.Info{}, storeError(err)
@@ -344,6 +360,23 @@ func (b *builder) outcome(complete bool) (changed, removed []string) {
 		}
 	}
 	return changed, removed
+}
+
+// maxLeft bounds how many documents a snapshot notes as left. The others are not
+// tried again before they change.
+const maxLeft = 1 << 16
+
+// unsettled returns the documents that the snapshot does not hold as the commit
+// does, ascending. With complete, those that no operation named are gone.
+func (b *builder) unsettled(complete bool) []string {
+	ids := slices.Sorted(maps.Keys(b.left))
+	if complete && b.base != nil {
+		ids = slices.DeleteFunc(ids, func(id string) bool {
+			_, named := b.seen[id]
+			return !named
+		})
+	}
+	return ids[:min(len(ids), maxLeft)]
 }
 
 // chunks returns the number of chunks that the snapshot will have.

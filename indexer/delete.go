@@ -107,7 +107,8 @@ func (ix *Indexer) standAlone(d *domain, info snapshot.Info) error {
 	defer lease.release()
 	h := info.Header
 	h.Kind = snapshot.Checkpoint
-	h, size, err := snapshot.Write(ix.cfg.FS, h, lease.res.(*openSnapshot).view.Texts(), nil, nil)
+	view := lease.res.(*openSnapshot).view
+	h, size, err := snapshot.Write(ix.cfg.FS, h, snapshot.Contents{Changed: view.Texts(), Skipped: view.Skipped()})
 	if err != nil {
 		return storeError(err)
 	}

@@ -2,7 +2,9 @@ package indexer
 
 import (
 	"context"
+	"encoding/binary"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -249,7 +251,29 @@ func (ix *Indexer) pullRequest(d *domain, commit, branch, previous string) PullR
 		Head:     d.head(branch).Commit,
 		Previous: previous,
 		Indexed:  func(commit string) bool { return ix.canOpen(d, commit) },
+		Again:    func(base string) []string { return ix.again(d, base, commit) },
 	}
+}
+
+// maxAgain is how many skipped documents of its base a commit tries again, so
+// that thousands which fail for good cost each commit one batch or two.
+const maxAgain = 1000
+
+// again returns documents that the base's snapshot lacks. Of more than maxAgain
+// another part comes at each commit, so that none waits for ever.
+func (ix *Indexer) again(d *domain, base, commit string) []string {
+	lease, err := ix.open(d, base)
+	if err != nil {
+		return nil // then nothing builds on it either
+	}
+	defer lease.release()
+	ids := lease.res.(*openSnapshot).view.Skipped()
+	if len(ids) <= maxAgain {
+		return slices.Clone(ids)
+	}
+	hash := snapshot.HashText(commit)
+	at := int(binary.LittleEndian.Uint32(hash[:]) % uint32(len(ids)))
+	return slices.Concat(ids[at:], ids[:at])[:maxAgain]
 }
 
 // takeBase leases the snapshot that the job will build on, as openBase does,

@@ -186,7 +186,7 @@ func (b *builder) replace(ctx context.Context, old snapshot.Info, complete bool)
 		h.Fingerprint, h.Dim, h.Vecs = b.fingerprint, uint32(b.vecs.Dim()), b.d.vecsName()
 	}
 	b.ix.hook("writing")
-	h, size, err := snapshot.Write(b.ix.cfg.FS, h, b.contents(changed), nil, nil)
+	h, size, err := snapshot.Write(b.ix.cfg.FS, h, snapshot.Contents{Changed: b.contents(changed), Skipped: b.unsettled(complete)})
 	if err != nil {
 		return storeError(err)
 	}

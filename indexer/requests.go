@@ -296,4 +296,8 @@ type CommitInfo struct {
 	Documents, Chunks                  int
 	Indexed, Deleted, Embedded, Reused int
 	Tokens                             int
+	// Skipped counts the documents that the snapshot does not hold as the
+	// commit does: they could not be read or embedded. Commits that build on
+	// it try them again.
+	Skipped int
 }

@@ -227,7 +227,7 @@ func TestSettingsText(t *testing.T) {
 func TestUnknownSettings(t *testing.T) {
 	mem := vfstest.NewMem()
 	h := snapshot.Header{Kind: snapshot.Checkpoint, Domain: domain, Commit: "c1", Branch: "main", Seq: 1, Settings: "colour=red"}
-	if _, _, err := snapshot.Write(mem, h, nil, nil, nil); err != nil {
+	if _, _, err := snapshot.Write(mem, h, snapshot.Contents{}); err != nil {
 		t.Fatal(err)
 	}
 	ix := openPush(t, mem, &indexertest.Embedder{})

@@ -31,6 +31,11 @@ type PullRequest struct {
 	// Indexed reports whether a commit of this domain has a snapshot that
 	// can serve as base.
 	Indexed func(commit string) bool
+	// Again returns documents that the snapshot of an indexed commit does not
+	// hold as that commit does, because they could not be read or embedded
+	// then. Whoever builds on it names them, whether they changed or not:
+	// that is how they are tried again. It returns at most maxAgain.
+	Again func(commit string) []string
 }
 
 // Pull is a running pull.
@@ -81,6 +86,9 @@ type Op struct {
 	// Fields are what filters know of the document, and what hits can bring.
 	Fields fields.Object
 	Err    error // Failed: the reason, fit for the user
+	// Lasting is of Failed: it fails as long as its class is as it is, and all
+	// of the class is named when that changes. It is not tried again before.
+	Lasting bool
 }
 
 // Renderer turns documents into texts. It is used by many goroutines at once.

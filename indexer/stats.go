@@ -64,7 +64,7 @@ func (ix *Indexer) Commits(domainName string) ([]CommitInfo, error) {
 			Version: info.Seq, Created: time.Unix(info.Created, 0).UTC(), Bytes: info.Size,
 			Documents: int(info.Documents), Chunks: int(info.Chunks),
 			Indexed: int(info.Indexed), Deleted: int(info.Deleted),
-			Embedded: int(info.Embedded), Reused: int(info.Reused), Tokens: int(info.Tokens),
+			Embedded: int(info.Embedded), Reused: int(info.Reused), Tokens: int(info.Tokens), Skipped: int(info.Skipped),
 		})
 	}
 	return out, nil

@@ -38,7 +38,7 @@ func large(b *testing.B) *vfstest.Mem {
 			}
 		}
 	}
-	_, size, err := snapshot.Write(mem, header(snapshot.Checkpoint, "c0", "", 1), all, nil, nil)
+	_, size, err := snapshot.Write(mem, header(snapshot.Checkpoint, "c0", "", 1), snapshot.Contents{Changed: all})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -50,7 +50,7 @@ func large(b *testing.B) *vfstest.Mem {
 	for i := range 100 {
 		changed = append(changed, doc(id(i*599), text(), uint32(benchEntries+i)))
 	}
-	_, small, err := v.WriteDelta(mem, header(0, "c1", "", 2), seq(changed...), nil)
+	_, small, err := v.WriteDelta(mem, header(0, "c1", "", 2), snapshot.Contents{Changed: seq(changed...)})
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -172,7 +172,7 @@ func TestNewerVersionIsRefused(t *testing.T) {
 		}
 		// It is not overwritten either.
 		commit := strings.TrimSuffix(name[strings.Index(name, "@")+1:], ".hnsw")
-		if _, _, err := snapshot.Write(mem, header(snapshot.Checkpoint, commit, "", 9), nil, nil, nil); !errors.Is(err, snapshot.ErrVersion) {
+		if _, _, err := snapshot.Write(mem, header(snapshot.Checkpoint, commit, "", 9), snapshot.Contents{}); !errors.Is(err, snapshot.ErrVersion) {
 			t.Errorf("Write: %v", err)
 		}
 	}
@@ -214,10 +214,10 @@ func TestDamageStaysWhereItIs(t *testing.T) {
 			t.Errorf("%s damaged: Verify returned %v", section, err)
 		}
 		// What is damaged inside may be indexed again, and only that.
-		if _, _, err := snapshot.Write(mem, header(snapshot.Checkpoint, "c1", "", 9), seq(doc("z", "new", 1)), nil, nil); err != nil {
+		if _, _, err := snapshot.Write(mem, header(snapshot.Checkpoint, "c1", "", 9), snapshot.Contents{Changed: seq(doc("z", "new", 1))}); err != nil {
 			t.Errorf("%s damaged: replacing it: %v", section, err)
 		}
-		if _, _, err := snapshot.Write(mem, header(snapshot.Checkpoint, "c1", "", 10), seq(doc("z", "new", 1)), nil, nil); !errors.Is(err, fs.ErrExist) {
+		if _, _, err := snapshot.Write(mem, header(snapshot.Checkpoint, "c1", "", 10), snapshot.Contents{Changed: seq(doc("z", "new", 1))}); !errors.Is(err, fs.ErrExist) {
 			t.Errorf("%s mended: replacing it: %v", section, err)
 		}
 	}

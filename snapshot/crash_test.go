@@ -22,12 +22,12 @@ var script = []struct {
 	do     func(fsys vfs.FS) error
 }{
 	{"c1", "map[a:Luke b:Leia]", func(fsys vfs.FS) error {
-		_, _, err := snapshot.Write(fsys, header(snapshot.Checkpoint, "c1", "", 1), seq(doc("a", "Luke", 0), doc("b", "Leia", 1)), nil, nil)
+		_, _, err := snapshot.Write(fsys, header(snapshot.Checkpoint, "c1", "", 1), snapshot.Contents{Changed: seq(doc("a", "Luke", 0), doc("b", "Leia", 1))})
 		return err
 	}},
 	{"c2", "map[b:Leia c:Yoda]", func(fsys vfs.FS) error {
 		return on(fsys, "c1", func(v *snapshot.View) error {
-			_, _, err := v.WriteDelta(fsys, header(0, "c2", "", 2), seq(doc("c", "Yoda", 2)), []string{"a"})
+			_, _, err := v.WriteDelta(fsys, header(0, "c2", "", 2), snapshot.Contents{Changed: seq(doc("c", "Yoda", 2)), Removed: []string{"a"}})
 			return err
 		})
 	}},

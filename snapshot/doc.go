@@ -6,7 +6,8 @@
 // There is one file per commit. A [Checkpoint] holds every entry of its
 // snapshot, their texts and, where it pays, a graph (opaque bytes here). A
 // [Delta] holds what its commit changed against its base. An [Alias] stands for
-// another commit of the domain. FORMAT.md describes the bytes. [Write] makes a
+// another commit of the domain. Beside its entries a file may list documents that
+// could not be taken, for who builds on it to try again. FORMAT.md describes the bytes. [Write] makes a
 // file, [List] reads the headers of all, [Open] reads one, [Verify] checks one
 // to the last byte.
 //

@@ -198,8 +198,16 @@ func (a *arena) chunks(n, rest int) []Chunk {
 	return c
 }
 
-// decodeRemoved decodes the ids of the removed section.
-func decodeRemoved(raw []byte, n uint32) ([]string, error) {
+// appendIDs appends a list of ids.
+func appendIDs(b []byte, ids []string) []byte {
+	for _, id := range ids {
+		b = appendString(b, id)
+	}
+	return b
+}
+
+// decodeIDs decodes a list of n ids, ascending.
+func decodeIDs(raw []byte, n uint32) ([]string, error) {
 	if uint64(n)*2 > uint64(len(raw)) {
 		return nil, badf("%d bytes cannot hold %d ids", len(raw), n)
 	}

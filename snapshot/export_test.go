@@ -13,7 +13,8 @@ var Constants = map[string]int{
 	"blockSize": blockSize, "ratioTexts": maxRatio(textsSection), "ratioEntries": maxRatio(entriesSection),
 	"checkpoint": int(Checkpoint), "delta": int(Delta), "alias": int(Alias),
 	"texts": int(textsSection), "entries": int(entriesSection), "removed": int(removedSection), "graph": int(graphSection),
-	"header": fixedSize, "section row": rowSize, "block stream": blockRowSize, "footer": footerSize,
+	"skipped": int(skippedSection),
+	"header":  fixedSize, "section row": rowSize, "block stream": blockRowSize, "footer": footerSize,
 	"magic": int(binary.LittleEndian.Uint32([]byte(magic))), "end magic": int(binary.LittleEndian.Uint32([]byte(endMagic))),
 }
 
@@ -125,12 +126,16 @@ func Reencode(f *File) error {
 			if err != nil {
 				return err
 			}
-			var want []byte
-			for _, id := range f.removed {
-				want = appendString(want, id)
-			}
-			if !bytes.Equal(got, want) {
+			if !bytes.Equal(got, appendIDs(nil, f.removed)) {
 				return fmt.Errorf("removed ids re-encode to other bytes")
+			}
+		case skippedSection:
+			got, err := readPlain(f.f, &f.header, r, at)
+			if err != nil {
+				return err
+			}
+			if !bytes.Equal(got, appendIDs(nil, f.skipped)) {
+				return fmt.Errorf("skipped ids re-encode to other bytes")
 			}
 		}
 		at += int64(r.length)
@@ -138,7 +143,7 @@ func Reencode(f *File) error {
 	return nil
 }
 
-// DecodeEntries and DecodeRemoved are the decoders, for fuzzing; they return
+// DecodeEntries and DecodeIDs are the decoders, for fuzzing; they return
 // what the result encodes to.
 func DecodeEntries(raw []byte, n, slotEnd uint32, textsEnd uint64) ([]byte, error) {
 	entries, err := decodeEntries(raw, n, slotEnd, textsEnd)
@@ -149,13 +154,9 @@ func DecodeEntries(raw []byte, n, slotEnd uint32, textsEnd uint64) ([]byte, erro
 	return b, err
 }
 
-func DecodeRemoved(raw []byte, n uint32) ([]byte, error) {
-	ids, err := decodeRemoved(raw, n)
-	var b []byte
-	for _, id := range ids {
-		b = appendString(b, id)
-	}
-	return b, err
+func DecodeIDs(raw []byte, n uint32) ([]byte, error) {
+	ids, err := decodeIDs(raw, n)
+	return appendIDs(nil, ids), err
 }
 
 // Users returns the number of references to an open file.

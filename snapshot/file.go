@@ -145,6 +145,7 @@ type File struct {
 	f       vfs.File
 	entries []Entry  // ids ascending
 	removed []string // ascending
+	skipped []string // ascending
 	refs    []ref    // by slot, then entry, then chunk
 	slots   bitset   // of entries' chunks
 	chunks  uint32   // of all entries
@@ -192,7 +193,9 @@ func (f *File) load() error {
 		case entriesSection:
 			err = f.loadEntries(r, start, textsEnd)
 		case removedSection:
-			f.removed, err = readRemoved(f.f, &h, r, start)
+			f.removed, err = readIDs(f.f, &h, r, start, h.Removed)
+		case skippedSection:
+			f.skipped, err = readIDs(f.f, &h, r, start, h.Skipped)
 		case graphSection:
 			f.graph, f.graphAt = r, start
 		}
@@ -220,12 +223,13 @@ func (f *File) loadEntries(r row, start int64, textsEnd uint64) error {
 	return err
 }
 
-func readRemoved(f io.ReaderAt, h *Header, r row, start int64) ([]string, error) {
+// readIDs reads a section of that many ids.
+func readIDs(f io.ReaderAt, h *Header, r row, start int64, n uint32) ([]string, error) {
 	p, err := readPlain(f, h, r, start)
 	if err != nil {
 		return nil, err
 	}
-	return decodeRemoved(p, h.Removed)
+	return decodeIDs(p, n)
 }
 
 // readPlain reads and checks a section that is stored as it is. Its length has
@@ -260,8 +264,10 @@ func (f *File) index() error {
 		}
 	}
 	f.memory += int64(cap(f.entries))*entrySize + int64(n)*(20+12) + f.slots.bytes()
-	for _, id := range f.removed {
-		f.memory += 16 + int64(len(id))
+	for _, ids := range [][]string{f.removed, f.skipped} {
+		for _, id := range ids {
+			f.memory += 16 + int64(len(id))
+		}
 	}
 	if f.texts != nil {
 		f.memory += int64(len(f.texts.rows))*16 + int64(min(len(f.texts.rows), cacheBlocks))*blockSize
@@ -328,6 +334,10 @@ func (f *File) Entries() []Entry { return f.entries }
 
 // Removed returns the ids that a delta removes, ascending. The slice is shared.
 func (f *File) Removed() []string { return f.removed }
+
+// Skipped returns the ids of documents that could not be taken, ascending. The
+// slice is shared.
+func (f *File) Skipped() []string { return f.skipped }
 
 // SlotCount returns the number of distinct slots that the entries use.
 func (f *File) SlotCount() int { return f.slots.count }
@@ -423,7 +433,7 @@ func Verify(fsys vfs.FS, name string) (err error) {
 // verifyWhole checks the footer: the checksum over all bytes behind the header,
 // then the header's.
 func (f *File) verifyWhole() error {
-	head := make([]byte, f.header.encodedSize(sections(f.header.Kind, f.graph.typ != 0)))
+	head := make([]byte, f.header.encodedSize(sections(&f.header, f.graph.typ != 0)))
 	if err := readFull(f.f, head, 0); err != nil {
 		return err
 	}

@@ -36,7 +36,10 @@ func FuzzOpen(f *testing.F) {
 	settled := header(snapshot.Checkpoint, "set", "", 10)
 	settled.Settings = "metric=ip"
 	write(f, mem, settled, seq(doc("a", "Luke Skywalker", 0)), nil, nil)
-	for _, c := range []string{"c1", "c2", "c3", "big", "set"} {
+	if _, _, err := snapshot.Write(mem, header(snapshot.Checkpoint, "skip", "", 11), snapshot.Contents{Skipped: []string{"a", "bb"}}); err != nil {
+		f.Fatal(err)
+	}
+	for _, c := range []string{"c1", "c2", "c3", "big", "set", "skip"} {
 		data, err := mem.ReadFile(snapshot.FileName(domain, c))
 		if err != nil {
 			f.Fatal(err)
@@ -120,13 +123,13 @@ func FuzzEntries(f *testing.F) {
 	})
 }
 
-// FuzzRemoved decodes a list of removed ids.
-func FuzzRemoved(f *testing.F) {
+// FuzzIDs decodes a list of removed or skipped ids.
+func FuzzIDs(f *testing.F) {
 	f.Add([]byte("\x01a\x02bb"), uint32(2))
 	f.Add([]byte{}, uint32(0))
 	f.Add([]byte{0x81, 0}, uint32(1))
 	f.Fuzz(func(t *testing.T, raw []byte, n uint32) {
-		got, err := snapshot.DecodeRemoved(raw, n)
+		got, err := snapshot.DecodeIDs(raw, n)
 		if err == nil && !bytes.Equal(got, raw) {
 			t.Fatalf("%x re-encodes to %x", raw, got)
 		}

@@ -115,7 +115,7 @@ func TestFormatOffsets(t *testing.T) {
 	want := map[string]uint64{
 		"magic": 0x46434c56, "version": 1, "kind": 2, "sections": 3, "header length": uint64(length), "dim": 0x44,
 		"seq": h.Seq, "created": uint64(h.Created), "tokens": h.Tokens, "slot end": 0x55, "documents": 0x66, "chunks": 0x77,
-		"changed": 1, "removed": 2, "indexed": 0xaa, "deleted": 0xbb, "embedded": 0xcc, "reused": 0xdd, "reserved": 0,
+		"changed": 1, "removed": 2, "indexed": 0xaa, "deleted": 0xbb, "embedded": 0xcc, "reused": 0xdd, "skipped": 0,
 	}
 	seen := 0
 	for _, f := range readFormat(t).fields["header"] {
@@ -147,7 +147,7 @@ func TestGolden(t *testing.T) {
 	three(t, mem)
 	h := header(snapshot.Checkpoint, "c4", "", 4)
 	h.Settings = "metric=l2 language=de"
-	write(t, mem, h, seq(doc("a", "Luke Skywalker", 0)), nil, nil)
+	wrote(t)(snapshot.Write(mem, h, snapshot.Contents{Changed: seq(doc("a", "Luke Skywalker", 0)), Skipped: []string{"b", "cc"}}))
 	d := readFormat(t)
 	for i, kind := range []string{"checkpoint", "delta", "alias", "settings"} {
 		data, err := mem.ReadFile(snapshot.FileName(domain, fmt.Sprintf("c%d", i+1)))

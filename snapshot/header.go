@@ -66,8 +66,8 @@ type Header struct {
 
 	// Documents and Chunks count what is live in the whole snapshot.
 	Documents, Chunks uint32
-	// Changed and Removed count what this file lists.
-	Changed, Removed uint32
+	// Changed, Removed and Skipped count what this file lists.
+	Changed, Removed, Skipped uint32
 
 	// What the commit cost when it was indexed, for reports: documents
 	// inserted or changed, documents deleted, texts embedded, texts found
@@ -82,7 +82,7 @@ const (
 	// version is the highest format that this program writes and reads. A file
 	// gets the lowest that can say what it holds.
 	version = 2
-	// versionSettings is the first format with settings.
+	// versionSettings is the first format with settings and skipped ids.
 	versionSettings = 2
 	// fixedSize is the size of the header before its strings.
 	fixedSize = 80
@@ -91,7 +91,7 @@ const (
 	// maxName bounds each of the header's strings, in bytes.
 	maxName = 4096
 	// maxSections is the number of section types.
-	maxSections = 4
+	maxSections = 5
 	// minHeader and maxHeader bound the header's length.
 	minHeader = fixedSize + 6*2 + 4
 	maxHeader = minHeader + 6*maxName + 2 + maxName + maxSections*rowSize
@@ -107,6 +107,7 @@ const (
 	entriesSection sectionType = 2
 	removedSection sectionType = 3
 	graphSection   sectionType = 4
+	skippedSection sectionType = 5
 )
 
 // String returns the section's name in a CorruptError.
@@ -120,6 +121,8 @@ func (t sectionType) String() string {
 		return "removed"
 	case graphSection:
 		return "graph"
+	case skippedSection:
+		return "skipped"
 	}
 	return fmt.Sprintf("section(%d)", uint8(t))
 }
@@ -150,7 +153,7 @@ func (h *Header) encodedSize(sections int) int {
 
 // version returns the lowest format that can say what the header does.
 func (h *Header) version() uint16 {
-	if h.Settings != "" {
+	if h.Settings != "" || h.Skipped > 0 {
 		return versionSettings
 	}
 	return 1
@@ -179,7 +182,6 @@ func (h *Header) appendTo(b []byte, rows []row) []byte {
 	for _, n := range h.counts() {
 		b = le.AppendUint32(b, *n)
 	}
-	b = le.AppendUint32(b, 0) // reserved
 	for _, s := range h.names(h.version()) {
 		b = appendShort(b, *s)
 	}
@@ -194,9 +196,9 @@ func (h *Header) appendTo(b []byte, rows []row) []byte {
 }
 
 // counts returns the small counters in the order of the file.
-func (h *Header) counts() [9]*uint32 {
+func (h *Header) counts() [10]*uint32 {
 	return [...]*uint32{&h.SlotEnd, &h.Documents, &h.Chunks, &h.Changed, &h.Removed,
-		&h.Indexed, &h.Deleted, &h.Embedded, &h.Reused}
+		&h.Indexed, &h.Deleted, &h.Embedded, &h.Reused, &h.Skipped}
 }
 
 // prelude checks the first bytes of a file and returns the header's length.
@@ -235,9 +237,6 @@ func decodeHeader(p []byte) (h Header, rows []row, err error) {
 	for _, n := range h.counts() {
 		*n = r.uint32()
 	}
-	if r.uint32() != 0 {
-		return h, nil, badf("reserved bytes are set")
-	}
 	format := binary.LittleEndian.Uint16(p[4:])
 	for _, s := range h.names(format) {
 		*s = r.short(maxName)
@@ -261,7 +260,7 @@ func decodeHeader(p []byte) (h Header, rows []row, err error) {
 	if err := h.validate(); err != nil {
 		return h, nil, err
 	}
-	return h, rows, checkRows(h.Kind, rows)
+	return h, rows, checkRows(&h, rows)
 }
 
 // validate returns the reason why the header makes no sense, or nil.
@@ -278,7 +277,7 @@ func (h *Header) validate() error {
 		return badf("the commit is its own base")
 	case (h.Kind == Delta || h.Kind == Alias) && h.Base == "":
 		return badf("a %v has no base", h.Kind)
-	case h.Kind == Alias && (h.Changed != 0 || h.Removed != 0):
+	case h.Kind == Alias && (h.Changed != 0 || h.Removed != 0 || h.Skipped != 0):
 		return badf("an alias lists entries")
 	case h.Kind == Checkpoint && (h.Removed != 0 || h.Changed != h.Documents):
 		return badf("a checkpoint lists %d entries and %d removed ones for %d documents", h.Changed, h.Removed, h.Documents)
@@ -290,27 +289,31 @@ func (h *Header) validate() error {
 	return nil
 }
 
-// checkRows checks which sections a file of that kind has.
-func checkRows(k Kind, rows []row) error {
+// checkRows checks which sections a file with that header has.
+func checkRows(h *Header, rows []row) error {
 	var types strings.Builder
 	for _, r := range rows {
 		types.WriteByte('0' + byte(r.typ)&0xf)
 	}
+	s, last := types.String(), ""
+	if h.Skipped > 0 {
+		last = "5"
+	}
 	ok := false
-	switch s := types.String(); k {
+	switch h.Kind {
 	case Checkpoint:
-		ok = s == "12" || s == "124"
+		ok = s == "12"+last || s == "124"+last
 	case Delta:
-		ok = s == "123"
+		ok = s == "123"+last
 	case Alias:
 		ok = s == ""
 	}
 	if !ok {
-		return badf("a %v has other sections than it should", k)
+		return badf("a %v has other sections than it should", h.Kind)
 	}
 	for _, r := range rows {
 		stream := r.typ == textsSection || r.typ == entriesSection
-		if r.typ > graphSection || !stream && (r.blocks != 0 || r.raw != r.length) || r.typ == graphSection && r.length == 0 {
+		if r.typ > skippedSection || !stream && (r.blocks != 0 || r.raw != r.length) || r.typ == graphSection && r.length == 0 {
 			return badf("the row of section %v is malformed", r.typ)
 		}
 	}

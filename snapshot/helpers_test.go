@@ -49,7 +49,7 @@ func seq(docs ...snapshot.EntryText) iter.Seq2[snapshot.EntryText, error] {
 // write writes a commit file and returns its header.
 func write(t testing.TB, fsys vfs.FS, h snapshot.Header, changed iter.Seq2[snapshot.EntryText, error], removed []string, graph []byte) snapshot.Header {
 	t.Helper()
-	h, size, err := snapshot.Write(fsys, h, changed, removed, graph)
+	h, size, err := snapshot.Write(fsys, h, snapshot.Contents{Changed: changed, Removed: removed, Graph: graph})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -123,7 +123,7 @@ func three(t testing.TB, fsys vfs.FS) {
 	t.Helper()
 	write(t, fsys, header(snapshot.Checkpoint, "c1", "", 1), seq(doc("a", "Luke Skywalker", 0), doc("b", "Leia Organa", 1), doc("c", "Luke Skywalker", 0)), nil, []byte("graph"))
 	v := view(t, fsys, "c1")
-	wrote(t)(v.WriteDelta(fsys, header(0, "c2", "", 2), seq(doc("b", "General Leia Organa", 2), doc("d", "Yoda", 3)), []string{"a"}))
+	wrote(t)(v.WriteDelta(fsys, header(0, "c2", "", 2), snapshot.Contents{Changed: seq(doc("b", "General Leia Organa", 2), doc("d", "Yoda", 3)), Removed: []string{"a"}}))
 	wrote(t)(view(t, fsys, "c2").WriteAlias(fsys, snapshot.Header{Commit: "c3", Branch: "dev", Seq: 3, Created: 1700000001}))
 }
 

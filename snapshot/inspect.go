@@ -9,7 +9,7 @@ import (
 
 // Section describes one section of a commit file.
 type Section struct {
-	Name   string // "texts", "entries", "removed", "graph"
+	Name   string // "texts", "entries", "removed", "graph", "skipped"
 	Offset int64  // in the file
 	Length int64  // bytes in the file
 	Raw    int64  // bytes before compression
@@ -26,6 +26,7 @@ type Description struct {
 	Sections []Section
 	Entries  []Entry  // nil where the section is damaged
 	Removed  []string // likewise
+	Skipped  []string // likewise
 	Graph    []byte   // likewise
 }
 
@@ -126,7 +127,11 @@ func (d *Description) section(f vfs.File, r row, start int64, textsEnd *uint64) 
 		return err
 	case removedSection:
 		var err error
-		d.Removed, err = readRemoved(f, d.Header, r, start)
+		d.Removed, err = readIDs(f, d.Header, r, start, d.Header.Removed)
+		return err
+	case skippedSection:
+		var err error
+		d.Skipped, err = readIDs(f, d.Header, r, start, d.Header.Skipped)
 		return err
 	default:
 		p, err := readPlain(f, d.Header, r, start)

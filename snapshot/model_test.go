@@ -52,6 +52,7 @@ type history struct {
 	commits []string
 	want    map[string]map[string]modelDoc
 	alias   map[string]bool
+	skipped map[string][]string
 	slotEnd map[string]uint32
 	open    map[string]*snapshot.View // kept open, whatever happens to the files
 	seq     uint64
@@ -68,7 +69,7 @@ func TestHistories(t *testing.T) {
 		t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) {
 			h := &history{
 				t: t, rng: rand.New(rand.NewPCG(seed, 1)), fs: vfstest.NewMem(),
-				want: map[string]map[string]modelDoc{}, alias: map[string]bool{},
+				want: map[string]map[string]modelDoc{}, alias: map[string]bool{}, skipped: map[string][]string{},
 				slotEnd: map[string]uint32{}, open: map[string]*snapshot.View{},
 			}
 			h.root("c0")
@@ -106,6 +107,16 @@ func (h *history) document() modelDoc {
 	return d
 }
 
+// someIDs draws ids of documents that could not be taken, ascending.
+func (h *history) someIDs() []string {
+	var ids []string
+	for range max(h.rng.IntN(8)-4, 0) {
+		ids = append(ids, h.id())
+	}
+	slices.Sort(ids)
+	return slices.Compact(ids)
+}
+
 func (h *history) header(commit string) snapshot.Header {
 	h.seq++
 	return header(snapshot.Checkpoint, commit, "", h.seq)
@@ -134,7 +145,8 @@ func (h *history) root(commit string) {
 	for range h.rng.IntN(20) {
 		want[h.id()] = h.document()
 	}
-	wrote(h.t)(snapshot.Write(h.fs, h.header(commit), entries(want), nil, nil))
+	h.skipped[commit] = h.someIDs()
+	wrote(h.t)(snapshot.Write(h.fs, h.header(commit), snapshot.Contents{Changed: entries(want), Skipped: h.skipped[commit]}))
 	h.add(commit, want, end(want))
 }
 
@@ -160,7 +172,7 @@ func (h *history) step() {
 	case n <= 2:
 		hd := h.header(commit)
 		wrote(h.t)(v.WriteAlias(h.fs, hd))
-		h.alias[commit] = true
+		h.alias[commit], h.skipped[commit] = true, h.skipped[base]
 		h.add(commit, h.want[base], h.slotEnd[base])
 	case n <= 6 && !h.alias[base]:
 		if h.rng.IntN(2) == 0 && h.open[base] == nil {
@@ -172,7 +184,7 @@ func (h *history) step() {
 		}
 		merged := wrote(h.t)(v.WriteCheckpoint(h.fs, graph))
 		before := v.Header()
-		before.Kind, before.Changed, before.Removed = merged.Kind, merged.Changed, merged.Removed
+		before.Kind, before.Changed, before.Removed = merged.Kind, merged.Changed, merged.Removed // skipped stays
 		if before != merged {
 			h.t.Fatalf("merge changed the header from %+v to %+v", before, merged)
 		}
@@ -211,7 +223,8 @@ func (h *history) delta(base, commit string, v *snapshot.View) {
 		changed[id] = h.document()
 	}
 	maps.Copy(want, changed)
-	wrote(h.t)(v.WriteDelta(h.fs, h.header(commit), entries(changed), removed))
+	h.skipped[commit] = h.someIDs()
+	wrote(h.t)(v.WriteDelta(h.fs, h.header(commit), snapshot.Contents{Changed: entries(changed), Removed: removed, Skipped: h.skipped[commit]}))
 	slotEnd := max(h.slotEnd[base], end(changed))
 	x, err := v.Extend(open(h.t, h.fs, commit))
 	if err != nil {
@@ -234,6 +247,9 @@ func (h *history) check(commit string, v *snapshot.View) {
 	t := h.t
 	t.Helper()
 	want := h.want[commit]
+	if got, want := v.Skipped(), h.skipped[commit]; !slices.Equal(got, want) {
+		t.Fatalf("%s: skipped %q, want %q", commit, got, want)
+	}
 	ids := slices.Sorted(maps.Keys(want))
 	var got []string
 	holders := map[uint32][]string{}

@@ -17,7 +17,7 @@ func TestSettingsAreInherited(t *testing.T) {
 		h := header(snapshot.Checkpoint, "c1", "", 1)
 		h.Settings = settings
 		write(t, mem, h, seq(doc("a", "Luke Skywalker", 0)), nil, nil)
-		wrote(t)(view(t, mem, "c1").WriteDelta(mem, header(0, "c2", "", 2), seq(doc("b", "Leia Organa", 1)), nil))
+		wrote(t)(view(t, mem, "c1").WriteDelta(mem, header(0, "c2", "", 2), snapshot.Contents{Changed: seq(doc("b", "Leia Organa", 1))}))
 		wrote(t)(view(t, mem, "c2").WriteAlias(mem, snapshot.Header{Commit: "c3", Seq: 3}))
 		wrote(t)(view(t, mem, "c2").WriteCheckpoint(mem, []byte("graph")))
 		infos, bad, err := snapshot.List(mem)
@@ -60,7 +60,7 @@ func TestSettingsAreKept(t *testing.T) {
 		t.Errorf("a delta of other settings than its base: %v", err)
 	}
 	h.Settings = ""
-	if _, _, err := snapshot.Write(mem, h, seq(doc("a", "Luke Skywalker", 0)), nil, nil); err == nil {
+	if _, _, err := snapshot.Write(mem, h, snapshot.Contents{Changed: seq(doc("a", "Luke Skywalker", 0))}); err == nil {
 		t.Error("a merge that loses the settings is written")
 	}
 }

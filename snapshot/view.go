@@ -221,6 +221,16 @@ func (v *View) Len() int { return len(v.files[0].entries) - v.dead.count + len(v
 // Chunks returns the number of chunks of the live entries.
 func (v *View) Chunks() int { return v.chunks }
 
+// Skipped returns the ids of documents that the snapshot does not hold as its
+// commit does, because they could not be taken, ascending. The slice is shared.
+func (v *View) Skipped() []string {
+	top := len(v.files) - 1
+	for v.files[top].header.Kind == Alias {
+		top--
+	}
+	return v.files[top].skipped
+}
+
 // SlotEnd returns 1 + the highest slot that the view or what it stands on
 // refers to.
 func (v *View) SlotEnd() uint32 { return v.end }
@@ -351,8 +361,8 @@ func (v *View) Texts() iter.Seq2[EntryText, error] {
 // WriteDelta writes the delta that turns v into the snapshot of h.Commit, as
 // Write does. Of the header it sets the kind, the domain, the base and all
 // counts of what is live, and the settings; model and vectors are v's as soon as v has any.
-// removed may name ids in any order, twice, or ones that v does not hold.
-func (v *View) WriteDelta(fsys vfs.FS, h Header, changed iter.Seq2[EntryText, error], removed []string) (Header, int64, error) {
+// c.Removed may name ids in any order, twice, or ones that v does not hold.
+func (v *View) WriteDelta(fsys vfs.FS, h Header, c Contents) (Header, int64, error) {
 	top := v.Header()
 	h.Kind, h.Domain, h.Base = Delta, top.Domain, top.Commit
 	h.SlotEnd, h.Settings = max(h.SlotEnd, v.end), top.Settings
@@ -368,9 +378,10 @@ func (v *View) WriteDelta(fsys vfs.FS, h Header, changed iter.Seq2[EntryText, er
 		}
 		return ok
 	}
-	removed = slices.Compact(slices.Sorted(slices.Values(removed)))
-	removed = slices.DeleteFunc(removed, func(id string) bool { return !drop(id) })
-	counted := func(yield func(EntryText, error) bool) {
+	removed := slices.Compact(slices.Sorted(slices.Values(c.Removed)))
+	c.Removed = slices.DeleteFunc(removed, func(id string) bool { return !drop(id) })
+	changed := c.Changed
+	c.Changed = func(yield func(EntryText, error) bool) {
 		if changed == nil {
 			return
 		}
@@ -384,7 +395,7 @@ func (v *View) WriteDelta(fsys vfs.FS, h Header, changed iter.Seq2[EntryText, er
 		}
 	}
 	h.Documents, h.Chunks = 0, 0
-	return write(fsys, h, counted, removed, nil, func(h *Header) {
+	return write(fsys, h, c, func(h *Header) {
 		h.Documents, h.Chunks = uint32(documents), uint32(chunks)
 	})
 }
@@ -398,7 +409,7 @@ func (v *View) WriteAlias(fsys vfs.FS, h Header) (Header, int64, error) {
 		Commit: h.Commit, Branch: h.Branch, Seq: h.Seq, Created: h.Created,
 		Fingerprint: top.Fingerprint, Dim: top.Dim, Vecs: top.Vecs, SlotEnd: v.end, Settings: top.Settings,
 		Documents: top.Documents, Chunks: top.Chunks,
-	}, nil, nil, nil)
+	}, Contents{})
 }
 
 // WriteCheckpoint replaces the file of v's commit, of whatever kind, by a
@@ -418,5 +429,5 @@ func (v *View) WriteCheckpoint(fsys vfs.FS, graph []byte) (Header, int64, error)
 func (v *View) PrepareCheckpoint(fsys vfs.FS, graph []byte) (*Prepared, error) {
 	h := v.Header()
 	h.Kind = Checkpoint
-	return prepare(fsys, h, v.Texts(), nil, graph, nil)
+	return prepare(fsys, h, Contents{Changed: v.Texts(), Skipped: v.Skipped(), Graph: graph}, nil)
 }

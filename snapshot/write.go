@@ -34,18 +34,29 @@ func FileName(domain, commit string) string { return vfs.FileName(domain, commit
 // temporaries numbers temporary files, so that no two writers share one.
 var temporaries atomic.Uint64
 
+// Contents is what a commit file lists.
+type Contents struct {
+	// Changed yields the entries, ids ascending, with their texts, of which
+	// few are in memory at a time. A checkpoint's are everything.
+	Changed iter.Seq2[EntryText, error]
+	// Removed are ids of the base, ascending, none of them in Changed: a
+	// delta's alone.
+	Removed []string
+	// Skipped are the ids, ascending, of documents that the snapshot does not
+	// hold as their commit does: they could not be taken. An alias has none
+	// of its own.
+	Skipped []string
+	// Graph is a checkpoint's alone; nil for none.
+	Graph []byte
+}
+
 // Write writes a commit file and returns its completed header and its size in
 // bytes. When it returns without an error, the commit is durable; that is its
 // commit point. After an error the commit is not there, unless the disk failed
 // twice; in any case a file that is seen under the final name is whole.
 //
-// changed yields the entries, ids ascending, with their texts, of which few are
-// in memory at a time; removed are ids of the base, ascending, none of them in
-// changed. A checkpoint's changed is everything; its removed must be empty. An
-// alias has neither, and only a checkpoint has a graph.
-//
 // Write fills in TextHash and TextLen of the entries (a hash that is set must
-// be the text's) and of the header Changed and Removed, SlotEnd where the
+// be the text's) and of the header Changed, Removed and Skipped, SlotEnd where the
 // entries ask for more than what is given (the base's), and for a checkpoint
 // Documents and Chunks. Those of a delta or an alias are the caller's to give:
 // [View.WriteDelta] and [View.WriteAlias] know them.
@@ -55,13 +66,13 @@ var temporaries atomic.Uint64
 // the file it replaces; any other is refused with
 // [io/fs.ErrExist]. The caller sees to it that a commit is not written twice at
 // the same time.
-func Write(fsys vfs.FS, h Header, changed iter.Seq2[EntryText, error], removed []string, graph []byte) (Header, int64, error) {
-	return write(fsys, h, changed, removed, graph, nil)
+func Write(fsys vfs.FS, h Header, c Contents) (Header, int64, error) {
+	return write(fsys, h, c, nil)
 }
 
 // write is Write with a function that may complete the header at the end.
-func write(fsys vfs.FS, h Header, changed iter.Seq2[EntryText, error], removed []string, graph []byte, complete func(*Header)) (Header, int64, error) {
-	p, err := prepare(fsys, h, changed, removed, graph, complete)
+func write(fsys vfs.FS, h Header, c Contents, complete func(*Header)) (Header, int64, error) {
+	p, err := prepare(fsys, h, c, complete)
 	if err != nil {
 		return h, 0, err
 	}
@@ -77,13 +88,13 @@ type Prepared struct {
 	size int64
 }
 
-func prepare(fsys vfs.FS, h Header, changed iter.Seq2[EntryText, error], removed []string, graph []byte, complete func(*Header)) (*Prepared, error) {
+func prepare(fsys vfs.FS, h Header, c Contents, complete func(*Header)) (*Prepared, error) {
 	name := FileName(h.Domain, h.Commit)
-	if err := checkInput(&h, changed, removed, graph); err != nil {
+	if err := checkInput(&h, c); err != nil {
 		return nil, fmt.Errorf("snapshot: write %s: %w", name, err)
 	}
 	temp := vfs.TempName(name + "." + strconv.FormatUint(temporaries.Add(1), 10))
-	size, err := writeTemp(fsys, temp, &h, changed, removed, graph, complete)
+	size, err := writeTemp(fsys, temp, &h, c, complete)
 	if err != nil {
 		return nil, fmt.Errorf("snapshot: write %s: %w", name, err)
 	}
@@ -103,17 +114,20 @@ func (p *Prepared) Commit() (Header, int64, error) {
 func (p *Prepared) Discard() { _ = p.fsys.Remove(p.temp) }
 
 // checkInput checks what can be checked before the entries are seen.
-func checkInput(h *Header, changed iter.Seq2[EntryText, error], removed []string, graph []byte) error {
+func checkInput(h *Header, c Contents) error {
 	switch {
-	case h.Kind == Alias && changed != nil, h.Kind != Delta && len(removed) > 0, h.Kind != Checkpoint && len(graph) > 0:
+	case h.Kind == Alias && (c.Changed != nil || len(c.Skipped) > 0),
+		h.Kind != Delta && len(c.Removed) > 0, h.Kind != Checkpoint && len(c.Graph) > 0:
 		return fmt.Errorf("a %v with sections of another kind", h.Kind)
 	}
-	for i, id := range removed {
-		if id == "" || len(id) > MaxID || i > 0 && removed[i-1] >= id {
-			return fmt.Errorf("removed id %q is empty, too long or out of order", id)
+	for _, list := range [][]string{c.Removed, c.Skipped} {
+		for i, id := range list {
+			if id == "" || len(id) > MaxID || i > 0 && list[i-1] >= id {
+				return fmt.Errorf("removed or skipped id %q is empty, too long or out of order", id)
+			}
 		}
 	}
-	h.Changed, h.Removed = 0, uint32(len(removed))
+	h.Changed, h.Removed, h.Skipped = 0, uint32(len(c.Removed)), uint32(len(c.Skipped))
 	check := *h
 	if h.Kind == Checkpoint {
 		check.Documents, check.Chunks = 0, 0
@@ -123,13 +137,13 @@ func checkInput(h *Header, changed iter.Seq2[EntryText, error], removed []string
 
 // writeTemp writes and syncs the whole file under the temporary name; after an
 // error the file is gone.
-func writeTemp(fsys vfs.FS, temp string, h *Header, changed iter.Seq2[EntryText, error], removed []string, graph []byte, complete func(*Header)) (size int64, err error) {
+func writeTemp(fsys vfs.FS, temp string, h *Header, c Contents, complete func(*Header)) (size int64, err error) {
 	f, err := fsys.Open(temp, vfs.Create)
 	if err != nil {
 		return 0, err
 	}
 	w := &fileWriter{f: f}
-	err = w.file(h, changed, removed, graph, complete)
+	err = w.file(h, c, complete)
 	if err == nil {
 		err = f.Sync()
 	}
@@ -232,33 +246,34 @@ func writeFull(f vfs.File, p []byte, offset int64) error {
 }
 
 // file writes everything.
-func (w *fileWriter) file(h *Header, changed iter.Seq2[EntryText, error], removed []string, graph []byte, complete func(*Header)) error {
+func (w *fileWriter) file(h *Header, c Contents, complete func(*Header)) error {
 	var rows []row
 	var err error
-	headerSize := h.encodedSize(sections(h.Kind, len(graph) > 0))
+	headerSize := h.encodedSize(sections(h, len(c.Graph) > 0))
 	w.offset = int64(headerSize)
 	if h.Kind != Alias {
-		if rows, err = w.entries(h, changed, removed); err != nil {
+		if rows, err = w.entries(h, c.Changed, c.Removed); err != nil {
 			return err
+		}
+	}
+	plain := func(t sectionType, p []byte) {
+		if err == nil {
+			var r row
+			r, err = w.plain(h, t, p)
+			rows = append(rows, r)
 		}
 	}
 	if h.Kind == Delta {
-		var list []byte
-		for _, id := range removed {
-			list = appendString(list, id)
-		}
-		r, err := w.plain(h, removedSection, list)
-		if err != nil {
-			return err
-		}
-		rows = append(rows, r)
+		plain(removedSection, appendIDs(nil, c.Removed))
 	}
-	if len(graph) > 0 {
-		r, err := w.plain(h, graphSection, graph)
-		if err != nil {
-			return err
-		}
-		rows = append(rows, r)
+	if len(c.Graph) > 0 {
+		plain(graphSection, c.Graph)
+	}
+	if len(c.Skipped) > 0 {
+		plain(skippedSection, appendIDs(nil, c.Skipped))
+	}
+	if err != nil {
+		return err
 	}
 	if complete != nil {
 		complete(h)
@@ -278,14 +293,18 @@ func (w *fileWriter) file(h *Header, changed iter.Seq2[EntryText, error], remove
 }
 
 // sections returns how many sections a file has.
-func sections(k Kind, graph bool) int {
+func sections(h *Header, graph bool) int {
+	n := 2
 	switch {
-	case k == Alias:
+	case h.Kind == Alias:
 		return 0
-	case k == Delta || graph:
-		return 3
+	case h.Kind == Delta || graph:
+		n++
 	}
-	return 2
+	if h.Skipped > 0 {
+		n++
+	}
+	return n
 }
 
 // plain writes a section that is stored as it is.

@@ -74,12 +74,48 @@ func TestWriteRefuses(t *testing.T) {
 		if tt.changed == nil {
 			changed = nil
 		}
-		_, _, err := snapshot.Write(mem, tt.header, changed, tt.removed, []byte(tt.graph))
+		_, _, err := snapshot.Write(mem, tt.header, snapshot.Contents{Changed: changed, Removed: tt.removed, Graph: []byte(tt.graph)})
 		if err == nil || !strings.Contains(err.Error(), tt.want) || !strings.HasPrefix(err.Error(), "snapshot: ") || errors.Is(err, snapshot.ErrCorrupt) {
 			t.Errorf("%s: %v", tt.name, err)
 		}
 		if names, _ := mem.List(); len(names) > 0 {
 			t.Errorf("%s: it left %v", tt.name, names)
+		}
+	}
+}
+
+// TestWriteSkipped: only a file that lists skipped ids is of the format that
+// has them.
+func TestWriteSkipped(t *testing.T) {
+	mem := vfstest.NewMem()
+	version := func(commit string) byte {
+		t.Helper()
+		data, err := mem.ReadFile(snapshot.FileName(domain, commit))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return data[4]
+	}
+	h := wrote(t)(snapshot.Write(mem, header(snapshot.Checkpoint, "c1", "", 1), snapshot.Contents{Skipped: []string{"a", "b"}}))
+	if h.Skipped != 2 || version("c1") != 2 {
+		t.Errorf("header %+v, version %d", h, version("c1"))
+	}
+	h = wrote(t)(view(t, mem, "c1").WriteDelta(mem, header(0, "c2", "", 2), snapshot.Contents{Changed: seq(doc("a", "text", 5))}))
+	if h.Skipped != 0 || version("c2") != 1 {
+		t.Errorf("header %+v, version %d", h, version("c2"))
+	}
+	alias := header(snapshot.Alias, "c3", "c2", 3)
+	for _, bad := range []struct {
+		header  snapshot.Header
+		skipped []string
+	}{
+		{header(snapshot.Checkpoint, "c4", "", 4), []string{"b", "a"}},
+		{header(snapshot.Checkpoint, "c4", "", 4), []string{"a", "a"}},
+		{header(snapshot.Checkpoint, "c4", "", 4), []string{""}},
+		{alias, []string{"a"}},
+	} {
+		if _, _, err := snapshot.Write(mem, bad.header, snapshot.Contents{Skipped: bad.skipped}); err == nil {
+			t.Errorf("%v with %q is written", bad.header.Kind, bad.skipped)
 		}
 	}
 }
@@ -92,7 +128,7 @@ func TestWritePassesTheSourceErrorOn(t *testing.T) {
 			yield(snapshot.EntryText{}, broken)
 		}
 	}
-	if _, _, err := snapshot.Write(mem, header(snapshot.Checkpoint, "c", "", 1), changed, nil, nil); !errors.Is(err, broken) {
+	if _, _, err := snapshot.Write(mem, header(snapshot.Checkpoint, "c", "", 1), snapshot.Contents{Changed: changed}); !errors.Is(err, broken) {
 		t.Errorf("Write: %v", err)
 	}
 	if names, _ := mem.List(); len(names) > 0 {
@@ -109,7 +145,7 @@ func TestCommittedFilesAreImmutable(t *testing.T) {
 			if kind != snapshot.Checkpoint {
 				h.Base = "x"
 			}
-			if _, _, err := snapshot.Write(mem, h, nil, nil, nil); !errors.Is(err, fs.ErrExist) {
+			if _, _, err := snapshot.Write(mem, h, snapshot.Contents{}); !errors.Is(err, fs.ErrExist) {
 				t.Errorf("writing a %v over %s: %v", kind, commit, err)
 			}
 		}
@@ -125,11 +161,11 @@ func TestCommittedFilesAreImmutable(t *testing.T) {
 	}
 	h := v.Header()
 	h.Kind = snapshot.Checkpoint
-	if _, _, err := snapshot.Write(mem, h, lose, nil, nil); !errors.Is(err, fs.ErrExist) {
+	if _, _, err := snapshot.Write(mem, h, snapshot.Contents{Changed: lose}); !errors.Is(err, fs.ErrExist) {
 		t.Errorf("a merge that loses an entry: %v", err)
 	}
 	h.Seq++
-	if _, _, err := snapshot.Write(mem, h, v.Texts(), nil, nil); !errors.Is(err, fs.ErrExist) {
+	if _, _, err := snapshot.Write(mem, h, snapshot.Contents{Changed: v.Texts()}); !errors.Is(err, fs.ErrExist) {
 		t.Errorf("a merge that changes the sequence number: %v", err)
 	}
 	wrote(t)(v.WriteCheckpoint(mem, nil))
@@ -210,7 +246,7 @@ func TestLargeAndOddTexts(t *testing.T) {
 		docs = append(docs, doc(id, text, 4_000_000_000))
 	}
 	mem := vfstest.NewMem()
-	_, size, err := snapshot.Write(mem, h, seq(docs...), nil, nil)
+	_, size, err := snapshot.Write(mem, h, snapshot.Contents{Changed: seq(docs...)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -257,13 +293,13 @@ func TestEmptyCheckpoint(t *testing.T) {
 	}
 	// The model arrives with the first vector.
 	h = header(0, "d", "", 2)
-	wrote(t)(v.WriteDelta(mem, h, seq(doc("a", "text", 5)), nil))
+	wrote(t)(v.WriteDelta(mem, h, snapshot.Contents{Changed: seq(doc("a", "text", 5))}))
 	v = view(t, mem, "d")
 	if !slices.Equal(v.Tail(), []uint32{5}) || v.SlotEnd() != 6 {
 		t.Errorf("tail %v, slot end %d", v.Tail(), v.SlotEnd())
 	}
 	// And stays, also when the last vector goes.
-	wrote(t)(v.WriteDelta(mem, snapshot.Header{Commit: "e"}, nil, []string{"a"}))
+	wrote(t)(v.WriteDelta(mem, snapshot.Header{Commit: "e"}, snapshot.Contents{Removed: []string{"a"}}))
 	h = view(t, mem, "e").Header()
 	if h.Documents != 0 || h.SlotEnd != 6 || h.Vecs == "" || h.Dim != 3 {
 		t.Errorf("header %+v", h)

@@ -40,6 +40,7 @@ type inspected struct {
 	Graph    any         `json:"graph,omitempty"`
 	Entries  []entryRow  `json:"entries,omitempty"`
 	Removed  []string    `json:"removed,omitempty"`
+	Skipped  []string    `json:"skipped,omitempty"`
 	Damages  []damageRow `json:"damages,omitempty"`
 
 	lines [][]string // of the header, for people
@@ -161,6 +162,7 @@ func (c *inspectCmd) commitFile(files vfs.FS, name string) (inspected, error) {
 		r.field("chunks", h.Chunks)
 		r.field("changed", h.Changed)
 		r.field("removed", h.Removed)
+		r.field("skipped", h.Skipped)
 		r.field("indexed", h.Indexed)
 		r.field("deleted", h.Deleted)
 		r.field("embedded", h.Embedded)
@@ -186,7 +188,7 @@ func (c *inspectCmd) commitFile(files vfs.FS, name string) (inspected, error) {
 			}
 			r.Entries = append(r.Entries, row)
 		}
-		r.Removed = d.Removed
+		r.Removed, r.Skipped = d.Removed, d.Skipped
 	}
 	return r, err
 }
@@ -302,6 +304,9 @@ func (r *inspected) print(p *program) error {
 	}
 	for _, id := range r.Removed {
 		fmt.Fprintf(p.stdout, "removed\t%s\n", plainText(id))
+	}
+	for _, id := range r.Skipped {
+		fmt.Fprintf(p.stdout, "skipped\t%s\n", plainText(id))
 	}
 	for _, d := range r.Damages {
 		if d.Slot == nil {

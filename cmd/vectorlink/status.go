@@ -41,6 +41,7 @@ type commitRow struct {
 	Embedded  int       `json:"embedded"`
 	Reused    int       `json:"reused"`
 	Tokens    int       `json:"tokens"`
+	Skipped   int       `json:"skipped,omitempty"`
 }
 
 // head is a branch's last indexed commit.

@@ -129,13 +129,62 @@ func (e *edit) editSchema(change Change) error {
 		}
 	}
 	e.schema = newSchema(raw)
-	for id := range e.documents {
+	for id, doc := range e.documents {
 		e.changed[id] = true
-		if c := e.schema.classes[e.documents[id].class]; c == nil {
+		if c := e.schema.classes[doc.class]; c == nil {
 			return schemaFailure(fmt.Sprintf("%s would have no class", id))
+		}
+		value, err := e.refit(doc.value)
+		if err != nil {
+			return err
+		}
+		if text := canonical(value); !bytes.Equal(text, doc.json) {
+			e.documents[id] = &document{id: id, class: doc.class, value: value, json: text}
 		}
 	}
 	return e.schema.check()
+}
+
+// refit returns an object with its values in the form that the schema gives
+// them now: what was one value may be a collection, and the other way round.
+// The triples stay as they are.
+func (e *edit) refit(object map[string]any) (map[string]any, error) {
+	class, _ := object["@type"].(string)
+	c := e.schema.classes[class]
+	if c == nil {
+		return object, nil
+	}
+	object = maps.Clone(object)
+	for field, v := range object {
+		p, ok := c.properties[field]
+		if !ok || p.class == "sys:JSON" {
+			continue
+		}
+		list, isList := v.([]any)
+		if !isList {
+			list = []any{v}
+		}
+		list = slices.Clone(list)
+		for i, x := range list {
+			if part, ok := x.(map[string]any); ok {
+				var err error
+				if list[i], err = e.refit(part); err != nil {
+					return nil, err
+				}
+			}
+		}
+		switch {
+		case p.isMany():
+			object[field] = list
+		case len(list) > 1:
+			return nil, schemaFailure(fmt.Sprintf("%v would have several values for %s", object["@id"], field))
+		case len(list) == 1:
+			object[field] = list[0]
+		default:
+			delete(object, field)
+		}
+	}
+	return object, nil
 }
 
 // short takes @base off an id.

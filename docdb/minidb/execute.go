@@ -266,10 +266,7 @@ func (q *query) writeField(b *bytes.Buffer, field *ast.Field, n *node) {
 	p := q.commit.schema.classes[n.class].properties[field.Name]
 	value := n.value[field.Name]
 	target := q.commit.schema.classes[p.class]
-	list, isList := value.([]any)
-	if p.isMany() && value != nil && !isList {
-		list = []any{value} // stored before the schema made it a collection
-	}
+	list, _ := value.([]any)
 	if q.unstable && p.kind == "Set" {
 		list = q.shuffle(list)
 	}

@@ -125,6 +125,13 @@ func (s *Source) Pull(_ context.Context, req indexer.PullRequest) (*indexer.Pull
 				delete(docs, id)
 			}
 		}
+		for _, id := range req.Again(p.Base) {
+			if text, ok := c.docs[id]; ok {
+				docs[id] = text
+			} else {
+				docs[id] = gone
+			}
+		}
 		p.Total = len(docs)
 	}
 	p.Ops = s.ops(docs, maps.Clone(c.fields))
