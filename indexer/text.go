@@ -249,7 +249,7 @@ func (ix *Indexer) textChunks(ctx context.Context, s *openSnapshot, text string,
 			return among.admits(e)
 		}
 	}
-	hits, err := v.index.Search(ctx, text, k, admit)
+	hits, err := v.index.Search(ctx, textindex.Plain(text), k, admit)
 	if err != nil {
 		return nil, err
 	}

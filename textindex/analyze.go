@@ -16,8 +16,10 @@ import (
 const English = "en"
 
 const (
-	// longToken is the length in bytes from which tokens are dropped.
+	// longToken is the length in bytes from which tokens of English are
+	// dropped, longWord that of other languages, whose letters take up to four.
 	longToken = 40
+	longWord  = 4 * longToken
 	// maxMemo bounds the tokens that an analyzer remembers.
 	maxMemo = 1 << 15
 )
@@ -26,6 +28,9 @@ const (
 type Token struct {
 	Term       string
 	Start, End int // byte offsets, End exclusive
+	// Position numbers the text's words from 0, those that have no term too:
+	// terms of one phrase stand as far apart as its words.
+	Position int
 }
 
 // Analyze returns the terms of a text, in its order, by the analyzer of that
@@ -34,13 +39,18 @@ type Token struct {
 // [English], in this order: split where a character is neither alphabetic nor
 // numeric (bytes that are not UTF-8 count as such); drop tokens of 40 bytes or
 // more; lower-case; English Snowball stem; drop the stop words; fold to ASCII.
+// For the others see [Languages].
 func Analyze(analyzer, text string) ([]Token, error) {
 	a, err := newAnalyzer(analyzer)
 	if err != nil {
 		return nil, fmt.Errorf("textindex: %w", err)
 	}
 	var tokens []Token
-	a.each(text, func(t Token) { tokens = append(tokens, t) })
+	a.each(text, func(t Token, _ string) {
+		if t.Term != "" {
+			tokens = append(tokens, t)
+		}
+	})
 	return tokens, nil
 }
 
@@ -53,16 +63,25 @@ const revision = 1
 // differ from theirs. They are compared with stems.
 const stopWords = "a an and are as at be but by for if in into is it no not of on or such that the their then there these they this to was will with"
 
-// englishFilters follow the splitting, folding follows them; they keep nothing
-// between calls.
-var (
-	englishFilters = []analysis.TokenFilter{
-		lowercase.NewLowerCaseFilter(),
-		en.NewEnglishStemmerFilter(),
-		stop.NewStopTokensFilter(wordMap(stopWords)),
+// englishSteps keep nothing between calls.
+var englishSteps = []step{
+	{filter: lowercase.NewLowerCaseFilter(), spelling: true},
+	{filter: en.NewEnglishStemmerFilter()},
+	{filter: stop.NewStopTokensFilter(wordMap(stopWords))},
+	{filter: foldingFilter{}, spelling: true},
+}
+
+// foldingFilter folds to ASCII, which bleve does before the splitting alone.
+type foldingFilter struct{}
+
+var folding = asciifolding.New()
+
+func (foldingFilter) Filter(stream analysis.TokenStream) analysis.TokenStream {
+	for _, t := range stream {
+		t.Term = folding.Filter(t.Term)
 	}
-	folding = asciifolding.New()
-)
+	return stream
+}
 
 func wordMap(words string) analysis.TokenMap {
 	m := analysis.NewTokenMap()
@@ -72,48 +91,81 @@ func wordMap(words string) analysis.TokenMap {
 	return m
 }
 
+// step is a part of the way from a token to its term.
+type step struct {
+	filter analysis.TokenFilter
+	// spelling steps bring the spellings of one word together: they make the
+	// word's surface. The others drop words, or parts of them.
+	spelling bool
+}
+
 // analyzer turns text into terms. It is used by one goroutine at a time.
 type analyzer struct {
-	filters []analysis.TokenFilter
-	// memo maps tokens to terms, "" for none. Words repeat; without it most of
+	split func(text string, emit func(start, end int))
+	limit int // tokens of so many bytes are dropped
+	steps []step
+	// whole, in place of the above, analyzes a text at once: its tokens depend
+	// on their neighbours.
+	whole func(text string) analysis.TokenStream
+	// memo maps tokens to what comes of them. Words repeat; without it most of
 	// the analysis would be stemming them again.
-	memo map[string]string
+	memo map[string]form
 }
+
+// form is what comes of a token.
+type form struct{ term, surface string }
 
 func newAnalyzer(name string) (*analyzer, error) {
-	if name != English {
-		return nil, fmt.Errorf("%w %q", ErrAnalyzer, name)
+	if name == English {
+		return &analyzer{split: splitEnglish, limit: longToken, steps: englishSteps, memo: map[string]form{}}, nil
 	}
-	return &analyzer{filters: englishFilters, memo: map[string]string{}}, nil
+	return newLanguage(name)
 }
 
-// each calls yield with every token of the text.
-//
-// Splitting and the limit are our own: bleve's tokenizer stops for good at the
-// first U+FFFD or byte that is not UTF-8, and its length filter counts
-// characters.
-func (a *analyzer) each(text string, yield func(Token)) {
-	start := -1
-	emit := func(end int) {
-		if start < 0 {
-			return
-		}
-		if end-start < longToken {
-			if term := a.term(text[start:end]); term != "" {
-				yield(Token{Term: term, Start: start, End: end})
+// each calls yield with every token of the text and the token's surface, which
+// is the word as it stands there, spelled in the one way. The term is empty
+// where the word is a stop word; where it is too long, the surface too.
+func (a *analyzer) each(text string, yield func(t Token, surface string)) {
+	position := 0
+	if a.whole != nil {
+		for _, t := range a.whole(text) {
+			if len(t.Term) > 0 && len(t.Term) < a.limit {
+				term := string(t.Term)
+				yield(Token{Term: term, Start: t.Start, End: t.End, Position: t.Position - 1}, term)
 			}
 		}
-		start = -1
+		return
 	}
+	a.split(text, func(start, end int) {
+		var f form
+		if end-start < a.limit {
+			f = a.form(text[start:end])
+		}
+		yield(Token{Term: f.term, Start: start, End: end, Position: position}, f.surface)
+		position++
+	})
+}
+
+// splitEnglish splits where a character is neither alphabetic nor numeric.
+//
+// It is our own: bleve's tokenizer stops for good at the first U+FFFD or byte
+// that is not UTF-8, and its length filter counts characters.
+func splitEnglish(text string, emit func(start, end int)) {
+	start := -1
 	for i, r := range text {
 		switch {
 		case !alphanumeric(r):
-			emit(i)
+			if start >= 0 {
+				emit(start, i)
+				start = -1
+			}
 		case start < 0:
 			start = i
 		}
 	}
-	emit(len(text))
+	if start >= 0 {
+		emit(start, len(text))
+	}
 }
 
 // alphanumeric reports whether r belongs to a token: Unicode's properties
@@ -125,25 +177,33 @@ func alphanumeric(r rune) bool {
 	return unicode.IsLetter(r) || unicode.IsNumber(r) || unicode.Is(unicode.Other_Alphabetic, r)
 }
 
-// term returns the term of a token, "" if it has none.
-func (a *analyzer) term(token string) string {
-	if term, ok := a.memo[token]; ok {
-		return term
+// form returns what comes of a token.
+func (a *analyzer) form(token string) form {
+	if f, ok := a.memo[token]; ok {
+		return f
 	}
 	if len(a.memo) >= maxMemo {
 		clear(a.memo)
 	}
-	term := a.filter(token)
-	a.memo[strings.Clone(token)] = term // a clone, not to hold the text
-	return term
+	f := form{term: a.run(token, false), surface: a.run(token, true)}
+	if f.surface == f.term {
+		f.surface = f.term // one string, not two
+	}
+	a.memo[strings.Clone(token)] = f // a clone, not to hold the text
+	return f
 }
 
-func (a *analyzer) filter(token string) string {
+// run takes a token through the steps, or through those of spelling alone, and
+// returns what is left of it.
+func (a *analyzer) run(token string, spelling bool) string {
 	stream := analysis.TokenStream{{Term: []byte(token)}} // a copy: lower-casing writes into it
-	for _, f := range a.filters {
-		if stream = f.Filter(stream); len(stream) == 0 {
+	for _, s := range a.steps {
+		if spelling && !s.spelling {
+			continue
+		}
+		if stream = s.filter.Filter(stream); len(stream) == 0 {
 			return ""
 		}
 	}
-	return string(folding.Filter(stream[0].Term))
+	return string(stream[0].Term)
 }

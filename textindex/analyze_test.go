@@ -112,8 +112,12 @@ func FuzzAnalyze(f *testing.F) {
 		f.Add(s, "skies")
 	}
 	f.Fuzz(func(t *testing.T, a, b string) {
-		left, end := analyze(t, a), 0
+		left, end, position := analyze(t, a), 0, -1
 		for _, tok := range left {
+			if tok.Position <= position {
+				t.Fatalf("token %+v after the position %d in %q", tok, position, a)
+			}
+			position = tok.Position
 			if tok.Start < end || tok.End <= tok.Start || tok.End > len(a) || tok.End-tok.Start >= 40 {
 				t.Fatalf("token %+v after %d in %q", tok, end, a)
 			}
@@ -122,10 +126,12 @@ func FuzzAnalyze(f *testing.F) {
 			}
 			end = tok.End
 		}
+		words := len(strings.FieldsFunc(a, func(r rune) bool { return len(analyze(t, "x"+string(r)+"x")) == 2 }))
 		want := left
 		for _, tok := range analyze(t, b) {
 			tok.Start += len(a) + 1
 			tok.End += len(a) + 1
+			tok.Position += words
 			want = append(want, tok)
 		}
 		if got := analyze(t, a+" "+b); !slices.Equal(got, want) {

@@ -87,7 +87,7 @@ func BenchmarkSearch(b *testing.B) {
 		}
 		b.ReportAllocs()
 		for b.Loop() {
-			if hits, err := x.Search(b.Context(), query, 10, nil); err != nil || len(hits) < 10 {
+			if hits, err := x.Search(b.Context(), textindex.Plain(query), 10, nil); err != nil || len(hits) < 10 {
 				b.Fatal(len(hits), err)
 			}
 		}

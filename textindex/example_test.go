@@ -39,7 +39,7 @@ func Example() {
 		panic(err)
 	}
 	for _, x := range []*textindex.Index{before, after} {
-		hits, err := x.Search(context.Background(), "moon", 10, nil)
+		hits, err := x.Search(context.Background(), textindex.Plain("moon"), 10, nil)
 		if err != nil {
 			panic(err)
 		}

@@ -17,7 +17,7 @@ const (
 	magic = "VLZP"
 	// version is the format that this program writes and reads. Any other is
 	// stale: the file is made anew, not converted.
-	version = 1
+	version = 2
 	// fixedSize is the size of the header before its strings, rowSize that of
 	// a block's row.
 	fixedSize = 32

@@ -358,7 +358,7 @@ func FuzzOpen(f *testing.F) {
 			t.Fatalf("what opens is written as %x, was %x", again, data)
 		}
 		x := newIndex(t, textindex.Part{Segment: s})
-		if _, err := x.Search(t.Context(), "ship moon "+word(1), 10, nil); err != nil {
+		if _, err := x.Search(t.Context(), textindex.Plain("ship moon "+word(1)), 10, nil); err != nil {
 			t.Fatal(err)
 		}
 	})

@@ -51,7 +51,8 @@ type history struct {
 	mem     *vfstest.Mem
 	files   []file
 	commits []commit
-	terms   map[string][]string // of each text, once
+	terms   map[string][]string          // of each text, once
+	tokens  map[string][]textindex.Token // the same
 }
 
 func (h *history) text() string {
@@ -158,7 +159,18 @@ func (h *history) index(c commit) *textindex.Index {
 		if dead.IsEmpty() && h.rng.IntN(2) == 0 {
 			dead = nil
 		}
-		parts = append(parts, textindex.Part{Segment: f.segment, Dead: dead})
+		part := textindex.Part{Segment: f.segment, Dead: dead, Documents: []uint32{}}
+		for i, d := range f.docs {
+			n := uint32(0)
+			if i > 0 {
+				n = part.Documents[i-1]
+				if d != f.docs[i-1] {
+					n++
+				}
+			}
+			part.Documents = append(part.Documents, n)
+		}
+		parts = append(parts, part)
 	}
 	x, err := textindex.NewIndex(parts...)
 	if err != nil {
@@ -167,9 +179,15 @@ func (h *history) index(c commit) *textindex.Index {
 	return x
 }
 
-// search returns what the index finds, in terms of the snapshot, ordered by
-// score, document and chunk.
-func (h *history) search(c commit, x *textindex.Index, query string, k int, admit func(doc string) bool) []found {
+// search returns what the index finds by the words of a text.
+func (h *history) search(c commit, x *textindex.Index, text string, k int, admit func(doc string) bool) []found {
+	h.t.Helper()
+	return h.find(c, x, textindex.Plain(text), k, admit)
+}
+
+// find returns what the index finds, in terms of the snapshot, ordered by score,
+// document and chunk.
+func (h *history) find(c commit, x *textindex.Index, query textindex.Query, k int, admit func(doc string) bool) []found {
 	h.t.Helper()
 	var filter func(int, uint32) bool
 	if admit != nil {
@@ -288,7 +306,7 @@ func TestModel(t *testing.T) {
 		seed := rand.Uint64()
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			t.Parallel()
-			h := &history{t: t, rng: rand.New(rand.NewPCG(seed, 0)), mem: vfstest.NewMem(), terms: map[string][]string{}}
+			h := &history{t: t, rng: rand.New(rand.NewPCG(seed, 0)), mem: vfstest.NewMem(), terms: map[string][]string{}, tokens: map[string][]textindex.Token{}}
 			queries := []string{"the", "ship", "Ship the SHIPS, ship!", "droid fly hyperdrive", "rare7 engines e rare8 nowhere", "rare1 rare2 rare3 rare4"}
 			type answer struct {
 				index *textindex.Index
@@ -320,6 +338,9 @@ func TestModel(t *testing.T) {
 					if filtered := h.search(c, a.index, q, all, even); !slices.Equal(filtered, want) {
 						t.Fatalf("%q: filtered %v, want %v", q, filtered, want)
 					}
+				}
+				for range 4 {
+					h.checkQuery(c, a.index)
 				}
 				answers = append(answers, a)
 			}

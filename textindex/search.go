@@ -4,12 +4,9 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"math"
 	"slices"
-	"sync"
 
 	"github.com/RoaringBitmap/roaring/v2"
-	segment "github.com/blevesearch/scorch_segment_api/v2"
 )
 
 // The parameters of BM25.
@@ -28,6 +25,9 @@ type Part struct {
 	// Dead are the chunks that do not belong to the snapshot: those of entries
 	// changed or removed further up. Nil is none.
 	Dead *Bitmap
+	// Documents numbers, for each chunk of the segment, its document among the
+	// part's, ascending. Nil: each chunk is a document of its own.
+	Documents []uint32
 }
 
 // Stats counts what is live in a snapshot.
@@ -56,6 +56,21 @@ type Index struct {
 	analyzer string
 	stats    Stats
 	blocks   []liveBlock
+	parts    []part
+}
+
+// part is what the index knows of a part beside its blocks.
+type part struct {
+	documents []uint32 // as of Part
+	count     int      // of the documents
+}
+
+// document returns the document that a chunk belongs to.
+func (p *part) document(chunk uint32) uint32 {
+	if p.documents == nil {
+		return chunk
+	}
+	return p.documents[chunk]
 }
 
 // liveBlock is a block as the snapshot sees it.
@@ -69,7 +84,7 @@ type liveBlock struct {
 
 // NewIndex makes the index of the snapshot that the parts make up; their order
 // only decides how hits name them and how equal ones are ordered. It fails if a
-// part's dead chunks are not all its segment's, or the analyzers of the segments
+// part's dead chunks or documents are not its segment's, or the analyzers of the segments
 // differ. The bitmaps are not kept.
 func NewIndex(parts ...Part) (*Index, error) {
 	x := &Index{analyzer: English}
@@ -83,6 +98,12 @@ func NewIndex(parts ...Part) (*Index, error) {
 			return nil, fmt.Errorf("textindex: segments of the analyzers %q and %q in one index", x.analyzer, s.id.Analyzer)
 		case p.Dead != nil && !p.Dead.IsEmpty() && p.Dead.Maximum() >= s.count:
 			return nil, fmt.Errorf("textindex: chunk %d is dead in %s, which has %d", p.Dead.Maximum(), s.name(), s.count)
+		case p.Documents != nil && len(p.Documents) != int(s.count):
+			return nil, fmt.Errorf("textindex: %d documents for the %d chunks of %s", len(p.Documents), s.count, s.name())
+		}
+		x.parts = append(x.parts, part{p.Documents, int(s.count)})
+		if n := len(p.Documents); n > 0 {
+			x.parts[i].count = int(p.Documents[n-1]) + 1
 		}
 		var dead roaring.IntPeekable = new(roaring.Bitmap).Iterator()
 		if p.Dead != nil {
@@ -118,12 +139,14 @@ func NewIndex(parts ...Part) (*Index, error) {
 // Stats returns what the scores are computed over.
 func (x *Index) Stats() Stats { return x.stats }
 
-// Search returns the k best chunks for the terms of the query, any of which
-// matches, best first, equal ones by part and chunk. All that are as good as
-// the last of the k are there too, so that the caller can break the tie by what
-// it knows. Nothing is found if the query has no terms, stop words aside.
+// Search returns the k best chunks for the query, best first, equal ones by
+// part and chunk. All that are as good as the last of the k are there too, so
+// that the caller can break the tie by what it knows. Nothing is found if the
+// query has no terms, stop words aside.
 //
-// The score is BM25 with k1 1.2 and b 0.75, summed over the distinct terms:
+// The score is BM25 with k1 1.2 and b 0.75, summed over what the query names,
+// once each: terms, and as one term each phrases and prefixes; excluded ones
+// count nothing.
 //
 //	ln((N−n+0.5)/(n+0.5)+1) · f·(k1+1) / (f + k1·(1−b+b·length/average))
 //
@@ -132,168 +155,106 @@ func (x *Index) Stats() Stats { return x.stats }
 // (nil: all); it does not change scores, and is called for few more than those
 // that could be hits, in no certain order.
 //
-// Errors are the context's or an [ErrCorrupt].
-func (x *Index) Search(ctx context.Context, query string, k int, admit func(part int, chunk uint32) bool) ([]Hit, error) {
-	terms, err := x.queryTerms(query)
-	if err != nil || len(terms) == 0 || k < 1 {
+// Errors are the context's, an [ErrCorrupt], or a [*SyntaxError] where the
+// query's prefixes stand for too many terms.
+func (x *Index) Search(ctx context.Context, q Query, k int, admit func(part int, chunk uint32) bool) ([]Hit, error) {
+	if k < 1 {
+		return nil, nil
+	}
+	c, err := x.compile(q)
+	if err != nil {
 		return nil, err
 	}
-	s := scratches.Get().(*scratch)
-	if err := s.weigh(ctx, x, terms); err != nil {
-		return nil, err
-	}
-	average := x.stats.AvgLen()
 	best := best{k: k, limit: 2*min(k, 1<<20) + 64}
-	for i := range x.blocks {
-		if err := ctx.Err(); err != nil {
-			return nil, fmt.Errorf("textindex: search: %w", err)
-		}
+	err = x.run(ctx, c, func(s *scratch, i int) {
 		lb := &x.blocks[i]
-		if err := guard(func() error { return s.score(lb, s.dictionaries[i], average) }); err != nil {
-			return nil, at(lb.file, "search", err)
-		}
 		for _, n := range s.touched {
 			score := float32(s.scores[n])
 			s.scores[n] = 0
-			if score >= best.floor && (admit == nil || admit(lb.part, lb.first+n)) {
-				best.add(Hit{Part: lb.part, Chunk: lb.first + n, Score: score})
+			chunk := lb.first + n
+			if score < best.floor || score == 0 {
+				continue
+			}
+			if c.root != nil && !c.root.matches(s.found[x.parts[lb.part].document(chunk)]) {
+				continue
+			}
+			if admit == nil || admit(lb.part, chunk) {
+				best.add(Hit{Part: lb.part, Chunk: chunk, Score: score})
 			}
 		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	return best.sorted(), nil
+}
+
+// Documents is a set of a snapshot's documents.
+type Documents struct {
+	// Named are the documents by part and number, see [Part]; of one that is
+	// in several parts, the live one.
+	Named []Document
+	// Others: the set is of all others than the named ones.
+	Others bool
+}
+
+// Document is a document of a part.
+type Document struct {
+	Part   int
+	Number uint32
+}
+
+// Conditions returns the documents that have all that the query requires and
+// nothing that it excludes; what is merely looked for does not count. It
+// reports false if the query requires and excludes nothing. Errors are as of
+// [Index.Search].
+func (x *Index) Conditions(ctx context.Context, q Query) (d Documents, ok bool, err error) {
+	c, err := x.compile(q)
+	if err != nil || c.root == nil || !c.root.conditional() {
+		return Documents{}, false, err
+	}
+	d.Others = c.root.meets(0)
+	last := -1
+	err = x.run(ctx, c, func(s *scratch, i int) {
+		for _, n := range s.touched {
+			s.scores[n] = 0
+		}
+		if part := x.blocks[i].part; part != last {
+			last = part
+			for number, bits := range s.found {
+				if bits != 0 && c.root.meets(bits) != d.Others {
+					d.Named = append(d.Named, Document{part, uint32(number)})
+				}
+			}
+		}
+	})
+	return d, true, err
+}
+
+// run scores the live chunks block by block, and calls yield with the scratch
+// after each: its touched are the chunks of the block with a score, which yield
+// sets back to zero, its found what the documents of the block's part have.
+func (x *Index) run(ctx context.Context, c *compiled, yield func(s *scratch, block int)) error {
+	if len(c.leaves) == 0 {
+		return nil
+	}
+	s := scratches.Get().(*scratch)
+	if err := s.collect(ctx, x, c); err != nil {
+		return err
+	}
+	for i := range x.blocks {
+		if err := ctx.Err(); err != nil {
+			return fmt.Errorf("textindex: search: %w", err)
+		}
+		if part := x.blocks[i].part; c.root != nil && (i == 0 || part != x.blocks[i-1].part) {
+			s.find(x, c, part)
+		}
+		s.score(x, c, i)
+		yield(s, i)
 		s.touched = s.touched[:0]
 	}
 	s.reset()
 	scratches.Put(s)
-	return best.sorted(), nil
-}
-
-// queryTerms returns the distinct terms of the query in their order.
-func (x *Index) queryTerms(query string) ([]string, error) {
-	a, err := newAnalyzer(x.analyzer)
-	if err != nil {
-		return nil, fmt.Errorf("textindex: %w", err)
-	}
-	var terms []string
-	seen := map[string]bool{}
-	a.each(query, func(t Token) {
-		if !seen[t.Term] {
-			seen[t.Term] = true
-			terms = append(terms, t.Term)
-		}
-	})
-	return terms, nil
-}
-
-// weighted is a term of the query.
-type weighted struct {
-	term   []byte
-	weight float64 // what does not depend on the chunk: idf·(k1+1)
-}
-
-// scratch is the memory of one search. One that was left in the middle is not
-// used again: its scores are not zero.
-type scratch struct {
-	terms        []weighted
-	dictionaries []segment.TermDictionary // of the index's blocks
-	iterator     segment.PostingsIterator // for zapx to reuse
-	scores       []float64                // of a block's chunks; zero between blocks
-	touched      []uint32                 // chunks whose score is not zero
-}
-
-var scratches = sync.Pool{New: func() any { return new(scratch) }}
-
-// reset drops what refers to the index.
-func (s *scratch) reset() {
-	clear(s.dictionaries)
-	clear(s.terms)
-	s.terms, s.dictionaries = s.terms[:0], s.dictionaries[:0]
-	s.iterator = nil
-}
-
-// weigh opens the dictionaries, counts the live chunks of each term and keeps
-// the terms that have any.
-func (s *scratch) weigh(ctx context.Context, x *Index, terms []string) error {
-	size := 0
-	for i := range x.blocks {
-		size = max(size, len(x.blocks[i].lengths))
-		err := guard(func() error {
-			d, err := x.blocks[i].base.Dictionary(textField)
-			s.dictionaries = append(s.dictionaries, d)
-			return err
-		})
-		if err != nil {
-			return at(x.blocks[i].file, "search", badf("a zap file: %v", err))
-		}
-	}
-	if len(s.scores) < size {
-		s.scores = make([]float64, size)
-	}
-	for _, term := range terms {
-		if err := ctx.Err(); err != nil {
-			return fmt.Errorf("textindex: search: %w", err)
-		}
-		key, n := []byte(term), uint64(0)
-		for i := range x.blocks {
-			lb := &x.blocks[i]
-			err := guard(func() error {
-				p, err := find(s.dictionaries[i], key, lb)
-				if err == nil {
-					n += p.Count()
-				}
-				return err
-			})
-			if err != nil {
-				return at(lb.file, "search", err)
-			}
-		}
-		if n > x.stats.Chunks {
-			return at(x.blocks[0].file, "search", badf("more postings than chunks"))
-		}
-		if n > 0 {
-			idf := math.Log((float64(x.stats.Chunks-n)+0.5)/(float64(n)+0.5) + 1)
-			s.terms = append(s.terms, weighted{term: key, weight: idf * (k1 + 1)})
-		}
-	}
-	return nil
-}
-
-// find returns the live postings of the term in the block.
-func find(d segment.TermDictionary, term []byte, lb *liveBlock) (segment.PostingsList, error) {
-	p, err := d.PostingsList(term, lb.dead, nil)
-	if err != nil {
-		return nil, badf("a zap file: %v", err)
-	}
-	return p, nil
-}
-
-// score adds up the scores of a block's live chunks.
-func (s *scratch) score(lb *liveBlock, d segment.TermDictionary, average float64) error {
-	lengths := lb.lengths
-	fixed, perTerm := k1*(1-b0), k1*b0/average
-	for _, t := range s.terms {
-		postings, err := find(d, t.term, lb)
-		if err != nil {
-			return err
-		}
-		s.iterator = postings.Iterator(true, false, false, s.iterator)
-		for {
-			p, err := s.iterator.Next()
-			if err != nil {
-				return badf("a zap file: %v", err)
-			}
-			if p == nil {
-				break
-			}
-			n := p.Number()
-			if n >= uint64(len(lengths)) {
-				return badf("a posting of chunk %d of %d", n, len(lengths))
-			}
-			f := float64(p.Frequency())
-			if s.scores[n] == 0 {
-				s.touched = append(s.touched, uint32(n))
-			}
-			s.scores[n] += t.weight * f / (f + fixed + perTerm*float64(lengths[n]))
-		}
-	}
 	return nil
 }
 

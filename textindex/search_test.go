@@ -24,7 +24,7 @@ func newIndex(t testing.TB, parts ...textindex.Part) *textindex.Index {
 
 func search(t testing.TB, x *textindex.Index, query string, k int) []textindex.Hit {
 	t.Helper()
-	hits, err := x.Search(t.Context(), query, k, nil)
+	hits, err := x.Search(t.Context(), textindex.Plain(query), k, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -173,7 +173,7 @@ func TestSearchCancelled(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	x := newIndex(t, textindex.Part{Segment: build(t, id("c1"), "moon")})
-	if _, err := x.Search(ctx, "moon", 10, nil); !errors.Is(err, context.Canceled) {
+	if _, err := x.Search(ctx, textindex.Plain("moon"), 10, nil); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v, want context.Canceled", err)
 	}
 }
@@ -229,7 +229,7 @@ func TestSearchConcurrently(t *testing.T) {
 				if i%2 == 0 {
 					x, want = clean, wantClean
 				}
-				if hits, err := x.Search(t.Context(), query, 50, nil); err != nil || !slices.Equal(hits, want) {
+				if hits, err := x.Search(t.Context(), textindex.Plain(query), 50, nil); err != nil || !slices.Equal(hits, want) {
 					t.Errorf("got %v, %v", hits, err)
 					return
 				}

@@ -7,6 +7,7 @@ import (
 	"hash/crc32"
 	"runtime"
 	"slices"
+	"strings"
 
 	index "github.com/blevesearch/bleve_index_api"
 	segment "github.com/blevesearch/scorch_segment_api/v2"
@@ -19,11 +20,25 @@ const (
 	maxPostings = 1 << 19
 	// maxBlock bounds the bytes of a block.
 	maxBlock = 1<<31 - 1
-	// idField is a field that zapx cannot do without, textField the one that
-	// has terms.
+	// idField is a field that zapx cannot do without. textField has the terms
+	// with their positions; wordField the words whose surface is not their
+	// term, see wordKey.
 	idField   = "_id"
 	textField = "t"
+	wordField = "w"
 )
+
+// wordKey is what wordField has for a word. A prefix of the surface finds the
+// word there even where its end is one that stemming cuts off: universit* finds
+// university, whose term is univers. The term stands behind it, so that words
+// whose term begins with the prefix as well are not counted twice.
+func wordKey(surface, term string) string { return surface + "\x00" + term }
+
+// splitWord takes a wordKey apart.
+func splitWord(key string) (surface, term string) {
+	surface, term, _ = strings.Cut(key, "\x00")
+	return surface, term
+}
 
 // block is the index of some consecutive chunks of a segment.
 type block struct {
@@ -69,12 +84,15 @@ func decodeBlock(raw []byte, chunks uint32) (*block, error) {
 		if b.base, err = zap.InitSegmentBase(mem, crc, mode, documents, stored, sections, nil); err != nil {
 			return err
 		}
-		if fields := b.base.Fields(); !slices.Equal(fields, []string{idField, textField}) {
+		if fields := b.base.Fields(); !slices.Equal(fields, []string{idField, textField, wordField}) {
 			return badf("it has other fields")
 		}
-		// The dictionary is loaded here and then cached: a panic while zapx
-		// loads it would leave its lock taken.
-		_, err = b.base.Dictionary(textField)
+		// The dictionaries are loaded here and then cached: a panic while zapx
+		// loads one would leave its lock taken.
+		if _, err = b.base.Dictionary(textField); err != nil {
+			return err
+		}
+		_, err = b.base.Dictionary(wordField)
 		return err
 	})
 	if err != nil {
@@ -103,6 +121,9 @@ func guard(f func() error) (err error) {
 // that has reached either is full.
 type limits struct{ chunks, postings int }
 
+// maxShared bounds the positions and frequencies whose records chunks share.
+const maxShared = 1 << 11
+
 // blockBuilder gathers chunks until they are a block.
 type blockBuilder struct {
 	analyzer *analyzer
@@ -110,45 +131,84 @@ type blockBuilder struct {
 	lengths  []uint32
 	postings int
 	limits   limits
-	// frequencies holds one TokenFreq per small frequency, for all terms of
-	// all chunks to share: zapx takes the term from the key of the map.
-	frequencies [64]*index.TokenFreq
+	// zapx takes the term from the key of the map, so terms that a chunk has
+	// once share one record per position, and words one per frequency.
+	once        []*index.TokenFreq
+	positions   []*index.TokenLocation
+	frequencies []*index.TokenFreq
 }
 
 func newBlockBuilder(a *analyzer, l limits) *blockBuilder {
 	b := &blockBuilder{analyzer: a, limits: l}
-	for i := range b.frequencies {
-		b.frequencies[i] = new(index.TokenFreq)
-		b.frequencies[i].SetFrequency(i)
+	for i := range maxShared {
+		b.positions = append(b.positions, &index.TokenLocation{Position: i})
+		b.frequencies = append(b.frequencies, frequency(i))
+	}
+	for i := range maxShared {
+		f := frequency(1)
+		f.Locations = b.positions[i : i+1 : i+1]
+		b.once = append(b.once, f)
 	}
 	return b
+}
+
+func frequency(n int) *index.TokenFreq {
+	f := new(index.TokenFreq)
+	f.SetFrequency(n)
+	return f
 }
 
 // add adds a chunk.
 func (b *blockBuilder) add(text string) {
 	length := uint32(0)
-	terms := index.TokenFrequencies{}
-	b.analyzer.each(text, func(t Token) {
-		length++
-		frequency := 1
-		old := terms[t.Term]
-		if old != nil {
-			frequency = old.Frequency() + 1
+	terms, words := index.TokenFrequencies{}, index.TokenFrequencies{}
+	b.analyzer.each(text, func(t Token, surface string) {
+		if t.Term == "" {
+			return
 		}
-		switch {
-		case frequency < len(b.frequencies):
-			terms[t.Term] = b.frequencies[frequency]
-		case frequency == len(b.frequencies):
-			own := new(index.TokenFreq)
-			own.SetFrequency(frequency)
-			terms[t.Term] = own
-		default:
-			old.SetFrequency(frequency)
+		length++
+		b.addTerm(terms, t)
+		if surface != "" && surface != t.Term {
+			b.addWord(words, wordKey(surface, t.Term))
 		}
 	})
-	b.chunks = append(b.chunks, document{terms})
+	b.chunks = append(b.chunks, document{terms, words})
 	b.lengths = append(b.lengths, length)
-	b.postings += len(terms)
+	b.postings += len(terms) + len(words)
+}
+
+func (b *blockBuilder) addTerm(terms index.TokenFrequencies, t Token) {
+	at := &index.TokenLocation{Position: t.Position}
+	if t.Position < maxShared {
+		at = b.positions[t.Position]
+	}
+	switch f := terms[t.Term]; {
+	case f == nil && t.Position < maxShared:
+		terms[t.Term] = b.once[t.Position]
+	case f == nil:
+		f = frequency(1)
+		f.Locations = append(f.Locations, at)
+		terms[t.Term] = f
+	case f.Frequency() == 1: // perhaps shared
+		own := frequency(2)
+		own.Locations = append(append(make([]*index.TokenLocation, 0, 4), f.Locations...), at)
+		terms[t.Term] = own
+	default:
+		f.SetFrequency(f.Frequency() + 1)
+		f.Locations = append(f.Locations, at)
+	}
+}
+
+func (b *blockBuilder) addWord(words index.TokenFrequencies, key string) {
+	n := 1
+	if f := words[key]; f != nil {
+		n += f.Frequency()
+	}
+	if n < maxShared {
+		words[key] = b.frequencies[n]
+	} else {
+		words[key] = frequency(n)
+	}
 }
 
 func (b *blockBuilder) full() bool {
@@ -188,12 +248,13 @@ func (b *blockBuilder) finish() (*block, error) {
 	return decodeBlock(bytes.Clone(out.Bytes()), chunks)
 }
 
-// document is a chunk as zapx wants it: an empty id and the terms.
-type document struct{ terms index.TokenFrequencies }
+// document is a chunk as zapx wants it: an empty id, the terms and the words.
+type document struct{ terms, words index.TokenFrequencies }
 
 func (d document) VisitFields(visit index.FieldVisitor) {
 	visit(field{name: idField, options: index.StoreField})
-	visit(field{name: textField, options: index.IndexField, terms: d.terms})
+	visit(field{name: textField, options: index.IndexField | index.IncludeTermVectors, terms: d.terms})
+	visit(field{name: wordField, options: index.IndexField, terms: d.words})
 }
 
 func (document) ID() string                                 { return "" }
