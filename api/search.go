@@ -76,6 +76,7 @@ func (s *server) search(w http.ResponseWriter, r *http.Request) error {
 		req.Text = p.required("q")
 	}
 	req.Mode, req.RankByDistance = p.mode(rawForm(r))
+	req.Syntax = p.syntax(req.Mode)
 	req.Page = p.page()
 	req.Filter = p.filter("")
 	req.Ef = p.ef()
@@ -124,6 +125,20 @@ func (p *params) mode(raw bool) (mode indexer.Mode, byDistance bool) {
 		p.fail(errParameter, "rank must be rrf or distance")
 	}
 	return mode, rank == "distance"
+}
+
+// syntax returns how the text is read.
+func (p *params) syntax(mode indexer.Mode) indexer.Syntax {
+	given, ok := p.lookup("syntax")
+	syntax := indexer.Syntax(given)
+	switch {
+	case !ok, syntax == indexer.SyntaxPlain:
+	case syntax != indexer.SyntaxQuery:
+		p.fail(errParameter, "syntax must be plain or query")
+	case mode == indexer.ModeVector:
+		p.fail(errParameter, "syntax=query needs mode=fts or mode=hybrid")
+	}
+	return syntax
 }
 
 // similar answers GET and POST /similar: neighbours of a document of the

@@ -87,6 +87,22 @@ func (l *selection) admits(e *snapshot.Entry) bool {
 	return false
 }
 
+// places returns the places of a file's admitted entries, and perhaps of some
+// that are not live. They are the caller's.
+func (l *selection) places(file *snapshot.File) *fields.Bitmap {
+	if l == nil || l.all {
+		all := &fields.Bitmap{}
+		all.AddRange(0, uint64(len(file.Entries())))
+		return all
+	}
+	for _, f := range l.files {
+		if f.file == file {
+			return f.places.Clone()
+		}
+	}
+	return &fields.Bitmap{}
+}
+
 // has reports whether an admitted document uses the slot.
 func (l *selection) has(slot uint32) bool {
 	word := slot / 64

@@ -110,6 +110,18 @@ const (
 	ModeHybrid Mode = "hybrid"
 )
 
+// Syntax says how the text of a search by words is read.
+type Syntax string
+
+const (
+	// SyntaxPlain takes the text as words and nothing else; it is the default.
+	SyntaxPlain Syntax = "plain"
+	// SyntaxQuery takes it as a query with operators, see [textindex.Parse]. In
+	// a hybrid search what the query requires or excludes holds for what is
+	// found by vector too.
+	SyntaxQuery Syntax = "query"
+)
+
 // SearchRequest asks for the documents nearest to a text or a vector.
 type SearchRequest struct {
 	Domain string
@@ -122,6 +134,7 @@ type SearchRequest struct {
 	Filter Filter
 	Page   Page
 	Mode   Mode
+	Syntax Syntax // of Text, where Mode goes by words
 	// RankByDistance has a hybrid search order by distance, not by the fused
 	// rank.
 	RankByDistance bool

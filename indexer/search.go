@@ -12,6 +12,7 @@ import (
 	"github.com/vectorlink/vectorlink/fields"
 	"github.com/vectorlink/vectorlink/hnsw"
 	"github.com/vectorlink/vectorlink/snapshot"
+	"github.com/vectorlink/vectorlink/textindex"
 	"github.com/vectorlink/vectorlink/vector"
 )
 
@@ -29,6 +30,10 @@ func (ix *Indexer) Search(ctx context.Context, req SearchRequest) (Hits, error) 
 	if err := checkPage(req.Page); err != nil {
 		return Hits{}, err
 	}
+	words, err := req.words()
+	if err != nil {
+		return Hits{}, err
+	}
 	d, commit, lease, err := ix.serve(req.Domain, req.Ref)
 	if err != nil {
 		return Hits{}, err
@@ -44,20 +49,13 @@ func (ix *Indexer) Search(ctx context.Context, req SearchRequest) (Hits, error) 
 	}
 	search := ix.rank
 	switch req.Mode {
-	case ModeVector, "":
-	case ModeText, ModeHybrid:
-		if req.Text == "" || req.Vector != nil {
-			return Hits{}, fmt.Errorf("%w: mode %s needs q, a text", ErrInvalid, req.Mode)
-		}
-		byText := ix.searchHybrid
-		if req.Mode == ModeText {
-			byText = ix.searchText
-		}
-		search = func(ctx context.Context, s *openSnapshot, q query) ([]Hit, error) {
-			return byText(ctx, s, req.Text, q)
-		}
-	default:
-		return Hits{}, fmt.Errorf("%w: mode %q is none of vector, fts, hybrid", ErrInvalid, req.Mode)
+	case ModeText:
+		search = ix.searchText
+	case ModeHybrid:
+		search = ix.searchHybrid
+	}
+	if words != nil {
+		q.words, req.Text = *words, words.Words()
 	}
 	if req.Vector != nil {
 		v := slices.Clone(req.Vector)
@@ -79,6 +77,39 @@ func (ix *Indexer) Search(ctx context.Context, req SearchRequest) (Hits, error) 
 	}
 	hits, err := search(ctx, s, q)
 	return Hits{Commit: commit, Hits: hits, Damaged: s.damaged()}, err
+}
+
+// words returns what to look for in texts, nil in a search by vector alone.
+func (req *SearchRequest) words() (*textindex.Query, error) {
+	switch req.Mode {
+	case ModeVector, "":
+		if req.Syntax == SyntaxQuery {
+			return nil, fmt.Errorf("%w: syntax query needs mode fts or hybrid", ErrInvalid)
+		}
+		return nil, nil
+	case ModeText, ModeHybrid:
+	default:
+		return nil, fmt.Errorf("%w: mode %q is none of vector, fts, hybrid", ErrInvalid, req.Mode)
+	}
+	if req.Text == "" || req.Vector != nil {
+		return nil, fmt.Errorf("%w: mode %s needs q, a text", ErrInvalid, req.Mode)
+	}
+	var words textindex.Query
+	switch req.Syntax {
+	case SyntaxPlain, "":
+		words = textindex.Plain(req.Text)
+	case SyntaxQuery:
+		var err error
+		if words, err = textindex.Parse(req.Text); err != nil {
+			return nil, textError(err)
+		}
+		if words.Words() == "" {
+			return nil, fmt.Errorf("%w: q has no words", ErrInvalid)
+		}
+	default:
+		return nil, fmt.Errorf("%w: syntax %q is none of plain, query", ErrInvalid, req.Syntax)
+	}
+	return &words, nil
 }
 
 func (ix *Indexer) embedQuery(ctx context.Context, d *domain, s *openSnapshot, req SearchRequest) ([]float32, error) {
@@ -181,9 +212,10 @@ func checkPage(p Page) error {
 // query is what rank needs to know.
 type query struct {
 	vectors  [][]float32 // unit length; a document's distance is its best pair
-	sameText *[32]byte   // documents of this text have distance 0, others not
-	without  []string    // documents to leave out, ascending
-	among    *selection  // the documents to consider
+	words    textindex.Query
+	sameText *[32]byte  // documents of this text have distance 0, others not
+	without  []string   // documents to leave out, ascending
+	among    *selection // the documents to consider
 	ef       int
 	page     Page
 	snippet  bool

@@ -11,6 +11,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/vectorlink/vectorlink/snapshot"
+	"github.com/vectorlink/vectorlink/textindex"
 )
 
 // The bounds of suggestions (wire contract §4).
@@ -73,7 +74,7 @@ func (ix *Indexer) Suggest(ctx context.Context, req SuggestRequest) (Suggestions
 		return Suggestions{}, err
 	}
 	rows := suggestRowsPerHit * (min(req.Count, suggestRows) + 1)
-	chunks, err := ix.textChunks(ctx, s, req.Text, among, min(rows, suggestRows))
+	chunks, err := ix.textChunks(ctx, s, textindex.Plain(req.Text), among, min(rows, suggestRows))
 	if err == nil && len(chunks) == 0 {
 		chunks, err = s.substring(ctx, req.Text, among, min(rows, suggestRows))
 	}

@@ -24,9 +24,12 @@ type openText struct {
 	lost    []string // ids of entries whose texts cannot be read
 	cause   error    // why
 	starts  []uint32 // number of the first chunk of each entry
+	owners  []uint32 // index of the entry of each chunk
 }
 
-func (t *openText) size() int64 { return t.segment.Bytes() + 4*int64(len(t.starts)) }
+func (t *openText) size() int64 {
+	return t.segment.Bytes() + 4*int64(len(t.starts)) + 4*int64(len(t.owners))
+}
 
 func (t *openText) close() { t.file.release() }
 
@@ -34,7 +37,7 @@ func (t *openText) entries() []snapshot.Entry { return t.file.res.(*openFile).fi
 
 // owner returns the entry that a chunk belongs to, and its index there.
 func (t *openText) owner(chunk uint32) (*snapshot.Entry, int) {
-	i := sort.Search(len(t.starts), func(i int) bool { return t.starts[i] > chunk }) - 1
+	i := t.owners[chunk]
 	return &t.entries()[i], int(chunk - t.starts[i])
 }
 
@@ -104,7 +107,7 @@ func (ix *Indexer) text(s *openSnapshot) (*textView, error) {
 	}
 	parts := make([]textindex.Part, len(v.parts))
 	for i, t := range v.parts {
-		parts[i] = textindex.Part{Segment: t.segment, Dead: t.dead(v.parts[i+1:])}
+		parts[i] = textindex.Part{Segment: t.segment, Dead: t.dead(v.parts[i+1:]), Documents: t.owners}
 	}
 	var err error
 	if v.index, err = textindex.NewIndex(parts...); err != nil {
@@ -175,12 +178,14 @@ func (ix *Indexer) leaseText(file *lease) (*lease, error) {
 			}
 		}
 		t.segment, t.starts = seg, make([]uint32, len(f.Entries()))
-		n := uint32(0)
+		t.owners = make([]uint32, 0, seg.Count())
 		for i := range f.Entries() {
-			t.starts[i] = n
-			n += uint32(len(f.Entries()[i].Chunks))
+			t.starts[i] = uint32(len(t.owners))
+			for range f.Entries()[i].Chunks {
+				t.owners = append(t.owners, uint32(i))
+			}
 		}
-		if n != seg.Count() {
+		if n := len(t.owners); n != int(seg.Count()) {
 			return nil, fmt.Errorf("full text of %s has %d chunks, the commit file %d", f.Name(), seg.Count(), n)
 		}
 		file.retain()
@@ -235,9 +240,9 @@ func compareChunks(a, b chunkHit) int {
 	return cmp.Compare(a.chunk, b.chunk)
 }
 
-// textChunks returns the k chunks that the words of the query match best, or
-// all that match if there are fewer. The distance is 1/(1+BM25).
-func (ix *Indexer) textChunks(ctx context.Context, s *openSnapshot, text string, among *selection, k int) ([]chunkHit, error) {
+// textChunks returns the k chunks that the query matches best, or all that
+// match if there are fewer. The distance is 1/(1+BM25).
+func (ix *Indexer) textChunks(ctx context.Context, s *openSnapshot, words textindex.Query, among *selection, k int) ([]chunkHit, error) {
 	v, err := ix.text(s)
 	if err != nil {
 		return nil, err
@@ -249,9 +254,9 @@ func (ix *Indexer) textChunks(ctx context.Context, s *openSnapshot, text string,
 			return among.admits(e)
 		}
 	}
-	hits, err := v.index.Search(ctx, textindex.Plain(text), k, admit)
+	hits, err := v.index.Search(ctx, words, k, admit)
 	if err != nil {
-		return nil, err
+		return nil, textError(err)
 	}
 	out := make([]chunkHit, len(hits))
 	for i, h := range hits {
@@ -262,11 +267,45 @@ func (ix *Indexer) textChunks(ctx context.Context, s *openSnapshot, text string,
 	return out[:min(k, len(out))], nil
 }
 
+// textError makes a mistake in a query the caller's.
+func textError(err error) error {
+	if wrong, ok := errors.AsType[*textindex.SyntaxError](err); ok {
+		return fmt.Errorf("%w: q: %w", ErrInvalid, wrong)
+	}
+	return err
+}
+
+// conditions returns what the query selects, narrowed to the documents that
+// have what its words require and nothing that they exclude.
+func (ix *Indexer) conditions(ctx context.Context, s *openSnapshot, q query) (*selection, error) {
+	v, err := ix.text(s)
+	if err != nil {
+		return nil, err
+	}
+	documents, ok, err := v.index.Conditions(ctx, q.words)
+	if err != nil || !ok {
+		return q.among, textError(err)
+	}
+	l := &selection{slots: make([]uint64, (int(s.view.SlotEnd())+63)/64)}
+	for i, t := range v.parts {
+		file := t.file.res.(*openFile).file
+		places := q.among.places(file)
+		if documents.Others {
+			places.AndNot(documents.Parts[i])
+		} else {
+			places.And(documents.Parts[i])
+		}
+		l.add(s.view, file, places, nil)
+	}
+	l.finish(s)
+	return l, nil
+}
+
 // searchText ranks by words alone: documents by their best chunk.
-func (ix *Indexer) searchText(ctx context.Context, s *openSnapshot, text string, q query) ([]Hit, error) {
+func (ix *Indexer) searchText(ctx context.Context, s *openSnapshot, q query) ([]Hit, error) {
 	need := q.page.Start + q.page.Count
 	for k := need; ; k *= 2 {
-		chunks, err := ix.textChunks(ctx, s, text, q.among, k)
+		chunks, err := ix.textChunks(ctx, s, q.words, q.among, k)
 		if err != nil {
 			return nil, err
 		}
@@ -296,9 +335,9 @@ const (
 // searchHybrid fuses what the query's vector and its words find. A document's
 // score is its best chunk's; its distance that chunk's by vector, or by words
 // if the vector did not find it.
-func (ix *Indexer) searchHybrid(ctx context.Context, s *openSnapshot, text string, q query) ([]Hit, error) {
+func (ix *Indexer) searchHybrid(ctx context.Context, s *openSnapshot, q query) ([]Hit, error) {
 	depth := max(fusionDepth, 3*(q.page.Start+q.page.Count))
-	byWords, err := ix.textChunks(ctx, s, text, q.among, depth)
+	byWords, err := ix.textChunks(ctx, s, q.words, q.among, depth)
 	if err != nil {
 		return nil, err
 	}
@@ -356,16 +395,21 @@ func (ix *Indexer) searchHybrid(ctx context.Context, s *openSnapshot, text strin
 	return s.page(out, q)
 }
 
-// vectorChunks returns the k chunks nearest to the query's vector.
+// vectorChunks returns the k chunks nearest to the query's vector, of documents
+// that have what its words require and nothing that they exclude.
 func (ix *Indexer) vectorChunks(ctx context.Context, s *openSnapshot, q query, k int) ([]chunkHit, error) {
-	hits, err := ix.slots(ctx, s, q.vectors[0], q.among, k, q.ef)
+	among, err := ix.conditions(ctx, s, q)
+	if err != nil {
+		return nil, err
+	}
+	hits, err := ix.slots(ctx, s, q.vectors[0], among, k, q.ef)
 	if err != nil {
 		return nil, err
 	}
 	var out []chunkHit
 	for _, h := range hits {
 		for e, chunk := range s.view.Holders(h.Slot) {
-			if q.among.admits(e) {
+			if among.admits(e) {
 				out = append(out, chunkHit{e, chunk, q.distance(e, h.Dot)})
 			}
 		}

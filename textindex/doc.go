@@ -13,8 +13,13 @@
 // chunk is the same whatever the chain looks like: before and after a merge, and
 // whatever happened on other commits.
 //
-// Analysis turns text into terms, see [Analyze]. Its parts are bleve's; the
-// order of them is the wire contract's.
+// Analysis turns text into terms, see [Analyze] and [Languages]. Its parts are
+// bleve's; the order of those for English is the wire contract's.
+//
+// A [Query] is plain text, any of whose words will do ([Plain]), or has operators
+// ([Parse]). Phrases go by the positions that segments hold. Phrases and
+// prefixes count as terms of their own. What operators ask is asked of whole
+// documents, what is scored and found are chunks.
 //
 // # Files
 //

@@ -32,7 +32,6 @@ import (
 	"github.com/blevesearch/bleve/v2/analysis/lang/sv"
 	"github.com/blevesearch/bleve/v2/analysis/lang/tr"
 	"github.com/blevesearch/bleve/v2/analysis/token/apostrophe"
-	"github.com/blevesearch/bleve/v2/analysis/token/lowercase"
 	"github.com/blevesearch/bleve/v2/analysis/token/unicodenorm"
 	segmenter "github.com/blevesearch/bleve/v2/analysis/tokenizer/unicode"
 	"github.com/blevesearch/bleve/v2/registry"
@@ -43,33 +42,36 @@ const CJK = "cjk"
 
 // The filters that are not in bleve's registry under a name.
 const (
-	nfkc         = "nfkc"
-	turkishLower = "lower_tr"
+	lower         = "lower"
+	turkishLower  = "lower_tr"
+	romanianComma = "comma_ro"
+	nfkc          = "nfkc"
 )
 
 // languages are bleve's analyzers besides English: the names of their filters
 // in order. They stand here and are not asked of bleve, because surfaces need
-// the filters of spelling alone, and because of two differences: Turkish has
-// its own lower case (I and ı, İ and i; bleve makes i of both capitals), and
-// Chinese, Japanese and Korean are apart, see newCJK.
+// the filters of spelling alone, and because of some differences: bleve's lower
+// case garbles words with a letter that becomes shorter, as İ; Turkish has a
+// lower case of its own (I and ı, İ and i); Romanian is written with ș and ț,
+// where bleve knows ş and ţ; Chinese, Japanese and Korean are apart, see newCJK.
 var languages = map[string][]string{
-	"ar": {lowercase.Name, nfkc, ar.StopName, ar.NormalizeName, ar.StemmerName},
-	"da": {lowercase.Name, da.StopName, da.SnowballStemmerName},
-	"de": {lowercase.Name, de.StopName, de.NormalizeName, de.LightStemmerName},
-	"es": {lowercase.Name, es.StopName, es.NormalizeName, es.LightStemmerName},
-	"fa": {lowercase.Name, ar.NormalizeName, fa.NormalizeName, fa.StopName},
-	"fi": {lowercase.Name, fi.StopName, fi.SnowballStemmerName},
-	"fr": {lowercase.Name, fr.ElisionName, fr.StopName, fr.LightStemmerName},
-	"hi": {lowercase.Name, in.NormalizeName, hi.NormalizeName, hi.StopName, hi.StemmerName},
-	"hr": {lowercase.Name, hr.StopName, hr.SuffixTransformationFilterName, hr.StemmerName},
-	"hu": {lowercase.Name, hu.StopName, hu.SnowballStemmerName},
-	"it": {lowercase.Name, it.ElisionName, it.StopName, it.LightStemmerName},
-	"nl": {lowercase.Name, nl.StopName, nl.SnowballStemmerName},
-	"no": {lowercase.Name, no.StopName, no.SnowballStemmerName},
-	"pt": {lowercase.Name, pt.StopName, pt.LightStemmerName},
-	"ro": {lowercase.Name, ro.StopName, ro.SnowballStemmerName},
-	"ru": {lowercase.Name, ru.StopName, ru.SnowballStemmerName},
-	"sv": {lowercase.Name, sv.StopName, sv.SnowballStemmerName},
+	"ar": {lower, nfkc, ar.StopName, ar.NormalizeName, ar.StemmerName},
+	"da": {lower, da.StopName, da.SnowballStemmerName},
+	"de": {lower, de.StopName, de.NormalizeName, de.LightStemmerName},
+	"es": {lower, es.StopName, es.NormalizeName, es.LightStemmerName},
+	"fa": {lower, ar.NormalizeName, fa.NormalizeName, fa.StopName},
+	"fi": {lower, fi.StopName, fi.SnowballStemmerName},
+	"fr": {lower, fr.ElisionName, fr.StopName, fr.LightStemmerName},
+	"hi": {lower, in.NormalizeName, hi.NormalizeName, hi.StopName, hi.StemmerName},
+	"hr": {lower, hr.StopName, hr.SuffixTransformationFilterName, hr.StemmerName},
+	"hu": {lower, hu.StopName, hu.SnowballStemmerName},
+	"it": {lower, it.ElisionName, it.StopName, it.LightStemmerName},
+	"nl": {lower, nl.StopName, nl.SnowballStemmerName},
+	"no": {lower, no.StopName, no.SnowballStemmerName},
+	"pt": {lower, pt.StopName, pt.LightStemmerName},
+	"ro": {lower, romanianComma, ro.StopName, ro.SnowballStemmerName},
+	"ru": {lower, ru.StopName, ru.SnowballStemmerName},
+	"sv": {lower, sv.StopName, sv.SnowballStemmerName},
 	"tr": {apostrophe.Name, turkishLower, tr.StopName, tr.SnowballStemmerName},
 }
 
@@ -112,8 +114,12 @@ func chain(name string) ([]step, error) {
 		switch filter {
 		case nfkc:
 			s.filter, err = unicodenorm.NewUnicodeNormalizeFilter(unicodenorm.NFKC)
+		case lower:
+			s.filter = letterFilter(bytes.ToLower)
 		case turkishLower:
-			s.filter = turkishLowerFilter{}
+			s.filter = letterFilter(func(term []byte) []byte { return bytes.ToLowerSpecial(unicode.TurkishCase, term) })
+		case romanianComma:
+			s.filter = letterFilter(cedillas)
 		default:
 			s.filter, err = filters.TokenFilterNamed(filter)
 		}
@@ -131,7 +137,7 @@ func newLanguage(name string) (*analyzer, error) {
 	case name == CJK:
 		return newCJK(), nil
 	case !ok:
-		return nil, fmt.Errorf("%w %q", ErrAnalyzer, name)
+		return nil, fmt.Errorf("%w %.40q; there are %s", ErrAnalyzer, name, strings.Join(Languages(), ", "))
 	}
 	steps, err := chain(name)
 	if err != nil {
@@ -160,21 +166,34 @@ func segments(text string) analysis.TokenStream {
 	return segmenter.NewUnicodeTokenizer().Tokenize(b)
 }
 
-// turkishLowerFilter lower-cases as Turkish does.
-type turkishLowerFilter struct{}
+// letterFilter changes terms one by one.
+type letterFilter func(term []byte) []byte
 
-func (turkishLowerFilter) Filter(stream analysis.TokenStream) analysis.TokenStream {
+func (f letterFilter) Filter(stream analysis.TokenStream) analysis.TokenStream {
 	for _, t := range stream {
-		t.Term = bytes.ToLowerSpecial(unicode.TurkishCase, t.Term)
+		t.Term = f(t.Term)
 	}
 	return stream
+}
+
+// cedillas writes ș and ț as bleve's stop words and stemmer have them.
+func cedillas(term []byte) []byte {
+	return bytes.Map(func(r rune) rune {
+		switch r {
+		case 'ș':
+			return 'ş'
+		case 'ț':
+			return 'ţ'
+		}
+		return r
+	}, term)
 }
 
 // newCJK is bleve's analyzer, but that pairs are made of Hangul as well: to find
 // parts of words in one of the three scripts and not in the others would be
 // strange.
 func newCJK() *analyzer {
-	steps := []analysis.TokenFilter{cjk.NewCJKWidthFilter(), lowercase.NewLowerCaseFilter(), hangulFilter{}, cjk.NewCJKBigramFilter(false)}
+	steps := []analysis.TokenFilter{cjk.NewCJKWidthFilter(), letterFilter(bytes.ToLower), hangulFilter{}, cjk.NewCJKBigramFilter(false)}
 	return &analyzer{limit: longWord, whole: func(text string) analysis.TokenStream {
 		stream := segments(text)
 		for _, f := range steps {

@@ -155,10 +155,7 @@ func TestQueryOfDocuments(t *testing.T) {
 		if !ok || err != nil || d.Others != tt.others {
 			t.Errorf("Conditions(%s) = %+v, %t, %v", tt.query, d, ok, err)
 		}
-		var got []uint32
-		for _, n := range d.Named {
-			got = append(got, n.Number)
-		}
+		got := append([]uint32(nil), d.Parts[0].ToArray()...)
 		if !slices.Equal(got, tt.want) {
 			t.Errorf("Conditions(%s) names %v, want %v", tt.query, got, tt.want)
 		}
@@ -352,8 +349,7 @@ func FuzzParse(f *testing.F) {
 			t.Fatalf("Conditions(%q): %v", text, err)
 		}
 		for _, h := range hits {
-			named := slices.Contains(d.Named, textindex.Document{Part: h.Part, Number: h.Chunk})
-			if ok && named == d.Others {
+			if ok && d.Parts[h.Part].Contains(h.Chunk) == d.Others {
 				t.Fatalf("%q finds chunk %d, which does not meet its conditions %+v", text, h.Chunk, d)
 			}
 		}

@@ -191,17 +191,10 @@ func (x *Index) Search(ctx context.Context, q Query, k int, admit func(part int,
 
 // Documents is a set of a snapshot's documents.
 type Documents struct {
-	// Named are the documents by part and number, see [Part]; of one that is
-	// in several parts, the live one.
-	Named []Document
+	// Parts has the named documents of each part by their numbers, see [Part].
+	Parts []*Bitmap
 	// Others: the set is of all others than the named ones.
 	Others bool
-}
-
-// Document is a document of a part.
-type Document struct {
-	Part   int
-	Number uint32
 }
 
 // Conditions returns the documents that have all that the query requires and
@@ -214,6 +207,9 @@ func (x *Index) Conditions(ctx context.Context, q Query) (d Documents, ok bool, 
 		return Documents{}, false, err
 	}
 	d.Others = c.root.meets(0)
+	for range x.parts {
+		d.Parts = append(d.Parts, new(Bitmap))
+	}
 	last := -1
 	err = x.run(ctx, c, func(s *scratch, i int) {
 		for _, n := range s.touched {
@@ -223,7 +219,7 @@ func (x *Index) Conditions(ctx context.Context, q Query) (d Documents, ok bool, 
 			last = part
 			for number, bits := range s.found {
 				if bits != 0 && c.root.meets(bits) != d.Others {
-					d.Named = append(d.Named, Document{part, uint32(number)})
+					d.Parts[part].Add(uint32(number))
 				}
 			}
 		}

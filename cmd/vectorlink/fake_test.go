@@ -125,7 +125,10 @@ func (f *fakeIndexer) Search(_ context.Context, req indexer.SearchRequest) (inde
 			Snippet: "Yoda,\n\ta wise old sage \x1b[31mwho\x07 says little and knows much; his words stand in the wrong order, but what they mean is in the right one, always."}},
 		{ID: "terminusdb:///star-wars/Planet/46", Distance: 0.40134782, Chunk: indexer.HitChunk{Count: 1, DocTokens: 6, Snippet: "The planet is called Tholoth."}},
 	}
-	if req.Text == "nothing" {
+	switch {
+	case req.Syntax == indexer.SyntaxQuery && req.Text == `"wise`:
+		return indexer.Hits{}, fmt.Errorf("%w: q: at character 1 of the query: this quotation mark is not closed", indexer.ErrInvalid)
+	case req.Text == "nothing", req.Syntax == indexer.SyntaxQuery && req.Mode != indexer.ModeHybrid:
 		hits = nil
 	}
 	if len(req.Filter.Types) > 0 && req.Filter.Types[0] == "Planet" {

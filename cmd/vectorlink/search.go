@@ -27,12 +27,24 @@ type searchCmd struct {
 	ClientConfig
 	Where
 	Narrow
-	Query string `arg:"" help:"Text to search for."`
+	Mode   string `enum:"vector,fts,hybrid," default:"" placeholder:"MODE" help:"Search by vector, by words (fts) or by both (hybrid). Default vector, with --syntax query hybrid."`
+	Syntax string `enum:"plain,query" default:"plain" placeholder:"SYNTAX" help:"How to read the text: plain, or query for one with operators: \"a phrase\", word*, AND, OR, NOT, +, -, parentheses."`
+	Query  string `arg:"" help:"Text to search for."`
 }
 
 // Run runs the command.
 func (c *searchCmd) Run(ctx context.Context, p *program) error {
-	return p.hits(ctx, c.ClientConfig, "/search", map[string]any{"q": c.Query, "mode": "vector"}, c.Where, c.Narrow)
+	body := map[string]any{"q": c.Query, "mode": c.Mode}
+	switch {
+	case c.Mode == "" && c.Syntax == "query":
+		body["mode"] = "hybrid"
+	case c.Mode == "":
+		body["mode"] = "vector"
+	}
+	if c.Syntax != "plain" {
+		body["syntax"] = c.Syntax
+	}
+	return p.hits(ctx, c.ClientConfig, "/search", body, c.Where, c.Narrow)
 }
 
 // similarCmd lists the neighbours of a document or a text.
