@@ -35,6 +35,9 @@ type Indexer interface {
 	Similar(ctx context.Context, req indexer.SimilarRequest) (indexer.Hits, error)
 	// Duplicates lists near-equal pairs, nearest first.
 	Duplicates(ctx context.Context, req indexer.DuplicatesRequest) (indexer.Pairs, error)
+	// NearPairs calls use with all of them, which are found while they are
+	// read, until it returns.
+	NearPairs(ctx context.Context, req indexer.DuplicatesRequest, use func(*indexer.NearPairs) error) error
 	// Suggest tells how the beginning of a query could go on.
 	Suggest(ctx context.Context, req indexer.SuggestRequest) (indexer.Suggestions, error)
 	// Candidates lists the nearest documents of two sets, in both directions.

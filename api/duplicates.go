@@ -1,10 +1,8 @@
 package api
 
 import (
-	"bufio"
-	"crypto/sha256"
-	"io"
 	"net/http"
+	"time"
 
 	"github.com/vectorlink/vectorlink/indexer"
 )
@@ -39,7 +37,6 @@ func (s *server) duplicates(w http.ResponseWriter, r *http.Request) error {
 			Count: p.whole("count", 0, 1, indexer.MaxCount),
 		},
 		Snippet: p.flag("snippet"),
-		All:     accepts(r, mediaND),
 	}
 	pairsOnly := false
 	if format, ok := p.lookup("format"); ok {
@@ -50,21 +47,31 @@ func (s *server) duplicates(w http.ResponseWriter, r *http.Request) error {
 	if err := s.begin(w, p, req.Domain, req.Ref); err != nil {
 		return err
 	}
-	found, err := s.ix.Duplicates(r.Context(), req)
-	if err != nil {
-		return err
-	}
 	wire := func(pair indexer.Pair) any {
 		if pairsOnly {
 			return [2]string{pair.A.ID, pair.B.ID}
 		}
 		return groupOf(pair, req.Snippet)
 	}
-	harmed(w, found.Damaged)
 	w.Header().Set("Vary", "Accept")
-	if req.All {
-		return stream(w, r, req.Ref, found, wire)
+	if accepts(r, mediaND) {
+		return s.ix.NearPairs(r.Context(), req, func(found *indexer.NearPairs) error {
+			served(w, found.Commit)
+			harmed(w, found.Damaged)
+			if keep(r, w.Header(), req.Ref, found.Commit) {
+				identity := found.Identity()
+				if logged(w).unchanged(r, append(identity[:], mediaND...)) {
+					return nil
+				}
+			}
+			return sendPairs(w, r, found, wire)
+		})
 	}
+	found, err := s.ix.Duplicates(r.Context(), req)
+	if err != nil {
+		return err
+	}
+	harmed(w, found.Damaged)
 	list := make([]any, len(found.Pairs))
 	for i, pair := range found.Pairs {
 		list[i] = wire(pair)
@@ -80,37 +87,34 @@ func groupOf(pair indexer.Pair, snippet bool) group {
 	return group{[]groupMember{a, b}, pair.Distance}
 }
 
-// stream sends every pair as a line of its own. A failure half way breaks the
-// connection, so that a part is never taken for the whole.
-func stream(rw http.ResponseWriter, r *http.Request, ref indexer.Ref, found indexer.Pairs, wire func(indexer.Pair) any) error {
-	w := logged(rw)
-	served(w, found.Commit)
-	write := func(to io.Writer) error {
-		for _, pair := range found.Pairs {
-			line, err := encode(wire(pair))
-			if err != nil {
-				return err
-			}
-			if _, err := to.Write(append(line, '\n')); err != nil {
-				return err
-			}
-		}
-		return nil
+// flushEvery is how long a line may wait for others before it is sent.
+const flushEvery = time.Second
+
+// sendPairs sends every pair as a line of its own, while they are found. A
+// failure half way breaks the connection, so that a part is never taken for the
+// whole.
+func sendPairs(w http.ResponseWriter, r *http.Request, found *indexer.NearPairs, wire func(indexer.Pair) any) error {
+	out := newWriter(w, r, mediaND)
+	if out.silent {
+		return out.end() // without finding any
 	}
-	if keep(r, w.Header(), ref, found.Commit) {
-		hash := sha256.New()
-		if err := write(hash); err != nil {
+	flushed := time.Now()
+	for pair, err := range found.Pairs {
+		if err != nil {
 			return err
 		}
-		if w.unchanged(r, hash.Sum(nil)) {
-			return nil
+		out.json(wire(pair))
+		out.text("\n")
+		if time.Since(flushed) > flushEvery {
+			out.flush()
+			flushed = time.Now()
+		}
+		if out.failed != nil {
+			return out.failed // and the work ends
 		}
 	}
-	w.Header().Set("Content-Type", mediaND)
-	w.WriteHeader(http.StatusOK)
-	out := bufio.NewWriterSize(w, 64<<10)
-	if err := write(out); err != nil {
-		return err
+	if logged(w).status == 0 {
+		w.WriteHeader(http.StatusOK) // there may be none to write
 	}
-	return out.Flush()
+	return out.end()
 }

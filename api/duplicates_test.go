@@ -2,9 +2,11 @@ package api_test
 
 import (
 	"encoding/json"
+	"errors"
 	"io"
 	"math"
 	"net/http"
+	"slices"
 	"testing"
 
 	"github.com/vectorlink/vectorlink/indexer"
@@ -90,8 +92,9 @@ func TestDuplicatesRefusals(t *testing.T) {
 // whole.
 func TestStreamBreaks(t *testing.T) {
 	e := newEnv(t)
-	e.pairs.Pairs = []indexer.Pair{{A: indexer.PairMember{ID: "a"}}, {Distance: float32(math.Inf(1))}}
-	req, err := http.NewRequest(http.MethodGet, e.url+"/duplicates?domain=a/b&commit=k8&ancestor=k7", nil)
+	e.pairs.Pairs = slices.Repeat([]indexer.Pair{{A: indexer.PairMember{ID: "a"}, B: indexer.PairMember{ID: "b"}}}, 10_000)
+	e.pairsErr = errors.New("broken")
+	req, err := http.NewRequest(http.MethodGet, e.url+"/duplicates?domain=a/b&commit=k7", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -108,6 +111,11 @@ func TestStreamBreaks(t *testing.T) {
 			t.Error("the stream ended as if it were whole")
 		}
 	}
-	// What is hashed first fails before anything has left.
-	e.do(request{target: "/duplicates?domain=a/b&commit=k7", header: map[string]string{"Accept": "application/x-ndjson"}}).wantError(t, 500, "internal")
+	// What fails before anything has left is an error like any.
+	e.pairs.Pairs = nil
+	got := e.do(request{target: "/duplicates?domain=a/b&commit=k7", header: map[string]string{"Accept": "application/x-ndjson"}})
+	got.wantError(t, 500, "internal")
+	if got.header.Get("ETag") != "" {
+		t.Errorf("an error has the tag of an answer: %v", got.header)
+	}
 }

@@ -27,26 +27,30 @@ type fake struct {
 	mu    sync.Mutex
 	calls []any
 
-	err    error // what every method returns, unless nil
-	hook   func(ctx context.Context) error
-	task   indexer.Task
-	plan   indexer.Plan
-	hits   indexer.Hits
-	pairs  indexer.Pairs
-	near   indexer.Candidates
-	more   indexer.Suggestions
-	dist   float32
-	vecs   indexer.Embeddings
-	whole  indexer.Integrity
-	head   indexer.Head
-	stats  indexer.Statistics
-	infos  []indexer.CommitInfo
-	able   indexer.Readiness
-	panics any
+	err   error // what every method returns, unless nil
+	hook  func(ctx context.Context) error
+	task  indexer.Task
+	plan  indexer.Plan
+	hits  indexer.Hits
+	pairs indexer.Pairs
+	// pairsErr ends the stream of pairs.
+	pairsErr error
+	near     indexer.Candidates
+	more     indexer.Suggestions
+	dist     float32
+	vecs     indexer.Embeddings
+	whole    indexer.Integrity
+	head     indexer.Head
+	stats    indexer.Statistics
+	infos    []indexer.CommitInfo
+	able     indexer.Readiness
+	panics   any
 }
 
 type assignCall struct{ domain, branch, source, target string }
 type planCall indexer.IndexRequest
+
+type nearCall indexer.DuplicatesRequest
 type deleteCall struct {
 	domain string
 	purge  bool
@@ -124,6 +128,25 @@ func (f *fake) Similar(ctx context.Context, req indexer.SimilarRequest) (indexer
 }
 func (f *fake) Duplicates(ctx context.Context, req indexer.DuplicatesRequest) (indexer.Pairs, error) {
 	return f.pairs, f.called(ctx, req)
+}
+func (f *fake) NearPairs(ctx context.Context, req indexer.DuplicatesRequest, use func(*indexer.NearPairs) error) error {
+	if err := f.called(ctx, nearCall(req)); err != nil {
+		return err
+	}
+	return use(&indexer.NearPairs{
+		Commit: f.pairs.Commit, Damaged: f.pairs.Damaged,
+		Identity: func() [32]byte { return [32]byte{byte(len(f.pairs.Pairs))} },
+		Pairs: func(yield func(indexer.Pair, error) bool) {
+			for _, p := range f.pairs.Pairs {
+				if !yield(p, nil) {
+					return
+				}
+			}
+			if f.pairsErr != nil {
+				yield(indexer.Pair{}, f.pairsErr)
+			}
+		},
+	})
 }
 func (f *fake) Candidates(ctx context.Context, req indexer.CandidatesRequest) (indexer.Candidates, error) {
 	return f.near, f.called(ctx, req)

@@ -862,13 +862,13 @@ func TestDryRun(t *testing.T) {
 	l.get("/index?domain=org/db&commit=c1&dry_run=1").wantError(t, 400, "bad_parameter", "dry_run")
 }
 
-// TestAllDuplicates: a client that takes lines asks for all pairs.
+// TestAllDuplicates: a client that takes lines is sent all pairs.
 func TestAllDuplicates(t *testing.T) {
 	e := newEnv(t)
 	for _, accept := range []string{"application/x-ndjson", "application/json"} {
 		e.do(request{target: "/duplicates?domain=a/b&commit=k7", header: map[string]string{"Accept": accept}})
-		if got := e.last(t).(indexer.DuplicatesRequest); got.All != (accept == "application/x-ndjson") {
-			t.Errorf("Accept %s: %+v", accept, got)
+		if _, all := e.last(t).(nearCall); all != (accept == "application/x-ndjson") {
+			t.Errorf("Accept %s: all %v", accept, all)
 		}
 	}
 }

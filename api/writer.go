@@ -71,6 +71,16 @@ func (w *writer) numbers(v []float32) {
 	w.bytes(w.buf)
 }
 
+// flush sends what was written so far.
+func (w *writer) flush() {
+	if w.failed == nil {
+		w.failed = w.buffer.Flush()
+	}
+	if w.failed == nil {
+		w.failed = logged(w.to).ctl.Flush()
+	}
+}
+
 // end writes what is left.
 func (w *writer) end() error {
 	if w.silent {

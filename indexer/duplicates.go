@@ -29,13 +29,8 @@ const (
 // document, keeps those within the threshold, and reduces them to pairs of
 // documents: nearest first, then by ids.
 func (ix *Indexer) Duplicates(ctx context.Context, req DuplicatesRequest) (Pairs, error) {
-	if t := float64(req.Threshold); math.IsNaN(t) || math.IsInf(t, 0) || t < 0 {
-		return Pairs{}, fmt.Errorf("%w: threshold must be a finite number, 0 or more", ErrInvalid)
-	}
-	if req.Page.Count != 0 || req.Page.Start != 0 {
-		if err := checkPage(Page{req.Page.Start, max(req.Page.Count, 1)}); err != nil {
-			return Pairs{}, err
-		}
+	if err := req.check(); err != nil {
+		return Pairs{}, err
 	}
 	d, commit, lease, err := ix.serve(req.Domain, req.Ref)
 	if err != nil {
@@ -67,16 +62,34 @@ func (ix *Indexer) Duplicates(ctx context.Context, req DuplicatesRequest) (Pairs
 	}
 	out := Pairs{Commit: commit, Pairs: make([]Pair, len(pairs)), Damaged: s.damaged()}
 	for i, p := range pairs {
-		out.Pairs[i] = Pair{A: PairMember{ID: p.a.ID}, B: PairMember{ID: p.b.ID}, Distance: p.distance}
-		if !req.Snippet {
-			continue
-		}
-		if out.Pairs[i].A.Snippet, err = s.chunkText(p.a, p.chunkA); err != nil {
+		if out.Pairs[i], err = s.pairOf(p, req.Snippet); err != nil {
 			return Pairs{}, err
 		}
-		if out.Pairs[i].B.Snippet, err = s.chunkText(p.b, p.chunkB); err != nil {
-			return Pairs{}, err
-		}
+	}
+	return out, nil
+}
+
+func (req *DuplicatesRequest) check() error {
+	if t := float64(req.Threshold); math.IsNaN(t) || math.IsInf(t, 0) || t < 0 {
+		return fmt.Errorf("%w: threshold must be a finite number, 0 or more", ErrInvalid)
+	}
+	if req.Page.Count != 0 || req.Page.Start != 0 {
+		return checkPage(Page{req.Page.Start, max(req.Page.Count, 1)})
+	}
+	return nil
+}
+
+func (s *openSnapshot) pairOf(p pair, snippets bool) (Pair, error) {
+	out := Pair{A: PairMember{ID: p.a.ID}, B: PairMember{ID: p.b.ID}, Distance: p.distance}
+	if !snippets {
+		return out, nil
+	}
+	var err error
+	if out.A.Snippet, err = s.chunkText(p.a, p.chunkA); err != nil {
+		return Pair{}, err
+	}
+	if out.B.Snippet, err = s.chunkText(p.b, p.chunkB); err != nil {
+		return Pair{}, err
 	}
 	return out, nil
 }
@@ -114,7 +127,7 @@ func (ix *Indexer) pairs(ctx context.Context, s, since *openSnapshot, req Duplic
 		for i := range e.Chunks {
 			set = append(set, member{e, i})
 		}
-		if len(set) > MaxDuplicateChunks && !req.All {
+		if len(set) > MaxDuplicateChunks {
 			return nil, fmt.Errorf("%w: the set holds more than %d chunks; narrow it by doc_type or doc_id", ErrInvalid, MaxDuplicateChunks)
 		}
 	}
@@ -137,9 +150,6 @@ func (ix *Indexer) pairs(ctx context.Context, s, since *openSnapshot, req Duplic
 		return nil, err
 	}
 	pairs := reduce(found, req.Threshold)
-	if req.All {
-		return pairs, nil
-	}
 	return pairs[:min(len(pairs), maxPairs)], nil
 }
 

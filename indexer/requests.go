@@ -186,9 +186,6 @@ type DuplicatesRequest struct {
 	Since   string
 	Page    Page // Count 0: all
 	Snippet bool
-	// All lifts the limits on the chunks of Set and on the pairs found: it
-	// takes as long as it takes.
-	All bool
 }
 
 // Hits is the answer to a search.
