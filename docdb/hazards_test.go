@@ -249,7 +249,7 @@ func TestHazard10DeletionNullsReferences(t *testing.T) {
 }
 
 // TestLeastRights: nothing is asked that a user with the Consumer Role on the
-// database may not, and nothing is written.
+// database was not seen to be answered, and nothing is written.
 func TestLeastRights(t *testing.T) {
 	kinds := map[string]bool{}
 	for _, a := range watched(t) {
@@ -263,5 +263,20 @@ func TestLeastRights(t *testing.T) {
 	}
 	if got := strings.Join(slices.Sorted(maps.Keys(kinds)), ", "); got != "GET document, GET log, POST graphql, POST woql" {
 		t.Errorf("asked %s", got)
+	}
+	answered := map[string]bool{}
+	for _, name := range []string{"75b", "75c", "75d", "75f", "75g", "75j", "75l"} {
+		e := docdbtest.One(t, transcripts, name)
+		if e.Header.Get("Authorization") == docdbtest.One(t, transcripts, "70").Header.Get("Authorization") {
+			t.Errorf("%s was asked by the administrator", e.Name)
+		}
+		if e.Status == http.StatusOK {
+			endpoint, _, _ := strings.Cut(strings.TrimPrefix(e.URL.Path, "/api/"), "/")
+			answered[e.Method+" "+endpoint] = true
+		}
+	}
+	kinds["HEAD document"] = true // of a watcher
+	if !maps.Equal(kinds, answered) {
+		t.Errorf("asked %v, seen to be answered %v", kinds, answered)
 	}
 }

@@ -135,6 +135,48 @@ func TestRecordedHistory(t *testing.T) {
 	}
 }
 
+// TestRecordedSquash: a squashed history has no parents, and its Sets come in
+// another order, which the texts do not show.
+func TestRecordedSquash(t *testing.T) {
+	var log []json.RawMessage
+	if err := json.Unmarshal(docdbtest.One(t, transcripts, "81b").Answer, &log); err != nil {
+		t.Fatal(err)
+	}
+	squashed := "b7qq743as03maf324q36xztm4eo6o2m"
+	n := 0
+	for commit, err := range newClient(t, logServer(log)).History(t.Context(), domain, squashed) {
+		if n++; err != nil || commit.ID != squashed || commit.Parent != "" {
+			t.Errorf("commit %+v, %v", commit, err)
+		}
+	}
+	if n != 1 {
+		t.Errorf("%d commits, want 1", n)
+	}
+	schema := docdbtest.One(t, transcripts, "20").Answer
+	var texts []string
+	for _, name := range []string{"85", "85e"} {
+		var doc struct {
+			Label string   `json:"label"`
+			Desc  []string `json:"desc"`
+		}
+		if err := json.Unmarshal(docdbtest.One(t, transcripts, name).Answer, &doc); err != nil {
+			t.Fatal(err)
+		}
+		row, err := json.Marshal(doc)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := docdb.Arrange(schema, "People", "query($id: ID){ People(id: $id) { label desc } }", row)
+		if err != nil {
+			t.Fatal(err)
+		}
+		texts = append(texts, string(text))
+	}
+	if want := `{"label":"Order","desc":["1 first","Apple","Mango","Zebra"]}`; texts[0] != want || texts[1] != want {
+		t.Errorf("texts %q, want %s twice", texts, want)
+	}
+}
+
 func TestRecordedClasses(t *testing.T) {
 	c := newClient(t, player(t, "20"))
 	got, err := c.Classes(t.Context(), domain, bulkCommit)

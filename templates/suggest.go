@@ -170,6 +170,7 @@ func (s *suggester) link(b *body, f Field, target *Class, at string) {
 		b.say(fmt.Sprintf("%s { %s }", f.Name, name.Name), "{{#if %s}} The %s {{%s.%s}}.{{/if}}", at, is(f.words()), at, name.Name)
 		return
 	}
+	// Lists of links take the arguments that root fields take.
 	arguments := fmt.Sprintf("(limit: %d)", manyShown)
 	if f.Unordered {
 		arguments = fmt.Sprintf("(orderBy: {%s: ASC}, limit: %d)", name.Name, manyShown)
