@@ -49,8 +49,8 @@ func fuzzed(t *testing.T, method, target, media, body string) {
 			}
 		case indexer.SimilarRequest:
 			sane(t, q.Domain, q.Ref, q.Page)
-			if q.ID == "" {
-				t.Error("asked for no id")
+			if (q.ID == "") == (len(q.IDs) == 0) || len(q.IDs) > indexer.MaxSimilarIDs {
+				t.Errorf("asked for the id %q and the ids %q", q.ID, q.IDs)
 			}
 		case indexer.DuplicatesRequest:
 			sane(t, q.Domain, q.Ref, indexer.Page{Start: q.Page.Start, Count: max(1, q.Page.Count)})
@@ -107,6 +107,7 @@ func FuzzJSONBody(f *testing.F) {
 		`{"domain":null,"source_commit":"k1","target_commit":"k2"}`,
 		`{"domain":"a/b","commit":"k7","threshold_set":0.1,"k":3,"include":"embeddings","set_doc_types":["T"]}`,
 		`{"source":"a","target":"b","method":"embedding","role":"document","doc_ids":["x"],"stream":true}`,
+		`{"domain":"a/b","commit":"k7","ids":["x","y"],"format":"safetensors"}`,
 		`[]`, `null`, `{"a":`, `{"q":"\ud800"}`, "",
 	} {
 		f.Add(seed)
@@ -125,6 +126,7 @@ func FuzzQueryString(f *testing.F) {
 		"domain=a%2Fb%2Flocal%2Fbranch%2Fdev&id=x&include_self=true",
 		"domain=a/b&commit=k7&threshold=1e-3&format=pairs&target_doc_id[]=x",
 		"domain=a/b&commit=k7&vector_b64=AACAPw",
+		"domain=a/b&commit=k7&ids=x&ids[]=y&format=npy&stream=true",
 		"domain=a/b&source_commit=k1&target_commit=k2&branch=dev",
 		"a=%zz", "a=%ff", "&&=&;", "[]=x&[=y&]=z&a[99999999999]=b", "",
 	} {
