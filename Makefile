@@ -8,7 +8,7 @@ PACKAGES := ./... ./testdata/starwars
 CC_FOUND := $(shell command -v $${CC:-cc} gcc clang 2>/dev/null | head -n 1)
 RACE     := $(if $(CC_FOUND),-race)
 
-.PHONY: help build test test-long race lint bench bench-peers bench-http fuzz golden cover clean
+.PHONY: help build test test-long race lint bench bench-peers bench-http fuzz fuzz-http golden cover clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -54,6 +54,9 @@ bench-http: ## measure the server over HTTP: searches, commits, memory, start (t
 
 fuzz: ## run every fuzz target for FUZZTIME (default 60s)
 	./scripts/fuzz.sh $${FUZZTIME:-60s}
+
+fuzz-http: ## fuzz the HTTP API with schemathesis for FUZZTIME seconds (default 600; Python 3)
+	GO="$(GO)" ./scripts/fuzz-http.sh $${FUZZTIME:-600}
 
 golden: ## rewrite the golden files (read the difference before you commit it)
 	$(GO) test ./snapshot ./vecstore ./hnsw ./cmd/vectorlink -update
