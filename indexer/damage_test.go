@@ -3,11 +3,14 @@ package indexer_test
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"maps"
 	"math"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -268,6 +271,96 @@ func TestLostVectors(t *testing.T) {
 	}
 }
 
+// TestDamagedVectorHeader damages the header of a file of vectors: the domain
+// answers with the damage and what mends it, others go on; indexing any commit,
+// old or new, mends it, at no embedding of what was there.
+func TestDamagedVectorHeader(t *testing.T) {
+	src, commits := threeCommits()
+	src.Commit("main", "later", indexertest.Change{Put: docs("d/A/99", "a text that is new")})
+	for _, at := range []int{0, 8, 9, 12, 16, 20, 24, 28, 33, 64, 100, 4000, 4093} {
+		for _, again := range []string{commits[0], commits[len(commits)-1], "later"} {
+			mem := indexed(t, src, commits)
+			spoil(t, mem, vecsName, func(b []byte) []byte { b[at] ^= 0x20; return b })
+			if at == 9 {
+				spoil(t, mem, vecsName, func(b []byte) []byte { clear(b[:4096]); return b })
+			}
+			emb := &indexertest.Embedder{}
+			h := open(t, mem, src, emb)
+			for _, c := range commits {
+				_, err := h.Search(t.Context(), indexer.SearchRequest{Domain: domain, Ref: indexer.Ref{Commit: c}, Text: "three", Page: indexer.Page{Count: 9}})
+				if !errors.Is(err, indexer.ErrCorrupt) || !strings.Contains(err.Error(), vecsName) || !strings.Contains(err.Error(), "index commit "+c+" again") {
+					t.Errorf("byte %d: %s: %v, want the damage and what to do", at, c, err)
+				}
+			}
+			other := indexer.IndexRequest{Domain: "b/other", Commit: commits[0]}
+			task, err := h.Index(t.Context(), other)
+			if err != nil || h.wait(task.ID).State != indexer.TaskComplete {
+				t.Fatalf("byte %d: the other domain: %v", at, err)
+			}
+			hits, err := h.Search(t.Context(), indexer.SearchRequest{Domain: other.Domain, Ref: indexer.Ref{Commit: commits[0]}, Text: "three", Page: indexer.Page{Count: 9}})
+			if err != nil || len(hits.Hits) == 0 {
+				t.Errorf("byte %d: the other domain: %v, %v", at, hits, err)
+			}
+			if !verified(t, mem) {
+				t.Errorf("byte %d is not found by Verify", at)
+			}
+			emb.Reset()
+			h.mustIndex(again, "")
+			if texts := emb.Texts(); len(texts) > 1 || len(texts) == 1 && again != "later" {
+				t.Errorf("byte %d, indexing %s: embedded %q", at, again, texts)
+			}
+			h.eachWhole(commits...)
+			noFindings(t, mem)
+			h.close()
+			if t.Failed() {
+				return
+			}
+		}
+	}
+}
+
+// TestNewerFiles: files of a version to come are refused, by that name, and
+// never touched; other domains go on.
+func TestNewerFiles(t *testing.T) {
+	src, commits := threeCommits()
+	for _, tt := range []struct {
+		name  string
+		newer func(b []byte)
+	}{
+		{vecsName, func(b []byte) {
+			b[8]++
+			binary.LittleEndian.PutUint32(b[4092:], crc32.Checksum(b[:4092], crc32.MakeTable(crc32.Castagnoli)))
+		}},
+		{snapshot.FileName(domain, "c2"), func(b []byte) {
+			b[4] = 9
+			n := binary.LittleEndian.Uint32(b[8:])
+			binary.LittleEndian.PutUint32(b[n-4:], crc32.Checksum(b[:n-4], crc32.MakeTable(crc32.Castagnoli)))
+		}},
+	} {
+		mem := indexed(t, src, commits)
+		spoil(t, mem, tt.name, func(b []byte) []byte { tt.newer(b); return b })
+		before, err := mem.ReadFile(tt.name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		h := open(t, mem, src, &indexertest.Embedder{})
+		_, err = h.Search(t.Context(), indexer.SearchRequest{Domain: domain, Ref: indexer.Ref{Commit: "c2"}, Text: "three", Page: indexer.Page{Count: 9}})
+		if tt.name == vecsName && !errors.Is(err, indexer.ErrConflict) || tt.name != vecsName && !errors.Is(err, indexer.ErrNotFound) {
+			t.Errorf("%s of a newer version: a search gives %v", tt.name, err)
+		}
+		if task := h.index("c2", ""); task.State != indexer.TaskFailed || task.ErrorCode != "conflict" || !strings.Contains(task.Error, "version") {
+			t.Errorf("%s of a newer version: %+v", tt.name, task)
+		}
+		if !verified(t, mem) {
+			t.Errorf("%s of a newer version is not told by Verify", tt.name)
+		}
+		h.close()
+		if after, err := mem.ReadFile(tt.name); err != nil || !bytes.Equal(after, before) {
+			t.Errorf("%s of a newer version was changed (%v)", tt.name, err)
+		}
+	}
+}
+
 // TestDamagedCommitFile damages each section of a commit file in turn; indexing
 // the commit again mends it and all that stands on it, at no embedding.
 func TestDamagedCommitFile(t *testing.T) {
@@ -296,13 +389,6 @@ func TestDamagedCommitFile(t *testing.T) {
 			}
 		}
 		emb.Reset()
-		if at == 4 || at == 5 { // the version: another program may know better
-			if task := h.index("c2", ""); task.State != indexer.TaskFailed {
-				t.Errorf("a file of an unknown version was replaced: %+v", task)
-			}
-			h.close()
-			continue
-		}
 		for _, c := range commits {
 			h.mustIndex(c, "")
 		}

@@ -235,6 +235,9 @@ func (d *domain) openVectors(files vfs.FS, pages *vecstore.Pool, want vecstore.C
 				}
 			}
 		}
+		if errors.Is(err, vecstore.ErrCorrupt) && vecstore.MendHeader(files, d.vecsName(), want) == nil {
+			s, err = vecstore.Open(files, d.vecsName(), want, pages)
+		}
 		if err != nil {
 			return nil, false, 0, storeError(err)
 		}
@@ -284,6 +287,14 @@ func (ix *Indexer) ownVectors(d *domain) (*vecstore.Store, error) {
 	d.writing.Lock()
 	defer d.writing.Unlock()
 	s, err := d.vectors(ix.cfg.FS, ix.pages)
+	if errors.Is(err, ErrCorrupt) {
+		// The header is damaged; the commits know what it said.
+		for _, info := range d.list() {
+			if info.SlotEnd > 0 {
+				return d.writableVectors(ix.cfg.FS, ix.pages, vectorsOf(d, info))
+			}
+		}
+	}
 	if err != nil || s == nil {
 		return nil, err
 	}
@@ -328,6 +339,8 @@ func storeError(err error) error {
 		return nil
 	case errors.Is(err, vecstore.ErrCorrupt), errors.Is(err, snapshot.ErrCorrupt):
 		return fmt.Errorf("%w: %w", ErrCorrupt, err)
+	case errors.Is(err, vecstore.ErrVersion), errors.Is(err, snapshot.ErrVersion):
+		return fmt.Errorf("%w: %w; start the program that wrote it", ErrConflict, err)
 	case errors.Is(err, vecstore.ErrMismatch):
 		return fmt.Errorf("%w: %w", ErrConflict, err)
 	}

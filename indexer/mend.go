@@ -135,10 +135,15 @@ func (ix *Indexer) recoverVectors(d *domain, info snapshot.Info) (*vecstore.Stor
 	}
 	d.writing.Lock()
 	defer d.writing.Unlock()
-	return d.writableVectors(ix.cfg.FS, ix.pages, vecstore.Config{
+	return d.writableVectors(ix.cfg.FS, ix.pages, vectorsOf(d, info))
+}
+
+// vectorsOf returns what the vectors that a commit refers to were created with.
+func vectorsOf(d *domain, info snapshot.Info) vecstore.Config {
+	return vecstore.Config{
 		Domain: d.name, Fingerprint: info.Fingerprint,
 		Dim: int(info.Dim), Metric: vecstore.Cosine, Normalized: true,
-	})
+	}
 }
 
 // mendBase takes the documents of the base that have a damaged vector and that

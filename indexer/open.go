@@ -156,7 +156,9 @@ func (ix *Indexer) loadSnapshot(d *domain, commit string) (_ *openSnapshot, err 
 	if s.settings, err = ParseSettings(s.view.Header().Settings); err != nil {
 		return nil, fmt.Errorf("%w: commit %s carries %w", ErrCorrupt, commit, err)
 	}
-	if s.vecs, err = d.vectors(ix.cfg.FS, ix.pages); err != nil {
+	if s.vecs, err = d.vectors(ix.cfg.FS, ix.pages); errors.Is(err, ErrCorrupt) {
+		return nil, fmt.Errorf("%w; index commit %s again to mend it", err, commit)
+	} else if err != nil {
 		return nil, err
 	}
 	if s.view.SlotEnd() > 0 && s.vecs == nil {

@@ -108,6 +108,9 @@ type badVector struct {
 func (v *verifier) vectorFile(ctx context.Context, name string) {
 	v.sum.Files++
 	s, err := vecstore.Open(v.files, name, vecstore.Config{}, vecstore.NewPool(verifyPoolBytes))
+	if errors.Is(err, vecstore.ErrCorrupt) {
+		err = fmt.Errorf("%w; index a commit of its domain again", err)
+	}
 	if err != nil {
 		v.report(name, err.Error())
 		return

@@ -209,11 +209,6 @@ func prelude(p []byte) (length int, err error) {
 	if string(p[:4]) != magic {
 		return 0, badf("this is no commit file")
 	}
-	if v := binary.LittleEndian.Uint16(p[4:]); v > version {
-		return 0, fmt.Errorf("%w: the file has version %d, this program reads up to %d", ErrVersion, v, version)
-	} else if v == 0 {
-		return 0, badf("version 0")
-	}
 	n := binary.LittleEndian.Uint32(p[8:])
 	if n < minHeader || n > maxHeader {
 		return 0, badf("its length is given as %d", n)
@@ -224,8 +219,18 @@ func prelude(p []byte) (length int, err error) {
 // decodeHeader decodes p, a whole header whose prelude has been checked.
 func decodeHeader(p []byte) (h Header, rows []row, err error) {
 	body := p[:len(p)-4]
-	if checksum(0, body) != binary.LittleEndian.Uint32(p[len(body):]) {
+	format := binary.LittleEndian.Uint16(p[4:])
+	// Length and checksum are those of every version: a flipped bit of the
+	// version's is no newer program.
+	switch sound := checksum(0, body) == binary.LittleEndian.Uint32(p[len(body):]); {
+	case !sound && format > version:
+		return h, nil, badf("version %d, and its checksum does not match", format)
+	case !sound:
 		return h, nil, badf("its checksum does not match")
+	case format > version:
+		return h, nil, fmt.Errorf("%w: the file has version %d, this program reads up to %d", ErrVersion, format, version)
+	case format == 0:
+		return h, nil, badf("version 0")
 	}
 	h.Kind = Kind(p[6])
 	sections := int(p[7])
@@ -237,7 +242,6 @@ func decodeHeader(p []byte) (h Header, rows []row, err error) {
 	for _, n := range h.counts() {
 		*n = r.uint32()
 	}
-	format := binary.LittleEndian.Uint16(p[4:])
 	for _, s := range h.names(format) {
 		*s = r.short(maxName)
 	}

@@ -70,9 +70,6 @@ func prelude(p []byte) (length uint32, err error) {
 	if len(p) < minHeader || string(p[:4]) != magic {
 		return 0, badf("this is no text index")
 	}
-	if v := le.Uint16(p[4:]); v != version {
-		return 0, fmt.Errorf("%w: the file has version %d, this program reads %d", ErrStale, v, version)
-	}
 	return le.Uint32(p[8:]), nil
 }
 
@@ -84,6 +81,9 @@ func decodeHeader(p []byte) (id Identity, count uint32, rows []row, err error) {
 	le, body := binary.LittleEndian, p[:len(p)-4]
 	if checksum(body) != le.Uint32(p[len(body):]) {
 		return fail("the header's checksum does not match")
+	}
+	if v := le.Uint16(body[4:]); v != version {
+		return Identity{}, 0, nil, fmt.Errorf("%w: the file has version %d, this program reads %d", ErrStale, v, version)
 	}
 	if r := le.Uint16(body[6:]); r != revision {
 		return Identity{}, 0, nil, fmt.Errorf("%w: it was made by revision %d of the analysis, this program has %d", ErrStale, r, revision)

@@ -10,8 +10,8 @@ var (
 	// ErrCorrupt is what every [CorruptError] unwraps to: bytes on the disk
 	// are not what was written. Embed the text again, or restore the file.
 	ErrCorrupt = errors.New("damaged")
-	// ErrVersion: the file was written by a newer version of this program, or
-	// is not one of its files in any version. Use the newer one.
+	// ErrVersion: the file was written by a newer version of this program.
+	// Use that one.
 	ErrVersion = errors.New("unknown format version")
 	// ErrMismatch: the file holds vectors of another domain, model or
 	// dimension than asked for. Vectors of two models are never mixed.

@@ -222,10 +222,14 @@ func parseHeader(name string, b []byte) (header, error) {
 	if !bytes.HasPrefix(b, []byte(magic)) {
 		return corrupt("not a vector file")
 	}
-	if v := le.Uint32(b[offVersion:]); v != version {
+	v, sound := le.Uint32(b[offVersion:]), le.Uint32(b[offHeaderCRC:]) == crc32.Checksum(b[:offHeaderCRC], castagnoli)
+	switch {
+	case v != version && sound:
 		return header{}, fmt.Errorf("vecstore: %s: %w: %d, this program writes %d", name, ErrVersion, v, version)
-	}
-	if le.Uint32(b[offHeaderCRC:]) != crc32.Checksum(b[:offHeaderCRC], castagnoli) {
+	case v != version:
+		// Every version has this checksum: a flipped bit is no newer program.
+		return corrupt(fmt.Sprintf("version %d, and a checksum mismatch", v))
+	case !sound:
 		return corrupt("checksum mismatch")
 	}
 	domainLen, modelLen := int(le.Uint16(b[offDomainLen:])), int(le.Uint16(b[offModelLen:]))

@@ -1,0 +1,54 @@
+package vecstore
+
+import (
+	"errors"
+	"io"
+
+	"github.com/vectorlink/vectorlink/vfs"
+)
+
+// MendHeader writes the header of a file anew whose header alone is damaged
+// ([Open] says [ErrCorrupt]). cfg is what the file was created with: since a
+// record's checksum covers the header's identity, that is put to the proof by
+// the first record that passes its check, and where none does the file is not
+// touched and the error is ErrCorrupt. A file that holds no record has none to
+// prove it by, and gets the header that is asked for. Nobody may have the file
+// open.
+func MendHeader(fsys vfs.FS, name string, cfg Config) (err error) {
+	if err := cfg.validate(); err != nil {
+		return err
+	}
+	f, err := fsys.Open(name, vfs.ReadWrite)
+	if err != nil {
+		return wrap(name, "mend the header", err)
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	size, err := f.Size()
+	if err != nil {
+		return wrap(name, "size", err)
+	}
+	h := header{cfg: cfg, pageSize: choosePage(cfg.Dim)}
+	lay, _ := newLayout(cfg.Dim, h.pageSize)
+	c := newCodec(h, lay)
+	n, ok := lay.records(max(size, headerSize))
+	if !ok {
+		return &CorruptError{File: name, Slot: NoSlot, Reason: "more records than slot numbers"}
+	}
+	rec, proven := make([]byte, lay.record), n == 0
+	for slot := uint32(0); slot < n && !proven; slot++ {
+		if _, err := f.ReadAt(rec, lay.offset(slot)); err != nil && !errors.Is(err, io.EOF) {
+			return wrap(name, "mend the header", err)
+		}
+		proven = c.check(slot, rec) == ""
+	}
+	if !proven {
+		return &CorruptError{File: name, Slot: NoSlot, Reason: "no record is one of such a file"}
+	}
+	if _, err := f.WriteAt(h.encode(), 0); err != nil {
+		return wrap(name, "mend the header", err)
+	}
+	if err := f.Sync(); err != nil {
+		return wrap(name, "mend the header", err)
+	}
+	return nil
+}
