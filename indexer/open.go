@@ -218,26 +218,22 @@ func (ix *Indexer) loadChain(d *domain, commit string, s *openSnapshot) ([]*open
 // makeView makes the view of a chain. Where the base's view is at hand, it is
 // extended by the last file alone, so that a commit costs what it changes.
 func (ix *Indexer) makeView(d *domain, files []*openFile) (*snapshot.View, error) {
-	last := files[len(files)-1]
-	if len(files) > 1 {
-		if l := ix.pool.peek(snapshotKey(d.name, last.file.Header().Base)); l != nil {
+	chain := make([]*snapshot.File, len(files))
+	for i, f := range files {
+		chain[i] = f.file
+	}
+	below, last := chain[:len(chain)-1], chain[len(chain)-1]
+	if len(below) > 0 {
+		if l := ix.pool.peek(snapshotKey(d.name, last.Header().Base)); l != nil {
 			defer l.release()
-			// After a merge of the base, its view may stand on another
-			// checkpoint than the chain just read.
-			if base := l.res.(*openSnapshot).view; base.Checkpoint() == files[0].file {
-				return base.Extend(last.file)
+			// After a merge of the base, or where files were opened again,
+			// its view may stand on others than the chain just read.
+			if base := l.res.(*openSnapshot).view; slices.Equal(slices.Collect(base.Files()), below) {
+				return base.Extend(last)
 			}
 		}
 	}
-	return snapshot.NewView(files[0].file, deltas(files[1:])...)
-}
-
-func deltas(files []*openFile) []*snapshot.File {
-	out := make([]*snapshot.File, len(files))
-	for i, f := range files {
-		out[i] = f.file
-	}
-	return out
+	return snapshot.NewView(chain[0], chain[1:]...)
 }
 
 func (ix *Indexer) loadFile(d *domain, info snapshot.Info) (*openFile, error) {
