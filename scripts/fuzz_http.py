@@ -94,10 +94,10 @@ def main(vectorlink, schemathesis, seconds):
             file = pathlib.Path(scratch, "schemathesis.toml")
             file.write_text(config(base))
             run = subprocess.run(
-                [schemathesis, "--config-file", file, "run", "api/openapi.yaml", "--url", base, "--checks", CHECKS,
+                [schemathesis, "--config-file", file, "run", pathlib.Path("api/openapi.yaml").resolve(), "--url", base, "--checks", CHECKS,
                  "--max-time", seconds, "--continue-on-failure", "--request-timeout", "60", "--warnings", "off",
                  "--phases", "coverage,fuzzing,stateful"],
-                check=False, env={**os.environ, "SCHEMATHESIS_HOOKS": "fuzz_hooks", "PYTHONPATH": "scripts"},
+                check=False, env={**os.environ, "SCHEMATHESIS_HOOKS": "fuzz_hooks", "PYTHONPATH": str(pathlib.Path("scripts").resolve())}, cwd=scratch,
             )
             assert server.poll() is None, "the server has ended:\n" + log.read_text()[-5000:]
             assert json.loads(call(base, "/health/live")) == {"status": "ok"}
