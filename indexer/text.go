@@ -20,7 +20,6 @@ import (
 // entry, each entry's in their order.
 type openText struct {
 	segment *textindex.Segment
-	file    *lease   // an *openFile, for its entries
 	lost    []string // ids of entries whose texts cannot be read
 	cause   error    // why
 	starts  []uint32 // number of the first chunk of each entry
@@ -31,20 +30,26 @@ func (t *openText) size() int64 {
 	return t.segment.Bytes() + 4*int64(len(t.starts)) + 4*int64(len(t.owners))
 }
 
-func (t *openText) close() { t.file.release() }
+func (t *openText) close() {}
 
-func (t *openText) entries() []snapshot.Entry { return t.file.res.(*openFile).file.Entries() }
+// textPart is the full text of a file that a snapshot stands on. Its entries are
+// those of the snapshot's own opening of the file: they are told apart by where
+// they are, and the full text may have been made by way of another opening.
+type textPart struct {
+	*openText
+	file *snapshot.File
+}
 
 // owner returns the entry that a chunk belongs to, and its index there.
-func (t *openText) owner(chunk uint32) (*snapshot.Entry, int) {
-	i := t.owners[chunk]
-	return &t.entries()[i], int(chunk - t.starts[i])
+func (p *textPart) owner(chunk uint32) (*snapshot.Entry, int) {
+	i := p.owners[chunk]
+	return &p.file.Entries()[i], int(chunk - p.starts[i])
 }
 
 // textView is the full text of one snapshot.
 type textView struct {
 	index *textindex.Index
-	parts []*openText
+	parts []textPart
 }
 
 // textKey names a commit file's full text in the pool. The kind is part of it
@@ -103,47 +108,48 @@ func (ix *Indexer) text(s *openSnapshot) (*textView, error) {
 			return fail(err)
 		}
 		leases = append(leases, l)
-		v.parts = append(v.parts, l.res.(*openText))
+		v.parts = append(v.parts, textPart{l.res.(*openText), file.res.(*openFile).file})
 	}
 	parts := make([]textindex.Part, len(v.parts))
-	for i, t := range v.parts {
-		parts[i] = textindex.Part{Segment: t.segment, Dead: t.dead(v.parts[i+1:]), Documents: t.owners}
+	for i := range parts {
+		p := &v.parts[i]
+		parts[i] = textindex.Part{Segment: p.segment, Dead: p.dead(v.parts[i+1:]), Documents: p.owners}
 	}
 	var err error
 	if v.index, err = textindex.NewIndex(parts...); err != nil {
 		return fail(err)
 	}
-	for _, t := range v.parts {
-		t.report(s)
+	for i := range v.parts {
+		v.parts[i].report(s)
 	}
 	s.text, s.texts = v, leases
 	return v, nil
 }
 
-// report tells the snapshot which of its documents t does without.
-func (t *openText) report(s *openSnapshot) {
-	for _, id := range t.lost {
-		if e, ok := s.view.Lookup(id); ok && e.File() == t.file.res.(*openFile).file {
-			s.noteText(id, t.cause)
+// report tells the snapshot which of its documents p does without.
+func (p *textPart) report(s *openSnapshot) {
+	for _, id := range p.lost {
+		if e, ok := s.view.Lookup(id); ok && e.File() == p.file {
+			s.noteText(id, p.cause)
 		}
 	}
 }
 
-// dead returns the chunks of t whose entries the files above change or remove.
-func (t *openText) dead(above []*openText) *textindex.Bitmap {
+// dead returns the chunks of p whose entries the files above change or remove.
+func (p *textPart) dead(above []textPart) *textindex.Bitmap {
 	var dead textindex.Bitmap
-	entries := t.entries()
+	entries := p.file.Entries()
 	drop := func(id string) {
 		i := sort.Search(len(entries), func(i int) bool { return entries[i].ID >= id })
 		if i < len(entries) && entries[i].ID == id {
-			dead.AddRange(uint64(t.starts[i]), uint64(t.starts[i])+uint64(len(entries[i].Chunks)))
+			dead.AddRange(uint64(p.starts[i]), uint64(p.starts[i])+uint64(len(entries[i].Chunks)))
 		}
 	}
 	for _, a := range above {
-		for i := range a.entries() {
-			drop(a.entries()[i].ID)
+		for i := range a.file.Entries() {
+			drop(a.file.Entries()[i].ID)
 		}
-		for _, id := range a.file.res.(*openFile).file.Removed() {
+		for _, id := range a.file.Removed() {
 			drop(id)
 		}
 	}
@@ -188,8 +194,6 @@ func (ix *Indexer) leaseText(file *lease) (*lease, error) {
 		if n := len(t.owners); n != int(seg.Count()) {
 			return nil, fmt.Errorf("full text of %s has %d chunks, the commit file %d", f.Name(), seg.Count(), n)
 		}
-		file.retain()
-		t.file = file
 		return &t, nil
 	})
 }
@@ -288,7 +292,7 @@ func (ix *Indexer) conditions(ctx context.Context, s *openSnapshot, q query) (*s
 	}
 	l := &selection{slots: make([]uint64, (int(s.view.SlotEnd())+63)/64)}
 	for i, t := range v.parts {
-		file := t.file.res.(*openFile).file
+		file := t.file
 		places := q.among.places(file)
 		if documents.Others {
 			places.AndNot(documents.Parts[i])
