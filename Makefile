@@ -8,7 +8,7 @@ PACKAGES := ./... ./testdata/starwars
 CC_FOUND := $(shell command -v $${CC:-cc} gcc clang 2>/dev/null | head -n 1)
 RACE     := $(if $(CC_FOUND),-race)
 
-.PHONY: help build test test-long race lint bench bench-peers bench-http fuzz fuzz-http golden cover clean
+.PHONY: help build test test-long race lint bench bench-peers bench-peers-all bench-http fuzz fuzz-http golden cover clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -20,8 +20,8 @@ test: ## build and run all tests (with the race detector where a C compiler is p
 	CGO_ENABLED=0 $(GO) build ./...
 	CGO_ENABLED=$(if $(RACE),1,0) $(GO) test $(RACE) -timeout 15m $(PACKAGES)
 
-test-long: ## the same tests with their long sweeps
-	VECTORLINK_LONG=1 $(GO) test -timeout 80m $(PACKAGES)
+test-long: ## the same tests with their long sweeps, in parts; a stopped run goes on where it was
+	GO="$(GO)" ./scripts/test-long.sh $(PARTS)
 
 race: ## run all tests under the race detector; fails without a C compiler
 	CGO_ENABLED=1 $(GO) test -race -timeout 15m $(PACKAGES)
@@ -49,6 +49,14 @@ bench-peers: ## compare the engine with hnswlib, faiss and usearch (Python 3 and
 	$(PEERS)/venv/bin/python bench/peers/peers.py --ann $(PEERS)/ann --sentences $(PEERS) --mnist ../shared/data/ann \
 		--only mnist,sentences-384 --contenders vectorlink,hnswlib,faiss,usearch
 
+bench-peers-all: bench-peers ## the same with 1536 dimensions and without AVX-512 (half an hour)
+	test -d $(PEERS)/avx2 || CFLAGS=-march=x86-64-v3 CXXFLAGS=-march=x86-64-v3 \
+		$(PEERS)/venv/bin/pip install -q --no-cache-dir --no-binary hnswlib --no-deps --target $(PEERS)/avx2 hnswlib==0.8.0
+	$(PEERS)/venv/bin/python bench/peers/peers.py --ann $(PEERS)/ann --sentences $(PEERS) --mnist ../shared/data/ann \
+		--only sentences-1536 --contenders vectorlink,hnswlib,faiss,usearch
+	$(PEERS)/venv/bin/python bench/peers/peers.py --ann $(PEERS)/ann --sentences $(PEERS) --mnist ../shared/data/ann \
+		--avx2 $(PEERS)/avx2 --contenders vectorlink-avx2,hnswlib-avx2
+
 bench-http: ## measure the server over HTTP: searches, commits, memory, start (two minutes)
 	$(GO) run ./bench/http
 
@@ -59,7 +67,7 @@ fuzz-http: ## fuzz the HTTP API with schemathesis for FUZZTIME seconds (default 
 	GO="$(GO)" ./scripts/fuzz-http.sh $${FUZZTIME:-600}
 
 golden: ## rewrite the golden files (read the difference before you commit it)
-	$(GO) test ./snapshot ./vecstore ./hnsw ./cmd/vectorlink -update
+	$(GO) test ./snapshot ./vecstore ./hnsw ./textindex ./indexer ./cmd/vectorlink -update
 
 cover: ## coverage of every package by its own tests
 	$(GO) test -cover $(PACKAGES)
