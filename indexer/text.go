@@ -3,6 +3,8 @@ package indexer
 import (
 	"cmp"
 	"context"
+	"crypto/sha256"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -171,7 +173,7 @@ func (ix *Indexer) leaseText(file *lease) (*lease, error) {
 	return ix.pool.acquire(textKey(snapshot.Info{Header: h, Name: f.Name()}), func() (resource, error) {
 		id := textindex.Identity{
 			Domain: h.Domain, Commit: h.Commit, Seq: h.Seq,
-			Checkpoint: h.Kind == snapshot.Checkpoint, Analyzer: settings.Language,
+			Checkpoint: h.Kind == snapshot.Checkpoint, Content: textContent(f), Analyzer: settings.Language,
 		}
 		var t openText
 		seg, err := textindex.Open(ix.cfg.FS, id)
@@ -196,6 +198,23 @@ func (ix *Indexer) leaseText(file *lease) (*lease, error) {
 		}
 		return &t, nil
 	})
+}
+
+// textContent is a hash over the texts of a file and where they are cut.
+func textContent(f *snapshot.File) uint64 {
+	h := sha256.New()
+	var b []byte
+	for i := range f.Entries() {
+		e := &f.Entries()[i]
+		b = append(b[:0], e.TextHash[:]...)
+		b = binary.LittleEndian.AppendUint32(b, uint32(len(e.Chunks)))
+		for _, c := range e.Chunks {
+			b = binary.LittleEndian.AppendUint32(b, c.Start)
+			b = binary.LittleEndian.AppendUint32(b, c.End)
+		}
+		h.Write(b)
+	}
+	return binary.LittleEndian.Uint64(h.Sum(nil))
 }
 
 func (ix *Indexer) makeText(f *snapshot.File, id textindex.Identity, t *openText) (*textindex.Segment, error) {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/vectorlink/vectorlink/indexer"
 	"github.com/vectorlink/vectorlink/indexer/indexertest"
+	"github.com/vectorlink/vectorlink/snapshot"
 	"github.com/vectorlink/vectorlink/vfs/vfstest"
 )
 
@@ -153,5 +154,44 @@ func TestHybrid(t *testing.T) {
 	}
 	if _, err := h.Search(t.Context(), indexer.SearchRequest{Domain: domain, Ref: indexer.Ref{Commit: "c1"}, Text: "x", Mode: "fuzzy", Page: indexer.Page{Count: 1}}); !errors.Is(err, indexer.ErrInvalid) {
 		t.Errorf("unknown mode: %v", err)
+	}
+}
+
+// TestFullTextFollowsARemadeCommit has a commit come back from damage with other
+// documents than it had: the full text that was kept of the old ones, of the
+// same commit and sequence number, must not answer.
+func TestFullTextFollowsARemadeCommit(t *testing.T) {
+	src, emb := indexertest.NewSource(), &indexertest.Embedder{}
+	src.Commit("main", "c1", indexertest.Change{Put: docs(
+		"d/A/1", "red apple", "d/A/2", "green apple", "d/A/3", "blue apple")})
+	emb.Refuse = func(text string) error {
+		if text == "green apple" {
+			return errors.New("not now")
+		}
+		return nil
+	}
+	for share := range 8 {
+		mem := vfstest.NewMem()
+		h := open(t, mem, src, emb)
+		h.index("c1", "")
+		if n := len(h.searchMode("c1", "apple", indexer.ModeText, indexer.Filter{}, 10)); n != 2 {
+			t.Fatalf("%d hits, want 2", n)
+		}
+		h.close()
+		at := 0
+		spoil(t, mem, snapshot.FileName(domain, "c1"), func(b []byte) []byte {
+			at = share * (len(b) - 1) / 7
+			b[at] ^= 1
+			return b
+		})
+		h = open(t, mem, src, &indexertest.Embedder{})
+		h.mustIndex("c1", "")
+		for _, q := range []string{"red", "green", "blue"} {
+			hits := h.searchMode("c1", q, indexer.ModeText, indexer.Filter{}, 10)
+			if len(hits) != 1 || h.texts("c1")[hits[0].ID] != q+" apple" {
+				t.Errorf("byte %d: %s: %v", at, q, hits)
+			}
+		}
+		h.close()
 	}
 }

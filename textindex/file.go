@@ -20,7 +20,7 @@ const (
 	version = 2
 	// fixedSize is the size of the header before its strings, rowSize that of
 	// a block's row.
-	fixedSize = 32
+	fixedSize = 40
 	rowSize   = 12
 	// minHeader is the smallest header: empty strings, no rows.
 	minHeader = fixedSize + 3*2 + 4
@@ -52,6 +52,7 @@ func (s *Segment) appendHeader(p []byte) []byte {
 	p = le.AppendUint64(p, s.id.Seq)
 	p = le.AppendUint32(p, flags)
 	p = le.AppendUint32(p, uint32(len(s.blocks)))
+	p = le.AppendUint64(p, s.id.Content)
 	for _, name := range s.id.names() {
 		p = le.AppendUint16(p, uint16(len(*name)))
 		p = append(p, *name...)
@@ -90,6 +91,7 @@ func decodeHeader(p []byte) (id Identity, count uint32, rows []row, err error) {
 	}
 	count, id.Seq = le.Uint32(body[12:]), le.Uint64(body[16:])
 	flags, blocks := le.Uint32(body[24:]), le.Uint32(body[28:])
+	id.Content = le.Uint64(body[32:])
 	if flags&^checkpointFlag != 0 {
 		return fail("unknown flags %#x", flags)
 	}

@@ -100,6 +100,7 @@ func TestOpenStale(t *testing.T) {
 	for name, change := range map[string]func(*textindex.Identity){
 		"of a delta":  func(id *textindex.Identity) { id.Checkpoint = false },
 		"another seq": func(id *textindex.Identity) { id.Seq++ },
+		"other texts": func(id *textindex.Identity) { id.Content++ },
 	} {
 		other := id("c1")
 		change(&other)
@@ -369,7 +370,7 @@ func TestGolden(t *testing.T) {
 		texts []string
 	}{
 		{"an empty checkpoint", textindex.Identity{Domain: "org/db", Commit: "c1", Seq: 7, Checkpoint: true, Analyzer: "en"}, nil},
-		{"a delta", textindex.Identity{Domain: "admin/star_wars", Commit: "k9", Seq: 258, Analyzer: "en"}, []string{"ship", "moon moon"}},
+		{"a delta", textindex.Identity{Domain: "admin/star_wars", Commit: "k9", Seq: 258, Content: 0x0102030405060708, Analyzer: "en"}, []string{"ship", "moon moon"}},
 	} {
 		data := written(t, build(t, tt.id, tt.texts...))
 		head := data[:binary.LittleEndian.Uint32(data[8:])]

@@ -24,7 +24,11 @@ type Identity struct {
 	// Checkpoint: of all chunks of the snapshot, not of the changed entries. A
 	// merge gives a commit the one in place of the other.
 	Checkpoint bool
-	Analyzer   string // the name of the analyzer
+	// Content is a hash over the texts and where they are cut: a commit file
+	// that was damaged may come back with other documents, and all else as it
+	// was.
+	Content  uint64
+	Analyzer string // the name of the analyzer
 }
 
 // maxName bounds each of the identity's strings, in bytes.
