@@ -34,10 +34,10 @@ func (s *server) candidates(w http.ResponseWriter, r *http.Request) error {
 	spec := p.domain()
 	req := indexer.CandidatesRequest{Domain: spec.Domain(), Ref: p.ref(spec)}
 	var given bool
-	if req.SetThreshold, given = p.share("threshold_set"); !given {
+	if req.SetThreshold, given = p.distance("threshold_set"); !given {
 		p.fail(errMissing, "threshold_set is required")
 	}
-	if req.TargetThreshold, given = p.share("threshold_target"); !given {
+	if req.TargetThreshold, given = p.distance("threshold_target"); !given {
 		req.TargetThreshold = req.SetThreshold
 	}
 	req.K = p.whole("k", defaultCandidates, 1, math.MaxInt32)
@@ -115,8 +115,9 @@ func (w *writer) edges(lists []indexer.CandidateList, documents map[string]index
 	return n
 }
 
-// share returns a number from 0 to 1 and whether it was given.
-func (p *params) share(name string) (float32, bool) {
+// distance returns a finite number of at least 0 and whether it was given. How
+// large a distance can be depends on the metric, which package indexer knows.
+func (p *params) distance(name string) (float32, bool) {
 	text, wrong, ok := p.scalar(name)
 	if !ok {
 		return 0, false
@@ -124,11 +125,11 @@ func (p *params) share(name string) (float32, bool) {
 	x, err := strconv.ParseFloat(text, 64)
 	switch {
 	case errors.Is(err, strconv.ErrSyntax), strings.Trim(text, "0123456789.eE+-") != "":
-	case err != nil, x < 0, x > 1:
+	case err != nil, x < 0, x > math.MaxFloat32:
 		wrong = errParameter
 	default:
 		return float32(x), true
 	}
-	p.fail(wrong, "%s must be a number from 0 to 1", name)
+	p.fail(wrong, "%s must be a finite number of at least 0, with cosine up to 1", name)
 	return 0, true
 }

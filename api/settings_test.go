@@ -68,4 +68,33 @@ func TestSettings(t *testing.T) {
 		t.Fatalf("%d %s", got.status, got.body)
 	}
 	l.mustPush("c1", inserted("d/A/1", "one"), "m", "9")
+
+	// Vectors that a deletion left are of the kind they are.
+	if got := l.do(request{method: "DELETE", target: "/domain?domain=org/db"}); got.status != 204 {
+		t.Fatalf("%d %s", got.status, got.body)
+	}
+	push("metric", "l2").wantError(t, 409, "conflict", "purge=true")
+	if got := l.do(request{method: "DELETE", target: "/domain?domain=org/db&purge=true"}); got.status != 204 {
+		t.Fatalf("%d %s", got.status, got.body)
+	}
+	l.mustPush("c1", inserted("d/A/1", "one", "d/A/2", "two"), "metric", "l2", "normalize", "false")
+	if got := l.get("/search?domain=org/db&commit=c1&q=one&mode=vector"); got.status != 200 || !strings.Contains(got.body, `"distance":0,`) {
+		t.Errorf("%d %s", got.status, got.body)
+	}
+	for _, tt := range []struct {
+		body   string
+		status int
+	}{{`{"domain":"org/db","commit":"c1","threshold_set":40,"threshold_target":1}`, 200}} {
+		if got := l.postJSON("/candidates", tt.body); got.status != tt.status || !strings.Contains(got.body, `"d/A/2"`) {
+			t.Errorf("%s: %d %s", tt.body, got.status, got.body)
+		}
+	}
+	l.mustPush("c1", inserted("d/A/1", "one", "d/A/2", "two"), "domain", "org/cos")
+	for _, name := range []string{"threshold_set", "threshold_target"} {
+		body := `{"domain":"org/cos","commit":"c1","threshold_set":1,"` + name + `":1.01}`
+		if name == "threshold_set" {
+			body = `{"domain":"org/cos","commit":"c1","threshold_set":1.01,"threshold_target":1}`
+		}
+		l.postJSON("/candidates", body).wantError(t, 400, "invalid_request", name)
+	}
 }

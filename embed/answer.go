@@ -7,9 +7,9 @@ import (
 )
 
 // check orders the vectors of an answer by their index and brings them to unit
-// length. A vector that cannot be used for its own sake goes to unusable; if
+// length, unless they are wanted as given. A vector that cannot be used for its own sake goes to unusable; if
 // none can, or if the answer as a whole makes no sense, that is a failure.
-func (e *OpenAIEmbedder) check(a *answer, want int) (vectors [][]float32, unusable map[int]error, f *failure) {
+func (e *OpenAIEmbedder) check(a *answer, want int, asGiven bool) (vectors [][]float32, unusable map[int]error, f *failure) {
 	senseless := func(format string, args ...any) (_ [][]float32, _ map[int]error, _ *failure) {
 		return nil, nil, &failure{kind: refused, reason: fmt.Sprintf(format, args...), hint: hintAddress}
 	}
@@ -35,7 +35,7 @@ func (e *OpenAIEmbedder) check(a *answer, want int) (vectors [][]float32, unusab
 				hint:   "check VECTORLINK_MODEL and VECTORLINK_DIM",
 			}
 		}
-		v, err := unit(d.Embedding.values)
+		v, err := checked(d.Embedding.values, asGiven)
 		if err != nil {
 			if unusable == nil {
 				unusable = map[int]error{}
@@ -65,8 +65,8 @@ func (a *answer) numbered() bool {
 	return false
 }
 
-// unit returns v at length 1.
-func unit(v []float32) ([]float32, error) {
+// checked returns v at length 1, or as it is.
+func checked(v []float32, asGiven bool) ([]float32, error) {
 	if len(v) == 0 {
 		return nil, errors.New("the vector is empty")
 	}
@@ -79,6 +79,8 @@ func unit(v []float32) ([]float32, error) {
 		return nil, errors.New("the vector has values that are no numbers")
 	case sum == 0:
 		return nil, errors.New("the vector is zero")
+	case asGiven:
+		return v, nil
 	}
 	inverse := 1 / math.Sqrt(sum)
 	for i, x := range v {

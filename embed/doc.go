@@ -7,7 +7,8 @@
 //
 // A provider's success is never believed: vectors are put in order by their
 // index and counted, and must have the expected length, finite values and a
-// direction; they leave this package at unit length. What a provider refuses
+// direction; they leave this package at unit length, unless the caller wants them
+// as they were given. What a provider refuses
 // is narrowed down to the texts at fault, what it cannot do now is tried
 // again within limits, and its errors come back as indexer.ErrProvider with
 // what to do about them, never with a key or a text in them.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
@@ -48,6 +49,31 @@ func TestOpenAIEmbed(t *testing.T) {
 	}
 	if dim, err := e.Dim(t.Context()); dim != fakeDim || err != nil || p.count() != 10 {
 		t.Errorf("dim %d, %v after %d requests, want %d without another", dim, err, p.count(), fakeDim)
+	}
+}
+
+// TestAsGiven: vectors keep the length that the provider gave them where that
+// is asked for, and are checked all the same.
+func TestAsGiven(t *testing.T) {
+	for _, tt := range []struct{ data, want string }{
+		{`[3,0,4]`, "[3 0 4]"}, {`[0,0,0]`, "zero"}, {`[1e39,0,0]`, "cannot be read"},
+	} {
+		srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			fmt.Fprintf(w, `{"data":[{"index":0,"embedding":%s}]}`, tt.data)
+		}))
+		e, err := embed.OpenAI(embed.Config{Provider: "openai_compatible", URL: srv.URL, Model: "fake", Batch: 1, Parallel: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		v, err := e.Embed(indexer.AsGiven(t.Context()), indexer.RoleDocument, []string{"a text"})
+		if got := fmt.Sprint(v, err); !strings.Contains(got, tt.want) {
+			t.Errorf("%s: %s, want %s", tt.data, got, tt.want)
+		}
+		if v, err := e.Embed(t.Context(), indexer.RoleDocument, []string{"a text"}); err == nil && v[0][0] != 0.6 {
+			t.Errorf("%s at unit length is %v", tt.data, v)
+		}
+		e.Close()
+		srv.Close()
 	}
 }
 

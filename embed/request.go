@@ -257,7 +257,7 @@ func (c *caller) sendAs(ctx context.Context, inputs []string, base64 bool) ([][]
 		done(f.forBreaker())
 		return nil, nil, f
 	}
-	vectors, unusable, f := c.check(a, len(inputs))
+	vectors, unusable, f := c.check(a, len(inputs), indexer.IsAsGiven(ctx))
 	if f != nil {
 		return nil, nil, f
 	}

@@ -102,8 +102,12 @@ func found(t *testing.T, vecs hnsw.Vectors, n int, g *hnsw.Graph, qs [][]float32
 // TestRecallByDistance: graphs of the Euclidean distance find what a scan does,
 // by vectors and by codes, dead ones among them, and far from the origin too.
 func TestRecallByDistance(t *testing.T) {
-	for _, offset := range []float32{0, 3, 30} {
-		plain, coded := places(31, 4000, 32, 50, offset)
+	n, offsets := 4000, []float32{0, 3, 30}
+	if raceEnabled {
+		n, offsets = 1000, offsets[2:]
+	}
+	for _, offset := range offsets {
+		plain, coded := places(31, n, 32, 50, offset)
 		p := hnsw.Params{EfConstruction: 100}
 		g, err := hnsw.Build(t.Context(), plain, plain.nodes(), p, 2)
 		if err != nil {
@@ -122,7 +126,7 @@ func TestRecallByDistance(t *testing.T) {
 			floor float64
 		}{{10, 64, 0.98}, {10, 128, 0.99}, {1, 64, 0.98}, {100, 200, 0.98}} {
 			for name, vecs := range map[string]hnsw.Vectors{"vectors": &onlyVectors{plain}, "codes": coded} {
-				got := found(t, vecs, 4000, g, qs, tc.k, tc.ef, nil)
+				got := found(t, vecs, n, g, qs, tc.k, tc.ef, nil)
 				t.Logf("offset %v, by %s: recall@%d at ef %d is %.4f", offset, name, tc.k, tc.ef, got)
 				if got < tc.floor {
 					t.Errorf("offset %v, by %s: recall@%d at ef %d is %.4f, want %.3f", offset, name, tc.k, tc.ef, got, tc.floor)
@@ -131,7 +135,7 @@ func TestRecallByDistance(t *testing.T) {
 		}
 		for _, dead := range []uint32{10, 60, 95} {
 			live := func(slot uint32) bool { return slot*2654435761>>16%100 >= dead }
-			if got := found(t, coded, 4000, g, qs, 10, 100, live); got < 0.98 {
+			if got := found(t, coded, n, g, qs, 10, 100, live); got < 0.98 {
 				t.Errorf("offset %v, %d%% dead: recall@10 is %.4f", offset, dead, got)
 			}
 		}
@@ -149,8 +153,12 @@ func (o *onlyVectors) Dots(q []float32, s []uint32, d []float32) error { return 
 // TestRecallOfProducts: the same for inner products of vectors whose lengths
 // differ.
 func TestRecallOfProducts(t *testing.T) {
-	for _, spread := range []float32{0, 0.3, 1} {
-		m := clustered(33, 4000, 32, 200, 1)
+	n, spreads := 4000, []float32{0, 0.3, 1}
+	if raceEnabled {
+		n, spreads = 1000, spreads[2:]
+	}
+	for _, spread := range spreads {
+		m := clustered(33, n, 32, n/20, 1)
 		r := rand.New(rand.NewPCG(34, 0))
 		for i := range m.len() {
 			row, scale := m.row(uint32(i)), 1+spread*r.Float32()

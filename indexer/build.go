@@ -67,7 +67,7 @@ func (ix *Indexer) newBuilder(d *domain, task string, settings Settings, base *o
 	}
 	b := &builder{
 		ix: ix, d: d, settings: settings, base: base, vecs: vecs, stage: st, report: report,
-		fingerprint: ix.cfg.Embedder.Fingerprint(),
+		fingerprint: ix.model(settings),
 		changes:     make(map[string]*change),
 		seen:        make(map[string]struct{}),
 		wanted:      make(map[vecstore.Key]struct{}),

@@ -152,7 +152,7 @@ func (b *builder) buy(ctx context.Context, batch []piece) error {
 			return err
 		}
 	}
-	vectors, failed := b.ix.embed(ctx, RoleDocument, texts)
+	vectors, failed := b.ix.embed(ctx, b.settings, RoleDocument, texts)
 	var partly *RefusedError
 	if errors.As(failed, &partly) {
 		failed = nil

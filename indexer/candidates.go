@@ -34,7 +34,7 @@ type CandidatesRequest struct {
 	// nothing stands for Set.
 	Target Filter
 	// SetThreshold and TargetThreshold are the largest distances kept, of a
-	// set's document to its partners and of a target's, 0 to 1.
+	// set's document to its partners and of a target's; with cosine 0 to 1.
 	SetThreshold, TargetThreshold float32
 	K                             int // partners at most, per document; at least 1
 	// Vectors and Content ask for what Candidates.Documents holds.
@@ -79,8 +79,8 @@ type CandidateDocument struct {
 // a threshold of its own.
 func (ix *Indexer) Candidates(ctx context.Context, req CandidatesRequest) (Candidates, error) {
 	for _, t := range []float32{req.SetThreshold, req.TargetThreshold} {
-		if math.IsNaN(float64(t)) || t < 0 || t > 1 {
-			return Candidates{}, fmt.Errorf("%w: thresholds must be from 0 to 1", ErrInvalid)
+		if math.IsNaN(float64(t)) || math.IsInf(float64(t), 0) || t < 0 {
+			return Candidates{}, fmt.Errorf("%w: thresholds must be finite and 0 or more", ErrInvalid)
 		}
 	}
 	if req.K < 1 {
@@ -97,6 +97,13 @@ func (ix *Indexer) Candidates(ctx context.Context, req CandidatesRequest) (Candi
 	}
 	defer done()
 	s := lease.res.(*openSnapshot)
+	if s.settings.Metric == MetricCosine {
+		for name, t := range map[string]float32{"threshold_set": req.SetThreshold, "threshold_target": req.TargetThreshold} {
+			if t > 1 {
+				return Candidates{}, fmt.Errorf("%w: %s must be from 0 to 1, the metric being cosine", ErrInvalid, name)
+			}
+		}
+	}
 	standIn := req.Ref.replaced(commit)
 	set, err := s.population(ctx, req.Set, standIn)
 	if err != nil {
@@ -192,10 +199,10 @@ func (ix *Indexer) edges(ctx context.Context, s *openSnapshot, from, to populati
 }
 
 func (ix *Indexer) partnersOf(ctx context.Context, s *openSnapshot, e *snapshot.Entry, to population, req CandidatesRequest, threshold float32) (CandidateList, error) {
-	q := query{sameText: &e.TextHash, without: []string{e.ID}, among: to.among, limit: &threshold}
+	q := query{measure: s.settings.measure(), sameText: &e.TextHash, without: []string{e.ID}, among: to.among, limit: &threshold}
 	for _, slot := range slotsOf([]*snapshot.Entry{e}) { // chunks of one text share a vector
 		v := make([]float32, s.vecs.Dim())
-		if ok, err := s.readVector(slot, v); err != nil {
+		if ok, err := s.queryVector(slot, v); err != nil {
 			return CandidateList{}, err
 		} else if ok {
 			q.vectors = append(q.vectors, v)

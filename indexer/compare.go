@@ -5,8 +5,6 @@ import (
 	"fmt"
 
 	"golang.org/x/sync/errgroup"
-
-	"github.com/vectorlink/vectorlink/vector"
 )
 
 // CompareRequest asks how near two texts are. Both are embedded whole.
@@ -32,11 +30,11 @@ func (ix *Indexer) Compare(ctx context.Context, req CompareRequest) (float32, er
 	var a, b []float32
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() (err error) {
-		a, err = ix.embedWhole(ctx, req.SourceRole, req.Source)
+		a, err = ix.embedWhole(ctx, defaultSettings, req.SourceRole, req.Source)
 		return err
 	})
 	group.Go(func() (err error) {
-		b, err = ix.embedWhole(ctx, req.TargetRole, req.Target)
+		b, err = ix.embedWhole(ctx, defaultSettings, req.TargetRole, req.Target)
 		return err
 	})
 	if err := group.Wait(); err != nil {
@@ -45,5 +43,6 @@ func (ix *Indexer) Compare(ctx context.Context, req CompareRequest) (float32, er
 	if len(a) != len(b) {
 		return 0, fmt.Errorf("%w: the vectors have different lengths", ErrProvider)
 	}
-	return max(vector.Distance(vector.Dot(a, b)), minDistance), nil
+	m := defaultSettings.measure() // of no domain, so of none's metric
+	return m.ofTexts(false, m.between(a, b)), nil
 }

@@ -124,6 +124,15 @@ func (w whole) Dots(q []float32, slots []uint32, dst []float32) error {
 	return nil
 }
 
+// Read is [vecstore.Store.Read], at unit length where only directions count.
+func (w whole) Read(slot uint32, dst []float32) error {
+	err := w.Store.Read(slot, dst)
+	if c := w.Config(); err == nil && c.Metric == vecstore.Cosine && !c.Normalized {
+		vector.Normalize(dst)
+	}
+	return err
+}
+
 // lost reports whether the error of reading slots is that one of them is
 // damaged or beyond the end of a file that was cut.
 func (w whole) lost(err error, slots ...uint32) bool {

@@ -197,9 +197,14 @@ func (d *domain) writableVectors(files vfs.FS, pages *vecstore.Pool, want vecsto
 	if err != nil {
 		return nil, err
 	}
-	if have := s.Config(); have.Fingerprint != want.Fingerprint || have.Dim != want.Dim {
+	have := s.Config()
+	if have.Fingerprint != want.Fingerprint || have.Dim != want.Dim {
 		return nil, fmt.Errorf("%w: the vectors of %s are from %s (%d dimensions), this server embeds with %s (%d); use that model, or another data directory, or delete the domain with purge=true",
 			ErrConflict, d.name, have.Fingerprint, have.Dim, want.Fingerprint, want.Dim)
+	}
+	if have.Metric != want.Metric || have.Normalized != want.Normalized {
+		return nil, fmt.Errorf("%w: the vectors of %s are kept for metric %v (unit length: %v), not for %v (%v); delete the domain with purge=true to begin anew",
+			ErrConflict, d.name, have.Metric, have.Normalized, want.Metric, want.Normalized)
 	}
 	if recovered {
 		return s, nil
@@ -272,18 +277,15 @@ func (d *domain) lender(files vfs.FS, pages *vecstore.Pool, fingerprint string) 
 
 // makeVectors returns the domain's vectors ready to be appended to, made anew
 // if need be.
-func (ix *Indexer) makeVectors(d *domain, dim int) (*vecstore.Store, error) {
+func (ix *Indexer) makeVectors(d *domain, settings Settings, dim int) (*vecstore.Store, error) {
 	d.writing.Lock()
 	defer d.writing.Unlock()
-	return d.writableVectors(ix.cfg.FS, ix.pages, vecstore.Config{
-		Domain: d.name, Fingerprint: ix.cfg.Embedder.Fingerprint(),
-		Dim: dim, Metric: vecstore.Cosine, Normalized: true,
-	})
+	return d.writableVectors(ix.cfg.FS, ix.pages, ix.vecsConfig(d, settings, dim))
 }
 
 // ownVectors returns the domain's vectors ready to be looked up and appended
 // to, if it has any; nil otherwise. Those of another model are ErrConflict.
-func (ix *Indexer) ownVectors(d *domain) (*vecstore.Store, error) {
+func (ix *Indexer) ownVectors(d *domain, settings Settings) (*vecstore.Store, error) {
 	d.writing.Lock()
 	defer d.writing.Unlock()
 	s, err := d.vectors(ix.cfg.FS, ix.pages)
@@ -298,9 +300,7 @@ func (ix *Indexer) ownVectors(d *domain) (*vecstore.Store, error) {
 	if err != nil || s == nil {
 		return nil, err
 	}
-	want := s.Config()
-	want.Fingerprint = ix.cfg.Embedder.Fingerprint()
-	return d.writableVectors(ix.cfg.FS, ix.pages, want)
+	return d.writableVectors(ix.cfg.FS, ix.pages, ix.vecsConfig(d, settings, s.Dim()))
 }
 
 // retireVectors puts a store whose write or sync failed out of use: what it

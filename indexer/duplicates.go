@@ -11,7 +11,6 @@ import (
 
 	"github.com/vectorlink/vectorlink/hnsw"
 	"github.com/vectorlink/vectorlink/snapshot"
-	"github.com/vectorlink/vectorlink/vector"
 )
 
 const (
@@ -94,7 +93,8 @@ func (s *openSnapshot) pairOf(p pair, snippets bool) (Pair, error) {
 	return out, nil
 }
 
-// pair is two documents and the chunks by which they are near.
+// pair is two documents and the chunks by which they are near; the zero pair is
+// none.
 type pair struct {
 	a, b           *snapshot.Entry // a.ID < b.ID
 	chunkA, chunkB int
@@ -118,7 +118,7 @@ func (ix *Indexer) pairs(ctx context.Context, s, since *openSnapshot, req Duplic
 			return nil, err
 		}
 	}
-	p := partners{ix: ix, s: s, since: since, target: target, threshold: req.Threshold}
+	p := partners{ix: ix, s: s, measure: s.settings.measure(), since: since, target: target, threshold: req.Threshold}
 	var set []member
 	for e := range s.view.All() {
 		if !from.admits(e) || since != nil && !since.changed(e) {
@@ -131,7 +131,7 @@ func (ix *Indexer) pairs(ctx context.Context, s, since *openSnapshot, req Duplic
 			return nil, fmt.Errorf("%w: the set holds more than %d chunks; narrow it by doc_type or doc_id", ErrInvalid, MaxDuplicateChunks)
 		}
 	}
-	found := make([]pair, len(set)) // distance < 0: none
+	found := make([]pair, len(set))
 	group, ctx := errgroup.WithContext(ctx)
 	workers := max(ix.cfg.Workers, 1)
 	for w := range workers {
@@ -157,17 +157,18 @@ func (ix *Indexer) pairs(ctx context.Context, s, since *openSnapshot, req Duplic
 type partners struct {
 	ix        *Indexer
 	s         *openSnapshot
+	measure   measure
 	since     *openSnapshot // nil: every pair counts
 	target    *selection
 	threshold float32
 }
 
-// nearest finds the chunk of another document nearest to m's; the pair's
-// distance is negative when there is none. v is room for a vector.
+// nearest finds the chunk of another document nearest to m's; no
+// pair when there is none. v is room for a vector.
 func (p *partners) nearest(ctx context.Context, m member, v []float32) (pair, error) {
 	slot := m.entry.Chunks[m.chunk].Slot
-	if ok, err := p.s.readVector(slot, v); !ok {
-		return pair{distance: -1}, err
+	if ok, err := p.s.queryVector(slot, v); !ok {
+		return pair{}, err
 	}
 	// A document's own chunks, and pairs that were there before, must not
 	// hide others: look further as long as only they are found.
@@ -177,7 +178,7 @@ func (p *partners) nearest(ctx context.Context, m member, v []float32) (pair, er
 			return pair{}, err
 		}
 		best, ok, err := p.best(m, hits)
-		if ok || err != nil || len(hits) < k || p.beyond(vector.Distance(hits[len(hits)-1].Dot)) {
+		if ok || err != nil || len(hits) < k || p.beyond(p.measure.distance(hits[len(hits)-1].Dot)) {
 			return best, err
 		}
 	}
@@ -185,15 +186,12 @@ func (p *partners) nearest(ctx context.Context, m member, v []float32) (pair, er
 
 // beyond reports whether vectors at that distance, and all that are further,
 // can make no pair.
-func (p *partners) beyond(distance float32) bool { return distance > p.threshold+rounding }
-
-// rounding is more than what the distance of one vector to itself can be.
-const rounding = 1e-5
+func (p *partners) beyond(distance float32) bool { return distance > p.threshold+p.measure.slack() }
 
 func (p *partners) best(m member, hits []hnsw.Hit) (pair, bool, error) {
-	best := scored{distance: 2}
+	var best scored
 	for _, h := range hits {
-		d := vector.Distance(h.Dot)
+		d := p.measure.distance(h.Dot)
 		if best.entry != nil && d > best.distance || p.beyond(d) {
 			break
 		}
@@ -201,10 +199,7 @@ func (p *partners) best(m member, hits []hnsw.Hit) (pair, bool, error) {
 			if e.ID == m.entry.ID || !p.target.admits(e) {
 				continue
 			}
-			de := max(d, minDistance)
-			if e.TextHash == m.entry.TextHash {
-				de = 0
-			}
+			de := p.measure.ofTexts(e.TextHash == m.entry.TextHash, d)
 			if best.entry != nil && (de > best.distance || de == best.distance && e.ID > best.entry.ID) {
 				continue
 			}
@@ -219,7 +214,7 @@ func (p *partners) best(m member, hits []hnsw.Hit) (pair, bool, error) {
 		}
 	}
 	if best.entry == nil {
-		return pair{distance: -1}, false, nil
+		return pair{}, false, nil
 	}
 	q := pair{a: m.entry, chunkA: m.chunk, b: best.entry, chunkB: best.chunk, distance: best.distance}
 	if q.b.ID < q.a.ID {
@@ -243,7 +238,8 @@ func (s *openSnapshot) paired(a, b string, threshold float32) (bool, error) {
 	if !okA || !okB {
 		return false, nil
 	}
-	if ea.TextHash == eb.TextHash {
+	m := s.settings.measure()
+	if ea.TextHash == eb.TextHash && m.zero() {
 		return true, nil
 	}
 	va, err := s.chunkVectors(ea)
@@ -256,7 +252,7 @@ func (s *openSnapshot) paired(a, b string, threshold float32) (bool, error) {
 	}
 	for _, x := range va {
 		for _, y := range vb {
-			if max(vector.Distance(vector.Dot(x, y)), minDistance) <= threshold {
+			if m.ofTexts(ea.TextHash == eb.TextHash, m.between(x, y)) <= threshold {
 				return true, nil
 			}
 		}
@@ -270,7 +266,7 @@ func (s *openSnapshot) chunkVectors(e *snapshot.Entry) ([][]float32, error) {
 	vectors := make([][]float32, 0, len(e.Chunks))
 	for _, c := range e.Chunks {
 		v := make([]float32, s.vecs.Dim())
-		if ok, err := s.readVector(c.Slot, v); err != nil {
+		if ok, err := s.queryVector(c.Slot, v); err != nil {
 			return nil, err
 		} else if ok {
 			vectors = append(vectors, v)
@@ -286,7 +282,7 @@ func reduce(found []pair, threshold float32) []pair {
 	at := make(map[ids]int)
 	var pairs []pair
 	for _, p := range found {
-		if p.distance < 0 || p.distance > threshold {
+		if p.a == nil || p.distance > threshold {
 			continue
 		}
 		key := ids{p.a.ID, p.b.ID}

@@ -55,7 +55,8 @@ type Embedder interface {
 	// the number of tokens in the whole text. Every text has at least one
 	// chunk, and a text that fits has exactly one, the whole text.
 	Split(text string) (chunks []Chunk, tokens int)
-	// Embed returns one vector of unit length per text, in order. Where the
+	// Embed returns one vector of unit length per text, in order; under
+	// AsGiven one of whatever length the model gave it. Where the
 	// provider refused some texts and embedded the others, the error is a
 	// *RefusedError and the others' vectors are returned (they are paid
 	// for). Any other error wraps ErrProvider or is the context's; with it
@@ -80,6 +81,20 @@ func (e *RefusedError) Error() string {
 	}
 	return "no text refused"
 }
+
+// AsGiven returns a context under which Embed calls return vectors of the
+// length that the model gives them.
+func AsGiven(ctx context.Context) context.Context {
+	return context.WithValue(ctx, asGiven{}, true)
+}
+
+// IsAsGiven reports whether ctx comes from AsGiven.
+func IsAsGiven(ctx context.Context) bool {
+	is, _ := ctx.Value(asGiven{}).(bool)
+	return is
+}
+
+type asGiven struct{}
 
 // CallerKey returns a context under which Embed calls may use the given
 // provider key, where the server has none of its own.

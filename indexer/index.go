@@ -221,7 +221,7 @@ func (ix *Indexer) read(ctx context.Context, d *domain, settings Settings, j *jo
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	vecs, err := ix.makeVectors(d, dim)
+	vecs, err := ix.makeVectors(d, settings, dim)
 	if err != nil {
 		return nil, nil, nil, err
 	}

@@ -229,8 +229,12 @@ func (ix *Indexer) Ready() Readiness {
 	}
 }
 
-// embed calls the embedder and remembers whether it worked.
-func (ix *Indexer) embed(ctx context.Context, role Role, texts []string) ([][]float32, error) {
+// embed calls the embedder for a domain with such settings, and remembers
+// whether it worked.
+func (ix *Indexer) embed(ctx context.Context, s Settings, role Role, texts []string) ([][]float32, error) {
+	if !s.Normalize {
+		ctx = AsGiven(ctx)
+	}
 	vectors, err := ix.cfg.Embedder.Embed(ctx, role, texts)
 	ix.provider.note(ctx, err)
 	return vectors, err

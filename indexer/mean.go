@@ -25,12 +25,14 @@ func (s *openSnapshot) sources(ids []string, commit string) ([]*snapshot.Entry, 
 	return found, nil
 }
 
-// meanVector returns the mean of the documents' vectors at unit length, as the
-// only one of a query; none where no document has any. A document's vector is the
-// mean of its chunks' at unit length, so that a long one counts no more than a
-// short one. Damaged vectors are left out.
+// meanVector returns the mean of the documents' vectors, as the only one of a
+// query; none where no document has any. A document's vector is the mean of its
+// chunks', so that a long one counts no more than a short one. All means are of
+// unit length, where only directions count. Damaged vectors are left out.
 func (s *openSnapshot) meanVector(documents []*snapshot.Entry) ([][]float32, error) {
+	directed := s.settings.directed()
 	var sum []float64
+	count := 0
 	for _, e := range documents {
 		vectors, err := s.chunkVectors(e)
 		if err != nil {
@@ -39,7 +41,11 @@ func (s *openSnapshot) meanVector(documents []*snapshot.Entry) ([][]float32, err
 		if len(vectors) == 0 {
 			continue
 		}
-		one := unitMean(vectors)
+		one := mean(vectors)
+		if directed && !vector.Normalize(one) {
+			clear(one) // they cancel each other out
+		}
+		count++
 		if sum == nil {
 			sum = make([]float64, len(one))
 		}
@@ -50,33 +56,28 @@ func (s *openSnapshot) meanVector(documents []*snapshot.Entry) ([][]float32, err
 	if sum == nil {
 		return nil, nil
 	}
-	mean := narrow(sum)
-	if !vector.Normalize(mean) {
+	mean := narrow(sum, count)
+	if directed && !vector.Normalize(mean) {
 		return nil, fmt.Errorf("%w: the vectors of ids cancel each other out: their mean has no direction", ErrInvalid)
 	}
 	return [][]float32{mean}, nil
 }
 
-// unitMean returns the mean of some vectors at unit length, or zeros where they
-// cancel each other out.
-func unitMean(vectors [][]float32) []float32 {
+// mean returns the mean of some vectors.
+func mean(vectors [][]float32) []float32 {
 	sum := make([]float64, len(vectors[0]))
 	for _, v := range vectors {
 		for i, x := range v {
 			sum[i] += float64(x)
 		}
 	}
-	mean := narrow(sum)
-	if !vector.Normalize(mean) {
-		clear(mean)
-	}
-	return mean
+	return narrow(sum, len(vectors))
 }
 
-func narrow(sum []float64) []float32 {
+func narrow(sum []float64, count int) []float32 {
 	v := make([]float32, len(sum))
 	for i, x := range sum {
-		v[i] = float32(x)
+		v[i] = float32(x / float64(count))
 	}
 	return v
 }

@@ -99,7 +99,7 @@ func (ix *Indexer) mendVectors(ctx context.Context, d *domain, j *job, info snap
 	if len(b.changes) == 0 && !rewrite {
 		return nil
 	}
-	if have := ix.cfg.Embedder.Fingerprint(); have != info.Fingerprint {
+	if have := ix.model(settingsOf(info)); have != info.Fingerprint {
 		return fmt.Errorf("%w: %d documents at commit %s of %s have damaged vectors of %s, and this server embeds with %s: start it with that model to mend them",
 			ErrConflict, len(b.changes), info.Commit, d.name, info.Fingerprint, have)
 	}
@@ -140,9 +140,10 @@ func (ix *Indexer) recoverVectors(d *domain, info snapshot.Info) (*vecstore.Stor
 
 // vectorsOf returns what the vectors that a commit refers to were created with.
 func vectorsOf(d *domain, info snapshot.Info) vecstore.Config {
+	s := settingsOf(info)
 	return vecstore.Config{
 		Domain: d.name, Fingerprint: info.Fingerprint,
-		Dim: int(info.Dim), Metric: vecstore.Cosine, Normalized: true,
+		Dim: int(info.Dim), Metric: s.Metric.stored(), Normalized: s.Normalize,
 	}
 }
 

@@ -116,7 +116,7 @@ func (ix *Indexer) merge(ctx context.Context, req mergeRequest) error {
 		for i, slot := range live {
 			nodes[i] = hnsw.Node{Slot: slot, Hash: slotHash(slot)}
 		}
-		g, err := hnsw.Build(ctx, s.vecs, nodes, ix.graphParams(s.settings), ix.cfg.Workers)
+		g, err := hnsw.Build(ctx, s.vectors(), nodes, ix.graphParams(s.settings), ix.cfg.Workers)
 		if err != nil {
 			return storeError(err)
 		}

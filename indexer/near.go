@@ -37,8 +37,9 @@ type NearPairs struct {
 // that was called. A document of both sides pairs once with another.
 //
 // It measures every chunk of Set against every one of Target by their 8-bit
-// codes, and exactly those that may be near enough: it finds all pairs, and
-// takes a time in proportion to the one number times the other, memory for two
+// codes, and exactly those that may be near enough (all of them where what codes
+// lose is not known beforehand, the vectors being of any length): it finds all
+// pairs, and takes a time in proportion to the one number times the other, memory for two
 // small records a chunk. Chunks of one text are found by their common slot, and
 // where only these can be near enough nothing is measured.
 func (ix *Indexer) NearPairs(ctx context.Context, req DuplicatesRequest, use func(*NearPairs) error) error {
@@ -51,6 +52,7 @@ func (ix *Indexer) NearPairs(ctx context.Context, req DuplicatesRequest, use fun
 	}
 	defer lease.release()
 	j := &nearJoin{ix: ix, s: lease.res.(*openSnapshot), threshold: req.Threshold}
+	j.measure = j.s.settings.measure()
 	if req.Since != "" {
 		lease, err := ix.open(d, req.Since)
 		if err != nil {
@@ -82,6 +84,7 @@ func (ix *Indexer) NearPairs(ctx context.Context, req DuplicatesRequest, use fun
 type nearJoin struct {
 	ix        *Indexer
 	s         *openSnapshot
+	measure   measure
 	since     *openSnapshot // nil: every pair counts
 	threshold float32
 	rows      []nearChunk // of the set, by id
@@ -149,7 +152,11 @@ func (j *nearJoin) gather(ctx context.Context, req DuplicatesRequest, standIn bo
 }
 
 // measures reports whether other pairs than those of one text are near enough.
-func (j *nearJoin) measures() bool { return j.threshold >= minDistance }
+func (j *nearJoin) measures() bool { return j.threshold >= j.measure.ofTexts(false, 0) }
+
+// coded reports whether products by codes tell what is near enough: they are
+// off by a known amount where both vectors have unit length.
+func (j *nearJoin) coded() bool { return j.s.settings.directed() && j.measure.metric != MetricL2 }
 
 // page yields the part of the pairs that is asked for.
 func (j *nearJoin) page(ctx context.Context, req DuplicatesRequest, yield func(Pair, error) bool) {
@@ -188,7 +195,7 @@ func (j *nearJoin) pairs(ctx context.Context, each func(pair) (more bool, err er
 	if len(j.rows) == 0 || len(j.columns) == 0 {
 		return nil
 	}
-	if j.measures() {
+	if j.measures() && j.coded() {
 		slots := slices.Clone(j.slots)
 		for i := range j.rows {
 			slots = append(slots, j.rows[i].slot())
@@ -325,12 +332,15 @@ func (w *nearWorker) block(ctx context.Context, b rowSpan) ([]pair, error) {
 // guess finds, for each row of the block, the columns that by their codes may
 // be near enough.
 func (w *nearWorker) guess(ctx context.Context, b rowSpan) error {
+	if !w.coded() {
+		return w.measureAll(ctx, b)
+	}
 	codes := w.codes.Codes()
 	rows := w.queries[:b.to-b.from]
 	bars := w.bars[:0]
 	for i := range rows {
 		slot := w.rows[b.from+i].slot()
-		if ok, err := w.s.readVector(slot, w.v); err != nil {
+		if ok, err := w.s.queryVector(slot, w.v); err != nil {
 			return err
 		} else if !ok {
 			clear(w.v) // near to nothing
@@ -370,7 +380,37 @@ func (w *nearWorker) guess(ctx context.Context, b rowSpan) error {
 // both the same way, in the mean; by six times that, once in 10⁹.
 func (j *nearJoin) bar(scale float32) float32 {
 	margin := 6 * (scale + j.scale) / float32(math.Sqrt(12))
-	return 1 - 2*j.threshold - margin // as in vector.Distance
+	if j.measure.metric == MetricIP {
+		return 1 - j.threshold - margin // as in measure.distance
+	}
+	return 1 - 2*j.threshold - margin
+}
+
+// measureAll does guess's work exactly.
+func (w *nearWorker) measureAll(ctx context.Context, b rowSpan) error {
+	for i, row := range w.rows[b.from:b.to] {
+		if ok, err := w.s.queryVector(row.slot(), w.v); err != nil {
+			return err
+		} else if !ok {
+			continue
+		}
+		for from := 0; from < len(w.columns); from += nearColumns {
+			if ctx.Err() != nil {
+				return context.Cause(ctx)
+			}
+			slots := w.slots[from:min(from+nearColumns, len(w.columns))]
+			dots := w.dots[:len(slots)]
+			if err := w.s.vectors().Dots(w.v, slots, dots); err != nil {
+				return storeError(err)
+			}
+			for k, dot := range dots {
+				if w.measure.distance(dot) <= w.threshold {
+					w.near[i] = append(w.near[i], uint32(from+k))
+				}
+			}
+		}
+	}
+	return nil
 }
 
 // document returns the pairs of a document, whose chunks are the rows from from
@@ -380,14 +420,15 @@ func (w *nearWorker) document(from, to int, near [][]uint32) ([]pair, error) {
 	for i, row := range w.rows[from:to] {
 		slot := row.slot()
 		at, _ := slices.BinarySearchFunc(w.bySlot, slot, func(c, slot uint32) int { return cmp.Compare(w.slots[c], slot) })
-		for ; at < len(w.bySlot) && w.slots[w.bySlot[at]] == slot; at++ {
+		zero := w.measure.zero() // else a common slot says nothing
+		for ; zero && at < len(w.bySlot) && w.slots[w.bySlot[at]] == slot; at++ {
 			w.add(&found, &row, &w.columns[w.bySlot[at]], 0)
 		}
-		columns := slices.DeleteFunc(near[i], func(c uint32) bool { return w.slots[c] == slot || !wants(&row, &w.columns[c]) })
+		columns := slices.DeleteFunc(near[i], func(c uint32) bool { return zero && w.slots[c] == slot || !wants(&row, &w.columns[c]) })
 		if len(columns) == 0 {
 			continue
 		}
-		if ok, err := w.s.readVector(slot, w.v); !ok {
+		if ok, err := w.s.queryVector(slot, w.v); !ok {
 			if err != nil {
 				return nil, err
 			}
@@ -402,7 +443,7 @@ func (w *nearWorker) document(from, to int, near [][]uint32) ([]pair, error) {
 			return nil, storeError(err)
 		}
 		for k, c := range columns {
-			w.add(&found, &row, &w.columns[c], vector.Distance(w.exact[k]))
+			w.add(&found, &row, &w.columns[c], w.measure.distance(w.exact[k]))
 		}
 	}
 	if len(found) == 0 {
@@ -443,10 +484,7 @@ func (w *nearWorker) add(found *[]pair, row, column *nearChunk, distance float32
 	if !wants(row, column) {
 		return
 	}
-	distance = max(distance, minDistance)
-	if row.entry.TextHash == column.entry.TextHash {
-		distance = 0
-	}
+	distance = w.measure.ofTexts(row.entry.TextHash == column.entry.TextHash, distance)
 	if distance <= w.threshold { // which no distance to a damaged vector is
 		*found = append(*found, pair{a: row.entry, chunkA: row.chunk, b: column.entry, chunkB: column.chunk, distance: distance})
 	}

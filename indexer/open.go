@@ -165,8 +165,10 @@ func (ix *Indexer) loadSnapshot(d *domain, commit string) (_ *openSnapshot, err 
 		return nil, fmt.Errorf("%w: %s is missing; index the commit again", ErrCorrupt, d.vecsName())
 	}
 	if h := s.view.Header(); h.SlotEnd > 0 {
-		if have := s.vecs.Config(); have.Fingerprint != h.Fingerprint || have.Dim != int(h.Dim) {
-			return nil, fmt.Errorf("%w: %s holds vectors of %s (%d dimensions), the commit refers to those of %s (%d)", ErrCorrupt, d.vecsName(), have.Fingerprint, have.Dim, h.Fingerprint, h.Dim)
+		if have := s.vecs.Config(); have.Fingerprint != h.Fingerprint || have.Dim != int(h.Dim) ||
+			have.Metric != s.settings.Metric.stored() || have.Normalized != s.settings.Normalize {
+			return nil, fmt.Errorf("%w: %s holds vectors of %s (%d dimensions, %v), the commit refers to those of %s (%d, %s)",
+				ErrCorrupt, d.vecsName(), have.Fingerprint, have.Dim, have.Metric, h.Fingerprint, h.Dim, s.settings.Metric)
 		}
 	}
 	s.graph = files[0].graph

@@ -52,12 +52,17 @@ func (ix *Indexer) Plan(ctx context.Context, req IndexRequest) (Plan, error) {
 		return Plan{}, err
 	}
 	defer release()
-	vecs, err := ix.ownVectors(d)
+	settings, settled, err := ix.agree(d, req.Settings)
+	if err != nil {
+		return Plan{}, err
+	}
+	defer settled()
+	vecs, err := ix.ownVectors(d, settings)
 	if err != nil {
 		return Plan{}, err
 	}
 	var t Task
-	b, err := ix.newBuilder(d, taskPrefix+"plan-"+randomID(), req.Settings.with(d.settings), base, vecs, func(f func(*Task)) { f(&t) })
+	b, err := ix.newBuilder(d, taskPrefix+"plan-"+randomID(), settings, base, vecs, func(f func(*Task)) { f(&t) })
 	if err != nil {
 		return Plan{}, err
 	}

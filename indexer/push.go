@@ -192,7 +192,7 @@ func (p *Push) open(ctx context.Context, req PushRequest) (err error) {
 	}()
 	// Vectors that cannot be used are the task's failure, not a refusal:
 	// clients take a conflict here for a commit that is done.
-	vecs, vecsErr := ix.ownVectors(d)
+	vecs, vecsErr := ix.ownVectors(d, settings)
 	p.vecsErr = vecsErr
 	p.b, err = ix.newBuilder(d, p.j.task.ID, settings, base, vecs, func(f func(*Task)) { ix.tasks.update(p.j, f) })
 	if err != nil {
@@ -454,7 +454,7 @@ func (p *Push) embed(batch []piece) error {
 		if err != nil {
 			return err
 		}
-		vecs, err := p.ix.makeVectors(p.d, dim)
+		vecs, err := p.ix.makeVectors(p.d, p.b.settings, dim)
 		if err != nil {
 			return err
 		}

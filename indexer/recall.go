@@ -129,15 +129,15 @@ func (r *recall) stats() (entries, bytes, hits, missing int64) {
 }
 
 // embedWhole returns the vector of a text that somebody searches or compares
-// with, whole. While the provider is known to be down it is ErrDown at once. The
+// with, whole, as a domain with such settings has vectors. While the provider is known to be down it is ErrDown at once. The
 // vector is shared: it must not be changed.
-func (ix *Indexer) embedWhole(ctx context.Context, role Role, text string) ([]float32, error) {
-	key := contentKey(ix.cfg.Embedder.Fingerprint(), role, text)
+func (ix *Indexer) embedWhole(ctx context.Context, s Settings, role Role, text string) ([]float32, error) {
+	key := contentKey(ix.model(s), role, text)
 	return ix.recall.vector(ctx, key, func() ([]float32, error) {
 		if err := ix.provider.known(ctx); err != nil {
 			return nil, err
 		}
-		vectors, err := ix.embed(ctx, role, []string{text})
+		vectors, err := ix.embed(ctx, s, role, []string{text})
 		var refused *RefusedError
 		switch {
 		case errors.As(err, &refused):

@@ -201,7 +201,7 @@ type Hits struct {
 // Hit is one document and its best chunk.
 type Hit struct {
 	ID       string
-	Distance float32 // (1 − cos)/2, 0 identical to 1 opposite
+	Distance float32 // by the domain's metric: see [Metric]
 	Chunk    HitChunk
 	Output   *Output // nil where nothing is asked for by OutputFields
 }

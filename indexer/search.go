@@ -13,12 +13,7 @@ import (
 	"github.com/vectorlink/vectorlink/hnsw"
 	"github.com/vectorlink/vectorlink/snapshot"
 	"github.com/vectorlink/vectorlink/textindex"
-	"github.com/vectorlink/vectorlink/vector"
 )
-
-// minDistance is the least distance of texts that differ: only byte-identical
-// texts have distance 0 (wire contract §7.7).
-const minDistance = 1e-7
 
 // MaxEf bounds the breadth of a graph walk that a request may ask for.
 const MaxEf = 10_000
@@ -43,7 +38,7 @@ func (ix *Indexer) Search(ctx context.Context, req SearchRequest) (Hits, error) 
 	if s.view.Header().Fingerprint == "" {
 		return Hits{Commit: commit}, nil // nothing was embedded yet
 	}
-	q := query{ef: req.Ef, page: req.Page, snippet: req.Snippet, output: req.OutputFields, byDistance: req.RankByDistance}
+	q := query{measure: s.settings.measure(), ef: req.Ef, page: req.Page, snippet: req.Snippet, output: req.OutputFields, byDistance: req.RankByDistance}
 	if q.among, err = s.selection(ctx, req.Filter, req.Ref.replaced(commit)); err != nil {
 		return Hits{}, err
 	}
@@ -58,12 +53,9 @@ func (ix *Indexer) Search(ctx context.Context, req SearchRequest) (Hits, error) 
 		q.words, req.Text = *words, words.Words()
 	}
 	if req.Vector != nil {
-		v := slices.Clone(req.Vector)
-		if want := int(s.view.Header().Dim); len(v) != want {
-			return Hits{}, fmt.Errorf("%w: the query vector has %d dimensions, the vectors of %s have %d", ErrConflict, len(v), d.name, want)
-		}
-		if !vector.Normalize(v) {
-			return Hits{}, fmt.Errorf("%w: the query vector must be finite and not zero", ErrInvalid)
+		v, err := s.ready(req.Vector)
+		if err != nil {
+			return Hits{}, err
 		}
 		q.vectors = [][]float32{v}
 	} else if req.Mode != ModeText {
@@ -116,7 +108,7 @@ func (ix *Indexer) embedQuery(ctx context.Context, d *domain, s *openSnapshot, r
 	if req.Text == "" {
 		return nil, fmt.Errorf("%w: q must not be empty", ErrInvalid)
 	}
-	if have, want := s.view.Header().Fingerprint, ix.cfg.Embedder.Fingerprint(); have != want {
+	if have, want := s.view.Header().Fingerprint, ix.model(s.settings); have != want {
 		return nil, fmt.Errorf("%w: %s was indexed with %s, but this server embeds queries with %s; start it with the model of the index, or use another data directory", ErrConflict, d.name, have, want)
 	}
 	if req.Role == 0 {
@@ -125,14 +117,17 @@ func (ix *Indexer) embedQuery(ctx context.Context, d *domain, s *openSnapshot, r
 	if req.CallerKey != "" {
 		ctx = CallerKey(ctx, req.CallerKey)
 	}
-	v, err := ix.embedWhole(ctx, req.Role, req.Text)
+	v, err := ix.embedWhole(ctx, s.settings, req.Role, req.Text)
 	if err != nil {
 		return nil, err
 	}
 	if len(v) != int(s.view.Header().Dim) {
 		return nil, fmt.Errorf("%w: the query's vector has the wrong length", ErrProvider)
 	}
-	return v, nil
+	if s.settings.Normalize {
+		return v, nil
+	}
+	return s.ready(v)
 }
 
 // Similar returns the documents nearest to one of the snapshot's own, read at
@@ -156,7 +151,7 @@ func (ix *Indexer) Similar(ctx context.Context, req SimilarRequest) (Hits, error
 	if err != nil {
 		return Hits{}, err
 	}
-	q := query{ef: req.Ef, page: req.Page, snippet: req.Snippet, output: req.OutputFields, sameText: &sources[0].TextHash}
+	q := query{measure: s.settings.measure(), ef: req.Ef, page: req.Page, snippet: req.Snippet, output: req.OutputFields, sameText: &sources[0].TextHash}
 	if q.among, err = s.selection(ctx, req.Filter, req.Ref.replaced(commit)); err != nil {
 		return Hits{}, err
 	}
@@ -211,7 +206,8 @@ func checkPage(p Page) error {
 
 // query is what rank needs to know.
 type query struct {
-	vectors  [][]float32 // unit length; a document's distance is its best pair
+	measure  measure
+	vectors  [][]float32 // made ready; a document's distance is its best pair
 	words    textindex.Query
 	sameText *[32]byte  // documents of this text have distance 0, others not
 	without  []string   // documents to leave out, ascending
@@ -240,14 +236,11 @@ func (q *query) leaves(id string) bool {
 // distance is that of an entry whose vector has the given product with the
 // query's.
 func (q *query) distance(e *snapshot.Entry, dot float32) float32 {
-	d := vector.Distance(dot)
+	d := q.measure.distance(dot)
 	if q.sameText == nil {
 		return d
 	}
-	if e.TextHash == *q.sameText {
-		return 0
-	}
-	return max(d, minDistance)
+	return q.measure.ofTexts(e.TextHash == *q.sameText, d)
 }
 
 // scored is a document with its best chunk so far.
@@ -383,8 +376,8 @@ func (ix *Indexer) nearest(ctx context.Context, s *openSnapshot, q query, need i
 				return nil, err
 			}
 			if len(hits) >= k {
-				d := vector.Distance(hits[len(hits)-1].Dot)
-				if q.limit == nil || d <= *q.limit+rounding {
+				d := q.measure.distance(hits[len(hits)-1].Dot)
+				if q.limit == nil || d <= *q.limit+q.measure.slack() {
 					exhausted = false
 					last = min(last, d)
 				}

@@ -33,13 +33,18 @@ type Settings struct {
 type Metric string
 
 const (
-	// MetricCosine compares directions.
+	// MetricCosine compares directions. Distances are (1 − cos)/2: 0 is the
+	// same, 1 opposite.
 	MetricCosine Metric = "cosine"
-	// MetricIP is the inner product.
+	// MetricIP is the inner product. Distances are 1 − q·x: from 0 to 2 for
+	// vectors of unit length, any number for others.
 	MetricIP Metric = "ip"
-	// MetricL2 is the Euclidean distance, squared.
+	// MetricL2 is the Euclidean distance. Distances are its square, as in
+	// other libraries: 0 is the same.
 	MetricL2 Metric = "l2"
 )
+
+func (m Metric) known() bool { return m == MetricCosine || m == MetricIP || m == MetricL2 }
 
 // defaultSettings are those of a domain about which nothing was said, and of
 // all commit files that carry none.
@@ -84,15 +89,8 @@ func (r SettingsRequest) with(s Settings) Settings {
 // does.
 func (ix *Indexer) checkSettings(r SettingsRequest) error {
 	s := r.with(defaultSettings)
-	switch s.Metric {
-	case MetricCosine:
-	case MetricIP, MetricL2:
-		return fmt.Errorf("%w: metric %s is not supported yet", ErrInvalid, s.Metric)
-	default:
+	if !s.Metric.known() {
 		return fmt.Errorf("%w: metric must be cosine, ip or l2", ErrInvalid)
-	}
-	if !s.Normalize {
-		return fmt.Errorf("%w: normalize=false is not supported yet", ErrInvalid)
 	}
 	if err := checkLanguage(s.Language); err != nil {
 		return fmt.Errorf("%w: language: %w", ErrInvalid, err)
@@ -150,8 +148,8 @@ func (ix *Indexer) conflict(domain string, has Settings, r SettingsRequest) erro
 		{"dim", now.Dim, want.Dim},
 	} {
 		if p.has != p.want {
-			return fmt.Errorf("%w: %s has %s=%v, and keeps it until it is deleted; %s=%v was asked for",
-				ErrConflict, domain, p.name, p.has, p.name, p.want)
+			return fmt.Errorf("%w: %s=%v was asked for, and %s has %s=%v, which never changes",
+				ErrConflict, p.name, p.want, domain, p.name, p.has)
 		}
 	}
 	return nil
@@ -213,8 +211,7 @@ func ParseSettings(text string) (Settings, error) {
 			return Settings{}, fmt.Errorf("%w: %.100q", errSettings, part)
 		}
 	}
-	known := s.Metric == MetricCosine || s.Metric == MetricIP || s.Metric == MetricL2
-	if !known || s.M < 0 || s.EfConstruction < 0 || s.Dim < 0 || s.String() != text {
+	if !s.Metric.known() || s.M < 0 || s.EfConstruction < 0 || s.Dim < 0 || s.String() != text {
 		return Settings{}, fmt.Errorf("%w: %.100q", errSettings, text)
 	}
 	return s, nil
@@ -231,13 +228,26 @@ type agreement struct {
 // holds others to them until release: a domain without commits takes what the
 // request names. It is ErrConflict where the domain has something else.
 func (ix *Indexer) agree(d *domain, r SettingsRequest) (s Settings, release func(), err error) {
+	vecs, err := d.vectors(ix.cfg.FS, ix.pages)
+	if err != nil {
+		vecs = nil // whoever needs them will say so
+	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	a := d.agreed
 	if a == nil {
 		a = &agreement{settings: d.settings}
 		if len(d.commits) == 0 {
-			a.settings = r.with(defaultSettings)
+			// A deletion may have left vectors, which go on as they are.
+			a.settings = defaultSettings
+			if vecs != nil {
+				a.settings = kept(vecs.Config())
+				r := SettingsRequest{Metric: r.Metric, Normalize: r.Normalize, Dim: r.Dim}
+				if err := ix.conflict("the vectors kept of "+d.name, a.settings, r); err != nil {
+					return Settings{}, nil, fmt.Errorf("%w; delete it with purge=true to begin anew", err)
+				}
+			}
+			a.settings = r.with(a.settings)
 		}
 	}
 	if err := ix.conflict(d.name, a.settings, r); err != nil {

@@ -222,9 +222,7 @@ func inspectVectors(files vfs.FS, name string) (inspected, error) {
 		r.field("domain", d.Config.Domain)
 		r.field("model", d.Config.Fingerprint)
 		r.field("dimensions", d.Config.Dim)
-		if d.Config.Metric == vecstore.Cosine {
-			r.field("metric", "cosine")
-		}
+		r.field("metric", d.Config.Metric)
 		r.field("unit_length", d.Config.Normalized)
 		r.field("page_size", d.PageSize)
 		r.field("record_size", d.RecordSize)

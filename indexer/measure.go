@@ -1,0 +1,144 @@
+package indexer
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/vectorlink/vectorlink/vecstore"
+	"github.com/vectorlink/vectorlink/vector"
+)
+
+// The least distance of texts that differ: only byte-identical texts have
+// distance 0 (wire contract §7.7). That of squares is no more than a sign, since
+// they may be as small as anything.
+const (
+	minDistance = 1e-7
+	minSquare   = 1e-37
+)
+
+// rounding is more than what the distance of a vector to itself can be, where
+// the distance is made of a product.
+const rounding = 1e-5
+
+// measure turns what [vecstore.Store.Dots] gives, larger being nearer, into the
+// distances that answers carry, smaller being nearer.
+type measure struct {
+	metric Metric
+	unit   bool // vectors have unit length
+}
+
+func (s Settings) measure() measure { return measure{s.Metric, s.Normalize} }
+
+// distance returns the distance for a product: (1 − cos)/2 within [0, 1], 1 − q·x
+// (for vectors of unit length within [0, 2]), or the squared distance.
+func (m measure) distance(dot float32) float32 {
+	switch {
+	case m.metric == MetricL2:
+		return 0 - 2*dot // never −0
+	case m.metric == MetricIP && m.unit:
+		return min(max(1-dot, 0), 2)
+	case m.metric == MetricIP:
+		return 1 - dot
+	}
+	return vector.Distance(dot)
+}
+
+// between returns the distance of two vectors that are made ready as queries
+// are, see [openSnapshot.ready].
+func (m measure) between(a, b []float32) float32 {
+	if m.metric == MetricL2 {
+		return vector.Square(a, b)
+	}
+	return m.distance(vector.Dot(a, b))
+}
+
+// ofTexts returns the distance of two texts whose vectors have distance d: 0 for
+// the same text and more for others. With inner products of vectors of any
+// length the texts say nothing, for there not even a vector is nearest to itself.
+func (m measure) ofTexts(same bool, d float32) float32 {
+	switch {
+	case !m.zero():
+		return d
+	case same:
+		return 0
+	case m.metric == MetricL2:
+		return max(d, minSquare)
+	}
+	return max(d, minDistance)
+}
+
+// zero reports whether equal vectors have distance 0.
+func (m measure) zero() bool { return m.metric != MetricIP || m.unit }
+
+// slack is more than the distance of a vector to itself.
+func (m measure) slack() float32 {
+	switch {
+	case m.metric == MetricCosine:
+		return rounding
+	case m.metric == MetricIP && m.unit:
+		return 2 * rounding
+	}
+	return 0
+}
+
+// kept are the vectors of a configuration as settings.
+func kept(c vecstore.Config) Settings {
+	s := defaultSettings
+	s.Metric, s.Normalize = Metric(c.Metric.String()), c.Normalized
+	return s
+}
+
+// stored returns the number on disk.
+func (m Metric) stored() vecstore.Metric {
+	switch m {
+	case MetricIP:
+		return vecstore.InnerProduct
+	case MetricL2:
+		return vecstore.Euclidean
+	}
+	return vecstore.Cosine
+}
+
+// vecsConfig returns how the domain's vectors are kept.
+func (ix *Indexer) vecsConfig(d *domain, s Settings, dim int) vecstore.Config {
+	return vecstore.Config{Domain: d.name, Fingerprint: ix.model(s), Dim: dim, Metric: s.Metric.stored(), Normalized: s.Normalize}
+}
+
+// model names what decides the vectors of a domain with such settings: the
+// embedder, and whether its vectors are taken as they come.
+func (ix *Indexer) model(s Settings) string {
+	f := ix.cfg.Embedder.Fingerprint()
+	if !s.Normalize {
+		f += "/as-given"
+	}
+	return f
+}
+
+// directed reports whether only the direction of vectors counts.
+func (s Settings) directed() bool { return s.Normalize || s.Metric == MetricCosine }
+
+// ready returns v as searches measure it: a copy, of unit length where only
+// directions count.
+func (s *openSnapshot) ready(v []float32) ([]float32, error) {
+	if want := int(s.view.Header().Dim); len(v) != want {
+		return nil, fmt.Errorf("%w: the query vector has %d dimensions, the vectors of %s have %d", ErrConflict, len(v), s.d.name, want)
+	}
+	v = slices.Clone(v)
+	if s.settings.directed() && !vector.Normalize(v) {
+		return nil, fmt.Errorf("%w: the query vector must be finite and not zero", ErrInvalid)
+	}
+	if err := (vecstore.Config{Dim: len(v), Metric: vecstore.Euclidean}).Check(v); err != nil {
+		return nil, fmt.Errorf("%w: the query vector: %w", ErrInvalid, err)
+	}
+	return v, nil
+}
+
+// queryVector reads the vector of a slot into dst as searches measure it; false
+// if it is damaged.
+func (s *openSnapshot) queryVector(slot uint32, dst []float32) (bool, error) {
+	ok, err := s.readVector(slot, dst)
+	if ok && !s.settings.Normalize && s.settings.directed() {
+		vector.Normalize(dst)
+	}
+	return ok, err
+}
