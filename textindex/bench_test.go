@@ -4,7 +4,9 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/vectorlink/vectorlink/textindex"
 	"github.com/vectorlink/vectorlink/vfs/vfstest"
@@ -108,5 +110,45 @@ func BenchmarkSearch(b *testing.B) {
 			parts = append(parts, textindex.Part{Segment: build(b, id(fmt.Sprint("d", i)), corpus(uint64(i)+2, 100, 40)...), Dead: every(20, 100)})
 		}
 		b.Run(fmt.Sprintf("deltas=%d", n), func(b *testing.B) { search(b, parts...) })
+	}
+}
+
+// cpuTime returns what the process has used.
+func cpuTime(b *testing.B) time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+// BenchmarkQuery looks for words, phrases and prefixes among 60,000 chunks.
+func BenchmarkQuery(b *testing.B) {
+	n := 60_000
+	x, err := textindex.NewIndex(textindex.Part{Segment: build(b, id("c1"), corpus(1, n, 40)...)})
+	if err != nil {
+		b.Fatal(err)
+	}
+	common := word(0) + " " + word(1) + " " + word(2)
+	for _, bb := range []struct {
+		name  string
+		query textindex.Query
+	}{
+		{"common", textindex.Plain(common)},
+		{"rare", textindex.Plain(word(1000) + " " + word(2000) + " " + word(3000))},
+		{"phrase", parse(b, `"`+word(0)+" "+word(1)+`"`)},
+		{"and", parse(b, word(0)+" AND "+word(1)+" AND "+word(2))},
+		{"prefix", parse(b, word(100)+"*")},
+	} {
+		b.Run(bb.name, func(b *testing.B) {
+			b.ReportAllocs()
+			start := cpuTime(b)
+			for b.Loop() {
+				if hits, err := x.Search(b.Context(), bb.query, 1000, nil); err != nil || len(hits) < 10 {
+					b.Fatal(len(hits), err)
+				}
+			}
+			b.ReportMetric(float64((cpuTime(b)-start).Microseconds())/float64(b.N), "cpu-µs/op")
+		})
 	}
 }

@@ -150,15 +150,35 @@ func (s *scratch) read(lb *liveBlock, i int, l *leaf) error {
 
 // term appends the live postings of a term.
 func (s *scratch) term(lb *liveBlock, d segment.TermDictionary, term []byte) error {
-	return s.each(lb, d, term, false, func(p segment.Posting) {
-		s.postings = append(s.postings, posting{uint32(p.Number()), uint32(p.Frequency())})
-	})
+	from := len(s.postings)
+	if all := lb.common.get(term); all != nil {
+		s.postings = append(s.postings, all...)
+	} else {
+		err := s.each(lb.block, d, term, false, func(p segment.Posting) {
+			s.postings = append(s.postings, posting{uint32(p.Number()), uint32(p.Frequency())})
+		})
+		if err != nil {
+			return err
+		}
+		lb.common.put(term, s.postings[from:], int64(len(lb.raw)))
+	}
+	if lb.dead == nil {
+		return nil
+	}
+	live := s.postings[:from]
+	for _, p := range s.postings[from:] {
+		if lb.has(p.chunk) {
+			live = append(live, p)
+		}
+	}
+	s.postings = live
+	return nil
 }
 
-// each calls f with the live postings of a term.
-func (s *scratch) each(lb *liveBlock, d segment.TermDictionary, term []byte, places bool, f func(segment.Posting)) error {
+// each calls f with the postings of a term.
+func (s *scratch) each(b *block, d segment.TermDictionary, term []byte, places bool, f func(segment.Posting)) error {
 	var err error
-	if s.list, err = d.PostingsList(term, lb.dead, s.list); err != nil {
+	if s.list, err = d.PostingsList(term, nil, s.list); err != nil {
 		return badf("a zap file: %v", err)
 	}
 	s.iterator = s.list.Iterator(true, false, places, s.iterator)
@@ -170,8 +190,8 @@ func (s *scratch) each(lb *liveBlock, d segment.TermDictionary, term []byte, pla
 			return badf("a zap file: %v", err)
 		case p == nil:
 			return nil
-		case p.Number() >= uint64(len(lb.lengths)) || int64(p.Number()) <= last:
-			return badf("a posting of chunk %d of %d", p.Number(), len(lb.lengths))
+		case p.Number() >= uint64(len(b.lengths)) || int64(p.Number()) <= last:
+			return badf("a posting of chunk %d of %d", p.Number(), len(b.lengths))
 		}
 		last = int64(p.Number())
 		f(p)
@@ -252,9 +272,9 @@ func (s *scratch) phrase(lb *liveBlock, i int, l *leaf) error {
 // termPlaces appends where a phrase would begin that has the term so many words
 // after its first, in the given chunks (nil: all live ones).
 func (s *scratch) termPlaces(lb *liveBlock, i int, term []byte, offset int, within map[uint32]struct{}) error {
-	return s.each(lb, s.terms[i], term, true, func(p segment.Posting) {
+	return s.each(lb.block, s.terms[i], term, true, func(p segment.Posting) {
 		chunk := uint32(p.Number())
-		if _, ok := within[chunk]; within != nil && !ok {
+		if _, ok := within[chunk]; within != nil && !ok || !lb.has(chunk) {
 			return
 		}
 		for _, at := range p.Locations() {
@@ -272,7 +292,7 @@ func (s *scratch) prefixPlaces(lb *liveBlock, i int, d segment.TermDictionary, t
 		return s.termPlaces(lb, i, term, offset, nil)
 	}
 	within := map[uint32]struct{}{}
-	err := s.each(lb, d, term, false, func(p segment.Posting) { within[uint32(p.Number())] = struct{}{} })
+	err := s.each(lb.block, d, term, false, func(p segment.Posting) { within[uint32(p.Number())] = struct{}{} })
 	if err != nil {
 		return err
 	}

@@ -77,9 +77,14 @@ func (p *part) document(chunk uint32) uint32 {
 type liveBlock struct {
 	*block
 	part  int
-	first uint32          // number of the block's first chunk
-	dead  *roaring.Bitmap // numbered from the block's first chunk; nil for none
-	file  string          // for errors
+	first uint32   // number of the block's first chunk
+	dead  []uint64 // bit by chunk of the block; nil for none
+	file  string   // for errors
+}
+
+// has reports whether the chunk is live.
+func (lb *liveBlock) has(chunk uint32) bool {
+	return lb.dead == nil || lb.dead[chunk/64]>>(chunk%64)&1 == 0
 }
 
 // NewIndex makes the index of the snapshot that the parts make up; their order
@@ -117,16 +122,13 @@ func NewIndex(parts ...Part) (*Index, error) {
 			for dead.HasNext() && dead.PeekNext() < first {
 				n := dead.Next() - lb.first
 				if lb.dead == nil {
-					lb.dead = new(roaring.Bitmap)
+					lb.dead = make([]uint64, (len(b.lengths)+63)/64)
 				}
-				lb.dead.Add(n)
+				lb.dead[n/64] |= 1 << (n % 64)
 				chunks, terms = chunks-1, terms-uint64(b.lengths[n])
 			}
 			if chunks == 0 {
 				continue
-			}
-			if lb.dead != nil {
-				lb.dead.RunOptimize()
 			}
 			x.stats.Chunks += chunks
 			x.stats.Terms += terms
@@ -271,7 +273,13 @@ func (b *best) add(h Hit) {
 
 func (b *best) cut() {
 	slices.SortFunc(b.hits, func(x, y Hit) int {
-		return cmp.Or(cmp.Compare(y.Score, x.Score), cmp.Compare(x.Part, y.Part), cmp.Compare(x.Chunk, y.Chunk))
+		switch { // no score is NaN
+		case x.Score > y.Score:
+			return -1
+		case x.Score < y.Score:
+			return 1
+		}
+		return cmp.Or(cmp.Compare(x.Part, y.Part), cmp.Compare(x.Chunk, y.Chunk))
 	})
 	if len(b.hits) > b.k {
 		b.floor = b.hits[b.k-1].Score

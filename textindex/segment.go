@@ -106,7 +106,7 @@ func build(id Identity, chunks iter.Seq2[string, error], l limits) (*Segment, er
 func (s *Segment) append(b *block) {
 	s.blocks = append(s.blocks, b)
 	s.count += uint32(len(b.lengths))
-	s.bytes += int64(len(b.raw)) + 4*int64(len(b.lengths))
+	s.bytes += int64(len(b.raw)) + 4*int64(len(b.lengths)) + commonLimit(int64(len(b.raw)))
 }
 
 // Identity returns what Build was given or Open found.

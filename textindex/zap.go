@@ -46,6 +46,7 @@ type block struct {
 	lengths []uint32 // of each chunk, in terms
 	terms   uint64   // their sum
 	base    *zap.SegmentBase
+	common  common
 }
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
