@@ -68,3 +68,6 @@ func (s *Segment) Checksums() (sums []uint32) {
 // Guarded is what a search in a file of that name makes of f, which reads its
 // bytes.
 func Guarded(name string, f func() error) error { return at(name, "search", guard(f)) }
+
+// Largest is the selection of the best hits.
+func Largest(x []float32, k int) float32 { return largest(x, k) }

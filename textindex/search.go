@@ -258,10 +258,11 @@ func (x *Index) run(ctx context.Context, c *compiled, yield func(s *scratch, blo
 
 // best keeps the k best hits and those that equal the last of them.
 type best struct {
-	k     int
-	floor float32 // a hit below cannot be among them
-	limit int     // number of hits to cut at
-	hits  []Hit
+	k      int
+	floor  float32 // a hit below cannot be among them
+	limit  int     // number of hits to cut at
+	hits   []Hit
+	scores []float32 // for cut
 }
 
 func (b *best) add(h Hit) {
@@ -271,7 +272,21 @@ func (b *best) add(h Hit) {
 	}
 }
 
+// cut throws out what is below the kth hit.
 func (b *best) cut() {
+	if len(b.hits) <= b.k {
+		return
+	}
+	b.scores = b.scores[:0]
+	for _, h := range b.hits {
+		b.scores = append(b.scores, h.Score)
+	}
+	b.floor = largest(b.scores, b.k)
+	b.hits = slices.DeleteFunc(b.hits, func(h Hit) bool { return h.Score < b.floor })
+}
+
+func (b *best) sorted() []Hit {
+	b.cut()
 	slices.SortFunc(b.hits, func(x, y Hit) int {
 		switch { // no score is NaN
 		case x.Score > y.Score:
@@ -281,17 +296,35 @@ func (b *best) cut() {
 		}
 		return cmp.Or(cmp.Compare(x.Part, y.Part), cmp.Compare(x.Chunk, y.Chunk))
 	})
-	if len(b.hits) > b.k {
-		b.floor = b.hits[b.k-1].Score
-		end := b.k
-		for end < len(b.hits) && b.hits[end].Score == b.floor {
-			end++
-		}
-		b.hits = b.hits[:end]
-	}
+	return b.hits
 }
 
-func (b *best) sorted() []Hit {
-	b.cut()
-	return b.hits
+// largest returns the kth largest of the numbers, k from 1, and leaves them in
+// another order: Hoare's selection.
+func largest(x []float32, k int) float32 {
+	for lo, hi := 0, len(x)-1; lo < hi; {
+		pivot := x[lo+(hi-lo)/2]
+		i, j := lo, hi
+		for i <= j {
+			for x[i] > pivot {
+				i++
+			}
+			for x[j] < pivot {
+				j--
+			}
+			if i <= j {
+				x[i], x[j] = x[j], x[i]
+				i, j = i+1, j-1
+			}
+		}
+		switch {
+		case k-1 <= j:
+			hi = j
+		case k-1 >= i:
+			lo = i
+		default:
+			return pivot
+		}
+	}
+	return x[k-1]
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"sync"
@@ -239,5 +240,22 @@ func TestSearchConcurrently(t *testing.T) {
 	wg.Wait()
 	if !slices.Equal(s.Checksums(), before) {
 		t.Error("searching has changed the segment's bytes")
+	}
+}
+
+func TestLargest(t *testing.T) {
+	seed := rand.Uint64()
+	rng := rand.New(rand.NewPCG(seed, 0))
+	for range 2000 {
+		x := make([]float32, 1+rng.IntN(60))
+		for i := range x {
+			x[i] = float32(rng.IntN(1 + rng.IntN(80)))
+		}
+		sorted := slices.Sorted(slices.Values(x))
+		slices.Reverse(sorted)
+		k := 1 + rng.IntN(len(x))
+		if got := textindex.Largest(slices.Clone(x), k); got != sorted[k-1] {
+			t.Fatalf("seed %d: number %d of %v is %v, got %v", seed, k, sorted, sorted[k-1], got)
+		}
 	}
 }
