@@ -136,3 +136,57 @@ func fsync(b *testing.B, dir string) time.Duration {
 	slices.Sort(all)
 	return all[len(all)/2]
 }
+
+// BenchmarkSearchModes searches 60,000 documents (10,000 unless
+// VECTORLINK_LONG=1) of one 384-dimensional vector each through their graph, by
+// vector, by words and by both. The query's vector is known already.
+func BenchmarkSearchModes(b *testing.B) {
+	n := 60_000
+	if os.Getenv("VECTORLINK_LONG") == "" {
+		n = 10_000
+	}
+	files, err := vfs.NewOS(b.TempDir())
+	if err != nil {
+		b.Fatal(err)
+	}
+	ix, err := indexer.Open(indexer.Config{FS: files, Source: growing{n, 100}, Embedder: &indexertest.Embedder{Dimensions: 384, BatchSize: 256}, Renderer: rendering{}})
+	if err != nil {
+		b.Fatal(err)
+	}
+	task, err := ix.Index(b.Context(), indexer.IndexRequest{Domain: domain, Commit: "c0"})
+	for err == nil && (task.State == indexer.TaskPending || ix.Merging() > 0) {
+		time.Sleep(time.Millisecond)
+		task, err = ix.Task(task.ID)
+	}
+	if err != nil || task.State != indexer.TaskComplete {
+		b.Fatal(err, task.Error)
+	}
+	for _, mode := range []indexer.Mode{indexer.ModeVector, indexer.ModeText, indexer.ModeHybrid} {
+		b.Run(string(mode), func(b *testing.B) {
+			rng := rand.New(rand.NewPCG(9, 9))
+			var queries []string
+			for range 64 {
+				queries = append(queries, fmt.Sprintf("w%d w%d w%d", int(rng.ExpFloat64()*300), int(rng.ExpFloat64()*300), int(rng.ExpFloat64()*300)))
+			}
+			search := func(i int) {
+				hits, err := ix.Search(b.Context(), indexer.SearchRequest{Domain: domain, Ref: indexer.Ref{Commit: "c0"},
+					Text: queries[i%len(queries)], Mode: mode, Page: indexer.Page{Count: 10}})
+				if err != nil || len(hits.Hits) < 10 && mode != indexer.ModeText {
+					b.Fatal(len(hits.Hits), err)
+				}
+			}
+			for i := range queries {
+				search(i)
+			}
+			i, start := 0, cpuTime()
+			for b.Loop() {
+				i++
+				search(i)
+			}
+			b.ReportMetric(float64((cpuTime()-start).Microseconds())/float64(b.N), "cpu-µs/op")
+		})
+	}
+	if err := ix.Close(context.Background()); err != nil {
+		b.Fatal(err)
+	}
+}
