@@ -1,7 +1,7 @@
 // Command http measures the server over HTTP on loopback: requests and answers
 // as a client sees them, and what they cost the server's process.
 //
-//	go run ./bench/http [-documents 60000] [-seconds 3] [-rounds 3] [-dir DIR]
+//	go run ./bench/http [-documents 60000] [-seconds 3] [-rounds 3] [-only large,small,many,duplicates]
 //
 // The server is a process of its own: this program again, which puts indexer
 // and api together as `vectorlink serve` does, with an embedder inside it that
@@ -40,6 +40,7 @@ type bench struct {
 	dir       string
 	only      string
 	profiles  string
+	sentences string
 	rows      []row
 }
 
@@ -53,12 +54,15 @@ func main() {
 	flag.IntVar(&b.rounds, "rounds", 3, "how often each load runs")
 	flag.StringVar(&b.binary, "binary", "", "the program vectorlink (built if not given)")
 	flag.StringVar(&b.dir, "dir", "", "directory for the data (a temporary one if not given)")
-	flag.StringVar(&b.only, "only", "large,small,many", "what to measure, `list`")
+	flag.StringVar(&b.only, "only", "large,small,many,duplicates", "what to measure, `list`")
 	flag.StringVar(&b.profiles, "profiles", "", "`directory` to write profiles of the server to")
+	cache, _ := os.UserCacheDir() // where there is none, the flag has to say
+	flag.StringVar(&b.sentences, "sentences", filepath.Join(cache, "vectorlink-peers"), "`directory` of what bench/sentences writes")
+	rows := flag.String("rows", "", "`file` of vectors for a server's texts (used by this program itself)")
 	dir := flag.String("serve", "", "be the server, on this data directory (used by this program itself)")
 	flag.Parse()
 	if *dir != "" {
-		if err := serve(*dir); err != nil {
+		if err := serve(*dir, *rows); err != nil {
 			fatal(err)
 		}
 		return
@@ -93,7 +97,7 @@ func (b *bench) run() (err error) {
 	for _, part := range []struct {
 		name string
 		run  func(dir string) error
-	}{{"large", b.large}, {"small", b.small}, {"many", b.many}} {
+	}{{"large", b.large}, {"small", b.small}, {"many", b.many}, {"duplicates", b.duplicates}} {
 		if !slices.Contains(strings.Split(b.only, ","), part.name) {
 			continue
 		}

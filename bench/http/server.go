@@ -25,14 +25,22 @@ import (
 
 // serve is the server that is measured: what `vectorlink serve` puts together,
 // its log included, but for the embedder. It ends with its standard input.
-func serve(dir string) error {
+func serve(dir, rows string) error {
+	var embedder indexer.Embedder = instant{}
+	if rows != "" {
+		vectors, err := readRows(rows)
+		if err != nil {
+			return err
+		}
+		embedder = given{rows: vectors}
+	}
 	log := slog.New(slog.NewJSONHandler(os.Stderr, nil))
 	files, err := vfs.NewOS(dir)
 	if err != nil {
 		return err
 	}
 	ix, err := indexer.Open(indexer.Config{
-		FS: files, Embedder: instant{}, Renderer: templates.New(templates.Limits{}),
+		FS: files, Embedder: embedder, Renderer: templates.New(templates.Limits{}),
 		TaskFile: filepath.Join(dir, "vectorlink.db"), Logger: log,
 	})
 	if err != nil {
@@ -128,12 +136,12 @@ func launch(cmd *exec.Cmd, logFile string, first []byte) (*process, error) {
 }
 
 // ours starts this program as a server on a data directory.
-func ours(dir, logFile string) (*process, error) {
+func ours(dir, logFile string, more ...string) (*process, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
 	}
-	return launch(exec.Command(self, "-serve", dir), logFile, nil)
+	return launch(exec.Command(self, append([]string{"-serve", dir}, more...)...), logFile, nil)
 }
 
 // end stops the server and waits for its end.
