@@ -137,9 +137,12 @@ func Open(cfg Config) (*Indexer, error) {
 	if err := ix.sweepTexts(names); err != nil {
 		return nil, fmt.Errorf("indexer: %w", err)
 	}
-	tasks, err := openTasks(cfg.TaskFile)
+	tasks, lost, err := openTasks(cfg.TaskFile)
 	if err != nil {
 		return nil, fmt.Errorf("indexer: %w", err)
+	}
+	if lost != nil {
+		ix.log.Error("the task database is damaged; tasks are forgotten, commits are not: index again what was running", "file", cfg.TaskFile, "err", lost)
 	}
 	ix.tasks = tasks
 	ix.wg.Go(ix.mergeLoop)

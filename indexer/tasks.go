@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -27,13 +26,12 @@ const (
 // maxPending bounds the tasks that are not finished.
 const maxPending = 10_000
 
-var taskBucket = []byte("tasks")
-
 // taskRegistry knows every task, and keeps their beginnings and ends in a
 // database, so that a client's task id means something after a restart.
 // Progress is in memory alone.
 type taskRegistry struct {
-	db *bbolt.DB // nil: memory only
+	path string    // of the database
+	db   *bbolt.DB // nil: memory only
 
 	mu       sync.Mutex // guards below
 	tasks    map[string]*job
@@ -61,87 +59,6 @@ type job struct {
 
 // target is what at most one running task makes.
 type target struct{ domain, commit string }
-
-// storedTask is a task's row.
-type storedTask struct {
-	Task     Task            `json:"task"`
-	Previous string          `json:"previous,omitempty"`
-	Push     bool            `json:"push,omitempty"`
-	Settings SettingsRequest `json:"settings,omitzero"`
-}
-
-func openTasks(path string) (*taskRegistry, error) {
-	r := &taskRegistry{
-		tasks:   make(map[string]*job),
-		running: make(map[target]*job),
-		bound:   make(map[target]struct{}),
-		queues:  make(map[string][]*job),
-	}
-	if path == "" {
-		return r, nil
-	}
-	db, err := bbolt.Open(path, 0o600, &bbolt.Options{Timeout: time.Second})
-	if err != nil {
-		return nil, fmt.Errorf("open the task database %s (it may be removed: no commit depends on it): %w", path, err)
-	}
-	r.db = db
-	if err := r.load(); err != nil {
-		return nil, errors.Join(fmt.Errorf("read the task database %s: %w", path, err), db.Close())
-	}
-	slices.SortFunc(r.finished, func(a, b string) int {
-		return r.tasks[a].task.Finished.Compare(r.tasks[b].task.Finished)
-	})
-	return r, nil
-}
-
-// load reads the database. It writes, which takes an fsync, only where there is
-// something to write.
-func (r *taskRegistry) load() error {
-	var stale [][]byte
-	made := false
-	err := r.db.View(func(tx *bbolt.Tx) error {
-		b := tx.Bucket(taskBucket)
-		if b == nil {
-			return nil
-		}
-		made = true
-		return b.ForEach(func(k, v []byte) error {
-			var row storedTask
-			if json.Unmarshal(v, &row) != nil || row.Task.ID != string(k) {
-				stale = append(stale, slices.Clone(k))
-				return nil
-			}
-			j := &job{task: row.Task, push: row.Push, previous: row.Previous, settings: row.Settings, ended: make(chan struct{})}
-			r.tasks[row.Task.ID] = j
-			if row.Task.State != TaskPending {
-				r.finished = append(r.finished, row.Task.ID)
-			}
-			return nil
-		})
-	})
-	if err != nil || made && len(stale) == 0 {
-		return err
-	}
-	return r.db.Update(func(tx *bbolt.Tx) error {
-		b, err := tx.CreateBucketIfNotExists(taskBucket)
-		if err != nil {
-			return err
-		}
-		for _, k := range stale {
-			if err := b.Delete(k); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-}
-
-func (r *taskRegistry) close() error {
-	if r.db == nil {
-		return nil
-	}
-	return r.db.Close()
-}
 
 // pending returns the tasks that were running when the process ended, oldest
 // first.
@@ -387,24 +304,6 @@ func (r *taskRegistry) finish(j *job, err error) error {
 	return r.store(j)
 }
 
-// store writes the task's row. Called with r.mu held.
-func (r *taskRegistry) store(j *job) error {
-	if r.db == nil {
-		return nil
-	}
-	row, err := json.Marshal(storedTask{j.task, j.previous, j.push, j.settings})
-	if err != nil {
-		return fmt.Errorf("store task: %w", err)
-	}
-	err = r.db.Update(func(tx *bbolt.Tx) error {
-		return tx.Bucket(taskBucket).Put([]byte(j.task.ID), row)
-	})
-	if err != nil {
-		return fmt.Errorf("%w: the task cannot be recorded: %w", ErrStore, err)
-	}
-	return nil
-}
-
 // prune forgets old finished tasks. Called with r.mu held.
 func (r *taskRegistry) prune() {
 	limit := now().Add(-keepTasks)
@@ -421,23 +320,6 @@ func (r *taskRegistry) prune() {
 		delete(r.tasks, id)
 	}
 	r.remove(old)
-}
-
-// remove deletes the rows of forgotten tasks.
-func (r *taskRegistry) remove(old []string) {
-	if r.db == nil {
-		return
-	}
-	// A row that stays is pruned at a later time, or loaded and pruned
-	// after a restart.
-	_ = r.db.Update(func(tx *bbolt.Tx) error {
-		for _, id := range old {
-			if err := tx.Bucket(taskBucket).Delete([]byte(id)); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
 }
 
 // count returns the number of known tasks.
