@@ -25,7 +25,7 @@ func Suggest(name string, names []string) string {
 	}
 	var list []near
 	for _, n := range names {
-		if cost := distance(short(name), short(n)); cost <= max(2, len(name)/3) || strings.EqualFold(name, n) {
+		if cost := distance(short(name), short(n)); cost <= max(2, min(len(name), len(n))/3) || strings.EqualFold(name, n) {
 			list = append(list, near{n, cost})
 		}
 	}

@@ -197,8 +197,8 @@ func bitmapOf(docs []uint32) *Bitmap {
 	return b
 }
 
-// size is about what the column takes in memory, its texts excepted: they are
-// the objects'.
+// size is about what the column takes in memory, its texts included, although
+// they may be parts of the objects.
 func (c *column) size() int64 {
 	n := int64(200) + int64(c.present.GetSizeInBytes()+c.lists.GetSizeInBytes()+c.dated.GetSizeInBytes())
 	for _, b := range c.bools {
@@ -207,14 +207,16 @@ func (c *column) size() int64 {
 		}
 	}
 	n += int64(cap(c.numbers))*24 + int64(cap(c.texts))*16 + int64(cap(c.dates))*24
+	for _, s := range c.texts {
+		n += int64(len(s))
+	}
 	for _, p := range []*postings{&c.byNumber, &c.byText} {
 		n += 4 * int64(cap(p.starts)+cap(p.docs))
 	}
 	return n
 }
 
-// Bytes returns about how many bytes of memory the table takes, without the
-// objects it was made of.
+// Bytes returns about how many bytes of memory the table takes.
 func (t *Table) Bytes() int64 { return t.bytes + 100 }
 
 // Broken returns the number of objects that are not canonical.

@@ -87,6 +87,24 @@ func (s *searcher) similar(slots []uint32, dst []float32) error {
 // from the calling goroutine only. The error wraps [ErrInput] when q has the
 // wrong length, else it is that of vecs or of ctx.
 func (g *Graph) Search(ctx context.Context, vecs Vectors, q []float32, k, ef int, live func(slot uint32) bool) ([]Hit, error) {
+	return g.find(ctx, vecs, q, k, ef, live, nil)
+}
+
+// Subset are slots of a graph, known beforehand.
+type Subset interface {
+	Has(slot uint32) bool
+	Len() int
+	Slots() []uint32 // each once
+}
+
+// SearchIn is Search where the slots of a subset are live and no others. Since
+// their number is known it finds out sooner what is the cheaper way.
+func (g *Graph) SearchIn(ctx context.Context, vecs Vectors, q []float32, k, ef int, subset Subset) ([]Hit, error) {
+	return g.find(ctx, vecs, q, k, ef, subset.Has, subset)
+}
+
+// find is Search or, with a subset, SearchIn.
+func (g *Graph) find(ctx context.Context, vecs Vectors, q []float32, k, ef int, live func(slot uint32) bool, subset Subset) ([]Hit, error) {
 	if err := checkQuery(vecs, q); err != nil {
 		return nil, err
 	}
@@ -116,7 +134,7 @@ func (g *Graph) Search(ctx context.Context, vecs Vectors, q []float32, k, ef int
 		live = func(uint32) bool { return true }
 		s.start(len(g.slots), ef, nil)
 	}
-	exact, err := s.search(ctx, live)
+	exact, err := s.search(ctx, live, subset)
 	if err != nil {
 		return nil, fmt.Errorf("hnsw: search: %w", err)
 	}
@@ -142,7 +160,7 @@ func (g *Graph) coded(c vector.Planes) bool {
 
 // search fills the pool. Where an exact scan is the better way, it returns the
 // live slots to scan instead.
-func (s *searcher) search(ctx context.Context, live func(slot uint32) bool) (exact []uint32, err error) {
+func (s *searcher) search(ctx context.Context, live func(slot uint32) bool, subset Subset) (exact []uint32, err error) {
 	// Node 0 reaches every other. The last layer above the ground is left out:
 	// the walk below is as fast, and sees more from farther away.
 	if err := s.descend(ctx, 0, len(s.graph.layers)-1, 2); err != nil {
@@ -150,6 +168,14 @@ func (s *searcher) search(ctx context.Context, live func(slot uint32) bool) (exa
 	}
 	var all []uint32 // the live slots, once they are worth counting
 	err = s.walk(ctx, 0, func() bool {
+		if subset != nil {
+			// What the walk measures, by codes, costs a quarter or a third of
+			// what a scan does.
+			if s.measured >= 4*subset.Len() {
+				exact = subset.Slots()
+			}
+			return exact != nil
+		}
 		if all == nil {
 			// Asking live for every slot costs about as much as measuring a
 			// 64th of them. It is worth that once the walk has cost as much

@@ -327,3 +327,49 @@ func TestSearchAllocations(t *testing.T) {
 		t.Errorf("a search allocates %.0f times", got)
 	}
 }
+
+// chosen is a subset of slots.
+type chosen []uint32
+
+func (c chosen) Has(slot uint32) bool { _, ok := slices.BinarySearch(c, slot); return ok }
+func (c chosen) Len() int             { return len(c) }
+func (c chosen) Slots() []uint32      { return c }
+
+// TestSearchInSubsets: a search among some slots finds those alone, k of them
+// where there are k, few or many, and nearly all of the nearest.
+func TestSearchInSubsets(t *testing.T) {
+	m := clustered(5, 2000, 16, 20, 0.5)
+	g := mustBuild(t, m, m.nodes(), hnsw.Params{}, 0)
+	for _, every := range []int{1, 2, 7, 50, 700, 5000} {
+		var subset chosen
+		for slot := range uint32(2000) {
+			if int(slot*2654435761>>8)%every == 0 {
+				subset = append(subset, slot)
+			}
+		}
+		found, want := 0, 0
+		for i := range 50 {
+			q := m.row(uint32(i * 31))
+			got, err := g.SearchIn(t.Context(), m, q, 10, 60, subset)
+			if err != nil || len(got) != min(10, len(subset)) {
+				t.Fatalf("every %d: %d hits, %v", every, len(got), err)
+			}
+			truth, err := hnsw.Scan(t.Context(), m, q, subset, 10)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, h := range got {
+				if !subset.Has(h.Slot) {
+					t.Fatalf("every %d: slot %d is not among them", every, h.Slot)
+				}
+				if h.Dot >= truth[len(truth)-1].Dot {
+					found++
+				}
+			}
+			want += len(truth)
+		}
+		if float64(found) < 0.99*float64(want) {
+			t.Errorf("every %d: %d of %d found", every, found, want)
+		}
+	}
+}

@@ -200,10 +200,13 @@ func (ix *Indexer) removeCommits(d *domain, infos []snapshot.Info) (err error) {
 // pool. The file goes first: a snapshot loaded in between would take the old
 // one.
 func (ix *Indexer) forgetFile(d *domain, info snapshot.Info) {
+	if l := ix.pool.peek(fileKey(info.Name)); l != nil {
+		ix.pool.remove(tableKey(l.res.(*openFile)))
+		l.release()
+	}
 	ix.pool.remove(fileKey(info.Name))
 	ix.pool.remove(snapshotKey(d.name, info.Commit))
 	ix.pool.remove(textKey(info))
-	ix.pool.remove(tableKey(info))
 }
 
 // removeVectors removes the vectors of a domain without commits. Searches under

@@ -319,3 +319,24 @@ func TestFilterSelectionsAreKeptAndCounted(t *testing.T) {
 		t.Error("the source has changed")
 	}
 }
+
+// TestFieldsOfACommitMadeAnew: what is kept of a commit's fields is not taken
+// for those of another one of its name.
+func TestFieldsOfACommitMadeAnew(t *testing.T) {
+	h := open(t, vfstest.NewMem(), indexertest.NewSource(), &indexertest.Embedder{})
+	for i := range 3 {
+		h.mustPush("main", "", "c1", withFields("d/A/1", "one text", fmt.Sprintf(`{"n":%d}`, i)))
+		for n := range 3 {
+			want := []string{}
+			if n == i {
+				want = []string{"d/A/1"}
+			}
+			if got, err := h.filtered(t, indexer.Ref{Commit: "c1"}, fmt.Sprintf("n == %d", n)); !slices.Equal(got, want) || err != nil {
+				t.Errorf("round %d: n == %d finds %v, %v", i, n, got, err)
+			}
+		}
+		if err := h.DeleteDomain(t.Context(), domain, i == 1); err != nil {
+			t.Fatal(err)
+		}
+	}
+}

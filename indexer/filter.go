@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/vectorlink/vectorlink/fields"
+	"github.com/vectorlink/vectorlink/hnsw"
 	"github.com/vectorlink/vectorlink/snapshot"
 )
 
@@ -54,8 +55,8 @@ type selection struct {
 	documents int
 	slots     []uint64 // bit by slot
 	count     int      // of slots
-	list      []uint32 // the slots, ascending, where a search scans them all
-	tail      []uint32 // those that the snapshot's graph does not hold
+	list      []uint32 // the slots that the snapshot's graph holds, ascending; nil: not listed
+	tail      []uint32 // the others, ascending
 }
 
 // fileSelection are the admitted entries of one file, by their places.
@@ -65,7 +66,7 @@ type fileSelection struct {
 }
 
 func (l *selection) size() int64 {
-	n := int64(len(l.slots))*8 + int64(cap(l.list)+cap(l.tail))*4 + 200
+	n := int64(len(l.slots))*8 + 4*int64(cap(l.list)+cap(l.tail)) + 200
 	for _, f := range l.files {
 		n += int64(f.places.GetSizeInBytes()) + 50
 	}
@@ -103,10 +104,33 @@ func (l *selection) places(file *snapshot.File) *fields.Bitmap {
 	return &fields.Bitmap{}
 }
 
-// has reports whether an admitted document uses the slot.
-func (l *selection) has(slot uint32) bool {
+// Has reports whether an admitted document uses the slot. With Len and Slots it
+// makes the selection a subset of the graph's slots.
+func (l *selection) Has(slot uint32) bool {
 	word := slot / 64
 	return uint64(word) < uint64(len(l.slots)) && l.slots[word]>>(slot%64)&1 != 0
+}
+
+// Len returns the number of slots that the graph holds.
+func (l *selection) Len() int { return l.count - len(l.tail) }
+
+// Slots returns those that the graph holds, ascending.
+func (l *selection) Slots() []uint32 {
+	if l.list != nil {
+		return l.list
+	}
+	list, tail := make([]uint32, 0, l.Len()), l.tail
+	for i, word := range l.slots {
+		for ; word != 0; word &= word - 1 {
+			slot := uint32(i*64 + bits.TrailingZeros64(word))
+			if len(tail) > 0 && tail[0] == slot {
+				tail = tail[1:]
+				continue
+			}
+			list = append(list, slot)
+		}
+	}
+	return list
 }
 
 // entries returns the admitted documents by ascending id.
@@ -135,7 +159,7 @@ func (s *openSnapshot) selection(ctx context.Context, f Filter, standIn bool) (*
 	key := fmt.Sprintf("filter\x00%d\x00%t\x00%s", s.serial, standIn, f.key())
 	if l := s.ix.pool.peek(key); l != nil {
 		defer l.release() // it is memory alone: whoever has it may keep it
-		return l.res.(*selection), nil
+		return l.res.(*selection).narrowed(), nil
 	}
 	made, err := s.selects(ctx, f, standIn)
 	if err != nil {
@@ -146,7 +170,15 @@ func (s *openSnapshot) selection(ctx context.Context, f Filter, standIn bool) (*
 		return nil, err
 	}
 	l.release()
-	return made, nil
+	return made.narrowed(), nil
+}
+
+// narrowed returns nil for a selection of every document.
+func (l *selection) narrowed() *selection {
+	if l.all {
+		return nil
+	}
+	return l
 }
 
 // selects is selection where nothing is kept.
@@ -182,7 +214,7 @@ func (s *openSnapshot) selects(ctx context.Context, f Filter, standIn bool) (*se
 			if err != nil {
 				return nil, err
 			}
-			found, err := filter.Documents(ctx, table.res.(*openTable).table)
+			found, err := filter.Documents(ctx, table.res.(*openTable).Table)
 			table.release()
 			if err != nil {
 				return nil, err
@@ -243,38 +275,39 @@ func (l *selection) exactly(documents []*snapshot.Entry) *selection {
 	if l != nil {
 		exact = *l
 	}
-	exact.list = slotsOf(documents)
+	exact.tail = slotsOf(documents)
+	exact.count, exact.list = len(exact.tail), nil
 	return &exact
 }
 
-// finish decides how the selection is searched, and makes the lists for it.
+// finish says how the selection lies to the snapshot's graph.
 func (l *selection) finish(s *openSnapshot) {
-	if s.graph == nil || s.narrow(l) {
-		l.list = make([]uint32, 0, l.count)
-		for i, word := range l.slots {
-			for ; word != 0; word &= word - 1 {
-				l.list = append(l.list, uint32(i*64+bits.TrailingZeros64(word)))
-			}
-		}
+	if l.documents == s.view.Len() {
+		*l = selection{all: true}
 		return
 	}
+	l.tail = []uint32{}
 	for _, slot := range s.scanned {
-		if l.has(slot) {
+		if l.Has(slot) {
 			l.tail = append(l.tail, slot)
 		}
 	}
+	// A long list is seldom wanted, and soon made.
+	if l.Len() <= s.view.LiveCount()/2 {
+		l.list = l.Slots()
+	}
 }
 
-// narrow reports whether measuring all of the selection is cheaper than a walk
-// through the graph that passes over what is not selected.
-func (s *openSnapshot) narrow(l *selection) bool {
-	return l.count <= max(exactSelection, s.view.LiveCount()/exactShare)
+// narrow reports whether measuring all of the selection's slots in the graph is
+// cheaper than a walk of that breadth, which passes over what is not selected: a
+// walk costs the more the smaller the share of the graph that is selected, a
+// scan the less. Where both cost the same was measured (docs/benchmarks.md).
+func (l *selection) narrow(graph *hnsw.Graph, ef int) bool {
+	n := float64(l.Len())
+	return n*n <= exactFactor*float64(ef)*float64(graph.Len())
 }
 
-const (
-	exactSelection = 2000
-	exactShare     = 30
-)
+const exactFactor = 4
 
 // compile reads an expression and holds it against the fields.
 func (s *openSnapshot) compile(expr string, standIn bool) (*fields.Filter, error) {
@@ -362,7 +395,7 @@ func (s *openSnapshot) tables(use func(t *fields.Table)) error {
 		if err != nil {
 			return err
 		}
-		use(l.res.(*openTable).table)
+		use(l.res.(*openTable).Table)
 		l.release()
 	}
 	return nil
@@ -370,31 +403,25 @@ func (s *openSnapshot) tables(use func(t *fields.Table)) error {
 
 // openTable are the fields of one commit file in the pool, by column: shared by
 // every snapshot that stands on the file.
-type openTable struct {
-	table *fields.Table
-	file  *lease // whose texts the table uses
-}
+type openTable struct{ *fields.Table }
 
-func (t *openTable) size() int64 { return t.table.Bytes() }
+func (t *openTable) size() int64 { return t.Bytes() }
 
-func (t *openTable) close() { t.file.release() }
+func (t *openTable) close() {}
 
-// tableKey names a commit file's table in the pool. The kind is part of it
-// because a merge puts another file under the name.
-func tableKey(info snapshot.Info) string {
-	return "fields\x00" + info.Name + "\x00" + info.Kind.String()
-}
+// tableKey names the table of an open file in the pool. Not by the file's name:
+// under it another file may be put, while snapshots still use the old one.
+func tableKey(f *openFile) string { return fmt.Sprintf("fields\x00%d", f.serial) }
 
 // leaseTable leases the table of a commit file, made at its first use.
 func (ix *Indexer) leaseTable(file *lease) (*lease, error) {
-	f := file.res.(*openFile).file
-	return ix.pool.acquire(tableKey(snapshot.Info{Header: f.Header(), Name: f.Name()}), func() (resource, error) {
-		entries := f.Entries()
+	f := file.res.(*openFile)
+	return ix.pool.acquire(tableKey(f), func() (resource, error) {
+		entries := f.file.Entries()
 		t := fields.NewTable(len(entries), func(i int) fields.Object { return fields.Object(entries[i].Fields) })
 		if n := t.Broken(); n > 0 {
-			ix.log.Error("fields of documents cannot be read: filters go on without them", "file", f.Name(), "documents", n)
+			ix.log.Error("fields of documents cannot be read: filters go on without them", "file", f.file.Name(), "documents", n)
 		}
-		file.retain()
-		return &openTable{t, file}, nil
+		return &openTable{t}, nil
 	})
 }

@@ -98,7 +98,7 @@ type Indexer struct {
 	provider *provider
 	recall   *recall // the vectors of queries
 	counters counters
-	serials  atomic.Uint64 // of snapshots loaded
+	serials  atomic.Uint64 // of what was loaded, to tell it apart
 	merging  atomic.Int64  // merges asked for and not done
 	testHook func(phase string)
 }

@@ -18,6 +18,8 @@ type openFile struct {
 	file  *snapshot.File
 	graph *hnsw.Graph // nil: none, or damaged
 	slots int         // distinct ones of a checkpoint's entries
+	// serial is another one for each file that is opened.
+	serial uint64
 
 	codesMu sync.Mutex
 	codes   *vecstore.Codes // of the graph's slots, from the first search on
@@ -243,7 +245,7 @@ func (ix *Indexer) loadFile(d *domain, info snapshot.Info) (*openFile, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &openFile{file: file}
+	f := &openFile{file: file, serial: ix.serials.Add(1)}
 	if file.Header().Kind != snapshot.Checkpoint {
 		return f, nil
 	}

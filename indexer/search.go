@@ -412,27 +412,11 @@ func (ix *Indexer) slots(ctx context.Context, s *openSnapshot, v []float32, amon
 	if s.vecs == nil {
 		return nil, nil
 	}
-	live, scanned := s.live(), s.scanned
-	switch {
-	case among != nil && among.list != nil:
-		hits, err := hnsw.Scan(ctx, s.vectors(), v, among.list, k)
-		return sound(hits), storeError(err)
-	case s.graph == nil:
-		hits, err := hnsw.Scan(ctx, s.vectors(), v, s.scanned, k)
-		return sound(hits), storeError(err)
-	case among != nil:
-		every := live
-		live = func(slot uint32) bool { return among.has(slot) && every(slot) }
+	scanned := s.scanned
+	if among != nil {
 		scanned = among.tail
 	}
-	if ef == 0 {
-		ef = ix.cfg.Graph.Ef
-	}
-	vecs, err := s.graphVectors()
-	if err != nil {
-		return nil, storeError(err)
-	}
-	hits, err := s.graph.Search(ctx, vecs, v, k, max(ef, k), live)
+	hits, err := ix.graphSlots(ctx, s, v, among, k, ef)
 	if err != nil {
 		return nil, storeError(err)
 	}
@@ -441,4 +425,32 @@ func (ix *Indexer) slots(ctx context.Context, s *openSnapshot, v []float32, amon
 		return nil, storeError(err)
 	}
 	return sound(hnsw.Merge(hits, tail, k)), nil
+}
+
+// graphSlots is slots for those that the graph holds.
+func (ix *Indexer) graphSlots(ctx context.Context, s *openSnapshot, v []float32, among *selection, k, ef int) ([]hnsw.Hit, error) {
+	if s.graph == nil || among != nil && among.Len() == 0 {
+		return nil, nil
+	}
+	if ef == 0 {
+		if ef = ix.cfg.Graph.Ef; among != nil {
+			ef += ef / 2 // a walk among few finds less
+		}
+	}
+	ef = max(ef, k)
+	if among != nil && among.narrow(s.graph, ef) {
+		return hnsw.Scan(ctx, s.vectors(), v, among.Slots(), k)
+	}
+	vecs, err := s.graphVectors()
+	if err != nil {
+		return nil, err
+	}
+	live := s.live()
+	switch {
+	case among == nil:
+		return s.graph.Search(ctx, vecs, v, k, ef, live)
+	case len(s.harmedSlots()) > 0:
+		return s.graph.Search(ctx, vecs, v, k, ef, func(slot uint32) bool { return among.Has(slot) && live(slot) })
+	}
+	return s.graph.SearchIn(ctx, vecs, v, k, ef, among)
 }
