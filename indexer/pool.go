@@ -186,13 +186,6 @@ func (p *pool) unlock() {
 	}
 }
 
-// retain takes one more reference on a lease that is held.
-func (l *lease) retain() {
-	l.pool.mu.Lock()
-	defer l.pool.mu.Unlock()
-	l.refs++
-}
-
 // release gives the lease back; the resource must not be used after it.
 func (l *lease) release() {
 	l.pool.mu.Lock()
