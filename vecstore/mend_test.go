@@ -3,6 +3,8 @@ package vecstore_test
 import (
 	"bytes"
 	"errors"
+	"maps"
+	"math/rand/v2"
 	"slices"
 	"syscall"
 	"testing"
@@ -87,6 +89,51 @@ func TestMendHeaderFails(t *testing.T) {
 		must(t, vecstore.MendHeader(m, file, cfg))
 		if got, err := m.ReadFile(file); err != nil || !slices.Equal(got, whole) {
 			t.Errorf("operation %d: not mended afterwards (%v)", at, err)
+		}
+	}
+}
+
+// TestRandomFlips flips bits of a file all over at once, 10,000 of them in 100 MB
+// when sweeps are long: Verify and Read name every record that was hit, and no
+// other.
+func TestRandomFlips(t *testing.T) {
+	const seed, dim = 51, 375 // records of 1,536 bytes
+	n, flips := 4000, 500
+	if long() {
+		n, flips = 68_000, 10_000
+	}
+	m := vfstest.NewMem()
+	s, err := vecstore.Create(m, file, config(dim), pool())
+	must(t, err)
+	for from := 0; from < n; from += 1000 {
+		wantAppend(t, s, seq(from, from+1000), seq(from, from+1000))
+	}
+	closeStore(t, s)
+	b, err := m.ReadFile(file)
+	must(t, err)
+	b = bytes.Clone(b)
+	r, hit := rand.New(rand.NewPCG(seed, 0)), make(map[uint32]bool)
+	d, err := vecstore.Inspect(m, file)
+	must(t, err)
+	for len(hit) < flips {
+		slot := r.IntN(n)
+		if !hit[uint32(slot)] {
+			at := 4096 + slot/d.RecordsPerPage*d.PageSize + slot%d.RecordsPerPage*d.RecordSize
+			b[at+r.IntN(d.RecordSize)] ^= 1 << r.IntN(8)
+			hit[uint32(slot)] = true
+		}
+	}
+	m.WriteFile(file, b)
+	s = reopen(t, m, uint32(n), pool())
+	defer closeStore(t, s)
+	found := make(map[uint32]bool)
+	if err := s.Verify(func(slot uint32, _ error) { found[slot] = true }); !errors.Is(err, vecstore.ErrCorrupt) || !maps.Equal(found, hit) {
+		t.Errorf("seed %d: Verify finds %d records, want %d: %v", seed, len(found), len(hit), err)
+	}
+	v := make([]float32, dim)
+	for slot := range uint32(n) {
+		if err := s.Read(slot, v); errors.Is(err, vecstore.ErrCorrupt) != hit[slot] || err == nil && !slices.Equal(v, vec(int(slot), dim)) {
+			t.Fatalf("seed %d: slot %d, damaged %t: %v", seed, slot, hit[slot], err)
 		}
 	}
 }
