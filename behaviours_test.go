@@ -53,6 +53,28 @@ func TestBehaviours(t *testing.T) {
 	}
 }
 
+// TestReliability checks that the tests named in docs/reliability.md are there.
+func TestReliability(t *testing.T) {
+	data, err := os.ReadFile(filepath.Join("docs", "reliability.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	declared := make(map[string]string)
+	names := regexp.MustCompile(`([a-z0-9/]+)\.(Test\w+)`).FindAllSubmatch(data, -1)
+	for _, m := range names {
+		dir := filepath.FromSlash(string(m[1]))
+		if _, ok := declared[dir]; !ok {
+			declared[dir] = testSource(t, dir)
+		}
+		if !strings.Contains(declared[dir], "\nfunc "+string(m[2])+"(") {
+			t.Errorf("there is no test %s", m[0])
+		}
+	}
+	if len(names) < 40 {
+		t.Errorf("docs/reliability.md names %d tests", len(names))
+	}
+}
+
 func testSource(t *testing.T, dir string) string {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join(dir, "*_test.go"))

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math/rand/v2"
 	"os"
 	"strings"
 	"syscall"
@@ -99,6 +100,38 @@ func TestCrashAfterEveryOperation(t *testing.T) {
 			name := fmt.Sprintf("crash at %d of %d keeping %.0f%%", n, total, im.share*100)
 			checkImage(t, name, im.fs, src, commits, acked)
 		}
+	}
+}
+
+// TestCrashesInARow cuts the power ten times, each time while what the last cut
+// has left is being recovered, or work goes on from there: whatever was
+// acknowledged in between is there in the end.
+func TestCrashesInARow(t *testing.T) {
+	src, commits := threeCommits()
+	seeds := uint64(20)
+	if os.Getenv("VECTORLINK_LONG") != "" {
+		seeds = 500
+	}
+	cut := 0
+	for seed := range seeds {
+		rng := rand.New(rand.NewPCG(seed, 61))
+		mem := vfstest.NewMem()
+		var acked []string
+		for range 10 {
+			f := vfstest.NewFault(mem)
+			// From some operation on nothing reaches the disk any more.
+			f.Set(vfstest.Plan{At: rng.IntN(40), Err: syscall.EIO, Forever: true})
+			done, _ := indexAll(t, f, src, commits)
+			if f.Hits() > 0 {
+				cut++
+			}
+			acked = append(acked, done...)
+			mem = mem.CrashClone(rng.Uint64(), []float64{0, 0.5, 1}[rng.IntN(3)])
+		}
+		checkImage(t, fmt.Sprintf("seed %d", seed), mem, src, commits, acked)
+	}
+	if cut < 5*int(seeds) {
+		t.Errorf("%d runs of %d were cut", cut, 10*seeds)
 	}
 }
 
