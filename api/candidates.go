@@ -72,7 +72,7 @@ func (s *server) candidates(w http.ResponseWriter, r *http.Request) error {
 	out.json(candidateStats{
 		Elapsed:   time.Since(start).Milliseconds(),
 		SetPoints: found.SetDocuments, TargetPoints: found.TargetDocuments,
-		SetEdges: setEdges, TargetEdges: targetEdges,
+		SetEdges: setEdges, TargetEdges: targetEdges, Clustering: found.StoreClustering,
 	})
 	out.text("}")
 	return out.end()
@@ -94,6 +94,10 @@ func (w *writer) edges(lists []indexer.CandidateList, documents map[string]index
 			w.json(c.ID)
 			w.text(`,"distance":`)
 			w.json(c.Distance)
+			if c.Clustering != nil {
+				w.text(`,"clustering_distance":`)
+				w.json(*c.Clustering)
+			}
 			if req.Vectors && documents[c.ID].Vector != nil {
 				w.text(`,"embedding":`)
 				w.numbers(documents[c.ID].Vector)

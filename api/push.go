@@ -40,7 +40,7 @@ func (s *server) push(rw http.ResponseWriter, r *http.Request) error {
 	}
 	req.Settings = p.settings()
 	stream := p.flag("stream")
-	p.flag("store_clustering")
+	req.StoreClustering = p.flag("store_clustering")
 	if p.err != nil {
 		return p.err
 	}

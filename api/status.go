@@ -102,7 +102,7 @@ func (s *server) statistics(w http.ResponseWriter, r *http.Request) error {
 		body["watch"] = s.cfg.Watcher.Lag(domain)
 	}
 	if domain != "" {
-		body["store_clustering"] = false
+		body["store_clustering"] = st.StoreClustering
 		if st.Settings != nil {
 			body["settings"] = st.Settings
 		}

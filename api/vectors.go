@@ -2,7 +2,9 @@ package api
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
+	"iter"
 	"math"
 	"net/http"
 	"slices"
@@ -63,75 +65,116 @@ func (p *params) vectorForm(r *http.Request) string {
 func tell(w http.ResponseWriter, found *indexer.Embeddings) {
 	h := w.Header()
 	h.Set("X-Served-Commit", found.Commit)
-	h.Set("X-Store-Clustering", "false")
+	h.Set("X-Store-Clustering", strconv.FormatBool(found.Clustering != nil))
 	h.Set("X-Total-Count", strconv.Itoa(found.Count))
+}
+
+// clustering yields the clustering vectors beside which those of found are
+// written; none for a domain that stores none.
+func clustering(found *indexer.Embeddings) iter.Seq2[indexer.Embedding, error] {
+	if found.Clustering == nil {
+		return func(func(indexer.Embedding, error) bool) {}
+	}
+	return found.Clustering.Vectors
 }
 
 func sendVectorLines(w http.ResponseWriter, r *http.Request, found *indexer.Embeddings) error {
 	tell(w, found)
 	out := newWriter(w, r, mediaND)
-	for e, err := range out.each(found.Vectors) {
-		if err != nil {
-			return err
+	next, stop := iter.Pull2(out.each(clustering(found)))
+	defer stop()
+	beside, err, more := next() // the next of the ids that have one
+	for e, failed := range out.each(found.Vectors) {
+		if failed = errors.Join(failed, err); failed != nil {
+			return failed
 		}
 		out.text(`{"doc_id":`)
 		out.json(e.ID)
 		out.text(`,"embedding":`)
 		out.numbers(e.Vector)
+		if more && beside.ID == e.ID {
+			out.text(`,"clustering_embedding":`)
+			out.numbers(beside.Vector)
+			beside, err, more = next()
+		}
 		out.text("}\n")
+	}
+	if err != nil {
+		return err
 	}
 	return out.end()
 }
 
 func sendVectors(w http.ResponseWriter, r *http.Request, found *indexer.Embeddings) error {
 	out := newWriter(w, r, mediaJSON)
-	out.text(`{"doc_embeddings":{`)
-	comma := ""
-	for e, err := range out.each(found.Vectors) {
-		if err != nil {
-			return err
-		}
-		out.text(comma)
-		out.json(e.ID)
-		out.text(":")
-		out.numbers(e.Vector)
-		comma = ","
+	out.text(`{"doc_embeddings":`)
+	if err := out.object(found.Vectors); err != nil {
+		return err
 	}
-	out.text(`},"clustering_embeddings":{},"store_clustering":false,"served_commit":`)
+	out.text(`,"clustering_embeddings":`)
+	if err := out.object(clustering(found)); err != nil {
+		return err
+	}
+	out.text(`,"store_clustering":` + strconv.FormatBool(found.Clustering != nil) + `,"served_commit":`)
 	out.json(found.Commit)
 	out.text("}")
 	return out.end()
 }
 
+// object writes vectors by their ids.
+func (w *writer) object(vectors iter.Seq2[indexer.Embedding, error]) error {
+	w.text("{")
+	comma := ""
+	for e, err := range w.each(vectors) {
+		if err != nil {
+			return err
+		}
+		w.text(comma)
+		w.json(e.ID)
+		w.text(":")
+		w.numbers(e.Vector)
+		comma = ","
+	}
+	w.text("}")
+	return nil
+}
+
 // sendTensors writes the file format of safetensors: the length of a header as
 // eight little-endian bytes, the header as a JSON object padded by spaces to a
-// multiple of eight, then rows of little-endian float32. The ids stand in the
-// header's metadata, as the JSON text of an array: no number of them fits into
-// headers of HTTP.
+// multiple of eight, then rows of little-endian float32, those of the clustering
+// vectors after the others. The ids stand in the header's metadata, as the JSON
+// text of an array: no number of them fits into headers of HTTP.
 func sendTensors(w http.ResponseWriter, r *http.Request, found *indexer.Embeddings) error {
-	ids, err := encode(slices.AppendSeq(make([]string, 0, found.Count), found.IDs))
-	if err != nil {
-		return err
-	}
 	type tensor struct {
 		Type    string   `json:"dtype"`
 		Shape   [2]int   `json:"shape"`
 		Offsets [2]int64 `json:"data_offsets"`
 	}
-	size := 4 * int64(found.Count) * int64(found.Dim)
-	header, err := encode(struct {
-		Metadata map[string]string `json:"__metadata__"`
-		Rows     tensor            `json:"embeddings"`
-	}{
-		map[string]string{"ids": string(ids), "served_commit": found.Commit},
-		tensor{"F32", [2]int{found.Count, found.Dim}, [2]int64{0, size}},
-	})
+	metadata := map[string]string{"served_commit": found.Commit}
+	tensors := map[string]any{"__metadata__": metadata}
+	size := int64(0)
+	add := func(name, index string, count int, ids iter.Seq[string]) error {
+		text, err := encode(slices.AppendSeq(make([]string, 0, count), ids))
+		end := size + 4*int64(count)*int64(found.Dim)
+		metadata[index] = string(text)
+		tensors[name] = tensor{"F32", [2]int{count, found.Dim}, [2]int64{size, end}}
+		size = end
+		return err
+	}
+	err := add("embeddings", "ids", found.Count, found.IDs)
+	if c := found.Clustering; c != nil && err == nil {
+		err = add("clustering_embeddings", "clustering_ids", c.Count, c.IDs)
+	}
+	if err != nil {
+		return err
+	}
+	header, err := encode(tensors)
 	if err != nil {
 		return err
 	}
 	header = append(header, strings.Repeat(" ", -len(header)&7)...)
 	start := binary.LittleEndian.AppendUint64(nil, uint64(len(header)))
-	return sendRows(w, r, found, mediaBytes, append(start, header...))
+	return sendRows(w, r, found, mediaBytes, append(start, header...), size, found.Vectors, clustering(found))
 }
 
 // sendNumPy writes the file format of NumPy arrays, version 1.0. Its rows are in
@@ -143,27 +186,28 @@ func sendNumPy(w http.ResponseWriter, r *http.Request, found *indexer.Embeddings
 	header += strings.Repeat(" ", -(fixed+len(header)+1)&63) + "\n"
 	start := append([]byte("\x93NUMPY\x01\x00"), 0, 0)
 	binary.LittleEndian.PutUint16(start[8:], uint16(len(header)))
-	return sendRows(w, r, found, mediaNumPy, append(start, header...))
+	return sendRows(w, r, found, mediaNumPy, append(start, header...), 4*int64(found.Count)*int64(found.Dim), found.Vectors)
 }
 
-// sendRows writes a start and then every vector as little-endian float32. The
-// length is told before, so that what breaks off does not look whole.
-func sendRows(w http.ResponseWriter, r *http.Request, found *indexer.Embeddings, mediaType string, start []byte) error {
+// sendRows writes a start and then vectors as little-endian float32, that many
+// bytes. The length is told before, so that what breaks off does not look whole.
+func sendRows(w http.ResponseWriter, r *http.Request, found *indexer.Embeddings, mediaType string, start []byte, size int64, lists ...iter.Seq2[indexer.Embedding, error]) error {
 	tell(w, found)
-	size := int64(len(start)) + 4*int64(found.Count)*int64(found.Dim)
-	w.Header().Set("Content-Length", strconv.FormatInt(size, 10))
+	w.Header().Set("Content-Length", strconv.FormatInt(int64(len(start))+size, 10))
 	out := newWriter(w, r, mediaType)
 	out.bytes(start)
 	var row []byte
-	for e, err := range out.each(found.Vectors) {
-		if err != nil {
-			return err
+	for _, vectors := range lists {
+		for e, err := range out.each(vectors) {
+			if err != nil {
+				return err
+			}
+			row = row[:0]
+			for _, x := range e.Vector {
+				row = binary.LittleEndian.AppendUint32(row, math.Float32bits(x))
+			}
+			out.bytes(row)
 		}
-		row = row[:0]
-		for _, x := range e.Vector {
-			row = binary.LittleEndian.AppendUint32(row, math.Float32bits(x))
-		}
-		out.bytes(row)
 	}
 	return out.end()
 }

@@ -39,6 +39,11 @@ type builder struct {
 	refused     map[vecstore.Key]error
 	damaged     map[uint32]struct{}
 
+	// clustering: every text gets a vector in that role too. clustered counts
+	// those that were embedded.
+	clustering bool
+	clustered  int
+
 	// flowing: pieces are embedded while operations still come, so the
 	// number of tokens is not known beforehand.
 	flowing bool
@@ -66,7 +71,7 @@ func (ix *Indexer) newBuilder(d *domain, task string, settings Settings, base *o
 		return nil, err
 	}
 	b := &builder{
-		ix: ix, d: d, settings: settings, base: base, vecs: vecs, stage: st, report: report,
+		ix: ix, d: d, clustering: ix.tasks.clusters(d.name), settings: settings, base: base, vecs: vecs, stage: st, report: report,
 		fingerprint: ix.model(settings),
 		changes:     make(map[string]*change),
 		seen:        make(map[string]struct{}),
@@ -200,6 +205,9 @@ func (b *builder) upsert(ctx context.Context, op Op) error {
 	hash := snapshot.HashText(text)
 	if b.base != nil {
 		if old, ok := b.base.view.Lookup(op.ID); ok && old.TextHash == hash && old.Type == op.Type && old.Fields == string(op.Fields) && b.whole(old) {
+			if err := b.cluster(text, -1, old.Chunks); err != nil {
+				return err
+			}
 			delete(b.changes, op.ID)
 			if b.same != nil {
 				b.same[op.ID] = struct{}{}
@@ -238,9 +246,12 @@ func (b *builder) upsert(ctx context.Context, op Op) error {
 			continue
 		}
 		b.wanted[key] = struct{}{}
-		b.pieces = append(b.pieces, piece{key, span{c.text.off + int64(ch.Start), ch.End - ch.Start}, ch.Tokens})
+		b.pieces = append(b.pieces, piece{key: key, text: span{c.text.off + int64(ch.Start), ch.End - ch.Start}, tokens: ch.Tokens})
 		b.issued++
 		tokens += ch.Tokens
+	}
+	if err := b.cluster(text, c.text.off, c.entry.Chunks); err != nil {
+		return err
 	}
 	c.needs = b.issued
 	b.changes[op.ID] = c
@@ -305,7 +316,7 @@ func (b *builder) finish(ctx context.Context, h snapshot.Header, complete bool, 
 	chunks := b.chunks(changed, removed)
 	b.report(func(t *Task) {
 		t.Indexed, t.Deleted = len(changed)+len(b.same), len(removed)
-		t.Reused = max(chunks-t.Embedded, 0)
+		t.Reused = max(chunks-(t.Embedded-b.clustered), 0)
 	})
 	t := cost()
 	b.d.writing.Lock()

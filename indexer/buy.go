@@ -14,6 +14,7 @@ type piece struct {
 	key    vecstore.Key
 	text   span
 	tokens int
+	role   Role // 0: that of documents
 }
 
 // flush embeds the waiting texts, makes their vectors durable batch by batch,
@@ -142,6 +143,18 @@ func (b *builder) buy(ctx context.Context, batch []piece) error {
 	if len(batch) == 0 {
 		return nil
 	}
+	for _, role := range []Role{RoleDocument, RoleClustering} {
+		if part := inRole(batch, role); len(part) > 0 {
+			if err := b.buyAs(ctx, role, part); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// buyAs is buy for texts in one role.
+func (b *builder) buyAs(ctx context.Context, role Role, batch []piece) error {
 	if err := context.Cause(ctx); err != nil {
 		return err
 	}
@@ -152,7 +165,7 @@ func (b *builder) buy(ctx context.Context, batch []piece) error {
 			return err
 		}
 	}
-	vectors, failed := b.ix.embed(ctx, b.settings, RoleDocument, texts)
+	vectors, failed := b.ix.embed(ctx, b.settings, role, texts)
 	var partly *RefusedError
 	if errors.As(failed, &partly) {
 		failed = nil
@@ -188,6 +201,9 @@ func (b *builder) buy(ctx context.Context, batch []piece) error {
 	}
 	b.ix.counters.written.Add(int64(len(good)))
 	b.ix.hook("appended")
+	if role == RoleClustering {
+		b.clustered += len(good)
+	}
 	b.report(func(t *Task) {
 		t.Embedded += len(good)
 		t.Tokens += tokens

@@ -50,6 +50,7 @@ type Candidates struct {
 	SetDocuments    int // looked at
 	TargetDocuments int
 	Damaged         []string // as of Hits
+	StoreClustering bool     // whether the domain does
 	// Documents are all that are somebody's partner, by id, where the request
 	// asks for something of them.
 	Documents map[string]CandidateDocument
@@ -66,6 +67,9 @@ type CandidateList struct {
 type Candidate struct {
 	ID       string
 	Distance float32 // of the nearest chunks of both
+	// Clustering is the distance of their nearest chunks by vectors in the role
+	// of clustering, 0 to 2; nil where one has none.
+	Clustering *float32
 }
 
 // CandidateDocument is what else is known of a partner.
@@ -86,7 +90,7 @@ func (ix *Indexer) Candidates(ctx context.Context, req CandidatesRequest) (Candi
 	if req.K < 1 {
 		return Candidates{}, fmt.Errorf("%w: k must be at least 1", ErrInvalid)
 	}
-	_, commit, lease, err := ix.serve(req.Domain, req.Ref)
+	d, commit, lease, err := ix.serve(req.Domain, req.Ref)
 	if err != nil {
 		return Candidates{}, err
 	}
@@ -125,6 +129,15 @@ func (ix *Indexer) Candidates(ctx context.Context, req CandidatesRequest) (Candi
 	}
 	if out.TargetToSet, err = ix.edges(ctx, s, target, set, req, req.TargetThreshold); err != nil {
 		return Candidates{}, err
+	}
+	byCluster, err := ix.clustersOf(d, s)
+	if err != nil {
+		return Candidates{}, err
+	}
+	if out.StoreClustering = byCluster != nil; byCluster != nil {
+		if err := byCluster.measure(ctx, out.SetToTarget, out.TargetToSet); err != nil {
+			return Candidates{}, err
+		}
 	}
 	out.Damaged = s.damaged()
 	if req.Vectors || req.Content {
@@ -217,7 +230,7 @@ func (ix *Indexer) partnersOf(ctx context.Context, s *openSnapshot, e *snapshot.
 		if r.distance > threshold || len(list.Partners) == req.K {
 			break
 		}
-		list.Partners = append(list.Partners, Candidate{r.entry.ID, r.distance})
+		list.Partners = append(list.Partners, Candidate{ID: r.entry.ID, Distance: r.distance})
 	}
 	return list, nil
 }

@@ -36,6 +36,9 @@ func (ix *Indexer) DeleteDomain(_ context.Context, domain string, purge bool) er
 	// After the unbinding: a task that starts from here on finds nothing
 	// to build on, and those that began before end.
 	ix.cancelTasks(domain, func(*job) bool { return true }, errDomainDeleted)
+	if err := ix.tasks.setClustering(domain, false); err != nil {
+		return err
+	}
 	if err := ix.removeCommits(d, infos); err != nil {
 		return err
 	}

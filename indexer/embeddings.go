@@ -34,6 +34,9 @@ type Embeddings struct {
 	// answers, and another one when a domain was deleted and its commits came
 	// back with other contents.
 	Identity func() [sha256.Size]byte
+	// Clustering are the vectors in that role, of the documents that have one;
+	// nil for a domain that stores none.
+	Clustering *ClusteringEmbeddings
 	// Vectors yields them by ascending id. An error ends it.
 	Vectors iter.Seq2[Embedding, error]
 }
@@ -48,7 +51,7 @@ type Embedding struct {
 // Embeddings calls use with the vectors of the documents that the filter
 // admits, one vector per document. Its error is use's, if that was called.
 func (ix *Indexer) Embeddings(ctx context.Context, req EmbeddingsRequest, use func(*Embeddings) error) error {
-	_, commit, lease, err := ix.serve(req.Domain, req.Ref)
+	d, commit, lease, err := ix.serve(req.Domain, req.Ref)
 	if err != nil {
 		return err
 	}
@@ -65,11 +68,24 @@ func (ix *Indexer) Embeddings(ctx context.Context, req EmbeddingsRequest, use fu
 			return harmed
 		})
 	}
+	byCluster, err := ix.clustersOf(d, s)
+	if err != nil {
+		return err
+	}
+	var clustering *ClusteringEmbeddings
+	var inClusters []clustered
+	if byCluster != nil {
+		if inClusters, err = byCluster.first(found); err != nil {
+			return err
+		}
+		clustering = byCluster.embeddings(inClusters)
+	}
 	return use(&Embeddings{
-		Commit:  commit,
-		Count:   len(found),
-		Dim:     int(s.view.Header().Dim),
-		Damaged: s.damaged(),
+		Clustering: clustering,
+		Commit:     commit,
+		Count:      len(found),
+		Dim:        int(s.view.Header().Dim),
+		Damaged:    s.damaged(),
 		IDs: func(yield func(string) bool) {
 			for _, e := range found {
 				if !yield(e.ID) {
@@ -77,7 +93,7 @@ func (ix *Indexer) Embeddings(ctx context.Context, req EmbeddingsRequest, use fu
 				}
 			}
 		},
-		Identity: func() [sha256.Size]byte { return s.identity(found) },
+		Identity: func() [sha256.Size]byte { return s.identity(found, inClusters...) },
 		Vectors: func(yield func(Embedding, error) bool) {
 			v := make([]float32, s.view.Header().Dim)
 			for _, e := range found {
@@ -94,7 +110,7 @@ func (ix *Indexer) Embeddings(ctx context.Context, req EmbeddingsRequest, use fu
 }
 
 // identity returns a hash of the snapshot and of the documents' first chunks.
-func (s *openSnapshot) identity(documents []*snapshot.Entry) (sum [sha256.Size]byte) {
+func (s *openSnapshot) identity(documents []*snapshot.Entry, clusters ...clustered) (sum [sha256.Size]byte) {
 	h := s.view.Header()
 	hash := sha256.New()
 	fmt.Fprintf(hash, "%q %d %d %d\n", h.Fingerprint, h.Seq, h.Created, len(documents))
@@ -103,7 +119,15 @@ func (s *openSnapshot) identity(documents []*snapshot.Entry) (sum [sha256.Size]b
 		row = binary.LittleEndian.AppendUint32(row[:0], uint32(len(e.ID)))
 		row = append(row, e.ID...)
 		row = append(row, e.TextHash[:]...)
-		row = binary.LittleEndian.AppendUint32(row, e.Chunks[0].Slot)
+		for _, c := range e.Chunks[:min(1, len(e.Chunks))] {
+			row = binary.LittleEndian.AppendUint32(row, c.Slot)
+		}
+		hash.Write(row)
+	}
+	for _, c := range clusters {
+		row = binary.LittleEndian.AppendUint32(row[:0], uint32(len(c.id)))
+		row = append(row, c.id...)
+		row = binary.LittleEndian.AppendUint32(row, c.slot)
 		hash.Write(row)
 	}
 	hash.Sum(sum[:0])

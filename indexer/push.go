@@ -37,6 +37,9 @@ type PushRequest struct {
 	Parent string
 	// Settings are those that the request names.
 	Settings SettingsRequest
+	// StoreClustering has the domain store clustering from here on, until it
+	// is deleted: every text that is indexed gets a vector in that role too.
+	StoreClustering bool
 	// CallerKey: see IndexRequest.
 	CallerKey string
 }
@@ -190,6 +193,11 @@ func (p *Push) open(ctx context.Context, req PushRequest) (err error) {
 			settled()
 		}
 	}()
+	if req.StoreClustering {
+		if err := ix.tasks.setClustering(d.name, true); err != nil {
+			return err
+		}
+	}
 	// Vectors that cannot be used are the task's failure, not a refusal:
 	// clients take a conflict here for a commit that is done.
 	vecs, vecsErr := ix.ownVectors(d, settings)

@@ -129,8 +129,9 @@ func (r *recall) stats() (entries, bytes, hits, missing int64) {
 }
 
 // embedWhole returns the vector of a text that somebody searches or compares
-// with, whole, as a domain with such settings has vectors. While the provider is known to be down it is ErrDown at once. The
-// vector is shared: it must not be changed.
+// with, whole, as a domain with such settings has vectors. While the provider is
+// known to be down it is ErrDown at once. The vector is shared: it must not be
+// changed.
 func (ix *Indexer) embedWhole(ctx context.Context, s Settings, role Role, text string) ([]float32, error) {
 	key := contentKey(ix.model(s), role, text)
 	return ix.recall.vector(ctx, key, func() ([]float32, error) {

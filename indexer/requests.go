@@ -258,11 +258,13 @@ type Statistics struct {
 	// Settings are those of one domain, with the server's own in the place of
 	// those it leaves to it; nil where all were asked for, or nothing is
 	// indexed.
-	Settings      *Settings
-	OpenSnapshots int
-	SnapshotBytes int64
-	Pages         PageStatistics
-	Activity      Activity
+	Settings *Settings
+	// StoreClustering says whether that domain does.
+	StoreClustering bool
+	OpenSnapshots   int
+	SnapshotBytes   int64
+	Pages           PageStatistics
+	Activity        Activity
 }
 
 // Activity counts what the indexer is at and holds.

@@ -104,6 +104,7 @@ func (ix *Indexer) Statistics(domainName string) (Statistics, error) {
 		st.Documents += t.documents
 		st.Chunks += t.chunks
 	}
+	st.StoreClustering = ix.tasks.clusters(domainName)
 	st.Tasks = ix.tasks.count()
 	st.Activity = ix.activity(domains)
 	st.OpenSnapshots, st.SnapshotBytes = ix.pool.stats()

@@ -90,10 +90,11 @@ func openTasks(path string) (r *taskRegistry, lost, err error) {
 
 func newTasks() *taskRegistry {
 	return &taskRegistry{
-		tasks:   make(map[string]*job),
-		running: make(map[target]*job),
-		bound:   make(map[target]struct{}),
-		queues:  make(map[string][]*job),
+		tasks:      make(map[string]*job),
+		running:    make(map[target]*job),
+		bound:      make(map[target]struct{}),
+		queues:     make(map[string][]*job),
+		clustering: make(map[string]struct{}),
 	}
 }
 
@@ -119,6 +120,11 @@ func (r *taskRegistry) renew() error {
 		return err
 	}
 	r.db = fresh.db
+	for domain := range r.clustering {
+		if err := r.storeClustering(domain, true); err != nil {
+			return err
+		}
+	}
 	return r.write(func(b *bbolt.Bucket) error {
 		for id, j := range r.tasks {
 			row, err := storedTask{j.task, j.previous, j.push, j.settings}.encode()
@@ -164,6 +170,9 @@ func (r *taskRegistry) load() (lost, err error) {
 			return nil
 		}
 		made = true
+		if err := r.loadClustering(tx); err != nil {
+			return err
+		}
 		return b.ForEach(func(k, v []byte) error {
 			row, ok := decodeTask(k, v)
 			if !ok {

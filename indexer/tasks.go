@@ -33,12 +33,13 @@ type taskRegistry struct {
 	path string    // of the database
 	db   *bbolt.DB // nil: memory only
 
-	mu       sync.Mutex // guards below
-	tasks    map[string]*job
-	finished []string            // ids in order of finishing
-	running  map[target]*job     // not finished yet
-	bound    map[target]struct{} // being bound to another's snapshot
-	queues   map[string][]*job
+	mu         sync.Mutex // guards below
+	tasks      map[string]*job
+	finished   []string            // ids in order of finishing
+	running    map[target]*job     // not finished yet
+	clustering map[string]struct{} // domains that store clustering
+	bound      map[target]struct{} // being bound to another's snapshot
+	queues     map[string][]*job
 }
 
 // job is a task and what its run needs besides.
