@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bufio"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -23,21 +25,26 @@ type ClientConfig struct {
 	// secret none are sent.
 	AdminUser   string `name:"admin-user" type:"setting" environ:"VECTORLINK_ADMIN_USER,TDB_SEARCH_ADMIN_USER" fallback:"admin" placeholder:"NAME" help:"User name at the server."`
 	AdminSecret Secret `name:"admin-secret" type:"setting" environ:"VECTORLINK_ADMIN_SECRET,VECTORLINK_ADMIN_PASSWORD,TDB_SEARCH_ADMIN_SECRET" placeholder:"SECRET" help:"Secret at the server."`
+	// Patience bounds how long nothing may come from the server.
+	Patience Interval `name:"patience" type:"setting" environ:"VECTORLINK_PATIENCE" fallback:"5m" placeholder:"TIME" help:"Longest silence of the server, such as 30s or 1h."`
 }
 
 const (
 	dialTime  = 5 * time.Second
 	maxAnswer = 256 << 20
+	// maxAnswerLine bounds a line of an answer by lines.
+	maxAnswerLine = 64 << 20
 	// maxComplaint bounds what is read of an answer that is no success.
 	maxComplaint = 64 << 10
 )
 
 // client talks to a vectorlink server. It may be used by many goroutines.
 type client struct {
-	server string // without a slash at its end
-	user   string
-	secret Secret
-	http   *http.Client
+	server   string // without a slash at its end
+	user     string
+	secret   Secret
+	patience time.Duration // 0: without end
+	http     *http.Client
 }
 
 // connect reads the settings of a client command. It does not talk to the
@@ -51,13 +58,15 @@ func (p *program) connect(cfg ClientConfig) (*client, error) {
 	if err := bad.error(); err != nil {
 		return nil, err
 	}
-	return newClient(cfg.Server, cfg.AdminUser, cfg.AdminSecret), nil
+	c := newClient(cfg.Server, cfg.AdminUser, cfg.AdminSecret)
+	c.patience = time.Duration(cfg.Patience)
+	return c, nil
 }
 
 func newClient(server, user string, secret Secret) *client {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.DialContext = (&net.Dialer{Timeout: dialTime}).DialContext
-	return &client{strings.TrimRight(server, "/"), user, secret, &http.Client{Transport: transport}}
+	return &client{server: strings.TrimRight(server, "/"), user: user, secret: secret, http: &http.Client{Transport: transport}}
 }
 
 // close lets go of idle connections, so that a server that is stopping does not
@@ -123,36 +132,11 @@ func (a answered) commit() string {
 // if its status is one of success. Errors are an *unreachable, a *refused, or
 // the context's.
 func (c *client) do(ctx context.Context, method, path string, query url.Values, body any) (answered, error) {
-	address := c.server + path
-	if len(query) > 0 {
-		address += "?" + query.Encode()
-	}
-	var content io.Reader
-	if body != nil {
-		text, err := json.Marshal(body)
-		if err != nil {
-			return answered{}, fmt.Errorf("encode request: %w", err)
-		}
-		content = strings.NewReader(string(text))
-	}
-	req, err := http.NewRequestWithContext(ctx, method, address, content)
+	resp, err := c.send(ctx, method, path, query, body, "")
 	if err != nil {
-		return answered{}, fmt.Errorf("request: %w", err)
-	}
-	if body != nil {
-		req.Header.Set("Content-Type", "application/json")
-	}
-	if c.secret != "" {
-		req.SetBasicAuth(c.user, string(c.secret))
-	}
-	resp, err := c.http.Do(req)
-	if err != nil {
-		return answered{}, c.lost(ctx, err)
+		return answered{}, err
 	}
 	defer resp.Body.Close()
-	if resp.StatusCode >= 300 {
-		return answered{}, complaint(resp)
-	}
 	data, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
 	if err != nil {
 		return answered{}, c.lost(ctx, err)
@@ -161,6 +145,112 @@ func (c *client) do(ctx context.Context, method, path string, query url.Values, 
 		return answered{}, fmt.Errorf("the server's answer is longer than %s", Bytes(maxAnswer))
 	}
 	return answered{data, resp.Header}, nil
+}
+
+// lines asks for an answer by lines, and calls each with them as they come.
+func (c *client) lines(ctx context.Context, path string, query url.Values, each func(line []byte) error) error {
+	resp, err := c.send(ctx, http.MethodGet, path, query, nil, "application/x-ndjson")
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	lines := bufio.NewScanner(resp.Body)
+	lines.Buffer(nil, maxAnswerLine)
+	for lines.Scan() {
+		if err := each(lines.Bytes()); err != nil {
+			return err
+		}
+	}
+	if errors.Is(lines.Err(), bufio.ErrTooLong) {
+		return fmt.Errorf("a line of the server's answer is longer than %s", Bytes(maxAnswerLine))
+	}
+	if err := lines.Err(); err != nil {
+		return c.lost(ctx, err)
+	}
+	return nil
+}
+
+// errSilent is why a request was given up.
+var errSilent = errors.New("nothing came for too long (--patience allows for more)")
+
+// send sends a request, and returns its answer if that is one of success. Its
+// body must be closed. Errors are those of do.
+func (c *client) send(ctx context.Context, method, path string, query url.Values, body any, accept string) (*http.Response, error) {
+	address := c.server + path
+	if len(query) > 0 {
+		address += "?" + query.Encode()
+	}
+	var content io.Reader
+	if body != nil {
+		text, err := json.Marshal(body)
+		if err != nil {
+			return nil, fmt.Errorf("encode request: %w", err)
+		}
+		content = strings.NewReader(string(text))
+	}
+	sent, cancel := context.WithCancelCause(ctx)
+	req, err := http.NewRequestWithContext(sent, method, address, content)
+	if err != nil {
+		cancel(nil)
+		return nil, fmt.Errorf("request: %w", err)
+	}
+	if body != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	if accept != "" {
+		req.Header.Set("Accept", accept)
+	}
+	if c.secret != "" {
+		req.SetBasicAuth(c.user, string(c.secret))
+	}
+	heard := func() bool { return true }
+	if c.patience > 0 {
+		timer := time.AfterFunc(c.patience, func() { cancel(errSilent) })
+		heard = func() bool { return timer.Reset(c.patience) }
+		context.AfterFunc(sent, func() { timer.Stop() })
+	}
+	resp, err := c.http.Do(req)
+	if err != nil {
+		err = c.lost(ctx, cmp.Or(silence(sent), err))
+		cancel(nil)
+		return nil, err
+	}
+	resp.Body = &heardBody{resp.Body, sent, cancel, heard}
+	if resp.StatusCode >= 300 {
+		defer resp.Body.Close()
+		return nil, complaint(resp)
+	}
+	return resp, nil
+}
+
+// silence returns errSilent if that ended the context.
+func silence(ctx context.Context) error {
+	if err := context.Cause(ctx); errors.Is(err, errSilent) {
+		return err
+	}
+	return nil
+}
+
+// heardBody is the body of an answer, whose pieces are signs of life.
+type heardBody struct {
+	io.ReadCloser
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+	heard  func() bool
+}
+
+func (b *heardBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	b.heard()
+	if err != nil && err != io.EOF {
+		err = cmp.Or(silence(b.ctx), err)
+	}
+	return n, err
+}
+
+func (b *heardBody) Close() error {
+	defer b.cancel(nil)
+	return b.ReadCloser.Close()
 }
 
 // lost returns the error of a request that got no whole answer.

@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
+	"net/url"
 	"strconv"
 	"strings"
 )
@@ -16,7 +18,8 @@ type duplicatesCmd struct {
 	Threshold float64  `default:"0" placeholder:"D" help:"Largest distance to list, from 0 (the same text, the default) to 1."`
 	Since     string   `placeholder:"ID" help:"List only pairs that came about since this indexed commit."`
 	FailOver  *float64 `placeholder:"D" help:"List pairs up to this distance, and exit with 6 if there is one."`
-	Count     int      `placeholder:"N" help:"Most pairs to list, 1 to 1000 (default all)."`
+	Count     int      `xor:"pairs" placeholder:"N" help:"Most pairs to list, 1 to 1000 (default all)."`
+	All       bool     `xor:"pairs" help:"List every pair, not only the nearest of each text, as they are found: one a line, with --json as JSON."`
 	Type      []string `placeholder:"CLASS" sep:"none" help:"Only documents of this class; may be given again."`
 	Filter    string   `placeholder:"EXPR" help:"Only documents whose fields meet this expression."`
 }
@@ -50,6 +53,9 @@ type duplicates struct {
 
 // Run runs the command.
 func (c *duplicatesCmd) Run(ctx context.Context, p *program) error {
+	if c.All && c.given() {
+		return usage("--all prints lines: --summary and --summary-to do not go with it")
+	}
 	if err := c.choose(p); err != nil {
 		return err
 	}
@@ -68,6 +74,9 @@ func (c *duplicatesCmd) Run(ctx context.Context, p *program) error {
 		q.Set("count", strconv.Itoa(c.Count))
 	}
 	q["doc_type"] = c.Type
+	if c.All {
+		return c.list(ctx, p, cl, q)
+	}
 	res := duplicates{Since: c.Since, Groups: []group{}, threshold: threshold, title: p.paint(p.stdout).dim}
 	a, err := cl.get(ctx, "/duplicates", q, &res.Groups)
 	if err != nil {
@@ -77,40 +86,76 @@ func (c *duplicatesCmd) Run(ctx context.Context, p *program) error {
 	if err := c.print(p, &res); err != nil {
 		return err
 	}
-	if c.FailOver == nil {
-		return nil
-	}
 	over := 0
-	for _, g := range res.Groups {
-		// The server compares and answers in single precision.
-		if float32(g.Distance) <= float32(*c.FailOver) {
-			over++
-		}
+	for i := range res.Groups {
+		over += c.over(&res.Groups[i])
 	}
+	return c.verdict(over)
+}
+
+// list prints every pair as it comes.
+func (c *duplicatesCmd) list(ctx context.Context, p *program, cl *client, q url.Values) error {
+	over := 0
+	err := cl.lines(ctx, "/duplicates", q, func(line []byte) error {
+		var g group
+		if err := json.Unmarshal(line, &g); err != nil {
+			return fmt.Errorf("%s/duplicates did not answer as a vectorlink server does: %w", cl.server, err)
+		}
+		over += c.over(&g)
+		var err error
+		if p.json {
+			_, err = fmt.Fprintf(p.stdout, "%s\n", line)
+		} else {
+			err = g.print(p.stdout)
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return c.verdict(over)
+}
+
+// over returns 1 for a pair that there may not be.
+func (c *duplicatesCmd) over(g *group) int {
+	// The server compares and answers in single precision.
+	if c.FailOver != nil && float32(g.Distance) <= float32(*c.FailOver) {
+		return 1
+	}
+	return 0
+}
+
+// verdict returns the error of pairs that there may not be.
+func (c *duplicatesCmd) verdict(over int) error {
 	if over == 0 {
 		return nil
 	}
-	return as(errDuplicates, fmt.Errorf("%s within %g%s", count(over, "pair"), *c.FailOver, res.period()))
+	return as(errDuplicates, fmt.Errorf("%s within %g%s", count(over, "pair"), *c.FailOver, since(c.Since)))
+}
+
+// since says which pairs are listed.
+func since(commit string) string {
+	if commit == "" {
+		return ""
+	}
+	return " since " + plainText(commit)
+}
+
+func (g *group) print(w io.Writer) error {
+	_, err := fmt.Fprintf(w, "%.4f  %s\n", g.Distance, strings.Join(g.ids(), "  "))
+	return err
 }
 
 func (d *duplicates) failed() bool { return false }
 
-// period says which pairs are listed.
-func (d *duplicates) period() string {
-	if d.Since == "" {
-		return ""
-	}
-	return " since " + plainText(d.Since)
-}
-
 func (d *duplicates) text(w io.Writer) {
 	if len(d.Groups) == 0 {
-		fmt.Fprintf(w, "no duplicates within %g%s at commit %s\n", d.threshold, d.period(), plainText(d.Commit))
+		fmt.Fprintf(w, "no duplicates within %g%s at commit %s\n", d.threshold, since(d.Since), plainText(d.Commit))
 		return
 	}
-	fmt.Fprintln(w, d.title(count(len(d.Groups), "pair")+d.period()+" at commit "+plainText(d.Commit)))
-	for _, g := range d.Groups {
-		fmt.Fprintf(w, "%.4f  %s\n", g.Distance, strings.Join(g.ids(), "  "))
+	fmt.Fprintln(w, d.title(count(len(d.Groups), "pair")+since(d.Since)+" at commit "+plainText(d.Commit)))
+	for i := range d.Groups {
+		_ = d.Groups[i].print(w) // as all that is printed for people
 	}
 }
 

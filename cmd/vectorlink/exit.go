@@ -18,6 +18,9 @@ const (
 	exitUpstream   = 4 // a server, document database or embedding provider could not be reached
 	exitDamage     = 5 // verify found damage
 	exitDuplicates = 6 // documents are nearer to each other than they may be (duplicates --fail-over)
+	// exitPipe is what shells report of a program whose output nobody read to
+	// its end.
+	exitPipe = 141
 )
 
 // What decides the exit code of an error; every other error is exitFailed.

@@ -28,6 +28,9 @@ func main() {
 	// The first signal asks for an orderly end; a second one is not caught
 	// any more and ends the process at once.
 	context.AfterFunc(ctx, stop)
+	// Who reads the output may leave at any time (vectorlink demo | head):
+	// that must not end the process where it stands. See output.
+	signal.Ignore(syscall.SIGPIPE)
 	os.Exit(run(ctx, os.Args[1:], os.Environ(), os.Stdin, os.Stdout, os.Stderr))
 }
 
@@ -66,7 +69,9 @@ type program struct {
 // run runs one command line and returns the exit code. The end of ctx asks for
 // an orderly stop.
 func run(ctx context.Context, args, environ []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	out := &countingWriter{Writer: stdout}
+	ctx, leave := context.WithCancel(ctx)
+	defer leave()
+	out := &output{Writer: stdout, gone: leave}
 	p := &program{environ: environ, stdin: stdin, stdout: out, printed: &out.n, stderr: stderr, flags: make(map[string]string)}
 	var g grammar
 	helped := false
@@ -95,6 +100,9 @@ func run(ctx context.Context, args, environ []string, stdin io.Reader, stdout, s
 	}
 	p.json = g.JSON
 	err = kctx.Run()
+	if out.closed {
+		return exitPipe
+	}
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
 		err = errors.New("interrupted")
 	}
@@ -118,15 +126,22 @@ func (p *program) report(err error) int {
 	return exitCode(err)
 }
 
-// countingWriter counts what is written, for report.
-type countingWriter struct {
+// output is standard output. It counts what is written, for report, and asks for
+// an orderly end when nobody reads it any more.
+type output struct {
 	io.Writer
-	n int64
+	gone   func()
+	n      int64
+	closed bool
 }
 
-func (w *countingWriter) Write(b []byte) (int, error) {
+func (w *output) Write(b []byte) (int, error) {
 	n, err := w.Writer.Write(b)
 	w.n += int64(n)
+	if errors.Is(err, syscall.EPIPE) {
+		w.closed = true
+		w.gone()
+	}
 	return n, err
 }
 

@@ -15,8 +15,8 @@ import (
 
 // isTerminal reports whether a stream is one that people look at.
 func isTerminal(stream any) bool {
-	if counting, ok := stream.(*countingWriter); ok {
-		stream = counting.Writer
+	if out, ok := stream.(*output); ok {
+		stream = out.Writer
 	}
 	f, ok := stream.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))
