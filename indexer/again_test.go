@@ -65,10 +65,13 @@ func TestSkippedDocumentsAreTriedAgain(t *testing.T) {
 			check("c2", "d/A/2", "d/A/3", "d/A/4")
 			h.close()
 			h = open(t, files, src, emb)
+			check("c2", "d/A/2", "d/A/3", "d/A/4") // by the file: the task is forgotten
 			check("c3", "d/A/2", "d/A/4")
 			if err := h.Assign(t.Context(), domain, "main", "c3", "c3b"); err != nil {
 				t.Fatal(err)
 			}
+			// To ask for it again costs nothing, and says the same.
+			check("c3", "d/A/2", "d/A/4")
 			strict = false
 			emb.Reset()
 			check("c4")

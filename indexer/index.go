@@ -3,6 +3,7 @@ package indexer
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -34,6 +35,7 @@ func (ix *Indexer) Index(_ context.Context, req IndexRequest) (Task, error) {
 			t.State, t.Percentage = TaskComplete, 100
 			t.Documents, t.Base = int(info.Documents), info.Base
 			t.HeadMoved = d.head(req.Branch).Commit == req.Commit
+			t.Skipped = ix.skippedBefore(d, req.Commit)
 		}
 	}
 	j, fresh, err := ix.tasks.add(&job{task: t, previous: req.Previous, settings: req.Settings, key: req.CallerKey})
@@ -254,6 +256,31 @@ func (ix *Indexer) pullRequest(d *domain, commit, branch, previous string) PullR
 		Again:    func(base string) []string { return ix.again(d, base, commit) },
 	}
 }
+
+// skippedBefore returns what was skipped when the commit was indexed: as the task
+// said that did it, or that came after it, as long as that is known, and then as
+// the commit's file lists documents.
+func (ix *Indexer) skippedBefore(d *domain, commit string) []Skipped {
+	if list, ok := ix.tasks.lastSkipped(target{d.name, commit}); ok {
+		return list
+	}
+	info, ok := d.real(commit)
+	if !ok || info.Skipped == 0 {
+		return nil
+	}
+	lease, err := ix.open(d, commit)
+	if err != nil {
+		return nil // who searches it is told why
+	}
+	defer lease.release()
+	var list []Skipped
+	for _, id := range lease.res.(*openSnapshot).view.Skipped() {
+		list = append(list, skipped(id, errSkippedBefore))
+	}
+	return list
+}
+
+var errSkippedBefore = errors.New("it was skipped when the commit was indexed")
 
 // maxAgain is how many skipped documents of its base a commit tries again, so
 // that thousands which fail for good cost each commit one batch or two.

@@ -52,11 +52,14 @@ func (d *domain) setWhole(commit string) {
 // again. The file is replaced by a checkpoint of the same contents.
 func (ix *Indexer) mend(ctx context.Context, d *domain, j *job, info snapshot.Info) error {
 	ix.tasks.update(j, func(t *Task) { t.Documents, t.Base = int(info.Documents), info.Base })
+	before := ix.skippedBefore(d, info.Commit)
 	if d.isWhole(info) {
+		ix.tasks.update(j, func(t *Task) { t.Skipped = before })
 		return nil
 	}
 	err := ix.mendVectors(ctx, d, j, info)
 	if errors.Is(err, ErrCorrupt) && context.Cause(ctx) == nil {
+		before = nil // it is read again
 		ix.log.Warn("indexed commit is damaged and made anew", "domain", d.name, "commit", info.Commit, "err", err)
 		err = ix.remake(ctx, d, j, info)
 	}
@@ -64,6 +67,7 @@ func (ix *Indexer) mend(ctx context.Context, d *domain, j *job, info snapshot.In
 		d.mu.Lock()
 		d.setWhole(info.Commit)
 		d.mu.Unlock()
+		ix.tasks.update(j, func(t *Task) { t.Skipped = before })
 	}
 	return err
 }

@@ -41,6 +41,7 @@ func (ix *Indexer) Plan(ctx context.Context, req IndexRequest) (Plan, error) {
 	defer ix.leave(d)
 	if info, ok := d.real(req.Commit); ok {
 		plan.Indexed, plan.Documents, plan.Base = true, int(info.Documents), info.Base
+		plan.Skipped = append(plan.Skipped, ix.skippedBefore(d, req.Commit)...)
 		return plan, nil
 	}
 	pull, err := ix.cfg.Source.Pull(ctx, ix.pullRequest(d, req.Commit, req.Branch, req.Previous))

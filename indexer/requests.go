@@ -82,8 +82,10 @@ type Task struct {
 	Base string `json:"base,omitempty"`
 	// HeadMoved reports whether the branch's last indexed commit is now
 	// this one.
-	HeadMoved bool      `json:"head_moved"`
-	Skipped   []Skipped `json:"skipped"`
+	HeadMoved bool `json:"head_moved"`
+	// Skipped names what could not be indexed; of a commit that was indexed
+	// before, then.
+	Skipped []Skipped `json:"skipped"`
 	// Error is why the task failed, fit for the user; ErrorCode is its kind
 	// for programs (see Code).
 	Error     string    `json:"error,omitempty"`

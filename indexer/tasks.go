@@ -156,6 +156,19 @@ func (r *taskRegistry) skipped(j *job) int {
 	return len(j.task.Skipped)
 }
 
+// lastSkipped returns what the last task that completed the target has skipped; ok
+// is false where none is known.
+func (r *taskRegistry) lastSkipped(at target) (list []Skipped, ok bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, id := range slices.Backward(r.finished) {
+		if j := r.tasks[id]; j.target() == at && j.task.State == TaskComplete {
+			return slices.Clone(j.task.Skipped), true
+		}
+	}
+	return nil, false
+}
+
 // setBase notes the commit whose file the job builds on.
 func (r *taskRegistry) setBase(j *job, commit string) {
 	r.mu.Lock()
