@@ -1,6 +1,7 @@
 package indexer_test
 
 import (
+	"bytes"
 	"cmp"
 	"errors"
 	"fmt"
@@ -8,12 +9,14 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/vectorlink/vectorlink/indexer"
 	"github.com/vectorlink/vectorlink/indexer/indexertest"
 	"github.com/vectorlink/vectorlink/snapshot"
+	"github.com/vectorlink/vectorlink/textindex"
 	"github.com/vectorlink/vectorlink/vfs/vfstest"
 )
 
@@ -193,5 +196,106 @@ func TestFullTextFollowsARemadeCommit(t *testing.T) {
 			}
 		}
 		h.close()
+	}
+}
+
+// TestFullTextIsMadeAnew: whatever happens to the file of a full text, searches
+// by words answer the same at every commit, the first of many at once too, and
+// leave a whole file behind.
+func TestFullTextIsMadeAnew(t *testing.T) {
+	src := indexertest.NewSource()
+	src.Incremental = true
+	put := make(map[string]string)
+	for i := range 40 {
+		put[fmt.Sprintf("d/A/%02d", i)] = fmt.Sprintf("apple of tree %d and word%d", i, i%7)
+	}
+	src.Commit("main", "c1", indexertest.Change{Put: put})
+	src.Commit("main", "c2", indexertest.Change{Put: docs("d/A/03", "pear", "d/B/1", "an apple fell"), Remove: []string{"d/A/05"}})
+	src.Commit("main", "c3", indexertest.Change{Put: docs("d/A/04", "apple apple plum")})
+	commits := []string{"c1", "c2", "c3"}
+	config := func(c *indexer.Config) { c.Graph = indexer.Graph{MinVectors: 1 << 30, MaxDeltas: 1 << 30} }
+	mem := vfstest.NewMem()
+	h := open(t, mem, src, &indexertest.Embedder{}, config)
+	answers := func(h *harness, commit string) (all [][]indexer.Hit) {
+		for _, q := range []string{"apple", "plum word3", "tree fell"} {
+			for _, mode := range []indexer.Mode{indexer.ModeText, indexer.ModeHybrid} {
+				all = append(all, h.searchMode(commit, q, mode, indexer.Filter{}, 100))
+			}
+		}
+		return all
+	}
+	want := make(map[string][][]indexer.Hit)
+	files := make(map[string][]byte) // of the full texts
+	for _, c := range commits {
+		h.mustIndex(c, "")
+		want[c] = answers(h, c)
+	}
+	h.close()
+	for _, c := range commits {
+		name := textindex.FileName(domain, c)
+		b, err := mem.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		files[name] = bytes.Clone(b)
+	}
+	flip := func(share float64) func(b []byte) []byte {
+		return func(b []byte) []byte {
+			b[int(share*float64(len(b)-1))] ^= 4
+			return b
+		}
+	}
+	for _, tt := range []struct {
+		name string
+		harm func(b []byte) []byte // nil: the file is lost
+	}{
+		{"missing", nil},
+		{"empty", func([]byte) []byte { return []byte{} }},
+		{"cut in the header", func(b []byte) []byte { return b[:40] }},
+		{"cut at the end", func(b []byte) []byte { return b[:len(b)-1] }},
+		{"longer", func(b []byte) []byte { return append(b, 0) }},
+		{"damaged magic", flip(0)},
+		{"damaged a third in", flip(0.33)},
+		{"damaged two thirds in", flip(0.66)},
+		{"damaged at the end", flip(1)},
+		{"version 1", func(b []byte) []byte { b[4] = 1; return b }},
+		{"a later version", func(b []byte) []byte { b[4] = 200; return b }},
+		{"zeros", func(b []byte) []byte { clear(b); return b }},
+		{"another commit's", func(b []byte) []byte { return b }},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			for name, b := range files {
+				switch harmed := bytes.Clone(b); {
+				case tt.harm == nil:
+					if err := mem.Remove(name); err != nil {
+						t.Fatal(err)
+					}
+				case tt.name == "another commit's":
+					i := slices.IndexFunc(commits, func(c string) bool { return textindex.FileName(domain, c) == name })
+					mem.WriteFile(name, bytes.Clone(files[textindex.FileName(domain, commits[(i+1)%3])]))
+				default:
+					mem.WriteFile(name, tt.harm(harmed))
+				}
+			}
+			emb := &indexertest.Embedder{}
+			h := open(t, mem, src, emb, config)
+			var wg sync.WaitGroup
+			for n := range 9 {
+				wg.Go(func() {
+					c := commits[n%3]
+					if got := answers(h, c); !slices.EqualFunc(got, want[c], slices.Equal) {
+						t.Errorf("%s answers otherwise", c)
+					}
+				})
+			}
+			wg.Wait()
+			h.close()
+			for name := range files {
+				if _, err := textindex.Verify(mem, name); err != nil {
+					t.Errorf("what is left of %s: %v", name, err)
+				}
+			}
+			noFindings(t, mem)
+		})
 	}
 }
