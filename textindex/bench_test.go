@@ -88,11 +88,13 @@ func BenchmarkSearch(b *testing.B) {
 			b.Fatal(err)
 		}
 		b.ReportAllocs()
+		start := cpuTime(b)
 		for b.Loop() {
 			if hits, err := x.Search(b.Context(), textindex.Plain(query), 10, nil); err != nil || len(hits) < 10 {
 				b.Fatal(len(hits), err)
 			}
 		}
+		b.ReportMetric(float64((cpuTime(b)-start).Microseconds())/float64(b.N), "cpu-µs/op")
 	}
 	every := func(step, n int) *textindex.Bitmap {
 		dead := new(textindex.Bitmap)

@@ -22,7 +22,7 @@ const (
 )
 
 // commonLimit is the memory for a block of so many bytes.
-func commonLimit(block int64) int64 { return block / 2 }
+func commonLimit(block int64) int64 { return block / 8 }
 
 // get returns the postings of a term, nil if they are not remembered.
 func (c *common) get(term []byte) []posting {
