@@ -261,7 +261,7 @@ func (ix *Indexer) pullRequest(d *domain, commit, branch, previous string) PullR
 // said that did it, or that came after it, as long as that is known, and then as
 // the commit's file lists documents.
 func (ix *Indexer) skippedBefore(d *domain, commit string) []Skipped {
-	if list, ok := ix.tasks.lastSkipped(target{d.name, commit}); ok {
+	if list := ix.tasks.lastSkipped(target{d.name, commit}); len(list) > 0 {
 		return list
 	}
 	info, ok := d.real(commit)

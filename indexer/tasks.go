@@ -156,17 +156,17 @@ func (r *taskRegistry) skipped(j *job) int {
 	return len(j.task.Skipped)
 }
 
-// lastSkipped returns what the last task that completed the target has skipped; ok
-// is false where none is known.
-func (r *taskRegistry) lastSkipped(at target) (list []Skipped, ok bool) {
+// lastSkipped returns what the last task that completed the target has skipped;
+// nil where none is known.
+func (r *taskRegistry) lastSkipped(at target) []Skipped {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, id := range slices.Backward(r.finished) {
 		if j := r.tasks[id]; j.target() == at && j.task.State == TaskComplete {
-			return slices.Clone(j.task.Skipped), true
+			return slices.Clone(j.task.Skipped)
 		}
 	}
-	return nil, false
+	return nil
 }
 
 // setBase notes the commit whose file the job builds on.
