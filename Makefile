@@ -50,7 +50,7 @@ bench-peers: ## compare the engine with hnswlib, faiss and usearch (Python 3 and
 		--only mnist,sentences-384 --contenders vectorlink,hnswlib,faiss,usearch
 
 bench-peers-all: bench-peers ## the same with 1536 dimensions and without AVX-512 (half an hour)
-	test -d $(PEERS)/avx2 || CFLAGS=-march=x86-64-v3 CXXFLAGS=-march=x86-64-v3 \
+	test -d $(PEERS)/avx2 || HNSWLIB_NO_NATIVE=1 CFLAGS=-march=x86-64-v3 CXXFLAGS=-march=x86-64-v3 \
 		$(PEERS)/venv/bin/pip install -q --no-cache-dir --no-binary hnswlib --no-deps --target $(PEERS)/avx2 hnswlib==0.8.0
 	$(PEERS)/venv/bin/python bench/peers/peers.py --ann $(PEERS)/ann --sentences $(PEERS) --mnist ../shared/data/ann \
 		--only sentences-1536 --contenders vectorlink,hnswlib,faiss,usearch
