@@ -33,6 +33,19 @@ func (e *evaluation) all() *Bitmap {
 	return b
 }
 
+// add adds documents in any order. Many are added faster by way of plain bits.
+func (e *evaluation) add(b *Bitmap, docs []uint32) {
+	if len(docs) < 1000 {
+		b.AddMany(docs)
+		return
+	}
+	plain := make([]uint64, (e.table.documents+63)/64)
+	for _, doc := range docs {
+		plain[doc/64] |= 1 << (doc % 64)
+	}
+	b.Or(roaring.FromDense(plain, false))
+}
+
 // always holds for every document, or for none.
 type always bool
 
@@ -118,7 +131,7 @@ func (c among) documents(e *evaluation) (*Bitmap, error) {
 		return b, nil
 	}
 	for _, v := range c.values {
-		col.holding(b, v)
+		col.holding(e, b, v)
 	}
 	b.AndNot(col.lists)
 	return b, e.ctx.Err()
@@ -134,13 +147,13 @@ type member struct {
 func (c member) documents(e *evaluation) (*Bitmap, error) {
 	b := roaring.New()
 	if col := e.table.columns[c.name]; col != nil {
-		col.holding(b, c.value)
+		col.holding(e, b, c.value)
 	}
 	return b, nil
 }
 
 // holding adds the documents that have the value, in a list or not.
-func (c *column) holding(b *Bitmap, v literal) {
+func (c *column) holding(e *evaluation, b *Bitmap, v literal) {
 	switch v.kind {
 	case Bools:
 		i := 0
@@ -152,15 +165,15 @@ func (c *column) holding(b *Bitmap, v literal) {
 		}
 	case Numbers:
 		if i, ok := slices.BinarySearchFunc(c.numbers, v.n, compareNumbers); ok {
-			b.AddMany(c.byNumber.between(i, i+1))
+			e.add(b, c.byNumber.between(i, i+1))
 		}
 	case Texts:
 		if i, ok := slices.BinarySearch(c.texts, v.s); ok {
-			b.AddMany(c.byText.between(i, i+1))
+			e.add(b, c.byText.between(i, i+1))
 		}
 		if v.date {
 			lo, hi := c.datesAt(v.at)
-			c.addDates(b, lo, hi)
+			c.addDates(e, b, lo, hi)
 		}
 	}
 }
@@ -175,10 +188,13 @@ func (c *column) datesAt(at instant) (lo, hi int) {
 	return lo, hi
 }
 
-func (c *column) addDates(b *Bitmap, lo, hi int) {
+// addDates adds the documents of the dates from lo to hi.
+func (c *column) addDates(e *evaluation, b *Bitmap, lo, hi int) {
+	var docs []uint32
 	for _, d := range c.dates[lo:hi] {
-		b.AddMany(c.byText.between(int(d.text), int(d.text)+1))
+		docs = append(docs, c.byText.between(int(d.text), int(d.text)+1)...)
 	}
+	e.add(b, docs)
 }
 
 // order holds where the field is of the value's kind and before or behind it.
@@ -197,14 +213,14 @@ func (c order) documents(e *evaluation) (*Bitmap, error) {
 	if c.value.kind == Numbers {
 		lo, ok := slices.BinarySearchFunc(col.numbers, c.value.n, compareNumbers)
 		lo, hi := c.span(lo, ok, len(col.numbers))
-		b.AddMany(col.byNumber.between(lo, hi))
+		e.add(b, col.byNumber.between(lo, hi))
 		b.AndNot(col.lists)
 		return b, nil
 	}
 	// Two dates are compared in time, any other two texts by their bytes.
 	at, ok := slices.BinarySearch(col.texts, c.value.s)
 	lo, hi := c.span(at, ok, len(col.texts))
-	b.AddMany(col.byText.between(lo, hi))
+	e.add(b, col.byText.between(lo, hi))
 	if c.value.date && len(col.dates) > 0 {
 		b.AndNot(col.dated)
 		lo, hi := col.datesAt(c.value.at)
@@ -218,7 +234,7 @@ func (c order) documents(e *evaluation) (*Bitmap, error) {
 		default:
 			hi = len(col.dates)
 		}
-		col.addDates(b, lo, hi)
+		col.addDates(e, b, lo, hi)
 	}
 	b.AndNot(col.lists)
 	return b, e.ctx.Err()
@@ -267,16 +283,18 @@ func (c match) documents(e *evaluation) (*Bitmap, error) {
 	case "endsWith":
 		fits = strings.HasSuffix
 	}
+	var docs []uint32
 	for i := from; i < len(col.texts); i++ {
 		if i%checkEvery == 0 && e.ctx.Err() != nil {
 			return nil, e.ctx.Err()
 		}
 		if fits(col.texts[i], c.text) {
-			b.AddMany(col.byText.between(i, i+1))
+			docs = append(docs, col.byText.between(i, i+1)...)
 		} else if c.op == "startsWith" {
 			break
 		}
 	}
+	e.add(b, docs)
 	b.AndNot(col.lists)
 	return b, nil
 }

@@ -92,13 +92,8 @@ type gathered struct {
 	kinds          Kinds
 	present, lists []uint32
 	bools          [2][]uint32
-	numbers        []posting[number]
-	texts          []posting[string]
-}
-
-type posting[T any] struct {
-	v   T
-	doc uint32
+	numbers        values[number]
+	texts          values[string]
 }
 
 func (g *gathered) add(doc uint32, v value, list bool) {
@@ -117,10 +112,71 @@ func (g *gathered) add(doc uint32, v value, list bool) {
 		}
 		g.bools[i] = appendOnce(g.bools[i], doc)
 	case Numbers:
-		g.numbers = append(g.numbers, posting[number]{v.n, doc})
+		g.numbers.add(v.n, doc)
 	case Texts:
-		g.texts = append(g.texts, posting[string]{v.s, doc})
+		g.texts.add(v.s, doc)
 	}
+}
+
+// values are what documents have, in the order of the documents.
+type values[T comparable] struct {
+	ids   map[T]uint32
+	list  []T      // by id
+	which []uint32 // id of each value that a document has
+	docs  []uint32 // and the document
+}
+
+func (l *values[T]) add(v T, doc uint32) {
+	id, ok := l.ids[v]
+	if !ok {
+		if l.ids == nil {
+			l.ids = make(map[T]uint32)
+		}
+		id = uint32(len(l.list))
+		l.ids[v] = id
+		l.list = append(l.list, v)
+	}
+	l.which, l.docs = append(l.which, id), append(l.docs, doc)
+}
+
+// invert sorts the values and gives each its documents.
+func (l *values[T]) invert(compare func(a, b T) int) ([]T, postings) {
+	if len(l.list) == 0 {
+		return nil, postings{}
+	}
+	order := make([]uint32, len(l.list)) // ids by value
+	for i := range order {
+		order[i] = uint32(i)
+	}
+	slices.SortFunc(order, func(a, b uint32) int { return compare(l.list[a], l.list[b]) })
+	sorted, rank := make([]T, len(order)), make([]uint32, len(order))
+	for i, id := range order {
+		sorted[i], rank[id] = l.list[id], uint32(i)
+	}
+	last := make([]uint32, len(order)) // by rank: 1 + the last document met
+	p := postings{starts: make([]uint32, len(order)+1)}
+	// A list may hold a value twice, which is next to itself here but for
+	// other values of the list.
+	each := func(use func(rank, doc uint32)) {
+		clear(last)
+		for i, id := range l.which {
+			if r := rank[id]; last[r] != l.docs[i]+1 {
+				last[r] = l.docs[i] + 1
+				use(r, l.docs[i])
+			}
+		}
+	}
+	each(func(r, _ uint32) { p.starts[r+1]++ })
+	for i := range order {
+		p.starts[i+1] += p.starts[i]
+	}
+	p.docs = make([]uint32, p.starts[len(order)])
+	next := slices.Clone(p.starts)
+	each(func(r, doc uint32) {
+		p.docs[next[r]] = doc
+		next[r]++
+	})
+	return sorted, p
 }
 
 // appendOnce appends to ascending numbers.
@@ -138,8 +194,8 @@ func (g *gathered) column() *column {
 			c.bools[i] = bitmapOf(docs)
 		}
 	}
-	c.numbers, c.byNumber = invert(g.numbers, compareNumbers)
-	c.texts, c.byText = invert(g.texts, strings.Compare)
+	c.numbers, c.byNumber = g.numbers.invert(compareNumbers)
+	c.texts, c.byText = g.texts.invert(strings.Compare)
 	for i, s := range c.texts {
 		if at, ok := parseDate(s); ok {
 			c.dates = append(c.dates, date{at, uint32(i)})
@@ -158,36 +214,6 @@ func (g *gathered) column() *column {
 	})
 	c.dates = slices.Clip(c.dates)
 	return c
-}
-
-// invert sorts values and gives each its documents.
-func invert[T any](list []posting[T], compare func(a, b T) int) ([]T, postings) {
-	if len(list) == 0 {
-		return nil, postings{}
-	}
-	// Documents came in order, so a stable sort keeps each value's in order.
-	slices.SortStableFunc(list, func(a, b posting[T]) int { return compare(a.v, b.v) })
-	n := 1
-	for i := 1; i < len(list); i++ {
-		if compare(list[i-1].v, list[i].v) != 0 {
-			n++
-		}
-	}
-	values := make([]T, 0, n)
-	p := postings{starts: make([]uint32, 0, n+1), docs: make([]uint32, 0, len(list))}
-	for i, x := range list {
-		fresh := i == 0 || compare(list[i-1].v, x.v) != 0
-		if fresh {
-			values = append(values, x.v)
-			p.starts = append(p.starts, uint32(len(p.docs)))
-		}
-		// A list may hold a value twice.
-		if last := len(p.docs) - 1; fresh || p.docs[last] != x.doc {
-			p.docs = append(p.docs, x.doc)
-		}
-	}
-	p.starts = append(p.starts, uint32(len(p.docs)))
-	return values, p
 }
 
 func bitmapOf(docs []uint32) *Bitmap {

@@ -13,6 +13,7 @@ import (
 	"github.com/vectorlink/vectorlink/fields"
 	"github.com/vectorlink/vectorlink/indexer"
 	"github.com/vectorlink/vectorlink/indexer/indexertest"
+	"github.com/vectorlink/vectorlink/snapshot"
 	"github.com/vectorlink/vectorlink/vector"
 	"github.com/vectorlink/vectorlink/vfs/vfstest"
 )
@@ -339,4 +340,57 @@ func TestFieldsOfACommitMadeAnew(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+}
+
+// TestFieldsSurvive: fields are what they were after an assignment, a fork, a
+// restart, the mending of vectors, and the loss of a commit's file.
+func TestFieldsSurvive(t *testing.T) {
+	src := indexertest.NewSource()
+	change := indexertest.Change{Put: make(map[string]string), Fields: make(map[string]string)}
+	for i := range 20 {
+		id := fmt.Sprintf("d/A/%02d", i)
+		change.Put[id] = fmt.Sprintf("text number %d", i)
+		change.Fields[id] = fmt.Sprintf(`{"n":%d,"word":"w%d","tags":["t%d"]}`, i%4, i%3, i%2)
+	}
+	src.Commit("main", "c1", change)
+	src.Commit("main", "c2", indexertest.Change{Fields: map[string]string{"d/A/03": `{"n":2,"new":true}`, "d/A/04": `{}`}})
+	src.Branch("dev", "c1")
+	src.Commit("dev", "d1", indexertest.Change{Put: docs("d/A/05", "another text"), Remove: []string{"d/A/06"}})
+	mem := vfstest.NewMem()
+	h := open(t, mem, src, &indexertest.Embedder{})
+	all := func() {
+		t.Helper()
+		for _, c := range []string{"c1", "c2", "d1"} {
+			sameFields(t, h, c, src)
+		}
+	}
+	h.mustIndex("c1", "main")
+	h.mustIndex("c2", "main")
+	h.mustIndex("d1", "dev")
+	all()
+	if err := h.Assign(t.Context(), domain, "main", "c2", "c9"); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := h.filtered(t, indexer.Ref{Commit: "c9"}, "new"); !slices.Equal(got, []string{"d/A/03"}) || err != nil {
+		t.Errorf("at the assigned commit: %v, %v", got, err)
+	}
+	h.close()
+
+	h = open(t, mem, src, &indexertest.Embedder{})
+	all()
+	h.close()
+
+	flipVector(t, mem, "text number 3")
+	h = open(t, mem, src, &indexertest.Embedder{})
+	h.mustIndex("c1", "main") // is mended
+	h.mustIndex("c2", "main") // whose file has the vector too: the fields changed there
+	all()
+	h.close()
+
+	if err := mem.Remove(snapshot.FileName(domain, "c1")); err != nil {
+		t.Fatal(err)
+	}
+	h = open(t, mem, src, &indexertest.Embedder{})
+	h.mustIndex("c1", "main")
+	all()
 }
