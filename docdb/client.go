@@ -1,12 +1,9 @@
 package docdb
 
 import (
-	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/http"
 	"net/url"
 	"strings"
 	"sync"
@@ -88,7 +85,7 @@ type Client struct {
 
 var _ indexer.Source = (*Client)(nil)
 
-// NewClient checks cfg and returns a client; it does not connect (see Ping).
+// NewClient checks cfg and returns a client; it does not connect.
 func NewClient(cfg Config) (*Client, error) {
 	base, err := baseURL(cfg.URL)
 	if err != nil {
@@ -151,30 +148,6 @@ func isToken(s string) bool {
 		}
 	}
 	return s != ""
-}
-
-// Ping asks the server whether it is up and takes the credentials. It says
-// nothing about the right to read any one database.
-func (c *Client) Ping(ctx context.Context) error {
-	a, err := c.wire.do(ctx, http.MethodGet, "/api/info", nil, nil)
-	if err != nil {
-		return err
-	}
-	if a.status != http.StatusOK {
-		return c.wire.fault(a, "")
-	}
-	var info struct {
-		Info struct {
-			Authority string `json:"authority"`
-		} `json:"api:info"`
-	}
-	if err := json.Unmarshal(a.body, &info); err != nil {
-		return c.wire.garbage("its /api/info is not JSON: is it a TerminusDB?")
-	}
-	if strings.HasSuffix(info.Info.Authority, "/anonymous") {
-		return c.wire.source("%s", c.wire.loginHint("it takes us for an anonymous user"))
-	}
-	return nil
 }
 
 // resource returns the escaped path of a domain under a prefix, with further

@@ -36,6 +36,15 @@ func (c *Client) Ask(ctx context.Context, domain, commit, key string, text func(
 	return c.ask(ctx, domain, commit, key, text, variables)
 }
 
+// Classes lists the classes with embedding metadata in the schema at a commit.
+func (c *Client) Classes(ctx context.Context, domain, commit string) ([]Class, error) {
+	s, err := c.schema(ctx, domain, commit)
+	if err != nil {
+		return nil, err
+	}
+	return s.pairs, nil
+}
+
 // SplitID takes the id out of an answered object.
 func SplitID(row []byte, key string, keep bool) (string, []byte, error) {
 	return splitID(row, key, keep)

@@ -3,7 +3,6 @@ package docdb
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"iter"
 	"maps"
@@ -351,13 +350,8 @@ func (f *feed) assign(ctx context.Context, base string, before *schema, document
 		p.ids = slices.Sorted(maps.Keys(ids[p.class.Name]))
 		// A class that cannot be read is named also where none of its
 		// documents changed.
-		switch fail := p.fail; {
-		case len(p.ids) > 0:
-		case fail == nil && p.shape.unknown != "":
-			fail = errors.New(p.shape.unknown)
-			fallthrough
-		case fail != nil:
-			f.classFaults = append(f.classFaults, p.failed("", fail))
+		if p.fault != nil && len(p.ids) == 0 {
+			f.classFaults = append(f.classFaults, p.failed("", p.fault))
 		}
 		delete(old, p.class.Name)
 	}

@@ -31,9 +31,9 @@ type classPull struct {
 	ids   []string // full IRIs, ascending
 	fail  error    // why none of its documents can be read
 	bad   int      // failing batches so far
-	// unusable: the schema alone tells that nothing of it can be read, and
-	// each commit says so, with or without documents of it.
-	unusable bool
+	// fault is why nothing of it can be read as long as the schema is what
+	// it is. Each commit says so, with or without documents of it.
+	fault error
 }
 
 // Pull finds what turns the snapshot of the nearest indexed ancestor into the
@@ -116,7 +116,9 @@ func newPlan(s *schema, class Class) *classPull {
 	if p.fail == nil {
 		p.shape = s.shapeOf(p.query, class.Name)
 	}
-	p.unusable = p.fail != nil || p.shape.unknown != ""
+	if p.fault = p.fail; p.fault == nil && p.shape.unknown != "" {
+		p.fault = errors.New(p.shape.unknown) // the database is asked all the same
+	}
 	return p
 }
 
@@ -269,7 +271,7 @@ func (c *Client) fetch(ctx context.Context, domain, commit string, p *classPull,
 	}
 	for _, id := range ids {
 		op := p.failed(id, err)
-		op.Lasting = p.unusable
+		op.Lasting = p.fault != nil
 		found[id] = op
 	}
 	return nil

@@ -34,23 +34,15 @@ func (c Class) same(other Class) bool {
 		(c.Err == nil) == (other.Err == nil)
 }
 
-// Classes lists the classes with embedding metadata in the schema at a commit,
-// by name. The database does not inherit metadata, so neither does this: a
-// subclass needs its own. A class with unusable metadata has its Err set.
-func (c *Client) Classes(ctx context.Context, domain, commit string) ([]Class, error) {
-	s, err := c.schema(ctx, domain, commit)
-	if err != nil {
-		return nil, err
-	}
-	return s.pairs, nil
-}
-
 // schema is the schema at a commit, as far as it says what a query reads and
 // whom a change concerns.
 type schema struct {
 	names   names
 	classes map[string]*class
-	pairs   []Class // by name
+	// pairs are the classes with embedding metadata, by name. The database
+	// does not inherit metadata, so neither does this: a subclass needs its
+	// own. A class with unusable metadata has its Err set.
+	pairs []Class
 	// parts are the properties that hold subdocuments, with their classes.
 	parts map[string][]string
 	// bases are what the ids of classes that choose it themselves begin

@@ -55,9 +55,12 @@ func TestNewClientRefuses(t *testing.T) {
 	}
 }
 
-// TestPing logs in each way there is.
-func TestPing(t *testing.T) {
+// TestCredentials logs in each way there is.
+func TestCredentials(t *testing.T) {
 	db := minidb.New(minidb.Config{Password: canary, ForwardHeader: "X-User-Forward"})
+	if _, err := db.Create(domain, minidb.Prefixes{}); err != nil {
+		t.Fatal(err)
+	}
 	for _, c := range []struct {
 		name   string
 		change func(*docdb.Config)
@@ -70,7 +73,7 @@ func TestPing(t *testing.T) {
 		{"header", func(c *docdb.Config) { c.Password, c.ForwardHeader = "", "X-User-Forward" }, ""},
 		{"header, unknown user", func(c *docdb.Config) { c.User, c.ForwardHeader = "nobody", "X-User-Forward" }, `"nobody"`},
 	} {
-		err := newClient(t, db, c.change).Ping(t.Context())
+		_, err := newClient(t, db, c.change).Branches(t.Context(), domain)
 		if c.says == "" && err != nil {
 			t.Errorf("%s: %v", c.name, err)
 		}
@@ -81,7 +84,7 @@ func TestPing(t *testing.T) {
 	var got string
 	c := newClient(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { got = r.Header.Get("Authorization") }),
 		func(c *docdb.Config) { c.Password, c.Token = "", canary })
-	c.Ping(t.Context())
+	c.Branches(t.Context(), domain)
 	if got != "Bearer "+canary {
 		t.Errorf("token was sent as %q", got)
 	}
@@ -145,7 +148,6 @@ func TestBrokenServers(t *testing.T) {
 		}
 		if c.name != "silence" {
 			calls["classes"] = func() error { _, err := client.Classes(t.Context(), domain, bulkCommit); return err }
-			calls["ping"] = func() error { return client.Ping(t.Context()) }
 		}
 		if c.name != "silence" && c.name != "cut" { // an answer to HEAD has no body
 			calls["head"] = func() error { _, err := client.Head(t.Context(), domain, "main"); return err }
@@ -177,12 +179,12 @@ func TestUnreachable(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := c.Ping(t.Context()); !errors.Is(err, indexer.ErrSource) || !strings.Contains(err.Error(), address) || !strings.Contains(err.Error(), "VECTORLINK_TERMINUSDB_URL") {
+	if _, err := c.Branches(t.Context(), domain); !errors.Is(err, indexer.ErrSource) || !strings.Contains(err.Error(), address) || !strings.Contains(err.Error(), "VECTORLINK_TERMINUSDB_URL") {
 		t.Errorf("refused connection: %v", err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := c.Ping(ctx); !errors.Is(err, context.Canceled) || errors.Is(err, indexer.ErrSource) {
+	if _, err := c.Branches(ctx, domain); !errors.Is(err, context.Canceled) || errors.Is(err, indexer.ErrSource) {
 		t.Errorf("cancelled: %v", err)
 	}
 }
@@ -223,7 +225,11 @@ func TestRetry(t *testing.T) {
 // TestHazard07IdleConnections: never more than two, however many ask.
 func TestHazard07IdleConnections(t *testing.T) {
 	var open, most atomic.Int32
-	s := httptest.NewUnstartedServer(minidb.New(minidb.Config{}))
+	db := minidb.New(minidb.Config{})
+	if _, err := db.Create(domain, minidb.Prefixes{}); err != nil {
+		t.Fatal(err)
+	}
+	s := httptest.NewUnstartedServer(db)
 	s.Config.ConnState = func(_ net.Conn, state http.ConnState) {
 		switch state {
 		case http.StateNew:
@@ -242,7 +248,10 @@ func TestHazard07IdleConnections(t *testing.T) {
 	}
 	done := make(chan error)
 	for range 20 {
-		go func() { done <- c.Ping(t.Context()) }()
+		go func() {
+			_, err := c.Branches(t.Context(), domain)
+			done <- err
+		}()
 	}
 	for range 20 {
 		if err := <-done; err != nil {
