@@ -136,7 +136,7 @@ func parseOp(line []byte) (indexer.Op, error) {
 	switch {
 	case m.err != nil:
 	case kind == "Inserted", kind == "Changed", kind == "Replaced":
-		op = indexer.Op{Kind: indexer.Upsert, ID: m.id(), Text: m.text("string"), Fields: m.fields()}
+		op = indexer.Op{Kind: indexer.Upsert, ID: m.id(), Text: m.text("string"), Fields: m.fields(), Vector: m.vector()}
 	case kind == "Deleted":
 		op = indexer.Op{Kind: indexer.Delete, ID: m.id()}
 	case kind == "Error":

@@ -1,9 +1,16 @@
 package api
 
 import (
+	"bytes"
+	"encoding/base64"
+	"encoding/binary"
+	"encoding/json"
 	"errors"
 	"io"
+	"math"
 	"reflect"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -31,6 +38,8 @@ func FuzzOpLines(f *testing.F) {
 	for _, seed := range []string{
 		"", "\n\r\n", `{"op":"Inserted","id":"a","string":"b"}`, `{"op":"Deleted","id":"a"}` + "\r\n" + `{"op":"Abort"}`,
 		`{"op":"Error","message":"é"}` + "\n{", "{\"op\":\"Changed\",\"id\":\"\xff\",\"string\":\"\"}", `{"op":null}`, `[1]`, `{"op":"Inserted","id":"a","id":"","string":"x"}`,
+		`{"op":"Inserted","id":"a","string":"b","vector":[1,-2.5e-3]}`, `{"op":"Changed","id":"a","string":"b","vector_b64":"AACAPwAAAMA="}`,
+		`{"op":"Inserted","id":"a","string":"b","vector":[1],"vector_b64":"AACAPw=="}`,
 		strings.Repeat(" ", 300), `{"op":"Error","message":"` + strings.Repeat("é", 400) + `"}`,
 	} {
 		f.Add([]byte(seed))
@@ -72,4 +81,50 @@ func BenchmarkOpLines(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
+}
+
+// FuzzVector reads any JSON as a vector, and compares it with what package json
+// makes of it.
+func FuzzVector(f *testing.F) {
+	for _, seed := range []string{
+		"[1,2,3]", " [ -0.5e+1 , 1E-3 ]", "[]", "[ ]", "null", `"x"`, `["1"]`, "[1,null]", "[[1],2]", `["a,b"]`, "[1e39]", "[1e-60]", "[1e999]",
+		"{}", "[true]", "[1,]", `[{"a":1}]`, "7", "[0.1,3.4028235e38,3.4028236e38]",
+	} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		if !json.Valid(raw) {
+			t.Skip()
+		}
+		var all []any
+		d := json.NewDecoder(bytes.NewReader(raw))
+		d.UseNumber()
+		ok := d.Decode(&all) == nil && len(all) > 0 && len(all) <= maxDim
+		var want []float32
+		for _, x := range all {
+			number, is := x.(json.Number)
+			value, err := strconv.ParseFloat(string(number), 32)
+			ok = ok && is && err == nil
+			want = append(want, float32(value))
+		}
+		got, err := parseVector(raw)
+		if (err == nil) != ok || ok && !slices.Equal(got, want) {
+			t.Errorf("%s is read as %v, %v; want %v, %v", raw, got, err, want, ok)
+		}
+		if err != nil && got != nil {
+			t.Errorf("%s is read as %v and %v", raw, got, err)
+		}
+		if !ok {
+			return
+		}
+		packed := make([]byte, 0, 4*len(want))
+		for _, x := range want {
+			packed = binary.LittleEndian.AppendUint32(packed, math.Float32bits(x))
+		}
+		for _, enc := range []*base64.Encoding{base64.StdEncoding, base64.RawStdEncoding, base64.URLEncoding} {
+			if again, err := parseVector64(enc.EncodeToString(packed)); err != nil || !slices.Equal(again, want) {
+				t.Errorf("%v comes back as %v, %v", want, again, err)
+			}
+		}
+	})
 }

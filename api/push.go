@@ -113,6 +113,11 @@ func (s *server) feed(body *slowBody, push *indexer.Push) (err error) {
 			push.Finish()
 			return nil
 		}
+		if err == nil && op.Vector != nil {
+			if err = push.CheckVector(op.Vector); errors.Is(err, indexer.ErrInvalid) {
+				err = lines.malformed(err)
+			}
+		}
 		if err == nil {
 			err = push.Apply(op)
 		}

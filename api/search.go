@@ -2,13 +2,9 @@ package api
 
 import (
 	"context"
-	"encoding/base64"
-	"encoding/binary"
 	"encoding/json"
-	"math"
 	"net/http"
 	"slices"
-	"strings"
 
 	"github.com/vectorlink/vectorlink/indexer"
 )
@@ -73,9 +69,13 @@ func (s *server) search(w http.ResponseWriter, r *http.Request) error {
 		CallerKey: callerKey(r.Header),
 	}
 	if raw == "" {
-		req.Text = p.required("q")
+		req.Text = p.text("q")
+		if req.Vector = p.vector(); req.Text == "" && req.Vector == nil {
+			p.fail(errMissing, "q is required, or vector or vector_b64")
+		}
 	}
-	req.Mode, req.RankByDistance = p.mode(rawForm(r))
+	// Without a text there are no words to go by.
+	req.Mode, req.RankByDistance = p.mode(rawForm(r) || req.Text == "")
 	req.Syntax = p.syntax(req.Mode)
 	req.Page = p.page()
 	req.Filter = p.filter("")
@@ -105,8 +105,9 @@ func rawForm(r *http.Request) bool {
 }
 
 // mode returns what a search goes by, and how a hybrid one ranks. A query given
-// as a raw body goes by vector unless it says otherwise, as it always did; any
-// other is hybrid (wire contract §9, §4).
+// as a raw body goes by vector unless it says otherwise, as it always did, and so
+// does one that is no more than a vector; any other is hybrid (wire contract §9,
+// §4).
 func (p *params) mode(raw bool) (mode indexer.Mode, byDistance bool) {
 	mode = indexer.ModeHybrid
 	if raw {
@@ -228,58 +229,4 @@ func (s *server) begin(w http.ResponseWriter, p *params, domain string, ref inde
 		return failure(errNotReady, "searching is switched off")
 	}
 	return nil
-}
-
-// vector returns the parameter vector, an array of numbers, or vector_b64, the
-// same as little-endian float32 in base64; nil where neither is given.
-func (p *params) vector() []float32 {
-	if raw, ok := p.member("vector"); ok {
-		var numbers []*float64 // a null among them is no number
-		if json.Unmarshal(raw, &numbers) != nil {
-			p.fail(errType, "vector must be an array of numbers")
-			return nil
-		}
-		v := make([]float32, len(numbers))
-		for i, x := range numbers {
-			if x == nil {
-				p.fail(errType, "vector must be an array of numbers")
-				return nil
-			}
-			v[i] = float32(*x)
-		}
-		return p.usable("vector", v)
-	}
-	text := p.text("vector_b64")
-	if text == "" {
-		return nil
-	}
-	// The alphabet made for URLs and missing padding are accepted too.
-	text = strings.TrimRight(strings.NewReplacer("-", "+", "_", "/").Replace(text), "=")
-	data, err := base64.RawStdEncoding.DecodeString(text)
-	if err != nil || len(data)%4 != 0 {
-		p.fail(errParameter, "vector_b64 must be little-endian float32 numbers in base64")
-		return nil
-	}
-	v := make([]float32, len(data)/4)
-	for i := range v {
-		v[i] = math.Float32frombits(binary.LittleEndian.Uint32(data[4*i:]))
-	}
-	return p.usable("vector_b64", v)
-}
-
-// usable returns v if it has a direction.
-func (p *params) usable(name string, v []float32) []float32 {
-	zero := true
-	for _, x := range v {
-		if math.IsNaN(float64(x)) || math.IsInf(float64(x), 0) {
-			p.fail(errParameter, "%s must hold finite float32 numbers", name)
-			return nil
-		}
-		zero = zero && x == 0
-	}
-	if zero {
-		p.fail(errParameter, "%s must not be empty or zero", name)
-		return nil
-	}
-	return v
 }

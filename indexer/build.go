@@ -203,18 +203,20 @@ func (b *builder) upsert(ctx context.Context, op Op) error {
 	}
 	b.touch(op.ID)
 	hash := snapshot.HashText(text)
-	if b.base != nil {
-		if old, ok := b.base.view.Lookup(op.ID); ok && old.TextHash == hash && old.Type == op.Type && old.Fields == string(op.Fields) && b.whole(old) {
-			if err := b.cluster(text, -1, old.Chunks); err != nil {
-				return err
-			}
-			delete(b.changes, op.ID)
-			if b.same != nil {
-				b.same[op.ID] = struct{}{}
-			}
-			b.report(func(t *Task) { t.Reused += len(old.Chunks) })
-			return nil
+	if op.Vector != nil {
+		op.Text = text
+		return b.upsertSupplied(ctx, op, hash)
+	}
+	if b.settings.Dim != 0 {
+		b.skip(op.ID, errNoVector)
+		return nil
+	}
+	if old, ok := b.unchanged(op, hash); ok && !old.Supplied() {
+		if err := b.cluster(text, -1, old.Chunks); err != nil {
+			return err
 		}
+		b.keep(op.ID, old)
+		return nil
 	}
 	delete(b.same, op.ID)
 	chunks, tokens := b.ix.cfg.Embedder.Split(text)
@@ -263,6 +265,25 @@ func (b *builder) upsert(ctx context.Context, op Op) error {
 		}
 	})
 	return nil
+}
+
+// unchanged returns the base's entry of the operation's document, if that says
+// the same of it but for the vector, and nothing of it is damaged.
+func (b *builder) unchanged(op Op, hash [sha256.Size]byte) (*snapshot.Entry, bool) {
+	if b.base == nil {
+		return nil, false
+	}
+	old, ok := b.base.view.Lookup(op.ID)
+	return old, ok && old.TextHash == hash && old.Type == op.Type && old.Fields == string(op.Fields) && b.whole(old)
+}
+
+// keep leaves a document as the base has it.
+func (b *builder) keep(id string, old *snapshot.Entry) {
+	delete(b.changes, id)
+	if b.same != nil {
+		b.same[id] = struct{}{}
+	}
+	b.report(func(t *Task) { t.Reused += len(old.Chunks) })
 }
 
 // stored reports whether the key has a vector.

@@ -9,12 +9,14 @@ import (
 	"github.com/vectorlink/vectorlink/vecstore"
 )
 
-// piece is a text that must be embedded. It waits in the stage.
+// piece is a text that must be embedded, or a vector that came with one and must
+// be stored. It waits in the stage.
 type piece struct {
 	key    vecstore.Key
 	text   span
 	tokens int
 	role   Role // 0: that of documents
+	vector span // n 0: none came
 }
 
 // flush embeds the waiting texts, makes their vectors durable batch by batch,
@@ -42,8 +44,9 @@ func (b *builder) flush(ctx context.Context) error {
 	return nil
 }
 
-// borrow copies vectors that other domains of the same model have already, so
-// that no text is bought twice, and returns the pieces that nobody has.
+// borrow stores vectors that came with their texts, and copies those that other
+// domains of the same model have already, so that no text is bought twice. It
+// returns the pieces that nobody has.
 func (b *builder) borrow(pieces []piece) ([]piece, error) {
 	if len(pieces) == 0 {
 		return nil, nil
@@ -64,7 +67,13 @@ func (b *builder) borrow(pieces []piece) ([]piece, error) {
 	}
 	lenders := b.ix.lenders(b.d, b.fingerprint)
 	for _, p := range pieces {
-		v := borrowFrom(lenders, p.key)
+		v, err := b.given(p)
+		if err != nil {
+			return nil, err
+		}
+		if v == nil {
+			v = borrowFrom(lenders, p.key)
+		}
 		if v == nil {
 			missing = append(missing, p)
 			continue
@@ -81,6 +90,15 @@ func (b *builder) borrow(pieces []piece) ([]piece, error) {
 		return missing, nil
 	}
 	return missing, store()
+}
+
+// given returns the vector that came with a text; nil where none did.
+func (b *builder) given(p piece) ([]float32, error) {
+	if p.vector.n == 0 {
+		return nil, nil
+	}
+	packed, err := b.stage.text(p.vector)
+	return unpack(packed), err
 }
 
 // found counts texts that need not be embedded after all.

@@ -190,6 +190,7 @@ func (p *partners) beyond(distance float32) bool { return distance > p.threshold
 
 func (p *partners) best(m member, hits []hnsw.Hit) (pair, bool, error) {
 	var best scored
+	own := m.entry.Chunks[m.chunk].Slot
 	for _, h := range hits {
 		d := p.measure.distance(h.Dot)
 		if best.entry != nil && d > best.distance || p.beyond(d) {
@@ -199,7 +200,10 @@ func (p *partners) best(m member, hits []hnsw.Hit) (pair, bool, error) {
 			if e.ID == m.entry.ID || !p.target.admits(e) {
 				continue
 			}
-			de := p.measure.ofTexts(e.TextHash == m.entry.TextHash, d)
+			de := p.measure.ofEntries(e, m.entry, d)
+			if h.Slot == own && e.Supplied() && m.entry.Supplied() && p.measure.zero() {
+				de = 0 // one vector, whatever its product with itself is
+			}
 			if best.entry != nil && (de > best.distance || de == best.distance && e.ID > best.entry.ID) {
 				continue
 			}
@@ -239,7 +243,7 @@ func (s *openSnapshot) paired(a, b string, threshold float32) (bool, error) {
 		return false, nil
 	}
 	m := s.settings.measure()
-	if ea.TextHash == eb.TextHash && m.zero() {
+	if ea.TextHash == eb.TextHash && m.zero() && !ea.Supplied() && !eb.Supplied() {
 		return true, nil
 	}
 	va, err := s.chunkVectors(ea)
@@ -252,7 +256,7 @@ func (s *openSnapshot) paired(a, b string, threshold float32) (bool, error) {
 	}
 	for _, x := range va {
 		for _, y := range vb {
-			if m.ofTexts(ea.TextHash == eb.TextHash, m.between(x, y)) <= threshold {
+			if m.ofEntries(ea, eb, m.between(x, y)) <= threshold {
 				return true, nil
 			}
 		}

@@ -219,7 +219,7 @@ func (ix *Indexer) read(ctx context.Context, d *domain, settings Settings, j *jo
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	dim, err := ix.cfg.Embedder.Dim(ctx)
+	dim, err := ix.dim(ctx, settings)
 	if err != nil {
 		return nil, nil, nil, err
 	}

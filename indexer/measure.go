@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/vectorlink/vectorlink/snapshot"
 	"github.com/vectorlink/vectorlink/vecstore"
 	"github.com/vectorlink/vectorlink/vector"
 )
@@ -67,6 +68,15 @@ func (m measure) ofTexts(same bool, d float32) float32 {
 	return max(d, minDistance)
 }
 
+// ofEntries is ofTexts for two documents: what came with a vector is measured by
+// that, whatever its text.
+func (m measure) ofEntries(a, b *snapshot.Entry, d float32) float32 {
+	if a.Supplied() || b.Supplied() {
+		return d
+	}
+	return m.ofTexts(a.TextHash == b.TextHash, d)
+}
+
 // zero reports whether equal vectors have distance 0.
 func (m measure) zero() bool { return m.metric != MetricIP || m.unit }
 
@@ -85,6 +95,9 @@ func (m measure) slack() float32 {
 func kept(c vecstore.Config) Settings {
 	s := defaultSettings
 	s.Metric, s.Normalize = Metric(c.Metric.String()), c.Normalized
+	if c.Fingerprint == suppliedModel(c.Dim) {
+		s.Dim = c.Dim
+	}
 	return s
 }
 
@@ -104,9 +117,16 @@ func (ix *Indexer) vecsConfig(d *domain, s Settings, dim int) vecstore.Config {
 	return vecstore.Config{Domain: d.name, Fingerprint: ix.model(s), Dim: dim, Metric: s.Metric.stored(), Normalized: s.Normalize}
 }
 
+// suppliedModel names the model of domains whose vectors are all supplied.
+func suppliedModel(dim int) string { return fmt.Sprintf("supplied/%d", dim) }
+
 // model names what decides the vectors of a domain with such settings: the
-// embedder, and whether its vectors are taken as they come.
+// embedder, and whether its vectors are taken as they come; or that they are
+// supplied.
 func (ix *Indexer) model(s Settings) string {
+	if s.Dim != 0 {
+		return suppliedModel(s.Dim)
+	}
 	f := ix.cfg.Embedder.Fingerprint()
 	if !s.Normalize {
 		f += "/as-given"

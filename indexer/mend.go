@@ -100,6 +100,7 @@ func (ix *Indexer) mendVectors(ctx context.Context, d *domain, j *job, info snap
 	if err := b.mendBase(ctx); err != nil {
 		return err
 	}
+	b.tellLost()
 	if len(b.changes) == 0 && !rewrite {
 		return nil
 	}
@@ -153,7 +154,8 @@ func vectorsOf(d *domain, info snapshot.Info) vecstore.Config {
 
 // mendBase takes the documents of the base that have a damaged vector and that
 // no operation has named for changed: their texts are embedded again. It is
-// ErrCorrupt if the text of some cannot be read either; they stay as they are.
+// ErrCorrupt if the text of some cannot be read either; they stay as they are, and
+// so do those whose vectors came with them.
 func (b *builder) mendBase(ctx context.Context) error {
 	if b.base == nil {
 		return nil
@@ -161,7 +163,7 @@ func (b *builder) mendBase(ctx context.Context) error {
 	var unreadable error
 	for _, slot := range slices.Sorted(maps.Keys(b.damaged)) {
 		for e := range b.base.view.Holders(slot) {
-			if b.changes[e.ID] != nil {
+			if b.changes[e.ID] != nil || e.Supplied() {
 				continue
 			}
 			text, err := b.base.view.Text(e)
@@ -175,6 +177,20 @@ func (b *builder) mendBase(ctx context.Context) error {
 		}
 	}
 	return unreadable
+}
+
+// errLostVector is why a document stays damaged whose vector came with it.
+var errLostVector = errors.New("its vector came with it and is damaged; push the document again with its vector to mend it")
+
+// tellLost lists the documents whose damaged vectors nothing here can make again.
+func (b *builder) tellLost() {
+	for _, slot := range slices.Sorted(maps.Keys(b.damaged)) {
+		for e := range b.base.view.Holders(slot) {
+			if e.Supplied() && b.changes[e.ID] == nil {
+				b.report(func(t *Task) { t.Skipped = append(t.Skipped, skipped(e.ID, errLostVector)) })
+			}
+		}
+	}
 }
 
 // replace puts a checkpoint of what the base and the changes make in the place

@@ -484,7 +484,7 @@ func (w *nearWorker) add(found *[]pair, row, column *nearChunk, distance float32
 	if !wants(row, column) {
 		return
 	}
-	distance = w.measure.ofTexts(row.entry.TextHash == column.entry.TextHash, distance)
+	distance = w.measure.ofEntries(row.entry, column.entry, distance)
 	if distance <= w.threshold { // which no distance to a damaged vector is
 		*found = append(*found, pair{a: row.entry, chunkA: row.chunk, b: column.entry, chunkB: column.chunk, distance: distance})
 	}

@@ -458,7 +458,7 @@ func (p *Push) settle() {
 // embed gets a batch its vectors.
 func (p *Push) embed(batch []piece) error {
 	if p.b.vecs == nil {
-		dim, err := p.ix.cfg.Embedder.Dim(p.ctx)
+		dim, err := p.ix.dim(p.ctx, p.b.settings)
 		if err != nil {
 			return err
 		}

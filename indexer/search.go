@@ -83,7 +83,7 @@ func (req *SearchRequest) words() (*textindex.Query, error) {
 	default:
 		return nil, fmt.Errorf("%w: mode %q is none of vector, fts, hybrid", ErrInvalid, req.Mode)
 	}
-	if req.Text == "" || req.Vector != nil {
+	if req.Text == "" {
 		return nil, fmt.Errorf("%w: mode %s needs q, a text", ErrInvalid, req.Mode)
 	}
 	var words textindex.Query
@@ -107,6 +107,9 @@ func (req *SearchRequest) words() (*textindex.Query, error) {
 func (ix *Indexer) embedQuery(ctx context.Context, d *domain, s *openSnapshot, req SearchRequest) ([]float32, error) {
 	if req.Text == "" {
 		return nil, fmt.Errorf("%w: q must not be empty", ErrInvalid)
+	}
+	if dim := s.settings.Dim; dim != 0 {
+		return nil, fmt.Errorf("%w: %s has no model, but vectors of %d dimensions that came with its documents: search by vector or vector_b64, by words (mode=fts), or by id (/similar)", ErrConflict, d.name, dim)
 	}
 	if have, want := s.view.Header().Fingerprint, ix.model(s.settings); have != want {
 		return nil, fmt.Errorf("%w: %s was indexed with %s, but this server embeds queries with %s; start it with the model of the index, or use another data directory", ErrConflict, d.name, have, want)
@@ -160,8 +163,8 @@ func (ix *Indexer) Similar(ctx context.Context, req SimilarRequest) (Hits, error
 			q.without = append(q.without, e.ID)
 		}
 	}
-	if slices.ContainsFunc(sources, func(e *snapshot.Entry) bool { return e.TextHash != sources[0].TextHash }) {
-		q.sameText = nil // the mean of several texts is that of no text
+	if sources[0].Supplied() || slices.ContainsFunc(sources, func(e *snapshot.Entry) bool { return e.TextHash != sources[0].TextHash }) {
+		q.sameText = nil // the mean of several texts is that of no text, nor is a supplied vector
 	}
 	if len(sources) == 1 {
 		q.vectors, err = s.chunkVectors(sources[0])
@@ -237,7 +240,7 @@ func (q *query) leaves(id string) bool {
 // query's.
 func (q *query) distance(e *snapshot.Entry, dot float32) float32 {
 	d := q.measure.distance(dot)
-	if q.sameText == nil {
+	if q.sameText == nil || e.Supplied() {
 		return d
 	}
 	return q.measure.ofTexts(e.TextHash == *q.sameText, d)
@@ -310,7 +313,7 @@ func (s *openSnapshot) hit(r scored, q query) (Hit, error) {
 		ID: r.entry.ID, Distance: r.distance,
 		Chunk: HitChunk{
 			Index: r.chunk, Count: len(r.entry.Chunks),
-			TokenStart: int(c.TokenStart), DocTokens: int(r.entry.DocTokens),
+			TokenStart: int(c.TokenStart), DocTokens: r.entry.Tokens(),
 		},
 	}
 	if err := s.output(&h, r, q.output); err != nil {

@@ -9,6 +9,7 @@ import (
 	"github.com/vectorlink/vectorlink/hnsw"
 	"github.com/vectorlink/vectorlink/snapshot"
 	"github.com/vectorlink/vectorlink/textindex"
+	"github.com/vectorlink/vectorlink/vecstore"
 )
 
 // Settings are what a domain is created with, by its first commit, and keeps
@@ -101,8 +102,8 @@ func (ix *Indexer) checkSettings(r SettingsRequest) error {
 	if err := ix.graphParams(s).Validate(); err != nil {
 		return fmt.Errorf("%w: m or ef_construction: %w", ErrInvalid, err)
 	}
-	if s.Dim != 0 {
-		return fmt.Errorf("%w: dim is not supported yet", ErrInvalid)
+	if s.Dim < 0 || s.Dim > vecstore.MaxDim {
+		return fmt.Errorf("%w: dim must be from 1 to %d", ErrInvalid, vecstore.MaxDim)
 	}
 	return nil
 }

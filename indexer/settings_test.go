@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/vectorlink/vectorlink/hnsw"
 	"github.com/vectorlink/vectorlink/indexer"
@@ -101,9 +100,7 @@ func TestSettingsAreChosenOnce(t *testing.T) {
 	h.mustIndex("k1", "pulled") // without a base, and with the settings all the same
 	check("after forks")
 	h.wantSettings(want)
-	for h.Merging() > 0 {
-		time.Sleep(time.Millisecond) // poll of the merger, which nobody waits for
-	}
+	h.merged()
 	check("after merges")
 	h.wantSettings(want)
 	infos, _, err := snapshot.List(mem)

@@ -82,7 +82,10 @@ type Op struct {
 	// is that template rendered over Data, a JSON object.
 	Text     string
 	Template string
-	Data     []byte
+	// Vector, where not nil, is the document's: it has then one chunk, the
+	// whole text, and nothing is embedded.
+	Vector []float32
+	Data   []byte
 	// Fields are what filters know of the document, and what hits can bring.
 	Fields fields.Object
 	Err    error // Failed: the reason, fit for the user

@@ -24,7 +24,8 @@ type Entry struct {
 	// length in bytes. Write fills both in.
 	TextHash [sha256.Size]byte
 	TextLen  uint32
-	// DocTokens is the number of tokens of the whole text.
+	// DocTokens is the number of tokens of the whole text; NotCounted where
+	// the vector came with the document.
 	DocTokens uint32
 	// Chunks are the pieces of the text that have a vector, in text order.
 	Chunks []Chunk
@@ -35,6 +36,22 @@ type Entry struct {
 	file   *File  // where the text lies
 	offset uint64 // in the stream of texts
 	place  uint32 // among the file's entries
+}
+
+// NotCounted in the place of a number of tokens says that no model has seen the
+// text: the entry's vector was supplied with it.
+const NotCounted = math.MaxUint32
+
+// Supplied reports whether the entry's vector was supplied with its text.
+func (e *Entry) Supplied() bool { return e.DocTokens == NotCounted }
+
+// Tokens returns the number of tokens of the whole text, 0 where they were not
+// counted.
+func (e *Entry) Tokens() int {
+	if e.Supplied() {
+		return 0
+	}
+	return int(e.DocTokens)
 }
 
 // File returns the commit file that lists the entry; nil for one that was not

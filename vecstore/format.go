@@ -32,8 +32,8 @@ const (
 	offHeaderCRC   = headerSize - 4
 	flagNormalized = 1
 
-	// maxDim bounds the dimension; the largest models have some thousands.
-	maxDim = 65536
+	// MaxDim bounds the dimension; the largest models have some thousands.
+	MaxDim = 65536
 	// MaxLength and MinLength bound the lengths of vectors that need not have
 	// unit length, so that no arithmetic of distances leaves float32.
 	MaxLength = 1e18
@@ -101,8 +101,8 @@ func (c Config) validate() error {
 		return invalid("a domain of %d bytes, want 1 to %d", len(c.Domain), maxNameLen)
 	case c.Fingerprint == "" || len(c.Fingerprint) > maxNameLen:
 		return invalid("a fingerprint of %d bytes, want 1 to %d", len(c.Fingerprint), maxNameLen)
-	case c.Dim < 1 || c.Dim > maxDim:
-		return invalid("dimension %d, want 1 to %d", c.Dim, maxDim)
+	case c.Dim < 1 || c.Dim > MaxDim:
+		return invalid("dimension %d, want 1 to %d", c.Dim, MaxDim)
 	case c.Metric < Cosine || c.Metric > Euclidean:
 		return invalid("metric %d is not known", c.Metric)
 	}

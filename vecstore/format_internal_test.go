@@ -64,7 +64,7 @@ func num(n int) string {
 }
 
 func TestLayout(t *testing.T) {
-	for dim := 1; dim <= maxDim; dim = dim*5/4 + 1 {
+	for dim := 1; dim <= MaxDim; dim = dim*5/4 + 1 {
 		size := choosePage(dim)
 		l, ok := newLayout(dim, size)
 		if !ok {

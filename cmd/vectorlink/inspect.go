@@ -182,7 +182,7 @@ func (c *inspectCmd) commitFile(files vfs.FS, name string) (inspected, error) {
 	}
 	if c.Entries {
 		for _, e := range d.Entries {
-			row := entryRow{ID: e.ID, Type: e.Type, Bytes: e.TextLen, Tokens: e.DocTokens, Slots: []uint32{}}
+			row := entryRow{ID: e.ID, Type: e.Type, Bytes: e.TextLen, Tokens: uint32(e.Tokens()), Slots: []uint32{}}
 			for _, ch := range e.Chunks {
 				row.Slots = append(row.Slots, ch.Slot)
 			}

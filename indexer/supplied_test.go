@@ -1,0 +1,269 @@
+package indexer_test
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/vectorlink/vectorlink/indexer"
+	"github.com/vectorlink/vectorlink/indexer/indexertest"
+	"github.com/vectorlink/vectorlink/vector"
+	"github.com/vectorlink/vectorlink/vfs/vfstest"
+)
+
+// with is an operation that brings its vector.
+func with(id, text string, v ...float32) indexer.Op {
+	return indexer.Op{Kind: indexer.Upsert, ID: id, Text: text, Vector: v}
+}
+
+func (h *harness) byVector(commit string, count int, v ...float32) []indexer.Hit {
+	h.t.Helper()
+	got, err := h.Search(h.t.Context(), indexer.SearchRequest{Domain: domain, Ref: indexer.Ref{Commit: commit}, Vector: v, Page: indexer.Page{Count: count}})
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return got.Hits
+}
+
+// TestSuppliedVectors: a domain whose vectors all come with its documents needs
+// no embedder, and searches by them. Behaviour 153.
+func TestSuppliedVectors(t *testing.T) {
+	emb := &indexertest.Embedder{Fail: func([]string) error { return fmt.Errorf("%w: nobody may ask", indexer.ErrProvider) }}
+	mem := vfstest.NewMem()
+	h := openPush(t, mem, emb)
+	l2 := indexer.SettingsRequest{Dim: 3, Metric: indexer.MetricL2, Normalize: new(bool)}
+	task := h.pushWith("c1", l2,
+		with("d/A/1", "a red one", 1, 0, 0), with("d/A/2", "a green one", 0, 2, 0), with("d/A/3", "", 0, 0, 0), with("d/A/4", "", 1, 0, 0),
+		put("d/A/5", "without a vector"))
+	if task.Indexed != 4 || task.Embedded != 0 || len(task.Skipped) != 1 || !strings.Contains(task.Skipped[0].Message, "no vector") {
+		t.Errorf("%+v", task)
+	}
+	h.wantSettings(indexer.Settings{Metric: indexer.MetricL2, Language: "en", M: 16, EfConstruction: 200, Dim: 3})
+	wantHits := func(hits []indexer.Hit, want string) {
+		t.Helper()
+		var got []string
+		for _, x := range hits {
+			got = append(got, fmt.Sprintf("%s %g", x.ID, x.Distance))
+		}
+		if s := strings.Join(got, ", "); s != want {
+			t.Errorf("found %s, want %s", s, want)
+		}
+	}
+	wantHits(h.byVector("c1", 9, 0, 0, 0), "d/A/3 0, d/A/1 1, d/A/4 1, d/A/2 4")
+	similar, err := h.Similar(t.Context(), indexer.SimilarRequest{Domain: domain, Ref: indexer.Ref{Commit: "c1"}, ID: "d/A/4", Page: indexer.Page{Count: 9}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Texts say nothing: the one of 3 is the same, the one of 1 is not.
+	wantHits(similar.Hits, "d/A/1 0, d/A/3 1, d/A/2 5")
+	pairs, err := h.Duplicates(t.Context(), indexer.DuplicatesRequest{Domain: domain, Ref: indexer.Ref{Commit: "c1"}})
+	if err != nil || len(pairs.Pairs) != 1 || pairs.Pairs[0].A.ID != "d/A/1" || pairs.Pairs[0].B.ID != "d/A/4" || pairs.Pairs[0].Distance != 0 {
+		t.Errorf("duplicates %+v, %v", pairs.Pairs, err)
+	}
+	if hits := h.searchMode("c1", "green", indexer.ModeText, indexer.Filter{}, 9); len(hits) != 1 || hits[0].ID != "d/A/2" || hits[0].Chunk.DocTokens != 0 {
+		t.Errorf("by words: %+v", hits)
+	}
+	for _, mode := range []indexer.Mode{indexer.ModeVector, indexer.ModeHybrid} {
+		_, err := h.Search(t.Context(), indexer.SearchRequest{Domain: domain, Ref: indexer.Ref{Commit: "c1"}, Text: "green", Mode: mode, Page: indexer.Page{Count: 1}})
+		if !errors.Is(err, indexer.ErrConflict) || !strings.Contains(err.Error(), "search by vector") {
+			t.Errorf("search by text, mode %s: %v", mode, err)
+		}
+	}
+	both, err := h.Search(t.Context(), indexer.SearchRequest{
+		Domain: domain, Ref: indexer.Ref{Commit: "c1"}, Text: "green", Vector: []float32{0, 2, 0}, Mode: indexer.ModeHybrid, Page: indexer.Page{Count: 1}})
+	if err != nil || len(both.Hits) != 1 || both.Hits[0].ID != "d/A/2" {
+		t.Errorf("by words and a vector: %+v, %v", both.Hits, err)
+	}
+
+	// What is pushed again costs nothing; another vector of the same text counts.
+	task = h.pushWith("c2", indexer.SettingsRequest{Dim: 3}, with("d/A/1", "a red one", 1, 0, 0), with("d/A/2", "a green one", 0, 0, 3))
+	if task.Indexed != 2 || task.Reused != 3+1 {
+		t.Errorf("%+v", task)
+	}
+	h.close()
+	h = openPush(t, mem, emb)
+	wantHits(h.byVector("c1", 1, 0, 0, 3), "d/A/3 9")
+	wantHits(h.byVector("c2", 1, 0, 0, 3), "d/A/2 0")
+	if _, err := h.startWith("main", "c3", indexer.SettingsRequest{Dim: 4}); !errors.Is(err, indexer.ErrConflict) {
+		t.Errorf("another dimension: %v", err)
+	}
+
+	p, err := h.startWith("main", "c3", indexer.SettingsRequest{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	nan := float32(math.NaN())
+	for _, bad := range [][]float32{{1}, {1, 2, 3, 4}, {nan, 0, 0}, {float32(math.Inf(1)), 0, 0}, {1e30, 0, 0}} {
+		if err := p.CheckVector(bad); !errors.Is(err, indexer.ErrInvalid) {
+			t.Errorf("%v: %v", bad, err)
+		}
+	}
+	if err := p.CheckVector([]float32{1}); !strings.Contains(err.Error(), "have 3") {
+		t.Errorf("the error does not say what is expected: %v", err)
+	}
+	if err := p.CheckVector([]float32{0, 0, 0}); err != nil {
+		t.Errorf("a zero vector has a place: %v", err)
+	}
+	p.Abort(errors.New("enough"))
+}
+
+// TestSuppliedBesideTheModel: in a domain with a model some documents may bring
+// vectors of its dimension, and change their minds.
+func TestSuppliedBesideTheModel(t *testing.T) {
+	emb := &indexertest.Embedder{}
+	mem := vfstest.NewMem()
+	h := openPush(t, mem, emb)
+	red := indexertest.Vector("red fish", 32)
+	h.mustPush("main", "", "c1", put("d/A/1", "red fish"), with("d/A/2", "another text", red...), put("d/A/3", "blue bird"))
+	if got := len(emb.Texts()); got != 2 {
+		t.Errorf("%d texts embedded, want 2", got)
+	}
+	hits := h.search("c1", "red fish", 3)
+	if len(hits) != 3 || hits[0].ID != "d/A/1" || hits[0].Distance != 0 || hits[1].ID != "d/A/2" || hits[1].Distance > 1e-6 {
+		t.Errorf("%+v", hits)
+	}
+	// The same text without the vector is embedded; with it again, it is not.
+	h.mustPush("main", "", "c2", put("d/A/2", "another text"))
+	if got := len(emb.Texts()); got != 4 { // with the query
+		t.Errorf("%d texts embedded, want 4", got)
+	}
+	if hits := h.search("c2", "another text", 1); hits[0].ID != "d/A/2" || hits[0].Distance != 0 {
+		t.Errorf("%+v", hits)
+	}
+	task := h.mustPush("main", "", "c3", with("d/A/2", "another text", red...))
+	if hits := h.search("c3", "red fish", 2); hits[1].ID != "d/A/2" || task.Embedded != 0 {
+		t.Errorf("%+v, %+v", hits, task)
+	}
+	p := h.mustStart("main", "", "c4")
+	for _, bad := range [][]float32{make([]float32, 32), red[:31]} {
+		if err := p.CheckVector(bad); !errors.Is(err, indexer.ErrInvalid) {
+			t.Errorf("%d numbers: %v", len(bad), err)
+		}
+	}
+	p.Abort(errors.New("enough"))
+}
+
+// TestADamagedSuppliedVector: nothing here can make it again, and it is said so;
+// pushing the document again mends it.
+func TestADamagedSuppliedVector(t *testing.T) {
+	mem := vfstest.NewMem()
+	src := indexertest.NewSource()
+	src.Commit("main", "c1", indexertest.Change{Put: docs("d/A/9", "nine")})
+	emb := &indexertest.Embedder{}
+	h := open(t, mem, src, emb)
+	h.pushWith("c1", indexer.SettingsRequest{Dim: 4}, with("d/A/1", "one", 1, 0, 0, 0), with("d/A/2", "two", 0, 1, 0, 0))
+	h.close()
+	name := "admin%2Ftest.vecs"
+	data, err := mem.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	data[4096] ^= 1 // the first record
+	mem.WriteFile(name, data)
+	h = open(t, mem, src, emb)
+	task := h.mustIndex("c1", "main")
+	if len(task.Skipped) != 1 || task.Skipped[0].ID != "d/A/1" || !strings.Contains(task.Skipped[0].Message, "push the document again") {
+		t.Errorf("%+v", task.Skipped)
+	}
+	if hits := h.byVector("c1", 9, 1, 0, 0, 0); len(hits) != 1 || hits[0].ID != "d/A/2" {
+		t.Errorf("%+v", hits)
+	}
+	h.pushWith("c2", indexer.SettingsRequest{}, with("d/A/1", "one", 1, 0, 0, 0))
+	if hits := h.byVector("c2", 1, 1, 0, 0, 0); len(hits) != 1 || hits[0].ID != "d/A/1" || hits[0].Distance != 0 {
+		t.Errorf("%+v", hits)
+	}
+	if len(emb.Texts()) > 0 {
+		t.Errorf("embedded %q", emb.Texts())
+	}
+}
+
+// merged waits until no merge is asked for or under way.
+func (h *harness) merged() {
+	for h.Merging() > 0 {
+		time.Sleep(time.Millisecond) // poll of the merger, which nobody waits for
+	}
+}
+
+// TestRecallOfSuppliedVectors: the graph, the tail above it and what is dead in
+// it, in every metric, against a scan; 20,000 vectors with VECTORLINK_LONG=1.
+func TestRecallOfSuppliedVectors(t *testing.T) {
+	n, queries := 1000, 40
+	if os.Getenv("VECTORLINK_LONG") != "" {
+		n, queries = 20_000, 100
+	}
+	const dim = 24
+	for _, r := range kinds() {
+		t.Run(fmt.Sprintf("%s/%t", r.Metric, *r.Normalize), func(t *testing.T) {
+			r.Dim = dim
+			rnd := rand.New(rand.NewPCG(5, 6))
+			centres := make([]float32, 100*dim)
+			for i := range centres {
+				centres[i] = 2 + float32(rnd.NormFloat64())
+			}
+			random := func() []float32 {
+				v, c := make([]float32, dim), rnd.IntN(100)*dim
+				for i := range v {
+					v[i] = centres[c+i] + 0.7*float32(rnd.NormFloat64())
+				}
+				if *r.Normalize {
+					vector.Normalize(v)
+				}
+				return v
+			}
+			h := openPush(t, vfstest.NewMem(), &indexertest.Embedder{}, func(c *indexer.Config) { c.Graph = indexer.Graph{MinVectors: n / 4} })
+			have := make(map[string][]float32)
+			var first, second []indexer.Op
+			add := func(ops *[]indexer.Op, id string) {
+				have[id] = random()
+				*ops = append(*ops, with(id, "", have[id]...))
+			}
+			for i := range n {
+				add(&first, fmt.Sprintf("d/A/%06d", i))
+			}
+			h.pushWith("c1", r, first...)
+			h.merged()
+			for i := range n / 10 {
+				gone := fmt.Sprintf("d/A/%06d", i*9)
+				delete(have, gone)
+				second = append(second, remove(gone))
+				add(&second, fmt.Sprintf("d/B/%06d", i))
+			}
+			h.pushWith("c2", indexer.SettingsRequest{}, second...)
+			h.merged()
+			found, total := 0, 0
+			for range queries {
+				q := random()
+				var truth []float64
+				for _, v := range have {
+					truth = append(truth, far(r, q, v, false))
+				}
+				slices.Sort(truth)
+				for _, x := range h.byVector("c2", 10, q...) {
+					d := far(r, q, have[x.ID], false)
+					if math.Abs(float64(x.Distance)-d) > 1e-4*(1+math.Abs(d)) {
+						t.Fatalf("%s is at %v, want %v", x.ID, x.Distance, d)
+					}
+					total++
+					if d <= truth[9]+1e-6*(1+math.Abs(d)) {
+						found++
+					}
+				}
+			}
+			recall := float64(found) / float64(total)
+			t.Logf("%d vectors: recall@10 is %.4f", n, recall)
+			floor := 0.97
+			if r.Metric == indexer.MetricIP && !*r.Normalize {
+				floor = 0.93 // the longest vectors are near to all: no metric space
+			}
+			if total != 10*queries || recall < floor {
+				t.Errorf("%d vectors: %d hits, recall@10 is %.4f, want %v", n, total, recall, floor)
+			}
+		})
+	}
+}
