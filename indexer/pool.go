@@ -13,6 +13,12 @@ import (
 // counted: eviction only drops the pool's own reference, and the last holder
 // closes the value, so nothing is closed under a reader.
 //
+// What counts against the limit is every value that is open, once, whoever holds
+// it. Only those leave that nobody else holds, for the others would go on to
+// take memory, and be opened a second time when they are asked for: a file goes
+// after the snapshots that stand on it. So the limit can be passed by what is in
+// use at a moment, and by nothing else.
+//
 // The cache underneath counts entries, not bytes, and cannot pin: it is given
 // room for any number, and evicted by bytes in a loop.
 type pool struct {
@@ -20,7 +26,7 @@ type pool struct {
 
 	mu      sync.Mutex // guards all below, and every lease's refs
 	cache   *lru.Cache[string, *lease]
-	bytes   int64      // of what the cache holds
+	bytes   int64      // of all values that are open
 	open    int        // values not closed yet, in the cache or only in use
 	loads   int64      // values loaded since the start
 	dead    []resource // to be closed by unlock
@@ -54,7 +60,6 @@ func newPool(limit int64) *pool {
 	p := &pool{limit: limit, loading: make(map[string]*flight)}
 	cache, err := lru.NewWithEvict(math.MaxInt32, func(_ string, l *lease) {
 		// Called with p.mu held, by the Remove and RemoveOldest below.
-		p.bytes -= l.res.size()
 		p.drop(l)
 	})
 	if err != nil {
@@ -102,15 +107,29 @@ func (p *pool) acquire(key string, load func() (resource, error)) (*lease, error
 	f.lease = &lease{pool: p, res: res, refs: 1 + f.waiters}
 	p.open++
 	p.loads++
+	p.bytes += res.size()
 	if current {
 		f.lease.refs++
 		p.cache.Add(key, f.lease)
-		p.bytes += res.size()
-		for p.bytes > p.limit && p.cache.Len() > 0 {
-			p.cache.RemoveOldest()
-		}
 	}
 	return f.lease, nil
+}
+
+// evict drops the value that was used least lately of those that nobody holds,
+// if too much is open, and reports whether there was one. Called with p.mu held.
+func (p *pool) evict() bool {
+	if p.bytes <= p.limit {
+		return false
+	}
+	for range p.cache.Len() {
+		key, l, _ := p.cache.GetOldest()
+		if l.refs == 1 {
+			p.cache.Remove(key)
+			return true
+		}
+		p.cache.Get(key) // it is being used
+	}
+	return false
 }
 
 // peek returns a lease on the resource of that key if it is there, else nil.
@@ -152,7 +171,7 @@ func (p *pool) purge() {
 	}
 }
 
-// stats returns the number of open values and the bytes of the cached ones.
+// stats returns the number of open values and their bytes.
 func (p *pool) stats() (open int, bytes int64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -172,17 +191,27 @@ func (p *pool) drop(l *lease) {
 	l.refs--
 	if l.refs == 0 {
 		p.open--
+		p.bytes -= l.res.size()
 		p.dead = append(p.dead, l.res)
 	}
 }
 
-// unlock releases p.mu and closes the values that nobody holds any more.
+// unlock evicts what is too much, releases p.mu, and closes the values that
+// nobody holds any more. One after the other: a value that is closed may give
+// back others.
 func (p *pool) unlock() {
-	dead := p.dead
-	p.dead = nil
-	p.mu.Unlock()
-	for _, r := range dead {
-		r.close()
+	for {
+		evicted := p.evict()
+		dead := p.dead
+		p.dead = nil
+		p.mu.Unlock()
+		for _, r := range dead {
+			r.close()
+		}
+		if !evicted {
+			return
+		}
+		p.mu.Lock()
 	}
 }
 

@@ -70,13 +70,17 @@ func TestPoolNeverClosesWhatIsHeld(t *testing.T) {
 					t.Error("a held value is closed after its removal")
 				}
 				l.release()
-				if _, bytes := p.stats(); bytes > 500 {
+				// Besides, what each of the goroutines holds or opens.
+				if _, bytes := p.stats(); bytes > 500+8*3*100 {
 					t.Errorf("the pool holds %d bytes, limit 500", bytes)
 				}
 			}
 		})
 	}
 	wg.Wait()
+	if _, bytes := p.stats(); bytes > 500 {
+		t.Errorf("in the end the pool holds %d bytes, limit 500", bytes)
+	}
 	p.purge()
 	if open, bytes := p.stats(); open != 0 || bytes != 0 {
 		t.Errorf("after purge %d values are open, %d bytes held", open, bytes)
@@ -86,6 +90,68 @@ func TestPoolNeverClosesWhatIsHeld(t *testing.T) {
 			t.Fatalf("closed %v, twice %v", r.closed.Load(), r.twice.Load())
 		}
 	}
+}
+
+// TestPoolCountsWhatIsHeld: a file goes after what stands on it, and counts until
+// it has gone.
+func TestPoolCountsWhatIsHeld(t *testing.T) {
+	p := newPool(1000)
+	opened := make(map[string]int)
+	acquire := func(key string, size int64, on ...string) *lease {
+		l, err := p.acquire(key, func() (resource, error) {
+			opened[key]++
+			r := &testResource{n: size}
+			for _, base := range on {
+				l, err := p.acquire(base, func() (resource, error) {
+					opened[base]++
+					return &testResource{n: 600}, nil
+				})
+				if err != nil {
+					return nil, err
+				}
+				r.inner = l
+			}
+			return r, nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return l
+	}
+	bytes := func(want int64) {
+		t.Helper()
+		if _, got := p.stats(); got != want {
+			t.Errorf("%d bytes, want %d", got, want)
+		}
+	}
+	// Three views of one file, used often, while the file itself is not.
+	for range 5 {
+		for _, key := range []string{"v1", "v2", "v3"} {
+			acquire(key, 50, "file").release()
+		}
+	}
+	bytes(750)
+	if opened["file"] != 1 || opened["v1"] != 1 {
+		t.Errorf("opened %v, want each once", opened)
+	}
+	// Another file's view needs room: the views go first, then the file.
+	other := acquire("w", 50, "other")
+	bytes(650)
+	if opened["other"] != 1 {
+		t.Errorf("opened %v", opened)
+	}
+	// What is in use is counted though it is too much, and goes when it is not.
+	view := acquire("v1", 50, "file")
+	bytes(1300)
+	other.release()
+	bytes(650)
+	view.release()
+	bytes(650)
+	if opened["file"] != 2 || opened["w"] != 1 {
+		t.Errorf("opened %v", opened)
+	}
+	p.purge()
+	bytes(0)
 }
 
 func TestPoolLoadsOnceForManyAskers(t *testing.T) {

@@ -235,15 +235,10 @@ func (v *View) Skipped() []string {
 // refers to.
 func (v *View) SlotEnd() uint32 { return v.end }
 
-// Bytes returns about how many bytes of memory the view and the deltas it
-// stands on take, the checkpoint excepted. Pages and deltas shared with other
-// views are counted in each.
+// Bytes returns about how many bytes of memory the view takes, without the files
+// that it stands on. Pages shared with other views are counted in each.
 func (v *View) Bytes() int64 {
-	n := int64(cap(v.over))*8 + int64(cap(v.refs))*16 + int64(cap(v.tail))*4 + v.dead.bytes() + v.live.bytes()
-	for _, f := range v.files[1:] {
-		n += f.memory
-	}
-	return n
+	return int64(cap(v.over))*8 + int64(cap(v.refs))*16 + int64(cap(v.tail))*4 + v.dead.bytes() + v.live.bytes()
 }
 
 // Lookup returns the live entry of that id.

@@ -210,7 +210,7 @@ func (s setting) set(raw any) error {
 }
 
 // own are variables of ours that are no settings of the server.
-var own = []string{"VECTORLINK_CONFIG", "VECTORLINK_SERVER"}
+var own = []string{"VECTORLINK_CONFIG", "VECTORLINK_SERVER", "VECTORLINK_PATIENCE"}
 
 // kubernetes matches the variables that a cluster makes for every service of
 // its name space: a service called vectorlink, or vectorlink-something, would
