@@ -2,6 +2,7 @@ package indexer
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -32,8 +33,8 @@ type Filter struct {
 
 func (f Filter) empty() bool { return len(f.Types) == 0 && len(f.IDs) == 0 && f.Expr == "" }
 
-// key is the same for equal filters alone.
-func (f Filter) key() string {
+// key is a hash of the filter.
+func (f Filter) key() [sha256.Size]byte {
 	b := make([]byte, 0, 64)
 	for _, list := range [][]string{f.Types, f.IDs, {f.Expr}} {
 		b = binary.AppendUvarint(b, uint64(len(list)))
@@ -41,7 +42,7 @@ func (f Filter) key() string {
 			b = append(binary.AppendUvarint(b, uint64(len(s))), s...)
 		}
 	}
-	return string(b)
+	return sha256.Sum256(b)
 }
 
 // filterTime is how long the evaluation of an expression may take.
@@ -156,7 +157,7 @@ func (s *openSnapshot) selection(ctx context.Context, f Filter, standIn bool) (*
 	if f.empty() {
 		return nil, nil
 	}
-	key := fmt.Sprintf("filter\x00%d\x00%t\x00%s", s.serial, standIn, f.key())
+	key := fmt.Sprintf("filter\x00%d\x00%t\x00%x", s.serial, standIn, f.key())
 	if l := s.ix.pool.peek(key); l != nil {
 		defer l.release() // it is memory alone: whoever has it may keep it
 		return l.res.(*selection).narrowed(), nil

@@ -85,7 +85,21 @@ func TestServe(t *testing.T) {
 	if n := strings.Count(stdout, "\n0.0000"); n == 0 || code != exitDone {
 		t.Errorf("duplicates: exit %d, %d pairs of the same text\n%s", code, n, stdout)
 	}
-	code, _, stderr := call(ctx, client, "index", "--wait", "--domain", domain, "--commit", strings.Repeat("0", 31))
+	// The fields are those that the classes' queries answer.
+	code, stdout, _ = call(ctx, client, "search", "--domain", domain, "--commit", commits[domain+"@load"], "--count", "3",
+		"--filter", `gender == "male" and eye_color in ["orange", "yellow"]`, "--field", "eye_color", "squid")
+	if n := strings.Count(stdout, `{"eye_color":"orange"}`) + strings.Count(stdout, `{"eye_color":"yellow"}`); n != 3 || code != exitDone {
+		t.Errorf("filtered search: exit %d\n%s", code, stdout)
+	}
+	code, stdout, _ = call(ctx, client, "duplicates", "--domain", domain, "--commit", commits[domain+"@load"], "--filter", `gender != nil`, "--threshold", "0.05")
+	if strings.Contains(stdout, "Planet/") || !strings.Contains(stdout, "People/") || code != exitDone {
+		t.Errorf("filtered duplicates: exit %d\n%s", code, stdout)
+	}
+	code, _, stderr := call(ctx, client, "search", "--domain", domain, "--commit", commits[domain+"@load"], "--filter", `eye_colour == "orange"`, "squid")
+	if code != exitFailed || !strings.Contains(stderr, `did you mean "eye_color"`) {
+		t.Errorf("a misspelt filter: exit %d, %s", code, stderr)
+	}
+	code, _, stderr = call(ctx, client, "index", "--wait", "--domain", domain, "--commit", strings.Repeat("0", 31))
 	if code != exitFailed || !strings.Contains(stderr, "000") {
 		t.Errorf("an unknown commit: exit %d, %s", code, stderr)
 	}
