@@ -379,3 +379,50 @@ func TestLargeBodies(t *testing.T) {
 		t.Errorf("the heap grew by %d MiB", growth>>20)
 	}
 }
+
+// TestShutdownIsBounded checks, in fake time, that requests which do not end by
+// themselves are cut off soon enough for a supervisor: what hangs, what sends
+// slowly, and connections that sit idle.
+func TestShutdownIsBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var ended atomic.Int64
+		ix := &fake{hook: func(ctx context.Context) error {
+			<-ctx.Done()
+			ended.Add(1)
+			return ctx.Err()
+		}}
+		l := newPipes()
+		ctx, cancel := context.WithCancel(t.Context())
+		served := make(chan error, 1)
+		go func() {
+			served <- api.Serve(ctx, l, api.New(api.Config{SearchReady: true}, ix), slog.New(slog.DiscardHandler))
+		}()
+		var clients sync.WaitGroup
+		for _, request := range []string{
+			"GET /search?domain=a/b&commit=k7&q=x HTTP/1.1\r\nHost: localhost\r\n\r\n",
+			"GET /duplicates?domain=a/b&commit=k7 HTTP/1.1\r\nHost: localhost\r\n\r\n",
+			"POST /search?domain=a/b&commit=k7 HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\nhalf",
+			"GET /health/live HTTP/1.1\r\nHost: localhost\r\n\r\n",
+			"",
+		} {
+			clients.Go(func() {
+				conn := l.dial()
+				defer conn.Close()
+				if _, err := io.WriteString(conn, request); err != nil {
+					t.Error(err)
+				}
+				_, _ = io.Copy(io.Discard, conn) // until it is closed
+			})
+		}
+		synctest.Wait()
+		start := time.Now()
+		cancel()
+		if err := <-served; err != nil {
+			t.Error(err)
+		}
+		clients.Wait()
+		if took := time.Since(start); took > 8*time.Second || ended.Load() != 2 {
+			t.Errorf("stopped after %v; %d searches were told to end, want 2", took, ended.Load())
+		}
+	})
+}
