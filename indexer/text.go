@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"maps"
 	"slices"
 	"sort"
 	"strings"
@@ -52,7 +51,13 @@ func (p *textPart) owner(chunk uint32) (*snapshot.Entry, int) {
 type textView struct {
 	index *textindex.Index
 	parts []textPart
+	// first numbers the first entry of each part's file, entries all of them.
+	first   map[*snapshot.File]int
+	entries int
 }
+
+// number returns an entry's number among those of all files.
+func (v *textView) number(e *snapshot.Entry) int { return v.first[e.File()] + e.Place() }
 
 // textKey names a commit file's full text in the pool. The kind is part of it
 // because a merge puts another file under the name.
@@ -95,7 +100,7 @@ func (ix *Indexer) text(s *openSnapshot) (*textView, error) {
 	if s.text != nil {
 		return s.text, nil
 	}
-	v := &textView{}
+	v := &textView{first: map[*snapshot.File]int{}}
 	var leases []*lease
 	fail := func(err error) (*textView, error) {
 		for _, l := range leases {
@@ -110,7 +115,10 @@ func (ix *Indexer) text(s *openSnapshot) (*textView, error) {
 			return fail(err)
 		}
 		leases = append(leases, l)
-		v.parts = append(v.parts, textPart{l.res.(*openText), file.res.(*openFile).file})
+		part := textPart{l.res.(*openText), file.res.(*openFile).file}
+		v.first[part.file] = v.entries
+		v.entries += len(part.file.Entries())
+		v.parts = append(v.parts, part)
 	}
 	parts := make([]textindex.Part, len(v.parts))
 	for i := range parts {
@@ -347,17 +355,7 @@ func (ix *Indexer) searchText(ctx context.Context, s *openSnapshot, q query) ([]
 	}
 }
 
-// Hybrid search fuses two lists of chunks by reciprocal rank (Cormack, Clarke
-// and Büttcher 2009): a chunk scores the sum over the lists of 1/(fusionK +
-// rank), rank from 1.
-const (
-	fusionK     = 60
-	fusionDepth = 1000 // least length of the lists
-)
-
-// searchHybrid fuses what the query's vector and its words find. A document's
-// score is its best chunk's; its distance that chunk's by vector, or by words
-// if the vector did not find it.
+// searchHybrid fuses what the query's vector and its words find.
 func (ix *Indexer) searchHybrid(ctx context.Context, s *openSnapshot, q query) ([]Hit, error) {
 	depth := max(fusionDepth, 3*(q.page.Start+q.page.Count))
 	byWords, err := ix.textChunks(ctx, s, q.words, q.among, depth)
@@ -368,54 +366,12 @@ func (ix *Indexer) searchHybrid(ctx context.Context, s *openSnapshot, q query) (
 	if err != nil {
 		return nil, err
 	}
-	type key struct {
-		entry *snapshot.Entry
-		chunk int
+	v, err := ix.text(s)
+	if err != nil {
+		return nil, err
 	}
-	type fused struct {
-		scored
-		score float64
-	}
-	chunks := make([]fused, 0, len(byVector)+len(byWords))
-	at := make(map[key]int, cap(chunks)) // of chunks
-	for _, list := range [][]chunkHit{byVector, byWords} {
-		for i, c := range list {
-			k := key{c.entry, c.chunk}
-			j, ok := at[k]
-			if !ok {
-				j, at[k] = len(chunks), len(chunks)
-				chunks = append(chunks, fused{scored: scored(c)})
-			}
-			chunks[j].score += 1 / float64(fusionK+i+1)
-		}
-	}
-	order := func(a, b *fused) int {
-		byScore, byDistance := cmp.Compare(b.score, a.score), cmp.Compare(a.distance, b.distance)
-		if q.byDistance {
-			return cmp.Or(byDistance, byScore)
-		}
-		return cmp.Or(byScore, byDistance)
-	}
-	best := make(map[*snapshot.Entry]*fused, len(chunks))
-	for i := range chunks {
-		f := &chunks[i]
-		old, ok := best[f.entry]
-		if !ok || cmp.Or(order(f, old), cmp.Compare(f.chunk, old.chunk)) < 0 {
-			best[f.entry] = f
-		}
-	}
-	ranked := slices.AppendSeq(make([]*fused, 0, len(best)), maps.Values(best))
-	ranked = first(ranked, q.page.Start+q.page.Count, func(a, b *fused) int {
-		if c := order(a, b); c != 0 {
-			return c
-		}
-		return strings.Compare(a.entry.ID, b.entry.ID)
-	})
-	out := make([]scored, len(ranked))
-	for i, f := range ranked {
-		out[i] = f.scored
-	}
-	return s.page(out, q)
+	f := fusion{number: v.number, entries: v.entries, byDistance: q.byDistance}
+	return s.page(f.documents(byVector, byWords, q.page.Start+q.page.Count), q)
 }
 
 // vectorChunks returns the k chunks nearest to the query's vector, of documents
