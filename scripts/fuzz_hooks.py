@@ -9,9 +9,3 @@ import schemathesis
 def lines(ctx, value):
     values = value if isinstance(value, list) else [value]
     return "".join(json.dumps(v) + "\n" for v in values).encode(errors="replace")
-
-
-@schemathesis.deserializer("application/x-ndjson")
-def first_line(ctx, response):
-    text = response.content.decode()
-    return json.loads(text.splitlines()[0]) if text.strip() else None
