@@ -3,9 +3,9 @@ package fields
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"reflect"
 	"slices"
-	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -30,13 +30,15 @@ const (
 type Filter struct {
 	tree  *parser.Tree
 	root  condition
-	names []string // of the fields it uses, ascending
+	names []string          // of the fields it uses, ascending
+	at    map[string]string // where each is first named, as line:column
 }
 
 // ParseFilter reads an expression in the language of expr-lang.org, of which
 // filters have the comparisons == != < <= > >=, in, contains, startsWith and
 // endsWith between a field and a value, a field that is true by itself, nil for
-// what a document does not have, and and, or, not. Errors say where.
+// what a document does not have, and and, or, not. Errors say where, and quote
+// nothing.
 func ParseFilter(text string) (*Filter, error) {
 	switch {
 	case len(text) > MaxFilter:
@@ -48,16 +50,18 @@ func ParseFilter(text string) (*Filter, error) {
 	var err error
 	guarded := guard(func() { f.tree, err = parser.ParseWithConfig(text, config()) })
 	if err = errors.Join(guarded, err); err != nil {
-		return nil, explain(err)
+		return nil, explain(unquoted(err))
 	}
-	c := compiler{names: make(map[string]bool)}
+	c := compiler{names: make(map[string]file.Location)}
 	if f.root, err = c.condition(f.tree.Node); err != nil {
 		return nil, explain(bound(err, f.tree.Source))
 	}
-	for name := range c.names {
-		f.names = append(f.names, name)
+	f.at = make(map[string]string, len(c.names))
+	for name, place := range c.names {
+		at := (&file.Error{Location: place}).Bind(f.tree.Source)
+		f.at[name] = fmt.Sprintf("%d:%d", at.Line, at.Column+1)
 	}
-	slices.Sort(f.names)
+	f.names = slices.Sorted(maps.Keys(c.names))
 	return f, nil
 }
 
@@ -84,6 +88,9 @@ func guard(f func()) (err error) {
 
 // Names returns the names of the fields that the filter uses, ascending.
 func (f *Filter) Names() []string { return f.names }
+
+// At returns where the filter first names a field, as line:column.
+func (f *Filter) At(name string) string { return f.at[name] }
 
 // Check holds the filter against what the fields that it uses are: a comparison
 // of what cannot be equal or ordered is a mistake. Nothing is said against a
@@ -127,6 +134,17 @@ func typeOf(k Kinds) types.Type {
 	return types.Any
 }
 
+// unquoted takes what the parser quotes of the expression out of its error.
+func unquoted(err error) error {
+	var at *file.Error
+	if errors.As(err, &at) {
+		if i := strings.IndexAny(at.Message, "\"'`"); i >= 0 {
+			at.Message = strings.TrimRight(at.Message[:i], "(: ")
+		}
+	}
+	return err
+}
+
 // explain shortens what the parser or the checker says: without the source, with
 // the place.
 func explain(err error) error {
@@ -166,7 +184,9 @@ func bound(err error, source file.Source) error {
 }
 
 // compiler makes conditions of a tree.
-type compiler struct{ names map[string]bool }
+type compiler struct {
+	names map[string]file.Location // where each is first
+}
 
 func (c *compiler) condition(n ast.Node) (condition, error) {
 	switch n := n.(type) {
@@ -307,7 +327,9 @@ func (c *compiler) field(n ast.Node) (string, bool) {
 	default:
 		return "", false
 	}
-	c.names[name] = true
+	if _, ok := c.names[name]; !ok {
+		c.names[name] = n.Location()
+	}
 	return name, true
 }
 
@@ -351,8 +373,8 @@ func (c *compiler) literal(n ast.Node) (literal, error) {
 		}
 		return v, nil
 	}
-	if name, ok := c.field(n); ok {
-		return literal{}, wrong(n, "fields are compared with values, not with each other (%s)", clip(strconv.Quote(name)))
+	if _, ok := c.field(n); ok {
+		return literal{}, wrong(n, "fields are compared with values, not with each other")
 	}
 	return literal{}, wrong(n, "%s is no value", describe(n))
 }
@@ -373,7 +395,7 @@ func describe(n ast.Node) string {
 	case *ast.MemberNode:
 		return "a member"
 	case *ast.IdentifierNode:
-		return n.Value
+		return "a name"
 	case *ast.BinaryNode:
 		return n.Operator
 	case *ast.UnaryNode:

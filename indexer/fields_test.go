@@ -167,8 +167,8 @@ func TestUnknownFieldsOfFilters(t *testing.T) {
 		{at("c1"), `year >= 2000`, []string{}, ""}, // texts here, numbers at the head
 		{at("c2"), `year >= 2000`, []string{"d/A/2"}, ""},
 		{at("d1"), `publication_date == nil and mood == "good"`, []string{"d/A/3"}, ""},
-		{at("c1"), `langauge == "fr"`, nil, `filter: no document has the field "langauge": did you mean "language"?`},
-		{at("c1"), `colour == "red"`, nil, `filter: no document has the field "colour": there are "language", "year"`},
+		{at("c1"), `langauge == "fr"`, nil, `filter: no document has the field at 1:1: did you mean "language"?`},
+		{at("c1"), `colour == "red"`, nil, `filter: no document has the field at 1:1: there are "language", "year"`},
 		{at("c2"), `mood == "good"`, nil, "no document has the field"}, // another branch's
 		{at("c2"), `language > 5`, nil, "mismatched types string and int) at 1:10; language holds texts"},
 		{at("c2"), `language ==`, nil, "filter: unexpected token EOF at 1:11"},

@@ -308,6 +308,8 @@ func (l *selection) narrow(graph *hnsw.Graph, ef int) bool {
 	return n*n <= exactFactor*float64(ef)*float64(graph.Len())
 }
 
+// exactFactor says where: at n selected slots, where n² is so many times the
+// breadth of the walk and the slots of the graph.
 const exactFactor = 4
 
 // compile reads an expression and holds it against the fields.
@@ -354,16 +356,14 @@ func (s *openSnapshot) compile(expr string, standIn bool) (*fields.Filter, error
 }
 
 // unknownField is the mistake of naming a field that no document has.
-type unknownField struct{ name string }
+type unknownField struct{ name, at string }
 
-func (e *unknownField) Error() string {
-	return fmt.Sprintf("no document has the field %.200q", e.name)
-}
+func (e *unknownField) Error() string { return "no document has the field at " + e.at }
 
 func checkFilter(filter *fields.Filter, kinds map[string]fields.Kinds) error {
 	for _, name := range filter.Names() {
 		if kinds[name] == 0 {
-			return &unknownField{name}
+			return &unknownField{name, filter.At(name)}
 		}
 	}
 	return filter.Check(kinds)

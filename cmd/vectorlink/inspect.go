@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -57,11 +58,12 @@ type section struct {
 }
 
 type entryRow struct {
-	ID     string   `json:"id"`
-	Type   string   `json:"type"`
-	Bytes  uint32   `json:"bytes"`
-	Tokens uint32   `json:"tokens"`
-	Slots  []uint32 `json:"slots"`
+	ID     string          `json:"id"`
+	Type   string          `json:"type"`
+	Bytes  uint32          `json:"bytes"`
+	Tokens uint32          `json:"tokens"`
+	Slots  []uint32        `json:"slots"`
+	Fields json.RawMessage `json:"fields,omitempty"`
 }
 
 type damageRow struct {
@@ -186,6 +188,9 @@ func (c *inspectCmd) commitFile(files vfs.FS, name string) (inspected, error) {
 			for _, ch := range e.Chunks {
 				row.Slots = append(row.Slots, ch.Slot)
 			}
+			if json.Valid([]byte(e.Fields)) {
+				row.Fields = json.RawMessage(e.Fields)
+			}
 			r.Entries = append(r.Entries, row)
 		}
 		r.Removed, r.Skipped = d.Removed, d.Skipped
@@ -298,7 +303,11 @@ func (r *inspected) print(p *program) error {
 		}
 	}
 	for _, e := range r.Entries {
-		fmt.Fprintf(p.stdout, "%s\t%s\t%d bytes\t%d tokens\tslots %v\n", plainText(e.ID), plainText(e.Type), e.Bytes, e.Tokens, e.Slots)
+		fmt.Fprintf(p.stdout, "%s\t%s\t%d bytes\t%d tokens\tslots %v", plainText(e.ID), plainText(e.Type), e.Bytes, e.Tokens, e.Slots)
+		if len(e.Fields) > 0 {
+			fmt.Fprintf(p.stdout, "\t%s", plainText(string(e.Fields)))
+		}
+		fmt.Fprintln(p.stdout)
 	}
 	for _, id := range r.Removed {
 		fmt.Fprintf(p.stdout, "removed\t%s\n", plainText(id))
