@@ -57,7 +57,7 @@ bench-peers-all: bench-peers ## the same with 1536 dimensions and without AVX-51
 	$(PEERS)/venv/bin/python bench/peers/peers.py --ann $(PEERS)/ann --sentences $(PEERS) --mnist ../shared/data/ann \
 		--avx2 $(PEERS)/avx2 --contenders vectorlink-avx2,hnswlib-avx2
 
-bench-http: ## measure the server over HTTP: searches, commits, memory, start (two minutes)
+bench-http: ## measure the server over HTTP: searches, commits, memory, start, duplicates (five minutes)
 	$(GO) run ./bench/http
 
 fuzz: ## run every fuzz target for FUZZTIME (default 60s)
