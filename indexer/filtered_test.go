@@ -115,10 +115,10 @@ func TestFilteredSearches(t *testing.T) {
 		}))
 	}
 	h := open(t, vfstest.NewMem(), indexertest.NewSource(), nil, func(c *indexer.Config) { c.Embedder, c.Graph = &rows{list: all}, graph })
-	chance := make([]int, n)
+	chance := rng.Perm(n) // thousandths, each as often as any other
 	p := h.mustStart("main", "", "c1")
 	for i := range n {
-		chance[i] = rng.IntN(1000)
+		chance[i] = chance[i] * 1000 / n
 		o, err := fields.Parse(fmt.Appendf(nil, `{"chance":%d,"cluster":"c%d","label":"document %d"}`, chance[i], cluster[i], i))
 		if err != nil {
 			t.Fatal(err)
