@@ -212,10 +212,7 @@ func (ix *Indexer) edges(ctx context.Context, s *openSnapshot, from, to populati
 }
 
 func (ix *Indexer) partnersOf(ctx context.Context, s *openSnapshot, e *snapshot.Entry, to population, req CandidatesRequest, threshold float32) (CandidateList, error) {
-	q := query{measure: s.settings.measure(), without: []string{e.ID}, among: to.among, limit: &threshold}
-	if !e.Supplied() {
-		q.sameText = &e.TextHash
-	}
+	q := query{measure: s.settings.measure(), source: e, without: []string{e.ID}, among: to.among, limit: &threshold}
 	for _, slot := range slotsOf([]*snapshot.Entry{e}) { // chunks of one text share a vector
 		v := make([]float32, s.vecs.Dim())
 		if ok, err := s.queryVector(slot, v); err != nil {

@@ -190,7 +190,6 @@ func (p *partners) beyond(distance float32) bool { return distance > p.threshold
 
 func (p *partners) best(m member, hits []hnsw.Hit) (pair, bool, error) {
 	var best scored
-	own := m.entry.Chunks[m.chunk].Slot
 	for _, h := range hits {
 		d := p.measure.distance(h.Dot)
 		if best.entry != nil && d > best.distance || p.beyond(d) {
@@ -201,9 +200,6 @@ func (p *partners) best(m member, hits []hnsw.Hit) (pair, bool, error) {
 				continue
 			}
 			de := p.measure.ofEntries(e, m.entry, d)
-			if h.Slot == own && e.Supplied() && m.entry.Supplied() && p.measure.zero() {
-				de = 0 // one vector, whatever its product with itself is
-			}
 			if best.entry != nil && (de > best.distance || de == best.distance && e.ID > best.entry.ID) {
 				continue
 			}
@@ -228,10 +224,10 @@ func (p *partners) best(m member, hits []hnsw.Hit) (pair, bool, error) {
 }
 
 // changed reports whether the snapshot does not have the document of e, or has
-// it with another text.
+// it with another text, or another vector where it came with one.
 func (s *openSnapshot) changed(e *snapshot.Entry) bool {
 	old, ok := s.view.Lookup(e.ID)
-	return !ok || old.TextHash != e.TextHash
+	return !ok || !identical(old, e)
 }
 
 // paired reports whether the snapshot has both documents, within the threshold
@@ -243,7 +239,7 @@ func (s *openSnapshot) paired(a, b string, threshold float32) (bool, error) {
 		return false, nil
 	}
 	m := s.settings.measure()
-	if ea.TextHash == eb.TextHash && m.zero() && !ea.Supplied() && !eb.Supplied() {
+	if m.zero() && identical(ea, eb) {
 		return true, nil
 	}
 	va, err := s.chunkVectors(ea)

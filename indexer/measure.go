@@ -69,12 +69,25 @@ func (m measure) ofTexts(same bool, d float32) float32 {
 }
 
 // ofEntries is ofTexts for two documents: what came with a vector is measured by
-// that, whatever its text.
+// that, whatever its text, and one vector has distance 0 to itself, whatever its
+// product with itself is rounded to.
 func (m measure) ofEntries(a, b *snapshot.Entry, d float32) float32 {
-	if a.Supplied() || b.Supplied() {
-		return d
+	if !a.Supplied() && !b.Supplied() {
+		return m.ofTexts(a.TextHash == b.TextHash, d)
 	}
-	return m.ofTexts(a.TextHash == b.TextHash, d)
+	if m.zero() && identical(a, b) {
+		return 0
+	}
+	return d
+}
+
+// identical reports whether two documents of a domain, at whatever commits, are
+// the same to measure: of one text, or come with one vector.
+func identical(a, b *snapshot.Entry) bool {
+	if a.Supplied() || b.Supplied() {
+		return a.Supplied() && b.Supplied() && len(a.Chunks) == 1 && len(b.Chunks) == 1 && a.Chunks[0].Slot == b.Chunks[0].Slot
+	}
+	return a.TextHash == b.TextHash
 }
 
 // zero reports whether equal vectors have distance 0.

@@ -154,7 +154,7 @@ func (ix *Indexer) Similar(ctx context.Context, req SimilarRequest) (Hits, error
 	if err != nil {
 		return Hits{}, err
 	}
-	q := query{measure: s.settings.measure(), ef: req.Ef, page: req.Page, snippet: req.Snippet, output: req.OutputFields, sameText: &sources[0].TextHash}
+	q := query{measure: s.settings.measure(), ef: req.Ef, page: req.Page, snippet: req.Snippet, output: req.OutputFields, source: sources[0]}
 	if q.among, err = s.selection(ctx, req.Filter, req.Ref.replaced(commit)); err != nil {
 		return Hits{}, err
 	}
@@ -163,8 +163,8 @@ func (ix *Indexer) Similar(ctx context.Context, req SimilarRequest) (Hits, error
 			q.without = append(q.without, e.ID)
 		}
 	}
-	if sources[0].Supplied() || slices.ContainsFunc(sources, func(e *snapshot.Entry) bool { return e.TextHash != sources[0].TextHash }) {
-		q.sameText = nil // the mean of several texts is that of no text, nor is a supplied vector
+	if slices.ContainsFunc(sources, func(e *snapshot.Entry) bool { return !identical(e, sources[0]) }) {
+		q.source = nil // the mean of several is none of them
 	}
 	if len(sources) == 1 {
 		q.vectors, err = s.chunkVectors(sources[0])
@@ -212,9 +212,10 @@ type query struct {
 	measure  measure
 	vectors  [][]float32 // made ready; a document's distance is its best pair
 	words    textindex.Query
-	sameText *[32]byte  // documents of this text have distance 0, others not
-	without  []string   // documents to leave out, ascending
-	among    *selection // the documents to consider
+	sameText *[32]byte       // documents of this text have distance 0, others not
+	source   *snapshot.Entry // in its place: documents identical to this one
+	without  []string        // documents to leave out, ascending
+	among    *selection      // the documents to consider
 	ef       int
 	page     Page
 	snippet  bool
@@ -240,6 +241,9 @@ func (q *query) leaves(id string) bool {
 // query's.
 func (q *query) distance(e *snapshot.Entry, dot float32) float32 {
 	d := q.measure.distance(dot)
+	if q.source != nil {
+		return q.measure.ofEntries(q.source, e, d)
+	}
 	if q.sameText == nil || e.Supplied() {
 		return d
 	}

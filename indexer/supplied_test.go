@@ -113,6 +113,49 @@ func TestSuppliedVectors(t *testing.T) {
 	p.Abort(errors.New("enough"))
 }
 
+// TestOneVectorHasDistanceZero: vectors that are the same have distance 0 wherever
+// documents are compared, though the product of (1, 1) at unit length with itself
+// is not quite 1; and a document whose vector alone changed has changed.
+func TestOneVectorHasDistanceZero(t *testing.T) {
+	h := openPush(t, vfstest.NewMem(), &indexertest.Embedder{})
+	h.pushWith("c1", indexer.SettingsRequest{Dim: 2}, with("d/A/1", "one", 1, 1), with("d/A/2", "two", 2, 2), with("d/A/3", "three", 0, 1))
+	h.pushWith("c2", indexer.SettingsRequest{}, with("d/A/3", "three", 3, 3))
+	zero := func(what string, n int, d float32) {
+		t.Helper()
+		if n != 1 || d != 0 {
+			t.Errorf("%s: %d found, the first at %g, want 1 at 0", what, n, d)
+		}
+	}
+	ref := indexer.Ref{Commit: "c1"}
+	for _, req := range []indexer.SimilarRequest{{ID: "d/A/1"}, {IDs: []string{"d/A/1"}}} {
+		req.Domain, req.Ref, req.Page = domain, ref, indexer.Page{Count: 1}
+		similar, err := h.Similar(t.Context(), req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		zero("similar", len(similar.Hits), similar.Hits[0].Distance)
+	}
+	found, err := h.Candidates(t.Context(), indexer.CandidatesRequest{Domain: domain, Ref: ref, K: 5})
+	if err != nil || len(found.SetToTarget) != 2 {
+		t.Fatalf("candidates %+v, %v", found, err)
+	}
+	zero("candidates", len(found.SetToTarget[0].Partners), found.SetToTarget[0].Partners[0].Distance)
+	pairs, err := h.Duplicates(t.Context(), indexer.DuplicatesRequest{Domain: domain, Ref: ref})
+	if err != nil || len(pairs.Pairs) != 1 {
+		t.Fatalf("duplicates %+v, %v", pairs, err)
+	}
+	zero("duplicates", len(pairs.Pairs), pairs.Pairs[0].Distance)
+
+	pairs, err = h.Duplicates(t.Context(), indexer.DuplicatesRequest{Domain: domain, Ref: indexer.Ref{Commit: "c2"}, Since: "c1"})
+	var got []string
+	for _, p := range pairs.Pairs {
+		got = append(got, fmt.Sprint(p.A.ID, " ", p.B.ID))
+	}
+	if want := "d/A/1 d/A/3"; err != nil || strings.Join(got, ", ") != want {
+		t.Errorf("duplicates since c1: %q, %v; want %s", got, err, want)
+	}
+}
+
 // TestSuppliedBesideTheModel: in a domain with a model some documents may bring
 // vectors of its dimension, and change their minds.
 func TestSuppliedBesideTheModel(t *testing.T) {
