@@ -59,7 +59,7 @@ var outcomes = []struct {
 	{indexer.ErrConflict, http.StatusConflict, "conflict", ""},
 	{indexer.ErrBusy, http.StatusServiceUnavailable, "busy", ""},
 	{indexer.ErrClosed, http.StatusServiceUnavailable, "shutting_down", ""},
-	{indexer.ErrCorrupt, http.StatusInternalServerError, "damaged", "a stored file is damaged: run `vectorlink verify` to find it"},
+	{indexer.ErrCorrupt, http.StatusInternalServerError, "damaged", "a stored file is damaged: run `vectorlink verify` to find it, then index or push again the commit that it names"},
 	{indexer.ErrDown, http.StatusServiceUnavailable, "provider_down", ""},
 	{indexer.ErrStore, http.StatusInternalServerError, "store_failed", "the data directory cannot be read or written: look at the space and the rights of its disk, and at the log"},
 	{indexer.ErrProvider, http.StatusInternalServerError, "provider_failed", ""},

@@ -352,7 +352,9 @@ func (b *builder) finish(ctx context.Context, h snapshot.Header, complete bool, 
 	if b.vecs != nil {
 		h.Fingerprint, h.Dim, h.Vecs = b.fingerprint, uint32(b.vecs.Dim()), b.d.vecsName()
 	}
-	h.Seq, h.Created = b.d.nextSeq(), now().Unix()
+	if h.Created = now().Unix(); h.Seq == 0 {
+		h.Seq = b.d.nextSeq()
+	}
 	h.Indexed, h.Deleted = uint32(t.Indexed), uint32(t.Deleted)
 	h.Embedded, h.Reused, h.Tokens = uint32(t.Embedded), uint32(t.Reused), uint64(t.Tokens)
 	var size int64

@@ -50,8 +50,8 @@ func (ix *Indexer) Index(_ context.Context, req IndexRequest) (Task, error) {
 
 // checkIndex refuses requests that cannot be served, and fills in the branch.
 func (ix *Indexer) checkIndex(req *IndexRequest) error {
-	if ix.cfg.Source == nil {
-		return fmt.Errorf("%w: no document source: set VECTORLINK_TERMINUSDB_URL (or TERMINUSDB_CONTENT_ENDPOINT) to index by pulling", ErrNotConfigured)
+	if ix.cfg.Source == nil && !ix.indexed(req.Domain, req.Commit) {
+		return errNoSource
 	}
 	if ix.stopCtx.Err() != nil {
 		return ErrClosed
@@ -65,6 +65,19 @@ func (ix *Indexer) checkIndex(req *IndexRequest) error {
 		}
 	}
 	return ix.compatible(req.Domain, req.Settings)
+}
+
+var errNoSource = fmt.Errorf("%w: no document source: set VECTORLINK_TERMINUSDB_URL (or TERMINUSDB_CONTENT_ENDPOINT) to index by pulling", ErrNotConfigured)
+
+// indexed reports whether a commit is indexed: it can be looked over and mended
+// without a document source.
+func (ix *Indexer) indexed(domain, commit string) bool {
+	d, err := ix.domain(domain)
+	if err != nil {
+		return false
+	}
+	_, ok := d.real(commit)
+	return ok
 }
 
 // checkRef refuses names that no header or log line could carry.
@@ -117,7 +130,7 @@ func (ix *Indexer) resume() {
 			ix.endCutPush(j)
 			continue
 		}
-		if ix.cfg.Source == nil {
+		if ix.cfg.Source == nil && !ix.indexed(j.task.Domain, j.task.Commit) {
 			ix.endTask(j, fmt.Errorf("%w: the server was restarted without a document source", ErrNotConfigured))
 			continue
 		}
@@ -214,6 +227,9 @@ func (ix *Indexer) pull(ctx context.Context, j *job) error {
 // another name of) from the document source, into a builder on the snapshot
 // that they build on. The caller ends both with done.
 func (ix *Indexer) read(ctx context.Context, d *domain, settings Settings, j *job, commit string) (b *builder, pull *Pull, done func(), err error) {
+	if ix.cfg.Source == nil {
+		return nil, nil, nil, fmt.Errorf("%w; a commit that was pushed is mended by pushing it again", errNoSource)
+	}
 	t := ix.tasks.snapshot(j)
 	pull, err = ix.cfg.Source.Pull(ctx, ix.pullRequest(d, commit, t.Branch, j.previous))
 	if err != nil {
@@ -382,19 +398,26 @@ func (ix *Indexer) Assign(_ context.Context, domain, branch, source, target stri
 	if !ok {
 		return fmt.Errorf("%w: source_commit %s of %s is not indexed", ErrNotFound, source, domain)
 	}
+	name := snapshot.Header{Commit: target, Branch: branch}
 	if have, ok := d.real(target); ok {
-		if have.Commit == src.Commit {
+		if have.Commit != src.Commit {
+			return fmt.Errorf("%w: target_commit %s is indexed already, as another snapshot", ErrConflict, target)
+		}
+		old, _ := d.commit(target)
+		if old.Kind != snapshot.Alias || !errors.Is(snapshot.Verify(ix.cfg.FS, old.Name), snapshot.ErrCorrupt) {
 			return nil
 		}
-		return fmt.Errorf("%w: target_commit %s is indexed already, as another snapshot", ErrConflict, target)
+		name.Branch, name.Seq = old.Branch, old.Seq // made anew, as it was
 	}
 	lease, err := ix.open(d, src.Commit)
 	if err != nil {
 		return err
 	}
 	defer lease.release()
-	h, size, err := lease.res.(*openSnapshot).view.WriteAlias(ix.cfg.FS,
-		snapshot.Header{Commit: target, Branch: branch, Seq: d.nextSeq(), Created: now().Unix()})
+	if name.Created = now().Unix(); name.Seq == 0 {
+		name.Seq = d.nextSeq()
+	}
+	h, size, err := lease.res.(*openSnapshot).view.WriteAlias(ix.cfg.FS, name)
 	if err != nil {
 		return storeError(err)
 	}

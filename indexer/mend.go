@@ -267,3 +267,77 @@ func (ix *Indexer) forgetSnapshots(d *domain) {
 		ix.pool.remove(snapshotKey(d.name, info.Commit))
 	}
 }
+
+// needsPush reports whether only the operations of an indexed commit can mend
+// it: its file cannot be read, or vectors that came with its documents are
+// damaged. It is looked over as it is when it is indexed again.
+// from is the commit to build them on: itself if its file is whole, else what it
+// was built on.
+func (ix *Indexer) needsPush(d *domain, info snapshot.Info) (from string, needs bool) {
+	if d.isWhole(info) {
+		return "", false
+	}
+	if _, err := ix.recoverVectors(d, info); err != nil {
+		return "", false // whoever searches is told why
+	}
+	err := snapshot.Verify(ix.cfg.FS, info.Name)
+	if bad, ok := errors.AsType[*snapshot.CorruptError](err); ok && bad.Section != "graph" {
+		return info.Base, true
+	}
+	lease, err := ix.open(d, info.Commit)
+	if err != nil {
+		return "", false // what it stands on is damaged
+	}
+	defer lease.release()
+	if len(lease.res.(*openSnapshot).damaged()) > 0 {
+		return info.Commit, true
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.setWhole(info.Commit)
+	return "", false
+}
+
+// firstOn returns the least number of the commits whose files stand on that of
+// one, 0 if none does. Where that commit is not indexed itself, its file was
+// lost.
+func (d *domain) firstOn(commit string) uint64 {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	least := uint64(0)
+	for _, info := range d.commits {
+		if info.Base == commit && info.Kind != snapshot.Checkpoint && (least == 0 || info.Seq < least) {
+			least = info.Seq
+		}
+	}
+	return least
+}
+
+// headBefore returns the branch's last commit of a number below seq.
+func (d *domain) headBefore(branch string, seq uint64) string {
+	for _, info := range d.list() { // newest first
+		if info.Branch == branch && info.Seq < seq {
+			if isMark(info) {
+				return info.Base
+			}
+			return info.Commit
+		}
+	}
+	return ""
+}
+
+// freeSeq returns a number below seq that no commit has, for one whose file was
+// lost: it had such a one, and must not become its branch's head by a newer. It
+// is 0, for the next, if there is none.
+func (d *domain) freeSeq(seq uint64) uint64 {
+	taken := make(map[uint64]bool)
+	for _, info := range d.list() {
+		taken[info.Seq] = true
+	}
+	for seq > 0 {
+		if seq--; !taken[seq] {
+			return seq
+		}
+	}
+	return 0
+}

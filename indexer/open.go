@@ -198,7 +198,7 @@ func (ix *Indexer) loadChain(d *domain, commit string, s *openSnapshot) ([]*open
 	for limit := len(d.list()); ; {
 		info, ok := d.real(commit)
 		if !ok {
-			return nil, fmt.Errorf("%w: the file of commit %s, on which it stands, is missing or damaged; index that commit again", ErrCorrupt, commit)
+			return nil, fmt.Errorf("%w: the file of commit %s, on which it stands, is missing or damaged; index or push that commit again", ErrCorrupt, commit)
 		}
 		l, err := ix.pool.acquire(fileKey(info.Name), func() (resource, error) { return ix.loadFile(d, info) })
 		if err != nil {

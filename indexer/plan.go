@@ -44,6 +44,9 @@ func (ix *Indexer) Plan(ctx context.Context, req IndexRequest) (Plan, error) {
 		plan.Skipped = append(plan.Skipped, ix.skippedBefore(d, req.Commit)...)
 		return plan, nil
 	}
+	if ix.cfg.Source == nil {
+		return Plan{}, errNoSource // it was deleted meanwhile
+	}
 	pull, err := ix.cfg.Source.Pull(ctx, ix.pullRequest(d, req.Commit, req.Branch, req.Previous))
 	if err != nil {
 		return Plan{}, err

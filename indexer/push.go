@@ -58,6 +58,9 @@ type Push struct {
 	base    string // as named by the request or the branch
 	release func()
 	settled func() // ends the agreement about the domain's settings
+	// old is the commit as it is indexed already, if it is damaged: the push
+	// makes its file anew.
+	old     *snapshot.Info
 	start   time.Time
 	vecsErr error // the vectors cannot be used
 
@@ -86,7 +89,7 @@ type PushProgress struct {
 
 // StartPush reserves the commit and takes hold of what it builds on. It is
 // ErrConflict where the commit is indexed, as itself or as another's name, or
-// in the making; ErrNotFound where the branch is new, not main, and Parent not
+// in the making, unless it is damaged: then the same operations mend it; ErrNotFound where the branch is new, not main, and Parent not
 // indexed; and ErrBusy where another push is still at work on the branch after
 // Config.BranchWait.
 func (ix *Indexer) StartPush(ctx context.Context, req PushRequest) (*Push, error) {
@@ -94,8 +97,8 @@ func (ix *Indexer) StartPush(ctx context.Context, req PushRequest) (*Push, error
 		return nil, err
 	}
 	if d, err := ix.domain(req.Domain); err == nil {
-		if err := d.checkFree(req.Commit); err != nil {
-			return nil, err
+		if info, ok := d.commit(req.Commit); ok && (info.Kind == snapshot.Alias || d.isWhole(info)) {
+			return nil, d.taken(req.Commit)
 		}
 	}
 	j, fresh, err := ix.tasks.add(&job{
@@ -148,12 +151,9 @@ func (ix *Indexer) checkPush(req *PushRequest) error {
 	return ix.compatible(req.Domain, req.Settings)
 }
 
-// checkFree refuses a commit that stands for something already.
-func (d *domain) checkFree(commit string) error {
-	if _, ok := d.commit(commit); ok {
-		return fmt.Errorf("%w: target_commit %s of %s is indexed already", ErrConflict, commit, d.name)
-	}
-	return nil
+// taken is the error for a commit that stands for something already.
+func (d *domain) taken(commit string) error {
+	return fmt.Errorf("%w: target_commit %s of %s is indexed already", ErrConflict, commit, d.name)
 }
 
 // open takes hold of the branch, the base and the vectors, and starts the run.
@@ -162,9 +162,16 @@ func (p *Push) open(ctx context.Context, req PushRequest) (err error) {
 	if !ix.tasks.begin(p.j, p.cancel) {
 		return errDomainDeleted
 	}
-	// Again, now that nobody else can bind it.
-	if err := d.checkFree(req.Commit); err != nil {
-		return err
+	// Now that nobody else can bind it.
+	if info, ok := d.commit(req.Commit); ok {
+		from, needs := "", false
+		if info.Kind != snapshot.Alias {
+			from, needs = ix.needsPush(d, info)
+		}
+		if !needs {
+			return d.taken(req.Commit)
+		}
+		p.old, p.base = &info, from
 	}
 	if err := p.lockBranch(ctx); err != nil {
 		return err
@@ -259,7 +266,12 @@ func (d *domain) unlockBranch(name string) {
 // takeBase chooses and leases the snapshot to build on (wire contract §6.2).
 func (p *Push) takeBase(parent string) (*openSnapshot, error) {
 	s, release, err := p.ix.takeBase(p.d, p.j, func() (string, error) {
-		p.base = p.d.head(p.branch).Commit
+		if p.old != nil {
+			return p.base, nil
+		}
+		if p.base = p.d.head(p.branch).Commit; p.d.firstOn(p.j.task.Commit) > 0 {
+			p.base = p.d.headBefore(p.branch, p.d.firstOn(p.j.task.Commit))
+		}
 		if parent == "" {
 			return p.base, nil
 		}
@@ -491,11 +503,23 @@ func (p *Push) embed(batch []piece) error {
 // commit writes the commit: from then on it is there.
 func (p *Push) commit() error {
 	t := p.Task()
-	h := snapshot.Header{Domain: t.Domain, Commit: t.Commit, Branch: t.Branch}
-	if _, err := p.b.finish(p.ctx, h, false, p.Task); err != nil {
-		return err
+	if p.old != nil {
+		if err := p.b.mendBase(p.ctx); err != nil && !errors.Is(err, ErrCorrupt) {
+			return err
+		}
+		if err := p.b.flush(p.ctx); err != nil {
+			return err
+		}
+		if err := p.b.replace(p.ctx, *p.old, false); err != nil {
+			return err
+		}
+	} else {
+		h := snapshot.Header{Domain: t.Domain, Commit: t.Commit, Branch: t.Branch, Seq: p.d.freeSeq(p.d.firstOn(t.Commit))}
+		if _, err := p.b.finish(p.ctx, h, false, p.Task); err != nil {
+			return err
+		}
 	}
-	p.ix.tasks.update(p.j, func(t *Task) { t.HeadMoved = true })
+	p.ix.tasks.update(p.j, func(t *Task) { t.HeadMoved = p.d.head(t.Branch).Commit == t.Commit })
 	p.ix.considerMerge(p.d, t.Commit)
 	return nil
 }

@@ -68,7 +68,7 @@ func Verify(ctx context.Context, files vfs.FS, report func(Finding)) (VerifySumm
 	}
 	for _, d := range damaged {
 		v.sum.Files++
-		v.report(d.Name, d.Err.Error())
+		v.report(d.Name, d.Err.Error()+"; index or push its commit again")
 	}
 	for _, info := range infos {
 		if v.commits[info.Domain] == nil {
@@ -149,12 +149,16 @@ func (v *verifier) commitFile(info snapshot.Info) {
 	v.sum.Commits++
 	v.sum.Bytes += info.Size
 	if err := snapshot.Verify(v.files, info.Name); err != nil {
-		v.report(info.Name, err.Error())
+		mend := "index or push"
+		if info.Kind == snapshot.Alias {
+			mend = "assign"
+		}
+		v.report(info.Name, fmt.Sprintf("%v; %s commit %s again", err, mend, info.Commit))
 		return
 	}
 	if info.Kind != snapshot.Checkpoint {
 		if _, ok := v.commits[info.Domain][info.Base]; !ok {
-			v.report(info.Name, fmt.Sprintf("the file of commit %s, on which it stands, is missing or damaged; index that commit again", info.Base))
+			v.report(info.Name, fmt.Sprintf("the file of commit %s, on which it stands, is missing or damaged; index or push that commit again", info.Base))
 		}
 	}
 	if info.SlotEnd > v.vectors[info.Vecs] {
@@ -210,7 +214,7 @@ func (v *verifier) reportVectors() {
 			if b.moreThanThat {
 				whose += " and others"
 			}
-			v.report(name, fmt.Sprintf("%v; it is of document %s: index again commit %s", b.err, whose, strings.Join(slices.Sorted(maps.Keys(b.commits)), ", ")))
+			v.report(name, fmt.Sprintf("%v; it is of document %s: index or push again commit %s", b.err, whose, strings.Join(slices.Sorted(maps.Keys(b.commits)), ", ")))
 		}
 	}
 }
