@@ -7,6 +7,7 @@ import (
 	"mime"
 	"net/http"
 	"os"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 )
@@ -43,10 +44,25 @@ func isJSON(mediaType string) bool {
 func accepts(r *http.Request, mediaType string) bool {
 	for _, line := range r.Header.Values("Accept") {
 		for item := range strings.SplitSeq(line, ",") {
-			name, _, _ := strings.Cut(item, ";")
+			name, weight, _ := strings.Cut(item, ";")
 			if strings.EqualFold(strings.TrimSpace(name), mediaType) {
-				return true
+				return !refused(weight)
 			}
+		}
+	}
+	return false
+}
+
+// refused reports whether the parameters of a media range hold a weight of zero,
+// which says that the type is not wanted.
+func refused(parameters string) bool {
+	for p := range strings.SplitSeq(parameters, ";") {
+		name, value, _ := strings.Cut(p, "=")
+		if !strings.EqualFold(strings.TrimSpace(name), "q") {
+			continue
+		}
+		if q, err := strconv.ParseFloat(strings.TrimSpace(value), 64); err == nil && q == 0 {
+			return true
 		}
 	}
 	return false

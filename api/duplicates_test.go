@@ -119,3 +119,20 @@ func TestStreamBreaks(t *testing.T) {
 		t.Errorf("an error has the tag of an answer: %v", got.header)
 	}
 }
+
+// TestAcceptWeights: a type of weight zero is not wanted.
+func TestAcceptWeights(t *testing.T) {
+	for accept, want := range map[string]string{
+		"application/x-ndjson":                           "application/x-ndjson",
+		"application/json, Application/X-NDJSON; q=0.1":  "application/x-ndjson",
+		"application/x-ndjson;q=0, application/json":     "application/json",
+		"application/x-ndjson; v=1; Q=0.000, */*":        "application/json",
+		"application/x-ndjson;q=nonsense":                "application/x-ndjson",
+		"application/x-ndjson-extended, application/pdf": "application/json",
+	} {
+		got := newEnv(t).do(request{target: "/duplicates?domain=a/b&commit=k7", header: map[string]string{"Accept": accept}})
+		if media := got.header.Get("Content-Type"); got.status != 200 || media != want {
+			t.Errorf("Accept %q: %d %s, want 200 %s", accept, got.status, media, want)
+		}
+	}
+}

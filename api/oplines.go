@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/vectorlink/vectorlink/fields"
@@ -70,7 +71,9 @@ func (l *opLines) next() (indexer.Op, error) {
 }
 
 func (l *opLines) malformed(reason error) error {
-	return fmt.Errorf("%w: malformed line %d: %w", indexer.ErrInvalid, l.number, reason)
+	// A reason of the indexer's says already that it is invalid.
+	text := strings.TrimPrefix(reason.Error(), indexer.ErrInvalid.Error()+": ")
+	return fmt.Errorf("%w: malformed line %d: %s", indexer.ErrInvalid, l.number, text)
 }
 
 // read returns the next line, with its newline where it has one, until the

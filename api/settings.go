@@ -14,7 +14,7 @@ func (p *params) settings() indexer.SettingsRequest {
 		Language:       p.text("language"),
 		M:              p.whole("m", 0, 1, math.MaxInt32),
 		EfConstruction: p.whole("ef_construction", 0, 1, math.MaxInt32),
-		Dim:            p.whole("dim", 0, 1, math.MaxInt32),
+		Dim:            p.whole("dim", 0, 1, maxDim),
 	}
 	if _, _, given := p.scalar("normalize"); given {
 		normalize := p.flag("normalize")

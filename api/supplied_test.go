@@ -62,5 +62,8 @@ func TestSuppliedVectors(t *testing.T) {
 				t.Errorf("%s: %q does not say %q", tt.member, task.Error, want)
 			}
 		}
+		if n := strings.Count(task.Error, "invalid request"); n != 1 {
+			t.Errorf("%s: %q says %d times that it is invalid", tt.member, task.Error, n)
+		}
 	}
 }

@@ -244,7 +244,7 @@ func (ix *Indexer) agree(d *domain, r SettingsRequest) (s Settings, release func
 			if vecs != nil {
 				a.settings = kept(vecs.Config())
 				r := SettingsRequest{Metric: r.Metric, Normalize: r.Normalize, Dim: r.Dim}
-				if err := ix.conflict("the vectors kept of "+d.name, a.settings, r); err != nil {
+				if err := ix.conflict("what is kept of "+d.name, a.settings, r); err != nil {
 					return Settings{}, nil, fmt.Errorf("%w; delete it with purge=true to begin anew", err)
 				}
 			}
