@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"slices"
 	"strings"
@@ -44,6 +45,12 @@ func Verify(ctx context.Context, files vfs.FS, report func(Finding)) (VerifySumm
 		v.sum.Damaged++
 		report(Finding{file, reason})
 	}
+	// Commits are listed before vectors are counted: what a commit refers to is
+	// there before it. What has gone since the lists were made was removed.
+	infos, damaged, err := snapshot.List(files)
+	if err != nil {
+		return v.sum, fmt.Errorf("indexer: verify: %w", err)
+	}
 	names, err := files.List()
 	if err != nil {
 		return v.sum, fmt.Errorf("indexer: verify: %w", err)
@@ -57,14 +64,10 @@ func Verify(ctx context.Context, files vfs.FS, report func(Finding)) (VerifySumm
 			v.vectorFile(ctx, name)
 		case strings.HasSuffix(name, "."+textindex.Ext):
 			v.sum.Files++
-			if _, err := textindex.Verify(files, name); err != nil && !errors.Is(err, textindex.ErrStale) {
+			if _, err := textindex.Verify(files, name); err != nil && !errors.Is(err, textindex.ErrStale) && !errors.Is(err, fs.ErrNotExist) {
 				v.report(name, err.Error()+"; it is made anew when it is next needed")
 			}
 		}
-	}
-	infos, damaged, err := snapshot.List(files)
-	if err != nil {
-		return v.sum, fmt.Errorf("indexer: verify: %w", err)
 	}
 	for _, d := range damaged {
 		v.sum.Files++
@@ -108,6 +111,9 @@ type badVector struct {
 func (v *verifier) vectorFile(ctx context.Context, name string) {
 	v.sum.Files++
 	s, err := vecstore.Open(v.files, name, vecstore.Config{}, vecstore.NewPool(verifyPoolBytes))
+	if errors.Is(err, fs.ErrNotExist) {
+		return
+	}
 	if errors.Is(err, vecstore.ErrCorrupt) {
 		err = fmt.Errorf("%w; index a commit of its domain again", err)
 	}
@@ -148,7 +154,9 @@ func (v *verifier) commitFile(info snapshot.Info) {
 	v.sum.Files++
 	v.sum.Commits++
 	v.sum.Bytes += info.Size
-	if err := snapshot.Verify(v.files, info.Name); err != nil {
+	if err := snapshot.Verify(v.files, info.Name); errors.Is(err, fs.ErrNotExist) {
+		return
+	} else if err != nil {
 		mend := "index or push"
 		if info.Kind == snapshot.Alias {
 			mend = "assign"
@@ -167,7 +175,7 @@ func (v *verifier) commitFile(info snapshot.Info) {
 	if have, ok := v.models[info.Vecs]; ok && info.SlotEnd > 0 && (have.Fingerprint != info.Fingerprint || have.Dim != int(info.Dim)) {
 		v.report(info.Name, fmt.Sprintf("it refers to vectors of %s (%d dimensions), %s holds those of %s (%d)", info.Fingerprint, info.Dim, info.Vecs, have.Fingerprint, have.Dim))
 	}
-	if err := v.references(info); err != nil {
+	if err := v.references(info); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		v.report(info.Name, err.Error())
 	}
 }

@@ -365,3 +365,29 @@ func FuzzReader(f *testing.F) {
 		}
 	})
 }
+
+// TestVerifyWhileItGrows: what another process appends after the file was opened
+// does not pass for damage; a torn end that was there does.
+func TestVerifyWhileItGrows(t *testing.T) {
+	mem := vfstest.NewMem()
+	writer := create(t, mem, 8, 5, pool())
+	defer closeStore(t, writer)
+	reader, err := vecstore.Open(mem, file, vecstore.Config{}, pool())
+	must(t, err)
+	defer closeStore(t, reader)
+	keys, vecs := batch(8, seq(5, 9)...)
+	_, err = writer.Append(keys, vecs)
+	must(t, err)
+	if err := reader.Verify(func(_ uint32, err error) { t.Error(err) }); err != nil {
+		t.Error(err)
+	}
+	b, err := mem.ReadFile(file)
+	must(t, err)
+	mem.WriteFile("torn", append(b, 1, 2, 3))
+	torn, err := vecstore.Open(mem, "torn", vecstore.Config{}, pool())
+	must(t, err)
+	defer closeStore(t, torn)
+	if err := torn.Verify(nil); !errors.Is(err, vecstore.ErrCorrupt) {
+		t.Errorf("a torn end: %v", err)
+	}
+}

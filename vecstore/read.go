@@ -333,7 +333,8 @@ func (s *Store) verifyEnds(found func(uint32, string)) (uint32, error) {
 		return 0, wrap(s.name, "size", err)
 	}
 	n := s.published.Load()
-	if end := s.end(n); size > end {
+	// A file that grows, and not by this Store, has another process at work on it.
+	if end := s.end(n); size > end && (s.writer != nil || size == s.opened) {
 		found(NoSlot, fmt.Sprintf("%d bytes after the last record", size-end))
 	}
 	return n, nil

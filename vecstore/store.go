@@ -28,6 +28,7 @@ type Store struct {
 	pool *Pool
 
 	reader    vfs.File
+	opened    int64         // the file's size then
 	published atomic.Uint32 // slots that readers may see; all of them durable once recovered
 	closed    atomic.Bool
 
@@ -140,7 +141,7 @@ func open(fsys vfs.FS, f vfs.File, name string, want Config, pool *Pool) (*Store
 	}
 	s := &Store{
 		codec: newCodec(h, lay), fsys: fsys, name: name, cfg: h.cfg, head: h, pool: pool,
-		reader: f, damaged: map[uint32]struct{}{},
+		reader: f, opened: size, damaged: map[uint32]struct{}{},
 	}
 	s.published.Store(n)
 	return s, nil
