@@ -32,6 +32,7 @@ type Filter struct {
 	root  condition
 	names []string          // of the fields it uses, ascending
 	at    map[string]string // where each is first named, as line:column
+	lists map[string]string // where each is first looked into as a list
 }
 
 // ParseFilter reads an expression in the language of expr-lang.org, of which
@@ -52,17 +53,23 @@ func ParseFilter(text string) (*Filter, error) {
 	if err = errors.Join(guarded, err); err != nil {
 		return nil, explain(unquoted(err))
 	}
-	c := compiler{names: make(map[string]file.Location)}
+	c := compiler{names: make(map[string]file.Location), lists: make(map[string]file.Location)}
 	if f.root, err = c.condition(f.tree.Node); err != nil {
 		return nil, explain(bound(err, f.tree.Source))
 	}
-	f.at = make(map[string]string, len(c.names))
-	for name, place := range c.names {
-		at := (&file.Error{Location: place}).Bind(f.tree.Source)
-		f.at[name] = fmt.Sprintf("%d:%d", at.Line, at.Column+1)
-	}
+	f.at, f.lists = f.places(c.names), f.places(c.lists)
 	f.names = slices.Sorted(maps.Keys(c.names))
 	return f, nil
+}
+
+// places returns locations as line:column.
+func (f *Filter) places(locations map[string]file.Location) map[string]string {
+	places := make(map[string]string, len(locations))
+	for name, place := range locations {
+		at := (&file.Error{Location: place}).Bind(f.tree.Source)
+		places[name] = fmt.Sprintf("%d:%d", at.Line, at.Column+1)
+	}
+	return places
 }
 
 // config is expr's, with nothing in it that is called.
@@ -100,6 +107,10 @@ func (f *Filter) Check(kinds map[string]Kinds) error {
 	var told []string
 	for _, name := range f.names {
 		env[name] = typeOf(kinds[name])
+		if at, ok := f.lists[name]; ok && kinds[name] != 0 && kinds[name]>>4 == 0 {
+			// The checker would say that a text and a text do not match.
+			return fmt.Errorf("in asks for a list behind it at %s; %s holds %s", at, clip(name), kinds[name])
+		}
 		if kinds[name] != 0 {
 			told = append(told, fmt.Sprintf("%s holds %s", clip(name), kinds[name]))
 		}
@@ -186,6 +197,7 @@ func bound(err error, source file.Source) error {
 // compiler makes conditions of a tree.
 type compiler struct {
 	names map[string]file.Location // where each is first
+	lists map[string]file.Location // where each first stands behind in
 }
 
 func (c *compiler) condition(n ast.Node) (condition, error) {
@@ -283,6 +295,9 @@ func mirrored(op string) string {
 // in reads a field in a list of values, or a value in a field.
 func (c *compiler) in(n *ast.BinaryNode) (condition, error) {
 	if name, ok := c.field(n.Right); ok {
+		if _, ok := c.lists[name]; !ok {
+			c.lists[name] = n.Right.Location()
+		}
 		v, err := c.literal(n.Left)
 		if err == nil && v.kind == 0 {
 			err = wrong(n, "nil is in no list")
