@@ -183,3 +183,45 @@ func TestBuildIgnoresCodes(t *testing.T) {
 		t.Errorf("a build with codes differs (%v)", err)
 	}
 }
+
+// spoilt are vectors with codes of which one has become unreadable since.
+type spoilt struct {
+	*coded
+	slot uint32
+}
+
+func (s spoilt) Dots(q []float32, slots []uint32, dst []float32) error {
+	err := s.coded.Dots(q, slots, dst)
+	if i := slices.Index(slots, s.slot); i >= 0 {
+		dst[i] = float32(math.NaN())
+	}
+	return err
+}
+
+// A vector among the best that turns out to be unreadable costs its own place
+// and no other's.
+func TestUnreadableVectorAmongTheBest(t *testing.T) {
+	m := clustered(63, 1500, 64, 15, 0.02) // crowds of 100
+	c := withCodes(m)
+	g := mustBuild(t, m, m.nodes(), hnsw.Params{EfConstruction: 100}, 2)
+	found, want := 0, 0
+	for _, q := range m.queries(64, 50, 0.002) {
+		exact, err := hnsw.Scan(t.Context(), m, q, m.slots(nil), 11)
+		if err != nil {
+			t.Fatal(err)
+		}
+		hits, err := g.Search(t.Context(), spoilt{c, exact[0].Slot}, q, 11, 200, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, h := range exact[1:] {
+			want++
+			if slices.Contains(hits, h) {
+				found++
+			}
+		}
+	}
+	if got := float64(found) / float64(want); got < 0.98 {
+		t.Errorf("recall of the others is %.4f, want 0.98", got)
+	}
+}

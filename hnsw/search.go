@@ -235,15 +235,25 @@ func (s *searcher) rerank(k int) error {
 	// is the head because the second made up for the first. So the second, by
 	// theory, sets a limit: what is lost of a value is anywhere within a scale.
 	var sum, squares, scale float64
-	at := 0
+	at, lost := 0, 0
 	for _, e := range s.entries[:from] {
-		if !e.dead() {
-			diff := float64(s.exact[at].Dot) - float64(e.sim())
-			sum += diff
-			squares += float64(diff * diff)
-			scale = max(scale, float64(s.codes.Scales[s.exact[at].Slot]))
-			at++
+		if e.dead() {
+			continue
 		}
+		hit := s.exact[at]
+		at++
+		if math.IsInf(float64(hit.Dot), -1) {
+			lost++ // a vector that cannot be read says nothing of the others
+			continue
+		}
+		diff := float64(hit.Dot) - float64(e.sim())
+		sum += diff
+		squares += float64(diff * diff)
+		scale = max(scale, float64(s.codes.Scales[hit.Slot]))
+	}
+	if at -= lost; at == 0 {
+		_, err = s.measureExactly(from, func(entry) bool { return true })
+		return err
 	}
 	norm := math.Sqrt(float64(vector.Dot(s.q, s.q)))
 	if s.codes.Halves != nil {
