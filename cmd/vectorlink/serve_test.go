@@ -284,7 +284,7 @@ func TestTerminate(t *testing.T) {
 // must end well, and no text may be paid for twice but those of the requests
 // that were under way.
 func TestKill(t *testing.T) {
-	kills := 10
+	kills := 20
 	if os.Getenv("VECTORLINK_LONG") != "" {
 		kills = 100
 	}
