@@ -9,10 +9,12 @@ import (
 	"math"
 	"strconv"
 	"strings"
+
+	"github.com/vectorlink/vectorlink/vecstore"
 )
 
 // maxDim bounds the numbers of a vector, as files of vectors do.
-const maxDim = 65536
+const maxDim = vecstore.MaxDim
 
 var (
 	errNoNumbers  = errors.New("must be an array of numbers")

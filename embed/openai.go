@@ -233,7 +233,7 @@ func (e *OpenAIEmbedder) Probe(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	_, unusable, err := c.send(ctx, []string{"control"})
+	_, unusable, err := c.send(ctx, []string{controlText})
 	if err == nil {
 		err = unusable[0]
 	}

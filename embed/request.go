@@ -181,10 +181,13 @@ func (j *job) isHealthy() bool {
 	return j.healthy
 }
 
-// control embeds a text that no provider refuses. It tells a bad text from a
-// bad setting, and the length of vectors where that is unknown.
+// controlText is a text that no provider refuses.
+const controlText = "control"
+
+// control embeds controlText. It tells a bad text from a bad setting, and the
+// length of vectors where that is unknown.
 func (c *caller) control(ctx context.Context) error {
-	_, unusable, err := c.ask(ctx, []string{"control"})
+	_, unusable, err := c.ask(ctx, []string{controlText})
 	if err == nil && unusable != nil {
 		err = unusable[0]
 	}

@@ -25,7 +25,7 @@ func Suggest(name string, names []string) string {
 	}
 	var list []near
 	for _, n := range names {
-		if cost := distance(short(name), short(n)); cost <= max(2, min(len(name), len(n))/3) || strings.EqualFold(name, n) {
+		if cost := EditDistance(strings.ToLower(short(name)), strings.ToLower(short(n))); cost <= max(2, min(len(name), len(n))/3) || strings.EqualFold(name, n) {
 			list = append(list, near{n, cost})
 		}
 	}
@@ -55,10 +55,9 @@ func short(s string) string {
 	return s
 }
 
-// distance is the number of bytes to change, add or take away to make b of a
-// (Levenshtein 1966), whatever their case.
-func distance(a, b string) int {
-	a, b = strings.ToLower(a), strings.ToLower(b)
+// EditDistance returns the number of bytes to change, add or take away to make b
+// of a (Levenshtein 1966). It takes time in proportion to both lengths.
+func EditDistance(a, b string) int {
 	row := make([]int, len(b)+1)
 	for j := range row {
 		row[j] = j

@@ -77,7 +77,7 @@ func runScript(t *testing.T, name string) {
 		case "<":
 			stdin.WriteString(rest + "\n")
 		case "$":
-			args := fields(t, expand.Replace(rest))
+			args := arguments(t, expand.Replace(rest))
 			if len(args) == 0 || args[0] != "vectorlink" {
 				t.Fatalf("%s: %q does not run vectorlink", name, text)
 			}
@@ -120,8 +120,8 @@ func prefix(out *strings.Builder, mark, text string) {
 	}
 }
 
-// fields splits a command line at spaces; single quotes keep them.
-func fields(t *testing.T, line string) []string {
+// arguments splits a command line at spaces; single quotes keep them.
+func arguments(t *testing.T, line string) []string {
 	t.Helper()
 	var list []string
 	for i, part := range strings.Split(line, "'") {

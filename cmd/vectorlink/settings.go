@@ -16,6 +16,8 @@ import (
 	"github.com/knadh/koanf/providers/confmap"
 	"github.com/knadh/koanf/providers/env/v2"
 	"github.com/knadh/koanf/v2"
+
+	"github.com/vectorlink/vectorlink/fields"
 )
 
 // setting is one field of a configuration struct.
@@ -267,7 +269,7 @@ func keysOf(list []setting) []string {
 func didYouMean(name string, known []string) string {
 	best, at := "", max(3, len(name)/4)
 	for _, k := range known {
-		if d := editDistance(name, k); d < at {
+		if d := fields.EditDistance(name, k); d < at {
 			best, at = k, d
 		}
 	}
@@ -275,27 +277,6 @@ func didYouMean(name string, known []string) string {
 		return ""
 	}
 	return fmt.Sprintf(" (is %s meant?)", best)
-}
-
-// editDistance returns the number of bytes to insert, delete or replace in
-// order to make b of a.
-func editDistance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := 1
-			if a[i] == b[j] {
-				cost = 0
-			}
-			diagonal, row[j+1] = row[j+1], min(row[j+1]+1, row[j]+1, diagonal+cost)
-		}
-	}
-	return row[len(b)]
 }
 
 // printSettings writes the settings as a YAML file that would give the same,
