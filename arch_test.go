@@ -20,7 +20,8 @@ var layers = [][]string{
 	{"api", "docdb", "embed", "templates"},
 	{"indexer"},
 	{"snapshot", "hnsw", "vecstore", "textindex", "fields"},
-	{"vfs", "vector"},
+	{"vfs", "contract"},
+	{"vector"},
 }
 
 // outside are packages of the project that stand outside the order: data and
@@ -132,7 +133,7 @@ func TestImportOrder(t *testing.T) {
 				continue
 			}
 			if layerOf(to) <= at {
-				t.Errorf("%s imports %s: the order is cmd → api, docdb, embed, templates → indexer → snapshot, hnsw, vecstore, textindex, fields → vfs, vector; siblings do not import each other", p.ImportPath, imp)
+				t.Errorf("%s imports %s: the order is cmd → api, docdb, embed, templates → indexer → snapshot, hnsw, vecstore, textindex, fields → vfs, contract → vector; siblings do not import each other", p.ImportPath, imp)
 			}
 		}
 	}

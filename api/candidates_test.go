@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/vectorlink/vectorlink/api"
+	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/indexer"
 )
 
@@ -110,7 +111,7 @@ func TestCandidatesRefusals(t *testing.T) {
 	}
 	e.do(request{method: "POST", target: "/candidates", media: "text/plain", body: `{}`}).wantError(t, 415, "unsupported_media_type")
 	e.untouched(t)
-	e.err = fmt.Errorf("%w: more than 50000 chunks", indexer.ErrInvalid)
+	e.err = fmt.Errorf("%w: more than 50000 chunks", contract.ErrInvalid)
 	e.postJSON("/candidates", `{"domain":"a/b","commit":"k7","threshold_set":1}`).wantError(t, 400, "invalid_request", "50000")
 	off := newEnv(t, func(c *api.Config) { c.SearchReady = false })
 	off.postJSON("/candidates", `{"domain":"a/b","commit":"k7","threshold_set":1}`).wantError(t, 503, "not_ready")
@@ -132,14 +133,14 @@ func TestCompare(t *testing.T) {
 	e := newEnv(t)
 	e.dist = 0.125
 	for role, want := range map[string]struct {
-		source, target indexer.Role
+		source, target contract.Role
 		body           string
 	}{
-		"":                     {indexer.RoleQuery, indexer.RoleDocument, `"source_role":"query","target_role":"document"}`},
-		"&role=query":          {indexer.RoleQuery, indexer.RoleDocument, `"source_role":"query","target_role":"document"}`},
-		"&role=document":       {indexer.RoleDocument, indexer.RoleDocument, `"source_role":"document","target_role":"document"}`},
-		"&role=clustering":     {indexer.RoleClustering, indexer.RoleClustering, `"source_role":"clustering","target_role":"clustering"}`},
-		"&role=classification": {indexer.RoleClassification, indexer.RoleClassification, `"source_role":"classification","target_role":"classification"}`},
+		"":                     {contract.RoleQuery, contract.RoleDocument, `"source_role":"query","target_role":"document"}`},
+		"&role=query":          {contract.RoleQuery, contract.RoleDocument, `"source_role":"query","target_role":"document"}`},
+		"&role=document":       {contract.RoleDocument, contract.RoleDocument, `"source_role":"document","target_role":"document"}`},
+		"&role=clustering":     {contract.RoleClustering, contract.RoleClustering, `"source_role":"clustering","target_role":"clustering"}`},
+		"&role=classification": {contract.RoleClassification, contract.RoleClassification, `"source_role":"classification","target_role":"classification"}`},
 	} {
 		got := e.do(request{method: "POST", target: "/compare?method=embedding" + role, media: "application/json",
 			body: `{"source":"X-wing ` + canary + `","target":"Y-wing"}`, header: map[string]string{"X-Embedding-Api-Key": canary}})
@@ -166,7 +167,7 @@ func TestCompare(t *testing.T) {
 		e.postJSON("/compare"+tt.query, tt.body).wantError(t, tt.status, "", tt.word)
 	}
 	e.untouched(t)
-	e.err = fmt.Errorf("%w: down", indexer.ErrProvider)
+	e.err = fmt.Errorf("%w: down", contract.ErrProvider)
 	e.postJSON("/compare?method=embedding", `{"source":"a","target":"b"}`).wantError(t, 500, "provider_failed")
 	off := newEnv(t, func(c *api.Config) { c.SearchReady = false })
 	off.postJSON("/compare?method=embedding", `{"source":"a","target":"b"}`).wantError(t, 503, "not_ready")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 
+	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/indexer"
 )
 
@@ -42,17 +43,17 @@ func (s *server) compare(w http.ResponseWriter, r *http.Request) error {
 }
 
 // roles returns what the two texts of a comparison are to the model.
-func (p *params) roles() (source, target indexer.Role) {
+func (p *params) roles() (source, target contract.Role) {
 	role, ok := p.lookup("role")
 	switch {
-	case !ok, role == "", role == indexer.RoleQuery.String():
-		return indexer.RoleQuery, indexer.RoleDocument
-	case role == indexer.RoleDocument.String():
-		return indexer.RoleDocument, indexer.RoleDocument
-	case role == indexer.RoleClustering.String():
-		return indexer.RoleClustering, indexer.RoleClustering
-	case role == indexer.RoleClassification.String():
-		return indexer.RoleClassification, indexer.RoleClassification
+	case !ok, role == "", role == contract.RoleQuery.String():
+		return contract.RoleQuery, contract.RoleDocument
+	case role == contract.RoleDocument.String():
+		return contract.RoleDocument, contract.RoleDocument
+	case role == contract.RoleClustering.String():
+		return contract.RoleClustering, contract.RoleClustering
+	case role == contract.RoleClassification.String():
+		return contract.RoleClassification, contract.RoleClassification
 	}
 	p.fail(errParameter, "role must be query, document, clustering or classification")
 	return 0, 0

@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/vectorlink/vectorlink/api"
+	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/indexer"
 )
 
@@ -115,7 +116,7 @@ func TestEmbeddingsRefusals(t *testing.T) {
 		e.do(request{method: "POST", target: "/embeddings", media: tt.media, body: tt.body}).wantError(t, tt.status, "", tt.word)
 	}
 	e.untouched(t)
-	e.err = fmt.Errorf("%w: x", indexer.ErrNotFound)
+	e.err = fmt.Errorf("%w: x", contract.ErrNotFound)
 	e.get(least).wantError(t, 404, "not_found")
 	off := newEnv(t, func(c *api.Config) { c.SearchReady = false })
 	off.get(least).wantError(t, 503, "not_ready")
@@ -145,7 +146,7 @@ func TestEmbeddingsBreak(t *testing.T) {
 		}
 	}
 	// What fails before anything has left is an answer of its own.
-	e.vecs = someVectors("k7", fmt.Errorf("%w: page 7", indexer.ErrCorrupt))
+	e.vecs = someVectors("k7", fmt.Errorf("%w: page 7", contract.ErrCorrupt))
 	e.get("/embeddings?domain=a/b&commit=k7").wantError(t, 500, "damaged")
 }
 

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"net/http"
 
-	"github.com/vectorlink/vectorlink/indexer"
+	"github.com/vectorlink/vectorlink/contract"
 )
 
 // What can be wrong with a request before the indexer sees it.
@@ -53,17 +53,17 @@ var outcomes = []struct {
 	{errRate, http.StatusTooManyRequests, "rate_limited", ""},
 	{errNotReady, http.StatusServiceUnavailable, "not_ready", ""},
 
-	{indexer.ErrInvalid, http.StatusBadRequest, "invalid_request", ""},
-	{indexer.ErrNotConfigured, http.StatusBadRequest, "not_configured", ""},
-	{indexer.ErrNotFound, http.StatusNotFound, "not_found", ""},
-	{indexer.ErrConflict, http.StatusConflict, "conflict", ""},
-	{indexer.ErrBusy, http.StatusServiceUnavailable, "busy", ""},
-	{indexer.ErrClosed, http.StatusServiceUnavailable, "shutting_down", ""},
-	{indexer.ErrCorrupt, http.StatusInternalServerError, "damaged", "a stored file is damaged: run `vectorlink verify` to find it, then index or push again the commit that it names"},
-	{indexer.ErrDown, http.StatusServiceUnavailable, "provider_down", ""},
-	{indexer.ErrStore, http.StatusInternalServerError, "store_failed", "the data directory cannot be read or written: look at the space and the rights of its disk, and at the log"},
-	{indexer.ErrProvider, http.StatusInternalServerError, "provider_failed", ""},
-	{indexer.ErrSource, http.StatusInternalServerError, "source_failed", ""},
+	{contract.ErrInvalid, http.StatusBadRequest, "invalid_request", ""},
+	{contract.ErrNotConfigured, http.StatusBadRequest, "not_configured", ""},
+	{contract.ErrNotFound, http.StatusNotFound, "not_found", ""},
+	{contract.ErrConflict, http.StatusConflict, "conflict", ""},
+	{contract.ErrBusy, http.StatusServiceUnavailable, "busy", ""},
+	{contract.ErrClosed, http.StatusServiceUnavailable, "shutting_down", ""},
+	{contract.ErrCorrupt, http.StatusInternalServerError, "damaged", "a stored file is damaged: run `vectorlink verify` to find it, then index or push again the commit that it names"},
+	{contract.ErrDown, http.StatusServiceUnavailable, "provider_down", ""},
+	{contract.ErrStore, http.StatusInternalServerError, "store_failed", "the data directory cannot be read or written: look at the space and the rights of its disk, and at the log"},
+	{contract.ErrProvider, http.StatusInternalServerError, "provider_failed", ""},
+	{contract.ErrSource, http.StatusInternalServerError, "source_failed", ""},
 
 	{context.DeadlineExceeded, http.StatusGatewayTimeout, "timeout", "the request took too long"},
 	// Whatever nobody foresaw says nothing about the inside.

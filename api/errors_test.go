@@ -13,7 +13,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/vectorlink/vectorlink/indexer"
+	"github.com/vectorlink/vectorlink/contract"
 )
 
 // TestErrorTable checks the status of every error that package indexer exports.
@@ -23,17 +23,17 @@ func TestErrorTable(t *testing.T) {
 		status int
 		code   string
 	}{
-		"ErrInvalid":       {indexer.ErrInvalid, 400, "invalid_request"},
-		"ErrNotConfigured": {indexer.ErrNotConfigured, 400, "not_configured"},
-		"ErrNotFound":      {indexer.ErrNotFound, 404, "not_found"},
-		"ErrConflict":      {indexer.ErrConflict, 409, "conflict"},
-		"ErrBusy":          {indexer.ErrBusy, 503, "busy"},
-		"ErrClosed":        {indexer.ErrClosed, 503, "shutting_down"},
-		"ErrProvider":      {indexer.ErrProvider, 500, "provider_failed"},
-		"ErrSource":        {indexer.ErrSource, 500, "source_failed"},
-		"ErrCorrupt":       {indexer.ErrCorrupt, 500, "damaged"},
-		"ErrDown":          {indexer.ErrDown, 503, "provider_down"},
-		"ErrStore":         {indexer.ErrStore, 500, "store_failed"},
+		"ErrInvalid":       {contract.ErrInvalid, 400, "invalid_request"},
+		"ErrNotConfigured": {contract.ErrNotConfigured, 400, "not_configured"},
+		"ErrNotFound":      {contract.ErrNotFound, 404, "not_found"},
+		"ErrConflict":      {contract.ErrConflict, 409, "conflict"},
+		"ErrBusy":          {contract.ErrBusy, 503, "busy"},
+		"ErrClosed":        {contract.ErrClosed, 503, "shutting_down"},
+		"ErrProvider":      {contract.ErrProvider, 500, "provider_failed"},
+		"ErrSource":        {contract.ErrSource, 500, "source_failed"},
+		"ErrCorrupt":       {contract.ErrCorrupt, 500, "damaged"},
+		"ErrDown":          {contract.ErrDown, 503, "provider_down"},
+		"ErrStore":         {contract.ErrStore, 500, "store_failed"},
 	}
 	names := exportedErrors(t, "../indexer")
 	for _, name := range names {
@@ -48,7 +48,7 @@ func TestErrorTable(t *testing.T) {
 	for name, row := range table {
 		t.Run(name, func(t *testing.T) {
 			e.err = fmt.Errorf("indexer: open: %w: something with k7", row.err)
-			if code := indexer.Code(e.err); code != row.code {
+			if code := contract.Code(e.err); code != row.code {
 				t.Errorf("indexer calls it %q, the answer %q", code, row.code)
 			}
 			got := e.get("/search?domain=a/b&commit=k7&q=x")

@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"testing"
 
+	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/indexer"
 )
 
@@ -92,7 +93,7 @@ func TestIndexRefusals(t *testing.T) {
 			e.untouched(t)
 		})
 	}
-	e.err = indexer.ErrNotConfigured
+	e.err = contract.ErrNotConfigured
 	e.get("/index?domain=a/b&commit=k7").wantError(t, 400, "not_configured")
 }
 
@@ -136,7 +137,7 @@ func TestCheck(t *testing.T) {
 		}
 	}
 
-	e.err = indexer.ErrNotFound
+	e.err = contract.ErrNotFound
 	e.get("/check?task_id=task-2").wantError(t, 404, "not_found")
 }
 
@@ -177,6 +178,6 @@ func TestAssign(t *testing.T) {
 		e.get(target).wantError(t, 400, "missing_parameter", name)
 	}
 	e.untouched(t)
-	e.err = indexer.ErrConflict
+	e.err = contract.ErrConflict
 	e.get("/assign?domain=a/b&"+params).wantError(t, 409, "conflict")
 }

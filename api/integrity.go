@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 
+	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/indexer"
 )
 
@@ -50,7 +51,7 @@ func (s *server) integrity(w http.ResponseWriter, r *http.Request) error {
 	}
 	logged(w).domain = spec.Domain()
 	found, err := s.ix.Integrity(spec.Domain())
-	if errors.Is(err, indexer.ErrNotFound) {
+	if errors.Is(err, contract.ErrNotFound) {
 		found, err = indexer.Integrity{Warnings: []string{nothingStored}}, nil
 	}
 	if err != nil {

@@ -4,13 +4,14 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/indexer"
 )
 
 // TestIntegrity holds rule 143.
 func TestIntegrity(t *testing.T) {
 	e := newEnv(t)
-	e.err = indexer.ErrNotFound
+	e.err = contract.ErrNotFound
 	e.get("/integrity?domain=a/b/local/branch/dev").wantBody(t, `{"domain":"a/b","branches":[],"tagged_versions":0,`+
 		`"on_disk_index_dirs":[],"referenced_index_uuids":[],"stale_index_dirs":[],"dangling_index_refs":[],`+
 		`"on_disk_data_files":0,"on_disk_manifests":0,"rebuild_branches":[],"orphaned_tags":[],"stale_rebuild_branches":[],`+
@@ -32,7 +33,7 @@ func TestIntegrity(t *testing.T) {
 	e.get("/integrity").wantError(t, 400, "missing_parameter", "domain")
 	e.get("/integrity?domain=a").wantError(t, 400, "bad_parameter", "domain")
 	e.untouched(t)
-	e.err = indexer.ErrCorrupt
+	e.err = contract.ErrCorrupt
 	e.get("/integrity?domain=a/b").wantError(t, 500, "damaged")
 
 	l := pushed(t)

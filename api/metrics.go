@@ -9,6 +9,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/indexer"
 )
 
@@ -120,7 +121,7 @@ func (c *collector) Describe(descs chan<- *prometheus.Desc) {
 // Collect implements prometheus.Collector.
 func (c *collector) Collect(metrics chan<- prometheus.Metric) {
 	st, err := c.ix.Statistics("")
-	if err != nil && !errors.Is(err, indexer.ErrNotFound) {
+	if err != nil && !errors.Is(err, contract.ErrNotFound) {
 		metrics <- prometheus.NewInvalidMetric(c.descs[0], fmt.Errorf("api: %w", err))
 		return
 	}

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/vectorlink/vectorlink/api"
+	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/indexer"
 )
 
@@ -98,7 +99,7 @@ func TestMetrics(t *testing.T) {
 	if resp, _ := get("/search"); resp.StatusCode != 404 {
 		t.Errorf("another path: status %d", resp.StatusCode)
 	}
-	f.err = indexer.ErrCorrupt
+	f.err = contract.ErrCorrupt
 	if resp, _ := get("/metrics"); resp.StatusCode != 500 {
 		t.Errorf("no statistics: status %d, want 500", resp.StatusCode)
 	}

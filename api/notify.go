@@ -3,7 +3,7 @@ package api
 import (
 	"net/http"
 
-	"github.com/vectorlink/vectorlink/indexer"
+	"github.com/vectorlink/vectorlink/contract"
 )
 
 // notify answers POST /notify: something may have happened to a branch of the
@@ -30,7 +30,7 @@ func (s *server) notify(w http.ResponseWriter, r *http.Request) error {
 	}
 	logged(w).domain = spec.Domain()
 	if s.cfg.Watcher == nil {
-		return failure(indexer.ErrNotConfigured, "nothing is followed: start the server with --watch (VECTORLINK_WATCH)")
+		return failure(contract.ErrNotConfigured, "nothing is followed: start the server with --watch (VECTORLINK_WATCH)")
 	}
 	body, err := encode(struct {
 		Watched bool `json:"watched"`

@@ -19,8 +19,8 @@ import (
 	"github.com/getkin/kin-openapi/routers"
 )
 
-// contract is openapi.yaml.
-var contract = sync.OnceValues(func() (*openapi3.T, error) {
+// specification is openapi.yaml.
+var specification = sync.OnceValues(func() (*openapi3.T, error) {
 	for _, media := range []string{"text/html", "application/octet-stream", "application/x-npy"} {
 		openapi3filter.RegisterBodyDecoder(media, openapi3filter.FileBodyDecoder)
 	}
@@ -39,7 +39,7 @@ var contract = sync.OnceValues(func() (*openapi3.T, error) {
 // must be ones that openapi.yaml tells of.
 func conforms(t *testing.T, req *http.Request, got reply) {
 	t.Helper()
-	doc, err := contract()
+	doc, err := specification()
 	if err != nil {
 		t.Fatalf("openapi.yaml: %v", err)
 	}
@@ -122,7 +122,7 @@ func conformsTo(t *testing.T, doc *openapi3.T, schema, body string) {
 // TestContractNamesEveryEndpoint compares openapi.yaml with the paths and
 // methods that the server has.
 func TestContractNamesEveryEndpoint(t *testing.T) {
-	doc, err := contract()
+	doc, err := specification()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -169,7 +169,7 @@ func TestContractNamesEveryEndpoint(t *testing.T) {
 // TestContractNamesEveryErrorCode compares the codes of openapi.yaml with those
 // of the program's one table.
 func TestContractNamesEveryErrorCode(t *testing.T) {
-	doc, err := contract()
+	doc, err := specification()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -223,7 +223,7 @@ func TestDocs(t *testing.T) {
 
 // TestConformsCatches checks the checker: a wrong answer must not pass.
 func TestConformsCatches(t *testing.T) {
-	doc, err := contract()
+	doc, err := specification()
 	if err != nil {
 		t.Fatal(err)
 	}

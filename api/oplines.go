@@ -11,8 +11,8 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/fields"
-	"github.com/vectorlink/vectorlink/indexer"
 )
 
 const (
@@ -47,11 +47,11 @@ func newOpLines(body io.Reader, limit int) *opLines {
 
 // next returns the next operation; io.EOF at the end, an abortError where the
 // client gives up.
-func (l *opLines) next() (indexer.Op, error) {
+func (l *opLines) next() (contract.Op, error) {
 	for {
 		line, err := l.read()
 		if err != nil {
-			return indexer.Op{}, err
+			return contract.Op{}, err
 		}
 		if len(bytes.TrimSpace(line)) == 0 {
 			continue
@@ -72,8 +72,8 @@ func (l *opLines) next() (indexer.Op, error) {
 
 func (l *opLines) malformed(reason error) error {
 	// A reason of the indexer's says already that it is invalid.
-	text := strings.TrimPrefix(reason.Error(), indexer.ErrInvalid.Error()+": ")
-	return fmt.Errorf("%w: malformed line %d: %s", indexer.ErrInvalid, l.number, text)
+	text := strings.TrimPrefix(reason.Error(), contract.ErrInvalid.Error()+": ")
+	return fmt.Errorf("%w: malformed line %d: %s", contract.ErrInvalid, l.number, text)
 }
 
 // read returns the next line, with its newline where it has one, until the
@@ -125,25 +125,25 @@ var errAbort = errors.New("abort")
 // parseOp reads one operation. Members have exactly the names of the contract,
 // which is why they are not decoded into a struct: that would take other
 // letter cases for the same.
-func parseOp(line []byte) (indexer.Op, error) {
+func parseOp(line []byte) (contract.Op, error) {
 	if !utf8.Valid(line) {
-		return indexer.Op{}, errors.New("invalid UTF-8")
+		return contract.Op{}, errors.New("invalid UTF-8")
 	}
 	var members map[string]json.RawMessage
 	if err := json.Unmarshal(line, &members); err != nil || members == nil {
-		return indexer.Op{}, errors.New("not a JSON object")
+		return contract.Op{}, errors.New("not a JSON object")
 	}
 	m := opMembers{members: members}
 	kind := m.text("op")
-	var op indexer.Op
+	var op contract.Op
 	switch {
 	case m.err != nil:
 	case kind == "Inserted", kind == "Changed", kind == "Replaced":
-		op = indexer.Op{Kind: indexer.Upsert, ID: m.id(), Text: m.text("string"), Fields: m.fields(), Vector: m.vector()}
+		op = contract.Op{Kind: contract.Upsert, ID: m.id(), Text: m.text("string"), Fields: m.fields(), Vector: m.vector()}
 	case kind == "Deleted":
-		op = indexer.Op{Kind: indexer.Delete, ID: m.id()}
+		op = contract.Op{Kind: contract.Delete, ID: m.id()}
 	case kind == "Error":
-		op = indexer.Op{Kind: indexer.Failed, Err: fmt.Errorf("operation error: %s", clip(m.text("message"), maxMessage))}
+		op = contract.Op{Kind: contract.Failed, Err: fmt.Errorf("operation error: %s", clip(m.text("message"), maxMessage))}
 	case kind == "Abort":
 		return op, errAbort
 	default:
@@ -174,7 +174,7 @@ func (m *opMembers) text(name string) string {
 	return ""
 }
 
-func (m *opMembers) fields() fields.Object {
+func (m *opMembers) fields() string {
 	raw, ok := m.members["fields"]
 	if m.err != nil || !ok || string(raw) == "null" {
 		return ""
@@ -183,7 +183,7 @@ func (m *opMembers) fields() fields.Object {
 	if err != nil {
 		m.err = fmt.Errorf("fields: %w", err)
 	}
-	return object
+	return string(object)
 }
 
 func (m *opMembers) id() string {

@@ -16,11 +16,11 @@ import (
 	"testing/iotest"
 	"unicode/utf8"
 
-	"github.com/vectorlink/vectorlink/indexer"
+	"github.com/vectorlink/vectorlink/contract"
 )
 
 // readOps reads all operations of a body and the error that ends them.
-func readOps(body io.Reader, limit int) (ops []indexer.Op, last error) {
+func readOps(body io.Reader, limit int) (ops []contract.Op, last error) {
 	lines := newOpLines(body, limit)
 	for {
 		op, err := lines.next()
@@ -54,11 +54,11 @@ func FuzzOpLines(f *testing.F) {
 		var aborted *abortError
 		switch {
 		case errors.Is(err, io.EOF), errors.As(err, &aborted):
-		case !errors.Is(err, indexer.ErrInvalid) || !strings.Contains(err.Error(), "malformed line "):
+		case !errors.Is(err, contract.ErrInvalid) || !strings.Contains(err.Error(), "malformed line "):
 			t.Fatalf("refused by %v", err)
 		}
 		for _, op := range ops {
-			if op.Kind != indexer.Failed && op.ID == "" || op.Kind == indexer.Failed && len(op.Err.Error()) > maxMessage+30 || !utf8.ValidString(op.Text) {
+			if op.Kind != contract.Failed && op.ID == "" || op.Kind == contract.Failed && len(op.Err.Error()) > maxMessage+30 || !utf8.ValidString(op.Text) {
 				t.Fatalf("accepted %+v", op)
 			}
 		}

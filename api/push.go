@@ -9,6 +9,7 @@ import (
 	"runtime/debug"
 	"time"
 
+	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/indexer"
 )
 
@@ -114,7 +115,7 @@ func (s *server) feed(body *slowBody, push *indexer.Push) (err error) {
 			return nil
 		}
 		if err == nil && op.Vector != nil {
-			if err = push.CheckVector(op.Vector); errors.Is(err, indexer.ErrInvalid) {
+			if err = push.CheckVector(op.Vector); errors.Is(err, contract.ErrInvalid) {
 				err = lines.malformed(err)
 			}
 		}

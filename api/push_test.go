@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/vectorlink/vectorlink/api"
+	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/indexer"
 	"github.com/vectorlink/vectorlink/indexer/indexertest"
 	"github.com/vectorlink/vectorlink/vfs"
@@ -308,7 +309,7 @@ func TestPushFailsWhileTheBodyComes(t *testing.T) {
 			l := newLive(t, vfstest.NewMem())
 			l.mustPush("c1", inserted("d/A/1", "one"))
 			if tt.fail {
-				l.emb.Fail = func([]string) error { return fmt.Errorf("%w: down", indexer.ErrProvider) }
+				l.emb.Fail = func([]string) error { return fmt.Errorf("%w: down", contract.ErrProvider) }
 			}
 			resp, in := l.open("c2")
 			write(t, in, tt.lines)

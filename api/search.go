@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"slices"
 
+	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/indexer"
 )
 
@@ -65,7 +66,7 @@ func (s *server) search(w http.ResponseWriter, r *http.Request) error {
 		Domain:    spec.Domain(),
 		Ref:       p.ref(spec),
 		Text:      raw,
-		Role:      indexer.RoleQuery,
+		Role:      contract.RoleQuery,
 		CallerKey: callerKey(r.Header),
 	}
 	if raw == "" {
@@ -184,7 +185,7 @@ func (s *server) similar(w http.ResponseWriter, r *http.Request) error {
 	if !byID {
 		return s.find(w, r, p, indexer.SearchRequest{
 			Domain: req.Domain, Ref: req.Ref,
-			Text: text, Mode: indexer.ModeVector, Role: indexer.RoleDocument, Vector: vector,
+			Text: text, Mode: indexer.ModeVector, Role: contract.RoleDocument, Vector: vector,
 			Filter: req.Filter, Page: req.Page, Ef: req.Ef, Snippet: req.Snippet, OutputFields: req.OutputFields,
 			CallerKey: callerKey(r.Header),
 		})

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/vectorlink/vectorlink/api"
+	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/indexer"
 )
 
@@ -19,7 +20,7 @@ func query(change ...func(*indexer.SearchRequest)) indexer.SearchRequest {
 		Domain: "a/b",
 		Ref:    indexer.Ref{Commit: "k7"},
 		Text:   "squid",
-		Role:   indexer.RoleQuery,
+		Role:   contract.RoleQuery,
 		Page:   indexer.Page{Start: 0, Count: 10},
 		Mode:   indexer.ModeHybrid,
 	}

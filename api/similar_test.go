@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/indexer"
 )
 
@@ -29,7 +30,9 @@ func TestSimilarRequests(t *testing.T) {
 	all.Filter = indexer.Filter{Types: []string{"T"}, IDs: []string{"y"}}
 	byIDs := byID
 	byIDs.ID, byIDs.IDs = "", []string{"x", "y,z"}
-	byText := query(func(r *indexer.SearchRequest) { r.Text, r.Role, r.Mode = "x", indexer.RoleDocument, indexer.ModeVector })
+	byText := query(func(r *indexer.SearchRequest) {
+		r.Text, r.Role, r.Mode = "x", contract.RoleDocument, indexer.ModeVector
+	})
 	byVector := byText
 	byVector.Text, byVector.Vector = "", []float32{0.5, -1, 0}
 	odd := byVector // its base64 has a + and a /
@@ -110,6 +113,6 @@ func TestSimilarRefusals(t *testing.T) {
 		e.do(request{method: "POST", target: least, media: media, body: `{"id":"x"}`}).wantError(t, 415, "unsupported_media_type", "Content-Type")
 	}
 	e.postJSON(least, "").wantError(t, 400, "bad_request")
-	e.err = indexer.ErrConflict // another dimension
+	e.err = contract.ErrConflict // another dimension
 	e.postJSON(least, `{"vector":[1]}`).wantError(t, 409, "conflict")
 }

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/indexer"
 )
 
@@ -49,7 +50,7 @@ func (s *server) lastIndexed(w http.ResponseWriter, r *http.Request) error {
 	}
 	logged(w).domain = spec.Domain()
 	head, err := s.ix.Head(spec.Domain(), branch)
-	if errors.Is(err, indexer.ErrNotFound) {
+	if errors.Is(err, contract.ErrNotFound) {
 		head, err = indexer.Head{}, nil
 	}
 	if err != nil {
@@ -81,7 +82,7 @@ func (s *server) statistics(w http.ResponseWriter, r *http.Request) error {
 	}
 	logged(w).domain = domain
 	st, err := s.ix.Statistics(domain)
-	if errors.Is(err, indexer.ErrNotFound) {
+	if errors.Is(err, contract.ErrNotFound) {
 		st, err = indexer.Statistics{}, nil
 	}
 	if err != nil {

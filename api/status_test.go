@@ -6,13 +6,14 @@ import (
 	"time"
 
 	"github.com/vectorlink/vectorlink/api"
+	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/indexer"
 )
 
 // TestHealth holds rule 142.
 func TestHealth(t *testing.T) {
 	e := newEnv(t, withSecret)
-	e.err = indexer.ErrClosed // liveness asks nobody
+	e.err = contract.ErrClosed // liveness asks nobody
 	e.get("/health/live").wantBody(t, `{"status":"ok"}`)
 	e.get("/health/live/").wantBody(t, `{"status":"ok"}`)
 	tests := []struct {
@@ -60,9 +61,9 @@ func TestLastIndexed(t *testing.T) {
 	e.get("/last-indexed").wantError(t, 400, "missing_parameter", "domain")
 	e.get("/last-indexed?domain=a/b&branch=.-x").wantError(t, 400, "bad_parameter", "branch")
 	e.untouched(t)
-	e.err = indexer.ErrNotFound
+	e.err = contract.ErrNotFound
 	e.get("/last-indexed?domain=a/b&branch=dev").wantBody(t, `{"branch":"dev","commit":null,"version":0}`)
-	e.err = indexer.ErrCorrupt
+	e.err = contract.ErrCorrupt
 	e.get("/last-indexed?domain=a/b").wantError(t, 500, "damaged")
 }
 
@@ -102,7 +103,7 @@ func TestStatistics(t *testing.T) {
 		t.Errorf("global statistics %s", got.body)
 	}
 	e.get("/statistics?domain=a").wantError(t, 400, "bad_parameter", "domain")
-	e.err, e.stats = indexer.ErrNotFound, indexer.Statistics{}
+	e.err, e.stats = contract.ErrNotFound, indexer.Statistics{}
 	if got := e.get("/statistics?domain=a/b"); got.status != 200 {
 		t.Errorf("unknown domain: status %d", got.status)
 	}
@@ -124,6 +125,6 @@ func TestCommits(t *testing.T) {
 		`{"commit":"k1","branch":"main","kind":"checkpoint","version":1,`+
 		`"bytes":0,"documents":0,"chunks":0,"indexed_documents":0,"deleted":0,"embedded":0,"reused":0,"tokens":0}]`)
 	e.get("/commits").wantError(t, 400, "missing_parameter", "domain")
-	e.err = indexer.ErrNotFound
+	e.err = contract.ErrNotFound
 	e.get("/commits?domain=a/b").wantError(t, 404, "not_found")
 }

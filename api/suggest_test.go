@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/vectorlink/vectorlink/api"
+	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/indexer"
 	"github.com/vectorlink/vectorlink/vfs/vfstest"
 )
@@ -56,7 +57,7 @@ func TestSuggest(t *testing.T) {
 	}
 	e.do(request{target: least, header: map[string]string{"Terminusdb-Data-Version": "x"}}).wantError(t, 400, "bad_header", "Data-Version")
 	e.untouched(t)
-	e.err = indexer.ErrNotFound
+	e.err = contract.ErrNotFound
 	e.get(least).wantError(t, 404, "not_found")
 	off := newEnv(t, func(c *api.Config) { c.SearchReady = false })
 	off.get(least).wantError(t, 503, "not_ready")

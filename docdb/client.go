@@ -9,7 +9,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/vectorlink/vectorlink/indexer"
+	"github.com/vectorlink/vectorlink/contract"
 )
 
 // Defaults and limits of a Config.
@@ -83,7 +83,7 @@ type Client struct {
 	warned sync.Map
 }
 
-var _ indexer.Source = (*Client)(nil)
+var _ contract.Source = (*Client)(nil)
 
 // NewClient checks cfg and returns a client; it does not connect.
 func NewClient(cfg Config) (*Client, error) {
@@ -155,7 +155,7 @@ func isToken(s string) bool {
 func resource(prefix, domain string, more ...string) (string, error) {
 	org, db, ok := strings.Cut(domain, "/")
 	if !ok || !isSegment(org) || !isSegment(db) {
-		return "", fmt.Errorf("%w: domain %q is not of the form org/db", indexer.ErrInvalid, domain)
+		return "", fmt.Errorf("%w: domain %q is not of the form org/db", contract.ErrInvalid, domain)
 	}
 	var b strings.Builder
 	b.WriteString(prefix)

@@ -15,8 +15,8 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/fields"
-	"github.com/vectorlink/vectorlink/indexer"
 )
 
 // MaxLine bounds a line of a content endpoint's answer in bytes.
@@ -57,7 +57,7 @@ type ContentSource struct {
 	timeout time.Duration
 }
 
-var _ indexer.Source = (*ContentSource)(nil)
+var _ contract.Source = (*ContentSource)(nil)
 
 // NewContentSource checks cfg and returns a source; it does not connect.
 func NewContentSource(cfg ContentConfig) (*ContentSource, error) {
@@ -84,13 +84,13 @@ func NewContentSource(cfg ContentConfig) (*ContentSource, error) {
 // Pull asks the endpoint for the operations that lead to the commit: from
 // req.Previous where that is indexed, else from nothing, and then the answer is
 // the complete commit. The stream is read while Ops is ranged over.
-func (s *ContentSource) Pull(ctx context.Context, req indexer.PullRequest) (*indexer.Pull, error) {
+func (s *ContentSource) Pull(ctx context.Context, req contract.PullRequest) (*contract.Pull, error) {
 	path, err := resource("", req.Domain)
 	if err != nil {
 		return nil, err
 	}
 	query := url.Values{"commit_id": {req.Commit}}
-	pull := &indexer.Pull{OnBranch: true, Complete: true}
+	pull := &contract.Pull{OnBranch: true, Complete: true}
 	if req.Previous != "" && req.Indexed != nil && req.Indexed(req.Previous) {
 		pull.Base, pull.Complete = req.Previous, false
 		query.Set("previous", req.Previous)
@@ -105,7 +105,7 @@ func (s *ContentSource) Pull(ctx context.Context, req indexer.PullRequest) (*ind
 
 // open sends the request and returns the body of a 200. Nobody needs to read
 // it: it closes itself when ctx ends or no reader comes within the timeout.
-func (s *ContentSource) open(ctx context.Context, address string, req indexer.PullRequest) (*idleReader, error) {
+func (s *ContentSource) open(ctx context.Context, address string, req contract.PullRequest) (*idleReader, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	idle := time.AfterFunc(s.timeout, func() { cancel(errIdle) })
 	fail := func(err error) (*idleReader, error) {
@@ -135,7 +135,7 @@ func (s *ContentSource) open(ctx context.Context, address string, req indexer.Pu
 	resp.Body.Close()
 	switch kind := errorKind(body); {
 	case resp.StatusCode == http.StatusNotFound:
-		return fail(fmt.Errorf("%w: the content endpoint at %s knows no commit %q of %s", indexer.ErrNotFound, s.host(), req.Commit, req.Domain))
+		return fail(fmt.Errorf("%w: the content endpoint at %s knows no commit %q of %s", contract.ErrNotFound, s.host(), req.Commit, req.Domain))
 	case resp.StatusCode == http.StatusUnauthorized || resp.StatusCode == http.StatusForbidden:
 		return fail(s.source("does not let us in (%d): is VECTORLINK_USER_FORWARD_HEADER right?", resp.StatusCode))
 	case kind != "":
@@ -147,7 +147,7 @@ func (s *ContentSource) open(ctx context.Context, address string, req indexer.Pu
 func (s *ContentSource) host() string { return s.base.Scheme + "://" + s.base.Host }
 
 func (s *ContentSource) source(format string, args ...any) error {
-	return fmt.Errorf("%w: content endpoint at %s: %s", indexer.ErrSource, s.host(), fmt.Sprintf(format, args...))
+	return fmt.Errorf("%w: content endpoint at %s: %s", contract.ErrSource, s.host(), fmt.Sprintf(format, args...))
 }
 
 // broken says why a request or its answer broke off.
@@ -162,8 +162,8 @@ func (s *ContentSource) broken(ctx context.Context, err error) error {
 }
 
 // ops reads the stream line by line and closes it at the end.
-func (s *ContentSource) ops(ctx context.Context, body *idleReader) iter.Seq2[indexer.Op, error] {
-	return func(yield func(indexer.Op, error) bool) {
+func (s *ContentSource) ops(ctx context.Context, body *idleReader) iter.Seq2[contract.Op, error] {
+	return func(yield func(contract.Op, error) bool) {
 		defer body.close()
 		lines := bufio.NewReaderSize(body, 64<<10)
 		for number := 1; ; number++ {
@@ -171,7 +171,7 @@ func (s *ContentSource) ops(ctx context.Context, body *idleReader) iter.Seq2[ind
 			if errors.Is(err, io.EOF) && len(line) == 0 {
 				return
 			}
-			var op indexer.Op
+			var op contract.Op
 			switch {
 			case errors.Is(err, errLongLine):
 				err = s.source("line %d is longer than %d bytes", number, MaxLine)
@@ -195,9 +195,9 @@ func (s *ContentSource) ops(ctx context.Context, body *idleReader) iter.Seq2[ind
 }
 
 // parseLine reads one operation. Its errors quote nothing of the line.
-func parseLine(line []byte) (indexer.Op, error) {
+func parseLine(line []byte) (contract.Op, error) {
 	if !utf8.Valid(line) {
-		return indexer.Op{}, errors.New("not UTF-8")
+		return contract.Op{}, errors.New("not UTF-8")
 	}
 	var l struct {
 		Op      string          `json:"op"`
@@ -209,32 +209,33 @@ func parseLine(line []byte) (indexer.Op, error) {
 	if err := json.Unmarshal(line, &l); err != nil {
 		var kind *json.UnmarshalTypeError
 		if errors.As(err, &kind) && kind.Field != "" {
-			return indexer.Op{}, fmt.Errorf("%s is not a string", kind.Field)
+			return contract.Op{}, fmt.Errorf("%s is not a string", kind.Field)
 		}
-		return indexer.Op{}, errors.New("not a JSON object")
+		return contract.Op{}, errors.New("not a JSON object")
 	}
 	switch l.Op {
 	case "Inserted", "Changed", "Replaced":
 		if l.ID == "" || l.String == nil {
-			return indexer.Op{}, fmt.Errorf("%s without id or string", l.Op)
+			return contract.Op{}, fmt.Errorf("%s without id or string", l.Op)
 		}
-		op := indexer.Op{Kind: indexer.Upsert, ID: l.ID, Text: *l.String}
+		op := contract.Op{Kind: contract.Upsert, ID: l.ID, Text: *l.String}
 		if !isNull(l.Fields) {
-			var err error
-			if op.Fields, err = fields.Parse(l.Fields); err != nil {
-				return indexer.Op{}, fmt.Errorf("fields: %w", err)
+			object, err := fields.Parse(l.Fields)
+			if err != nil {
+				return contract.Op{}, fmt.Errorf("fields: %w", err)
 			}
+			op.Fields = string(object)
 		}
 		return op, nil
 	case "Deleted":
 		if l.ID == "" {
-			return indexer.Op{}, fmt.Errorf("%s without id", l.Op)
+			return contract.Op{}, fmt.Errorf("%s without id", l.Op)
 		}
-		return indexer.Op{Kind: indexer.Delete, ID: l.ID}, nil
+		return contract.Op{Kind: contract.Delete, ID: l.ID}, nil
 	case "Error":
-		return indexer.Op{Kind: indexer.Failed, ID: l.ID, Err: fmt.Errorf("operation error: %s", shorten(l.Message))}, nil
+		return contract.Op{Kind: contract.Failed, ID: l.ID, Err: fmt.Errorf("operation error: %s", shorten(l.Message))}, nil
 	}
-	return indexer.Op{}, errors.New("op is not one of Inserted, Changed, Replaced, Deleted, Error")
+	return contract.Op{}, errors.New("op is not one of Inserted, Changed, Replaced, Deleted, Error")
 }
 
 var errLongLine = errors.New("line too long")

@@ -10,8 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/docdb"
-	"github.com/vectorlink/vectorlink/indexer"
 )
 
 func newContent(t *testing.T, h http.HandlerFunc, change ...func(*docdb.ContentConfig)) *docdb.ContentSource {
@@ -39,12 +39,12 @@ func TestContentPull(t *testing.T) {
 			`{"op":"Deleted","id":"A/4"}`+"\n"+
 			`{"op":"Error","id":"A/5","message":"no template"}`)
 	})
-	want := []indexer.Op{
-		{Kind: indexer.Upsert, ID: "A/1", Text: "one"},
-		{Kind: indexer.Upsert, ID: "A/2", Text: "two"},
-		{Kind: indexer.Upsert, ID: "A/3"},
-		{Kind: indexer.Delete, ID: "A/4"},
-		{Kind: indexer.Failed, ID: "A/5"},
+	want := []contract.Op{
+		{Kind: contract.Upsert, ID: "A/1", Text: "one"},
+		{Kind: contract.Upsert, ID: "A/2", Text: "two"},
+		{Kind: contract.Upsert, ID: "A/3"},
+		{Kind: contract.Delete, ID: "A/4"},
+		{Kind: contract.Failed, ID: "A/5"},
 	}
 	for _, k := range []struct {
 		previous string
@@ -57,7 +57,7 @@ func TestContentPull(t *testing.T) {
 		{"k6", true, "/content/admin/star_wars?commit_id=k%267&previous=k6 as admin", "k6", false},
 		{"k6", false, "/content/admin/star_wars?commit_id=k%267 as admin", "", true},
 	} {
-		p, err := c.Pull(t.Context(), indexer.PullRequest{Domain: domain, Commit: "k&7", Branch: "main", Previous: k.previous,
+		p, err := c.Pull(t.Context(), contract.PullRequest{Domain: domain, Commit: "k&7", Branch: "main", Previous: k.previous,
 			Indexed: func(string) bool { return k.indexed }})
 		if err != nil {
 			t.Fatal(err)
@@ -71,7 +71,7 @@ func TestContentPull(t *testing.T) {
 		}
 		for i, w := range want {
 			g := got[i]
-			if g.Kind != w.Kind || g.ID != w.ID || g.Text != w.Text || (g.Err != nil) != (w.Kind == indexer.Failed) {
+			if g.Kind != w.Kind || g.ID != w.ID || g.Text != w.Text || (g.Err != nil) != (w.Kind == contract.Failed) {
 				t.Errorf("operation %d: %+v, want %+v", i, g, w)
 			}
 		}
@@ -101,7 +101,7 @@ func TestContentBroken(t *testing.T) {
 		{"two on a line", strings.TrimSpace(good) + good, "line 1"},
 	} {
 		c := newContent(t, func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, k.body) })
-		p, err := c.Pull(t.Context(), indexer.PullRequest{Domain: domain, Commit: "k7"})
+		p, err := c.Pull(t.Context(), contract.PullRequest{Domain: domain, Commit: "k7"})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -109,21 +109,21 @@ func TestContentBroken(t *testing.T) {
 		for _, err := range p.Ops {
 			last = err
 		}
-		if !errors.Is(last, indexer.ErrSource) || !strings.Contains(last.Error(), k.says) || strings.Contains(last.Error(), "canary") {
+		if !errors.Is(last, contract.ErrSource) || !strings.Contains(last.Error(), k.says) || strings.Contains(last.Error(), "canary") {
 			t.Errorf("%s: %v, want one that says %q", k.name, last, k.says)
 		}
 	}
 }
 
 func TestContentRefused(t *testing.T) {
-	for status, want := range map[int]error{404: indexer.ErrNotFound, 400: indexer.ErrSource, 401: indexer.ErrSource, 500: indexer.ErrSource, 302: indexer.ErrSource, 204: indexer.ErrSource} {
+	for status, want := range map[int]error{404: contract.ErrNotFound, 400: contract.ErrSource, 401: contract.ErrSource, 500: contract.ErrSource, 302: contract.ErrSource, 204: contract.ErrSource} {
 		c := newContent(t, func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(status) })
-		if _, err := c.Pull(t.Context(), indexer.PullRequest{Domain: domain, Commit: "k7"}); !errors.Is(err, want) {
+		if _, err := c.Pull(t.Context(), contract.PullRequest{Domain: domain, Commit: "k7"}); !errors.Is(err, want) {
 			t.Errorf("status %d: %v", status, err)
 		}
 	}
 	c := newContent(t, func(w http.ResponseWriter, r *http.Request) {})
-	if _, err := c.Pull(t.Context(), indexer.PullRequest{Domain: "admin", Commit: "k7"}); !errors.Is(err, indexer.ErrInvalid) {
+	if _, err := c.Pull(t.Context(), contract.PullRequest{Domain: "admin", Commit: "k7"}); !errors.Is(err, contract.ErrInvalid) {
 		t.Errorf("bad domain: %v", err)
 	}
 	for _, cfg := range []docdb.ContentConfig{{}, {Endpoint: "x"}, {Endpoint: "http://x", ForwardHeader: "a b"}, {Endpoint: "http://x", Timeout: -1}} {
@@ -148,8 +148,8 @@ func TestContentCut(t *testing.T) {
 		want error
 		says string
 	}{
-		{"cut", func(w http.ResponseWriter, r *http.Request) { start(w); panic(http.ErrAbortHandler) }, indexer.ErrSource, "closed"},
-		{"silence", func(w http.ResponseWriter, r *http.Request) { start(w); <-release }, indexer.ErrSource, "no answer within"},
+		{"cut", func(w http.ResponseWriter, r *http.Request) { start(w); panic(http.ErrAbortHandler) }, contract.ErrSource, "closed"},
+		{"silence", func(w http.ResponseWriter, r *http.Request) { start(w); <-release }, contract.ErrSource, "no answer within"},
 		{"cancelled", func(w http.ResponseWriter, r *http.Request) { start(w); <-release }, context.Canceled, "canceled"},
 	} {
 		ctx, cancel := context.WithCancel(t.Context())
@@ -158,7 +158,7 @@ func TestContentCut(t *testing.T) {
 				cfg.Timeout = 100 * time.Millisecond
 			}
 		})
-		p, err := c.Pull(ctx, indexer.PullRequest{Domain: domain, Commit: "k7"})
+		p, err := c.Pull(ctx, contract.PullRequest{Domain: domain, Commit: "k7"})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -193,7 +193,7 @@ func FuzzParseLine(f *testing.F) {
 			}
 			return
 		}
-		if op.Kind != indexer.Failed && op.ID == "" || (op.Err != nil) != (op.Kind == indexer.Failed) {
+		if op.Kind != contract.Failed && op.ID == "" || (op.Err != nil) != (op.Kind == contract.Failed) {
 			t.Errorf("%q: %+v", line, op)
 		}
 	})

@@ -12,7 +12,7 @@ import (
 
 	"github.com/vektah/gqlparser/v2/ast"
 
-	"github.com/vectorlink/vectorlink/indexer"
+	"github.com/vectorlink/vectorlink/contract"
 )
 
 // Schema is the schema at a commit, described for people who write queries and
@@ -224,13 +224,13 @@ func (s *Schema) members(set ast.SelectionSet, class string, problems *[]string)
 // which need not be the schema's own: those of the given full ids, or, with none,
 // the first so many by their ids (0: all). What cannot be read comes as Failed
 // operations. An error ends it.
-func (c *Client) Documents(ctx context.Context, s *Schema, class Class, ids []string, most int) iter.Seq2[indexer.Op, error] {
-	return func(yield func(indexer.Op, error) bool) {
+func (c *Client) Documents(ctx context.Context, s *Schema, class Class, ids []string, most int) iter.Seq2[contract.Op, error] {
+	return func(yield func(contract.Op, error) bool) {
 		p := newPlan(s.schema, class)
 		if p.ids = ids; len(ids) == 0 {
 			var err error
 			if p.ids, err = c.ids(ctx, s.domain, s.commit, class.Name); err != nil {
-				yield(indexer.Op{}, c.listFault(class.Name, err))
+				yield(contract.Op{}, c.listFault(class.Name, err))
 				return
 			}
 			if most > 0 {

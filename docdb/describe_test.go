@@ -8,9 +8,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/docdb"
 	"github.com/vectorlink/vectorlink/docdb/minidb"
-	"github.com/vectorlink/vectorlink/indexer"
 )
 
 const describedSchema = `[
@@ -154,7 +154,7 @@ func TestDocuments(t *testing.T) {
 				t.Fatal(err)
 			}
 			text := string(op.Data)
-			if op.Kind == indexer.Failed {
+			if op.Kind == contract.Failed {
 				text = "failed"
 			} else if op.Template != pair.Template {
 				t.Errorf("template %q", op.Template)

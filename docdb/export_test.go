@@ -9,7 +9,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/vectorlink/vectorlink/indexer"
+	"github.com/vectorlink/vectorlink/contract"
 )
 
 // For tests of what the exported methods do not show one by one.
@@ -60,7 +60,7 @@ func Fields(schemaList []byte, class, query string, row []byte) (string, error) 
 	if p.fail != nil {
 		return "", p.fail
 	}
-	found := map[string]indexer.Op{}
+	found := map[string]contract.Op{}
 	if err := new(Client).read(p, []json.RawMessage{row}, found); err != nil {
 		return "", err
 	}

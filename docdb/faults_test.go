@@ -10,9 +10,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/docdb"
 	"github.com/vectorlink/vectorlink/docdb/minidb"
-	"github.com/vectorlink/vectorlink/indexer"
 )
 
 // TestHazard03Byte1000 shifts the documents under byte 1000 of the answer.
@@ -38,12 +38,12 @@ func TestHazard03Byte1000(t *testing.T) {
 			}
 		}))
 		for _, s := range steps[1:] {
-			p, err := c.Pull(t.Context(), indexer.PullRequest{Domain: domain, Commit: ids[s.Name], Indexed: none})
+			p, err := c.Pull(t.Context(), contract.PullRequest{Domain: domain, Commit: ids[s.Name], Indexed: none})
 			if err != nil {
 				t.Fatal(err)
 			}
 			ops := collect(t, p)
-			if len(ops) != 1 || ops[0].Kind != indexer.Upsert || !bytes.Contains(ops[0].Data, []byte(strings.Repeat(char, 600))) {
+			if len(ops) != 1 || ops[0].Kind != contract.Upsert || !bytes.Contains(ops[0].Data, []byte(strings.Repeat(char, 600))) {
 				t.Errorf("%s after %s x: %+v", char, s.Name, ops)
 			}
 		}
@@ -123,14 +123,14 @@ func TestPullPoison(t *testing.T) {
 			answer(w)
 			return true
 		}), func(cfg *docdb.Config) { cfg.MaxAnswer = 1<<20 - 1 })
-		p, err := c.Pull(t.Context(), indexer.PullRequest{Domain: domain, Commit: commit, Indexed: none})
+		p, err := c.Pull(t.Context(), contract.PullRequest{Domain: domain, Commit: commit, Indexed: none})
 		if err != nil {
 			t.Fatal(err)
 		}
 		var failed []string
 		ops := collect(t, p)
 		for _, op := range ops {
-			if op.Kind == indexer.Failed {
+			if op.Kind == contract.Failed {
 				failed = append(failed, op.ID)
 				if strings.Contains(op.Err.Error(), "secret") {
 					t.Errorf("%s: %v", name, op.Err)
@@ -149,12 +149,12 @@ func TestPullPoison(t *testing.T) {
 		fmt.Fprint(w, `{"errors":[{"message":"Unexpected error in graphql: error(rust_error(panic(\"no\")),_1)"}]}`)
 		return true
 	}))
-	p, err := c.Pull(t.Context(), indexer.PullRequest{Domain: domain, Commit: commit, Indexed: none})
+	p, err := c.Pull(t.Context(), contract.PullRequest{Domain: domain, Commit: commit, Indexed: none})
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, op := range collect(t, p) {
-		if op.Kind != indexer.Failed {
+		if op.Kind != contract.Failed {
 			t.Fatalf("%+v", op)
 		}
 	}

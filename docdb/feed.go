@@ -9,7 +9,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/vectorlink/vectorlink/indexer"
+	"github.com/vectorlink/vectorlink/contract"
 )
 
 // When everything at the commit is listed instead of what changed. With the
@@ -42,7 +42,7 @@ type feed struct {
 	changes        *changes
 	dirty          map[*place]map[string]bool // documents whose part in the texts changed
 	unplaced       map[string]bool            // documents whose class is not known
-	classFaults    []indexer.Op               // a Failed operation for each class that is not read
+	classFaults    []contract.Op              // a Failed operation for each class that is not read
 	again          []string                   // documents to read whether they changed or not
 	gone           map[string]string          // documents of classes no longer indexed, with their class
 	documents      int                        // in the database, once counted; -1 before

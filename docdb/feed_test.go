@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/docdb"
 	"github.com/vectorlink/vectorlink/docdb/minidb"
 	"github.com/vectorlink/vectorlink/indexer"
@@ -256,18 +257,18 @@ func (p *pulls) commit(c minidb.Change) string {
 
 // pull returns a pull's operations, printed shortly and sorted, and checks what
 // becomes of the snapshot against listing everything.
-func (p *pulls) pull(commit string) (*indexer.Pull, string) {
+func (p *pulls) pull(commit string) (*contract.Pull, string) {
 	p.t.Helper()
-	req := indexer.PullRequest{Domain: domain, Commit: commit, Indexed: func(id string) bool { return p.snapshots[id] != nil }}
+	req := contract.PullRequest{Domain: domain, Commit: commit, Indexed: func(id string) bool { return p.snapshots[id] != nil }}
 	got, err := p.client.Pull(p.t.Context(), req)
 	if err != nil {
 		p.t.Fatal(err)
 	}
 	var lines []string
 	ops := got.Ops
-	got.Ops = func(yield func(indexer.Op, error) bool) {
+	got.Ops = func(yield func(contract.Op, error) bool) {
 		for op, err := range ops {
-			sign := map[indexer.OpKind]string{indexer.Upsert: "+", indexer.Delete: "-", indexer.Failed: "!"}[op.Kind]
+			sign := map[contract.OpKind]string{contract.Upsert: "+", contract.Delete: "-", contract.Failed: "!"}[op.Kind]
 			lines = append(lines, sign+strings.TrimPrefix(op.ID, "terminusdb:///star-wars/"))
 			if !yield(op, err) {
 				return
@@ -512,7 +513,7 @@ func TestWorth(t *testing.T) {
 			head = p.commit(minidb.Change{Upsert: documents(0, c.changed, fmt.Sprint(c.name, i))})
 		}
 		requests.take()
-		got, err := p.client.Pull(t.Context(), indexer.PullRequest{Domain: domain, Commit: head, Indexed: func(id string) bool { return id == indexed }})
+		got, err := p.client.Pull(t.Context(), contract.PullRequest{Domain: domain, Commit: head, Indexed: func(id string) bool { return id == indexed }})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -10,7 +10,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/vectorlink/vectorlink/indexer"
+	"github.com/vectorlink/vectorlink/contract"
 )
 
 // total is the number of operations to expect.
@@ -26,8 +26,8 @@ func (f *feed) total() int {
 
 // ops yields the operations: of each document that is read, and then the
 // deletions, of those that were not found.
-func (f *feed) ops(ctx context.Context) iter.Seq2[indexer.Op, error] {
-	return func(yield func(indexer.Op, error) bool) {
+func (f *feed) ops(ctx context.Context) iter.Seq2[contract.Op, error] {
+	return func(yield func(contract.Op, error) bool) {
 		for _, op := range f.classFaults {
 			if !yield(op, nil) {
 				return
@@ -38,7 +38,7 @@ func (f *feed) ops(ctx context.Context) iter.Seq2[indexer.Op, error] {
 			for batch := range slices.Chunk(p.ids, f.c.batch) {
 				found, err := f.read(ctx, p, batch)
 				if err != nil {
-					yield(indexer.Op{}, err)
+					yield(contract.Op{}, err)
 					return
 				}
 				for _, id := range batch {
@@ -52,7 +52,7 @@ func (f *feed) ops(ctx context.Context) iter.Seq2[indexer.Op, error] {
 		}
 		last, err := f.leftover(ctx, answered, absent)
 		if err != nil {
-			yield(indexer.Op{}, err)
+			yield(contract.Op{}, err)
 			return
 		}
 		for _, op := range last {
@@ -65,14 +65,14 @@ func (f *feed) ops(ctx context.Context) iter.Seq2[indexer.Op, error] {
 
 // read fetches a batch of a class, and takes back the failures of documents
 // that are not there.
-func (f *feed) read(ctx context.Context, p *classPull, batch []string) (map[string]indexer.Op, error) {
-	found := map[string]indexer.Op{}
+func (f *feed) read(ctx context.Context, p *classPull, batch []string) (map[string]contract.Op, error) {
+	found := map[string]contract.Op{}
 	if err := f.c.fetch(ctx, f.domain, f.commit, p, batch, found); err != nil {
 		return nil, err
 	}
 	var failed []string
 	for id, op := range found {
-		if op.Kind == indexer.Failed {
+		if op.Kind == contract.Failed {
 			failed = append(failed, id)
 		}
 	}
@@ -96,7 +96,7 @@ func (f *feed) read(ctx context.Context, p *classPull, batch []string) (map[stri
 // came, went or changed class in the range, or that its class's filter may
 // leave out, is deleted. Any other should have been answered: whether it exists
 // is asked first.
-func (f *feed) leftover(ctx context.Context, answered map[string]bool, absent map[string]*classPull) ([]indexer.Op, error) {
+func (f *feed) leftover(ctx context.Context, answered map[string]bool, absent map[string]*classPull) ([]contract.Op, error) {
 	ids := map[string]string{}
 	var doubtful []string
 	for id, class := range f.gone {
@@ -125,7 +125,7 @@ func (f *feed) leftover(ctx context.Context, answered map[string]bool, absent ma
 	if err != nil {
 		return nil, err
 	}
-	ops := map[string]indexer.Op{}
+	ops := map[string]contract.Op{}
 	for id, class := range there {
 		p := plans[class]
 		if class == absent[id].class.Name {
@@ -136,11 +136,11 @@ func (f *feed) leftover(ctx context.Context, answered map[string]bool, absent ma
 			return nil, err
 		}
 	}
-	var list []indexer.Op
+	var list []contract.Op
 	for _, id := range slices.Sorted(maps.Keys(ids)) {
 		op, ok := ops[id]
 		if !ok {
-			op = indexer.Op{Kind: indexer.Delete, ID: id, Type: ids[id]}
+			op = contract.Op{Kind: contract.Delete, ID: id, Type: ids[id]}
 		}
 		list = append(list, op)
 	}

@@ -13,7 +13,7 @@ import (
 
 	"github.com/hasura/go-graphql-client"
 
-	"github.com/vectorlink/vectorlink/indexer"
+	"github.com/vectorlink/vectorlink/contract"
 )
 
 // maxShifts is how often an answer is shifted by a byte to get a character off
@@ -161,7 +161,7 @@ func (d doer) fault(a *answer) error {
 		said, _, _ := strings.Cut(panicked, "`")
 		return &batchError{"the database panics on it: " + shorten(strings.Trim(said, `"\)],_0123456789 `))}
 	case strings.Contains(message, "commit_does_not_exist"):
-		return fmt.Errorf("%w: the commit is gone from %s", indexer.ErrNotFound, d.domain)
+		return fmt.Errorf("%w: the commit is gone from %s", contract.ErrNotFound, d.domain)
 	case strings.Contains(message, "immutable_graph_update"):
 		return &classError{"the query is a mutation"}
 	}

@@ -13,9 +13,9 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/docdb/docdbtest"
 	"github.com/vectorlink/vectorlink/docdb/minidb"
-	"github.com/vectorlink/vectorlink/indexer"
 )
 
 // The tests called TestHazard… are about what TerminusDB does that one would
@@ -55,7 +55,7 @@ func watched(t *testing.T) []asked {
 	}))
 	snapshots := map[string]texts{"": {}}
 	for _, s := range steps {
-		p, err := c.Pull(t.Context(), indexer.PullRequest{Domain: domain, Commit: ids[s.Name], Branch: s.Branch, Indexed: func(id string) bool { return snapshots[id] != nil }})
+		p, err := c.Pull(t.Context(), contract.PullRequest{Domain: domain, Commit: ids[s.Name], Branch: s.Branch, Indexed: func(id string) bool { return snapshots[id] != nil }})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -220,8 +220,8 @@ func TestHazard09UnknownCommit(t *testing.T) {
 				missing.Write(w)
 			}
 		}))
-		_, err := c.Pull(t.Context(), indexer.PullRequest{Domain: domain, Commit: unknownCommit, Indexed: none})
-		if errors.Is(err, indexer.ErrNotFound) == known || errors.Is(err, indexer.ErrSource) != known {
+		_, err := c.Pull(t.Context(), contract.PullRequest{Domain: domain, Commit: unknownCommit, Indexed: none})
+		if errors.Is(err, contract.ErrNotFound) == known || errors.Is(err, contract.ErrSource) != known {
 			t.Errorf("known %v: %v", known, err)
 		}
 	}

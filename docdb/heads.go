@@ -7,10 +7,10 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/vectorlink/vectorlink/indexer"
+	"github.com/vectorlink/vectorlink/contract"
 )
 
-var _ indexer.Heads = (*Client)(nil)
+var _ contract.Heads = (*Client)(nil)
 
 // Heads returns the heads of all branches of a domain that have a commit, by
 // name, with one request.
@@ -30,10 +30,10 @@ func (c *Client) Heads(ctx context.Context, domain string) (map[string]string, e
 
 // Ancestry yields a commit and its ancestors with their times, newest first. An
 // error ends it.
-func (c *Client) Ancestry(ctx context.Context, domain, commit string) iter.Seq2[indexer.Ancestor, error] {
-	return func(yield func(indexer.Ancestor, error) bool) {
+func (c *Client) Ancestry(ctx context.Context, domain, commit string) iter.Seq2[contract.Ancestor, error] {
+	return func(yield func(contract.Ancestor, error) bool) {
 		for commit, err := range c.History(ctx, domain, commit) {
-			if !yield(indexer.Ancestor{Commit: commit.ID, Time: commit.time()}, err) || err != nil {
+			if !yield(contract.Ancestor{Commit: commit.ID, Time: commit.time()}, err) || err != nil {
 				return
 			}
 		}

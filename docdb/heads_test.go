@@ -9,9 +9,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/docdb"
 	"github.com/vectorlink/vectorlink/docdb/minidb"
-	"github.com/vectorlink/vectorlink/indexer"
 )
 
 func TestHeadsAndAncestry(t *testing.T) {
@@ -57,7 +57,7 @@ func TestHeadsAndAncestry(t *testing.T) {
 		t.Errorf("%d ancestors are missing", n+1)
 	}
 	for _, err := range c.Ancestry(t.Context(), "a/b", "0000") {
-		if !errors.Is(err, indexer.ErrNotFound) {
+		if !errors.Is(err, contract.ErrNotFound) {
 			t.Errorf("an unknown commit: %v", err)
 		}
 	}

@@ -11,9 +11,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/docdb"
 	"github.com/vectorlink/vectorlink/docdb/minidb"
-	"github.com/vectorlink/vectorlink/indexer"
 )
 
 // texts are a snapshot: what would be rendered of each document.
@@ -28,7 +28,7 @@ type snap struct {
 
 // apply does to a snapshot what the indexer does to the base's with a pull's
 // operations, and returns the new one. Refused documents get no new text.
-func apply(t *testing.T, from snap, p *indexer.Pull, refused map[string]bool) snap {
+func apply(t *testing.T, from snap, p *contract.Pull, refused map[string]bool) snap {
 	t.Helper()
 	base, named, deleted := from.texts, map[string]bool{}, map[string]bool{}
 	out, left := texts{}, map[string]bool{}
@@ -39,7 +39,7 @@ func apply(t *testing.T, from snap, p *indexer.Pull, refused map[string]bool) sn
 			t.Fatal(err)
 		}
 		if op.ID == "" {
-			if op.Kind != indexer.Failed {
+			if op.Kind != contract.Failed {
 				t.Fatalf("an operation without id: %+v", op)
 			}
 			continue
@@ -53,7 +53,7 @@ func apply(t *testing.T, from snap, p *indexer.Pull, refused map[string]bool) sn
 		named[op.ID] = true
 		delete(left, op.ID)
 		switch op.Kind {
-		case indexer.Upsert:
+		case contract.Upsert:
 			text := op.Type + "\x00" + op.Template + "\x00" + string(op.Data)
 			if old, ok := base[op.ID]; refused[op.ID] && (!ok || old != text) {
 				left[op.ID] = true
@@ -61,10 +61,10 @@ func apply(t *testing.T, from snap, p *indexer.Pull, refused map[string]bool) sn
 				out[op.ID] = text
 			}
 			delete(deleted, op.ID)
-		case indexer.Delete:
+		case contract.Delete:
 			delete(out, op.ID)
 			deleted[op.ID] = true
-		case indexer.Failed:
+		case contract.Failed:
 			if old, ok := base[op.ID]; ok {
 				out[op.ID] = old
 			}
@@ -387,8 +387,8 @@ func (w *world) indexAt(commit string) {
 		return
 	}
 	w.refuse()
-	pull := func(indexed func(string) bool) *indexer.Pull {
-		p, err := w.client.Pull(w.t.Context(), indexer.PullRequest{Domain: w.domain, Commit: commit, Indexed: indexed, Again: func(base string) []string {
+	pull := func(indexed func(string) bool) *contract.Pull {
+		p, err := w.client.Pull(w.t.Context(), contract.PullRequest{Domain: w.domain, Commit: commit, Indexed: indexed, Again: func(base string) []string {
 			return slices.Sorted(maps.Keys(w.byFeed[base].left))
 		}})
 		if err != nil {

@@ -11,7 +11,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/vectorlink/vectorlink/indexer"
+	"github.com/vectorlink/vectorlink/contract"
 )
 
 // mainBranch exists in every database, though it may have been deleted.
@@ -135,7 +135,7 @@ func (c *Client) headFromList(ctx context.Context, domain, branch string) (strin
 			return b.Head, nil
 		}
 	}
-	return "", fmt.Errorf("%w: no branch %q in %s", indexer.ErrNotFound, branch, domain)
+	return "", fmt.Errorf("%w: no branch %q in %s", contract.ErrNotFound, branch, domain)
 }
 
 // Commit looks a commit up. It asks the commit graph, because everything else
@@ -145,7 +145,7 @@ func (c *Client) Commit(ctx context.Context, domain, id string) (Commit, error) 
 	if err != nil {
 		return Commit{}, err
 	}
-	notFound := fmt.Errorf("%w: no commit %q in %s", indexer.ErrNotFound, id[:min(len(id), maxCommitID)], domain)
+	notFound := fmt.Errorf("%w: no commit %q in %s", contract.ErrNotFound, id[:min(len(id), maxCommitID)], domain)
 	if !isCommitID(id) {
 		return Commit{}, notFound
 	}
@@ -295,7 +295,7 @@ func (c *Client) join(line, page []Commit) ([]Commit, error) {
 func (c *Client) onBranch(ctx context.Context, domain, commit, branch, last string) (bool, error) {
 	orElse(&branch, mainBranch)
 	head, err := c.headFromList(ctx, domain, branch)
-	if branch == mainBranch && errors.Is(err, indexer.ErrNotFound) || err == nil && head == "" {
+	if branch == mainBranch && errors.Is(err, contract.ErrNotFound) || err == nil && head == "" {
 		return false, nil
 	}
 	if err != nil || head == commit {

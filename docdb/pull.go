@@ -11,8 +11,8 @@ import (
 	"net/url"
 	"slices"
 
+	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/fields"
-	"github.com/vectorlink/vectorlink/indexer"
 )
 
 // idPage is how many ids of a class are listed at once.
@@ -47,7 +47,7 @@ type classPull struct {
 // Documents of a class without embedding metadata or without a template are not
 // listed. The documents of a class whose metadata or query cannot be used come
 // as Failed operations.
-func (c *Client) Pull(ctx context.Context, req indexer.PullRequest) (*indexer.Pull, error) {
+func (c *Client) Pull(ctx context.Context, req contract.PullRequest) (*contract.Pull, error) {
 	line, err := c.lineage(ctx, req.Domain, req.Commit, req.Previous, req.Indexed)
 	if err != nil {
 		return nil, err
@@ -61,7 +61,7 @@ func (c *Client) Pull(ctx context.Context, req indexer.PullRequest) (*indexer.Pu
 		return nil, err
 	}
 	plans := c.plans(req.Domain, s)
-	pull := &indexer.Pull{OnBranch: onBranch}
+	pull := &contract.Pull{OnBranch: onBranch}
 	if len(line) > 1 {
 		pull.Base = line[len(line)-1].ID
 		log := c.log.With(slog.String("domain", req.Domain), slog.String("commit", req.Commit), slog.String("base", pull.Base))
@@ -123,7 +123,7 @@ func newPlan(s *schema, class Class) *classPull {
 }
 
 // pullAll fills in a pull of every document at the commit.
-func (c *Client) pullAll(ctx context.Context, pull *indexer.Pull, req indexer.PullRequest, plans []*classPull) error {
+func (c *Client) pullAll(ctx context.Context, pull *contract.Pull, req contract.PullRequest, plans []*classPull) error {
 	pull.Complete = true
 	for _, p := range plans {
 		var err error
@@ -137,7 +137,7 @@ func (c *Client) pullAll(ctx context.Context, pull *indexer.Pull, req indexer.Pu
 		}
 		pull.Total += len(p.ids)
 	}
-	pull.Ops = func(yield func(indexer.Op, error) bool) {
+	pull.Ops = func(yield func(contract.Op, error) bool) {
 		for _, p := range plans {
 			for op, err := range c.classOps(ctx, req.Domain, req.Commit, p) {
 				if !yield(op, err) || err != nil {
@@ -217,12 +217,12 @@ func isGraphQLName(s string) bool {
 }
 
 // classOps yields the operations of one class.
-func (c *Client) classOps(ctx context.Context, domain, commit string, p *classPull) iter.Seq2[indexer.Op, error] {
-	return func(yield func(indexer.Op, error) bool) {
+func (c *Client) classOps(ctx context.Context, domain, commit string, p *classPull) iter.Seq2[contract.Op, error] {
+	return func(yield func(contract.Op, error) bool) {
 		for batch := range slices.Chunk(p.ids, c.batch) {
-			found := map[string]indexer.Op{}
+			found := map[string]contract.Op{}
 			if err := c.fetch(ctx, domain, commit, p, batch, found); err != nil {
-				yield(indexer.Op{}, err)
+				yield(contract.Op{}, err)
 				return
 			}
 			for _, id := range batch {
@@ -230,7 +230,7 @@ func (c *Client) classOps(ctx context.Context, domain, commit string, p *classPu
 				if !ok {
 					var err error
 					if op, ok, err = c.missing(ctx, domain, commit, p, id); err != nil {
-						yield(indexer.Op{}, err)
+						yield(contract.Op{}, err)
 						return
 					}
 				}
@@ -245,7 +245,7 @@ func (c *Client) classOps(ctx context.Context, domain, commit string, p *classPu
 // fetch asks for a batch of documents and puts an operation for each that is
 // answered, or that cannot be, into found. A batch that fails is halved until
 // the documents at fault are alone.
-func (c *Client) fetch(ctx context.Context, domain, commit string, p *classPull, ids []string, found map[string]indexer.Op) error {
+func (c *Client) fetch(ctx context.Context, domain, commit string, p *classPull, ids []string, found map[string]contract.Op) error {
 	var rows []json.RawMessage
 	err := p.fail
 	if err == nil {
@@ -277,21 +277,21 @@ func (c *Client) fetch(ctx context.Context, domain, commit string, p *classPull,
 	return nil
 }
 
-func (p *classPull) failed(id string, err error) indexer.Op {
-	return indexer.Op{Kind: indexer.Failed, ID: id, Type: p.class.Name, Err: fmt.Errorf("class %s: %w", p.class.Name, err)}
+func (p *classPull) failed(id string, err error) contract.Op {
+	return contract.Op{Kind: contract.Failed, ID: id, Type: p.class.Name, Err: fmt.Errorf("class %s: %w", p.class.Name, err)}
 }
 
 // read turns answered objects into operations.
-func (c *Client) read(p *classPull, rows []json.RawMessage, found map[string]indexer.Op) error {
+func (c *Client) read(p *classPull, rows []json.RawMessage, found map[string]contract.Op) error {
 	for _, row := range rows {
 		id, data, err := splitID(row, p.query.idKey, p.query.ownID)
 		if err != nil {
 			return c.wire.garbage(err.Error())
 		}
 		if _, twice := found[id]; !twice {
-			op := indexer.Op{Kind: indexer.Upsert, ID: id, Type: p.class.Name, Template: p.class.Template}
+			op := contract.Op{Kind: contract.Upsert, ID: id, Type: p.class.Name, Template: p.class.Template}
 			op.Data = arrange(data, p.shape.order)
-			op.Fields = fields.Pick(op.Data, p.shape.hint)
+			op.Fields = string(fields.Pick(op.Data, p.shape.hint))
 			found[id] = op
 		}
 	}
@@ -327,23 +327,23 @@ var errNotAnswered = errors.New("the document exists, but the query does not ans
 // missing decides about a document that was listed and then not answered: ok is
 // false when there is nothing to say of it, because the class's own filter
 // leaves it out or it is really absent.
-func (c *Client) missing(ctx context.Context, domain, commit string, p *classPull, id string) (op indexer.Op, ok bool, err error) {
+func (c *Client) missing(ctx context.Context, domain, commit string, p *classPull, id string) (op contract.Op, ok bool, err error) {
 	if p.query.filtered {
-		return indexer.Op{}, false, nil
+		return contract.Op{}, false, nil
 	}
 	path, err := resource("/api/document", domain, "local", "commit", commit)
 	if err != nil {
-		return indexer.Op{}, false, err
+		return contract.Op{}, false, err
 	}
 	a, err := c.wire.do(ctx, http.MethodGet, path, url.Values{"id": {id}}, nil)
 	switch {
 	case errors.Is(err, errTooLarge):
 	case err != nil:
-		return indexer.Op{}, false, err
+		return contract.Op{}, false, err
 	case a.status == http.StatusNotFound && errorKind(a.body) == "DocumentNotFound":
-		return indexer.Op{}, false, nil
+		return contract.Op{}, false, nil
 	case a.status != http.StatusOK:
-		return indexer.Op{}, false, c.wire.fault(a, domain)
+		return contract.Op{}, false, c.wire.fault(a, domain)
 	}
 	return p.failed(id, errNotAnswered), true, nil
 }

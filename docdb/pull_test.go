@@ -14,9 +14,9 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/docdb"
 	"github.com/vectorlink/vectorlink/docdb/minidb"
-	"github.com/vectorlink/vectorlink/indexer"
 	"github.com/vectorlink/vectorlink/testdata/starwars"
 )
 
@@ -44,9 +44,9 @@ func logServer(log []json.RawMessage) http.Handler {
 }
 
 // collect ranges over a pull's operations.
-func collect(t *testing.T, p *indexer.Pull) []indexer.Op {
+func collect(t *testing.T, p *contract.Pull) []contract.Op {
 	t.Helper()
-	var ops []indexer.Op
+	var ops []contract.Op
 	for op, err := range p.Ops {
 		if err != nil {
 			t.Fatal(err)
@@ -94,7 +94,7 @@ func TestPullStarWars(t *testing.T) {
 		c, ids, _ := load(t, cfg, steps)
 		documents := map[string]int{}
 		for _, s := range steps {
-			p, err := c.Pull(t.Context(), indexer.PullRequest{Domain: domain, Commit: ids[s.Name], Branch: s.Branch, Indexed: none})
+			p, err := c.Pull(t.Context(), contract.PullRequest{Domain: domain, Commit: ids[s.Name], Branch: s.Branch, Indexed: none})
 			if err != nil {
 				t.Fatalf("%s: %v", s.Name, err)
 			}
@@ -107,7 +107,7 @@ func TestPullStarWars(t *testing.T) {
 			}
 			documents[s.Name] = len(ops)
 			for i, op := range ops {
-				if op.Kind != indexer.Upsert || op.Template == "" || !json.Valid(op.Data) || op.Err != nil {
+				if op.Kind != contract.Upsert || op.Template == "" || !json.Valid(op.Data) || op.Err != nil {
 					t.Fatalf("%s: operation %+v", s.Name, op)
 				}
 				if !strings.HasPrefix(op.ID, starwars.Base+op.Type+"/") {
@@ -149,14 +149,14 @@ func TestPullData(t *testing.T) {
 		Schema: raw(classA),
 		Insert: raw(`{"@type":"A","@id":"A/1","label":"007.5","price":"1-2","tags":["1.50","x"],"next":"A/a b"}`, `{"@type":"A","@id":"A/a b","label":"é \"1.0\" <&>"}`),
 	}}})
-	p, err := c.Pull(t.Context(), indexer.PullRequest{Domain: domain, Commit: ids["all"], Branch: "main", Indexed: none})
+	p, err := c.Pull(t.Context(), contract.PullRequest{Domain: domain, Commit: ids["all"], Branch: "main", Indexed: none})
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []indexer.Op{
-		{Kind: indexer.Upsert, ID: "terminusdb:///star-wars/A/1", Type: "A", Template: "{{label}}",
+	want := []contract.Op{
+		{Kind: contract.Upsert, ID: "terminusdb:///star-wars/A/1", Type: "A", Template: "{{label}}",
 			Data: []byte(`{"label":"007.5","price":"1-2","tags":["1.50","x"],"next":{"label":"é \"1.0\" <&>"}}`)},
-		{Kind: indexer.Upsert, ID: "terminusdb:///star-wars/A/a b", Type: "A", Template: "{{label}}",
+		{Kind: contract.Upsert, ID: "terminusdb:///star-wars/A/a b", Type: "A", Template: "{{label}}",
 			Data: []byte(`{"label":"é \"1.0\" <&>","price":null,"tags":[],"next":null}`)},
 	}
 	got := collect(t, p)
@@ -201,24 +201,24 @@ func TestPullBadClasses(t *testing.T) {
 		cfg.Logger = slog.New(slog.NewTextHandler(&logged, nil))
 	})
 	for range 2 {
-		p, err := c.Pull(t.Context(), indexer.PullRequest{Domain: domain, Commit: ids["all"], Branch: "main", Indexed: none})
+		p, err := c.Pull(t.Context(), contract.PullRequest{Domain: domain, Commit: ids["all"], Branch: "main", Indexed: none})
 		if err != nil {
 			t.Fatal(err)
 		}
-		ops := map[string]indexer.Op{}
+		ops := map[string]contract.Op{}
 		for _, op := range collect(t, p) {
 			ops[strings.TrimPrefix(op.ID, "terminusdb:///star-wars/")] = op
 		}
 		if len(ops) != 1+2*len(classes) || p.Total != len(ops) {
 			t.Errorf("%d operations, %d announced, want %d", len(ops), p.Total, 1+2*len(classes))
 		}
-		if ops["Good/1"].Kind != indexer.Upsert {
+		if ops["Good/1"].Kind != contract.Upsert {
 			t.Errorf("Good/1: %+v", ops["Good/1"])
 		}
 		for _, k := range classes {
 			for _, id := range []string{k.name + "/1", k.name + "/2"} {
 				op := ops[id]
-				if op.Kind != indexer.Failed || op.Type != k.name || op.Err == nil || !strings.Contains(op.Err.Error(), k.says) {
+				if op.Kind != contract.Failed || op.Type != k.name || op.Err == nil || !strings.Contains(op.Err.Error(), k.says) {
 					t.Errorf("%s: %+v, want a failure that says %q", id, op, k.says)
 				}
 			}
@@ -277,7 +277,7 @@ func TestPullBaseAndBranch(t *testing.T) {
 			}
 			return name
 		}
-		p, err := c.Pull(t.Context(), indexer.PullRequest{
+		p, err := c.Pull(t.Context(), contract.PullRequest{
 			Domain: domain, Commit: id(k.commit), Branch: k.branch, Previous: id(k.previous),
 			Indexed: func(commit string) bool {
 				return slices.ContainsFunc(k.indexed, func(name string) bool { return id(name) == commit })
@@ -301,7 +301,7 @@ func TestPullBaseAndBranch(t *testing.T) {
 		{"40", "7", true},
 		{"31", "fan", true}, // the branch was reset away from its old head
 	} {
-		p, err := c.Pull(t.Context(), indexer.PullRequest{
+		p, err := c.Pull(t.Context(), contract.PullRequest{
 			Domain: domain, Commit: ids[k.commit], Branch: "main", Head: ids[k.head],
 			Indexed: func(string) bool { return false },
 		})
@@ -317,13 +317,13 @@ func TestPullBaseAndBranch(t *testing.T) {
 		{"unknown branch", domain, ids["1"], "nope", `"nope"`},
 		{"unknown database", "admin/nope", ids["1"], "main", `"admin/nope"`},
 	} {
-		_, err := c.Pull(t.Context(), indexer.PullRequest{Domain: k.domain, Commit: k.commit, Branch: k.branch, Indexed: none})
-		if !errors.Is(err, indexer.ErrNotFound) || !strings.Contains(err.Error(), k.says) || len(err.Error()) > 500 {
+		_, err := c.Pull(t.Context(), contract.PullRequest{Domain: k.domain, Commit: k.commit, Branch: k.branch, Indexed: none})
+		if !errors.Is(err, contract.ErrNotFound) || !strings.Contains(err.Error(), k.says) || len(err.Error()) > 500 {
 			t.Errorf("%s: %.200v", k.name, err)
 		}
 	}
 	for _, bad := range []string{"", "admin", "admin/", "/x", "a/b/c", "../b", "a/..", "a/\x00"} {
-		if _, err := c.Pull(t.Context(), indexer.PullRequest{Domain: bad, Commit: ids["1"], Indexed: none}); !errors.Is(err, indexer.ErrInvalid) {
+		if _, err := c.Pull(t.Context(), contract.PullRequest{Domain: bad, Commit: ids["1"], Indexed: none}); !errors.Is(err, contract.ErrInvalid) {
 			t.Errorf("domain %q: %v", bad, err)
 		}
 	}
@@ -331,13 +331,13 @@ func TestPullBaseAndBranch(t *testing.T) {
 		t.Errorf("head of main: %q, %v", head, err)
 	}
 	for _, b := range []string{"nope", "a/b", "..", ""} {
-		if _, err := c.Head(t.Context(), domain, b); !errors.Is(err, indexer.ErrNotFound) {
+		if _, err := c.Head(t.Context(), domain, b); !errors.Is(err, contract.ErrNotFound) {
 			t.Errorf("head of branch %q: %v", b, err)
 		}
 	}
 	if first, err := db.Create("admin/empty", minidb.Prefixes{}); err != nil {
 		t.Error(err)
-	} else if p, err := c.Pull(t.Context(), indexer.PullRequest{Domain: "admin/empty", Commit: first, Indexed: none}); err != nil || p.Total != 0 || !p.OnBranch {
+	} else if p, err := c.Pull(t.Context(), contract.PullRequest{Domain: "admin/empty", Commit: first, Indexed: none}); err != nil || p.Total != 0 || !p.OnBranch {
 		t.Errorf("a database nobody wrote to: %+v, %v", p, err)
 	}
 }
@@ -358,7 +358,7 @@ func TestPullWithoutMain(t *testing.T) {
 		db.ServeHTTP(w, r)
 	}))
 	for _, branch := range []string{"", "main", "other"} {
-		p, err := c.Pull(t.Context(), indexer.PullRequest{Domain: domain, Commit: ids["0"], Branch: branch, Indexed: none})
+		p, err := c.Pull(t.Context(), contract.PullRequest{Domain: domain, Commit: ids["0"], Branch: branch, Indexed: none})
 		if err != nil || p.OnBranch {
 			t.Errorf("branch %q: %+v, %v", branch, p, err)
 		}
@@ -384,12 +384,12 @@ func TestPullMissing(t *testing.T) {
 			}
 		})
 	})
-	p, err := c.Pull(t.Context(), indexer.PullRequest{Domain: domain, Commit: commit, Indexed: none})
+	p, err := c.Pull(t.Context(), contract.PullRequest{Domain: domain, Commit: commit, Indexed: none})
 	if err != nil {
 		t.Fatal(err)
 	}
 	ops := collect(t, p)
-	if len(ops) != 2 || string(ops[0].Data) != `{"label":"0"}` || ops[1].Kind != indexer.Failed || !strings.HasSuffix(ops[1].ID, "A/0002") {
+	if len(ops) != 2 || string(ops[0].Data) != `{"label":"0"}` || ops[1].Kind != contract.Failed || !strings.HasSuffix(ops[1].ID, "A/0002") {
 		t.Errorf("%+v", ops)
 	}
 
@@ -397,10 +397,10 @@ func TestPullMissing(t *testing.T) {
 		Schema: raw(class("A", embedding(`query($id: ID){ A(id: $id, filter: {label: {eq: "x"}}) { label } }`, "x"))),
 		Insert: []json.RawMessage{document("A/1", "x"), document("A/2", "y")},
 	}}})
-	if p, err = c.Pull(t.Context(), indexer.PullRequest{Domain: domain, Commit: ids["all"], Indexed: none}); err != nil {
+	if p, err = c.Pull(t.Context(), contract.PullRequest{Domain: domain, Commit: ids["all"], Indexed: none}); err != nil {
 		t.Fatal(err)
 	}
-	if ops := collect(t, p); len(ops) != 1 || ops[0].Kind != indexer.Upsert || !strings.HasSuffix(ops[0].ID, "A/1") {
+	if ops := collect(t, p); len(ops) != 1 || ops[0].Kind != contract.Upsert || !strings.HasSuffix(ops[0].ID, "A/1") {
 		t.Errorf("filtered: %+v", ops)
 	}
 }
@@ -415,7 +415,7 @@ func TestPullBatches(t *testing.T) {
 		sizes = append(sizes, len(ids))
 		return false
 	}), func(cfg *docdb.Config) { cfg.BatchSize = 10 })
-	p, err := c.Pull(t.Context(), indexer.PullRequest{Domain: domain, Commit: commit, Indexed: none})
+	p, err := c.Pull(t.Context(), contract.PullRequest{Domain: domain, Commit: commit, Indexed: none})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -424,7 +424,7 @@ func TestPullBatches(t *testing.T) {
 	}
 	// Stopping early asks no more.
 	sizes = nil
-	if p, err = c.Pull(t.Context(), indexer.PullRequest{Domain: domain, Commit: commit, Indexed: none}); err != nil {
+	if p, err = c.Pull(t.Context(), contract.PullRequest{Domain: domain, Commit: commit, Indexed: none}); err != nil {
 		t.Fatal(err)
 	}
 	for range p.Ops {
@@ -446,14 +446,14 @@ func TestPullCancelled(t *testing.T) {
 		return true
 	}))
 	defer close(hang)
-	p, err := c.Pull(ctx, indexer.PullRequest{Domain: domain, Commit: commit, Indexed: none})
+	p, err := c.Pull(ctx, contract.PullRequest{Domain: domain, Commit: commit, Indexed: none})
 	if err != nil {
 		t.Fatal(err)
 	}
 	n := 0
 	for op, err := range p.Ops {
 		n++
-		if !errors.Is(err, context.Canceled) || errors.Is(err, indexer.ErrSource) {
+		if !errors.Is(err, context.Canceled) || errors.Is(err, contract.ErrSource) {
 			t.Errorf("%+v, %v", op, err)
 		}
 	}
@@ -468,7 +468,7 @@ func TestPullParallel(t *testing.T) {
 	var wg sync.WaitGroup
 	for range 8 {
 		wg.Go(func() {
-			p, err := c.Pull(t.Context(), indexer.PullRequest{Domain: domain, Commit: commit, Indexed: none})
+			p, err := c.Pull(t.Context(), contract.PullRequest{Domain: domain, Commit: commit, Indexed: none})
 			if err != nil {
 				t.Error(err)
 				return

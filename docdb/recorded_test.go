@@ -9,9 +9,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/docdb"
 	"github.com/vectorlink/vectorlink/docdb/docdbtest"
-	"github.com/vectorlink/vectorlink/indexer"
 )
 
 const (
@@ -85,7 +85,7 @@ func TestRecordedUnknownCommit(t *testing.T) {
 	missing := docdbtest.One(t, transcripts, "35b")
 	c := newClient(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { missing.Write(w) }))
 	_, err := c.Commit(t.Context(), domain, unknownCommit)
-	if !errors.Is(err, indexer.ErrNotFound) || !strings.Contains(err.Error(), unknownCommit) || errors.Is(err, indexer.ErrSource) {
+	if !errors.Is(err, contract.ErrNotFound) || !strings.Contains(err.Error(), unknownCommit) || errors.Is(err, contract.ErrSource) {
 		t.Errorf("unknown commit: %v", err)
 	}
 	// What the database answers 500 for is told from a real fault.
@@ -97,7 +97,7 @@ func TestRecordedUnknownCommit(t *testing.T) {
 			schema.Write(w)
 		}
 	}))
-	if _, err := c.Classes(t.Context(), domain, unknownCommit); !errors.Is(err, indexer.ErrNotFound) {
+	if _, err := c.Classes(t.Context(), domain, unknownCommit); !errors.Is(err, contract.ErrNotFound) {
 		t.Errorf("classes of an unknown commit: %v", err)
 	}
 }
@@ -251,23 +251,23 @@ func TestRecordedFaults(t *testing.T) {
 		want      error
 		says      string
 	}{
-		{"70b", "", indexer.ErrSource, "VECTORLINK_TERMINUSDB_PASSWORD"},
-		{"70c", "", indexer.ErrSource, "VECTORLINK_TERMINUSDB_USER"},
-		{"70d", "", indexer.ErrSource, "403"},
-		{"70j", "", indexer.ErrSource, "VECTORLINK_TERMINUSDB_USER"},
-		{"74c", "", indexer.ErrSource, `user "admin" lacks the right instance_read_access on "admin/star_wars"`},
-		{"74d", ask, indexer.ErrSource, `lacks the right instance_read_access on "admin/star_wars"`},
-		{"71", "", indexer.ErrNotFound, `no database "admin/star_wars"`},
-		{"71b", "", indexer.ErrSource, "404"},
-		{"71e", "", indexer.ErrSource, "InvalidResourcePath"},
-		{"34", "", indexer.ErrSource, "InternalServerError"},
-		{"55g", "", indexer.ErrSource, "500"},
-		{"70e", ask, indexer.ErrSource, "403"},
-		{"70f", ask, indexer.ErrSource, "401"},
-		{"34b", ask, indexer.ErrNotFound, "commit is gone"},
-		{"34c", ask, indexer.ErrSource, "403"},
-		{"55d", ask, indexer.ErrSource, "500"},
-		{"55h", ask, indexer.ErrSource, "500"},
+		{"70b", "", contract.ErrSource, "VECTORLINK_TERMINUSDB_PASSWORD"},
+		{"70c", "", contract.ErrSource, "VECTORLINK_TERMINUSDB_USER"},
+		{"70d", "", contract.ErrSource, "403"},
+		{"70j", "", contract.ErrSource, "VECTORLINK_TERMINUSDB_USER"},
+		{"74c", "", contract.ErrSource, `user "admin" lacks the right instance_read_access on "admin/star_wars"`},
+		{"74d", ask, contract.ErrSource, `lacks the right instance_read_access on "admin/star_wars"`},
+		{"71", "", contract.ErrNotFound, `no database "admin/star_wars"`},
+		{"71b", "", contract.ErrSource, "404"},
+		{"71e", "", contract.ErrSource, "InvalidResourcePath"},
+		{"34", "", contract.ErrSource, "InternalServerError"},
+		{"55g", "", contract.ErrSource, "500"},
+		{"70e", ask, contract.ErrSource, "403"},
+		{"70f", ask, contract.ErrSource, "401"},
+		{"34b", ask, contract.ErrNotFound, "commit is gone"},
+		{"34c", ask, contract.ErrSource, "403"},
+		{"55d", ask, contract.ErrSource, "500"},
+		{"55h", ask, contract.ErrSource, "500"},
 		{"55", ask, nil, `Unknown field "nosuch" on type "People"`},
 		{"55c", ask, nil, "Unexpected end of input"},
 		{"55e", ask, nil, "got invalid value"},
@@ -287,7 +287,7 @@ func TestRecordedFaults(t *testing.T) {
 		switch {
 		case err == nil:
 			t.Errorf("%s: no error", e.Name)
-		case c.want != nil && !errors.Is(err, c.want), c.want == nil && errors.Is(err, indexer.ErrSource):
+		case c.want != nil && !errors.Is(err, c.want), c.want == nil && errors.Is(err, contract.ErrSource):
 			t.Errorf("%s: %v wraps the wrong error", e.Name, err)
 		case !strings.Contains(err.Error(), c.says):
 			t.Errorf("%s: %q does not say %q", e.Name, err, c.says)

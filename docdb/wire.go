@@ -15,7 +15,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/vectorlink/vectorlink/indexer"
+	"github.com/vectorlink/vectorlink/contract"
 )
 
 // idleTimeout is how long a connection is kept without use. A kept-alive
@@ -127,7 +127,7 @@ func (w *wire) send(req *http.Request) (*answer, error) {
 	case ctx.Err() != nil:
 		return nil, fmt.Errorf("docdb: asking %s: %w", w.host(), context.Cause(ctx))
 	case errors.Is(err, errTooLarge):
-		return nil, fmt.Errorf("%w at %s: %w (more than %d bytes)", indexer.ErrSource, w.host(), errTooLarge, w.maxAnswer)
+		return nil, fmt.Errorf("%w at %s: %w (more than %d bytes)", contract.ErrSource, w.host(), errTooLarge, w.maxAnswer)
 	}
 	return nil, w.source("%s", reason(err, w.timeout))
 }
@@ -185,7 +185,7 @@ func (w *wire) host() string { return w.base.Scheme + "://" + w.base.Host }
 
 // source returns an error that wraps indexer.ErrSource and names the server.
 func (w *wire) source(format string, args ...any) error {
-	return fmt.Errorf("%w at %s: %s", indexer.ErrSource, w.host(), fmt.Sprintf(format, args...))
+	return fmt.Errorf("%w at %s: %s", contract.ErrSource, w.host(), fmt.Sprintf(format, args...))
 }
 
 // garbage is source for an answer that makes no sense.
@@ -231,9 +231,9 @@ func (w *wire) fault(a *answer, domain string) error {
 	kind := errorKind(a.body)
 	switch {
 	case kind == "UnknownDatabase":
-		return fmt.Errorf("%w: no database %q at %s", indexer.ErrNotFound, domain, w.host())
+		return fmt.Errorf("%w: no database %q at %s", contract.ErrNotFound, domain, w.host())
 	case kind == "UnresolvableAbsoluteDescriptor":
-		return fmt.Errorf("%w: no such branch or database in %q at %s", indexer.ErrNotFound, domain, w.host())
+		return fmt.Errorf("%w: no such branch or database in %q at %s", contract.ErrNotFound, domain, w.host())
 	case a.status == http.StatusUnauthorized:
 		return w.source("%s", w.loginHint("does not let us in (401)"))
 	case a.status == http.StatusForbidden && (w.forward+string(w.token)+string(w.password)) == "":

@@ -15,9 +15,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/docdb"
 	"github.com/vectorlink/vectorlink/docdb/minidb"
-	"github.com/vectorlink/vectorlink/indexer"
 )
 
 const canary = "canary-Xq7"
@@ -77,7 +77,7 @@ func TestCredentials(t *testing.T) {
 		if c.says == "" && err != nil {
 			t.Errorf("%s: %v", c.name, err)
 		}
-		if c.says != "" && (!errors.Is(err, indexer.ErrSource) || !strings.Contains(err.Error(), c.says) || strings.Contains(err.Error(), canary)) {
+		if c.says != "" && (!errors.Is(err, contract.ErrSource) || !strings.Contains(err.Error(), c.says) || strings.Contains(err.Error(), canary)) {
 			t.Errorf("%s: %v", c.name, err)
 		}
 	}
@@ -158,7 +158,7 @@ func TestBrokenServers(t *testing.T) {
 			if says == "too long" && call == "ask" && errors.Is(err, docdb.ErrTooLarge) {
 				continue
 			}
-			if !errors.Is(err, indexer.ErrSource) || !strings.Contains(err.Error(), says) || !strings.Contains(err.Error(), "http://127.0.0.1:") {
+			if !errors.Is(err, contract.ErrSource) || !strings.Contains(err.Error(), says) || !strings.Contains(err.Error(), "http://127.0.0.1:") {
 				t.Errorf("%s, %s: %v; want one that says %q", c.name, call, err, says)
 			}
 			if err != nil && (strings.Contains(err.Error(), canary) || strings.Contains(err.Error(), "document text")) {
@@ -179,12 +179,12 @@ func TestUnreachable(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := c.Branches(t.Context(), domain); !errors.Is(err, indexer.ErrSource) || !strings.Contains(err.Error(), address) || !strings.Contains(err.Error(), "VECTORLINK_TERMINUSDB_URL") {
+	if _, err := c.Branches(t.Context(), domain); !errors.Is(err, contract.ErrSource) || !strings.Contains(err.Error(), address) || !strings.Contains(err.Error(), "VECTORLINK_TERMINUSDB_URL") {
 		t.Errorf("refused connection: %v", err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := c.Branches(ctx, domain); !errors.Is(err, context.Canceled) || errors.Is(err, indexer.ErrSource) {
+	if _, err := c.Branches(ctx, domain); !errors.Is(err, context.Canceled) || errors.Is(err, contract.ErrSource) {
 		t.Errorf("cancelled: %v", err)
 	}
 }
@@ -217,7 +217,7 @@ func TestRetry(t *testing.T) {
 	}
 	requests.Store(0)
 	lose.Store(10)
-	if err := ask(); !errors.Is(err, indexer.ErrSource) || requests.Load() != 2 {
+	if err := ask(); !errors.Is(err, contract.ErrSource) || requests.Load() != 2 {
 		t.Errorf("many losses: %v after %d requests", err, requests.Load())
 	}
 }

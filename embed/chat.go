@@ -12,7 +12,7 @@ import (
 
 	"github.com/sashabaranov/go-openai"
 
-	"github.com/vectorlink/vectorlink/indexer"
+	"github.com/vectorlink/vectorlink/contract"
 )
 
 // ChatConfig says which chat model to ask. Provider, URL and Key are as in
@@ -42,17 +42,17 @@ const (
 func NewChat(c ChatConfig) (*Chat, error) {
 	p, ok := Preset(c.Provider)
 	if !ok {
-		return nil, fmt.Errorf("embed: chat: %w: provider %q is none of %s", indexer.ErrInvalid, c.Provider, strings.Join(Presets(), ", "))
+		return nil, fmt.Errorf("embed: chat: %w: provider %q is none of %s", contract.ErrInvalid, c.Provider, strings.Join(Presets(), ", "))
 	}
 	if c.URL == "" {
 		c.URL = p.URL
 	}
 	base, err := baseURL(c.URL, p.Azure)
 	if err != nil {
-		return nil, fmt.Errorf("embed: chat: %w: %w", indexer.ErrInvalid, err)
+		return nil, fmt.Errorf("embed: chat: %w: %w", contract.ErrInvalid, err)
 	}
 	if c.Model == "" {
-		return nil, fmt.Errorf("embed: chat: %w: no model is named", indexer.ErrInvalid)
+		return nil, fmt.Errorf("embed: chat: %w: no model is named", contract.ErrInvalid)
 	}
 	if c.Timeout <= 0 {
 		c.Timeout = chatTime
@@ -82,10 +82,10 @@ func (c *Chat) Complete(ctx context.Context, instructions, message string) (stri
 		return "", context.Cause(ctx)
 	}
 	if err != nil {
-		return "", fmt.Errorf("embed: %w: chat: %s", indexer.ErrProvider, chatReason(err))
+		return "", fmt.Errorf("embed: %w: chat: %s", contract.ErrProvider, chatReason(err))
 	}
 	if len(res.Choices) == 0 || strings.TrimSpace(res.Choices[0].Message.Content) == "" {
-		return "", fmt.Errorf("embed: %w: chat: the answer is empty", indexer.ErrProvider)
+		return "", fmt.Errorf("embed: %w: chat: the answer is empty", contract.ErrProvider)
 	}
 	return res.Choices[0].Message.Content, nil
 }

@@ -10,8 +10,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/embed"
-	"github.com/vectorlink/vectorlink/indexer"
 )
 
 func TestChat(t *testing.T) {
@@ -69,7 +69,7 @@ func TestChat(t *testing.T) {
 			}
 			continue
 		}
-		if !errors.Is(err, indexer.ErrProvider) || !strings.Contains(err.Error(), c.says) || strings.Contains(err.Error(), "canary") {
+		if !errors.Is(err, contract.ErrProvider) || !strings.Contains(err.Error(), c.says) || strings.Contains(err.Error(), "canary") {
 			t.Errorf("%s: %v, want %q", c.name, err, c.says)
 		}
 	}
@@ -79,14 +79,14 @@ func TestChat(t *testing.T) {
 		t.Errorf("after the end: %v", err)
 	}
 	srv.Close()
-	if _, err := chat.Complete(t.Context(), "be brief", "hello"); !errors.Is(err, indexer.ErrProvider) || !strings.Contains(err.Error(), "cannot be reached") {
+	if _, err := chat.Complete(t.Context(), "be brief", "hello"); !errors.Is(err, contract.ErrProvider) || !strings.Contains(err.Error(), "cannot be reached") {
 		t.Errorf("without the server: %v", err)
 	}
 	for _, bad := range []embed.ChatConfig{
 		{Provider: "nobody", URL: srv.URL, Model: "m"}, {Provider: embed.ProviderCompatible, Model: "m"},
 		{Provider: embed.ProviderCompatible, URL: srv.URL}, {Provider: embed.ProviderCompatible, URL: "ftp://x", Model: "m"},
 	} {
-		if _, err := embed.NewChat(bad); !errors.Is(err, indexer.ErrInvalid) {
+		if _, err := embed.NewChat(bad); !errors.Is(err, contract.ErrInvalid) {
 			t.Errorf("%+v: %v", bad, err)
 		}
 	}

@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"log"
 
+	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/embed"
-	"github.com/vectorlink/vectorlink/indexer"
 )
 
 func ExampleLocal() {
@@ -14,7 +14,7 @@ func ExampleLocal() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	v, err := model.Embed(context.Background(), indexer.RoleDocument, []string{
+	v, err := model.Embed(context.Background(), contract.RoleDocument, []string{
 		"How do I get my money back?", "Refunds are paid within ten days.", "The dam generates electricity.",
 	})
 	if err != nil {

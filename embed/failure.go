@@ -16,7 +16,7 @@ import (
 
 	"github.com/sashabaranov/go-openai"
 
-	"github.com/vectorlink/vectorlink/indexer"
+	"github.com/vectorlink/vectorlink/contract"
 )
 
 // A failure is a request that brought no vectors. Its text holds only what we
@@ -180,5 +180,5 @@ func (e *OpenAIEmbedder) failed(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	return fmt.Errorf("embed: %w: %w", indexer.ErrProvider, err)
+	return fmt.Errorf("embed: %w: %w", contract.ErrProvider, err)
 }

@@ -15,8 +15,8 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/embed"
-	"github.com/vectorlink/vectorlink/indexer"
 )
 
 // answer returns a fault that writes a status, a content type and a body that
@@ -209,14 +209,14 @@ func TestFaults(t *testing.T) {
 			texts := numbered(3)
 
 			p.play(test.fault)
-			v, err := e.Embed(t.Context(), indexer.RoleDocument, texts)
+			v, err := e.Embed(t.Context(), contract.RoleDocument, texts)
 			if test.ends == works {
 				if err != nil {
 					t.Errorf("got %v", err)
 				}
 			} else {
-				var refused *indexer.RefusedError
-				if v != nil || !errors.Is(err, indexer.ErrProvider) || errors.As(err, &refused) || !strings.Contains(err.Error(), test.says) {
+				var refused *contract.RefusedError
+				if v != nil || !errors.Is(err, contract.ErrProvider) || errors.As(err, &refused) || !strings.Contains(err.Error(), test.says) {
 					t.Errorf("a lasting fault: got %v, %v, want ErrProvider saying %q", v, err, test.says)
 				}
 				clean(t, err)
@@ -230,7 +230,7 @@ func TestFaults(t *testing.T) {
 				p.play(func(w http.ResponseWriter, r request) bool {
 					return times.Add(1) <= 2 && test.fault(w, r)
 				})
-				if v, err = e.Embed(t.Context(), indexer.RoleDocument, texts); err != nil {
+				if v, err = e.Embed(t.Context(), contract.RoleDocument, texts); err != nil {
 					t.Errorf("a fault that passes: %v", err)
 				}
 			}
@@ -259,12 +259,12 @@ func TestSilence(t *testing.T) {
 			}
 			return roundTrip(func() (int, string) { return 200, "" }).RoundTrip(r)
 		}))
-		_, err = e.Embed(t.Context(), indexer.RoleDocument, []string{"a"})
-		if took := time.Since(start); !errors.Is(err, indexer.ErrProvider) || !strings.Contains(err.Error(), "in time") || took < 4*time.Minute || took > 6*time.Minute {
+		_, err = e.Embed(t.Context(), contract.RoleDocument, []string{"a"})
+		if took := time.Since(start); !errors.Is(err, contract.ErrProvider) || !strings.Contains(err.Error(), "in time") || took < 4*time.Minute || took > 6*time.Minute {
 			t.Errorf("got %v after %v, want ErrProvider after some 5 minutes", err, took)
 		}
 		time.Sleep(10*time.Minute - time.Since(start))
-		if _, err := e.Embed(t.Context(), indexer.RoleDocument, []string{"a"}); err != nil {
+		if _, err := e.Embed(t.Context(), contract.RoleDocument, []string{"a"}); err != nil {
 			t.Errorf("after the silence: %v", err)
 		}
 	})
@@ -292,8 +292,8 @@ func TestOneBadVector(t *testing.T) {
 		})
 		e := p.remote(t)
 		for _, texts := range [][]string{{"poison", "b", "c", "d"}, {"poison"}} {
-			v, err := e.Embed(t.Context(), indexer.RoleDocument, texts)
-			var refused *indexer.RefusedError
+			v, err := e.Embed(t.Context(), contract.RoleDocument, texts)
+			var refused *contract.RefusedError
 			if !errors.As(err, &refused) || len(refused.Texts) != 1 || refused.Texts[0] == nil || v[0] != nil {
 				t.Errorf("%s: got %v, want text 0 refused", bad, err)
 			}
@@ -311,12 +311,12 @@ func TestUnreachable(t *testing.T) {
 	p := newProvider(t)
 	e := p.remote(t)
 	p.Close()
-	_, err := e.Embed(t.Context(), indexer.RoleDocument, []string{"a"})
-	if !errors.Is(err, indexer.ErrProvider) || !strings.Contains(err.Error(), "VECTORLINK_EMBED_URL") {
+	_, err := e.Embed(t.Context(), contract.RoleDocument, []string{"a"})
+	if !errors.Is(err, contract.ErrProvider) || !strings.Contains(err.Error(), "VECTORLINK_EMBED_URL") {
 		t.Errorf("got %v, want ErrProvider", err)
 	}
 	clean(t, err)
-	if _, err := e.Dim(t.Context()); !errors.Is(err, indexer.ErrProvider) {
+	if _, err := e.Dim(t.Context()); !errors.Is(err, contract.ErrProvider) {
 		t.Errorf("dim: got %v, want ErrProvider", err)
 	}
 }
@@ -375,14 +375,14 @@ func TestBackoff(t *testing.T) {
 					return 200, ""
 				}))
 				start := time.Now()
-				v, err := e.Embed(t.Context(), indexer.RoleDocument, []string{"a"})
+				v, err := e.Embed(t.Context(), contract.RoleDocument, []string{"a"})
 				if took := time.Since(start); took < test.least || took > test.most {
 					t.Errorf("took %v, want %v to %v", took, test.least, test.most)
 				}
 				if (err == nil) != test.ok || test.ok && (len(v) != 1 || v[0][0] != 0.6) {
 					t.Errorf("got %v, %v", v, err)
 				}
-				if !test.ok && !errors.Is(err, indexer.ErrProvider) {
+				if !test.ok && !errors.Is(err, contract.ErrProvider) {
 					t.Errorf("got %v, want ErrProvider", err)
 				}
 			})
@@ -401,7 +401,7 @@ func TestBackoffCancel(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 		defer cancel()
 		start := time.Now()
-		_, err = e.Embed(ctx, indexer.RoleDocument, []string{"a"})
+		_, err = e.Embed(ctx, contract.RoleDocument, []string{"a"})
 		if took := time.Since(start); took != 10*time.Second || !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("got %v after %v, want the deadline after 10 s", err, took)
 		}
@@ -426,10 +426,10 @@ func FuzzAnswer(f *testing.F) {
 		e.RetryQuickly(1)
 		e.SetTransport(bodies{status: 200 + max(0, status)%400, body: body})
 		texts := []string{"text number 0", "text number 1"}
-		v, err := e.Embed(t.Context(), indexer.RoleDocument, texts)
-		var refused *indexer.RefusedError
+		v, err := e.Embed(t.Context(), contract.RoleDocument, texts)
+		var refused *contract.RefusedError
 		if err != nil && !errors.As(err, &refused) {
-			if v != nil || !errors.Is(err, indexer.ErrProvider) {
+			if v != nil || !errors.Is(err, contract.ErrProvider) {
 				t.Fatalf("got %v, %v, want ErrProvider", v, err)
 			}
 			clean(t, err)

@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"runtime"
 
+	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/embed/minilm"
-	"github.com/vectorlink/vectorlink/indexer"
 )
 
 // localWindow is the rule by which Local splits texts: the model reads 256
@@ -22,7 +22,7 @@ type LocalEmbedder struct {
 	workers int
 }
 
-var _ indexer.Embedder = (*LocalEmbedder)(nil)
+var _ contract.Embedder = (*LocalEmbedder)(nil)
 
 // Local returns the built-in model, all-MiniLM-L6-v2 with 384 dimensions. Each
 // Embed call spreads its texts over that many goroutines; 0 stands for one
@@ -57,7 +57,7 @@ func (l *LocalEmbedder) Kernels() string { return l.model.Kernels() }
 
 // Split cuts a text of more than 254 tokens into windows of 254 that overlap
 // by 36.
-func (l *LocalEmbedder) Split(text string) ([]indexer.Chunk, int) {
+func (l *LocalEmbedder) Split(text string) ([]contract.Chunk, int) {
 	tokens := l.model.Tokens(text)
 	return localWindow.split(text, len(tokens), func(i int) (int, int) {
 		return tokens[i].Start, tokens[i].End
@@ -67,7 +67,7 @@ func (l *LocalEmbedder) Split(text string) ([]indexer.Chunk, int) {
 // Embed returns a vector for every text, the empty one included; of a text
 // that Split would cut, the first 254 tokens count. The role does not matter
 // to this model. The only error is the context's.
-func (l *LocalEmbedder) Embed(ctx context.Context, _ indexer.Role, texts []string) ([][]float32, error) {
+func (l *LocalEmbedder) Embed(ctx context.Context, _ contract.Role, texts []string) ([][]float32, error) {
 	return l.model.Embed(ctx, texts, l.workers)
 }
 

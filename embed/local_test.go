@@ -7,8 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/embed"
-	"github.com/vectorlink/vectorlink/indexer"
 )
 
 func local(t testing.TB) *embed.LocalEmbedder {
@@ -51,10 +51,10 @@ func TestLocalSplit(t *testing.T) {
 }
 
 // checkChunks holds what every split promises.
-func checkChunks(t *testing.T, text string, chunks []indexer.Chunk, tokens, size, overlap int) {
+func checkChunks(t *testing.T, text string, chunks []contract.Chunk, tokens, size, overlap int) {
 	t.Helper()
 	if tokens <= size {
-		if want := (indexer.Chunk{End: len(text), Tokens: tokens}); len(chunks) != 1 || chunks[0] != want {
+		if want := (contract.Chunk{End: len(text), Tokens: tokens}); len(chunks) != 1 || chunks[0] != want {
 			t.Errorf("chunks %+v, want the whole text, %+v", chunks, want)
 		}
 		return
@@ -101,7 +101,7 @@ func FuzzLocalSplit(f *testing.F) {
 func TestLocalEmbed(t *testing.T) {
 	l := local(t)
 	texts := []string{"a pet that meows", "cat", "", "the price of steel"}
-	v, err := l.Embed(t.Context(), indexer.RoleDocument, texts)
+	v, err := l.Embed(t.Context(), contract.RoleDocument, texts)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -118,7 +118,7 @@ func TestLocalEmbed(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := l.Embed(ctx, indexer.RoleQuery, texts); !errors.Is(err, context.Canceled) {
+	if _, err := l.Embed(ctx, contract.RoleQuery, texts); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v, want context.Canceled", err)
 	}
 }

@@ -12,8 +12,8 @@ import (
 	"github.com/sashabaranov/go-openai"
 	"github.com/sony/gobreaker/v2"
 
+	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/embed/subword"
-	"github.com/vectorlink/vectorlink/indexer"
 )
 
 // Config says which provider to ask and how. The zero value is OpenAI's own
@@ -75,8 +75,8 @@ type OpenAIEmbedder struct {
 }
 
 var (
-	_ indexer.Embedder = (*OpenAIEmbedder)(nil)
-	_ indexer.Prober   = (*OpenAIEmbedder)(nil)
+	_ contract.Embedder = (*OpenAIEmbedder)(nil)
+	_ contract.Prober   = (*OpenAIEmbedder)(nil)
 )
 
 // OpenAI returns an embedder for the provider that c describes. It sends
@@ -143,7 +143,7 @@ func OpenAI(c Config) (*OpenAIEmbedder, error) {
 		}
 	}
 	if complaints != nil {
-		return nil, fmt.Errorf("embed: %w: %w", indexer.ErrInvalid, errors.Join(complaints...))
+		return nil, fmt.Errorf("embed: %w: %w", contract.ErrInvalid, errors.Join(complaints...))
 	}
 	if c.Dimensions != 0 {
 		m.dim = c.Dimensions
@@ -216,7 +216,7 @@ func (e *OpenAIEmbedder) Dim(ctx context.Context) (int, error) {
 	if dim := e.dim.Load(); dim != 0 {
 		return int(dim), nil
 	}
-	c, err := e.caller(ctx, indexer.RoleDocument)
+	c, err := e.caller(ctx, contract.RoleDocument)
 	if err != nil {
 		return 0, err
 	}
@@ -229,7 +229,7 @@ func (e *OpenAIEmbedder) Dim(ctx context.Context) (int, error) {
 // Probe implements indexer.Prober: it asks once for the vector of a short text.
 // While the breaker leaves the provider alone it fails without asking.
 func (e *OpenAIEmbedder) Probe(ctx context.Context) error {
-	c, err := e.caller(ctx, indexer.RoleQuery)
+	c, err := e.caller(ctx, contract.RoleQuery)
 	if err != nil {
 		return err
 	}
@@ -260,7 +260,7 @@ func (e *OpenAIEmbedder) Tokens(text string) int {
 // OpenAI's models, of 512 less what is put around a text for models of which
 // there is the tokenizer, overlapping by a seventh, and of 480 that overlap by
 // 64 for others.
-func (e *OpenAIEmbedder) Split(text string) ([]indexer.Chunk, int) {
+func (e *OpenAIEmbedder) Split(text string) ([]contract.Chunk, int) {
 	if e.tokenizer != nil {
 		tokens := e.tokenizer.Tokens(text)
 		return e.window.split(text, len(tokens), func(i int) (int, int) {
@@ -281,17 +281,17 @@ func (e *OpenAIEmbedder) key(ctx context.Context) string {
 	if key := e.config.Key.Reveal(); key != "" {
 		return key
 	}
-	return indexer.CallerKeyFrom(ctx)
+	return contract.CallerKeyFrom(ctx)
 }
 
 // client returns go-openai's client with the key for this call.
 func (e *OpenAIEmbedder) client(ctx context.Context) (*openai.Client, error) {
 	key := e.key(ctx)
 	if key == "" && e.provider.Key && (e.config.URL == e.provider.URL || e.provider.Azure) {
-		return nil, fmt.Errorf("embed: %w: %w: the provider %s wants a key: set VECTORLINK_EMBED_KEY, or send one with the request", indexer.ErrProvider, indexer.ErrNotConfigured, e.provider.Name)
+		return nil, fmt.Errorf("embed: %w: %w: the provider %s wants a key: set VECTORLINK_EMBED_KEY, or send one with the request", contract.ErrProvider, contract.ErrNotConfigured, e.provider.Name)
 	}
 	if strings.ContainsFunc(key, func(r rune) bool { return r < ' ' || r > '~' }) {
-		return nil, fmt.Errorf("embed: %w: the key has characters that no key has; look for a line break or a quote at its end", indexer.ErrProvider)
+		return nil, fmt.Errorf("embed: %w: the key has characters that no key has; look for a line break or a quote at its end", contract.ErrProvider)
 	}
 	var c openai.ClientConfig
 	if e.provider.Azure {

@@ -13,15 +13,15 @@ import (
 	"testing"
 	"time"
 
+	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/embed"
-	"github.com/vectorlink/vectorlink/indexer"
 )
 
 func TestOpenAIEmbed(t *testing.T) {
 	p := newProvider(t)
 	e := p.remote(t, func(c *embed.Config) { c.Batch, c.Parallel = 10, 3 })
 	texts := numbered(95)
-	v, err := e.Embed(t.Context(), indexer.RoleDocument, texts)
+	v, err := e.Embed(t.Context(), contract.RoleDocument, texts)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -65,11 +65,11 @@ func TestAsGiven(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		v, err := e.Embed(indexer.AsGiven(t.Context()), indexer.RoleDocument, []string{"a text"})
+		v, err := e.Embed(contract.AsGiven(t.Context()), contract.RoleDocument, []string{"a text"})
 		if got := fmt.Sprint(v, err); !strings.Contains(got, tt.want) {
 			t.Errorf("%s: %s, want %s", tt.data, got, tt.want)
 		}
-		if v, err := e.Embed(t.Context(), indexer.RoleDocument, []string{"a text"}); err == nil && v[0][0] != 0.6 {
+		if v, err := e.Embed(t.Context(), contract.RoleDocument, []string{"a text"}); err == nil && v[0][0] != 0.6 {
 			t.Errorf("%s at unit length is %v", tt.data, v)
 		}
 		e.Close()
@@ -97,7 +97,7 @@ func TestOpenAIAddress(t *testing.T) {
 				c.Provider = "azure"
 			}
 		})
-		if _, err := e.Embed(t.Context(), indexer.RoleQuery, []string{"a"}); err != nil {
+		if _, err := e.Embed(t.Context(), contract.RoleQuery, []string{"a"}); err != nil {
 			t.Errorf("%s: %v", test.url, err)
 		}
 		if got := p.paths[len(p.paths)-1]; got != test.want {
@@ -106,7 +106,7 @@ func TestOpenAIAddress(t *testing.T) {
 	}
 	for _, bad := range []string{"ftp://host", "host:80", "://", "http://", "http://user:pw@host", "http://host?key=x", "http://host/\x7f"} {
 		_, err := embed.OpenAI(embed.Config{URL: bad, Batch: -1, Dimensions: -1, Parallel: -1, Timeout: -1})
-		if !errors.Is(err, indexer.ErrInvalid) {
+		if !errors.Is(err, contract.ErrInvalid) {
 			t.Errorf("%s: got %v, want ErrInvalid", bad, err)
 			continue
 		}
@@ -128,9 +128,9 @@ func TestOpenAIKey(t *testing.T) {
 		ctx := t.Context()
 		want := ""
 		if key != "" {
-			ctx, want = indexer.CallerKey(ctx, key), "Bearer "+key
+			ctx, want = contract.CallerKey(ctx, key), "Bearer "+key
 		}
-		if _, err := e.Embed(ctx, indexer.RoleQuery, []string{"a"}); err != nil {
+		if _, err := e.Embed(ctx, contract.RoleQuery, []string{"a"}); err != nil {
 			t.Fatal(err)
 		}
 		if got := p.headers[len(p.headers)-1].Get("Authorization"); got != want {
@@ -138,7 +138,7 @@ func TestOpenAIKey(t *testing.T) {
 		}
 	}
 	e = p.remote(t)
-	if _, err := e.Embed(indexer.CallerKey(t.Context(), "caller"), indexer.RoleQuery, []string{"a"}); err != nil {
+	if _, err := e.Embed(contract.CallerKey(t.Context(), "caller"), contract.RoleQuery, []string{"a"}); err != nil {
 		t.Fatal(err)
 	}
 	if got := p.headers[len(p.headers)-1].Get("Authorization"); got != "Bearer "+canaryKey {
@@ -148,13 +148,13 @@ func TestOpenAIKey(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = e.Embed(t.Context(), indexer.RoleQuery, []string{"a"})
-	if !errors.Is(err, indexer.ErrNotConfigured) || !strings.Contains(err.Error(), "VECTORLINK_EMBED_KEY") {
+	_, err = e.Embed(t.Context(), contract.RoleQuery, []string{"a"})
+	if !errors.Is(err, contract.ErrNotConfigured) || !strings.Contains(err.Error(), "VECTORLINK_EMBED_KEY") {
 		t.Errorf("without a key: %v, want ErrNotConfigured", err)
 	}
 	e = p.remote(t, func(c *embed.Config) { c.Key = embed.NewSecret(canaryKey + "\n") })
-	_, err = e.Embed(t.Context(), indexer.RoleQuery, []string{"a"})
-	if !errors.Is(err, indexer.ErrProvider) {
+	_, err = e.Embed(t.Context(), contract.RoleQuery, []string{"a"})
+	if !errors.Is(err, contract.ErrProvider) {
 		t.Errorf("key with a line break: %v, want ErrProvider", err)
 	}
 	clean(t, err)
@@ -201,15 +201,15 @@ func TestOpenAIModels(t *testing.T) {
 func TestOpenAIDimensionsSent(t *testing.T) {
 	p := newProvider(t)
 	e := p.remote(t, func(c *embed.Config) { c.Dimensions = fakeDim })
-	if _, err := e.Embed(t.Context(), indexer.RoleDocument, []string{"a"}); err != nil {
+	if _, err := e.Embed(t.Context(), contract.RoleDocument, []string{"a"}); err != nil {
 		t.Fatal(err)
 	}
 	if d := p.requests[0].members["dimensions"]; d != float64(fakeDim) {
 		t.Errorf("dimensions sent: %v, want %d", d, fakeDim)
 	}
 	e = p.remote(t, func(c *embed.Config) { c.Dimensions = fakeDim + 1 })
-	_, err := e.Embed(t.Context(), indexer.RoleDocument, []string{"a"})
-	if !errors.Is(err, indexer.ErrProvider) || !strings.Contains(err.Error(), "8 dimensions, not 9") {
+	_, err := e.Embed(t.Context(), contract.RoleDocument, []string{"a"})
+	if !errors.Is(err, contract.ErrProvider) || !strings.Contains(err.Error(), "8 dimensions, not 9") {
 		t.Errorf("wrong length: got %v, want ErrProvider", err)
 	}
 }
@@ -217,11 +217,11 @@ func TestOpenAIDimensionsSent(t *testing.T) {
 func TestOpenAIPrefixes(t *testing.T) {
 	p := newProvider(t)
 	e := p.remote(t, func(c *embed.Config) { c.Model, c.Dimensions = "nomic-embed-text-v2-moe", fakeDim })
-	for role, want := range map[indexer.Role]string{
-		indexer.RoleDocument:       "search_document: x",
-		indexer.RoleQuery:          "search_query: x",
-		indexer.RoleClustering:     "clustering: x",
-		indexer.RoleClassification: "classification: x",
+	for role, want := range map[contract.Role]string{
+		contract.RoleDocument:       "search_document: x",
+		contract.RoleQuery:          "search_query: x",
+		contract.RoleClustering:     "clustering: x",
+		contract.RoleClassification: "classification: x",
 	} {
 		if _, err := e.Embed(t.Context(), role, []string{"x"}); err != nil {
 			t.Fatal(err)
@@ -241,7 +241,7 @@ func TestOpenAIPack(t *testing.T) {
 		texts[i] = strings.Repeat(word, 1000)
 	}
 	each := e.Tokens(texts[0])
-	if _, err := e.Embed(t.Context(), indexer.RoleDocument, texts); err != nil {
+	if _, err := e.Embed(t.Context(), contract.RoleDocument, texts); err != nil {
 		t.Fatal(err)
 	}
 	want := (len(texts)*each + 249_999) / 250_000
@@ -332,8 +332,8 @@ func TestPoison(t *testing.T) {
 			e := p.remote(t)
 			texts := numbered(600)
 			texts[7], texts[8], texts[444] = "poison", "more poison", "poison again"
-			v, err := e.Embed(t.Context(), indexer.RoleDocument, texts)
-			var refused *indexer.RefusedError
+			v, err := e.Embed(t.Context(), contract.RoleDocument, texts)
+			var refused *contract.RefusedError
 			if !errors.As(err, &refused) || len(refused.Texts) != 3 {
 				t.Fatalf("got %v, want 3 texts refused", err)
 			}
@@ -368,8 +368,8 @@ func TestPartly(t *testing.T) {
 	})
 	e := p.remote(t, func(c *embed.Config) { c.Batch, c.Parallel = 5, 1 })
 	texts := numbered(20)
-	v, err := e.Embed(t.Context(), indexer.RoleDocument, texts)
-	if !errors.Is(err, indexer.ErrProvider) || len(v) != len(texts) {
+	v, err := e.Embed(t.Context(), contract.RoleDocument, texts)
+	if !errors.Is(err, contract.ErrProvider) || len(v) != len(texts) {
 		t.Fatalf("got %d vectors, %v, want ErrProvider with those that came before", len(v), err)
 	}
 	for i := range v {
@@ -389,8 +389,8 @@ func TestPoisonAmongMany(t *testing.T) {
 	e := p.remote(t)
 	texts := numbered(10_000)
 	texts[6543] = "poison"
-	v, err := e.Embed(t.Context(), indexer.RoleDocument, texts)
-	var refused *indexer.RefusedError
+	v, err := e.Embed(t.Context(), contract.RoleDocument, texts)
+	var refused *contract.RefusedError
 	if !errors.As(err, &refused) || len(refused.Texts) != 1 || refused.Texts[6543] == nil {
 		t.Fatalf("got %v, want text 6543 refused", err)
 	}
@@ -407,12 +407,12 @@ func TestPoisonAmongMany(t *testing.T) {
 func TestEmptyText(t *testing.T) {
 	p := newProvider(t)
 	e := p.remote(t)
-	v, err := e.Embed(t.Context(), indexer.RoleDocument, []string{"", "b"})
-	var refused *indexer.RefusedError
+	v, err := e.Embed(t.Context(), contract.RoleDocument, []string{"", "b"})
+	var refused *contract.RefusedError
 	if !errors.As(err, &refused) || len(refused.Texts) != 1 || refused.Texts[0] == nil || !isFake(v[1], "b") {
 		t.Errorf("got %v, %v, want the empty text refused and the other embedded", v, err)
 	}
-	if v, err := e.Embed(t.Context(), indexer.RoleDocument, nil); len(v) != 0 || err != nil {
+	if v, err := e.Embed(t.Context(), contract.RoleDocument, nil); len(v) != 0 || err != nil {
 		t.Errorf("no texts: %v, %v", v, err)
 	}
 	if p.count() != 1 {
@@ -437,7 +437,7 @@ func TestOpenAICancel(t *testing.T) {
 		cancel()
 	}()
 	start := time.Now()
-	_, err := e.Embed(ctx, indexer.RoleDocument, []string{"a"})
+	_, err := e.Embed(ctx, contract.RoleDocument, []string{"a"})
 	if !errors.Is(err, context.Canceled) || time.Since(start) > 4*time.Second {
 		t.Errorf("got %v after %v, want context.Canceled at once", err, time.Since(start))
 	}
@@ -457,7 +457,7 @@ func TestProbe(t *testing.T) {
 		})
 		before := p.count()
 		err := e.Probe(t.Context())
-		if !errors.Is(err, indexer.ErrProvider) || p.count() != before+1 {
+		if !errors.Is(err, contract.ErrProvider) || p.count() != before+1 {
 			t.Errorf("%d: %v after %d requests", status, err, p.count()-before)
 		}
 		clean(t, err)
@@ -466,7 +466,7 @@ func TestProbe(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := none.Probe(t.Context()); !errors.Is(err, indexer.ErrNotConfigured) {
+	if err := none.Probe(t.Context()); !errors.Is(err, contract.ErrNotConfigured) {
 		t.Errorf("without a key: %v, want ErrNotConfigured", err)
 	}
 }

@@ -14,8 +14,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/embed"
-	"github.com/vectorlink/vectorlink/indexer"
 )
 
 // limited is a provider that takes so many requests a minute, on the minute.
@@ -105,7 +105,7 @@ func TestRateLimit(t *testing.T) {
 						for i := range texts {
 							texts[i] = fmt.Sprintf("job%d text %d", j, i)
 						}
-						v, err := e.Embed(t.Context(), indexer.RoleDocument, texts)
+						v, err := e.Embed(t.Context(), contract.RoleDocument, texts)
 						if err != nil {
 							t.Errorf("job %d: %v", j, err)
 							return
@@ -183,7 +183,7 @@ func TestPace(t *testing.T) {
 				}))
 				for _, want := range []time.Duration{0, test.wait} {
 					start := time.Now()
-					if _, err := e.Embed(t.Context(), indexer.RoleDocument, []string{"a text of some forty bytes, to be exact."}); err != nil {
+					if _, err := e.Embed(t.Context(), contract.RoleDocument, []string{"a text of some forty bytes, to be exact."}); err != nil {
 						t.Fatal(err)
 					}
 					if took := time.Since(start); took != want {
@@ -207,7 +207,7 @@ func TestPaceCancel(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 		defer cancel()
 		start := time.Now()
-		_, err = e.Embed(ctx, indexer.RoleDocument, numbered(9))
+		_, err = e.Embed(ctx, contract.RoleDocument, numbered(9))
 		if took := time.Since(start); took != 5*time.Second || !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("got %v after %v, want the deadline after 5 s", err, took)
 		}
@@ -234,7 +234,7 @@ func TestBreaker(t *testing.T) {
 		}))
 		var job sync.WaitGroup
 		job.Go(func() { // one of documents gives up within its budget
-			if _, err := e.Embed(t.Context(), indexer.RoleDocument, []string{"a"}); !errors.Is(err, indexer.ErrProvider) {
+			if _, err := e.Embed(t.Context(), contract.RoleDocument, []string{"a"}); !errors.Is(err, contract.ErrProvider) {
 				t.Errorf("documents: got %v, want ErrProvider", err)
 			}
 		})
@@ -242,8 +242,8 @@ func TestBreaker(t *testing.T) {
 		slow, queries := 0, 0
 		for time.Since(start) < down {
 			before := time.Now()
-			_, err := e.Embed(t.Context(), indexer.RoleQuery, []string{"a"})
-			if !errors.Is(err, indexer.ErrProvider) {
+			_, err := e.Embed(t.Context(), contract.RoleQuery, []string{"a"})
+			if !errors.Is(err, contract.ErrProvider) {
 				t.Fatalf("query: got %v, want ErrProvider", err)
 			}
 			if queries++; time.Since(before) > 0 {
@@ -256,7 +256,7 @@ func TestBreaker(t *testing.T) {
 			t.Errorf("of %d queries %d waited, and %d requests were sent", queries, slow, asked)
 		}
 		time.Sleep(30 * time.Second)
-		if _, err := e.Embed(t.Context(), indexer.RoleQuery, []string{"a"}); err != nil {
+		if _, err := e.Embed(t.Context(), contract.RoleQuery, []string{"a"}); err != nil {
 			t.Errorf("after the failure: %v", err)
 		}
 	})

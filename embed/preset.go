@@ -5,7 +5,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/vectorlink/vectorlink/indexer"
+	"github.com/vectorlink/vectorlink/contract"
 )
 
 // A Provider is what is known of a kind of server before it is asked: where it
@@ -39,7 +39,7 @@ type Provider struct {
 	// third of the bytes.
 	Base64 bool
 	// InputTypes are the values of the member input_type, by role.
-	InputTypes map[indexer.Role]string
+	InputTypes map[contract.Role]string
 	// Extra are further members of every request.
 	Extra map[string]any
 }
@@ -89,7 +89,7 @@ var presets = map[string]Provider{
 		URL: "https://api.voyageai.com", Key: true,
 		Batch: 128, MostTexts: 1000, MostTokens: 100_000, Timeout: time.Minute,
 		Dimensions: "output_dimension", Base64: true,
-		InputTypes: map[indexer.Role]string{indexer.RoleDocument: "document", indexer.RoleQuery: "query"},
+		InputTypes: map[contract.Role]string{contract.RoleDocument: "document", contract.RoleQuery: "query"},
 		Extra:      map[string]any{"truncation": false},
 	},
 	// vLLM answers 400 to dimensions unless the model declares that it can.

@@ -10,8 +10,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/embed"
-	"github.com/vectorlink/vectorlink/indexer"
 )
 
 // TestPresets holds what each provider is sent, and what it is called in a
@@ -42,7 +42,7 @@ func TestPresets(t *testing.T) {
 			}
 			c := embed.Config{Provider: test.name, Model: "m", Dimensions: 256, Key: embed.NewSecret(canaryKey)}
 			if p.URL == "" {
-				if _, err := embed.OpenAI(c); !errors.Is(err, indexer.ErrInvalid) || !strings.Contains(err.Error(), "url") {
+				if _, err := embed.OpenAI(c); !errors.Is(err, contract.ErrInvalid) || !strings.Contains(err.Error(), "url") {
 					t.Errorf("without an address: got %v, want ErrInvalid", err)
 				}
 				c.URL = "https://given.test"
@@ -57,7 +57,7 @@ func TestPresets(t *testing.T) {
 			if e.Batch() != 4*test.batch {
 				t.Errorf("batch %d, want four of %d", e.Batch(), test.batch)
 			}
-			for role, want := range map[indexer.Role]string{indexer.RoleDocument: test.documents, indexer.RoleQuery: test.queries} {
+			for role, want := range map[contract.Role]string{contract.RoleDocument: test.documents, contract.RoleQuery: test.queries} {
 				var sent *http.Request
 				var members map[string]any
 				e.SetTransport(roundTripper(func(r *http.Request) (*http.Response, error) {
@@ -94,8 +94,8 @@ func TestPresets(t *testing.T) {
 				return nil, errors.New("no network")
 			}))
 			e.RetryQuickly(1)
-			_, err = e.Embed(t.Context(), indexer.RoleQuery, []string{"x"})
-			if asked == p.Key || p.Key != errors.Is(err, indexer.ErrNotConfigured) {
+			_, err = e.Embed(t.Context(), contract.RoleQuery, []string{"x"})
+			if asked == p.Key || p.Key != errors.Is(err, contract.ErrNotConfigured) {
 				t.Errorf("without a key: asked is %v, %v", asked, err)
 			}
 			// Its own model, or none.
@@ -112,7 +112,7 @@ func TestPresets(t *testing.T) {
 		t.Error("there is a preset of magic")
 	}
 	_, err := embed.OpenAI(embed.Config{Provider: "magic"})
-	if !errors.Is(err, indexer.ErrInvalid) || !strings.Contains(err.Error(), "magic") {
+	if !errors.Is(err, contract.ErrInvalid) || !strings.Contains(err.Error(), "magic") {
 		t.Errorf("got %v, want ErrInvalid", err)
 	}
 }
@@ -134,7 +134,7 @@ func TestEncoding(t *testing.T) {
 			e := p.remote(t)
 			for i := range 3 {
 				texts := []string{fmt.Sprint("text ", i)}
-				v, err := e.Embed(t.Context(), indexer.RoleDocument, texts)
+				v, err := e.Embed(t.Context(), contract.RoleDocument, texts)
 				if err != nil || !isFake(v[0], texts[0]) {
 					t.Fatalf("got %v, %v", v, err)
 				}
@@ -158,8 +158,8 @@ func TestEncodingPoison(t *testing.T) {
 		return slices.Contains(r.Input, "poison") && answer(400, apiError)(w, r)
 	})
 	e := p.remote(t)
-	_, err := e.Embed(t.Context(), indexer.RoleDocument, []string{"a", "poison"})
-	var refused *indexer.RefusedError
+	_, err := e.Embed(t.Context(), contract.RoleDocument, []string{"a", "poison"})
+	var refused *contract.RefusedError
 	if !errors.As(err, &refused) || slices.Collect(maps.Keys(refused.Texts))[0] != 1 {
 		t.Errorf("got %v, want text 1 refused", err)
 	}

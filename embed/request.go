@@ -11,7 +11,7 @@ import (
 	"github.com/sashabaranov/go-openai"
 	"golang.org/x/sync/errgroup"
 
-	"github.com/vectorlink/vectorlink/indexer"
+	"github.com/vectorlink/vectorlink/contract"
 )
 
 // A job is one Embed call.
@@ -29,17 +29,17 @@ type job struct {
 type caller struct {
 	*OpenAIEmbedder
 	client *openai.Client
-	role   indexer.Role
+	role   contract.Role
 	retry  retryPolicy
 }
 
-func (e *OpenAIEmbedder) caller(ctx context.Context, role indexer.Role) (*caller, error) {
+func (e *OpenAIEmbedder) caller(ctx context.Context, role contract.Role) (*caller, error) {
 	client, err := e.client(ctx)
 	if err != nil {
 		return nil, err
 	}
 	c := &caller{e, client, role, e.retry}
-	if role == indexer.RoleQuery { // somebody is waiting
+	if role == contract.RoleQuery { // somebody is waiting
 		c.retry.elapsed = min(c.retry.elapsed, queryPatience)
 	}
 	return c, nil
@@ -56,7 +56,7 @@ const queryPatience = 20 * time.Second
 // query fails at once; texts of other roles wait for it. Vectors that came
 // before an error are returned with it, nil in the place of the others: they
 // are paid for.
-func (e *OpenAIEmbedder) Embed(ctx context.Context, role indexer.Role, texts []string) ([][]float32, error) {
+func (e *OpenAIEmbedder) Embed(ctx context.Context, role contract.Role, texts []string) ([][]float32, error) {
 	if len(texts) == 0 {
 		return nil, ctx.Err()
 	}
@@ -64,7 +64,7 @@ func (e *OpenAIEmbedder) Embed(ctx context.Context, role indexer.Role, texts []s
 	if err != nil {
 		return nil, err
 	}
-	if role == indexer.RoleQuery && e.resting() {
+	if role == contract.RoleQuery && e.resting() {
 		return nil, e.failed(ctx, errResting)
 	}
 	j := &job{
@@ -92,7 +92,7 @@ func (e *OpenAIEmbedder) Embed(ctx context.Context, role indexer.Role, texts []s
 		return j.vectors, err // those that came are paid for
 	}
 	if len(j.refused) > 0 {
-		return j.vectors, &indexer.RefusedError{Texts: j.refused}
+		return j.vectors, &contract.RefusedError{Texts: j.refused}
 	}
 	return j.vectors, nil
 }
@@ -260,7 +260,7 @@ func (c *caller) sendAs(ctx context.Context, inputs []string, base64 bool) ([][]
 		done(f.forBreaker())
 		return nil, nil, f
 	}
-	vectors, unusable, f := c.check(a, len(inputs), indexer.IsAsGiven(ctx))
+	vectors, unusable, f := c.check(a, len(inputs), contract.IsAsGiven(ctx))
 	if f != nil {
 		return nil, nil, f
 	}

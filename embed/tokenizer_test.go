@@ -7,8 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/embed"
-	"github.com/vectorlink/vectorlink/indexer"
 )
 
 // words is a tokenizer of whole words, with two special tokens around a text
@@ -103,7 +103,7 @@ func TestTokenizerBad(t *testing.T) {
 	}
 	for _, path := range []string{bad, bad + ".none"} {
 		_, err := embed.OpenAI(embed.Config{TokenizerPath: path})
-		if !errors.Is(err, indexer.ErrInvalid) || !strings.Contains(err.Error(), "tokenizer") {
+		if !errors.Is(err, contract.ErrInvalid) || !strings.Contains(err.Error(), "tokenizer") {
 			t.Errorf("got %v, want ErrInvalid", err)
 		}
 	}

@@ -3,8 +3,8 @@ package embed
 import (
 	"unicode/utf8"
 
+	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/embed/subword"
-	"github.com/vectorlink/vectorlink/indexer"
 )
 
 // A window is the rule by which long texts are split, in tokens.
@@ -32,11 +32,11 @@ var models = map[string]model{
 }
 
 // nomicPrefixes tell nomic's models the role of a text.
-var nomicPrefixes = map[indexer.Role]string{
-	indexer.RoleDocument:       "search_document: ",
-	indexer.RoleQuery:          "search_query: ",
-	indexer.RoleClustering:     "clustering: ",
-	indexer.RoleClassification: "classification: ",
+var nomicPrefixes = map[contract.Role]string{
+	contract.RoleDocument:       "search_document: ",
+	contract.RoleQuery:          "search_query: ",
+	contract.RoleClustering:     "clustering: ",
+	contract.RoleClassification: "classification: ",
 }
 
 const (
@@ -61,7 +61,7 @@ func (m model) windowOf(t *subword.Tokenizer) window {
 	case t == nil:
 		return unknownWindow
 	case m.prefixes:
-		return windowOf(tokenizerWindow - len(t.Tokens(nomicPrefixes[indexer.RoleDocument])))
+		return windowOf(tokenizerWindow - len(t.Tokens(nomicPrefixes[contract.RoleDocument])))
 	}
 	return windowOf(tokenizerWindow - t.Special())
 }
@@ -70,11 +70,11 @@ func (m model) windowOf(t *subword.Tokenizer) window {
 // that fits stays whole; otherwise windows begin every size-overlap tokens,
 // until one reaches the end. The bytes of a chunk are those from its first
 // token to its last, widened to whole characters.
-func (w window) split(text string, n int, at func(int) (start, end int)) []indexer.Chunk {
+func (w window) split(text string, n int, at func(int) (start, end int)) []contract.Chunk {
 	if n <= w.size {
-		return []indexer.Chunk{{Start: 0, End: len(text), TokenStart: 0, Tokens: n}}
+		return []contract.Chunk{{Start: 0, End: len(text), TokenStart: 0, Tokens: n}}
 	}
-	var chunks []indexer.Chunk
+	var chunks []contract.Chunk
 	for first := 0; ; first += w.size - w.overlap {
 		last := min(first+w.size, n)
 		start, _ := at(first)
@@ -89,7 +89,7 @@ func (w window) split(text string, n int, at func(int) (start, end int)) []index
 		for end < len(text) && !utf8.RuneStart(text[end]) {
 			end++
 		}
-		chunks = append(chunks, indexer.Chunk{Start: start, End: end, TokenStart: first, Tokens: last - first})
+		chunks = append(chunks, contract.Chunk{Start: start, End: end, TokenStart: first, Tokens: last - first})
 		if last == n {
 			return chunks
 		}

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/indexer"
 	"github.com/vectorlink/vectorlink/indexer/indexertest"
 	"github.com/vectorlink/vectorlink/vfs"
@@ -20,18 +21,18 @@ import (
 // documents, each further one replaces some.
 type growing struct{ n, changes int }
 
-func (s growing) Pull(_ context.Context, req indexer.PullRequest) (*indexer.Pull, error) {
+func (s growing) Pull(_ context.Context, req contract.PullRequest) (*contract.Pull, error) {
 	var at int
 	if _, err := fmt.Sscanf(req.Commit, "c%d", &at); err != nil {
-		return nil, fmt.Errorf("%w: %s", indexer.ErrNotFound, req.Commit)
+		return nil, fmt.Errorf("%w: %s", contract.ErrNotFound, req.Commit)
 	}
-	p := &indexer.Pull{OnBranch: true}
+	p := &contract.Pull{OnBranch: true}
 	if at > 0 {
 		p.Base = fmt.Sprintf("c%d", at-1)
 	}
 	rng := rand.New(rand.NewPCG(uint64(at), 7))
 	word := func() string { return fmt.Sprintf("w%d", int(rng.ExpFloat64()*300)) }
-	p.Ops = func(yield func(indexer.Op, error) bool) {
+	p.Ops = func(yield func(contract.Op, error) bool) {
 		count := s.changes
 		if at == 0 {
 			count = s.n
@@ -42,7 +43,7 @@ func (s growing) Pull(_ context.Context, req indexer.PullRequest) (*indexer.Pull
 				doc = rng.IntN(s.n)
 			}
 			text := fmt.Sprintf("%s %s %s %s %s %s", word(), word(), word(), word(), word(), word())
-			if !yield(indexer.Op{Kind: indexer.Upsert, ID: fmt.Sprintf("terminusdb:///bench/Doc/%d", doc), Text: text}, nil) {
+			if !yield(contract.Op{Kind: contract.Upsert, ID: fmt.Sprintf("terminusdb:///bench/Doc/%d", doc), Text: text}, nil) {
 				return
 			}
 		}

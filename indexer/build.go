@@ -11,12 +11,10 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/snapshot"
 	"github.com/vectorlink/vectorlink/vecstore"
 )
-
-// MaxIDBytes bounds a document's id.
-const MaxIDBytes = 8 << 10
 
 // builder turns operations into one commit: the single place where that
 // happens, whoever brings the operations. It is used by one goroutine.
@@ -105,7 +103,7 @@ func (b *builder) close() {
 }
 
 // consume takes all operations of a pull.
-func (b *builder) consume(ctx context.Context, pull *Pull) error {
+func (b *builder) consume(ctx context.Context, pull *contract.Pull) error {
 	ops := 0
 	for op, err := range pull.Ops {
 		if err == nil {
@@ -126,21 +124,21 @@ func (b *builder) consume(ctx context.Context, pull *Pull) error {
 }
 
 // apply takes one operation.
-func (b *builder) apply(ctx context.Context, op Op) error {
-	if op.Kind == Failed {
+func (b *builder) apply(ctx context.Context, op contract.Op) error {
+	if op.Kind == contract.Failed {
 		b.skip(op.ID, op.Err)
 		if op.Lasting {
 			delete(b.left, op.ID)
 		}
 		return nil
 	}
-	if op.ID == "" || len(op.ID) > MaxIDBytes {
-		b.skip(op.ID, fmt.Errorf("a document id has 1 to %d bytes, this one has %d", MaxIDBytes, len(op.ID)))
+	if op.ID == "" || len(op.ID) > contract.MaxIDBytes {
+		b.skip(op.ID, fmt.Errorf("a document id has 1 to %d bytes, this one has %d", contract.MaxIDBytes, len(op.ID)))
 		return nil
 	}
 	delete(b.left, op.ID)
 	switch op.Kind {
-	case Delete:
+	case contract.Delete:
 		b.touch(op.ID)
 		delete(b.same, op.ID)
 		if b.inBase(op.ID) {
@@ -149,7 +147,7 @@ func (b *builder) apply(ctx context.Context, op Op) error {
 			delete(b.changes, op.ID)
 		}
 		return nil
-	case Upsert:
+	case contract.Upsert:
 		return b.upsert(ctx, op)
 	}
 	return fmt.Errorf("operation of unknown kind %d", op.Kind)
@@ -170,7 +168,7 @@ func (b *builder) skip(id string, reason error) {
 		delete(b.changes, id)
 		delete(b.same, id)
 	}
-	if id != "" && len(id) <= MaxIDBytes {
+	if id != "" && len(id) <= contract.MaxIDBytes {
 		b.left[id] = struct{}{}
 	}
 	b.report(func(t *Task) { t.Skipped = append(t.Skipped, skipped(id, reason)) })
@@ -180,13 +178,13 @@ func skipped(id string, reason error) Skipped {
 	if id == "" {
 		id = "unknown"
 	}
-	if len(id) > MaxIDBytes {
-		id = strings.ToValidUTF8(id[:MaxIDBytes], "") + "…"
+	if len(id) > contract.MaxIDBytes {
+		id = strings.ToValidUTF8(id[:contract.MaxIDBytes], "") + "…"
 	}
 	return Skipped{ID: id, Message: reason.Error()}
 }
 
-func (b *builder) upsert(ctx context.Context, op Op) error {
+func (b *builder) upsert(ctx context.Context, op contract.Op) error {
 	text := op.Text
 	if op.Template != "" {
 		var err error
@@ -199,7 +197,7 @@ func (b *builder) upsert(ctx context.Context, op Op) error {
 		}
 	}
 	if op.Type == "" {
-		op.Type = DocType(op.ID)
+		op.Type = contract.DocType(op.ID)
 	}
 	b.touch(op.ID)
 	hash := snapshot.HashText(text)
@@ -231,7 +229,7 @@ func (b *builder) upsert(ctx context.Context, op Op) error {
 	if c.text, err = b.stage.put(text); err != nil {
 		return err
 	}
-	if c.fields, err = b.stage.put(string(op.Fields)); err != nil {
+	if c.fields, err = b.stage.put(op.Fields); err != nil {
 		return err
 	}
 	known, tokens := 0, 0
@@ -240,7 +238,7 @@ func (b *builder) upsert(ctx context.Context, op Op) error {
 			Start: uint32(ch.Start), End: uint32(ch.End),
 			TokenStart: uint32(ch.TokenStart), Tokens: uint32(ch.Tokens),
 		}
-		key := contentKey(b.fingerprint, RoleDocument, text[ch.Start:ch.End])
+		key := contentKey(b.fingerprint, contract.RoleDocument, text[ch.Start:ch.End])
 		c.keys[i] = key
 		_, asked := b.wanted[key]
 		if asked || b.stored(key) {
@@ -269,12 +267,12 @@ func (b *builder) upsert(ctx context.Context, op Op) error {
 
 // unchanged returns the base's entry of the operation's document, if that says
 // the same of it but for the vector, and nothing of it is damaged.
-func (b *builder) unchanged(op Op, hash [sha256.Size]byte) (*snapshot.Entry, bool) {
+func (b *builder) unchanged(op contract.Op, hash [sha256.Size]byte) (*snapshot.Entry, bool) {
 	if b.base == nil {
 		return nil, false
 	}
 	old, ok := b.base.view.Lookup(op.ID)
-	return old, ok && old.TextHash == hash && old.Type == op.Type && old.Fields == string(op.Fields) && b.whole(old)
+	return old, ok && old.TextHash == hash && old.Type == op.Type && old.Fields == op.Fields && b.whole(old)
 }
 
 // keep leaves a document as the base has it.
@@ -309,7 +307,7 @@ func (b *builder) whole(e *snapshot.Entry) bool {
 
 // contentKey is the address of a text's vector: the same text in the same role
 // under the same model has one slot, in whatever document or commit it occurs.
-func contentKey(fingerprint string, role Role, text string) vecstore.Key {
+func contentKey(fingerprint string, role contract.Role, text string) vecstore.Key {
 	h := sha256.New()
 	var n [4]byte
 	binary.LittleEndian.PutUint32(n[:], uint32(len(fingerprint)))
@@ -326,7 +324,7 @@ func contentKey(fingerprint string, role Role, text string) vecstore.Key {
 func (b *builder) finish(ctx context.Context, h snapshot.Header, complete bool, cost func() Task) (snapshot.Info, error) {
 	if !complete {
 		// What cannot be mended stays as the base has it.
-		if err := b.mendBase(ctx); err != nil && !errors.Is(err, ErrCorrupt) {
+		if err := b.mendBase(ctx); err != nil && !errors.Is(err, contract.ErrCorrupt) {
 			return snapshot.Info{}, err
 		}
 	}
@@ -347,7 +345,7 @@ func (b *builder) finish(ctx context.Context, h snapshot.Header, complete bool, 
 		return snapshot.Info{}, err
 	}
 	if _, taken := b.d.commit(h.Commit); taken {
-		return snapshot.Info{}, fmt.Errorf("%w: commit %s of %s was bound meanwhile", ErrConflict, h.Commit, b.d.name)
+		return snapshot.Info{}, fmt.Errorf("%w: commit %s of %s was bound meanwhile", contract.ErrConflict, h.Commit, b.d.name)
 	}
 	if b.vecs != nil {
 		h.Fingerprint, h.Dim, h.Vecs = b.fingerprint, uint32(b.vecs.Dim()), b.d.vecsName()

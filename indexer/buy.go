@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/vecstore"
 )
 
@@ -15,8 +16,8 @@ type piece struct {
 	key    vecstore.Key
 	text   span
 	tokens int
-	role   Role // 0: that of documents
-	vector span // n 0: none came
+	role   contract.Role // 0: that of documents
+	vector span          // n 0: none came
 }
 
 // flush embeds the waiting texts, makes their vectors durable batch by batch,
@@ -161,7 +162,7 @@ func (b *builder) buy(ctx context.Context, batch []piece) error {
 	if len(batch) == 0 {
 		return nil
 	}
-	for _, role := range []Role{RoleDocument, RoleClustering} {
+	for _, role := range []contract.Role{contract.RoleDocument, contract.RoleClustering} {
 		if part := inRole(batch, role); len(part) > 0 {
 			if err := b.buyAs(ctx, role, part); err != nil {
 				return err
@@ -172,7 +173,7 @@ func (b *builder) buy(ctx context.Context, batch []piece) error {
 }
 
 // buyAs is buy for texts in one role.
-func (b *builder) buyAs(ctx context.Context, role Role, batch []piece) error {
+func (b *builder) buyAs(ctx context.Context, role contract.Role, batch []piece) error {
 	if err := context.Cause(ctx); err != nil {
 		return err
 	}
@@ -184,7 +185,7 @@ func (b *builder) buyAs(ctx context.Context, role Role, batch []piece) error {
 		}
 	}
 	vectors, failed := b.ix.embed(ctx, b.settings, role, texts)
-	var partly *RefusedError
+	var partly *contract.RefusedError
 	if errors.As(failed, &partly) {
 		failed = nil
 		for i, reason := range partly.Texts {
@@ -195,7 +196,7 @@ func (b *builder) buyAs(ctx context.Context, role Role, batch []piece) error {
 		return failed
 	}
 	if len(vectors) != len(batch) {
-		return errors.Join(failed, fmt.Errorf("%w: %d vectors for %d texts", ErrProvider, len(vectors), len(batch)))
+		return errors.Join(failed, fmt.Errorf("%w: %d vectors for %d texts", contract.ErrProvider, len(vectors), len(batch)))
 	}
 	b.ix.hook("embedded")
 	var keys []vecstore.Key
@@ -212,14 +213,14 @@ func (b *builder) buyAs(ctx context.Context, role Role, batch []piece) error {
 	b.ix.counters.embedded.Add(int64(len(good)))
 	if _, err := b.vecs.Append(keys, good); err != nil {
 		if errors.Is(err, vecstore.ErrInvalid) {
-			return fmt.Errorf("%w: %w", ErrProvider, err)
+			return fmt.Errorf("%w: %w", contract.ErrProvider, err)
 		}
 		b.d.retireVectors(b.vecs)
 		return storeError(err)
 	}
 	b.ix.counters.written.Add(int64(len(good)))
 	b.ix.hook("appended")
-	if role == RoleClustering {
+	if role == contract.RoleClustering {
 		b.clustered += len(good)
 	}
 	b.report(func(t *Task) {

@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/snapshot"
 )
 
@@ -84,11 +85,11 @@ type CandidateDocument struct {
 func (ix *Indexer) Candidates(ctx context.Context, req CandidatesRequest) (Candidates, error) {
 	for _, t := range []float32{req.SetThreshold, req.TargetThreshold} {
 		if math.IsNaN(float64(t)) || math.IsInf(float64(t), 0) || t < 0 {
-			return Candidates{}, fmt.Errorf("%w: thresholds must be finite and 0 or more", ErrInvalid)
+			return Candidates{}, fmt.Errorf("%w: thresholds must be finite and 0 or more", contract.ErrInvalid)
 		}
 	}
 	if req.K < 1 {
-		return Candidates{}, fmt.Errorf("%w: k must be at least 1", ErrInvalid)
+		return Candidates{}, fmt.Errorf("%w: k must be at least 1", contract.ErrInvalid)
 	}
 	d, commit, lease, err := ix.serve(req.Domain, req.Ref)
 	if err != nil {
@@ -104,7 +105,7 @@ func (ix *Indexer) Candidates(ctx context.Context, req CandidatesRequest) (Candi
 	if s.settings.Metric == MetricCosine {
 		for name, t := range map[string]float32{"threshold_set": req.SetThreshold, "threshold_target": req.TargetThreshold} {
 			if t > 1 {
-				return Candidates{}, fmt.Errorf("%w: %s must be from 0 to 1, the metric being cosine", ErrInvalid, name)
+				return Candidates{}, fmt.Errorf("%w: %s must be from 0 to 1, the metric being cosine", contract.ErrInvalid, name)
 			}
 		}
 	}
@@ -121,7 +122,7 @@ func (ix *Indexer) Candidates(ctx context.Context, req CandidatesRequest) (Candi
 		chunks += target.chunks
 	}
 	if chunks > MaxCandidateChunks {
-		return Candidates{}, fmt.Errorf("%w: set and target hold more than %d chunks; narrow them by document types or ids", ErrInvalid, MaxCandidateChunks)
+		return Candidates{}, fmt.Errorf("%w: set and target hold more than %d chunks; narrow them by document types or ids", contract.ErrInvalid, MaxCandidateChunks)
 	}
 	out := Candidates{Commit: commit, SetDocuments: len(set.documents), TargetDocuments: len(target.documents)}
 	if out.SetToTarget, err = ix.edges(ctx, s, set, target, req, req.SetThreshold); err != nil {
@@ -192,7 +193,7 @@ func (ix *Indexer) edges(ctx context.Context, s *openSnapshot, from, to populati
 					return err
 				}
 				if edges.Add(int64(len(lists[i].Partners))) > MaxCandidateEdges {
-					return fmt.Errorf("%w: more than %d candidates; lower the thresholds or k", ErrInvalid, MaxCandidateEdges)
+					return fmt.Errorf("%w: more than %d candidates; lower the thresholds or k", contract.ErrInvalid, MaxCandidateEdges)
 				}
 			}
 			return nil
@@ -268,7 +269,7 @@ func (s *openSnapshot) candidateDocument(e *snapshot.Entry, req CandidatesReques
 		}
 	}
 	if req.Content {
-		if d.Content, err = s.content(e); errors.Is(err, ErrCorrupt) {
+		if d.Content, err = s.content(e); errors.Is(err, contract.ErrCorrupt) {
 			s.noteText(e.ID, err)
 			err = nil
 		}

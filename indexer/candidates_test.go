@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/indexer"
 	"github.com/vectorlink/vectorlink/indexer/indexertest"
 	"github.com/vectorlink/vectorlink/vector"
@@ -82,7 +83,7 @@ func TestCandidates(t *testing.T) {
 		ids, texts[id] = append(ids, id), strings.Join(text, " ")
 	}
 	slices.Sort(ids)
-	var ops []indexer.Op
+	var ops []contract.Op
 	for id, text := range texts {
 		ops = append(ops, put(id, text))
 	}
@@ -160,7 +161,7 @@ func TestCandidates(t *testing.T) {
 		{K: 0}, {K: 1, SetThreshold: -0.1}, {K: 1, TargetThreshold: 1.1}, {K: 1, SetThreshold: float32(math.NaN())},
 	} {
 		req.Domain, req.Ref = domain, indexer.Ref{Commit: "c1"}
-		if _, err := h.Candidates(t.Context(), req); !errors.Is(err, indexer.ErrInvalid) {
+		if _, err := h.Candidates(t.Context(), req); !errors.Is(err, contract.ErrInvalid) {
 			t.Errorf("%+v: %v, want ErrInvalid", req, err)
 		}
 	}
@@ -203,7 +204,7 @@ func TestOversizedPopulations(t *testing.T) {
 		"target alone": {Set: indexer.Filter{IDs: []string{"d/A/000"}}, Target: indexer.Filter{Types: []string{"A", "B"}}},
 	} {
 		req.Domain, req.Ref, req.K = domain, ref, 1
-		if _, err := h.Candidates(t.Context(), req); !errors.Is(err, indexer.ErrInvalid) || !strings.Contains(err.Error(), "50000 chunks") {
+		if _, err := h.Candidates(t.Context(), req); !errors.Is(err, contract.ErrInvalid) || !strings.Contains(err.Error(), "50000 chunks") {
 			t.Errorf("%s: %v, want ErrInvalid", name, err)
 		}
 	}
@@ -211,12 +212,12 @@ func TestOversizedPopulations(t *testing.T) {
 	if got, err := h.Candidates(t.Context(), indexer.CandidatesRequest{Domain: domain, Ref: ref, Set: one, Target: b, SetThreshold: 1, TargetThreshold: 1, K: 2}); err != nil || len(got.SetToTarget) != 1 || len(got.TargetToSet) != half {
 		t.Errorf("one against half: %d lists, %d lists, %v", len(got.SetToTarget), len(got.TargetToSet), err)
 	}
-	if _, err := h.Duplicates(t.Context(), indexer.DuplicatesRequest{Domain: domain, Ref: ref}); !errors.Is(err, indexer.ErrInvalid) {
+	if _, err := h.Duplicates(t.Context(), indexer.DuplicatesRequest{Domain: domain, Ref: ref}); !errors.Is(err, contract.ErrInvalid) {
 		t.Errorf("duplicates of all: %v, want ErrInvalid", err)
 	}
 	// Too many candidates are refused as a whole, too.
 	c := indexer.Filter{Types: []string{"C"}}
-	if _, err := h.Candidates(t.Context(), indexer.CandidatesRequest{Domain: domain, Ref: ref, Set: c, K: 2000}); !errors.Is(err, indexer.ErrInvalid) || !strings.Contains(err.Error(), "candidates") {
+	if _, err := h.Candidates(t.Context(), indexer.CandidatesRequest{Domain: domain, Ref: ref, Set: c, K: 2000}); !errors.Is(err, contract.ErrInvalid) || !strings.Contains(err.Error(), "candidates") {
 		t.Errorf("a million candidates: %v, want ErrInvalid", err)
 	}
 }

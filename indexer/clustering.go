@@ -10,6 +10,7 @@ import (
 
 	"go.etcd.io/bbolt"
 
+	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/snapshot"
 	"github.com/vectorlink/vectorlink/vecstore"
 	"github.com/vectorlink/vectorlink/vector"
@@ -40,7 +41,7 @@ func (r *taskRegistry) setClustering(domain string, on bool) error {
 		return nil
 	}
 	if err := r.storeClustering(domain, on); err != nil {
-		return fmt.Errorf("%w: that the domain stores clustering cannot be recorded: %w", ErrStore, err)
+		return fmt.Errorf("%w: that the domain stores clustering cannot be recorded: %w", contract.ErrStore, err)
 	}
 	if on {
 		r.clustering[domain] = struct{}{}
@@ -89,7 +90,7 @@ func (b *builder) cluster(text string, off int64, chunks []snapshot.Chunk) error
 	}
 	tokens := 0
 	for _, ch := range chunks {
-		key := contentKey(b.fingerprint, RoleClustering, text[ch.Start:ch.End])
+		key := contentKey(b.fingerprint, contract.RoleClustering, text[ch.Start:ch.End])
 		if _, asked := b.wanted[key]; asked || b.stored(key) {
 			continue
 		}
@@ -102,7 +103,7 @@ func (b *builder) cluster(text string, off int64, chunks []snapshot.Chunk) error
 		}
 		b.wanted[key] = struct{}{}
 		b.pieces = append(b.pieces, piece{
-			key: key, text: span{off + int64(ch.Start), int(ch.End - ch.Start)}, tokens: int(ch.Tokens), role: RoleClustering,
+			key: key, text: span{off + int64(ch.Start), int(ch.End - ch.Start)}, tokens: int(ch.Tokens), role: contract.RoleClustering,
 		})
 		b.issued++
 		tokens += int(ch.Tokens)
@@ -162,7 +163,7 @@ func (c *clusters) of(e *snapshot.Entry) ([]uint32, error) {
 	fingerprint := c.s.view.Header().Fingerprint
 	slots := make([]uint32, 0, len(e.Chunks))
 	for _, ch := range e.Chunks {
-		slot, ok := c.vecs.Lookup(contentKey(fingerprint, RoleClustering, text[ch.Start:ch.End]))
+		slot, ok := c.vecs.Lookup(contentKey(fingerprint, contract.RoleClustering, text[ch.Start:ch.End]))
 		if !ok {
 			slots = nil
 			break
@@ -222,7 +223,7 @@ func (c *clusters) measure(ctx context.Context, directions ...[]CandidateList) e
 				}
 				partner, _ := c.s.view.Lookup(p.ID)
 				d, err := c.distance(e, partner)
-				if errors.Is(err, ErrCorrupt) {
+				if errors.Is(err, contract.ErrCorrupt) {
 					continue // it costs this edge its distance
 				}
 				if err != nil {
@@ -247,7 +248,7 @@ type ClusteringEmbeddings struct {
 func (c *clusters) first(documents []*snapshot.Entry) (found []clustered, err error) {
 	for _, e := range documents {
 		slots, err := c.of(e)
-		if errors.Is(err, ErrCorrupt) {
+		if errors.Is(err, contract.ErrCorrupt) {
 			c.s.noteText(e.ID, err)
 			continue
 		}
@@ -294,10 +295,10 @@ func (c *clusters) embeddings(found []clustered) *ClusteringEmbeddings {
 }
 
 // inRole returns the pieces of a batch that are embedded in a role.
-func inRole(batch []piece, role Role) []piece {
+func inRole(batch []piece, role contract.Role) []piece {
 	var part []piece
 	for _, p := range batch {
-		if cmp.Or(p.role, RoleDocument) == role {
+		if cmp.Or(p.role, contract.RoleDocument) == role {
 			part = append(part, p)
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/indexer"
 	"github.com/vectorlink/vectorlink/indexer/indexertest"
 	"github.com/vectorlink/vectorlink/vector"
@@ -22,10 +23,10 @@ import (
 type byRole struct {
 	*indexertest.Embedder
 	mu    sync.Mutex
-	texts map[indexer.Role][]string
+	texts map[contract.Role][]string
 }
 
-func (e *byRole) Embed(ctx context.Context, role indexer.Role, texts []string) ([][]float32, error) {
+func (e *byRole) Embed(ctx context.Context, role contract.Role, texts []string) ([][]float32, error) {
 	e.mu.Lock()
 	e.texts[role] = append(e.texts[role], texts...)
 	e.mu.Unlock()
@@ -36,19 +37,19 @@ func (e *byRole) Embed(ctx context.Context, role indexer.Role, texts []string) (
 	return e.Embedder.Embed(ctx, role, inRole)
 }
 
-func (e *byRole) take() map[indexer.Role][]string {
+func (e *byRole) take() map[contract.Role][]string {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	texts := e.texts
-	e.texts = make(map[indexer.Role][]string)
+	e.texts = make(map[contract.Role][]string)
 	for _, list := range texts {
 		slices.Sort(list)
 	}
 	return texts
 }
 
-func withRole(role indexer.Role, text string) string {
-	if role == indexer.RoleDocument {
+func withRole(role contract.Role, text string) string {
+	if role == contract.RoleDocument {
 		return text
 	}
 	return text + " " + role.String()
@@ -91,7 +92,7 @@ func (h *harness) vectorsOf(commit string) (documents, clustering map[string][]f
 // that turns it on, for what is indexed from then on, until it is deleted.
 func TestStoreClustering(t *testing.T) {
 	files, src := vfstest.NewMem(), indexertest.NewSource()
-	emb := &byRole{Embedder: &indexertest.Embedder{Window: 3}, texts: make(map[indexer.Role][]string)}
+	emb := &byRole{Embedder: &indexertest.Embedder{Window: 3}, texts: make(map[contract.Role][]string)}
 	tasks := filepath.Join(t.TempDir(), "tasks.db")
 	start := func() *harness {
 		return open(t, files, src, emb.Embedder, func(c *indexer.Config) { c.Embedder, c.TaskFile = emb, tasks })
@@ -105,7 +106,7 @@ func TestStoreClustering(t *testing.T) {
 		}
 		return st.StoreClustering
 	}
-	on := func(commit string, ops ...indexer.Op) indexer.Task {
+	on := func(commit string, ops ...contract.Op) indexer.Task {
 		t.Helper()
 		p, err := h.StartPush(t.Context(), indexer.PushRequest{Domain: domain, Commit: commit, StoreClustering: true})
 		if err != nil {
@@ -125,7 +126,7 @@ func TestStoreClustering(t *testing.T) {
 	}
 	wantEmbedded := func(documents, clustering int) {
 		t.Helper()
-		if got := emb.take(); len(got[indexer.RoleDocument]) != documents || len(got[indexer.RoleClustering]) != clustering {
+		if got := emb.take(); len(got[contract.RoleDocument]) != documents || len(got[contract.RoleClustering]) != clustering {
 			t.Errorf("embedded %v, want %d for documents and %d for clustering", got, documents, clustering)
 		}
 	}
@@ -137,7 +138,7 @@ func TestStoreClustering(t *testing.T) {
 			t.Errorf("%s: clustering of %v, want %v", commit, slices.Sorted(maps.Keys(got)), ids)
 		}
 		for _, id := range ids { // of the first chunk, which is what texts has
-			if want := indexertest.Vector(withRole(indexer.RoleClustering, texts[id]), 32); vector.Dot(got[id], want) < 0.999 {
+			if want := indexertest.Vector(withRole(contract.RoleClustering, texts[id]), 32); vector.Dot(got[id], want) < 0.999 {
 				t.Errorf("%s: the clustering vector of %s is another one", commit, id)
 			}
 		}
@@ -148,7 +149,7 @@ func TestStoreClustering(t *testing.T) {
 		t.Error("clustering is stored without being asked for")
 	}
 	// What is refused turns nothing on.
-	if _, err := h.StartPush(t.Context(), indexer.PushRequest{Domain: domain, Commit: "c1", StoreClustering: true}); !errors.Is(err, indexer.ErrConflict) {
+	if _, err := h.StartPush(t.Context(), indexer.PushRequest{Domain: domain, Commit: "c1", StoreClustering: true}); !errors.Is(err, contract.ErrConflict) {
 		t.Errorf("an indexed commit: %v", err)
 	}
 	if stores() {
@@ -197,7 +198,7 @@ func TestStoreClustering(t *testing.T) {
 			best := float32(-1)
 			for _, a := range texts[list.ID] {
 				for _, b := range texts[p.ID] {
-					best = max(best, vector.Dot(indexertest.Vector(withRole(indexer.RoleClustering, a), 32), indexertest.Vector(withRole(indexer.RoleClustering, b), 32)))
+					best = max(best, vector.Dot(indexertest.Vector(withRole(contract.RoleClustering, a), 32), indexertest.Vector(withRole(contract.RoleClustering, b), 32)))
 				}
 			}
 			if p.Clustering == nil || math.Abs(float64(*p.Clustering-max(0, 1-best))) > 1e-5 {
@@ -225,7 +226,7 @@ func TestStoreClustering(t *testing.T) {
 		}
 		emb.take()
 		h.mustPush("main", "", "c1", puts("d/A/1", "one fish", "d/A/2", fmt.Sprint("new ", purge))...)
-		if got := emb.take(); len(got[indexer.RoleClustering]) != 0 {
+		if got := emb.take(); len(got[contract.RoleClustering]) != 0 {
 			t.Errorf("embedded %v for clustering", got)
 		}
 		if _, clustering := h.vectorsOf("c1"); clustering != nil {

@@ -4,13 +4,14 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/vectorlink/vectorlink/contract"
 	"golang.org/x/sync/errgroup"
 )
 
 // CompareRequest asks how near two texts are. Both are embedded whole.
 type CompareRequest struct {
 	Source, Target         string
-	SourceRole, TargetRole Role
+	SourceRole, TargetRole contract.Role
 	// CallerKey: see IndexRequest.
 	CallerKey string
 }
@@ -19,13 +20,13 @@ type CompareRequest struct {
 // needs no embedding, and that of any others is more.
 func (ix *Indexer) Compare(ctx context.Context, req CompareRequest) (float32, error) {
 	if req.Source == "" || req.Target == "" {
-		return 0, fmt.Errorf("%w: source and target must not be empty", ErrInvalid)
+		return 0, fmt.Errorf("%w: source and target must not be empty", contract.ErrInvalid)
 	}
 	if req.Source == req.Target {
 		return 0, nil
 	}
 	if req.CallerKey != "" {
-		ctx = CallerKey(ctx, req.CallerKey)
+		ctx = contract.CallerKey(ctx, req.CallerKey)
 	}
 	var a, b []float32
 	group, ctx := errgroup.WithContext(ctx)
@@ -41,7 +42,7 @@ func (ix *Indexer) Compare(ctx context.Context, req CompareRequest) (float32, er
 		return 0, err
 	}
 	if len(a) != len(b) {
-		return 0, fmt.Errorf("%w: the vectors have different lengths", ErrProvider)
+		return 0, fmt.Errorf("%w: the vectors have different lengths", contract.ErrProvider)
 	}
 	m := defaultSettings.measure() // of no domain, so of none's metric
 	return m.ofTexts(false, m.between(a, b)), nil

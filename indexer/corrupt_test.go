@@ -13,6 +13,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/indexer"
 	"github.com/vectorlink/vectorlink/indexer/indexertest"
 	"github.com/vectorlink/vectorlink/snapshot"
@@ -153,7 +154,7 @@ func (s *specimen) check(t *testing.T, what string, mem *vfstest.Mem) (noticed b
 func (s *specimen) judge(t *testing.T, what, text string, want map[string]string, mode indexer.Mode, hits []indexer.Hit, damaged []string, err error) (noticed bool) {
 	t.Helper()
 	if err != nil {
-		if !errors.Is(err, indexer.ErrCorrupt) && !errors.Is(err, indexer.ErrNotFound) {
+		if !errors.Is(err, contract.ErrCorrupt) && !errors.Is(err, contract.ErrNotFound) {
 			t.Fatalf("%s: %v", what, err)
 		}
 		return true

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/indexer"
 	"github.com/vectorlink/vectorlink/indexer/indexertest"
 	"github.com/vectorlink/vectorlink/snapshot"
@@ -151,7 +152,7 @@ func checkImage(t *testing.T, name string, files *vfstest.Mem, src *indexertest.
 		}
 	}()
 	infos, err := ix.Commits(domain)
-	if err != nil && !errors.Is(err, indexer.ErrNotFound) {
+	if err != nil && !errors.Is(err, contract.ErrNotFound) {
 		t.Fatal(err)
 	}
 	have := make(map[string]bool)
@@ -283,7 +284,7 @@ func TestALostBaseIsMendedByIndexingIt(t *testing.T) {
 		t.Errorf("c1 holds %v, want %v", got, want)
 	}
 	_, err := h.Search(t.Context(), indexer.SearchRequest{Domain: domain, Ref: indexer.Ref{Commit: "c3"}, Text: "one", Page: indexer.Page{Count: 1}})
-	if !errors.Is(err, indexer.ErrCorrupt) || !strings.Contains(err.Error(), "c2") {
+	if !errors.Is(err, contract.ErrCorrupt) || !strings.Contains(err.Error(), "c2") {
 		t.Errorf("search at c3: %v, want damage naming c2", err)
 	}
 	emb.Reset()

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/indexer"
 	"github.com/vectorlink/vectorlink/indexer/indexertest"
 	"github.com/vectorlink/vectorlink/snapshot"
@@ -138,7 +139,7 @@ func TestDamagedVectors(t *testing.T) {
 					}
 				}
 				_, err := h.Similar(t.Context(), indexer.SimilarRequest{Domain: domain, Ref: indexer.Ref{Commit: "c3"}, ID: "d/A/3", Page: indexer.Page{Count: 1}})
-				if !errors.Is(err, indexer.ErrCorrupt) {
+				if !errors.Is(err, contract.ErrCorrupt) {
 					t.Errorf("similar to the damaged document: %v, want damage", err)
 				}
 				similar, err := h.Similar(t.Context(), indexer.SimilarRequest{Domain: domain, Ref: indexer.Ref{Commit: "c3"}, ID: "d/A/4", Page: indexer.Page{Count: 9}})
@@ -250,7 +251,7 @@ func TestLostVectors(t *testing.T) {
 			h := open(t, mem, src, emb)
 			for _, c := range commits {
 				hits, err := h.Search(t.Context(), indexer.SearchRequest{Domain: domain, Ref: indexer.Ref{Commit: c}, Text: "three", Page: indexer.Page{Count: 9}})
-				if err != nil && !errors.Is(err, indexer.ErrCorrupt) {
+				if err != nil && !errors.Is(err, contract.ErrCorrupt) {
 					t.Errorf("%s: %v", c, err)
 				}
 				if err == nil && len(hits.Hits)+len(hits.Damaged) != len(src.Documents(c)) {
@@ -288,7 +289,7 @@ func TestDamagedVectorHeader(t *testing.T) {
 			h := open(t, mem, src, emb)
 			for _, c := range commits {
 				_, err := h.Search(t.Context(), indexer.SearchRequest{Domain: domain, Ref: indexer.Ref{Commit: c}, Text: "three", Page: indexer.Page{Count: 9}})
-				if !errors.Is(err, indexer.ErrCorrupt) || !strings.Contains(err.Error(), vecsName) || !strings.Contains(err.Error(), "index commit "+c+" again") {
+				if !errors.Is(err, contract.ErrCorrupt) || !strings.Contains(err.Error(), vecsName) || !strings.Contains(err.Error(), "index commit "+c+" again") {
 					t.Errorf("byte %d: %s: %v, want the damage and what to do", at, c, err)
 				}
 			}
@@ -345,7 +346,7 @@ func TestNewerFiles(t *testing.T) {
 		}
 		h := open(t, mem, src, &indexertest.Embedder{})
 		_, err = h.Search(t.Context(), indexer.SearchRequest{Domain: domain, Ref: indexer.Ref{Commit: "c2"}, Text: "three", Page: indexer.Page{Count: 9}})
-		if tt.name == vecsName && !errors.Is(err, indexer.ErrConflict) || tt.name != vecsName && !errors.Is(err, indexer.ErrNotFound) {
+		if tt.name == vecsName && !errors.Is(err, contract.ErrConflict) || tt.name != vecsName && !errors.Is(err, contract.ErrNotFound) {
 			t.Errorf("%s of a newer version: a search gives %v", tt.name, err)
 		}
 		if task := h.index("c2", ""); task.State != indexer.TaskFailed || task.ErrorCode != "conflict" || !strings.Contains(task.Error, "version") {
@@ -381,7 +382,7 @@ func TestDamagedCommitFile(t *testing.T) {
 		for _, c := range commits {
 			got, err := h.Search(t.Context(), indexer.SearchRequest{Domain: domain, Ref: indexer.Ref{Commit: c}, Text: "anything", Mode: indexer.ModeHybrid, Page: indexer.Page{Count: 9}, Snippet: true})
 			switch {
-			case errors.Is(err, indexer.ErrNotFound) && c == "c2", errors.Is(err, indexer.ErrCorrupt) && c != "c1":
+			case errors.Is(err, contract.ErrNotFound) && c == "c2", errors.Is(err, contract.ErrCorrupt) && c != "c1":
 			case err != nil:
 				t.Errorf("byte %d: %s: %v", at, c, err)
 			default:

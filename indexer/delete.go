@@ -8,13 +8,14 @@ import (
 	"io/fs"
 	"slices"
 
+	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/snapshot"
 )
 
 // The reasons of tasks that a deletion cuts short.
 var (
-	errDomainDeleted = fmt.Errorf("%w: the domain was deleted meanwhile", ErrConflict)
-	errBranchDeleted = fmt.Errorf("%w: the branch's index, or what the commit builds on, was deleted meanwhile", ErrConflict)
+	errDomainDeleted = fmt.Errorf("%w: the domain was deleted meanwhile", contract.ErrConflict)
+	errBranchDeleted = fmt.Errorf("%w: the branch's index, or what the commit builds on, was deleted meanwhile", contract.ErrConflict)
 )
 
 // DeleteDomain removes every commit of a domain and ends its running tasks. Its
@@ -23,7 +24,7 @@ var (
 // after a crash before that, some of the newest commits may be gone.
 func (ix *Indexer) DeleteDomain(_ context.Context, domain string, purge bool) error {
 	if ix.stopCtx.Err() != nil {
-		return ErrClosed
+		return contract.ErrClosed
 	}
 	d := ix.enter(domain)
 	defer ix.leave(d)
@@ -54,7 +55,7 @@ func (ix *Indexer) DeleteDomain(_ context.Context, domain string, purge bool) er
 // indexed commit. Durability is as for DeleteDomain.
 func (ix *Indexer) DeleteBranchIndex(_ context.Context, domain, branch string) error {
 	if ix.stopCtx.Err() != nil {
-		return ErrClosed
+		return contract.ErrClosed
 	}
 	if err := checkRef("branch", branch); err != nil {
 		return err

@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/indexer"
 	"github.com/vectorlink/vectorlink/indexer/indexertest"
 	"github.com/vectorlink/vectorlink/textindex"
@@ -21,7 +22,7 @@ func (h *harness) wantGone(commits ...string) {
 	h.t.Helper()
 	for _, c := range commits {
 		_, err := h.Search(h.t.Context(), indexer.SearchRequest{Domain: domain, Ref: indexer.Ref{Commit: c}, Text: "x", Page: indexer.Page{Count: 1}})
-		if !errors.Is(err, indexer.ErrNotFound) {
+		if !errors.Is(err, contract.ErrNotFound) {
 			h.t.Errorf("search at %s: %v, want not found", c, err)
 		}
 	}
@@ -77,7 +78,7 @@ func TestDeleteDomain(t *testing.T) {
 				if st, err := h.Statistics(""); st.Domains != 0 || st.IndexedCommits != 0 || st.Documents != 0 || err != nil {
 					t.Errorf("statistics %+v, %v", st, err)
 				}
-				if _, err := h.Commits(domain); !errors.Is(err, indexer.ErrNotFound) {
+				if _, err := h.Commits(domain); !errors.Is(err, contract.ErrNotFound) {
 					t.Errorf("commits: %v", err)
 				}
 				want := 1
@@ -174,7 +175,7 @@ func TestDeletionDuringPushesWins(t *testing.T) {
 	close(release)
 	<-idle.Done()
 	<-embedding.Done()
-	if err := <-waiting; !errors.Is(err, indexer.ErrBusy) {
+	if err := <-waiting; !errors.Is(err, contract.ErrBusy) {
 		t.Errorf("the push that waited for its branch: %v", err)
 	}
 	for _, p := range []*indexer.Push{idle, embedding} {
@@ -292,7 +293,7 @@ func TestDeleteBranchIndex(t *testing.T) {
 	}
 	h.mustPush("other", "", "o2", puts("d/A/9", "nine")...) // on what was an alias
 	h.wantTexts("o2", append([]string{"d/A/9", "nine"}, c3...)...)
-	if err := h.DeleteBranchIndex(t.Context(), domain, ""); !errors.Is(err, indexer.ErrInvalid) {
+	if err := h.DeleteBranchIndex(t.Context(), domain, ""); !errors.Is(err, contract.ErrInvalid) {
 		t.Errorf("no branch: %v", err)
 	}
 	h.close()
@@ -317,7 +318,7 @@ func TestSearchesOutliveADeletion(t *testing.T) {
 				}
 				for _, c := range []string{"c1", "c2"} {
 					hits, err := h.Search(t.Context(), indexer.SearchRequest{Domain: domain, Ref: indexer.Ref{Commit: c}, Text: "one", Page: indexer.Page{Count: 9}, Snippet: true})
-					if errors.Is(err, indexer.ErrNotFound) {
+					if errors.Is(err, contract.ErrNotFound) {
 						continue
 					}
 					if err != nil {
@@ -415,7 +416,7 @@ func checkStates(t *testing.T, name string, files *vfstest.Mem, acked int) {
 	h := &harness{Indexer: ix, t: t}
 	defer h.close()
 	infos, err := h.Commits(domain)
-	if err != nil && !errors.Is(err, indexer.ErrNotFound) {
+	if err != nil && !errors.Is(err, contract.ErrNotFound) {
 		t.Fatal(err)
 	}
 	before, after := states[acked], states[min(acked+1, len(states)-1)]

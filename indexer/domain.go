@@ -9,6 +9,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/snapshot"
 	"github.com/vectorlink/vectorlink/vecstore"
 	"github.com/vectorlink/vectorlink/vfs"
@@ -142,20 +143,20 @@ func (d *domain) head(branch string) Head {
 // resolve chooses the commit to serve (wire contract §2.9, §2.10).
 func (d *domain) resolve(ref Ref) (string, error) {
 	if ref.Commit == "" && ref.Branch == "" {
-		return "", fmt.Errorf("%w: commit (or branch) is required", ErrInvalid)
+		return "", fmt.Errorf("%w: commit (or branch) is required", contract.ErrInvalid)
 	}
 	if ref.Commit == "" {
 		if h := d.head(ref.Branch); h.Commit != "" {
 			return h.Commit, nil
 		}
-		return "", fmt.Errorf("%w: branch %s of %s has no indexed commit", ErrNotFound, ref.Branch, d.name)
+		return "", fmt.Errorf("%w: branch %s of %s has no indexed commit", contract.ErrNotFound, ref.Branch, d.name)
 	}
 	for _, c := range append([]string{ref.Commit}, ref.Ancestors...) {
 		if _, ok := d.real(c); ok {
 			return c, nil
 		}
 	}
-	return "", fmt.Errorf("%w: commit %s of %s is not indexed", ErrNotFound, ref.Commit, d.name)
+	return "", fmt.Errorf("%w: commit %s of %s is not indexed", contract.ErrNotFound, ref.Commit, d.name)
 }
 
 // list returns all commits, newest first.
@@ -180,7 +181,7 @@ func (d *domain) vectors(files vfs.FS, pages *vecstore.Pool) (*vecstore.Store, e
 			return nil, nil
 		}
 		if errors.Is(err, vecstore.ErrMismatch) {
-			return nil, fmt.Errorf("%w: %w", ErrCorrupt, err) // put in the place of ours
+			return nil, fmt.Errorf("%w: %w", contract.ErrCorrupt, err) // put in the place of ours
 		}
 		if err != nil {
 			return nil, storeError(err)
@@ -200,11 +201,11 @@ func (d *domain) writableVectors(files vfs.FS, pages *vecstore.Pool, want vecsto
 	have := s.Config()
 	if have.Fingerprint != want.Fingerprint || have.Dim != want.Dim {
 		return nil, fmt.Errorf("%w: the vectors of %s are from %s (%d dimensions), this server embeds with %s (%d); use that model, or another data directory, or delete the domain with purge=true",
-			ErrConflict, d.name, have.Fingerprint, have.Dim, want.Fingerprint, want.Dim)
+			contract.ErrConflict, d.name, have.Fingerprint, have.Dim, want.Fingerprint, want.Dim)
 	}
 	if have.Metric != want.Metric || have.Normalized != want.Normalized {
 		return nil, fmt.Errorf("%w: the vectors of %s are kept for metric %v (unit length: %v), not for %v (%v); delete the domain with purge=true to begin anew",
-			ErrConflict, d.name, have.Metric, have.Normalized, want.Metric, want.Normalized)
+			contract.ErrConflict, d.name, have.Metric, have.Normalized, want.Metric, want.Normalized)
 	}
 	if recovered {
 		return s, nil
@@ -289,7 +290,7 @@ func (ix *Indexer) ownVectors(d *domain, settings Settings) (*vecstore.Store, er
 	d.writing.Lock()
 	defer d.writing.Unlock()
 	s, err := d.vectors(ix.cfg.FS, ix.pages)
-	if errors.Is(err, ErrCorrupt) {
+	if errors.Is(err, contract.ErrCorrupt) {
 		// The header is damaged; the commits know what it said.
 		for _, info := range d.list() {
 			if info.SlotEnd > 0 {
@@ -338,16 +339,16 @@ func storeError(err error) error {
 	case err == nil:
 		return nil
 	case errors.Is(err, vecstore.ErrCorrupt), errors.Is(err, snapshot.ErrCorrupt):
-		return fmt.Errorf("%w: %w", ErrCorrupt, err)
+		return fmt.Errorf("%w: %w", contract.ErrCorrupt, err)
 	case errors.Is(err, vecstore.ErrVersion), errors.Is(err, snapshot.ErrVersion):
-		return fmt.Errorf("%w: %w; start the program that wrote it", ErrConflict, err)
+		return fmt.Errorf("%w: %w; start the program that wrote it", contract.ErrConflict, err)
 	case errors.Is(err, vecstore.ErrMismatch):
-		return fmt.Errorf("%w: %w", ErrConflict, err)
+		return fmt.Errorf("%w: %w", contract.ErrConflict, err)
 	}
 	var file *fs.PathError
 	var link *os.LinkError
 	if errors.As(err, &file) || errors.As(err, &link) {
-		return fmt.Errorf("%w: %w", ErrStore, err)
+		return fmt.Errorf("%w: %w", contract.ErrStore, err)
 	}
 	return err
 }

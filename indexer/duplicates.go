@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/hnsw"
 	"github.com/vectorlink/vectorlink/snapshot"
 )
@@ -70,7 +71,7 @@ func (ix *Indexer) Duplicates(ctx context.Context, req DuplicatesRequest) (Pairs
 
 func (req *DuplicatesRequest) check() error {
 	if t := float64(req.Threshold); math.IsNaN(t) || math.IsInf(t, 0) || t < 0 {
-		return fmt.Errorf("%w: threshold must be a finite number, 0 or more", ErrInvalid)
+		return fmt.Errorf("%w: threshold must be a finite number, 0 or more", contract.ErrInvalid)
 	}
 	if req.Page.Count != 0 || req.Page.Start != 0 {
 		return checkPage(Page{req.Page.Start, max(req.Page.Count, 1)})
@@ -128,7 +129,7 @@ func (ix *Indexer) pairs(ctx context.Context, s, since *openSnapshot, req Duplic
 			set = append(set, member{e, i})
 		}
 		if len(set) > MaxDuplicateChunks {
-			return nil, fmt.Errorf("%w: the set holds more than %d chunks; narrow it by doc_type or doc_id", ErrInvalid, MaxDuplicateChunks)
+			return nil, fmt.Errorf("%w: the set holds more than %d chunks; narrow it by doc_type or doc_id", contract.ErrInvalid, MaxDuplicateChunks)
 		}
 	}
 	found := make([]pair, len(set))

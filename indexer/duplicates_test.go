@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/indexer"
 	"github.com/vectorlink/vectorlink/indexer/indexertest"
 	"github.com/vectorlink/vectorlink/vfs/vfstest"
@@ -47,7 +48,7 @@ func TestDuplicates(t *testing.T) {
 	if got, want := pairs(indexer.DuplicatesRequest{Threshold: 1, Page: indexer.Page{Start: 1, Count: 1}}), 1; len(got) != want {
 		t.Errorf("a page of one: %v", got)
 	}
-	if _, err := h.Duplicates(t.Context(), indexer.DuplicatesRequest{Domain: domain, Ref: indexer.Ref{Commit: "c1"}, Threshold: float32(math.NaN())}); !errors.Is(err, indexer.ErrInvalid) {
+	if _, err := h.Duplicates(t.Context(), indexer.DuplicatesRequest{Domain: domain, Ref: indexer.Ref{Commit: "c1"}, Threshold: float32(math.NaN())}); !errors.Is(err, contract.ErrInvalid) {
 		t.Errorf("threshold NaN: %v", err)
 	}
 }
@@ -111,7 +112,7 @@ func TestDuplicatesSince(t *testing.T) {
 		t.Errorf("the new pair of a document whose older pair stays is not listed: %v", got)
 	}
 	_, err := h.Duplicates(t.Context(), indexer.DuplicatesRequest{Domain: domain, Ref: indexer.Ref{Commit: "c2"}, Since: "c9"})
-	if !errors.Is(err, indexer.ErrNotFound) || !strings.Contains(err.Error(), "c9") {
+	if !errors.Is(err, contract.ErrNotFound) || !strings.Contains(err.Error(), "c9") {
 		t.Errorf("since an unknown commit: %v", err)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/indexer"
 	"github.com/vectorlink/vectorlink/indexer/indexertest"
 	"github.com/vectorlink/vectorlink/vector"
@@ -66,7 +67,7 @@ func TestEmbeddings(t *testing.T) {
 		t.Errorf("the caller's error comes back as %v", err)
 	}
 	for _, ref := range []indexer.Ref{{Commit: "c9"}, {Branch: "dev"}} {
-		if err := h.Embeddings(t.Context(), indexer.EmbeddingsRequest{Domain: domain, Ref: ref}, nil); !errors.Is(err, indexer.ErrNotFound) {
+		if err := h.Embeddings(t.Context(), indexer.EmbeddingsRequest{Domain: domain, Ref: ref}, nil); !errors.Is(err, contract.ErrNotFound) {
 			t.Errorf("%+v: %v, want ErrNotFound", ref, err)
 		}
 	}
@@ -85,9 +86,9 @@ func TestEmbeddings(t *testing.T) {
 func TestCompare(t *testing.T) {
 	emb := &indexertest.Embedder{}
 	h := openPush(t, vfstest.NewMem(), emb)
-	compare := func(a, b string, roles ...indexer.Role) (float32, error) {
+	compare := func(a, b string, roles ...contract.Role) (float32, error) {
 		if roles == nil {
-			roles = []indexer.Role{indexer.RoleQuery, indexer.RoleDocument}
+			roles = []contract.Role{contract.RoleQuery, contract.RoleDocument}
 		}
 		return h.Compare(t.Context(), indexer.CompareRequest{Source: a, Target: b, SourceRole: roles[0], TargetRole: roles[1]})
 	}
@@ -95,7 +96,7 @@ func TestCompare(t *testing.T) {
 	if err != nil || far <= 0 || far > 1 {
 		t.Errorf("far: %v, %v", far, err)
 	}
-	near, err := compare("red apple", "red apples apple", indexer.RoleClustering, indexer.RoleClustering)
+	near, err := compare("red apple", "red apples apple", contract.RoleClustering, contract.RoleClustering)
 	if err != nil || near <= 0 || near >= far {
 		t.Errorf("near: %v, far %v, %v", near, far, err)
 	}
@@ -104,15 +105,15 @@ func TestCompare(t *testing.T) {
 		t.Errorf("nearly equal: %v, %v", d, err)
 	}
 	emb.Reset()
-	emb.Fail = func([]string) error { return fmt.Errorf("%w: down", indexer.ErrProvider) }
+	emb.Fail = func([]string) error { return fmt.Errorf("%w: down", contract.ErrProvider) }
 	if d, err := compare("red apple", "red apple"); err != nil || d != 0 || len(emb.Texts()) != 0 {
 		t.Errorf("equal: %v, %v, embedded %q", d, err, emb.Texts())
 	}
-	if _, err := compare("a", "b"); !errors.Is(err, indexer.ErrProvider) {
+	if _, err := compare("a", "b"); !errors.Is(err, contract.ErrProvider) {
 		t.Errorf("provider down: %v", err)
 	}
 	for _, pair := range [][2]string{{"", "x"}, {"x", ""}, {"", ""}} {
-		if _, err := compare(pair[0], pair[1]); !errors.Is(err, indexer.ErrInvalid) {
+		if _, err := compare(pair[0], pair[1]); !errors.Is(err, contract.ErrInvalid) {
 			t.Errorf("%q: %v, want ErrInvalid", pair, err)
 		}
 	}
@@ -123,7 +124,7 @@ func TestCompare(t *testing.T) {
 		}
 		return nil
 	}
-	if _, err := compare("poison", "b"); !errors.Is(err, indexer.ErrProvider) {
+	if _, err := compare("poison", "b"); !errors.Is(err, contract.ErrProvider) {
 		t.Errorf("refused: %v, want ErrProvider", err)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/fields"
 	"github.com/vectorlink/vectorlink/indexer"
 	"github.com/vectorlink/vectorlink/indexer/indexertest"
@@ -116,12 +117,12 @@ func output(hit indexer.Hit) indexer.Output {
 	return *hit.Output
 }
 
-func withFields(id, text, raw string) indexer.Op {
+func withFields(id, text, raw string) contract.Op {
 	o, err := fields.Parse([]byte(raw))
 	if err != nil {
 		panic(err)
 	}
-	return indexer.Op{Kind: indexer.Upsert, ID: id, Text: text, Fields: o}
+	return contract.Op{Kind: contract.Upsert, ID: id, Text: text, Fields: string(o)}
 }
 
 // TestFieldsAloneAreAChange: fields that change are stored with the commit, and
@@ -179,7 +180,7 @@ func TestUnknownFieldsOfFilters(t *testing.T) {
 		switch {
 		case tt.err == "" && (err != nil || !slices.Equal(got, tt.want)):
 			t.Errorf("%v %s: %v, %v, want %v", tt.ref, tt.expr, got, err, tt.want)
-		case tt.err != "" && (!errors.Is(err, indexer.ErrInvalid) || !strings.Contains(err.Error(), tt.err)):
+		case tt.err != "" && (!errors.Is(err, contract.ErrInvalid) || !strings.Contains(err.Error(), tt.err)):
 			t.Errorf("%v %s: %v, want an error of %q", tt.ref, tt.expr, err, tt.err)
 		}
 	}
@@ -189,7 +190,7 @@ func TestUnknownFieldsOfFilters(t *testing.T) {
 // with types and ids.
 func TestFiltersEverywhere(t *testing.T) {
 	h := open(t, vfstest.NewMem(), indexertest.NewSource(), &indexertest.Embedder{})
-	var ops []indexer.Op
+	var ops []contract.Op
 	for i := range 12 {
 		ops = append(ops, withFields(fmt.Sprintf("d/%c/%02d", 'A'+i%2, i), fmt.Sprintf("squid text number %d", i%6), fmt.Sprintf(`{"n":%d}`, i)))
 	}

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/fields"
 	"github.com/vectorlink/vectorlink/hnsw"
 	"github.com/vectorlink/vectorlink/snapshot"
@@ -316,7 +317,7 @@ const exactFactor = 4
 func (s *openSnapshot) compile(expr string, standIn bool) (*fields.Filter, error) {
 	filter, err := fields.ParseFilter(expr)
 	if err != nil {
-		return nil, fmt.Errorf("%w: filter: %w", ErrInvalid, err)
+		return nil, fmt.Errorf("%w: filter: %w", contract.ErrInvalid, err)
 	}
 	kinds := make(map[string]fields.Kinds)
 	if err := s.addKinds(kinds, filter.Names()); err != nil {
@@ -328,7 +329,7 @@ func (s *openSnapshot) compile(expr string, standIn bool) (*fields.Filter, error
 		return filter, nil
 	}
 	info, _ := s.d.commit(s.real)
-	for _, branch := range []string{info.Branch, MainBranch} {
+	for _, branch := range []string{info.Branch, contract.MainBranch} {
 		if head := s.d.head(branch).Commit; head != "" && head != s.real {
 			lease, err := s.ix.open(s.d, head)
 			if err != nil {
@@ -352,7 +353,7 @@ func (s *openSnapshot) compile(expr string, standIn bool) (*fields.Filter, error
 		}
 		err = errors.New(unknown.Error() + fields.Suggest(unknown.name, names))
 	}
-	return nil, fmt.Errorf("%w: filter: %w", ErrInvalid, err)
+	return nil, fmt.Errorf("%w: filter: %w", contract.ErrInvalid, err)
 }
 
 // unknownField is the mistake of naming a field that no document has.

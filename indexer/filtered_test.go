@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/fields"
 	"github.com/vectorlink/vectorlink/indexer"
 	"github.com/vectorlink/vectorlink/indexer/indexertest"
@@ -31,7 +32,7 @@ func (r *rows) Dim(context.Context) (int, error) { return len(r.list[0]), nil }
 func (r *rows) Batch() int                       { return 256 }
 func (r *rows) Fingerprint() string              { return "test/rows" }
 
-func (r *rows) Embed(_ context.Context, _ indexer.Role, texts []string) ([][]float32, error) {
+func (r *rows) Embed(_ context.Context, _ contract.Role, texts []string) ([][]float32, error) {
 	out := make([][]float32, len(texts))
 	for i, text := range texts {
 		var n int
@@ -123,7 +124,7 @@ func TestFilteredSearches(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := p.Apply(indexer.Op{Kind: indexer.Upsert, ID: fmt.Sprintf("d/A/%05d", i), Text: fmt.Sprint(i), Fields: o}); err != nil {
+		if err := p.Apply(contract.Op{Kind: contract.Upsert, ID: fmt.Sprintf("d/A/%05d", i), Text: fmt.Sprint(i), Fields: string(o)}); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/indexer"
 	"github.com/vectorlink/vectorlink/indexer/indexertest"
 	"github.com/vectorlink/vectorlink/vfs"
@@ -87,7 +88,7 @@ func TestFullDisk(t *testing.T) {
 			failed++
 			code, why := task.ErrorCode, task.Error
 			if err != nil {
-				code, why = indexer.Code(err), err.Error()
+				code, why = contract.Code(err), err.Error()
 			}
 			if code != "store_failed" || !strings.Contains(why, "no space left") {
 				t.Errorf("%d bytes left: the task failed with %s, %q", left, code, why)

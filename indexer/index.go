@@ -11,11 +11,9 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/snapshot"
 )
-
-// MainBranch is the branch meant where none is named.
-const MainBranch = "main"
 
 // MaxRefBytes bounds the names of commits and branches.
 const MaxRefBytes = 512
@@ -54,10 +52,10 @@ func (ix *Indexer) checkIndex(req *IndexRequest) error {
 		return errNoSource
 	}
 	if ix.stopCtx.Err() != nil {
-		return ErrClosed
+		return contract.ErrClosed
 	}
 	if req.Branch == "" {
-		req.Branch = MainBranch
+		req.Branch = contract.MainBranch
 	}
 	for _, p := range []struct{ name, value string }{{"commit", req.Commit}, {"branch", req.Branch}} {
 		if err := checkRef(p.name, p.value); err != nil {
@@ -67,7 +65,7 @@ func (ix *Indexer) checkIndex(req *IndexRequest) error {
 	return ix.compatible(req.Domain, req.Settings)
 }
 
-var errNoSource = fmt.Errorf("%w: no document source: set VECTORLINK_TERMINUSDB_URL (or TERMINUSDB_CONTENT_ENDPOINT) to index by pulling", ErrNotConfigured)
+var errNoSource = fmt.Errorf("%w: no document source: set VECTORLINK_TERMINUSDB_URL (or TERMINUSDB_CONTENT_ENDPOINT) to index by pulling", contract.ErrNotConfigured)
 
 // indexed reports whether a commit is indexed: it can be looked over and mended
 // without a document source.
@@ -83,16 +81,16 @@ func (ix *Indexer) indexed(domain, commit string) bool {
 // checkRef refuses names that no header or log line could carry.
 func checkRef(param, name string) error {
 	if name == "" {
-		return fmt.Errorf("%w: %s is required", ErrInvalid, param)
+		return fmt.Errorf("%w: %s is required", contract.ErrInvalid, param)
 	}
 	if len(name) > MaxRefBytes {
-		return fmt.Errorf("%w: %s is longer than %d bytes", ErrInvalid, param, MaxRefBytes)
+		return fmt.Errorf("%w: %s is longer than %d bytes", contract.ErrInvalid, param, MaxRefBytes)
 	}
 	if !utf8.ValidString(name) {
-		return fmt.Errorf("%w: %s is not valid UTF-8", ErrInvalid, param)
+		return fmt.Errorf("%w: %s is not valid UTF-8", contract.ErrInvalid, param)
 	}
 	if strings.ContainsFunc(name, unicode.IsControl) {
-		return fmt.Errorf("%w: %s holds a control character", ErrInvalid, param)
+		return fmt.Errorf("%w: %s holds a control character", contract.ErrInvalid, param)
 	}
 	return nil
 }
@@ -131,7 +129,7 @@ func (ix *Indexer) resume() {
 			continue
 		}
 		if ix.cfg.Source == nil && !ix.indexed(j.task.Domain, j.task.Commit) {
-			ix.endTask(j, fmt.Errorf("%w: the server was restarted without a document source", ErrNotConfigured))
+			ix.endTask(j, fmt.Errorf("%w: the server was restarted without a document source", contract.ErrNotConfigured))
 			continue
 		}
 		ix.log.Info("resuming task", "task", j.task.ID, "domain", j.task.Domain, "commit", j.task.Commit)
@@ -148,7 +146,7 @@ func (ix *Indexer) run(j *job) {
 		return // it was cancelled while it waited
 	}
 	if key := ix.tasks.callerKey(j); key != "" {
-		ctx = CallerKey(ctx, key)
+		ctx = contract.CallerKey(ctx, key)
 	}
 	start := time.Now()
 	err := ix.guard(func() error { return ix.pull(ctx, j) })
@@ -226,7 +224,7 @@ func (ix *Indexer) pull(ctx context.Context, j *job) error {
 // read takes the operations that make a commit (the job's, or the one it is
 // another name of) from the document source, into a builder on the snapshot
 // that they build on. The caller ends both with done.
-func (ix *Indexer) read(ctx context.Context, d *domain, settings Settings, j *job, commit string) (b *builder, pull *Pull, done func(), err error) {
+func (ix *Indexer) read(ctx context.Context, d *domain, settings Settings, j *job, commit string) (b *builder, pull *contract.Pull, done func(), err error) {
 	if ix.cfg.Source == nil {
 		return nil, nil, nil, fmt.Errorf("%w; a commit that was pushed is mended by pushing it again", errNoSource)
 	}
@@ -263,8 +261,8 @@ func (ix *Indexer) read(ctx context.Context, d *domain, settings Settings, j *jo
 	return b, pull, done, nil
 }
 
-func (ix *Indexer) pullRequest(d *domain, commit, branch, previous string) PullRequest {
-	return PullRequest{
+func (ix *Indexer) pullRequest(d *domain, commit, branch, previous string) contract.PullRequest {
+	return contract.PullRequest{
 		Domain: d.name, Commit: commit, Branch: branch,
 		Head:     d.head(branch).Commit,
 		Previous: previous,
@@ -370,7 +368,7 @@ func (ix *Indexer) canOpen(d *domain, commit string) bool {
 // so a branch follows a reset.
 func (ix *Indexer) Assign(_ context.Context, domain, branch, source, target string) error {
 	if branch == "" {
-		branch = MainBranch
+		branch = contract.MainBranch
 	}
 	for _, p := range []struct{ name, value string }{{"source_commit", source}, {"target_commit", target}, {"branch", branch}} {
 		if err := checkRef(p.name, p.value); err != nil {
@@ -382,26 +380,26 @@ func (ix *Indexer) Assign(_ context.Context, domain, branch, source, target stri
 		return err
 	}
 	if _, ok := d.real(source); !ok {
-		return fmt.Errorf("%w: source_commit %s of %s is not indexed", ErrNotFound, source, domain)
+		return fmt.Errorf("%w: source_commit %s of %s is not indexed", contract.ErrNotFound, source, domain)
 	}
 	if source == target {
 		return ix.moveHead(d, branch, source)
 	}
 	release, ok := ix.tasks.bind(domain, target)
 	if !ok {
-		return fmt.Errorf("%w: target_commit %s is being indexed", ErrConflict, target)
+		return fmt.Errorf("%w: target_commit %s is being indexed", contract.ErrConflict, target)
 	}
 	defer release()
 	d.writing.Lock()
 	defer d.writing.Unlock()
 	src, ok := d.real(source)
 	if !ok {
-		return fmt.Errorf("%w: source_commit %s of %s is not indexed", ErrNotFound, source, domain)
+		return fmt.Errorf("%w: source_commit %s of %s is not indexed", contract.ErrNotFound, source, domain)
 	}
 	name := snapshot.Header{Commit: target, Branch: branch}
 	if have, ok := d.real(target); ok {
 		if have.Commit != src.Commit {
-			return fmt.Errorf("%w: target_commit %s is indexed already, as another snapshot", ErrConflict, target)
+			return fmt.Errorf("%w: target_commit %s is indexed already, as another snapshot", contract.ErrConflict, target)
 		}
 		old, _ := d.commit(target)
 		if old.Kind != snapshot.Alias || !errors.Is(snapshot.Verify(ix.cfg.FS, old.Name), snapshot.ErrCorrupt) {

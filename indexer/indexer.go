@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/hnsw"
 	"github.com/vectorlink/vectorlink/snapshot"
 	"github.com/vectorlink/vectorlink/textindex"
@@ -25,9 +26,9 @@ type Config struct {
 	// FS is the data directory.
 	FS vfs.FS
 	// Source is where Index pulls documents from; nil: Index refuses.
-	Source   Source
-	Embedder Embedder
-	Renderer Renderer
+	Source   contract.Source
+	Embedder contract.Embedder
+	Renderer contract.Renderer
 	// TaskFile is the path of the task database; empty: tasks live in memory
 	// alone. Losing it loses no commit.
 	TaskFile string
@@ -112,7 +113,7 @@ func Open(cfg Config) (*Indexer, error) {
 	}
 	defaults(&cfg)
 	if err := cfg.Graph.params().Validate(); err != nil {
-		return nil, fmt.Errorf("indexer: %w: %w", ErrInvalid, err)
+		return nil, fmt.Errorf("indexer: %w: %w", contract.ErrInvalid, err)
 	}
 	names, err := cleanDir(cfg.FS)
 	if err != nil {
@@ -194,7 +195,7 @@ func (g Graph) params() hnsw.Params {
 // ended before.
 func (ix *Indexer) Close(ctx context.Context) error {
 	ix.mu.Lock()
-	ix.stop(ErrClosed) // under mu, so that no goroutine is started after it
+	ix.stop(contract.ErrClosed) // under mu, so that no goroutine is started after it
 	ix.mu.Unlock()
 	done := make(chan struct{})
 	go func() {
@@ -234,9 +235,9 @@ func (ix *Indexer) Ready() Readiness {
 
 // embed calls the embedder for a domain with such settings, and remembers
 // whether it worked.
-func (ix *Indexer) embed(ctx context.Context, s Settings, role Role, texts []string) ([][]float32, error) {
+func (ix *Indexer) embed(ctx context.Context, s Settings, role contract.Role, texts []string) ([][]float32, error) {
 	if !s.Normalize {
-		ctx = AsGiven(ctx)
+		ctx = contract.AsGiven(ctx)
 	}
 	vectors, err := ix.cfg.Embedder.Embed(ctx, role, texts)
 	ix.provider.note(ctx, err)
@@ -276,7 +277,7 @@ func (ix *Indexer) domain(name string) (*domain, error) {
 	if d := ix.domains[name]; d != nil && !d.empty() {
 		return d, nil
 	}
-	return nil, fmt.Errorf("%w: nothing is indexed of %s", ErrNotFound, name)
+	return nil, fmt.Errorf("%w: nothing is indexed of %s", contract.ErrNotFound, name)
 }
 
 // enter returns the named domain, made if need be, and keeps it until leave.

@@ -14,6 +14,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/indexer"
 	"github.com/vectorlink/vectorlink/indexer/indexertest"
 	"github.com/vectorlink/vectorlink/vector"
@@ -244,26 +245,26 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 		err  error
 		want error
 	}{
-		{"unknown domain", search(func(r *indexer.SearchRequest) { r.Domain = "admin/other" }), indexer.ErrNotFound},
-		{"unknown commit", search(func(r *indexer.SearchRequest) { r.Ref.Commit = "c9" }), indexer.ErrNotFound},
-		{"unknown branch", search(func(r *indexer.SearchRequest) { r.Ref = indexer.Ref{Branch: "b"} }), indexer.ErrNotFound},
-		{"no commit", search(func(r *indexer.SearchRequest) { r.Ref = indexer.Ref{} }), indexer.ErrInvalid},
-		{"empty query", search(func(r *indexer.SearchRequest) { r.Text = "" }), indexer.ErrInvalid},
-		{"count 0", search(func(r *indexer.SearchRequest) { r.Page.Count = 0 }), indexer.ErrInvalid},
-		{"start too far", search(func(r *indexer.SearchRequest) { r.Page.Start = indexer.MaxStart + 1 }), indexer.ErrInvalid},
-		{"wrong dimension", search(func(r *indexer.SearchRequest) { r.Vector = make([]float32, 3) }), indexer.ErrConflict},
-		{"zero vector", search(func(r *indexer.SearchRequest) { r.Vector = make([]float32, 32) }), indexer.ErrInvalid},
+		{"unknown domain", search(func(r *indexer.SearchRequest) { r.Domain = "admin/other" }), contract.ErrNotFound},
+		{"unknown commit", search(func(r *indexer.SearchRequest) { r.Ref.Commit = "c9" }), contract.ErrNotFound},
+		{"unknown branch", search(func(r *indexer.SearchRequest) { r.Ref = indexer.Ref{Branch: "b"} }), contract.ErrNotFound},
+		{"no commit", search(func(r *indexer.SearchRequest) { r.Ref = indexer.Ref{} }), contract.ErrInvalid},
+		{"empty query", search(func(r *indexer.SearchRequest) { r.Text = "" }), contract.ErrInvalid},
+		{"count 0", search(func(r *indexer.SearchRequest) { r.Page.Count = 0 }), contract.ErrInvalid},
+		{"start too far", search(func(r *indexer.SearchRequest) { r.Page.Start = indexer.MaxStart + 1 }), contract.ErrInvalid},
+		{"wrong dimension", search(func(r *indexer.SearchRequest) { r.Vector = make([]float32, 3) }), contract.ErrConflict},
+		{"zero vector", search(func(r *indexer.SearchRequest) { r.Vector = make([]float32, 32) }), contract.ErrInvalid},
 	}
 	_, err := h.Similar(t.Context(), indexer.SimilarRequest{Domain: domain, Ref: indexer.Ref{Commit: "c1"}, ID: "d/A/9", Page: page})
 	tests = append(tests, struct {
 		name      string
 		err, want error
-	}{"similar to unknown", err, indexer.ErrNotFound})
+	}{"similar to unknown", err, contract.ErrNotFound})
 	_, err = h.Task("task-0")
 	tests = append(tests, struct {
 		name      string
 		err, want error
-	}{"unknown task", err, indexer.ErrNotFound})
+	}{"unknown task", err, contract.ErrNotFound})
 	for _, tt := range tests {
 		if !errors.Is(tt.err, tt.want) {
 			t.Errorf("%s: got %v, want %v", tt.name, tt.err, tt.want)
@@ -273,7 +274,7 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 		t.Errorf("an unknown commit: %s %q, want failed, naming it", task.State, task.Error)
 	}
 	for _, bad := range []string{"", "a\x00b", "a\nb", strings.Repeat("x", 600), "\xff"} {
-		if _, err := h.Index(t.Context(), indexer.IndexRequest{Domain: domain, Commit: bad}); !errors.Is(err, indexer.ErrInvalid) {
+		if _, err := h.Index(t.Context(), indexer.IndexRequest{Domain: domain, Commit: bad}); !errors.Is(err, contract.ErrInvalid) {
 			t.Errorf("commit %.10q: %v, want ErrInvalid", bad, err)
 		}
 	}
@@ -308,7 +309,7 @@ func TestFailuresLoseNothing(t *testing.T) {
 	for n := -1; n < 8; n++ {
 		src.Fail = func(i int) error {
 			if i == n {
-				return fmt.Errorf("%w: %w", indexer.ErrSource, down)
+				return fmt.Errorf("%w: %w", contract.ErrSource, down)
 			}
 			return nil
 		}
@@ -318,7 +319,7 @@ func TestFailuresLoseNothing(t *testing.T) {
 		}
 	}
 	src.Fail = nil
-	emb.Fail = func([]string) error { return fmt.Errorf("%w: %w", indexer.ErrProvider, down) }
+	emb.Fail = func([]string) error { return fmt.Errorf("%w: %w", contract.ErrProvider, down) }
 	if task := h.index("c2", ""); task.State != indexer.TaskFailed {
 		// The vectors bought before the source failed may already be
 		// all there are; then no call is needed.
@@ -422,10 +423,10 @@ func TestAssign(t *testing.T) {
 	}
 	assign("", "c1", "c2", nil)
 	assign("", "c1", "c2", nil)
-	assign("", "c9", "c5", indexer.ErrNotFound)
+	assign("", "c9", "c5", contract.ErrNotFound)
 	assign("", "c2", "c2b", nil) // an alias of an alias
 	h.mustIndex("c3", "")        // whose nearest indexed ancestor is an alias
-	assign("", "c3", "c2", indexer.ErrConflict)
+	assign("", "c3", "c2", contract.ErrConflict)
 	assign("other", "c3", "o1", nil)
 	check := func(h *harness) {
 		t.Helper()
@@ -552,7 +553,7 @@ func TestAnotherModelIsRefused(t *testing.T) {
 	h.close()
 	h = open(t, files, src, &indexertest.Embedder{Name: "second"})
 	_, err := h.Search(t.Context(), indexer.SearchRequest{Domain: domain, Ref: indexer.Ref{Commit: "c1"}, Text: "one", Page: indexer.Page{Count: 1}})
-	if !errors.Is(err, indexer.ErrConflict) || !strings.Contains(err.Error(), "first") {
+	if !errors.Is(err, contract.ErrConflict) || !strings.Contains(err.Error(), "first") {
 		t.Errorf("search with another model: %v", err)
 	}
 	if task := h.index("c2", ""); task.State != indexer.TaskFailed || !strings.Contains(task.Error, "test/first/32") {

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/indexer"
 	"github.com/vectorlink/vectorlink/indexer/indexertest"
 	"github.com/vectorlink/vectorlink/vfs"
@@ -16,7 +17,7 @@ import (
 func TestIntegrity(t *testing.T) {
 	files := vfstest.NewMem()
 	h := openPush(t, files, &indexertest.Embedder{})
-	if _, err := h.Integrity(domain); !errors.Is(err, indexer.ErrNotFound) {
+	if _, err := h.Integrity(domain); !errors.Is(err, contract.ErrNotFound) {
 		t.Errorf("unknown domain: %v, want ErrNotFound", err)
 	}
 	h.mustPush("", "", "c1", puts("d/A/1", "one")...)

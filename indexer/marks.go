@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/snapshot"
 )
 
@@ -23,7 +24,7 @@ func (ix *Indexer) moveHead(d *domain, branch, commit string) error {
 	defer d.writing.Unlock()
 	info, ok := d.real(commit)
 	if !ok || strings.HasPrefix(commit, markPrefix) {
-		return fmt.Errorf("%w: commit %s of %s is not indexed", ErrNotFound, commit, d.name)
+		return fmt.Errorf("%w: commit %s of %s is not indexed", contract.ErrNotFound, commit, d.name)
 	}
 	// One snapshot under two names is the same head.
 	if now, ok := d.real(d.head(branch).Commit); ok && now.Commit == info.Commit {

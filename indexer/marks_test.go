@@ -4,6 +4,7 @@ import (
 	"errors"
 	"testing"
 
+	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/indexer"
 	"github.com/vectorlink/vectorlink/indexer/indexertest"
 	"github.com/vectorlink/vectorlink/vfs/vfstest"
@@ -81,7 +82,7 @@ func TestAssignToItself(t *testing.T) {
 	want("main", "c3", 3)
 
 	for _, commit := range []string{"c9", ".-head/main"} {
-		if err := h.Assign(t.Context(), domain, "main", commit, commit); !errors.Is(err, indexer.ErrNotFound) {
+		if err := h.Assign(t.Context(), domain, "main", commit, commit); !errors.Is(err, contract.ErrNotFound) {
 			t.Errorf("assign %s: %v", commit, err)
 		}
 	}
@@ -100,7 +101,7 @@ func TestAssignToItself(t *testing.T) {
 	h.close()
 	h = open(t, files, src, &indexertest.Embedder{})
 	want("fan", "", 0)
-	if _, err := h.Commits(domain); !errors.Is(err, indexer.ErrNotFound) {
+	if _, err := h.Commits(domain); !errors.Is(err, contract.ErrNotFound) {
 		t.Errorf("after the deletion: %v", err)
 	}
 }

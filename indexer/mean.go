@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/snapshot"
 	"github.com/vectorlink/vectorlink/vector"
 )
@@ -11,14 +12,14 @@ import (
 // sources returns the documents of the ids, by ascending id, each once.
 func (s *openSnapshot) sources(ids []string, commit string) ([]*snapshot.Entry, error) {
 	if len(ids) > MaxSimilarIDs {
-		return nil, fmt.Errorf("%w: ids names more than %d documents", ErrInvalid, MaxSimilarIDs)
+		return nil, fmt.Errorf("%w: ids names more than %d documents", contract.ErrInvalid, MaxSimilarIDs)
 	}
 	ids = slices.Compact(slices.Sorted(slices.Values(ids)))
 	found := make([]*snapshot.Entry, len(ids))
 	for i, id := range ids {
 		e, ok := s.view.Lookup(id)
 		if !ok {
-			return nil, fmt.Errorf("%w: no document %.200q at commit %s", ErrNotFound, id, commit)
+			return nil, fmt.Errorf("%w: no document %.200q at commit %s", contract.ErrNotFound, id, commit)
 		}
 		found[i] = e
 	}
@@ -58,7 +59,7 @@ func (s *openSnapshot) meanVector(documents []*snapshot.Entry) ([][]float32, err
 	}
 	mean := narrow(sum, count)
 	if directed && !vector.Normalize(mean) {
-		return nil, fmt.Errorf("%w: the vectors of ids cancel each other out: their mean has no direction", ErrInvalid)
+		return nil, fmt.Errorf("%w: the vectors of ids cancel each other out: their mean has no direction", contract.ErrInvalid)
 	}
 	return [][]float32{mean}, nil
 }

@@ -6,6 +6,7 @@ import (
 	"math"
 	"testing"
 
+	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/indexer"
 	"github.com/vectorlink/vectorlink/indexer/indexertest"
 	"github.com/vectorlink/vectorlink/vector"
@@ -21,7 +22,7 @@ func TestSimilarToSeveral(t *testing.T) {
 		"d/A/1": "red fish", "d/A/2": "blue fish one two three four", "d/A/3": "red bird", "d/A/4": "blue bird",
 		"d/A/5": "stone", "d/A/6": "red fish",
 	}
-	var ops []indexer.Op
+	var ops []contract.Op
 	for id, text := range texts {
 		ops = append(ops, put(id, text))
 	}
@@ -83,14 +84,14 @@ func TestSimilarToSeveral(t *testing.T) {
 		}
 	}
 	req.IDs = []string{"d/A/1", "nobody"}
-	if _, err := h.Similar(t.Context(), req); !errors.Is(err, indexer.ErrNotFound) {
+	if _, err := h.Similar(t.Context(), req); !errors.Is(err, contract.ErrNotFound) {
 		t.Errorf("an unknown id: %v", err)
 	}
 	req.IDs = nil
 	for i := range indexer.MaxSimilarIDs + 1 {
 		req.IDs = append(req.IDs, fmt.Sprint(i))
 	}
-	if _, err := h.Similar(t.Context(), req); !errors.Is(err, indexer.ErrInvalid) {
+	if _, err := h.Similar(t.Context(), req); !errors.Is(err, contract.ErrInvalid) {
 		t.Errorf("too many ids: %v", err)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/snapshot"
 	"github.com/vectorlink/vectorlink/vecstore"
 	"github.com/vectorlink/vectorlink/vector"
@@ -154,14 +155,14 @@ func (s Settings) directed() bool { return s.Normalize || s.Metric == MetricCosi
 // directions count.
 func (s *openSnapshot) ready(v []float32) ([]float32, error) {
 	if want := int(s.view.Header().Dim); len(v) != want {
-		return nil, fmt.Errorf("%w: the query vector has %d dimensions, the vectors of %s have %d", ErrConflict, len(v), s.d.name, want)
+		return nil, fmt.Errorf("%w: the query vector has %d dimensions, the vectors of %s have %d", contract.ErrConflict, len(v), s.d.name, want)
 	}
 	v = slices.Clone(v)
 	if s.settings.directed() && !vector.Normalize(v) {
-		return nil, fmt.Errorf("%w: the query vector must be finite and not zero", ErrInvalid)
+		return nil, fmt.Errorf("%w: the query vector must be finite and not zero", contract.ErrInvalid)
 	}
 	if err := (vecstore.Config{Dim: len(v), Metric: vecstore.Euclidean}).Check(v); err != nil {
-		return nil, fmt.Errorf("%w: the query vector: %w", ErrInvalid, err)
+		return nil, fmt.Errorf("%w: the query vector: %w", contract.ErrInvalid, err)
 	}
 	return v, nil
 }

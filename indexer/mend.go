@@ -8,7 +8,7 @@ import (
 	"maps"
 	"slices"
 
-	"github.com/vectorlink/vectorlink/fields"
+	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/snapshot"
 	"github.com/vectorlink/vectorlink/vecstore"
 )
@@ -58,7 +58,7 @@ func (ix *Indexer) mend(ctx context.Context, d *domain, j *job, info snapshot.In
 		return nil
 	}
 	err := ix.mendVectors(ctx, d, j, info)
-	if errors.Is(err, ErrCorrupt) && context.Cause(ctx) == nil {
+	if errors.Is(err, contract.ErrCorrupt) && context.Cause(ctx) == nil {
 		before = nil // it is read again
 		ix.log.Warn("indexed commit is damaged and made anew", "domain", d.name, "commit", info.Commit, "err", err)
 		err = ix.remake(ctx, d, j, info)
@@ -106,7 +106,7 @@ func (ix *Indexer) mendVectors(ctx context.Context, d *domain, j *job, info snap
 	}
 	if have := ix.model(settingsOf(info)); have != info.Fingerprint {
 		return fmt.Errorf("%w: %d documents at commit %s of %s have damaged vectors of %s, and this server embeds with %s: start it with that model to mend them",
-			ErrConflict, len(b.changes), info.Commit, d.name, info.Fingerprint, have)
+			contract.ErrConflict, len(b.changes), info.Commit, d.name, info.Fingerprint, have)
 	}
 	if err := b.flush(ctx); err != nil {
 		return err
@@ -171,7 +171,7 @@ func (b *builder) mendBase(ctx context.Context) error {
 				unreadable = storeError(err)
 				continue
 			}
-			if err := b.upsert(ctx, Op{Kind: Upsert, ID: e.ID, Type: e.Type, Text: text, Fields: fields.Object(e.Fields)}); err != nil {
+			if err := b.upsert(ctx, contract.Op{Kind: contract.Upsert, ID: e.ID, Type: e.Type, Text: text, Fields: e.Fields}); err != nil {
 				return err
 			}
 		}
@@ -204,7 +204,7 @@ func (b *builder) replace(ctx context.Context, old snapshot.Info, complete bool)
 	}
 	now, ok := b.d.commit(old.Commit)
 	if !ok || now.Seq != old.Seq || now.SlotEnd != old.SlotEnd {
-		return fmt.Errorf("%w: commit %s of %s was replaced meanwhile", ErrConflict, old.Commit, b.d.name)
+		return fmt.Errorf("%w: commit %s of %s was replaced meanwhile", contract.ErrConflict, old.Commit, b.d.name)
 	}
 	h := old.Header
 	h.Kind = snapshot.Checkpoint

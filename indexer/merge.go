@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/hnsw"
 )
 
@@ -91,11 +92,11 @@ func (ix *Indexer) mergeLoop() {
 // the file they hold.
 func (ix *Indexer) merge(ctx context.Context, req mergeRequest) error {
 	d, err := ix.domain(req.domain)
-	if errors.Is(err, ErrNotFound) {
+	if errors.Is(err, contract.ErrNotFound) {
 		return nil // deleted
 	}
 	lease, err := ix.open(d, req.commit)
-	if errors.Is(err, ErrNotFound) {
+	if errors.Is(err, contract.ErrNotFound) {
 		return nil
 	}
 	if err != nil {
@@ -159,7 +160,7 @@ func (ix *Indexer) prepareText(req mergeRequest) error {
 		return nil // deleted
 	}
 	lease, err := ix.open(d, req.commit)
-	if errors.Is(err, ErrNotFound) {
+	if errors.Is(err, contract.ErrNotFound) {
 		return nil
 	}
 	if err != nil {

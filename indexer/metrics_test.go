@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/indexer"
 	"github.com/vectorlink/vectorlink/indexer/indexertest"
 	"github.com/vectorlink/vectorlink/vfs/vfstest"
@@ -116,7 +117,7 @@ func TestMetricsThroughHistories(t *testing.T) {
 			history := map[string]map[string]string{}
 			word := func() string { return fmt.Sprintf("word%d", rnd.IntN(60)) }
 			for c := range 10 {
-				var ops []indexer.Op
+				var ops []contract.Op
 				for range 4 + rnd.IntN(20) {
 					id := fmt.Sprintf("d/A/%03d", rnd.IntN(120))
 					if rnd.IntN(5) == 0 {

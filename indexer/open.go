@@ -6,6 +6,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/hnsw"
 	"github.com/vectorlink/vectorlink/snapshot"
 	"github.com/vectorlink/vectorlink/vecstore"
@@ -110,7 +111,7 @@ func snapshotKey(domain, commit string) string { return "snapshot\x00" + domain 
 func (ix *Indexer) open(d *domain, commit string) (*lease, error) {
 	info, ok := d.real(commit)
 	if !ok {
-		return nil, fmt.Errorf("%w: commit %s of %s is not indexed", ErrNotFound, commit, d.name)
+		return nil, fmt.Errorf("%w: commit %s of %s is not indexed", contract.ErrNotFound, commit, d.name)
 	}
 	return ix.pool.acquire(snapshotKey(d.name, info.Commit), func() (resource, error) {
 		s, err := ix.loadCurrent(d, info)
@@ -134,7 +135,7 @@ func (ix *Indexer) loadCurrent(d *domain, info snapshot.Info) (*openSnapshot, er
 			s.close()
 		}
 		if !ok {
-			return nil, fmt.Errorf("%w: commit %s of %s is not indexed", ErrNotFound, info.Commit, d.name)
+			return nil, fmt.Errorf("%w: commit %s of %s is not indexed", contract.ErrNotFound, info.Commit, d.name)
 		}
 		info = now
 	}
@@ -156,21 +157,21 @@ func (ix *Indexer) loadSnapshot(d *domain, commit string) (_ *openSnapshot, err 
 		return nil, err
 	}
 	if s.settings, err = ParseSettings(s.view.Header().Settings); err != nil {
-		return nil, fmt.Errorf("%w: commit %s carries %w", ErrCorrupt, commit, err)
+		return nil, fmt.Errorf("%w: commit %s carries %w", contract.ErrCorrupt, commit, err)
 	}
-	if s.vecs, err = d.vectors(ix.cfg.FS, ix.pages); errors.Is(err, ErrCorrupt) {
+	if s.vecs, err = d.vectors(ix.cfg.FS, ix.pages); errors.Is(err, contract.ErrCorrupt) {
 		return nil, fmt.Errorf("%w; index commit %s again to mend it", err, commit)
 	} else if err != nil {
 		return nil, err
 	}
 	if s.view.SlotEnd() > 0 && s.vecs == nil {
-		return nil, fmt.Errorf("%w: %s is missing; index the commit again", ErrCorrupt, d.vecsName())
+		return nil, fmt.Errorf("%w: %s is missing; index the commit again", contract.ErrCorrupt, d.vecsName())
 	}
 	if h := s.view.Header(); h.SlotEnd > 0 {
 		if have := s.vecs.Config(); have.Fingerprint != h.Fingerprint || have.Dim != int(h.Dim) ||
 			have.Metric != s.settings.Metric.stored() || have.Normalized != s.settings.Normalize {
 			return nil, fmt.Errorf("%w: %s holds vectors of %s (%d dimensions, %v), the commit refers to those of %s (%d, %s)",
-				ErrCorrupt, d.vecsName(), have.Fingerprint, have.Dim, have.Metric, h.Fingerprint, h.Dim, s.settings.Metric)
+				contract.ErrCorrupt, d.vecsName(), have.Fingerprint, have.Dim, have.Metric, h.Fingerprint, h.Dim, s.settings.Metric)
 		}
 	}
 	s.graph = files[0].graph
@@ -198,7 +199,7 @@ func (ix *Indexer) loadChain(d *domain, commit string, s *openSnapshot) ([]*open
 	for limit := len(d.list()); ; {
 		info, ok := d.real(commit)
 		if !ok {
-			return nil, fmt.Errorf("%w: the file of commit %s, on which it stands, is missing or damaged; index or push that commit again", ErrCorrupt, commit)
+			return nil, fmt.Errorf("%w: the file of commit %s, on which it stands, is missing or damaged; index or push that commit again", contract.ErrCorrupt, commit)
 		}
 		l, err := ix.pool.acquire(fileKey(info.Name), func() (resource, error) { return ix.loadFile(d, info) })
 		if err != nil {
@@ -213,7 +214,7 @@ func (ix *Indexer) loadChain(d *domain, commit string, s *openSnapshot) ([]*open
 			return files, nil
 		}
 		if len(files) > limit {
-			return nil, fmt.Errorf("%w: the bases of commit %s lead round in a circle", ErrCorrupt, commit)
+			return nil, fmt.Errorf("%w: the bases of commit %s lead round in a circle", contract.ErrCorrupt, commit)
 		}
 		commit = h.Base
 	}

@@ -3,6 +3,7 @@ package indexer
 import (
 	"errors"
 	"fmt"
+	"github.com/vectorlink/vectorlink/contract"
 	"math/rand/v2"
 	"sync"
 	"sync/atomic"
@@ -206,7 +207,7 @@ func TestDocType(t *testing.T) {
 		{"", "unknown"},
 	}
 	for _, tt := range tests {
-		if got := DocType(tt.id); got != tt.want {
+		if got := contract.DocType(tt.id); got != tt.want {
 			t.Errorf("DocType(%q) = %q, want %q", tt.id, got, tt.want)
 		}
 	}

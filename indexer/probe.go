@@ -4,18 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"github.com/vectorlink/vectorlink/contract"
 	"log/slog"
 	"sync/atomic"
 	"time"
 )
-
-// Prober is an Embedder that can be down, being a service elsewhere.
-type Prober interface {
-	// Probe asks the service for the vector of a short text, once. Its error
-	// is as Embed's; one that wraps ErrNotConfigured says that it cannot be
-	// asked without a caller's key.
-	Probe(ctx context.Context) error
-}
 
 const (
 	defaultProbeEvery = 10 * time.Second
@@ -27,7 +20,7 @@ const (
 // made anyway, and while these fail from probes. As long as calls succeed it
 // costs nothing.
 type provider struct {
-	prober Prober // nil: only calls tell, as of a model in this process
+	prober contract.Prober // nil: only calls tell, as of a model in this process
 	every  time.Duration
 	worked atomic.Int64  // calls that succeeded
 	down   atomic.Bool   // the latest call or probe failed
@@ -36,9 +29,9 @@ type provider struct {
 	log    *slog.Logger
 }
 
-func newProvider(e Embedder, every time.Duration, log *slog.Logger) *provider {
+func newProvider(e contract.Embedder, every time.Duration, log *slog.Logger) *provider {
 	p := &provider{every: every, failed: make(chan struct{}, 1), log: log}
-	p.prober, _ = e.(Prober)
+	p.prober, _ = e.(contract.Prober)
 	return p
 }
 
@@ -48,9 +41,9 @@ func (p *provider) note(ctx context.Context, err error) {
 	case err == nil:
 		p.worked.Add(1)
 		p.down.Store(false)
-	case errors.Is(err, ErrProvider):
+	case errors.Is(err, contract.ErrProvider):
 		// Of a caller's key a failure may say nothing: a probe tells.
-		if CallerKeyFrom(ctx) == "" {
+		if contract.CallerKeyFrom(ctx) == "" {
 			p.down.Store(true)
 		}
 		notify(p.failed)
@@ -61,10 +54,10 @@ func (p *provider) note(ctx context.Context, err error) {
 // of his own may have more luck, and without probes only a call can tell that
 // the provider is back.
 func (p *provider) known(ctx context.Context) error {
-	if p.prober == nil || !p.down.Load() || CallerKeyFrom(ctx) != "" {
+	if p.prober == nil || !p.down.Load() || contract.CallerKeyFrom(ctx) != "" {
 		return nil
 	}
-	return fmt.Errorf("%w: it is asked every %v whether it is back; searches by words (mode=fts), by id and by vector go on", ErrDown, p.every)
+	return fmt.Errorf("%w: it is asked every %v whether it is back; searches by words (mode=fts), by id and by vector go on", contract.ErrDown, p.every)
 }
 
 // watch probes the provider at once, and from every failure on until it is back,
@@ -96,7 +89,7 @@ func (p *provider) probe(ctx context.Context) {
 	defer cancel()
 	worked := p.worked.Load()
 	err := p.prober.Probe(probe)
-	if errors.Is(err, ErrNotConfigured) {
+	if errors.Is(err, contract.ErrNotConfigured) {
 		err = nil // callers bring keys: their calls tell
 	}
 	if ctx.Err() != nil || err != nil && p.worked.Load() > worked {

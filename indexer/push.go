@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/snapshot"
 )
 
@@ -22,10 +23,10 @@ const (
 
 // errCutPush is why a push fails that the end of the process cut short: its
 // operations are gone.
-var errCutPush = fmt.Errorf("%w: the server was stopped before the push was complete; push the commit again", ErrClosed)
+var errCutPush = fmt.Errorf("%w: the server was stopped before the push was complete; push the commit again", contract.ErrClosed)
 
 // errPushOver answers operations that come after the end.
-var errPushOver = fmt.Errorf("%w: the push has ended", ErrInvalid)
+var errPushOver = fmt.Errorf("%w: the push has ended", contract.ErrInvalid)
 
 // PushRequest announces the operations that make a commit.
 type PushRequest struct {
@@ -109,7 +110,7 @@ func (ix *Indexer) StartPush(ctx context.Context, req PushRequest) (*Push, error
 		return nil, err
 	}
 	if !fresh {
-		return nil, fmt.Errorf("%w: target_commit %s of %s is being indexed", ErrConflict, req.Commit, req.Domain)
+		return nil, fmt.Errorf("%w: target_commit %s of %s is being indexed", contract.ErrConflict, req.Commit, req.Domain)
 	}
 	p := &Push{
 		ix: ix, d: ix.enter(req.Domain), j: j, branch: req.Branch, start: time.Now(),
@@ -117,14 +118,14 @@ func (ix *Indexer) StartPush(ctx context.Context, req PushRequest) (*Push, error
 	}
 	p.ctx, p.cancel = context.WithCancelCause(ix.stopCtx)
 	if req.CallerKey != "" {
-		p.ctx = CallerKey(p.ctx, req.CallerKey)
+		p.ctx = contract.CallerKey(p.ctx, req.CallerKey)
 	}
 	if err := p.open(ctx, req); err != nil {
 		p.cancel(err)
 		ix.tasks.discard(j)
 		ix.leave(p.d)
 		if errors.Is(err, errDomainDeleted) || errors.Is(err, errBranchDeleted) {
-			err = fmt.Errorf("%w: %v", ErrBusy, err) // it has not begun: try again
+			err = fmt.Errorf("%w: %v", contract.ErrBusy, err) // it has not begun: try again
 		}
 		return nil, err
 	}
@@ -133,10 +134,10 @@ func (ix *Indexer) StartPush(ctx context.Context, req PushRequest) (*Push, error
 
 func (ix *Indexer) checkPush(req *PushRequest) error {
 	if ix.stopCtx.Err() != nil {
-		return ErrClosed
+		return contract.ErrClosed
 	}
 	if req.Branch == "" {
-		req.Branch = MainBranch
+		req.Branch = contract.MainBranch
 	}
 	for _, r := range []struct{ name, value string }{{"target_commit", req.Commit}, {"branch", req.Branch}} {
 		if err := checkRef(r.name, r.value); err != nil {
@@ -153,7 +154,7 @@ func (ix *Indexer) checkPush(req *PushRequest) error {
 
 // taken is the error for a commit that stands for something already.
 func (d *domain) taken(commit string) error {
-	return fmt.Errorf("%w: target_commit %s of %s is indexed already", ErrConflict, commit, d.name)
+	return fmt.Errorf("%w: target_commit %s of %s is indexed already", contract.ErrConflict, commit, d.name)
 }
 
 // open takes hold of the branch, the base and the vectors, and starts the run.
@@ -218,7 +219,7 @@ func (p *Push) open(ctx context.Context, req PushRequest) (err error) {
 	defer ix.mu.RUnlock()
 	if ix.stopCtx.Err() != nil {
 		p.b.close()
-		return ErrClosed
+		return contract.ErrClosed
 	}
 	ix.wg.Go(p.run)
 	return nil
@@ -236,7 +237,7 @@ func (p *Push) lockBranch(ctx context.Context) error {
 		select {
 		case <-busy:
 		case <-timer.C:
-			return fmt.Errorf("%w: another push to branch %s of %s is under way", ErrBusy, p.branch, p.d.name)
+			return fmt.Errorf("%w: another push to branch %s of %s is under way", contract.ErrBusy, p.branch, p.d.name)
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		case <-p.ctx.Done():
@@ -279,8 +280,8 @@ func (p *Push) takeBase(parent string) (*openSnapshot, error) {
 			p.base = parent
 			return p.base, nil
 		}
-		if p.base == "" && p.branch != MainBranch {
-			return "", fmt.Errorf("%w: parent_commit %s of %s is not indexed, and branch %s has no commits to build on", ErrNotFound, parent, p.d.name, p.branch)
+		if p.base == "" && p.branch != contract.MainBranch {
+			return "", fmt.Errorf("%w: parent_commit %s of %s is not indexed, and branch %s has no commits to build on", contract.ErrNotFound, parent, p.d.name, p.branch)
 		}
 		p.ix.log.Warn("the parent of a pushed commit is not indexed; building on the branch's head",
 			"domain", p.d.name, "commit", p.j.task.Commit, "parent", parent, "base", p.base)
@@ -292,7 +293,7 @@ func (p *Push) takeBase(parent string) (*openSnapshot, error) {
 
 // Apply hands one operation over. It does not wait for the embedder. After an
 // error, which is why the push has failed, there is nothing left but to Abort.
-func (p *Push) Apply(op Op) error {
+func (p *Push) Apply(op contract.Op) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if err := context.Cause(p.ctx); err != nil {
@@ -303,8 +304,8 @@ func (p *Push) Apply(op Op) error {
 	}
 	p.seen++
 	var err error
-	if op.Kind == Failed && p.ix.tasks.skipped(p.j) >= maxSkipped {
-		err = fmt.Errorf("%w: more than %d operations failed", ErrInvalid, maxSkipped)
+	if op.Kind == contract.Failed && p.ix.tasks.skipped(p.j) >= maxSkipped {
+		err = fmt.Errorf("%w: more than %d operations failed", contract.ErrInvalid, maxSkipped)
 	} else {
 		err = p.b.apply(p.ctx, op)
 	}
@@ -372,7 +373,7 @@ func (p *Push) Progress() PushProgress {
 func (p *Push) run() {
 	ix := p.ix
 	err := ix.guard(p.work)
-	if err != nil && errors.Is(err, ErrClosed) {
+	if err != nil && errors.Is(err, contract.ErrClosed) {
 		err = errCutPush
 	}
 	p.mu.Lock()
@@ -504,7 +505,7 @@ func (p *Push) embed(batch []piece) error {
 func (p *Push) commit() error {
 	t := p.Task()
 	if p.old != nil {
-		if err := p.b.mendBase(p.ctx); err != nil && !errors.Is(err, ErrCorrupt) {
+		if err := p.b.mendBase(p.ctx); err != nil && !errors.Is(err, contract.ErrCorrupt) {
 			return err
 		}
 		if err := p.b.flush(p.ctx); err != nil {

@@ -14,17 +14,18 @@ import (
 	"testing"
 	"time"
 
+	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/indexer"
 	"github.com/vectorlink/vectorlink/indexer/indexertest"
 	"github.com/vectorlink/vectorlink/vfs"
 	"github.com/vectorlink/vectorlink/vfs/vfstest"
 )
 
-func put(id, text string) indexer.Op { return indexer.Op{Kind: indexer.Upsert, ID: id, Text: text} }
-func remove(id string) indexer.Op    { return indexer.Op{Kind: indexer.Delete, ID: id} }
+func put(id, text string) contract.Op { return contract.Op{Kind: contract.Upsert, ID: id, Text: text} }
+func remove(id string) contract.Op    { return contract.Op{Kind: contract.Delete, ID: id} }
 
-func puts(pairs ...string) []indexer.Op {
-	var ops []indexer.Op
+func puts(pairs ...string) []contract.Op {
+	var ops []contract.Op
 	for i := 0; i < len(pairs); i += 2 {
 		ops = append(ops, put(pairs[i], pairs[i+1]))
 	}
@@ -46,7 +47,7 @@ func (h *harness) mustStart(branch, parent, commit string) *indexer.Push {
 }
 
 // push pushes a commit and returns its task when it has ended.
-func (h *harness) push(branch, parent, commit string, ops ...indexer.Op) indexer.Task {
+func (h *harness) push(branch, parent, commit string, ops ...contract.Op) indexer.Task {
 	h.t.Helper()
 	p := h.mustStart(branch, parent, commit)
 	for _, op := range ops {
@@ -60,7 +61,7 @@ func (h *harness) push(branch, parent, commit string, ops ...indexer.Op) indexer
 	return p.Task()
 }
 
-func (h *harness) mustPush(branch, parent, commit string, ops ...indexer.Op) indexer.Task {
+func (h *harness) mustPush(branch, parent, commit string, ops ...contract.Op) indexer.Task {
 	h.t.Helper()
 	task := h.push(branch, parent, commit, ops...)
 	if task.State != indexer.TaskComplete {
@@ -99,7 +100,7 @@ func TestPushOperations(t *testing.T) {
 	h := openPush(t, vfstest.NewMem(), emb)
 	tests := []struct {
 		name    string
-		ops     []indexer.Op
+		ops     []contract.Op
 		indexed int
 		skipped []string
 		want    map[string]string
@@ -110,13 +111,13 @@ func TestPushOperations(t *testing.T) {
 		{"change, long to short", puts("d/A/2", "short"), 1, nil, docs("d/A/1", "one", "d/A/2", "short", "d/A/3", "three")},
 		{"delete with insert", append(puts("d/A/4", "four"), remove("d/A/1")), 1, nil,
 			docs("d/A/2", "short", "d/A/3", "three", "d/A/4", "four")},
-		{"delete unknown", []indexer.Op{remove("d/A/99")}, 0, nil, docs("d/A/2", "short", "d/A/3", "three", "d/A/4", "four")},
+		{"delete unknown", []contract.Op{remove("d/A/99")}, 0, nil, docs("d/A/2", "short", "d/A/3", "three", "d/A/4", "four")},
 		{"insert what exists", puts("d/A/3", "drei"), 1, nil, docs("d/A/2", "short", "d/A/3", "drei", "d/A/4", "four")},
-		{"the last line decides", []indexer.Op{
+		{"the last line decides", []contract.Op{
 			put("d/A/3", "x"), put("d/A/3", "y"), put("d/A/5", "five"), remove("d/A/5"),
 			remove("d/A/4"), put("d/A/4", "vier"), put("d/A/6", "poison"), put("d/A/6", "six")}, 3, nil,
 			docs("d/A/2", "short", "d/A/3", "y", "d/A/4", "vier", "d/A/6", "six")},
-		{"failed operations", []indexer.Op{{Kind: indexer.Failed, Err: errors.New("operation error: x")}, put("d/A/7", "seven")}, 1,
+		{"failed operations", []contract.Op{{Kind: contract.Failed, Err: errors.New("operation error: x")}, put("d/A/7", "seven")}, 1,
 			[]string{"unknown: operation error: x"},
 			docs("d/A/2", "short", "d/A/3", "y", "d/A/4", "vier", "d/A/6", "six", "d/A/7", "seven")},
 		{"refused, the old version stays", puts("d/A/7", "poison", "d/A/8", "poison too", "d/A/9", "nine"), 1,
@@ -189,7 +190,7 @@ func TestPushBase(t *testing.T) {
 	p.Finish()
 	<-p.Done()
 	h.mustPush("alone", "", "a1", puts("d/A/5", "five")...)
-	if _, err := h.start("new", "unknown", "n1"); !errors.Is(err, indexer.ErrNotFound) {
+	if _, err := h.start("new", "unknown", "n1"); !errors.Is(err, contract.ErrNotFound) {
 		t.Errorf("a new branch from an unknown parent: %v", err)
 	}
 	h.mustPush("main", "", "n1") // not reserved by the refusal
@@ -214,7 +215,7 @@ func TestPushIsRefused(t *testing.T) {
 	h := openPush(t, vfstest.NewMem(), emb, func(c *indexer.Config) { c.BranchWait = 5 * time.Millisecond })
 	conflict := func(commit string) {
 		t.Helper()
-		if _, err := h.start("other", "", commit); !errors.Is(err, indexer.ErrConflict) {
+		if _, err := h.start("other", "", commit); !errors.Is(err, contract.ErrConflict) {
 			t.Errorf("push %s: %v, want a conflict", commit, err)
 		}
 	}
@@ -226,10 +227,10 @@ func TestPushIsRefused(t *testing.T) {
 	conflict("a1")
 	p := h.mustStart("", "", "c2")
 	conflict("c2")
-	if err := h.Assign(t.Context(), domain, "", "c1", "c2"); !errors.Is(err, indexer.ErrConflict) {
+	if err := h.Assign(t.Context(), domain, "", "c1", "c2"); !errors.Is(err, contract.ErrConflict) {
 		t.Errorf("assign to a commit being pushed: %v", err)
 	}
-	if _, err := h.start("", "", "c3"); !errors.Is(err, indexer.ErrBusy) {
+	if _, err := h.start("", "", "c3"); !errors.Is(err, contract.ErrBusy) {
 		t.Errorf("another commit on the branch: %v", err)
 	}
 	if task, err := h.Index(t.Context(), indexer.IndexRequest{Domain: domain, Commit: "c2"}); err != nil || task.ID != p.Task().ID {
@@ -244,7 +245,7 @@ func TestPushIsRefused(t *testing.T) {
 	for _, bad := range []indexer.PushRequest{
 		{Domain: domain}, {Domain: domain, Commit: "a\x00"}, {Domain: domain, Commit: "c9", Branch: "\n"}, {Domain: domain, Commit: "c9", Parent: "\x7f"},
 	} {
-		if _, err := h.StartPush(t.Context(), bad); !errors.Is(err, indexer.ErrInvalid) {
+		if _, err := h.StartPush(t.Context(), bad); !errors.Is(err, contract.ErrInvalid) {
 			t.Errorf("%+v: %v", bad, err)
 		}
 	}
@@ -266,7 +267,7 @@ func TestOneOfTwoEqualPushes(t *testing.T) {
 					accepted.Add(1)
 					p.Finish()
 					<-p.Done()
-				} else if !errors.Is(err, indexer.ErrConflict) {
+				} else if !errors.Is(err, contract.ErrConflict) {
 					t.Error(err)
 				}
 			})
@@ -372,7 +373,7 @@ func TestAFailedFlightIsTakenOver(t *testing.T) {
 		if calls.Add(1) == 1 {
 			close(reached)
 			<-release
-			return fmt.Errorf("%w: down", indexer.ErrProvider)
+			return fmt.Errorf("%w: down", contract.ErrProvider)
 		}
 		return nil
 	}}
@@ -390,7 +391,7 @@ func TestAFailedFlightIsTakenOver(t *testing.T) {
 	close(release)
 	<-first.Done()
 	<-second.Done()
-	if !errors.Is(first.Err(), indexer.ErrProvider) || second.Err() != nil {
+	if !errors.Is(first.Err(), contract.ErrProvider) || second.Err() != nil {
 		t.Errorf("first: %v, second: %v", first.Err(), second.Err())
 	}
 	h.wantTexts("b1", "d/A/2", "shared")
@@ -405,7 +406,7 @@ func TestAPushThatFailsLeavesNothing(t *testing.T) {
 		t.Helper()
 		h.wantTexts("c1", "d/A/1", "one", "d/A/2", "two")
 		h.wantHead("", "c1")
-		if _, err := h.Search(t.Context(), indexer.SearchRequest{Domain: domain, Ref: indexer.Ref{Commit: "c2"}, Text: "x", Page: indexer.Page{Count: 1}}); !errors.Is(err, indexer.ErrNotFound) {
+		if _, err := h.Search(t.Context(), indexer.SearchRequest{Domain: domain, Ref: indexer.Ref{Commit: "c2"}, Text: "x", Page: indexer.Page{Count: 1}}); !errors.Is(err, contract.ErrNotFound) {
 			t.Errorf("c2 can be searched: %v", err)
 		}
 		names, err := files.List()
@@ -435,7 +436,7 @@ func TestAPushThatFailsLeavesNothing(t *testing.T) {
 	}
 	before()
 
-	emb.Fail = func([]string) error { return fmt.Errorf("%w: connection refused", indexer.ErrProvider) }
+	emb.Fail = func([]string) error { return fmt.Errorf("%w: connection refused", contract.ErrProvider) }
 	if task := h.push("", "", "c2", puts("d/A/4", "four")...); task.State != indexer.TaskFailed || task.ErrorCode != "provider_failed" {
 		t.Errorf("provider down: %+v", task)
 	}
@@ -447,7 +448,7 @@ func TestAPushThatFailsLeavesNothing(t *testing.T) {
 	}
 	emb.Fail = nil
 	before()
-	if task := h.push("", "", "c2", indexer.Op{Kind: 9, ID: "x"}); task.State != indexer.TaskFailed {
+	if task := h.push("", "", "c2", contract.Op{Kind: 9, ID: "x"}); task.State != indexer.TaskFailed {
 		t.Errorf("unknown kind of operation: %+v", task)
 	}
 	before()
@@ -469,10 +470,10 @@ func TestAnotherModelFailsThePush(t *testing.T) {
 
 // TestPushWithoutDocumentsNeedsNoProvider: behaviours 74, 75.
 func TestPushWithoutDocumentsNeedsNoProvider(t *testing.T) {
-	emb := &indexertest.Embedder{Fail: func([]string) error { return fmt.Errorf("%w: down", indexer.ErrProvider) }}
+	emb := &indexertest.Embedder{Fail: func([]string) error { return fmt.Errorf("%w: down", contract.ErrProvider) }}
 	h := openPush(t, vfstest.NewMem(), emb)
 	h.mustPush("", "", "c1")
-	h.mustPush("", "", "c2", remove("d/A/1"), indexer.Op{Kind: indexer.Failed, Err: errors.New("operation error")})
+	h.mustPush("", "", "c2", remove("d/A/1"), contract.Op{Kind: contract.Failed, Err: errors.New("operation error")})
 	if hits, err := h.Search(t.Context(), indexer.SearchRequest{Domain: domain, Ref: indexer.Ref{Commit: "c2"}, Text: "x", Page: indexer.Page{Count: 1}}); len(hits.Hits) != 0 || err != nil {
 		t.Errorf("search in nothing: %v, %v", hits, err)
 	}
@@ -566,7 +567,7 @@ func TestPushesAndRestarts(t *testing.T) {
 	if err := p.Apply(put("d/A/2", "two")); err == nil {
 		t.Error("a stopped push takes operations")
 	}
-	if _, err := p.Task(), p.Err(); !errors.Is(err, indexer.ErrClosed) {
+	if _, err := p.Task(), p.Err(); !errors.Is(err, contract.ErrClosed) {
 		t.Errorf("the stopped push: %v", err)
 	}
 	h = openPush(t, files, &indexertest.Embedder{}, withTasks)
@@ -587,13 +588,13 @@ func TestClosedTakesNoPush(t *testing.T) {
 	h := openPush(t, vfstest.NewMem(), &indexertest.Embedder{})
 	ix := h.Indexer
 	h.close()
-	if _, err := ix.StartPush(t.Context(), indexer.PushRequest{Domain: domain, Commit: "c1"}); !errors.Is(err, indexer.ErrClosed) {
+	if _, err := ix.StartPush(t.Context(), indexer.PushRequest{Domain: domain, Commit: "c1"}); !errors.Is(err, contract.ErrClosed) {
 		t.Errorf("StartPush: %v", err)
 	}
-	if err := ix.DeleteDomain(t.Context(), domain, false); !errors.Is(err, indexer.ErrClosed) {
+	if err := ix.DeleteDomain(t.Context(), domain, false); !errors.Is(err, contract.ErrClosed) {
 		t.Errorf("DeleteDomain: %v", err)
 	}
-	if err := ix.DeleteBranchIndex(t.Context(), domain, "b"); !errors.Is(err, indexer.ErrClosed) {
+	if err := ix.DeleteBranchIndex(t.Context(), domain, "b"); !errors.Is(err, contract.ErrClosed) {
 		t.Errorf("DeleteBranchIndex: %v", err)
 	}
 }
@@ -602,13 +603,13 @@ func TestClosedTakesNoPush(t *testing.T) {
 func TestTooManyFailedOperationsEndAPush(t *testing.T) {
 	h := openPush(t, vfstest.NewMem(), &indexertest.Embedder{})
 	p := h.mustStart("", "", "c1")
-	op := indexer.Op{Kind: indexer.Failed, Err: errors.New("operation error")}
+	op := contract.Op{Kind: contract.Failed, Err: errors.New("operation error")}
 	var err error
 	n := 0
 	for ; err == nil && n < 200_000; n++ {
 		err = p.Apply(op)
 	}
-	if !errors.Is(err, indexer.ErrInvalid) || n != 100_001 {
+	if !errors.Is(err, contract.ErrInvalid) || n != 100_001 {
 		t.Errorf("after %d: %v", n, err)
 	}
 	p.Abort(err)

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/indexer"
 	"github.com/vectorlink/vectorlink/indexer/indexertest"
 	"github.com/vectorlink/vectorlink/vfs/vfstest"
@@ -19,12 +20,12 @@ func TestPushMends(t *testing.T) {
 	l2 := indexer.SettingsRequest{Dim: 3, Metric: indexer.MetricL2, Normalize: new(bool)}
 	history := []struct {
 		commit, branch, parent string
-		ops                    []indexer.Op
+		ops                    []contract.Op
 	}{
-		{"c1", "main", "", []indexer.Op{with("d/A/1", "one", 1, 0, 0), with("d/A/2", "two", 0, 2, 0), with("d/A/3", "three", 0, 0, 3)}},
-		{"c2", "main", "", []indexer.Op{with("d/A/2", "two again", 0, 5, 0), with("d/A/4", "four", 4, 4, 0)}},
-		{"c3", "main", "", []indexer.Op{{Kind: indexer.Delete, ID: "d/A/1"}, with("d/A/5", "five", 5, 0, 5)}},
-		{"f1", "fan", "c1", []indexer.Op{with("d/A/6", "six", 6, 6, 6)}},
+		{"c1", "main", "", []contract.Op{with("d/A/1", "one", 1, 0, 0), with("d/A/2", "two", 0, 2, 0), with("d/A/3", "three", 0, 0, 3)}},
+		{"c2", "main", "", []contract.Op{with("d/A/2", "two again", 0, 5, 0), with("d/A/4", "four", 4, 4, 0)}},
+		{"c3", "main", "", []contract.Op{{Kind: contract.Delete, ID: "d/A/1"}, with("d/A/5", "five", 5, 0, 5)}},
+		{"f1", "fan", "c1", []contract.Op{with("d/A/6", "six", 6, 6, 6)}},
 	}
 	observe := func(h *harness) string {
 		var b strings.Builder
@@ -43,7 +44,7 @@ func TestPushMends(t *testing.T) {
 		return b.String()
 	}
 	alone := func(c *indexer.Config) { c.Source = nil }
-	push := func(h *harness, commit, branch, parent string, ops []indexer.Op) error {
+	push := func(h *harness, commit, branch, parent string, ops []contract.Op) error {
 		p, err := h.StartPush(t.Context(), indexer.PushRequest{Domain: domain, Branch: branch, Commit: commit, Parent: parent, Settings: l2})
 		if err != nil {
 			return err
@@ -84,7 +85,7 @@ func TestPushMends(t *testing.T) {
 		{"header of the vectors", vecsName, flip(100), "", ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			emb := &indexertest.Embedder{Fail: func([]string) error { return fmt.Errorf("%w: nobody may ask", indexer.ErrProvider) }}
+			emb := &indexertest.Embedder{Fail: func([]string) error { return fmt.Errorf("%w: nobody may ask", contract.ErrProvider) }}
 			mem := vfstest.NewMem()
 			h := openPush(t, mem, emb, alone)
 			for _, c := range history {
@@ -111,7 +112,7 @@ func TestPushMends(t *testing.T) {
 					if err != nil {
 						t.Errorf("%s was not taken again: %v", c.commit, err)
 					}
-				} else if !errors.Is(err, indexer.ErrConflict) {
+				} else if !errors.Is(err, contract.ErrConflict) {
 					t.Errorf("%s: %v, want a conflict", c.commit, err)
 				}
 			}
@@ -141,7 +142,7 @@ func TestIndexMendsWithoutSource(t *testing.T) {
 	flipVector(t, mem, "red fish")
 	h = openPush(t, mem, emb, alone)
 	defer h.close()
-	if _, err := h.Index(t.Context(), indexer.IndexRequest{Domain: domain, Commit: "other"}); !errors.Is(err, indexer.ErrNotConfigured) {
+	if _, err := h.Index(t.Context(), indexer.IndexRequest{Domain: domain, Commit: "other"}); !errors.Is(err, contract.ErrNotConfigured) {
 		t.Errorf("a commit that is not indexed: %v", err)
 	}
 	if task := h.mustIndex("c1", ""); task.Embedded != 1 {

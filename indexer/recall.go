@@ -9,6 +9,7 @@ import (
 
 	lru "github.com/hashicorp/golang-lru/v2"
 
+	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/vecstore"
 )
 
@@ -57,7 +58,7 @@ func newRecall(limit int64) *recall {
 // vector returns the vector of a text, from memory or by calling embed. It is
 // shared: it must not be changed.
 func (r *recall) vector(ctx context.Context, text vecstore.Key, embed func() ([]float32, error)) ([]float32, error) {
-	q := question{text, CallerKeyFrom(ctx)}
+	q := question{text, contract.CallerKeyFrom(ctx)}
 	for {
 		r.mu.Lock()
 		if v, ok := r.cache.Get(text); ok {
@@ -132,21 +133,21 @@ func (r *recall) stats() (entries, bytes, hits, missing int64) {
 // with, whole, as a domain with such settings has vectors. While the provider is
 // known to be down it is ErrDown at once. The vector is shared: it must not be
 // changed.
-func (ix *Indexer) embedWhole(ctx context.Context, s Settings, role Role, text string) ([]float32, error) {
+func (ix *Indexer) embedWhole(ctx context.Context, s Settings, role contract.Role, text string) ([]float32, error) {
 	key := contentKey(ix.model(s), role, text)
 	return ix.recall.vector(ctx, key, func() ([]float32, error) {
 		if err := ix.provider.known(ctx); err != nil {
 			return nil, err
 		}
 		vectors, err := ix.embed(ctx, s, role, []string{text})
-		var refused *RefusedError
+		var refused *contract.RefusedError
 		switch {
 		case errors.As(err, &refused):
-			return nil, fmt.Errorf("%w: %w", ErrProvider, err)
+			return nil, fmt.Errorf("%w: %w", contract.ErrProvider, err)
 		case err != nil:
 			return nil, err
 		case len(vectors) != 1:
-			return nil, fmt.Errorf("%w: %d vectors for a text", ErrProvider, len(vectors))
+			return nil, fmt.Errorf("%w: %d vectors for a text", contract.ErrProvider, len(vectors))
 		}
 		return vectors[0], nil
 	})

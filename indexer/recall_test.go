@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/indexer"
 	"github.com/vectorlink/vectorlink/indexer/indexertest"
 	"github.com/vectorlink/vectorlink/vfs/vfstest"
@@ -51,13 +52,13 @@ func TestEqualQueriesAreEmbeddedOnce(t *testing.T) {
 	wantTexts("fish")
 	// Another role is another question.
 	asDocument := query("c1", "fish")
-	asDocument.Role = indexer.RoleDocument
+	asDocument.Role = contract.RoleDocument
 	ask(asDocument)
 	ask(asDocument)
 	wantTexts("fish")
 	// A comparison asks the same questions.
 	distance, err := h.Compare(t.Context(), indexer.CompareRequest{
-		Source: "fish", Target: "fowl", SourceRole: indexer.RoleQuery, TargetRole: indexer.RoleDocument,
+		Source: "fish", Target: "fowl", SourceRole: contract.RoleQuery, TargetRole: contract.RoleDocument,
 	})
 	if err != nil || distance <= 0 {
 		t.Errorf("Compare: %v, %v", distance, err)
@@ -75,7 +76,7 @@ func TestAnotherModelIsAskedAnew(t *testing.T) {
 	for _, name := range []string{"a", "b"} {
 		emb := &indexertest.Embedder{Name: name}
 		h := openPush(t, files, emb)
-		if _, err := h.Compare(t.Context(), indexer.CompareRequest{Source: "x", Target: "y", SourceRole: indexer.RoleQuery, TargetRole: indexer.RoleQuery}); err != nil {
+		if _, err := h.Compare(t.Context(), indexer.CompareRequest{Source: "x", Target: "y", SourceRole: contract.RoleQuery, TargetRole: contract.RoleQuery}); err != nil {
 			t.Fatal(err)
 		}
 		if n := len(emb.Texts()); n != 2 {
@@ -137,7 +138,7 @@ func TestACrowdAsksOnce(t *testing.T) {
 			failed, done = new(atomic.Int64), new(sync.WaitGroup)
 			for range n {
 				done.Go(func() {
-					_, err := h.Compare(ctx, indexer.CompareRequest{Source: "x", Target: "x ", SourceRole: indexer.RoleQuery, TargetRole: indexer.RoleQuery})
+					_, err := h.Compare(ctx, indexer.CompareRequest{Source: "x", Target: "x ", SourceRole: contract.RoleQuery, TargetRole: contract.RoleQuery})
 					if err != nil {
 						failed.Add(1)
 					}
@@ -146,7 +147,7 @@ func TestACrowdAsksOnce(t *testing.T) {
 			synctest.Wait()
 			return failed, done
 		}
-		outcome = func(int64) error { return fmt.Errorf("%w: down", indexer.ErrProvider) }
+		outcome = func(int64) error { return fmt.Errorf("%w: down", contract.ErrProvider) }
 		failed, done := crowd(100, t.Context())
 		if n := calls.Load(); n != 2 {
 			t.Errorf("%d calls for two texts of 100 callers", n)
@@ -196,7 +197,7 @@ func newProbed() *probed {
 
 func (p *probed) fault() error {
 	if p.down.Load() {
-		return fmt.Errorf("%w: connection refused", indexer.ErrProvider)
+		return fmt.Errorf("%w: connection refused", contract.ErrProvider)
 	}
 	return nil
 }
@@ -239,13 +240,13 @@ func TestReadinessLooksAtTheProvider(t *testing.T) {
 
 		p.down.Store(true)
 		want("before anybody has noticed", true, 1)
-		if err := search("fish", indexer.ModeVector); !errors.Is(err, indexer.ErrProvider) {
+		if err := search("fish", indexer.ModeVector); !errors.Is(err, contract.ErrProvider) {
 			t.Errorf("the first to notice: %v", err)
 		}
 		want("noticed", false, 2)
 		calls := p.Texts()
 		for _, mode := range []indexer.Mode{indexer.ModeVector, indexer.ModeHybrid} {
-			if err := search("fish", mode); !errors.Is(err, indexer.ErrDown) {
+			if err := search("fish", mode); !errors.Is(err, contract.ErrDown) {
 				t.Errorf("%s while down: %v", mode, err)
 			}
 		}
@@ -283,10 +284,10 @@ func TestReadinessLooksAtTheProvider(t *testing.T) {
 		want("long after", true, 5)
 
 		// A caller's own bad key says nothing of the provider.
-		p.Fail = func([]string) error { return fmt.Errorf("%w: 401", indexer.ErrProvider) }
+		p.Fail = func([]string) error { return fmt.Errorf("%w: 401", contract.ErrProvider) }
 		req := query("c1", "mine")
 		req.CallerKey = "mine"
-		if _, err := h.Search(t.Context(), req); !errors.Is(err, indexer.ErrProvider) {
+		if _, err := h.Search(t.Context(), req); !errors.Is(err, contract.ErrProvider) {
 			t.Errorf("with a bad key: %v", err)
 		}
 		want("after a bad key", true, 6)

@@ -2,6 +2,7 @@ package indexer
 
 import (
 	"encoding/json"
+	"github.com/vectorlink/vectorlink/contract"
 	"time"
 )
 
@@ -131,7 +132,7 @@ type SearchRequest struct {
 	// Text is embedded in the role Role; Vector, when not nil, is used
 	// instead.
 	Text   string
-	Role   Role
+	Role   contract.Role
 	Vector []float32
 	Filter Filter
 	Page   Page

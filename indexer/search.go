@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/fields"
 	"github.com/vectorlink/vectorlink/hnsw"
 	"github.com/vectorlink/vectorlink/snapshot"
@@ -76,15 +77,15 @@ func (req *SearchRequest) words() (*textindex.Query, error) {
 	switch req.Mode {
 	case ModeVector, "":
 		if req.Syntax == SyntaxQuery {
-			return nil, fmt.Errorf("%w: syntax query needs mode fts or hybrid", ErrInvalid)
+			return nil, fmt.Errorf("%w: syntax query needs mode fts or hybrid", contract.ErrInvalid)
 		}
 		return nil, nil
 	case ModeText, ModeHybrid:
 	default:
-		return nil, fmt.Errorf("%w: mode %q is none of vector, fts, hybrid", ErrInvalid, req.Mode)
+		return nil, fmt.Errorf("%w: mode %q is none of vector, fts, hybrid", contract.ErrInvalid, req.Mode)
 	}
 	if req.Text == "" {
-		return nil, fmt.Errorf("%w: mode %s needs q, a text", ErrInvalid, req.Mode)
+		return nil, fmt.Errorf("%w: mode %s needs q, a text", contract.ErrInvalid, req.Mode)
 	}
 	var words textindex.Query
 	switch req.Syntax {
@@ -96,36 +97,36 @@ func (req *SearchRequest) words() (*textindex.Query, error) {
 			return nil, textError(err)
 		}
 		if words.Words() == "" {
-			return nil, fmt.Errorf("%w: q has no words", ErrInvalid)
+			return nil, fmt.Errorf("%w: q has no words", contract.ErrInvalid)
 		}
 	default:
-		return nil, fmt.Errorf("%w: syntax %q is none of plain, query", ErrInvalid, req.Syntax)
+		return nil, fmt.Errorf("%w: syntax %q is none of plain, query", contract.ErrInvalid, req.Syntax)
 	}
 	return &words, nil
 }
 
 func (ix *Indexer) embedQuery(ctx context.Context, d *domain, s *openSnapshot, req SearchRequest) ([]float32, error) {
 	if req.Text == "" {
-		return nil, fmt.Errorf("%w: q must not be empty", ErrInvalid)
+		return nil, fmt.Errorf("%w: q must not be empty", contract.ErrInvalid)
 	}
 	if dim := s.settings.Dim; dim != 0 {
-		return nil, fmt.Errorf("%w: %s has no model, but vectors of %d dimensions that came with its documents: search by vector or vector_b64, by words (mode=fts), or by id (/similar)", ErrConflict, d.name, dim)
+		return nil, fmt.Errorf("%w: %s has no model, but vectors of %d dimensions that came with its documents: search by vector or vector_b64, by words (mode=fts), or by id (/similar)", contract.ErrConflict, d.name, dim)
 	}
 	if have, want := s.view.Header().Fingerprint, ix.model(s.settings); have != want {
-		return nil, fmt.Errorf("%w: %s was indexed with %s, but this server embeds queries with %s; start it with the model of the index, or use another data directory", ErrConflict, d.name, have, want)
+		return nil, fmt.Errorf("%w: %s was indexed with %s, but this server embeds queries with %s; start it with the model of the index, or use another data directory", contract.ErrConflict, d.name, have, want)
 	}
 	if req.Role == 0 {
-		req.Role = RoleQuery
+		req.Role = contract.RoleQuery
 	}
 	if req.CallerKey != "" {
-		ctx = CallerKey(ctx, req.CallerKey)
+		ctx = contract.CallerKey(ctx, req.CallerKey)
 	}
 	v, err := ix.embedWhole(ctx, s.settings, req.Role, req.Text)
 	if err != nil {
 		return nil, err
 	}
 	if len(v) != int(s.view.Header().Dim) {
-		return nil, fmt.Errorf("%w: the query's vector has the wrong length", ErrProvider)
+		return nil, fmt.Errorf("%w: the query's vector has the wrong length", contract.ErrProvider)
 	}
 	if s.settings.Normalize {
 		return v, nil
@@ -175,7 +176,7 @@ func (ix *Indexer) Similar(ctx context.Context, req SimilarRequest) (Hits, error
 		return Hits{}, err
 	}
 	if len(q.vectors) == 0 && slices.ContainsFunc(sources, func(e *snapshot.Entry) bool { return len(e.Chunks) > 0 }) {
-		return Hits{}, fmt.Errorf("%w: the vectors of document %.200q; index commit %s again to mend them", ErrCorrupt, sources[0].ID, commit)
+		return Hits{}, fmt.Errorf("%w: the vectors of document %.200q; index commit %s again to mend them", contract.ErrCorrupt, sources[0].ID, commit)
 	}
 	hits, err := ix.rank(ctx, s, q)
 	return Hits{Commit: commit, Hits: hits, Damaged: s.damaged()}, err
@@ -199,10 +200,10 @@ func (ix *Indexer) serve(domainName string, ref Ref) (*domain, string, *lease, e
 
 func checkPage(p Page) error {
 	if p.Start < 0 || p.Start > MaxStart {
-		return fmt.Errorf("%w: start must be 0 to %d", ErrInvalid, MaxStart)
+		return fmt.Errorf("%w: start must be 0 to %d", contract.ErrInvalid, MaxStart)
 	}
 	if p.Count < 1 || p.Count > MaxCount {
-		return fmt.Errorf("%w: count must be 1 to %d", ErrInvalid, MaxCount)
+		return fmt.Errorf("%w: count must be 1 to %d", contract.ErrInvalid, MaxCount)
 	}
 	return nil
 }
@@ -325,7 +326,7 @@ func (s *openSnapshot) hit(r scored, q query) (Hit, error) {
 	}
 	if q.snippet {
 		text, err := s.chunkText(r.entry, r.chunk)
-		if errors.Is(err, ErrCorrupt) {
+		if errors.Is(err, contract.ErrCorrupt) {
 			s.noteText(r.entry.ID, err) // the hit stands without it
 		} else if err != nil {
 			return Hit{}, err

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/hnsw"
 	"github.com/vectorlink/vectorlink/snapshot"
 	"github.com/vectorlink/vectorlink/textindex"
@@ -91,19 +92,19 @@ func (r SettingsRequest) with(s Settings) Settings {
 func (ix *Indexer) checkSettings(r SettingsRequest) error {
 	s := r.with(defaultSettings)
 	if !s.Metric.known() {
-		return fmt.Errorf("%w: metric must be cosine, ip or l2", ErrInvalid)
+		return fmt.Errorf("%w: metric must be cosine, ip or l2", contract.ErrInvalid)
 	}
 	if err := checkLanguage(s.Language); err != nil {
-		return fmt.Errorf("%w: language: %w", ErrInvalid, err)
+		return fmt.Errorf("%w: language: %w", contract.ErrInvalid, err)
 	}
 	if s.M < 0 || s.EfConstruction < 0 {
-		return fmt.Errorf("%w: m and ef_construction must be above 0", ErrInvalid)
+		return fmt.Errorf("%w: m and ef_construction must be above 0", contract.ErrInvalid)
 	}
 	if err := ix.graphParams(s).Validate(); err != nil {
-		return fmt.Errorf("%w: m or ef_construction: %w", ErrInvalid, err)
+		return fmt.Errorf("%w: m or ef_construction: %w", contract.ErrInvalid, err)
 	}
 	if s.Dim < 0 || s.Dim > vecstore.MaxDim {
-		return fmt.Errorf("%w: dim must be from 1 to %d", ErrInvalid, vecstore.MaxDim)
+		return fmt.Errorf("%w: dim must be from 1 to %d", contract.ErrInvalid, vecstore.MaxDim)
 	}
 	return nil
 }
@@ -150,7 +151,7 @@ func (ix *Indexer) conflict(domain string, has Settings, r SettingsRequest) erro
 	} {
 		if p.has != p.want {
 			return fmt.Errorf("%w: %s=%v was asked for, and %s has %s=%v, which never changes",
-				ErrConflict, p.name, p.want, domain, p.name, p.has)
+				contract.ErrConflict, p.name, p.want, domain, p.name, p.has)
 		}
 	}
 	return nil

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/hnsw"
 	"github.com/vectorlink/vectorlink/indexer"
 	"github.com/vectorlink/vectorlink/indexer/indexertest"
@@ -20,7 +21,7 @@ func (h *harness) startWith(branch, commit string, s indexer.SettingsRequest) (*
 }
 
 // pushWith pushes a commit that names settings.
-func (h *harness) pushWith(commit string, s indexer.SettingsRequest, ops ...indexer.Op) indexer.Task {
+func (h *harness) pushWith(commit string, s indexer.SettingsRequest, ops ...contract.Op) indexer.Task {
 	h.t.Helper()
 	p, err := h.startWith("main", commit, s)
 	if err != nil {
@@ -70,7 +71,7 @@ func TestSettingsAreChosenOnce(t *testing.T) {
 	want := plain
 	want.M, want.EfConstruction = 4, 40
 
-	var ops []indexer.Op
+	var ops []contract.Op
 	for i := range 20 {
 		ops = append(ops, put(fmt.Sprintf("d/A/%02d", i), fmt.Sprintf("text number %d", i)))
 	}
@@ -80,11 +81,11 @@ func TestSettingsAreChosenOnce(t *testing.T) {
 		for _, r := range []indexer.SettingsRequest{
 			{M: 5}, {EfConstruction: 200}, {M: 4, EfConstruction: 41},
 		} {
-			if _, err := h.startWith("main", "x", r); !errors.Is(err, indexer.ErrConflict) || !strings.Contains(err.Error(), "has ") {
+			if _, err := h.startWith("main", "x", r); !errors.Is(err, contract.ErrConflict) || !strings.Contains(err.Error(), "has ") {
 				t.Errorf("%s: push with %+v: %v", when, r, err)
 			}
 			_, err := h.Index(context.Background(), indexer.IndexRequest{Domain: domain, Commit: "k1", Settings: r})
-			if !errors.Is(err, indexer.ErrConflict) {
+			if !errors.Is(err, contract.ErrConflict) {
 				t.Errorf("%s: index with %+v: %v", when, r, err)
 			}
 		}
@@ -155,7 +156,7 @@ func TestSettingsOfADomainInTheMaking(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := h.startWith("dev", "c2", indexer.SettingsRequest{M: 8}); !errors.Is(err, indexer.ErrConflict) {
+	if _, err := h.startWith("dev", "c2", indexer.SettingsRequest{M: 8}); !errors.Is(err, contract.ErrConflict) {
 		t.Errorf("another choice meanwhile: %v", err)
 	}
 	p.Abort(errors.New("given up"))
@@ -189,11 +190,11 @@ func TestSettingsThatNoDomainCanHave(t *testing.T) {
 		{indexer.SettingsRequest{EfConstruction: 8}, "ef_construction"},
 		{indexer.SettingsRequest{EfConstruction: 1 << 17}, "ef_construction"},
 	} {
-		if _, err := h.startWith("main", "c1", tt.req); !errors.Is(err, indexer.ErrInvalid) || !strings.Contains(err.Error(), tt.name) {
+		if _, err := h.startWith("main", "c1", tt.req); !errors.Is(err, contract.ErrInvalid) || !strings.Contains(err.Error(), tt.name) {
 			t.Errorf("%+v: %v", tt.req, err)
 		}
 	}
-	if _, err := h.Index(t.Context(), indexer.IndexRequest{Domain: domain, Commit: "k1", Settings: indexer.SettingsRequest{Language: "x"}}); !errors.Is(err, indexer.ErrInvalid) {
+	if _, err := h.Index(t.Context(), indexer.IndexRequest{Domain: domain, Commit: "k1", Settings: indexer.SettingsRequest{Language: "x"}}); !errors.Is(err, contract.ErrInvalid) {
 		t.Errorf("Index: %v", err)
 	}
 }
@@ -228,7 +229,7 @@ func TestUnknownSettings(t *testing.T) {
 		t.Fatal(err)
 	}
 	ix := openPush(t, mem, &indexertest.Embedder{})
-	if _, err := ix.Search(t.Context(), indexer.SearchRequest{Domain: domain, Ref: indexer.Ref{Commit: "c1"}, Text: "x", Page: indexer.Page{Count: 1}}); !errors.Is(err, indexer.ErrNotFound) {
+	if _, err := ix.Search(t.Context(), indexer.SearchRequest{Domain: domain, Ref: indexer.Ref{Commit: "c1"}, Text: "x", Page: indexer.Page{Count: 1}}); !errors.Is(err, contract.ErrNotFound) {
 		t.Errorf("Search: %v", err)
 	}
 	if damages, err := mem.List(); err != nil || len(damages) != 1 {

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/indexer"
 	"github.com/vectorlink/vectorlink/indexer/indexertest"
 	"github.com/vectorlink/vectorlink/vfs/vfstest"
@@ -51,7 +52,7 @@ func TestPlanSpendsNothing(t *testing.T) {
 	if got := plan("c1"); !got.Indexed || got.ToEmbed != 0 {
 		t.Errorf("plan of an indexed commit: %+v", got)
 	}
-	if _, err := h.Plan(t.Context(), indexer.IndexRequest{Domain: domain, Commit: "c9"}); !errors.Is(err, indexer.ErrNotFound) {
+	if _, err := h.Plan(t.Context(), indexer.IndexRequest{Domain: domain, Commit: "c9"}); !errors.Is(err, contract.ErrNotFound) {
 		t.Errorf("plan of an unknown commit: %v", err)
 	}
 }
@@ -84,7 +85,7 @@ type halfway struct {
 	failing bool
 }
 
-func (e *halfway) Embed(ctx context.Context, role indexer.Role, texts []string) ([][]float32, error) {
+func (e *halfway) Embed(ctx context.Context, role contract.Role, texts []string) ([][]float32, error) {
 	if !e.failing {
 		return e.Embedder.Embed(ctx, role, texts)
 	}
@@ -92,7 +93,7 @@ func (e *halfway) Embed(ctx context.Context, role indexer.Role, texts []string) 
 	if err != nil {
 		return nil, err
 	}
-	return append(some, make([][]float32, len(texts)-len(some))...), fmt.Errorf("%w: it went away", indexer.ErrProvider)
+	return append(some, make([][]float32, len(texts)-len(some))...), fmt.Errorf("%w: it went away", contract.ErrProvider)
 }
 
 func TestWhatCameBeforeAFailureIsKept(t *testing.T) {

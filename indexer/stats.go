@@ -1,34 +1,10 @@
 package indexer
 
 import (
-	"strings"
+	"github.com/vectorlink/vectorlink/contract"
 	"sync/atomic"
 	"time"
 )
-
-// DocType returns the class that an id names (wire contract §7.1): of what
-// follows "///", or else of the whole id, the second-last path segment;
-// "unknown" where there is none.
-func DocType(id string) string {
-	if _, rest, ok := strings.Cut(id, "///"); ok {
-		if t, ok := secondLast(rest); ok {
-			return t
-		}
-	}
-	if t, ok := secondLast(id); ok {
-		return t
-	}
-	return "unknown"
-}
-
-func secondLast(path string) (string, bool) {
-	i := strings.LastIndexByte(path, '/')
-	if i < 0 {
-		return "", false
-	}
-	path = path[:i]
-	return path[strings.LastIndexByte(path, '/')+1:], true
-}
 
 // totals are a domain's documents and chunks over its branch heads, each
 // document counted once.
@@ -38,7 +14,7 @@ type totals struct{ documents, chunks int }
 // indexed gives a Head without commit, not an error.
 func (ix *Indexer) Head(domainName, branch string) (Head, error) {
 	if branch == "" {
-		branch = MainBranch
+		branch = contract.MainBranch
 	}
 	d, err := ix.domain(domainName)
 	if err != nil {

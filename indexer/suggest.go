@@ -10,6 +10,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/snapshot"
 	"github.com/vectorlink/vectorlink/textindex"
 )
@@ -58,10 +59,10 @@ type Suggestion struct {
 // those in which it occurs within a word. It needs no embedding.
 func (ix *Indexer) Suggest(ctx context.Context, req SuggestRequest) (Suggestions, error) {
 	if req.Text == "" {
-		return Suggestions{}, fmt.Errorf("%w: q must not be empty", ErrInvalid)
+		return Suggestions{}, fmt.Errorf("%w: q must not be empty", contract.ErrInvalid)
 	}
 	if req.Count < 1 {
-		return Suggestions{}, fmt.Errorf("%w: count must be at least 1", ErrInvalid)
+		return Suggestions{}, fmt.Errorf("%w: count must be at least 1", contract.ErrInvalid)
 	}
 	_, commit, lease, err := ix.serve(req.Domain, req.Ref)
 	if err != nil {
@@ -92,7 +93,7 @@ func (ix *Indexer) Suggest(ctx context.Context, req SuggestRequest) (Suggestions
 			continue
 		}
 		hit := Suggestion{ID: c.entry.ID, Distance: c.distance}
-		if hit.Snippet, err = s.chunkText(c.entry, c.chunk); errors.Is(err, ErrCorrupt) {
+		if hit.Snippet, err = s.chunkText(c.entry, c.chunk); errors.Is(err, contract.ErrCorrupt) {
 			s.noteText(c.entry.ID, err) // the hit stands without it
 		} else if err != nil {
 			return Suggestions{}, err
@@ -118,7 +119,7 @@ func (s *openSnapshot) substring(ctx context.Context, text string, among *select
 			return nil, err
 		}
 		whole, err := s.view.Text(e)
-		if err = storeError(err); errors.Is(err, ErrCorrupt) {
+		if err = storeError(err); errors.Is(err, contract.ErrCorrupt) {
 			s.noteText(e.ID, err)
 			continue
 		} else if err != nil {

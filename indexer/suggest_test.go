@@ -10,6 +10,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/indexer"
 	"github.com/vectorlink/vectorlink/indexer/indexertest"
 	"github.com/vectorlink/vectorlink/vfs/vfstest"
@@ -116,11 +117,11 @@ func TestSuggest(t *testing.T) {
 	}
 	for _, req := range []indexer.SuggestRequest{{Count: 1}, {Text: "x"}, {Text: "x", Count: -1}} {
 		req.Domain, req.Ref = domain, indexer.Ref{Commit: "c1"}
-		if _, err := h.Suggest(t.Context(), req); !errors.Is(err, indexer.ErrInvalid) {
+		if _, err := h.Suggest(t.Context(), req); !errors.Is(err, contract.ErrInvalid) {
 			t.Errorf("%+v: %v, want ErrInvalid", req, err)
 		}
 	}
-	if _, err := h.Suggest(t.Context(), indexer.SuggestRequest{Domain: domain, Ref: indexer.Ref{Commit: "c9"}, Text: "x", Count: 1}); !errors.Is(err, indexer.ErrNotFound) {
+	if _, err := h.Suggest(t.Context(), indexer.SuggestRequest{Domain: domain, Ref: indexer.Ref{Commit: "c9"}, Text: "x", Count: 1}); !errors.Is(err, contract.ErrNotFound) {
 		t.Errorf("unknown commit: %v", err)
 	}
 }
@@ -131,7 +132,7 @@ func TestSuggestReadsTheServedCommit(t *testing.T) {
 	h := openPush(t, vfstest.NewMem(), emb)
 	h.mustPush("", "", "c1", puts("d/A/1", "red apple")...)
 	h.mustPush("", "", "c2", puts("d/A/1", "green pear", "d/A/2", "red plum")...)
-	emb.Fail = func([]string) error { return fmt.Errorf("%w: down", indexer.ErrProvider) }
+	emb.Fail = func([]string) error { return fmt.Errorf("%w: down", contract.ErrProvider) }
 	for commit, want := range map[string]string{"c1": "d/A/1", "c2": "d/A/2"} {
 		if got := h.suggest(commit, "red", 5, indexer.Filter{}); len(got.Hits) != 1 || got.Hits[0].ID != want {
 			t.Errorf("%s: %+v, want %s", commit, got.Hits, want)

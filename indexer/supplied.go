@@ -9,6 +9,7 @@ import (
 	"math"
 	"slices"
 
+	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/snapshot"
 	"github.com/vectorlink/vectorlink/vecstore"
 	"github.com/vectorlink/vectorlink/vector"
@@ -52,16 +53,16 @@ func (b *builder) supplied(ctx context.Context, v []float32) ([]float32, error) 
 		}
 	}
 	if len(v) != dim {
-		return nil, fmt.Errorf("%w: vector has %d numbers, those of %s have %d", ErrInvalid, len(v), b.d.name, dim)
+		return nil, fmt.Errorf("%w: vector has %d numbers, those of %s have %d", contract.ErrInvalid, len(v), b.d.name, dim)
 	}
 	if b.settings.Normalize {
 		v = slices.Clone(v)
 		if !vector.Normalize(v) {
-			return nil, fmt.Errorf("%w: vector must be finite and not zero", ErrInvalid)
+			return nil, fmt.Errorf("%w: vector must be finite and not zero", contract.ErrInvalid)
 		}
 	}
 	if err := b.ix.vecsConfig(b.d, b.settings, dim).Check(v); err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrInvalid, err)
+		return nil, fmt.Errorf("%w: %w", contract.ErrInvalid, err)
 	}
 	return v, nil
 }
@@ -93,7 +94,7 @@ func unpack(packed string) []float32 {
 }
 
 // upsertSupplied is upsert for a document that brings its vector.
-func (b *builder) upsertSupplied(ctx context.Context, op Op, hash [sha256.Size]byte) error {
+func (b *builder) upsertSupplied(ctx context.Context, op contract.Op, hash [sha256.Size]byte) error {
 	v, err := b.supplied(ctx, op.Vector)
 	if err != nil {
 		return err
@@ -117,7 +118,7 @@ func (b *builder) upsertSupplied(ctx context.Context, op Op, hash [sha256.Size]b
 	if c.text, err = b.stage.put(op.Text); err != nil {
 		return err
 	}
-	if c.fields, err = b.stage.put(string(op.Fields)); err != nil {
+	if c.fields, err = b.stage.put(op.Fields); err != nil {
 		return err
 	}
 	if _, asked := b.wanted[key]; !asked && !b.stored(key) {

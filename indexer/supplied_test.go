@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/indexer"
 	"github.com/vectorlink/vectorlink/indexer/indexertest"
 	"github.com/vectorlink/vectorlink/vector"
@@ -18,8 +19,8 @@ import (
 )
 
 // with is an operation that brings its vector.
-func with(id, text string, v ...float32) indexer.Op {
-	return indexer.Op{Kind: indexer.Upsert, ID: id, Text: text, Vector: v}
+func with(id, text string, v ...float32) contract.Op {
+	return contract.Op{Kind: contract.Upsert, ID: id, Text: text, Vector: v}
 }
 
 func (h *harness) byVector(commit string, count int, v ...float32) []indexer.Hit {
@@ -34,7 +35,7 @@ func (h *harness) byVector(commit string, count int, v ...float32) []indexer.Hit
 // TestSuppliedVectors: a domain whose vectors all come with its documents needs
 // no embedder, and searches by them. Behaviour 153.
 func TestSuppliedVectors(t *testing.T) {
-	emb := &indexertest.Embedder{Fail: func([]string) error { return fmt.Errorf("%w: nobody may ask", indexer.ErrProvider) }}
+	emb := &indexertest.Embedder{Fail: func([]string) error { return fmt.Errorf("%w: nobody may ask", contract.ErrProvider) }}
 	mem := vfstest.NewMem()
 	h := openPush(t, mem, emb)
 	l2 := indexer.SettingsRequest{Dim: 3, Metric: indexer.MetricL2, Normalize: new(bool)}
@@ -71,7 +72,7 @@ func TestSuppliedVectors(t *testing.T) {
 	}
 	for _, mode := range []indexer.Mode{indexer.ModeVector, indexer.ModeHybrid} {
 		_, err := h.Search(t.Context(), indexer.SearchRequest{Domain: domain, Ref: indexer.Ref{Commit: "c1"}, Text: "green", Mode: mode, Page: indexer.Page{Count: 1}})
-		if !errors.Is(err, indexer.ErrConflict) || !strings.Contains(err.Error(), "search by vector") {
+		if !errors.Is(err, contract.ErrConflict) || !strings.Contains(err.Error(), "search by vector") {
 			t.Errorf("search by text, mode %s: %v", mode, err)
 		}
 	}
@@ -90,7 +91,7 @@ func TestSuppliedVectors(t *testing.T) {
 	h = openPush(t, mem, emb)
 	wantHits(h.byVector("c1", 1, 0, 0, 3), "d/A/3 9")
 	wantHits(h.byVector("c2", 1, 0, 0, 3), "d/A/2 0")
-	if _, err := h.startWith("main", "c3", indexer.SettingsRequest{Dim: 4}); !errors.Is(err, indexer.ErrConflict) {
+	if _, err := h.startWith("main", "c3", indexer.SettingsRequest{Dim: 4}); !errors.Is(err, contract.ErrConflict) {
 		t.Errorf("another dimension: %v", err)
 	}
 
@@ -100,7 +101,7 @@ func TestSuppliedVectors(t *testing.T) {
 	}
 	nan := float32(math.NaN())
 	for _, bad := range [][]float32{{1}, {1, 2, 3, 4}, {nan, 0, 0}, {float32(math.Inf(1)), 0, 0}, {1e30, 0, 0}} {
-		if err := p.CheckVector(bad); !errors.Is(err, indexer.ErrInvalid) {
+		if err := p.CheckVector(bad); !errors.Is(err, contract.ErrInvalid) {
 			t.Errorf("%v: %v", bad, err)
 		}
 	}
@@ -185,7 +186,7 @@ func TestSuppliedBesideTheModel(t *testing.T) {
 	}
 	p := h.mustStart("main", "", "c4")
 	for _, bad := range [][]float32{make([]float32, 32), red[:31]} {
-		if err := p.CheckVector(bad); !errors.Is(err, indexer.ErrInvalid) {
+		if err := p.CheckVector(bad); !errors.Is(err, contract.ErrInvalid) {
 			t.Errorf("%d numbers: %v", len(bad), err)
 		}
 	}
@@ -261,8 +262,8 @@ func TestRecallOfSuppliedVectors(t *testing.T) {
 			}
 			h := openPush(t, vfstest.NewMem(), &indexertest.Embedder{}, func(c *indexer.Config) { c.Graph = indexer.Graph{MinVectors: n / 4} })
 			have := make(map[string][]float32)
-			var first, second []indexer.Op
-			add := func(ops *[]indexer.Op, id string) {
+			var first, second []contract.Op
+			add := func(ops *[]contract.Op, id string) {
 				have[id] = random()
 				*ops = append(*ops, with(id, "", have[id]...))
 			}

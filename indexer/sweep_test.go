@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/indexer"
 	"github.com/vectorlink/vectorlink/indexer/indexertest"
 	"github.com/vectorlink/vectorlink/snapshot"
@@ -59,7 +60,7 @@ func (s *row) line(commit string) (steps []int, parent string, err error) {
 			parent = fmt.Sprintf("c%d", fork)
 		}
 	} else if _, err := fmt.Sscanf(commit, "c%d", &fork); err != nil {
-		return nil, "", fmt.Errorf("%w: %s", indexer.ErrNotFound, commit)
+		return nil, "", fmt.Errorf("%w: %s", contract.ErrNotFound, commit)
 	} else if fork > 0 {
 		parent = fmt.Sprintf("c%d", fork-1)
 	}
@@ -102,12 +103,12 @@ func (s *row) documents(commit string) map[int]string {
 	return texts
 }
 
-func (s *row) Pull(_ context.Context, req indexer.PullRequest) (*indexer.Pull, error) {
+func (s *row) Pull(_ context.Context, req contract.PullRequest) (*contract.Pull, error) {
 	steps, parent, err := s.line(req.Commit)
 	if err != nil {
 		return nil, err
 	}
-	p := &indexer.Pull{OnBranch: true}
+	p := &contract.Pull{OnBranch: true}
 	var texts map[int]string
 	if parent != "" && req.Indexed(parent) {
 		p.Base = parent
@@ -116,11 +117,11 @@ func (s *row) Pull(_ context.Context, req indexer.PullRequest) (*indexer.Pull, e
 		p.Complete = true
 		texts = s.documents(req.Commit)
 	}
-	p.Ops = func(yield func(indexer.Op, error) bool) {
+	p.Ops = func(yield func(contract.Op, error) bool) {
 		for _, id := range slices.Sorted(maps.Keys(texts)) {
-			op := indexer.Op{Kind: indexer.Upsert, ID: docID(id), Text: texts[id]}
+			op := contract.Op{Kind: contract.Upsert, ID: docID(id), Text: texts[id]}
 			if op.Text == "" {
-				op.Kind = indexer.Delete
+				op.Kind = contract.Delete
 			}
 			if !yield(op, nil) {
 				return
@@ -162,7 +163,7 @@ type sweeper struct {
 	size sweepSize
 }
 
-func newSweeper(t *testing.T, src indexer.Source, size sweepSize, change ...func(*indexer.Config)) *sweeper {
+func newSweeper(t *testing.T, src contract.Source, size sweepSize, change ...func(*indexer.Config)) *sweeper {
 	t.Helper()
 	s := &sweeper{t: t, size: size, fs: vfstest.NewMem()}
 	var files *vfs.OS

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/indexer"
 	"github.com/vectorlink/vectorlink/indexer/indexertest"
 	"github.com/vectorlink/vectorlink/textindex"
@@ -96,7 +97,7 @@ func TestQuerySyntax(t *testing.T) {
 		{indexer.SearchRequest{Text: "x", Mode: indexer.ModeText, Syntax: "lucene"}, "plain, query"},
 	} {
 		tt.req.Domain, tt.req.Ref, tt.req.Page = domain, indexer.Ref{Commit: "c1"}, indexer.Page{Count: 1}
-		if _, err := h.Search(t.Context(), tt.req); !errors.Is(err, indexer.ErrInvalid) || !strings.Contains(err.Error(), tt.want) {
+		if _, err := h.Search(t.Context(), tt.req); !errors.Is(err, contract.ErrInvalid) || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%s: %v, want one that says %s", tt.req.Text, err, tt.want)
 		}
 	}
@@ -113,7 +114,7 @@ func TestPrefixOfTooMuch(t *testing.T) {
 	h := open(t, vfstest.NewMem(), src, &indexertest.Embedder{})
 	h.mustIndex("c1", "")
 	for _, mode := range []indexer.Mode{indexer.ModeText, indexer.ModeHybrid} {
-		if _, err := h.ask("c1", "+w*", mode, indexer.Filter{}); !errors.Is(err, indexer.ErrInvalid) || !strings.Contains(err.Error(), "character 2") {
+		if _, err := h.ask("c1", "+w*", mode, indexer.Filter{}); !errors.Is(err, contract.ErrInvalid) || !strings.Contains(err.Error(), "character 2") {
 			t.Errorf("by %s: %v", mode, err)
 		}
 	}

@@ -13,6 +13,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/vectorlink/vectorlink/contract"
 	"go.etcd.io/bbolt"
 	bolterrors "go.etcd.io/bbolt/errors"
 )
@@ -232,7 +233,7 @@ func (r *taskRegistry) store(j *job) error {
 		}
 	}
 	if err != nil {
-		return fmt.Errorf("%w: the task cannot be recorded: %w", ErrStore, err)
+		return fmt.Errorf("%w: the task cannot be recorded: %w", contract.ErrStore, err)
 	}
 	return nil
 }

@@ -10,6 +10,7 @@ import (
 	"reflect"
 	"testing"
 
+	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/indexer"
 	"github.com/vectorlink/vectorlink/indexer/indexertest"
 	"github.com/vectorlink/vectorlink/vfs/vfstest"
@@ -65,7 +66,7 @@ func TestDamagedTaskFile(t *testing.T) {
 					got = want
 				}
 				switch {
-				case errors.Is(err, indexer.ErrNotFound):
+				case errors.Is(err, contract.ErrNotFound):
 					forgot++
 				case err != nil || !reflect.DeepEqual(got, want):
 					t.Fatalf("%s: task %+v, %v; want %+v", what, got, err, want)

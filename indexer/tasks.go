@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/vectorlink/vectorlink/contract"
 	"go.etcd.io/bbolt"
 )
 
@@ -99,7 +100,7 @@ func (r *taskRegistry) add(j *job) (*job, bool, error) {
 		return nil, false, nil
 	}
 	if t.State == TaskPending && len(r.running) >= maxPending {
-		return nil, false, fmt.Errorf("%w: %d tasks are waiting or running; ask again when some are done", ErrBusy, len(r.running))
+		return nil, false, fmt.Errorf("%w: %d tasks are waiting or running; ask again when some are done", contract.ErrBusy, len(r.running))
 	}
 	t.ID = taskPrefix + randomID()
 	t.Created = now()
@@ -255,7 +256,7 @@ func (r *taskRegistry) find(id string) (Task, error) {
 	j := r.tasks[id]
 	r.mu.Unlock()
 	if j == nil {
-		return Task{}, fmt.Errorf("%w: task %.80q is not known (finished tasks are kept for an hour)", ErrNotFound, id)
+		return Task{}, fmt.Errorf("%w: task %.80q is not known (finished tasks are kept for an hour)", contract.ErrNotFound, id)
 	}
 	return r.snapshot(j), nil
 }
@@ -266,7 +267,7 @@ func (r *taskRegistry) wait(ctx context.Context, id string, stop <-chan struct{}
 	j := r.tasks[id]
 	r.mu.Unlock()
 	if j == nil {
-		return Task{}, fmt.Errorf("%w: task %.80q is not known", ErrNotFound, id)
+		return Task{}, fmt.Errorf("%w: task %.80q is not known", contract.ErrNotFound, id)
 	}
 	if t := r.snapshot(j); t.State != TaskPending {
 		return t, nil
@@ -277,7 +278,7 @@ func (r *taskRegistry) wait(ctx context.Context, id string, stop <-chan struct{}
 	case <-ctx.Done():
 		return Task{}, context.Cause(ctx)
 	case <-stop:
-		return Task{}, ErrClosed
+		return Task{}, contract.ErrClosed
 	}
 }
 
@@ -307,7 +308,7 @@ func (r *taskRegistry) finish(j *job, err error) error {
 	}
 	j.task.State, j.task.Percentage = TaskComplete, 100
 	if err != nil {
-		j.task.State, j.task.Error, j.task.ErrorCode = TaskFailed, err.Error(), Code(err)
+		j.task.State, j.task.Error, j.task.ErrorCode = TaskFailed, err.Error(), contract.Code(err)
 	}
 	j.task.Finished = now()
 	j.key = ""

@@ -12,6 +12,7 @@ import (
 	"sort"
 	"strings"
 
+	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/snapshot"
 	"github.com/vectorlink/vectorlink/textindex"
 )
@@ -301,7 +302,7 @@ func (ix *Indexer) textChunks(ctx context.Context, s *openSnapshot, words textin
 // textError makes a mistake in a query the caller's.
 func textError(err error) error {
 	if wrong, ok := errors.AsType[*textindex.SyntaxError](err); ok {
-		return fmt.Errorf("%w: q: %w", ErrInvalid, wrong)
+		return fmt.Errorf("%w: q: %w", contract.ErrInvalid, wrong)
 	}
 	return err
 }

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/indexer"
 	"github.com/vectorlink/vectorlink/indexer/indexertest"
 	"github.com/vectorlink/vectorlink/snapshot"
@@ -98,7 +99,7 @@ func TestFullTextOfRandomHistories(t *testing.T) {
 					h = open(t, files, src, emb, config)
 				}
 			}
-			emb.Fail = func([]string) error { return fmt.Errorf("%w: down", indexer.ErrProvider) }
+			emb.Fail = func([]string) error { return fmt.Errorf("%w: down", contract.ErrProvider) }
 			for _, c := range commits {
 				for _, q := range []string{"red apple", "sea", "absent"} {
 					want := bm25(src.Documents(c), q)
@@ -155,7 +156,7 @@ func TestHybrid(t *testing.T) {
 	if got, want := h.searchMode("c1", "the", indexer.ModeHybrid, indexer.Filter{}, 10), h.searchMode("c1", "the", indexer.ModeVector, indexer.Filter{}, 10); !slices.Equal(got, want) {
 		t.Errorf("only stop words: %v, want %v", got, want)
 	}
-	if _, err := h.Search(t.Context(), indexer.SearchRequest{Domain: domain, Ref: indexer.Ref{Commit: "c1"}, Text: "x", Mode: "fuzzy", Page: indexer.Page{Count: 1}}); !errors.Is(err, indexer.ErrInvalid) {
+	if _, err := h.Search(t.Context(), indexer.SearchRequest{Domain: domain, Ref: indexer.Ref{Commit: "c1"}, Text: "x", Mode: "fuzzy", Page: indexer.Page{Count: 1}}); !errors.Is(err, contract.ErrInvalid) {
 		t.Errorf("unknown mode: %v", err)
 	}
 }

@@ -5,31 +5,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"iter"
+	"github.com/vectorlink/vectorlink/contract"
 	"log/slog"
 	"maps"
 	"slices"
 	"sync"
 	"time"
 )
-
-// Heads is a document database seen as branches that move. Implementations are
-// used by many goroutines at once. Errors wrap ErrNotFound (no such database,
-// branch or commit) or ErrSource.
-type Heads interface {
-	// Heads returns the heads of all branches that have a commit, by name.
-	Heads(ctx context.Context, domain string) (map[string]string, error)
-	// Head returns the commit that one branch points at; "" for none.
-	Head(ctx context.Context, domain, branch string) (string, error)
-	// Ancestry yields a commit and its ancestors, newest first.
-	Ancestry(ctx context.Context, domain, commit string) iter.Seq2[Ancestor, error]
-}
-
-// Ancestor is a commit of a history.
-type Ancestor struct {
-	Commit string
-	Time   time.Time // when it was made; zero when not known
-}
 
 // Snapshots is who indexes what a [Watcher] finds: an *Indexer, or a server that
 // has one.
@@ -76,7 +58,7 @@ type Followed struct {
 // WatchConfig is what a Watcher is made of. Heads, Snapshots and Follow are
 // required.
 type WatchConfig struct {
-	Heads     Heads
+	Heads     contract.Heads
 	Snapshots Snapshots
 	Follow    []Followed
 	// Interval is the pause between two looks at a domain's branches; 0:
@@ -213,8 +195,8 @@ type watchedDomain struct {
 // watchedBranch is what is known of a branch. Its head does not change.
 type watchedBranch struct {
 	head    string
-	pending []Ancestor // not indexed, oldest first
-	settled bool       // head is the last indexed commit
+	pending []contract.Ancestor // not indexed, oldest first
+	settled bool                // head is the last indexed commit
 }
 
 func (d *watchedDomain) run(ctx context.Context) {
@@ -327,7 +309,7 @@ func (d *watchedDomain) heads(ctx context.Context) (map[string]string, error) {
 	heads := make(map[string]string, len(d.Branches))
 	for _, name := range d.Branches {
 		head, err := d.cfg.Heads.Head(ctx, d.Domain, name)
-		if errors.Is(err, ErrNotFound) && len(d.Branches) > 1 {
+		if errors.Is(err, contract.ErrNotFound) && len(d.Branches) > 1 {
 			continue // or it has not been made yet
 		}
 		if err != nil {
@@ -342,8 +324,8 @@ func (d *watchedDomain) heads(ctx context.Context) (map[string]string, error) {
 
 // newCommits returns the commits from the nearest indexed ancestor, which it
 // leaves out, to the head; the head alone where there is none.
-func (d *watchedDomain) newCommits(ctx context.Context, head string, indexed func(string) bool) ([]Ancestor, error) {
-	var list []Ancestor
+func (d *watchedDomain) newCommits(ctx context.Context, head string, indexed func(string) bool) ([]contract.Ancestor, error) {
+	var list []contract.Ancestor
 	for a, err := range d.cfg.Heads.Ancestry(ctx, d.Domain, head) {
 		if err != nil {
 			return nil, err
@@ -363,8 +345,8 @@ func (d *watchedDomain) catchUp(ctx context.Context) error {
 	branches := maps.Clone(d.branches)
 	d.mu.Unlock()
 	names := slices.Sorted(maps.Keys(branches))
-	if i := slices.Index(names, MainBranch); i > 0 {
-		names = slices.Insert(slices.Delete(names, i, i+1), 0, MainBranch)
+	if i := slices.Index(names, contract.MainBranch); i > 0 {
+		names = slices.Insert(slices.Delete(names, i, i+1), 0, contract.MainBranch)
 	}
 	var errs []error
 	done := make(map[string]bool) // commits that a branch before had too
@@ -430,30 +412,25 @@ type taskError struct{ code, text string }
 func (e *taskError) Error() string { return e.text }
 
 // Unwrap returns the error that the code names.
-func (e *taskError) Unwrap() error {
-	for _, c := range codes {
-		if c.code == e.code {
-			return c.err
-		}
-	}
-	return nil
-}
+func (e *taskError) Unwrap() error { return contract.FromCode(e.code) }
 
 // isAway reports whether err does not concern a commit, but what indexing takes:
-// the database, the provider, the server.
+// the database, the provider, the server, the way to it. Only errors known to
+// come from the commit itself let it be passed over, because a commit passed
+// over is not indexed until somebody asks: a task that failed without a code, a
+// request that is invalid, names nothing, contradicts what is stored, or met
+// damage.
 func isAway(err error) bool {
 	if err == nil {
 		return false
 	}
-	for _, away := range []error{ErrSource, ErrProvider, ErrBusy, ErrClosed, ErrNotConfigured} {
-		if errors.Is(err, away) {
-			return true
+	for _, own := range []error{contract.ErrInvalid, contract.ErrNotFound, contract.ErrConflict, contract.ErrCorrupt} {
+		if errors.Is(err, own) {
+			return false
 		}
 	}
-	// An error of the call itself that says nothing of the request is one of
-	// the way to the server.
 	var task *taskError
-	return !errors.As(err, &task) && Code(err) == codeInternal
+	return !errors.As(err, &task) || errors.Unwrap(task) != nil
 }
 
 // lag appends how far the domain's branches are behind.

@@ -12,6 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/indexer"
 	"github.com/vectorlink/vectorlink/indexer/indexertest"
 	"github.com/vectorlink/vectorlink/vfs/vfstest"
@@ -76,17 +77,17 @@ func (w *watched) Head(_ context.Context, domain, branch string) (string, error)
 	defer w.mu.Unlock()
 	head, ok := w.heads[branch]
 	if !ok && w.away == nil {
-		return "", fmt.Errorf("%w: no branch %s of %s", indexer.ErrNotFound, branch, domain)
+		return "", fmt.Errorf("%w: no branch %s of %s", contract.ErrNotFound, branch, domain)
 	}
 	return head, w.away
 }
 
-func (w *watched) Ancestry(_ context.Context, _, commit string) iter.Seq2[indexer.Ancestor, error] {
-	return func(yield func(indexer.Ancestor, error) bool) {
+func (w *watched) Ancestry(_ context.Context, _, commit string) iter.Seq2[contract.Ancestor, error] {
+	return func(yield func(contract.Ancestor, error) bool) {
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		for ; commit != ""; commit = w.parents[commit] {
-			if !yield(indexer.Ancestor{Commit: commit, Time: w.times[commit]}, nil) {
+			if !yield(contract.Ancestor{Commit: commit, Time: w.times[commit]}, nil) {
 				return
 			}
 		}
@@ -122,7 +123,7 @@ func (w *watched) Assign(_ context.Context, _, branch, source, target string) er
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if source != target || !w.indexed[source] {
-		return fmt.Errorf("%w: assign %s to %s", indexer.ErrNotFound, source, target)
+		return fmt.Errorf("%w: assign %s to %s", contract.ErrNotFound, source, target)
 	}
 	w.last[branch] = source
 	return nil
@@ -249,7 +250,7 @@ func TestWatchNamedBranches(t *testing.T) {
 // database is away, and that a notification shortens them.
 func TestWatchAway(t *testing.T) {
 	w := newWatched()
-	w.away = fmt.Errorf("%w: no answer", indexer.ErrSource)
+	w.away = fmt.Errorf("%w: no answer", contract.ErrSource)
 	follow(t, w, nil, func(watcher *indexer.Watcher) {
 		pass(10 * time.Minute)
 		w.set(func() {
@@ -293,10 +294,10 @@ func TestWatchFailures(t *testing.T) {
 		{"provider", true, func(w *watched) { w.failed["c2"] = indexer.Task{ErrorCode: "provider_failed", Error: "429"} }},
 		{"source", true, func(w *watched) { w.failed["c2"] = indexer.Task{ErrorCode: "source_failed"} }},
 		{"server", true, func(w *watched) { w.fails["c2"] = errors.New("no answer from the server") }},
-		{"busy", true, func(w *watched) { w.fails["c2"] = indexer.ErrBusy }},
+		{"busy", true, func(w *watched) { w.fails["c2"] = contract.ErrBusy }},
 		{"poison", false, func(w *watched) { w.failed["c2"] = indexer.Task{ErrorCode: "internal", Error: "panic"} }},
 		{"gone", false, func(w *watched) { w.failed["c2"] = indexer.Task{ErrorCode: "not_found"} }},
-		{"invalid", false, func(w *watched) { w.fails["c2"] = indexer.ErrInvalid }},
+		{"invalid", false, func(w *watched) { w.fails["c2"] = contract.ErrInvalid }},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w := newWatched()
@@ -344,8 +345,8 @@ func TestWatchOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantLog(t, w, "once", "main/c2", "main/c3")
-	w.away = fmt.Errorf("%w: no answer", indexer.ErrSource)
-	if err := watcher.Once(t.Context()); !errors.Is(err, indexer.ErrSource) {
+	w.away = fmt.Errorf("%w: no answer", contract.ErrSource)
+	if err := watcher.Once(t.Context()); !errors.Is(err, contract.ErrSource) {
 		t.Errorf("without the database: %v", err)
 	}
 }

@@ -22,6 +22,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/embed"
 	"github.com/vectorlink/vectorlink/indexer"
 	"github.com/vectorlink/vectorlink/templates"
@@ -126,7 +127,7 @@ func index(ctx context.Context, ix *indexer.Indexer, domain string, sections []s
 	for i, s := range sections {
 		for j, text := range s.paragraphs {
 			n++
-			if err := push.Apply(indexer.Op{Kind: indexer.Upsert, ID: id(i, j), Text: text}); err != nil {
+			if err := push.Apply(contract.Op{Kind: contract.Upsert, ID: id(i, j), Text: text}); err != nil {
 				return n, err
 			}
 		}
@@ -154,7 +155,7 @@ func (s *score) add(ctx context.Context, ix *indexer.Indexer, domain string, p p
 	for _, m := range modes {
 		start := time.Now()
 		hits, err := ix.Search(ctx, indexer.SearchRequest{
-			Domain: domain, Ref: indexer.Ref{Commit: "c"}, Text: p.heading, Role: indexer.RoleQuery,
+			Domain: domain, Ref: indexer.Ref{Commit: "c"}, Text: p.heading, Role: contract.RoleQuery,
 			Mode: m, Page: indexer.Page{Count: depth},
 		})
 		if err != nil {

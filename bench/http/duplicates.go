@@ -21,7 +21,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/vectorlink/vectorlink/indexer"
+	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/vector"
 )
 
@@ -33,12 +33,12 @@ type given struct {
 
 func (g given) Fingerprint() string { return "bench/rows" }
 
-func (g given) Embed(ctx context.Context, role indexer.Role, texts []string) ([][]float32, error) {
+func (g given) Embed(ctx context.Context, role contract.Role, texts []string) ([][]float32, error) {
 	out := make([][]float32, len(texts))
 	for i, text := range texts {
 		n, err := strconv.Atoi(strings.TrimPrefix(text, "row "))
 		if err != nil || n >= len(g.rows) {
-			return nil, fmt.Errorf("%w: no such row", indexer.ErrProvider)
+			return nil, fmt.Errorf("%w: no such row", contract.ErrProvider)
 		}
 		out[i] = g.rows[n]
 	}

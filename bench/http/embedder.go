@@ -6,7 +6,7 @@ import (
 	"hash/fnv"
 	"strings"
 
-	"github.com/vectorlink/vectorlink/indexer"
+	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/vector"
 )
 
@@ -23,12 +23,12 @@ func (instant) Dim(context.Context) (int, error) { return dim, nil }
 
 func (instant) Batch() int { return 256 }
 
-func (instant) Split(text string) ([]indexer.Chunk, int) {
+func (instant) Split(text string) ([]contract.Chunk, int) {
 	words := len(strings.Fields(text))
-	return []indexer.Chunk{{End: len(text), Tokens: words}}, words
+	return []contract.Chunk{{End: len(text), Tokens: words}}, words
 }
 
-func (instant) Embed(ctx context.Context, _ indexer.Role, texts []string) ([][]float32, error) {
+func (instant) Embed(ctx context.Context, _ contract.Role, texts []string) ([][]float32, error) {
 	out := make([][]float32, len(texts))
 	for i, text := range texts {
 		out[i] = vectorOf(text)

@@ -38,8 +38,8 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/embed"
-	"github.com/vectorlink/vectorlink/indexer"
 	"github.com/vectorlink/vectorlink/vector"
 )
 
@@ -176,7 +176,7 @@ func embedAll(texts []string) ([][]float32, error) {
 	}
 	rows := make([][]float32, 0, len(texts))
 	for part := range slices.Chunk(texts, 32*model.Batch()) {
-		vecs, err := model.Embed(context.Background(), indexer.RoleDocument, part)
+		vecs, err := model.Embed(context.Background(), contract.RoleDocument, part)
 		if err != nil {
 			return nil, err
 		}

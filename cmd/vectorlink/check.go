@@ -9,8 +9,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/docdb"
-	"github.com/vectorlink/vectorlink/indexer"
 	"github.com/vectorlink/vectorlink/templates"
 )
 
@@ -161,7 +161,7 @@ func (r *checkResult) checkDocuments(ctx context.Context, w *workshop, renderer 
 		}
 		r.Tried[pair.Name]++
 		var text string
-		if err = op.Err; op.Kind == indexer.Upsert {
+		if err = op.Err; op.Kind == contract.Upsert {
 			text, err = renderer.Render(ctx, op.Template, op.Data)
 		}
 		switch {

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/vectorlink/vectorlink/api"
+	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/docdb"
 	"github.com/vectorlink/vectorlink/docdb/minidb"
 	"github.com/vectorlink/vectorlink/embed"
@@ -189,12 +190,12 @@ func listenNear(cfg api.Config, address string) (net.Listener, error) {
 
 // counting is an embedder that counts the texts it has embedded.
 type counting struct {
-	indexer.Embedder
+	contract.Embedder
 	n *atomic.Int64
 }
 
 // Embed embeds and counts.
-func (c counting) Embed(ctx context.Context, role indexer.Role, texts []string) ([][]float32, error) {
+func (c counting) Embed(ctx context.Context, role contract.Role, texts []string) ([][]float32, error) {
 	vectors, err := c.Embedder.Embed(ctx, role, texts)
 	c.n.Add(int64(len(vectors)))
 	return vectors, err

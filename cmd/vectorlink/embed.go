@@ -10,12 +10,12 @@ import (
 	"io"
 	"unicode/utf8"
 
+	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/embed"
-	"github.com/vectorlink/vectorlink/indexer"
 )
 
 // embedder returns the embedder that the settings choose.
-func (c *EmbedConfig) embedder() (indexer.Embedder, error) {
+func (c *EmbedConfig) embedder() (contract.Embedder, error) {
 	if c.EmbedProvider == providerLocal {
 		local, err := embed.Local(0)
 		if err != nil {
@@ -40,7 +40,7 @@ func (c *EmbedConfig) embedder() (indexer.Embedder, error) {
 
 // sized is an embedder whose batches have another size.
 type sized struct {
-	indexer.Embedder
+	contract.Embedder
 	batch int
 }
 
@@ -63,9 +63,9 @@ member "error" instead, and the command then ends with 1.`
 }
 
 // roles are the names of the roles.
-var roles = map[string]indexer.Role{
-	"document": indexer.RoleDocument, "query": indexer.RoleQuery,
-	"clustering": indexer.RoleClustering, "classification": indexer.RoleClassification,
+var roles = map[string]contract.Role{
+	"document": contract.RoleDocument, "query": contract.RoleQuery,
+	"clustering": contract.RoleClustering, "classification": contract.RoleClassification,
 }
 
 // maxLine bounds a line of standard input.
@@ -116,14 +116,14 @@ func (c *embedCmd) Run(ctx context.Context, p *program) error {
 
 // embedBatch writes a line for every text and returns how many were refused.
 // The first text has the given index.
-func embedBatch(ctx context.Context, e indexer.Embedder, role indexer.Role, texts []string, index int, out io.Writer) (int, error) {
+func embedBatch(ctx context.Context, e contract.Embedder, role contract.Role, texts []string, index int, out io.Writer) (int, error) {
 	vectors, err := e.Embed(ctx, role, texts)
-	var refused *indexer.RefusedError
+	var refused *contract.RefusedError
 	if errors.As(err, &refused) {
 		err = nil
 	}
 	if err != nil {
-		if errors.Is(err, indexer.ErrProvider) {
+		if errors.Is(err, contract.ErrProvider) {
 			err = as(errUpstream, err)
 		}
 		return 0, err

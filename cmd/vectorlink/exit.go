@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 
-	"github.com/vectorlink/vectorlink/indexer"
+	"github.com/vectorlink/vectorlink/contract"
 )
 
 // The exit codes, which scripts rely on.
@@ -79,7 +79,7 @@ func errorCode(err error) string {
 	case errors.Is(err, fs.ErrNotExist):
 		return "not_found"
 	}
-	return indexer.Code(err)
+	return contract.Code(err)
 }
 
 // marked is an error of a kind that its text does not show.

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/vectorlink/vectorlink/api"
+	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/indexer"
 )
 
@@ -59,15 +60,15 @@ func (f *fakeIndexer) Plan(_ context.Context, req indexer.IndexRequest) (indexer
 func (f *fakeIndexer) refusal(domain string) error {
 	switch domain {
 	case "fail/source":
-		return fmt.Errorf("docdb: %w: http://localhost:6363 does not answer", indexer.ErrSource)
+		return fmt.Errorf("docdb: %w: http://localhost:6363 does not answer", contract.ErrSource)
 	case "fail/provider":
-		return fmt.Errorf("embed: %w: 429 from the provider", indexer.ErrProvider)
+		return fmt.Errorf("embed: %w: 429 from the provider", contract.ErrProvider)
 	case "fail/busy":
-		return fmt.Errorf("%w: too many tasks", indexer.ErrBusy)
+		return fmt.Errorf("%w: too many tasks", contract.ErrBusy)
 	case "fail/unconfigured":
-		return fmt.Errorf("%w: set VECTORLINK_TERMINUSDB_URL", indexer.ErrNotConfigured)
+		return fmt.Errorf("%w: set VECTORLINK_TERMINUSDB_URL", contract.ErrNotConfigured)
 	case "fail/missing":
-		return fmt.Errorf("%w: nothing is indexed of %s", indexer.ErrNotFound, domain)
+		return fmt.Errorf("%w: nothing is indexed of %s", contract.ErrNotFound, domain)
 	case "fail/inside":
 		return errors.New("something that no caller should read")
 	}
@@ -96,18 +97,18 @@ func (f *fakeIndexer) Task(id string) (indexer.Task, error) {
 	t.Documents, t.Indexed, t.Deleted, t.Embedded, t.Reused, t.Tokens = 260, 7, 1, 5, 2, 321
 	t.Base, t.HeadMoved = "c6", true
 	fail := func(err error) {
-		t.State, t.Error, t.ErrorCode = indexer.TaskFailed, err.Error(), indexer.Code(err)
+		t.State, t.Error, t.ErrorCode = indexer.TaskFailed, err.Error(), contract.Code(err)
 	}
 	switch id {
 	case taskID("5c1bbed"):
 		t.Skipped = []indexer.Skipped{{ID: "terminusdb:///star-wars/People/1", Message: "templates: bad template: line 1"}, {ID: "unknown", Message: "class Robot: no template"}}
 		t.HeadMoved = false
 	case taskID("50"):
-		fail(fmt.Errorf("docdb: %w: http://localhost:6363 does not answer", indexer.ErrSource))
+		fail(fmt.Errorf("docdb: %w: http://localhost:6363 does not answer", contract.ErrSource))
 	case taskID("51"):
-		fail(fmt.Errorf("docdb: %w: no commit 51 in admin/star_wars", indexer.ErrNotFound))
+		fail(fmt.Errorf("docdb: %w: no commit 51 in admin/star_wars", contract.ErrNotFound))
 	case taskID("52"):
-		fail(fmt.Errorf("embed: %w: the provider answered 500", indexer.ErrProvider))
+		fail(fmt.Errorf("embed: %w: the provider answered 500", contract.ErrProvider))
 	case taskID("9e"):
 		t.State, t.Percentage = indexer.TaskPending, 60 // for ever
 	}
@@ -127,7 +128,7 @@ func (f *fakeIndexer) Search(_ context.Context, req indexer.SearchRequest) (inde
 	}
 	switch {
 	case req.Syntax == indexer.SyntaxQuery && req.Text == `"wise`:
-		return indexer.Hits{}, fmt.Errorf("%w: q: at character 1 of the query: this quotation mark is not closed", indexer.ErrInvalid)
+		return indexer.Hits{}, fmt.Errorf("%w: q: at character 1 of the query: this quotation mark is not closed", contract.ErrInvalid)
 	case req.Text == "nothing", req.Syntax == indexer.SyntaxQuery && req.Mode != indexer.ModeHybrid:
 		hits = nil
 	}
@@ -146,7 +147,7 @@ func served(ref indexer.Ref) string {
 
 func (f *fakeIndexer) Similar(_ context.Context, req indexer.SimilarRequest) (indexer.Hits, error) {
 	if req.ID != "terminusdb:///star-wars/People/20" {
-		return indexer.Hits{}, fmt.Errorf("%w: no such document at commit %s", indexer.ErrNotFound, served(req.Ref))
+		return indexer.Hits{}, fmt.Errorf("%w: no such document at commit %s", contract.ErrNotFound, served(req.Ref))
 	}
 	return indexer.Hits{Commit: served(req.Ref), Hits: []indexer.Hit{{ID: "terminusdb:///star-wars/People/1", Distance: 0.125, Chunk: indexer.HitChunk{Count: 1, Snippet: "Luke."}}}}, nil
 }

@@ -5,9 +5,9 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/docdb"
 	"github.com/vectorlink/vectorlink/embed"
-	"github.com/vectorlink/vectorlink/indexer"
 	"github.com/vectorlink/vectorlink/templates"
 )
 
@@ -60,7 +60,7 @@ func (c *suggestCmd) improve(ctx context.Context, p *program, w *workshop, list 
 		case errors.Is(err, templates.ErrNoBetter):
 			fmt.Fprintf(p.stderr, "%s: keeps the plain sentences: %s\n", plainText(s.Class), clip(err.Error(), 300))
 			continue
-		case errors.Is(err, indexer.ErrProvider):
+		case errors.Is(err, contract.ErrProvider):
 			return as(errUpstream, err)
 		case err != nil:
 			return err
@@ -80,7 +80,7 @@ func (w *workshop) documents(ctx context.Context, class docdb.Class) ([][]byte, 
 		if err != nil {
 			return nil, fromSource(err)
 		}
-		if op.Kind == indexer.Upsert {
+		if op.Kind == contract.Upsert {
 			list = append(list, op.Data)
 		}
 	}

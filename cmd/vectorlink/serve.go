@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/vectorlink/vectorlink/api"
+	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/docdb"
 	"github.com/vectorlink/vectorlink/indexer"
 	"github.com/vectorlink/vectorlink/templates"
@@ -86,7 +87,7 @@ func newLogger(w io.Writer, level slog.Level) *slog.Logger {
 }
 
 // source returns what commits are pulled from; nil when nothing is configured.
-func (c *Config) source(log *slog.Logger) (indexer.Source, error) {
+func (c *Config) source(log *slog.Logger) (contract.Source, error) {
 	switch {
 	case c.TerminusDBURL != "":
 		return asSource(c.client(log))
@@ -113,7 +114,7 @@ func (c *DatabaseConfig) client(log *slog.Logger) (*docdb.Client, error) {
 }
 
 // asSource keeps a nil pointer from becoming a Source that is not nil.
-func asSource[S indexer.Source](s S, err error) (indexer.Source, error) {
+func asSource[S contract.Source](s S, err error) (contract.Source, error) {
 	if err != nil {
 		return nil, err
 	}
@@ -139,7 +140,7 @@ func (c *Config) api(log *slog.Logger) api.Config {
 }
 
 // serve serves until ctx ends.
-func serve(ctx context.Context, cfg Config, source indexer.Source, embedder indexer.Embedder, log *slog.Logger) (err error) {
+func serve(ctx context.Context, cfg Config, source contract.Source, embedder contract.Embedder, log *slog.Logger) (err error) {
 	st, err := claim(cfg.DataDir)
 	if err != nil {
 		return err
@@ -179,7 +180,7 @@ func serve(ctx context.Context, cfg Config, source indexer.Source, embedder inde
 	watching := func(context.Context) {}
 	if cfg.Watch != "" {
 		watcher := indexer.NewWatcher(indexer.WatchConfig{
-			Heads:     source.(indexer.Heads), // which a TerminusDB has
+			Heads:     source.(contract.Heads), // which a TerminusDB has
 			Snapshots: st, Follow: cfg.Watch.followed(), Interval: time.Duration(cfg.WatchInterval), Logger: log,
 		})
 		web.Watcher, watching = watcher, watcher.Run

@@ -11,8 +11,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/docdb"
-	"github.com/vectorlink/vectorlink/indexer"
 	"github.com/vectorlink/vectorlink/templates"
 )
 
@@ -67,7 +67,7 @@ func (c *SchemaConfig) open(ctx context.Context, p *program, pairs string, more 
 	if commit == "" {
 		branch := c.Branch
 		if branch == "" {
-			branch = indexer.MainBranch
+			branch = contract.MainBranch
 		}
 		if commit, err = w.client.Head(ctx, c.Domain, branch); err != nil {
 			return nil, fromSource(err)
@@ -89,7 +89,7 @@ func (c *SchemaConfig) open(ctx context.Context, p *program, pairs string, more 
 
 // fromSource gives errors of the database the exit code of things out of reach.
 func fromSource(err error) error {
-	if errors.Is(err, indexer.ErrSource) {
+	if errors.Is(err, contract.ErrSource) {
 		return as(errUpstream, err)
 	}
 	return err
@@ -172,7 +172,7 @@ func (c *previewCmd) Run(ctx context.Context, p *program) error {
 			return fromSource(err)
 		}
 		show := preview{ID: op.ID}
-		if err = op.Err; op.Kind == indexer.Upsert {
+		if err = op.Err; op.Kind == contract.Upsert {
 			show.Text, err = renderer.Render(ctx, op.Template, op.Data)
 		}
 		if err != nil {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/vectorlink/vectorlink/api"
+	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/indexer"
 )
 
@@ -145,7 +146,7 @@ func (c *watchCmd) Run(ctx context.Context, p *program) error {
 		return nil
 	}
 	err = watcher.Once(ctx)
-	if errors.Is(err, indexer.ErrSource) || errors.Is(err, indexer.ErrProvider) {
+	if errors.Is(err, contract.ErrSource) || errors.Is(err, contract.ErrProvider) {
 		err = as(errUpstream, err)
 	}
 	return err
@@ -162,7 +163,7 @@ func (r remote) Indexed(ctx context.Context, domain string) (func(string) bool, 
 	var rows []commitRow
 	_, err := r.get(ctx, "/commits", values("domain", domain), &rows)
 	var answer *refused
-	if errors.As(err, &answer) && answer.code == indexer.Code(indexer.ErrNotFound) {
+	if errors.As(err, &answer) && answer.code == contract.Code(contract.ErrNotFound) {
 		err = nil // nothing is indexed of it
 	}
 	if err != nil {
@@ -189,9 +190,8 @@ func (r remote) IndexNow(ctx context.Context, req indexer.IndexRequest) (indexer
 	case errors.As(err, &failed):
 		task.State, task.Error, task.ErrorCode = indexer.TaskFailed, failed.text, failed.code
 		return task, nil
-	case errors.As(err, &answer) && answer.code != "":
-		task.State, task.Error, task.ErrorCode = indexer.TaskFailed, answer.Error(), answer.code
-		return task, nil
+	case errors.As(err, &answer) && contract.FromCode(answer.code) != nil:
+		return task, fmt.Errorf("%w: %w", contract.FromCode(answer.code), err)
 	case err != nil:
 		return task, err
 	}

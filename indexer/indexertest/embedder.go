@@ -7,7 +7,7 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/vectorlink/vectorlink/indexer"
+	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/vector"
 )
 
@@ -55,15 +55,15 @@ func (e *Embedder) dim() int {
 
 // Split implements indexer.Embedder: words are tokens, and chunks do not
 // overlap.
-func (e *Embedder) Split(text string) ([]indexer.Chunk, int) {
+func (e *Embedder) Split(text string) ([]contract.Chunk, int) {
 	words := 0
-	var chunks []indexer.Chunk
+	var chunks []contract.Chunk
 	start, inWord := 0, false
 	for i, r := range text {
 		space := r == ' '
 		if !space && !inWord {
 			if e.Window > 0 && words > 0 && words%e.Window == 0 {
-				chunks = append(chunks, indexer.Chunk{Start: start, End: i, TokenStart: words - e.Window, Tokens: e.Window})
+				chunks = append(chunks, contract.Chunk{Start: start, End: i, TokenStart: words - e.Window, Tokens: e.Window})
 				start = i
 			}
 			words++
@@ -74,11 +74,11 @@ func (e *Embedder) Split(text string) ([]indexer.Chunk, int) {
 	if len(chunks) > 0 {
 		first = len(chunks) * e.Window
 	}
-	return append(chunks, indexer.Chunk{Start: start, End: len(text), TokenStart: first, Tokens: words - first}), words
+	return append(chunks, contract.Chunk{Start: start, End: len(text), TokenStart: first, Tokens: words - first}), words
 }
 
 // Embed implements indexer.Embedder.
-func (e *Embedder) Embed(ctx context.Context, _ indexer.Role, texts []string) ([][]float32, error) {
+func (e *Embedder) Embed(ctx context.Context, _ contract.Role, texts []string) ([][]float32, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, context.Cause(ctx)
 	}
@@ -97,7 +97,7 @@ func (e *Embedder) Embed(ctx context.Context, _ indexer.Role, texts []string) ([
 			}
 		}
 		out[i] = Vector(t, e.dim())
-		if indexer.IsAsGiven(ctx) {
+		if contract.IsAsGiven(ctx) {
 			out[i] = Given(t, e.dim())
 		}
 	}
@@ -108,7 +108,7 @@ func (e *Embedder) Embed(ctx context.Context, _ indexer.Role, texts []string) ([
 	}
 	e.mu.Unlock()
 	if len(refused) > 0 {
-		return out, &indexer.RefusedError{Texts: refused}
+		return out, &contract.RefusedError{Texts: refused}
 	}
 	return out, nil
 }

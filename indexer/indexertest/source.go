@@ -8,8 +8,8 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/fields"
-	"github.com/vectorlink/vectorlink/indexer"
 )
 
 // Source is a document database with history in memory. Its documents are
@@ -97,7 +97,7 @@ func (s *Source) Fields(commit string) map[string]fields.Object {
 }
 
 // Pull implements indexer.Source: it lists everything at the commit.
-func (s *Source) Pull(_ context.Context, req indexer.PullRequest) (*indexer.Pull, error) {
+func (s *Source) Pull(_ context.Context, req contract.PullRequest) (*contract.Pull, error) {
 	if s.Fail != nil {
 		if err := s.Fail(-1); err != nil {
 			return nil, err
@@ -107,9 +107,9 @@ func (s *Source) Pull(_ context.Context, req indexer.PullRequest) (*indexer.Pull
 	defer s.mu.Unlock()
 	c, ok := s.commits[req.Commit]
 	if !ok {
-		return nil, fmt.Errorf("%w: commit %s of %s", indexer.ErrNotFound, req.Commit, req.Domain)
+		return nil, fmt.Errorf("%w: commit %s of %s", contract.ErrNotFound, req.Commit, req.Domain)
 	}
-	p := &indexer.Pull{Complete: true, Total: len(c.docs), OnBranch: s.advances(req)}
+	p := &contract.Pull{Complete: true, Total: len(c.docs), OnBranch: s.advances(req)}
 	for at := c.parent; at != "" && p.Base == ""; at = s.commits[at].parent {
 		if req.Indexed(at) {
 			p.Base = at
@@ -141,7 +141,7 @@ func (s *Source) Pull(_ context.Context, req indexer.PullRequest) (*indexer.Pull
 // gone stands for the text of a document that is removed.
 const gone = "\x00gone"
 
-func (s *Source) advances(req indexer.PullRequest) bool {
+func (s *Source) advances(req contract.PullRequest) bool {
 	for at := s.branches[req.Branch]; at != ""; at = s.commits[at].parent {
 		if at == req.Commit {
 			return true
@@ -153,18 +153,18 @@ func (s *Source) advances(req indexer.PullRequest) bool {
 	return false
 }
 
-func (s *Source) ops(docs map[string]string, known map[string]fields.Object) iter.Seq2[indexer.Op, error] {
-	return func(yield func(indexer.Op, error) bool) {
+func (s *Source) ops(docs map[string]string, known map[string]fields.Object) iter.Seq2[contract.Op, error] {
+	return func(yield func(contract.Op, error) bool) {
 		for n, id := range slices.Sorted(maps.Keys(docs)) {
 			if s.Fail != nil {
 				if err := s.Fail(n); err != nil {
-					yield(indexer.Op{}, err)
+					yield(contract.Op{}, err)
 					return
 				}
 			}
-			op := indexer.Op{Kind: indexer.Upsert, ID: id, Text: docs[id], Fields: known[id]}
+			op := contract.Op{Kind: contract.Upsert, ID: id, Text: docs[id], Fields: string(known[id])}
 			if op.Text == gone {
-				op = indexer.Op{Kind: indexer.Delete, ID: id}
+				op = contract.Op{Kind: contract.Delete, ID: id}
 			}
 			if !yield(op, nil) {
 				return

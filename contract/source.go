@@ -1,11 +1,16 @@
-package indexer
+package contract
 
 import (
 	"context"
 	"iter"
-
-	"github.com/vectorlink/vectorlink/fields"
+	"strings"
 )
+
+// MainBranch is the branch meant where none is named.
+const MainBranch = "main"
+
+// MaxIDBytes bounds a document's id.
+const MaxIDBytes = 8 << 10
 
 // Source is a document database with history, seen as what must be done to
 // turn the snapshot of an ancestor into that of a commit. Implementations are
@@ -86,8 +91,9 @@ type Op struct {
 	// whole text, and nothing is embedded.
 	Vector []float32
 	Data   []byte
-	// Fields are what filters know of the document, and what hits can bring.
-	Fields fields.Object
+	// Fields are what filters know of the document, and what hits can bring:
+	// canonical JSON, as package fields makes it. Empty: none.
+	Fields string
 	Err    error // Failed: the reason, fit for the user
 	// Lasting is of Failed: it fails as long as its class is as it is, and all
 	// of the class is named when that changes. It is not tried again before.
@@ -99,4 +105,28 @@ type Renderer interface {
 	// Render renders template over data, one JSON object. An error concerns
 	// this document alone and names no document text.
 	Render(ctx context.Context, template string, data []byte) (string, error)
+}
+
+// DocType returns the class that an id names (wire contract §7.1): of what
+// follows "///", or else of the whole id, the second-last path segment;
+// "unknown" where there is none.
+func DocType(id string) string {
+	if _, rest, ok := strings.Cut(id, "///"); ok {
+		if t, ok := secondLast(rest); ok {
+			return t
+		}
+	}
+	if t, ok := secondLast(id); ok {
+		return t
+	}
+	return "unknown"
+}
+
+func secondLast(path string) (string, bool) {
+	i := strings.LastIndexByte(path, '/')
+	if i < 0 {
+		return "", false
+	}
+	path = path[:i]
+	return path[strings.LastIndexByte(path, '/')+1:], true
 }

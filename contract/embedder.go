@@ -1,4 +1,4 @@
-package indexer
+package contract
 
 import (
 	"context"
@@ -62,6 +62,14 @@ type Embedder interface {
 	// for). Any other error wraps ErrProvider or is the context's; with it
 	// may come the vectors that were made before, the others being nil.
 	Embed(ctx context.Context, role Role, texts []string) ([][]float32, error)
+}
+
+// Prober is an Embedder that can be down, being a service elsewhere.
+type Prober interface {
+	// Probe asks the service for the vector of a short text, once. Its error
+	// is as Embed's; one that wraps ErrNotConfigured says that it cannot be
+	// asked without a caller's key.
+	Probe(ctx context.Context) error
 }
 
 // RefusedError reports texts that the provider will not embed, whatever is

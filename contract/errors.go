@@ -1,4 +1,4 @@
-package indexer
+package contract
 
 import "errors"
 
@@ -53,9 +53,6 @@ var codes = []struct {
 	{ErrSource, "source_failed"},
 }
 
-// codeInternal stands for all errors that no caller can act on.
-const codeInternal = "internal"
-
 // Code names the error that err wraps, as package api does in its answers; it is
 // "internal" for all that no caller can act on, "" for nil.
 func Code(err error) string {
@@ -67,5 +64,15 @@ func Code(err error) string {
 			return c.code
 		}
 	}
-	return codeInternal
+	return "internal"
+}
+
+// FromCode returns the error that Code names so, nil for a word that names none.
+func FromCode(code string) error {
+	for _, c := range codes {
+		if c.code == code {
+			return c.err
+		}
+	}
+	return nil
 }
