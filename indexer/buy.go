@@ -24,7 +24,7 @@ type piece struct {
 // and gives the waiting documents their slots.
 func (b *builder) flush(ctx context.Context) error {
 	var err error
-	if b.pieces, err = b.borrow(b.pieces); err != nil {
+	if b.pieces, err = b.storeSupplied(b.pieces); err != nil {
 		return err
 	}
 	total := 0
@@ -45,18 +45,17 @@ func (b *builder) flush(ctx context.Context) error {
 	return nil
 }
 
-// borrow stores vectors that came with their texts, and copies those that other
-// domains of the same model have already, so that no text is bought twice. It
-// returns the pieces that nobody has.
-func (b *builder) borrow(pieces []piece) ([]piece, error) {
-	if len(pieces) == 0 {
-		return nil, nil
-	}
+// storeSupplied stores the vectors that came with their texts, and returns the
+// pieces that must be embedded.
+func (b *builder) storeSupplied(pieces []piece) ([]piece, error) {
 	missing := pieces[:0:0]
 	tokens := 0
 	var keys []vecstore.Key
 	var vectors [][]float32
 	store := func() error {
+		if len(keys) == 0 {
+			return nil
+		}
 		if _, err := b.vecs.Append(keys, vectors); err != nil {
 			b.d.retireVectors(b.vecs)
 			return storeError(err)
@@ -66,14 +65,10 @@ func (b *builder) borrow(pieces []piece) ([]piece, error) {
 		keys, vectors = keys[:0], vectors[:0]
 		return nil
 	}
-	lenders := b.ix.lenders(b.d, b.fingerprint)
 	for _, p := range pieces {
 		v, err := b.given(p)
 		if err != nil {
 			return nil, err
-		}
-		if v == nil {
-			v = borrowFrom(lenders, p.key)
 		}
 		if v == nil {
 			missing = append(missing, p)
@@ -81,14 +76,11 @@ func (b *builder) borrow(pieces []piece) ([]piece, error) {
 		}
 		keys, vectors = append(keys, p.key), append(vectors, v)
 		tokens += p.tokens
-		if len(keys) == borrowBatch {
+		if len(keys) == suppliedBatch {
 			if err := store(); err != nil {
 				return nil, err
 			}
 		}
-	}
-	if len(keys) == 0 {
-		return missing, nil
 	}
 	return missing, store()
 }
@@ -113,22 +105,8 @@ func (b *builder) found(texts, tokens int) {
 	})
 }
 
-// borrowBatch is the number of borrowed vectors stored at once.
-const borrowBatch = 256
-
-// borrowFrom returns a copy of the key's vector from the first store that has
-// it whole, or nil.
-func borrowFrom(lenders []*vecstore.Store, key vecstore.Key) []float32 {
-	for _, s := range lenders {
-		if slot, ok := s.Lookup(key); ok {
-			v := make([]float32, s.Dim())
-			if s.Read(slot, v) == nil {
-				return v
-			}
-		}
-	}
-	return nil
-}
+// suppliedBatch is the number of supplied vectors stored at once.
+const suppliedBatch = 256
 
 // embed gets the texts of one batch their vectors. A text that another task is
 // embedding at the moment is left to it; if that fails, it is this one's turn.
@@ -148,7 +126,7 @@ func (b *builder) embed(ctx context.Context, batch []piece) error {
 			}
 		}
 		var err error
-		if batch, err = b.borrow(batch); err != nil {
+		if batch, err = b.storeSupplied(batch); err != nil {
 			return err
 		}
 	}

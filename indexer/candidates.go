@@ -82,7 +82,7 @@ type CandidateDocument struct {
 // Candidates lists, for every document of the set, its nearest ones of the
 // target, and for every one of the target its nearest of the set, each within
 // a threshold of its own.
-func (ix *Indexer) Candidates(ctx context.Context, req CandidatesRequest) (Candidates, error) {
+func (r *Reader) Candidates(ctx context.Context, req CandidatesRequest) (Candidates, error) {
 	for _, t := range []float32{req.SetThreshold, req.TargetThreshold} {
 		if math.IsNaN(float64(t)) || math.IsInf(float64(t), 0) || t < 0 {
 			return Candidates{}, fmt.Errorf("%w: thresholds must be finite and 0 or more", contract.ErrInvalid)
@@ -91,12 +91,12 @@ func (ix *Indexer) Candidates(ctx context.Context, req CandidatesRequest) (Candi
 	if req.K < 1 {
 		return Candidates{}, fmt.Errorf("%w: k must be at least 1", contract.ErrInvalid)
 	}
-	d, commit, lease, err := ix.serve(req.Domain, req.Ref)
+	d, commit, lease, err := r.serve(req.Domain, req.Ref)
 	if err != nil {
 		return Candidates{}, err
 	}
 	defer lease.release()
-	done, err := ix.heavyTurn(ctx)
+	done, err := r.heavyTurn(ctx)
 	if err != nil {
 		return Candidates{}, err
 	}
@@ -125,13 +125,13 @@ func (ix *Indexer) Candidates(ctx context.Context, req CandidatesRequest) (Candi
 		return Candidates{}, fmt.Errorf("%w: set and target hold more than %d chunks; narrow them by document types or ids", contract.ErrInvalid, MaxCandidateChunks)
 	}
 	out := Candidates{Commit: commit, SetDocuments: len(set.documents), TargetDocuments: len(target.documents)}
-	if out.SetToTarget, err = ix.edges(ctx, s, set, target, req, req.SetThreshold); err != nil {
+	if out.SetToTarget, err = r.edges(ctx, s, set, target, req, req.SetThreshold); err != nil {
 		return Candidates{}, err
 	}
-	if out.TargetToSet, err = ix.edges(ctx, s, target, set, req, req.TargetThreshold); err != nil {
+	if out.TargetToSet, err = r.edges(ctx, s, target, set, req, req.TargetThreshold); err != nil {
 		return Candidates{}, err
 	}
-	byCluster, err := ix.clustersOf(d, s)
+	byCluster, err := r.clustersOf(d, s)
 	if err != nil {
 		return Candidates{}, err
 	}
@@ -149,10 +149,10 @@ func (ix *Indexer) Candidates(ctx context.Context, req CandidatesRequest) (Candi
 
 // heavyTurn waits for the turn of a request that takes long, and returns how
 // to give it back.
-func (ix *Indexer) heavyTurn(ctx context.Context) (done func(), err error) {
+func (r *Reader) heavyTurn(ctx context.Context) (done func(), err error) {
 	select {
-	case ix.heavy <- struct{}{}:
-		return func() { <-ix.heavy }, nil
+	case r.heavy <- struct{}{}:
+		return func() { <-r.heavy }, nil
 	case <-ctx.Done():
 		return nil, context.Cause(ctx)
 	}
@@ -180,16 +180,16 @@ func (s *openSnapshot) population(ctx context.Context, f Filter, standIn bool) (
 }
 
 // edges returns the partners among to of every document of from.
-func (ix *Indexer) edges(ctx context.Context, s *openSnapshot, from, to population, req CandidatesRequest, threshold float32) ([]CandidateList, error) {
+func (r *Reader) edges(ctx context.Context, s *openSnapshot, from, to population, req CandidatesRequest, threshold float32) ([]CandidateList, error) {
 	lists := make([]CandidateList, len(from.documents))
 	var edges atomic.Int64
 	group, ctx := errgroup.WithContext(ctx)
-	workers := max(ix.cfg.Workers, 1)
+	workers := max(r.cfg.Workers, 1)
 	for w := range workers {
 		group.Go(func() error {
 			for i := w; i < len(from.documents); i += workers {
 				var err error
-				if lists[i], err = ix.partnersOf(ctx, s, from.documents[i], to, req, threshold); err != nil {
+				if lists[i], err = r.partnersOf(ctx, s, from.documents[i], to, req, threshold); err != nil {
 					return err
 				}
 				if edges.Add(int64(len(lists[i].Partners))) > MaxCandidateEdges {
@@ -212,7 +212,7 @@ func (ix *Indexer) edges(ctx context.Context, s *openSnapshot, from, to populati
 	return lists[:n], nil
 }
 
-func (ix *Indexer) partnersOf(ctx context.Context, s *openSnapshot, e *snapshot.Entry, to population, req CandidatesRequest, threshold float32) (CandidateList, error) {
+func (r *Reader) partnersOf(ctx context.Context, s *openSnapshot, e *snapshot.Entry, to population, req CandidatesRequest, threshold float32) (CandidateList, error) {
 	q := query{measure: s.settings.measure(), source: e, without: []string{e.ID}, among: to.among, limit: &threshold}
 	for _, slot := range slotsOf([]*snapshot.Entry{e}) { // chunks of one text share a vector
 		v := make([]float32, s.vecs.Dim())
@@ -222,7 +222,7 @@ func (ix *Indexer) partnersOf(ctx context.Context, s *openSnapshot, e *snapshot.
 			q.vectors = append(q.vectors, v)
 		}
 	}
-	ranked, err := ix.nearest(ctx, s, q, min(req.K, len(to.documents)))
+	ranked, err := r.nearest(ctx, s, q, min(req.K, len(to.documents)))
 	if err != nil {
 		return CandidateList{}, err
 	}

@@ -4,8 +4,9 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/vectorlink/vectorlink/contract"
 	"golang.org/x/sync/errgroup"
+
+	"github.com/vectorlink/vectorlink/contract"
 )
 
 // CompareRequest asks how near two texts are. Both are embedded whole.
@@ -18,7 +19,7 @@ type CompareRequest struct {
 
 // Compare returns the distance of two texts. That of equal ones is 0, which
 // needs no embedding, and that of any others is more.
-func (ix *Indexer) Compare(ctx context.Context, req CompareRequest) (float32, error) {
+func (r *Reader) Compare(ctx context.Context, req CompareRequest) (float32, error) {
 	if req.Source == "" || req.Target == "" {
 		return 0, fmt.Errorf("%w: source and target must not be empty", contract.ErrInvalid)
 	}
@@ -31,11 +32,11 @@ func (ix *Indexer) Compare(ctx context.Context, req CompareRequest) (float32, er
 	var a, b []float32
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() (err error) {
-		a, err = ix.embedWhole(ctx, defaultSettings, req.SourceRole, req.Source)
+		a, err = r.embedWhole(ctx, defaultSettings, req.SourceRole, req.Source)
 		return err
 	})
 	group.Go(func() (err error) {
-		b, err = ix.embedWhole(ctx, defaultSettings, req.TargetRole, req.Target)
+		b, err = r.embedWhole(ctx, defaultSettings, req.TargetRole, req.Target)
 		return err
 	})
 	if err := group.Wait(); err != nil {

@@ -55,7 +55,7 @@ func (s *openSnapshot) damaged() []string {
 	before := len(s.harm.ids)
 	s.harm.slots, s.harm.fresh, s.harm.ids = len(slots), true, slices.Sorted(maps.Keys(ids))
 	if n := len(s.harm.ids); n > before {
-		s.ix.log.Error("documents are damaged: searches go on without them; index the commit again to mend them",
+		s.r.log.Error("documents are damaged: searches go on without them; index the commit again to mend them",
 			"domain", s.d.name, "commit", s.real, "documents", n, "ids", s.harm.ids[:min(n, 10)])
 	}
 	return s.harm.ids

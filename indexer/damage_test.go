@@ -508,9 +508,8 @@ func TestAGraphLeavesOutWhatCannotBeRead(t *testing.T) {
 		}
 		return nil
 	}}, config)
-	h.mustIndex("c2", "") // asks for a merge
-	name := snapshot.FileName(domain, "c2")
-	waitGraph(t, mem, name)
+	waitGraph(t, mem, snapshot.FileName(domain, "c1")) // due since the start
+	h.mustIndex("c2", "")
 	want := src.Documents("c2")
 	delete(want, "d/A/33")
 	if got, damaged := h.found("c2", indexer.ModeVector, "anything"); !maps.Equal(got, want) || len(damaged) != 1 {

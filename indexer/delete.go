@@ -26,8 +26,8 @@ func (ix *Indexer) DeleteDomain(_ context.Context, domain string, purge bool) er
 	if ix.stopCtx.Err() != nil {
 		return contract.ErrClosed
 	}
-	d := ix.enter(domain)
-	defer ix.leave(d)
+	d := ix.domains.enter(domain)
+	defer ix.domains.leave(d)
 	d.rewriting.Lock()
 	defer d.rewriting.Unlock()
 	d.writing.Lock()
@@ -60,8 +60,8 @@ func (ix *Indexer) DeleteBranchIndex(_ context.Context, domain, branch string) e
 	if err := checkRef("branch", branch); err != nil {
 		return err
 	}
-	d := ix.enter(domain)
-	defer ix.leave(d)
+	d := ix.domains.enter(domain)
+	defer ix.domains.leave(d)
 	freed, err := ix.unbindBranch(d, branch)
 	for _, commit := range freed {
 		ix.considerMerge(d, commit)

@@ -28,11 +28,11 @@ const (
 // Duplicates finds, for each chunk of the set, its nearest chunk of another
 // document, keeps those within the threshold, and reduces them to pairs of
 // documents: nearest first, then by ids.
-func (ix *Indexer) Duplicates(ctx context.Context, req DuplicatesRequest) (Pairs, error) {
+func (r *Reader) Duplicates(ctx context.Context, req DuplicatesRequest) (Pairs, error) {
 	if err := req.check(); err != nil {
 		return Pairs{}, err
 	}
-	d, commit, lease, err := ix.serve(req.Domain, req.Ref)
+	d, commit, lease, err := r.serve(req.Domain, req.Ref)
 	if err != nil {
 		return Pairs{}, err
 	}
@@ -40,19 +40,19 @@ func (ix *Indexer) Duplicates(ctx context.Context, req DuplicatesRequest) (Pairs
 	s := lease.res.(*openSnapshot)
 	var since *openSnapshot
 	if req.Since != "" {
-		lease, err := ix.open(d, req.Since)
+		lease, err := r.open(d, req.Since)
 		if err != nil {
 			return Pairs{}, fmt.Errorf("since: %w", err)
 		}
 		defer lease.release()
 		since = lease.res.(*openSnapshot)
 	}
-	done, err := ix.heavyTurn(ctx)
+	done, err := r.heavyTurn(ctx)
 	if err != nil {
 		return Pairs{}, err
 	}
 	defer done()
-	pairs, err := ix.pairs(ctx, s, since, req, req.Ref.replaced(commit))
+	pairs, err := r.pairs(ctx, s, since, req, req.Ref.replaced(commit))
 	if err != nil {
 		return Pairs{}, err
 	}
@@ -108,7 +108,7 @@ type member struct {
 	chunk int
 }
 
-func (ix *Indexer) pairs(ctx context.Context, s, since *openSnapshot, req DuplicatesRequest, standIn bool) ([]pair, error) {
+func (r *Reader) pairs(ctx context.Context, s, since *openSnapshot, req DuplicatesRequest, standIn bool) ([]pair, error) {
 	from, err := s.selection(ctx, req.Set, standIn)
 	if err != nil {
 		return nil, err
@@ -119,7 +119,7 @@ func (ix *Indexer) pairs(ctx context.Context, s, since *openSnapshot, req Duplic
 			return nil, err
 		}
 	}
-	p := partners{ix: ix, s: s, measure: s.settings.measure(), since: since, target: target, threshold: req.Threshold}
+	p := partners{r: r, s: s, measure: s.settings.measure(), since: since, target: target, threshold: req.Threshold}
 	var set []member
 	for e := range s.view.All() {
 		if !from.admits(e) || since != nil && !since.changed(e) {
@@ -134,7 +134,7 @@ func (ix *Indexer) pairs(ctx context.Context, s, since *openSnapshot, req Duplic
 	}
 	found := make([]pair, len(set))
 	group, ctx := errgroup.WithContext(ctx)
-	workers := max(ix.cfg.Workers, 1)
+	workers := max(r.cfg.Workers, 1)
 	for w := range workers {
 		group.Go(func() error {
 			v := make([]float32, s.view.Header().Dim)
@@ -156,7 +156,7 @@ func (ix *Indexer) pairs(ctx context.Context, s, since *openSnapshot, req Duplic
 
 // partners looks for partners of a set's chunks. It is used by many goroutines.
 type partners struct {
-	ix        *Indexer
+	r         *Reader
 	s         *openSnapshot
 	measure   measure
 	since     *openSnapshot // nil: every pair counts
@@ -174,7 +174,7 @@ func (p *partners) nearest(ctx context.Context, m member, v []float32) (pair, er
 	// A document's own chunks, and pairs that were there before, must not
 	// hide others: look further as long as only they are found.
 	for k := 4 + len(m.entry.Chunks); ; k *= 2 {
-		hits, err := p.ix.slots(ctx, p.s, v, p.target, k, 0)
+		hits, err := p.r.slots(ctx, p.s, v, p.target, k, 0)
 		if err != nil {
 			return pair{}, err
 		}

@@ -50,8 +50,8 @@ type Embedding struct {
 
 // Embeddings calls use with the vectors of the documents that the filter
 // admits, one vector per document. Its error is use's, if that was called.
-func (ix *Indexer) Embeddings(ctx context.Context, req EmbeddingsRequest, use func(*Embeddings) error) error {
-	d, commit, lease, err := ix.serve(req.Domain, req.Ref)
+func (r *Reader) Embeddings(ctx context.Context, req EmbeddingsRequest, use func(*Embeddings) error) error {
+	d, commit, lease, err := r.serve(req.Domain, req.Ref)
 	if err != nil {
 		return err
 	}
@@ -68,7 +68,7 @@ func (ix *Indexer) Embeddings(ctx context.Context, req EmbeddingsRequest, use fu
 			return harmed
 		})
 	}
-	byCluster, err := ix.clustersOf(d, s)
+	byCluster, err := r.clustersOf(d, s)
 	if err != nil {
 		return err
 	}

@@ -3,11 +3,11 @@ package indexer
 import "context"
 
 // Merging returns the number of merges that were asked for and are not done.
-func (ix *Indexer) Merging() int { return int(ix.merging.Load()) }
+func (ix *Indexer) Merging() int { return ix.merges.pending() }
 
 // Documents opens a snapshot and returns the number of its documents.
 func (ix *Indexer) Documents(_ context.Context, domain, commit string) (int, error) {
-	d, err := ix.domain(domain)
+	d, err := ix.domains.domain(domain)
 	if err != nil {
 		return 0, err
 	}
@@ -17,4 +17,16 @@ func (ix *Indexer) Documents(_ context.Context, domain, commit string) (int, err
 	}
 	defer lease.release()
 	return lease.res.(*openSnapshot).view.Len(), nil
+}
+
+// OpenVectors returns the number of files of vectors that are open.
+func (ix *Indexer) OpenVectors() (n int) {
+	for _, d := range ix.domains.list("") {
+		d.mu.RLock()
+		if d.vecs != nil {
+			n++
+		}
+		d.mu.RUnlock()
+	}
+	return n
 }

@@ -159,7 +159,7 @@ func (s *openSnapshot) selection(ctx context.Context, f Filter, standIn bool) (*
 		return nil, nil
 	}
 	key := fmt.Sprintf("filter\x00%d\x00%t\x00%x", s.serial, standIn, f.key())
-	if l := s.ix.pool.peek(key); l != nil {
+	if l := s.r.pool.peek(key); l != nil {
 		defer l.release() // it is memory alone: whoever has it may keep it
 		return l.res.(*selection).narrowed(), nil
 	}
@@ -167,7 +167,7 @@ func (s *openSnapshot) selection(ctx context.Context, f Filter, standIn bool) (*
 	if err != nil {
 		return nil, err
 	}
-	l, err := s.ix.pool.acquire(key, func() (resource, error) { return made, nil })
+	l, err := s.r.pool.acquire(key, func() (resource, error) { return made, nil })
 	if err != nil {
 		return nil, err
 	}
@@ -212,7 +212,7 @@ func (s *openSnapshot) selects(ctx context.Context, f Filter, standIn bool) (*se
 			continue
 		}
 		if filter != nil {
-			table, err := s.ix.leaseTable(lease)
+			table, err := s.r.leaseTable(lease)
 			if err != nil {
 				return nil, err
 			}
@@ -331,7 +331,7 @@ func (s *openSnapshot) compile(expr string, standIn bool) (*fields.Filter, error
 	info, _ := s.d.commit(s.real)
 	for _, branch := range []string{info.Branch, contract.MainBranch} {
 		if head := s.d.head(branch).Commit; head != "" && head != s.real {
-			lease, err := s.ix.open(s.d, head)
+			lease, err := s.r.open(s.d, head)
 			if err != nil {
 				continue // it only could have known better
 			}
@@ -393,7 +393,7 @@ func (s *openSnapshot) fieldNames() ([]string, error) {
 // tables calls use with the table of each of the snapshot's files.
 func (s *openSnapshot) tables(use func(t *fields.Table)) error {
 	for _, file := range s.files {
-		l, err := s.ix.leaseTable(file)
+		l, err := s.r.leaseTable(file)
 		if err != nil {
 			return err
 		}
@@ -416,13 +416,13 @@ func (t *openTable) close() {}
 func tableKey(f *openFile) string { return fmt.Sprintf("fields\x00%d", f.serial) }
 
 // leaseTable leases the table of a commit file, made at its first use.
-func (ix *Indexer) leaseTable(file *lease) (*lease, error) {
+func (r *Reader) leaseTable(file *lease) (*lease, error) {
 	f := file.res.(*openFile)
-	return ix.pool.acquire(tableKey(f), func() (resource, error) {
+	return r.pool.acquire(tableKey(f), func() (resource, error) {
 		entries := f.file.Entries()
 		t := fields.NewTable(len(entries), func(i int) fields.Object { return fields.Object(entries[i].Fields) })
 		if n := t.Broken(); n > 0 {
-			ix.log.Error("fields of documents cannot be read: filters go on without them", "file", f.file.Name(), "documents", n)
+			r.log.Error("fields of documents cannot be read: filters go on without them", "file", f.file.Name(), "documents", n)
 		}
 		return &openTable{t}, nil
 	})

@@ -28,7 +28,7 @@ func (ix *Indexer) Index(_ context.Context, req IndexRequest) (Task, error) {
 		return Task{}, err
 	}
 	t := Task{Domain: req.Domain, Commit: req.Commit, Branch: req.Branch, State: TaskPending}
-	if d, err := ix.domain(req.Domain); err == nil {
+	if d, err := ix.domains.domain(req.Domain); err == nil {
 		if info, ok := d.real(req.Commit); ok && d.isWhole(info) {
 			t.State, t.Percentage = TaskComplete, 100
 			t.Documents, t.Base = int(info.Documents), info.Base
@@ -70,7 +70,7 @@ var errNoSource = fmt.Errorf("%w: no document source: set VECTORLINK_TERMINUSDB_
 // indexed reports whether a commit is indexed: it can be looked over and mended
 // without a document source.
 func (ix *Indexer) indexed(domain, commit string) bool {
-	d, err := ix.domain(domain)
+	d, err := ix.domains.domain(domain)
 	if err != nil {
 		return false
 	}
@@ -189,8 +189,8 @@ func (ix *Indexer) guard(f func() error) (err error) {
 // pull makes the snapshot of the job's commit from the document source.
 func (ix *Indexer) pull(ctx context.Context, j *job) error {
 	t := ix.tasks.snapshot(j)
-	d := ix.enter(t.Domain)
-	defer ix.leave(d)
+	d := ix.domains.enter(t.Domain)
+	defer ix.domains.leave(d)
 	settings, settled, err := ix.agree(d, j.settings)
 	if err != nil {
 		return err
@@ -375,7 +375,7 @@ func (ix *Indexer) Assign(_ context.Context, domain, branch, source, target stri
 			return err
 		}
 	}
-	d, err := ix.domain(domain)
+	d, err := ix.domains.domain(domain)
 	if err != nil {
 		return err
 	}

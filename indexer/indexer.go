@@ -7,9 +7,7 @@ import (
 	"log/slog"
 	"runtime"
 	"slices"
-	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/vectorlink/vectorlink/contract"
@@ -75,32 +73,21 @@ type Graph struct {
 
 // Indexer keeps the snapshots of a data directory. Make one with Open.
 type Indexer struct {
+	*Reader
 	cfg   Config
 	log   *slog.Logger
-	pages *vecstore.Pool
-	pool  *pool
 	tasks *taskRegistry
 
-	mu      sync.RWMutex // guards domains, and starting goroutines against Close
-	domains map[string]*domain
-	// seqFloor is no less than any sequence number of a forgotten domain: if
-	// one comes back, its numbers go on, so that what was derived from an
-	// earlier commit file is never taken for a later one's.
-	seqFloor uint64
+	mu sync.RWMutex // guards starting goroutines against Close
 
 	// stop ends the goroutines: queue workers and the merger.
 	stopCtx  context.Context
 	stop     context.CancelCauseFunc
 	wg       sync.WaitGroup
-	merges   chan mergeRequest
+	merges   *schedule
 	running  chan struct{} // bounds the tasks that run at once
-	heavy    chan struct{} // bounds the duplicates requests that run at once
 	flights  flights       // the texts being embedded
-	provider *provider
-	recall   *recall // the vectors of queries
 	counters counters
-	serials  atomic.Uint64 // of what was loaded, to tell it apart
-	merging  atomic.Int64  // merges asked for and not done
 	testHook func(phase string)
 }
 
@@ -120,17 +107,23 @@ func Open(cfg Config) (*Indexer, error) {
 		return nil, fmt.Errorf("indexer: %w", err)
 	}
 	ix := &Indexer{
+		Reader: &Reader{
+			cfg: ReaderConfig{FS: cfg.FS, Embedder: cfg.Embedder, SnapshotPoolBytes: cfg.SnapshotPoolBytes,
+				PagePoolBytes: cfg.PagePoolBytes, QueryCacheBytes: cfg.QueryCacheBytes, Ef: cfg.Graph.Ef, Workers: cfg.Workers, Logger: cfg.Logger},
+			log:      cfg.Logger,
+			pages:    vecstore.NewPool(cfg.PagePoolBytes),
+			pool:     newPool(cfg.SnapshotPoolBytes),
+			domains:  &registry{log: cfg.Logger, domains: make(map[string]*domain)},
+			heavy:    make(chan struct{}, maxHeavy),
+			recall:   newRecall(cfg.QueryCacheBytes),
+			provider: newProvider(cfg.Embedder, cfg.ProbeEvery, cfg.Logger),
+		},
 		cfg:     cfg,
 		log:     cfg.Logger,
-		pages:   vecstore.NewPool(cfg.PagePoolBytes),
-		pool:    newPool(cfg.SnapshotPoolBytes),
-		domains: make(map[string]*domain),
-		merges:  make(chan mergeRequest, 1024),
+		merges:  newSchedule(),
 		running: make(chan struct{}, cfg.Parallel),
-		heavy:   make(chan struct{}, maxHeavy),
-		recall:  newRecall(cfg.QueryCacheBytes),
 	}
-	ix.provider = newProvider(cfg.Embedder, cfg.ProbeEvery, cfg.Logger)
+	ix.clustered = func(domain string) bool { return ix.tasks.clusters(domain) }
 	ix.stopCtx, ix.stop = context.WithCancelCause(context.Background())
 	if err := ix.load(); err != nil {
 		return nil, fmt.Errorf("indexer: %w", err)
@@ -146,7 +139,11 @@ func Open(cfg Config) (*Indexer, error) {
 		ix.log.Error("the task database is damaged; tasks are forgotten, commits are not: index again what was running", "file", cfg.TaskFile, "err", lost)
 	}
 	ix.tasks = tasks
-	ix.wg.Go(ix.mergeLoop)
+	ix.opened = ix.considerOpened
+	ix.findMerges()
+	for range mergeWorkers {
+		ix.wg.Go(ix.mergeLoop)
+	}
 	ix.wg.Go(func() { ix.provider.watch(ix.stopCtx) })
 	ix.resume()
 	return ix, nil
@@ -211,7 +208,7 @@ func (ix *Indexer) Close(ctx context.Context) error {
 	var errs []error
 	ix.mu.Lock()
 	defer ix.mu.Unlock()
-	for _, d := range ix.domains {
+	for _, d := range ix.domains.list("") {
 		errs = append(errs, d.closeVectors())
 	}
 	errs = append(errs, ix.tasks.close())
@@ -233,17 +230,6 @@ func (ix *Indexer) Ready() Readiness {
 	}
 }
 
-// embed calls the embedder for a domain with such settings, and remembers
-// whether it worked.
-func (ix *Indexer) embed(ctx context.Context, s Settings, role contract.Role, texts []string) ([][]float32, error) {
-	if !s.Normalize {
-		ctx = contract.AsGiven(ctx)
-	}
-	vectors, err := ix.cfg.Embedder.Embed(ctx, role, texts)
-	ix.provider.note(ctx, err)
-	return vectors, err
-}
-
 // load reads the headers of all commit files.
 func (ix *Indexer) load() error {
 	infos, damaged, err := snapshot.List(ix.cfg.FS)
@@ -255,10 +241,10 @@ func (ix *Indexer) load() error {
 			damaged = append(damaged, snapshot.Damage{Name: info.Name, Err: err})
 			continue
 		}
-		d := ix.domains[info.Domain]
+		d := ix.domains.domains[info.Domain]
 		if d == nil {
 			d = newDomain(info.Domain)
-			ix.domains[info.Domain] = d
+			ix.domains.domains[info.Domain] = d
 		}
 		d.mu.Lock()
 		d.know(info)
@@ -268,75 +254,6 @@ func (ix *Indexer) load() error {
 		ix.log.Error("damaged commit file; `vectorlink verify` tells more, indexing the commit again mends it", "file", dmg.Name, "err", dmg.Err)
 	}
 	return nil
-}
-
-// domain returns the named domain, or ErrNotFound where nothing is indexed.
-func (ix *Indexer) domain(name string) (*domain, error) {
-	ix.mu.RLock()
-	defer ix.mu.RUnlock()
-	if d := ix.domains[name]; d != nil && !d.empty() {
-		return d, nil
-	}
-	return nil, fmt.Errorf("%w: nothing is indexed of %s", contract.ErrNotFound, name)
-}
-
-// enter returns the named domain, made if need be, and keeps it until leave.
-// Only what is about to write calls it: reads never create a domain.
-func (ix *Indexer) enter(name string) *domain {
-	ix.mu.Lock()
-	defer ix.mu.Unlock()
-	d := ix.domains[name]
-	if d == nil {
-		d = newDomain(name)
-		d.seq = ix.seqFloor
-		ix.domains[name] = d
-	}
-	d.users++
-	return d
-}
-
-// stay keeps the domain until leave.
-func (ix *Indexer) stay(d *domain) {
-	ix.mu.Lock()
-	defer ix.mu.Unlock()
-	d.users++
-}
-
-// leave ends what enter or stay began. A domain that nobody uses and of which
-// nothing is indexed (any more) is forgotten, and its vectors are closed: not
-// earlier, because a file of vectors has one opener at a time.
-func (ix *Indexer) leave(d *domain) {
-	ix.mu.Lock()
-	defer ix.mu.Unlock()
-	d.users--
-	if d.users > 0 || !d.empty() || ix.domains[d.name] != d {
-		return
-	}
-	if err := d.closeVectors(); err != nil {
-		ix.log.Warn("close vectors", "domain", d.name, "err", err)
-	}
-	delete(ix.domains, d.name)
-	ix.seqFloor = max(ix.seqFloor, d.nextSeq())
-}
-
-// lenders returns the vectors of the other domains of that model, by name.
-func (ix *Indexer) lenders(of *domain, fingerprint string) []*vecstore.Store {
-	ix.mu.RLock()
-	others := make([]*domain, 0, len(ix.domains))
-	for _, d := range ix.domains {
-		if d != of {
-			others = append(others, d)
-		}
-	}
-	ix.mu.RUnlock()
-	slices.SortFunc(others, func(a, b *domain) int { return strings.Compare(a.name, b.name) })
-	var stores []*vecstore.Store
-	for _, d := range others {
-		if s := d.lender(ix.cfg.FS, ix.pages, fingerprint); s != nil {
-			stores = append(stores, s)
-		}
-	}
-	return stores
 }
 
 // cleanDir removes what unfinished writes left behind, and returns the names

@@ -40,7 +40,7 @@ func (i *Integrity) OK() bool {
 // Integrity examines a domain. It changes nothing. A domain of which nothing
 // is indexed is ErrNotFound.
 func (ix *Indexer) Integrity(domainName string) (Integrity, error) {
-	d, err := ix.domain(domainName)
+	d, err := ix.domains.domain(domainName)
 	if err != nil {
 		return Integrity{}, err
 	}

@@ -105,16 +105,6 @@ func (m measure) slack() float32 {
 	return 0
 }
 
-// kept are the vectors of a configuration as settings.
-func kept(c vecstore.Config) Settings {
-	s := defaultSettings
-	s.Metric, s.Normalize = Metric(c.Metric.String()), c.Normalized
-	if c.Fingerprint == suppliedModel(c.Dim) {
-		s.Dim = c.Dim
-	}
-	return s
-}
-
 // stored returns the number on disk.
 func (m Metric) stored() vecstore.Metric {
 	switch m {
@@ -126,22 +116,17 @@ func (m Metric) stored() vecstore.Metric {
 	return vecstore.Cosine
 }
 
-// vecsConfig returns how the domain's vectors are kept.
-func (ix *Indexer) vecsConfig(d *domain, s Settings, dim int) vecstore.Config {
-	return vecstore.Config{Domain: d.name, Fingerprint: ix.model(s), Dim: dim, Metric: s.Metric.stored(), Normalized: s.Normalize}
-}
-
 // suppliedModel names the model of domains whose vectors are all supplied.
 func suppliedModel(dim int) string { return fmt.Sprintf("supplied/%d", dim) }
 
 // model names what decides the vectors of a domain with such settings: the
 // embedder, and whether its vectors are taken as they come; or that they are
 // supplied.
-func (ix *Indexer) model(s Settings) string {
+func (r *Reader) model(s Settings) string {
 	if s.Dim != 0 {
 		return suppliedModel(s.Dim)
 	}
-	f := ix.cfg.Embedder.Fingerprint()
+	f := r.cfg.Embedder.Fingerprint()
 	if !s.Normalize {
 		f += "/as-given"
 	}

@@ -42,19 +42,19 @@ type NearPairs struct {
 // pairs, and takes a time in proportion to the one number times the other, and
 // memory for two small records a chunk. Chunks of one text are found by their common slot, and
 // where only these can be near enough nothing is measured.
-func (ix *Indexer) NearPairs(ctx context.Context, req DuplicatesRequest, use func(*NearPairs) error) error {
+func (r *Reader) NearPairs(ctx context.Context, req DuplicatesRequest, use func(*NearPairs) error) error {
 	if err := req.check(); err != nil {
 		return err
 	}
-	d, commit, lease, err := ix.serve(req.Domain, req.Ref)
+	d, commit, lease, err := r.serve(req.Domain, req.Ref)
 	if err != nil {
 		return err
 	}
 	defer lease.release()
-	j := &nearJoin{ix: ix, s: lease.res.(*openSnapshot), threshold: req.Threshold}
+	j := &nearJoin{r: r, s: lease.res.(*openSnapshot), threshold: req.Threshold}
 	j.measure = j.s.settings.measure()
 	if req.Since != "" {
-		lease, err := ix.open(d, req.Since)
+		lease, err := r.open(d, req.Since)
 		if err != nil {
 			return fmt.Errorf("since: %w", err)
 		}
@@ -69,7 +69,7 @@ func (ix *Indexer) NearPairs(ctx context.Context, req DuplicatesRequest, use fun
 		Identity: func() [sha256.Size]byte { return j.s.identity(slices.Collect(j.s.view.All())) },
 	}
 	found.Pairs = func(yield func(Pair, error) bool) {
-		done, err := ix.heavyTurn(ctx)
+		done, err := r.heavyTurn(ctx)
 		if err != nil {
 			yield(Pair{}, err)
 			return
@@ -82,7 +82,7 @@ func (ix *Indexer) NearPairs(ctx context.Context, req DuplicatesRequest, use fun
 
 // nearJoin finds the pairs of a NearPairs.
 type nearJoin struct {
-	ix        *Indexer
+	r         *Reader
 	s         *openSnapshot
 	measure   measure
 	since     *openSnapshot // nil: every pair counts
@@ -214,7 +214,7 @@ func (j *nearJoin) pairs(ctx context.Context, each func(pair) (more bool, err er
 	for i := range results {
 		results[i] = make(chan []pair, 1)
 	}
-	workers := min(max(j.ix.cfg.Workers, 1), len(blocks))
+	workers := min(max(j.r.cfg.Workers, 1), len(blocks))
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	group, ctx := errgroup.WithContext(ctx)

@@ -69,7 +69,7 @@ func (f *openFile) graphCodes(vecs *vecstore.Store) (*vecstore.Codes, error) {
 // openSnapshot is one commit ready to be searched. It is immutable, but for the
 // full text that is opened at need.
 type openSnapshot struct {
-	ix   *Indexer
+	r    *Reader
 	d    *domain
 	real string // the commit whose file it is read from
 	// serial is another one for each snapshot that is loaded.
@@ -98,7 +98,7 @@ func (s *openSnapshot) close() {
 	for _, l := range s.files {
 		l.release()
 	}
-	s.ix.leave(s.d)
+	s.r.domains.leave(s.d)
 }
 
 // fileKey names a commit file in the pool.
@@ -108,15 +108,18 @@ func snapshotKey(domain, commit string) string { return "snapshot\x00" + domain 
 
 // open leases the snapshot of an indexed commit; its resource is an
 // *openSnapshot.
-func (ix *Indexer) open(d *domain, commit string) (*lease, error) {
+func (r *Reader) open(d *domain, commit string) (*lease, error) {
 	info, ok := d.real(commit)
 	if !ok {
 		return nil, fmt.Errorf("%w: commit %s of %s is not indexed", contract.ErrNotFound, commit, d.name)
 	}
-	return ix.pool.acquire(snapshotKey(d.name, info.Commit), func() (resource, error) {
-		s, err := ix.loadCurrent(d, info)
+	return r.pool.acquire(snapshotKey(d.name, info.Commit), func() (resource, error) {
+		s, err := r.loadCurrent(d, info)
 		if err != nil {
 			return nil, fmt.Errorf("open commit %s of %s: %w", info.Commit, d.name, storeError(err))
+		}
+		if r.opened != nil {
+			r.opened(s)
 		}
 		return s, nil
 	})
@@ -124,9 +127,9 @@ func (ix *Indexer) open(d *domain, commit string) (*lease, error) {
 
 // loadCurrent loads the snapshot of a commit, again if its file was replaced
 // meanwhile: what an old file stands on may have been removed since.
-func (ix *Indexer) loadCurrent(d *domain, info snapshot.Info) (*openSnapshot, error) {
+func (r *Reader) loadCurrent(d *domain, info snapshot.Info) (*openSnapshot, error) {
 	for {
-		s, err := ix.loadSnapshot(d, info.Commit)
+		s, err := r.loadSnapshot(d, info.Commit)
 		now, ok := d.commit(info.Commit)
 		if ok && now == info {
 			return s, err
@@ -141,25 +144,25 @@ func (ix *Indexer) loadCurrent(d *domain, info snapshot.Info) (*openSnapshot, er
 	}
 }
 
-func (ix *Indexer) loadSnapshot(d *domain, commit string) (_ *openSnapshot, err error) {
-	s := &openSnapshot{ix: ix, d: d, real: commit, serial: ix.serials.Add(1)}
-	ix.stay(d)
+func (r *Reader) loadSnapshot(d *domain, commit string) (_ *openSnapshot, err error) {
+	s := &openSnapshot{r: r, d: d, real: commit, serial: r.serials.Add(1)}
+	r.domains.stay(d)
 	defer func() {
 		if err != nil {
 			s.close()
 		}
 	}()
-	files, err := ix.loadChain(d, commit, s)
+	files, err := r.loadChain(d, commit, s)
 	if err != nil {
 		return nil, err
 	}
-	if s.view, err = ix.makeView(d, files); err != nil {
+	if s.view, err = r.makeView(d, files); err != nil {
 		return nil, err
 	}
 	if s.settings, err = ParseSettings(s.view.Header().Settings); err != nil {
 		return nil, fmt.Errorf("%w: commit %s carries %w", contract.ErrCorrupt, commit, err)
 	}
-	if s.vecs, err = d.vectors(ix.cfg.FS, ix.pages); errors.Is(err, contract.ErrCorrupt) {
+	if s.vecs, err = d.vectors(r.cfg.FS, r.pages); errors.Is(err, contract.ErrCorrupt) {
 		return nil, fmt.Errorf("%w; index commit %s again to mend it", err, commit)
 	} else if err != nil {
 		return nil, err
@@ -194,14 +197,14 @@ func (ix *Indexer) loadSnapshot(d *domain, commit string) (_ *openSnapshot, err 
 // loadChain leases the files that the commit stands on, into s, and returns
 // them, the checkpoint first. It goes by what the files say: a merge may put a
 // checkpoint in a delta's place at any time, which only ends the chain sooner.
-func (ix *Indexer) loadChain(d *domain, commit string, s *openSnapshot) ([]*openFile, error) {
+func (r *Reader) loadChain(d *domain, commit string, s *openSnapshot) ([]*openFile, error) {
 	var files []*openFile
 	for limit := len(d.list()); ; {
 		info, ok := d.real(commit)
 		if !ok {
 			return nil, fmt.Errorf("%w: the file of commit %s, on which it stands, is missing or damaged; index or push that commit again", contract.ErrCorrupt, commit)
 		}
-		l, err := ix.pool.acquire(fileKey(info.Name), func() (resource, error) { return ix.loadFile(d, info) })
+		l, err := r.pool.acquire(fileKey(info.Name), func() (resource, error) { return r.loadFile(d, info) })
 		if err != nil {
 			return nil, err
 		}
@@ -222,14 +225,14 @@ func (ix *Indexer) loadChain(d *domain, commit string, s *openSnapshot) ([]*open
 
 // makeView makes the view of a chain. Where the base's view is at hand, it is
 // extended by the last file alone, so that a commit costs what it changes.
-func (ix *Indexer) makeView(d *domain, files []*openFile) (*snapshot.View, error) {
+func (r *Reader) makeView(d *domain, files []*openFile) (*snapshot.View, error) {
 	chain := make([]*snapshot.File, len(files))
 	for i, f := range files {
 		chain[i] = f.file
 	}
 	below, last := chain[:len(chain)-1], chain[len(chain)-1]
 	if len(below) > 0 {
-		if l := ix.pool.peek(snapshotKey(d.name, last.Header().Base)); l != nil {
+		if l := r.pool.peek(snapshotKey(d.name, last.Header().Base)); l != nil {
 			defer l.release()
 			// After a merge of the base, or where files were opened again,
 			// its view may stand on others than the chain just read.
@@ -241,12 +244,12 @@ func (ix *Indexer) makeView(d *domain, files []*openFile) (*snapshot.View, error
 	return snapshot.NewView(chain[0], chain[1:]...)
 }
 
-func (ix *Indexer) loadFile(d *domain, info snapshot.Info) (*openFile, error) {
-	file, err := snapshot.Open(ix.cfg.FS, info.Name)
+func (r *Reader) loadFile(d *domain, info snapshot.Info) (*openFile, error) {
+	file, err := snapshot.Open(r.cfg.FS, info.Name)
 	if err != nil {
 		return nil, err
 	}
-	f := &openFile{file: file, serial: ix.serials.Add(1)}
+	f := &openFile{file: file, serial: r.serials.Add(1)}
 	if file.Header().Kind != snapshot.Checkpoint {
 		return f, nil
 	}
@@ -257,9 +260,8 @@ func (ix *Indexer) loadFile(d *domain, info snapshot.Info) (*openFile, error) {
 	if err != nil {
 		// The entries and vectors are whole, so exact search takes the
 		// graph's place until a merge writes a new one.
-		ix.log.Error("damaged graph: searching exactly until it is rebuilt", "domain", d.name, "commit", info.Commit, "err", err)
+		r.log.Error("damaged graph: searching exactly until it is rebuilt", "domain", d.name, "commit", info.Commit, "err", err)
 		f.graph = nil
-		ix.askMerge(d, info.Commit)
 	}
 	if f.graph != nil {
 		f.slots = file.SlotCount()

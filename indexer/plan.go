@@ -37,8 +37,8 @@ func (ix *Indexer) Plan(ctx context.Context, req IndexRequest) (Plan, error) {
 	plan := Plan{Domain: req.Domain, Commit: req.Commit, Skipped: []Skipped{}}
 	// Of an unknown domain nothing stays behind. It may have vectors from
 	// an earlier life.
-	d := ix.enter(req.Domain)
-	defer ix.leave(d)
+	d := ix.domains.enter(req.Domain)
+	defer ix.domains.leave(d)
 	if info, ok := d.real(req.Commit); ok {
 		plan.Indexed, plan.Documents, plan.Base = true, int(info.Documents), info.Base
 		plan.Skipped = append(plan.Skipped, ix.skippedBefore(d, req.Commit)...)
@@ -74,19 +74,13 @@ func (ix *Indexer) Plan(ctx context.Context, req IndexRequest) (Plan, error) {
 	if err := b.consume(ctx, pull); err != nil {
 		return Plan{}, err
 	}
-	lenders := ix.lenders(d, b.fingerprint)
-	lent := 0
 	for _, p := range b.pieces {
-		if borrowFrom(lenders, p.key) != nil {
-			lent++
-			continue
-		}
 		plan.ToEmbed++
 		plan.Tokens += p.tokens
 	}
 	changed, removed := b.outcome(pull.Complete)
 	plan.Base, plan.Changed, plan.Deleted = pull.Base, len(changed), len(removed)
-	plan.Stored = t.Reused + lent
+	plan.Stored = t.Reused
 	plan.Texts = plan.Stored + plan.ToEmbed
 	plan.Documents = len(changed) - len(removed)
 	if base != nil {

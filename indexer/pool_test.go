@@ -3,11 +3,12 @@ package indexer
 import (
 	"errors"
 	"fmt"
-	"github.com/vectorlink/vectorlink/contract"
 	"math/rand/v2"
 	"sync"
 	"sync/atomic"
 	"testing"
+
+	"github.com/vectorlink/vectorlink/contract"
 )
 
 type testResource struct {

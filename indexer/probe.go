@@ -4,10 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"github.com/vectorlink/vectorlink/contract"
 	"log/slog"
 	"sync/atomic"
 	"time"
+
+	"github.com/vectorlink/vectorlink/contract"
 )
 
 const (

@@ -97,7 +97,7 @@ func (ix *Indexer) StartPush(ctx context.Context, req PushRequest) (*Push, error
 	if err := ix.checkPush(&req); err != nil {
 		return nil, err
 	}
-	if d, err := ix.domain(req.Domain); err == nil {
+	if d, err := ix.domains.domain(req.Domain); err == nil {
 		if info, ok := d.commit(req.Commit); ok && (info.Kind == snapshot.Alias || d.isWhole(info)) {
 			return nil, d.taken(req.Commit)
 		}
@@ -113,7 +113,7 @@ func (ix *Indexer) StartPush(ctx context.Context, req PushRequest) (*Push, error
 		return nil, fmt.Errorf("%w: target_commit %s of %s is being indexed", contract.ErrConflict, req.Commit, req.Domain)
 	}
 	p := &Push{
-		ix: ix, d: ix.enter(req.Domain), j: j, branch: req.Branch, start: time.Now(),
+		ix: ix, d: ix.domains.enter(req.Domain), j: j, branch: req.Branch, start: time.Now(),
 		arrived: make(chan struct{}, 1), advanced: make(chan struct{}, 1), done: make(chan struct{}),
 	}
 	p.ctx, p.cancel = context.WithCancelCause(ix.stopCtx)
@@ -123,7 +123,7 @@ func (ix *Indexer) StartPush(ctx context.Context, req PushRequest) (*Push, error
 	if err := p.open(ctx, req); err != nil {
 		p.cancel(err)
 		ix.tasks.discard(j)
-		ix.leave(p.d)
+		ix.domains.leave(p.d)
 		if errors.Is(err, errDomainDeleted) || errors.Is(err, errBranchDeleted) {
 			err = fmt.Errorf("%w: %v", contract.ErrBusy, err) // it has not begun: try again
 		}
@@ -384,7 +384,7 @@ func (p *Push) run() {
 	p.release()
 	p.settled()
 	p.d.unlockBranch(p.branch)
-	ix.leave(p.d)
+	ix.domains.leave(p.d)
 	ix.endTask(p.j, err)
 	p.err = err
 	close(p.done)
@@ -483,7 +483,7 @@ func (p *Push) embed(batch []piece) error {
 		p.b.setVectors(vecs)
 		p.mu.Unlock()
 	}
-	missing, err := p.b.borrow(batch)
+	missing, err := p.b.storeSupplied(batch)
 	if err == nil {
 		err = p.b.embed(p.ctx, missing)
 	}
@@ -528,7 +528,7 @@ func (p *Push) commit() error {
 // endCutPush ends a push that was running when the process ended: as failed,
 // unless its commit had been written.
 func (ix *Indexer) endCutPush(j *job) {
-	if d, err := ix.domain(j.task.Domain); err == nil {
+	if d, err := ix.domains.domain(j.task.Domain); err == nil {
 		if info, ok := d.commit(j.task.Commit); ok {
 			ix.tasks.update(j, func(t *Task) {
 				t.Documents, t.Base, t.HeadMoved = int(info.Documents), info.Base, true

@@ -49,7 +49,23 @@ func (h *harness) mustStart(branch, parent, commit string) *indexer.Push {
 // push pushes a commit and returns its task when it has ended.
 func (h *harness) push(branch, parent, commit string, ops ...contract.Op) indexer.Task {
 	h.t.Helper()
-	p := h.mustStart(branch, parent, commit)
+	return h.pushAll(indexer.PushRequest{Domain: domain, Commit: commit, Branch: branch, Parent: parent}, ops...)
+}
+
+// pushInto pushes a commit to main of a domain.
+func (h *harness) pushInto(name, parent, commit string, ops ...contract.Op) {
+	h.t.Helper()
+	if task := h.pushAll(indexer.PushRequest{Domain: name, Commit: commit, Parent: parent}, ops...); task.State != indexer.TaskComplete {
+		h.t.Fatalf("push %s of %s: %s: %s", commit, name, task.State, task.Error)
+	}
+}
+
+func (h *harness) pushAll(req indexer.PushRequest, ops ...contract.Op) indexer.Task {
+	h.t.Helper()
+	p, err := h.StartPush(h.t.Context(), req)
+	if err != nil {
+		h.t.Fatalf("push %s: %v", req.Commit, err)
+	}
 	for _, op := range ops {
 		if err := p.Apply(op); err != nil {
 			p.Abort(err)

@@ -133,13 +133,13 @@ func (r *recall) stats() (entries, bytes, hits, missing int64) {
 // with, whole, as a domain with such settings has vectors. While the provider is
 // known to be down it is ErrDown at once. The vector is shared: it must not be
 // changed.
-func (ix *Indexer) embedWhole(ctx context.Context, s Settings, role contract.Role, text string) ([]float32, error) {
-	key := contentKey(ix.model(s), role, text)
-	return ix.recall.vector(ctx, key, func() ([]float32, error) {
-		if err := ix.provider.known(ctx); err != nil {
+func (r *Reader) embedWhole(ctx context.Context, s Settings, role contract.Role, text string) ([]float32, error) {
+	key := contentKey(r.model(s), role, text)
+	return r.recall.vector(ctx, key, func() ([]float32, error) {
+		if err := r.provider.known(ctx); err != nil {
 			return nil, err
 		}
-		vectors, err := ix.embed(ctx, s, role, []string{text})
+		vectors, err := r.embed(ctx, s, role, []string{text})
 		var refused *contract.RefusedError
 		switch {
 		case errors.As(err, &refused):

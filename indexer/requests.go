@@ -2,8 +2,9 @@ package indexer
 
 import (
 	"encoding/json"
-	"github.com/vectorlink/vectorlink/contract"
 	"time"
+
+	"github.com/vectorlink/vectorlink/contract"
 )
 
 // Ref chooses the commit that a request is answered from (wire contract §2.9,

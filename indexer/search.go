@@ -22,7 +22,7 @@ const MaxEf = 10_000
 // Search returns the documents nearest to a text or a ready vector, nearest
 // first, equal distances by id. Where the snapshot holds no graph the answer
 // is exact.
-func (ix *Indexer) Search(ctx context.Context, req SearchRequest) (Hits, error) {
+func (r *Reader) Search(ctx context.Context, req SearchRequest) (Hits, error) {
 	if err := checkPage(req.Page); err != nil {
 		return Hits{}, err
 	}
@@ -30,7 +30,7 @@ func (ix *Indexer) Search(ctx context.Context, req SearchRequest) (Hits, error) 
 	if err != nil {
 		return Hits{}, err
 	}
-	d, commit, lease, err := ix.serve(req.Domain, req.Ref)
+	d, commit, lease, err := r.serve(req.Domain, req.Ref)
 	if err != nil {
 		return Hits{}, err
 	}
@@ -43,12 +43,12 @@ func (ix *Indexer) Search(ctx context.Context, req SearchRequest) (Hits, error) 
 	if q.among, err = s.selection(ctx, req.Filter, req.Ref.replaced(commit)); err != nil {
 		return Hits{}, err
 	}
-	search := ix.rank
+	search := r.rank
 	switch req.Mode {
 	case ModeText:
-		search = ix.searchText
+		search = r.searchText
 	case ModeHybrid:
-		search = ix.searchHybrid
+		search = r.searchHybrid
 	}
 	if words != nil {
 		q.words, req.Text = *words, words.Words()
@@ -60,7 +60,7 @@ func (ix *Indexer) Search(ctx context.Context, req SearchRequest) (Hits, error) 
 		}
 		q.vectors = [][]float32{v}
 	} else if req.Mode != ModeText {
-		v, err := ix.embedQuery(ctx, d, s, req)
+		v, err := r.embedQuery(ctx, d, s, req)
 		if err != nil {
 			return Hits{}, err
 		}
@@ -105,14 +105,14 @@ func (req *SearchRequest) words() (*textindex.Query, error) {
 	return &words, nil
 }
 
-func (ix *Indexer) embedQuery(ctx context.Context, d *domain, s *openSnapshot, req SearchRequest) ([]float32, error) {
+func (r *Reader) embedQuery(ctx context.Context, d *domain, s *openSnapshot, req SearchRequest) ([]float32, error) {
 	if req.Text == "" {
 		return nil, fmt.Errorf("%w: q must not be empty", contract.ErrInvalid)
 	}
 	if dim := s.settings.Dim; dim != 0 {
 		return nil, fmt.Errorf("%w: %s has no model, but vectors of %d dimensions that came with its documents: search by vector or vector_b64, by words (mode=fts), or by id (/similar)", contract.ErrConflict, d.name, dim)
 	}
-	if have, want := s.view.Header().Fingerprint, ix.model(s.settings); have != want {
+	if have, want := s.view.Header().Fingerprint, r.model(s.settings); have != want {
 		return nil, fmt.Errorf("%w: %s was indexed with %s, but this server embeds queries with %s; start it with the model of the index, or use another data directory", contract.ErrConflict, d.name, have, want)
 	}
 	if req.Role == 0 {
@@ -121,7 +121,7 @@ func (ix *Indexer) embedQuery(ctx context.Context, d *domain, s *openSnapshot, r
 	if req.CallerKey != "" {
 		ctx = contract.CallerKey(ctx, req.CallerKey)
 	}
-	v, err := ix.embedWhole(ctx, s.settings, req.Role, req.Text)
+	v, err := r.embedWhole(ctx, s.settings, req.Role, req.Text)
 	if err != nil {
 		return nil, err
 	}
@@ -137,11 +137,11 @@ func (ix *Indexer) embedQuery(ctx context.Context, d *domain, s *openSnapshot, r
 // Similar returns the documents nearest to one of the snapshot's own, read at
 // the served commit; of several chunks the best pair counts. With IDs they are
 // those nearest to the mean of several.
-func (ix *Indexer) Similar(ctx context.Context, req SimilarRequest) (Hits, error) {
+func (r *Reader) Similar(ctx context.Context, req SimilarRequest) (Hits, error) {
 	if err := checkPage(req.Page); err != nil {
 		return Hits{}, err
 	}
-	_, commit, lease, err := ix.serve(req.Domain, req.Ref)
+	_, commit, lease, err := r.serve(req.Domain, req.Ref)
 	if err != nil {
 		return Hits{}, err
 	}
@@ -178,15 +178,15 @@ func (ix *Indexer) Similar(ctx context.Context, req SimilarRequest) (Hits, error
 	if len(q.vectors) == 0 && slices.ContainsFunc(sources, func(e *snapshot.Entry) bool { return len(e.Chunks) > 0 }) {
 		return Hits{}, fmt.Errorf("%w: the vectors of document %.200q; index commit %s again to mend them", contract.ErrCorrupt, sources[0].ID, commit)
 	}
-	hits, err := ix.rank(ctx, s, q)
+	hits, err := r.rank(ctx, s, q)
 	return Hits{Commit: commit, Hits: hits, Damaged: s.damaged()}, err
 }
 
 // serve resolves a reference and leases the snapshot it leads to. The commit
 // returned is the one asked for or its stand-in, under the name it was asked
 // by.
-func (ix *Indexer) serve(domainName string, ref Ref) (*domain, string, *lease, error) {
-	d, err := ix.domain(domainName)
+func (r *Reader) serve(domainName string, ref Ref) (*domain, string, *lease, error) {
+	d, err := r.domains.domain(domainName)
 	if err != nil {
 		return nil, "", nil, err
 	}
@@ -194,7 +194,7 @@ func (ix *Indexer) serve(domainName string, ref Ref) (*domain, string, *lease, e
 	if err != nil {
 		return nil, "", nil, err
 	}
-	lease, err := ix.open(d, commit)
+	lease, err := r.open(d, commit)
 	return d, commit, lease, err
 }
 
@@ -290,9 +290,9 @@ func first[T any](all []T, n int, compare func(a, b T) int) []T {
 
 // rank finds, ranks and cuts. Documents are ranked whole before the cut, so
 // pages fit together.
-func (ix *Indexer) rank(ctx context.Context, s *openSnapshot, q query) ([]Hit, error) {
+func (r *Reader) rank(ctx context.Context, s *openSnapshot, q query) ([]Hit, error) {
 	need := q.page.Start + q.page.Count
-	ranked, err := ix.nearest(ctx, s, q, need)
+	ranked, err := r.nearest(ctx, s, q, need)
 	if err != nil {
 		return nil, err
 	}
@@ -374,12 +374,12 @@ func (s *openSnapshot) chunkText(e *snapshot.Entry, chunk int) (string, error) {
 // nearest returns at least need documents in order, or all there are. More
 // slots are fetched until the cut does not fall among equals: documents of one
 // distance are ordered by id, wherever the page ends.
-func (ix *Indexer) nearest(ctx context.Context, s *openSnapshot, q query, need int) ([]scored, error) {
+func (r *Reader) nearest(ctx context.Context, s *openSnapshot, q query, need int) ([]scored, error) {
 	for k := need + 1; ; k *= 2 {
 		best := make(map[*snapshot.Entry]scored)
 		exhausted, last := true, float32(math.Inf(1))
 		for _, v := range q.vectors {
-			hits, err := ix.slots(ctx, s, v, q.among, k, q.ef)
+			hits, err := r.slots(ctx, s, v, q.among, k, q.ef)
 			if err != nil {
 				return nil, err
 			}
@@ -416,7 +416,7 @@ func (ix *Indexer) nearest(ctx context.Context, s *openSnapshot, q query, need i
 
 // slots returns the k slots nearest to v among those of a selection, best first:
 // through the graph and the scan of what it does not hold, or by the scan alone.
-func (ix *Indexer) slots(ctx context.Context, s *openSnapshot, v []float32, among *selection, k, ef int) ([]hnsw.Hit, error) {
+func (r *Reader) slots(ctx context.Context, s *openSnapshot, v []float32, among *selection, k, ef int) ([]hnsw.Hit, error) {
 	if s.vecs == nil {
 		return nil, nil
 	}
@@ -424,7 +424,7 @@ func (ix *Indexer) slots(ctx context.Context, s *openSnapshot, v []float32, amon
 	if among != nil {
 		scanned = among.tail
 	}
-	hits, err := ix.graphSlots(ctx, s, v, among, k, ef)
+	hits, err := r.graphSlots(ctx, s, v, among, k, ef)
 	if err != nil {
 		return nil, storeError(err)
 	}
@@ -436,12 +436,12 @@ func (ix *Indexer) slots(ctx context.Context, s *openSnapshot, v []float32, amon
 }
 
 // graphSlots is slots for those that the graph holds.
-func (ix *Indexer) graphSlots(ctx context.Context, s *openSnapshot, v []float32, among *selection, k, ef int) ([]hnsw.Hit, error) {
+func (r *Reader) graphSlots(ctx context.Context, s *openSnapshot, v []float32, among *selection, k, ef int) ([]hnsw.Hit, error) {
 	if s.graph == nil || among != nil && among.Len() == 0 {
 		return nil, nil
 	}
 	if ef == 0 {
-		if ef = ix.cfg.Graph.Ef; among != nil {
+		if ef = r.cfg.Ef; among != nil {
 			ef += ef / 2 // a walk among few finds less
 		}
 	}

@@ -291,14 +291,10 @@ func (ix *Indexer) compatible(domain string, r SettingsRequest) error {
 	if err := ix.checkSettings(r); err != nil {
 		return err
 	}
-	ix.mu.RLock()
-	d := ix.domains[domain]
-	ix.mu.RUnlock()
-	if d == nil {
-		return nil
-	}
-	if s, ok := d.has(); ok {
-		return ix.conflict(domain, s, r)
+	for _, d := range ix.domains.list(domain) {
+		if s, ok := d.has(); ok {
+			return ix.conflict(domain, s, r)
+		}
 	}
 	return nil
 }
@@ -322,4 +318,19 @@ func (ix *Indexer) shown(d *domain, newest snapshot.Info) *Settings {
 		s.Dim = int(newest.Dim)
 	}
 	return &s
+}
+
+// kept are the vectors of a configuration as settings.
+func kept(c vecstore.Config) Settings {
+	s := defaultSettings
+	s.Metric, s.Normalize = Metric(c.Metric.String()), c.Normalized
+	if c.Fingerprint == suppliedModel(c.Dim) {
+		s.Dim = c.Dim
+	}
+	return s
+}
+
+// vecsConfig returns how the domain's vectors are kept.
+func (ix *Indexer) vecsConfig(d *domain, s Settings, dim int) vecstore.Config {
+	return vecstore.Config{Domain: d.name, Fingerprint: ix.model(s), Dim: dim, Metric: s.Metric.stored(), Normalized: s.Normalize}
 }

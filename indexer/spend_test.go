@@ -57,25 +57,22 @@ func TestPlanSpendsNothing(t *testing.T) {
 	}
 }
 
-func TestDomainsOfOneModelShareWhatTheyPaidFor(t *testing.T) {
-	src, emb := indexertest.NewSource(), &indexertest.Embedder{}
-	src.Commit("main", "c1", indexertest.Change{Put: docs("d/A/1", "red apple", "d/A/2", "green pear")})
-	files := vfstest.NewMem()
-	h := open(t, files, src, emb)
-	h.mustIndex("c1", "")
+// TestDomainsAreApart checks that what is written to one domain opens nothing of
+// any other: with a thousand of them, a push costs what it does with one.
+func TestDomainsAreApart(t *testing.T) {
+	mem := vfstest.NewMem()
+	h := openPush(t, mem, &indexertest.Embedder{})
+	for i := range 20 {
+		h.pushInto(fmt.Sprintf("admin/copy%02d", i), "", "c", puts("d/A/1", "red apple")...)
+	}
 	h.close()
-	h = open(t, files, src, emb) // vectors found from the files alone
-	emb.Reset()
-	task, err := h.Index(t.Context(), indexer.IndexRequest{Domain: "admin/copy", Commit: "c1"})
-	if err != nil {
-		t.Fatal(err)
+	h = openPush(t, mem, &indexertest.Embedder{})
+	if n := h.OpenVectors(); n != 0 {
+		t.Errorf("%d files of vectors are open after the start", n)
 	}
-	if got := h.wait(task.ID); got.State != indexer.TaskComplete || got.Embedded != 0 || got.Reused != 2 || len(emb.Texts()) != 0 {
-		t.Errorf("another domain with the same texts: %+v, %d texts embedded", got, len(emb.Texts()))
-	}
-	hits, err := h.Search(t.Context(), indexer.SearchRequest{Domain: "admin/copy", Ref: indexer.Ref{Commit: "c1"}, Text: "green pear", Page: indexer.Page{Count: 1}})
-	if err != nil || hits.Hits[0].ID != "d/A/2" || hits.Hits[0].Distance != 0 {
-		t.Errorf("search in it: %v, %v", hits, err)
+	h.pushInto("admin/copy00", "c", "c1", puts("d/A/2", "red apple")...)
+	if n := h.OpenVectors(); n != 1 {
+		t.Errorf("%d files of vectors are open after a push into one domain", n)
 	}
 }
 

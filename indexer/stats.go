@@ -1,9 +1,10 @@
 package indexer
 
 import (
-	"github.com/vectorlink/vectorlink/contract"
 	"sync/atomic"
 	"time"
+
+	"github.com/vectorlink/vectorlink/contract"
 )
 
 // totals are a domain's documents and chunks over its branch heads, each
@@ -16,7 +17,7 @@ func (ix *Indexer) Head(domainName, branch string) (Head, error) {
 	if branch == "" {
 		branch = contract.MainBranch
 	}
-	d, err := ix.domain(domainName)
+	d, err := ix.domains.domain(domainName)
 	if err != nil {
 		return Head{Branch: branch}, nil
 	}
@@ -25,7 +26,7 @@ func (ix *Indexer) Head(domainName, branch string) (Head, error) {
 
 // Commits lists the indexed commits of a domain, newest first.
 func (ix *Indexer) Commits(domainName string) ([]CommitInfo, error) {
-	d, err := ix.domain(domainName)
+	d, err := ix.domains.domain(domainName)
 	if err != nil {
 		return nil, err
 	}
@@ -49,14 +50,7 @@ func (ix *Indexer) Commits(domainName string) ([]CommitInfo, error) {
 // Statistics counts what is stored of one domain, or of all when the name is
 // empty. An unknown domain counts as nothing.
 func (ix *Indexer) Statistics(domainName string) (Statistics, error) {
-	ix.mu.RLock()
-	var domains []*domain
-	for name, d := range ix.domains {
-		if domainName == "" || name == domainName {
-			domains = append(domains, d)
-		}
-	}
-	ix.mu.RUnlock()
+	domains := ix.domains.list(domainName)
 	var st Statistics
 	for _, d := range domains {
 		commits := d.list()
@@ -149,13 +143,7 @@ func (ix *Indexer) activity(domains []*domain) Activity {
 	ix.flights.mu.Lock()
 	a.Embedding = len(ix.flights.inAir)
 	ix.flights.mu.Unlock()
-	ix.mu.RLock()
-	for _, d := range domains {
-		if d.users > 0 {
-			a.BusyDomains++
-		}
-	}
-	ix.mu.RUnlock()
+	a.BusyDomains = ix.domains.busy(domains)
 	for _, d := range domains {
 		branches, vectors, bytes := d.held()
 		a.BusyBranches += branches

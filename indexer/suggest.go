@@ -57,14 +57,14 @@ type Suggestion struct {
 
 // Suggest finds documents by the words of the query, or, where none has any,
 // those in which it occurs within a word. It needs no embedding.
-func (ix *Indexer) Suggest(ctx context.Context, req SuggestRequest) (Suggestions, error) {
+func (r *Reader) Suggest(ctx context.Context, req SuggestRequest) (Suggestions, error) {
 	if req.Text == "" {
 		return Suggestions{}, fmt.Errorf("%w: q must not be empty", contract.ErrInvalid)
 	}
 	if req.Count < 1 {
 		return Suggestions{}, fmt.Errorf("%w: count must be at least 1", contract.ErrInvalid)
 	}
-	_, commit, lease, err := ix.serve(req.Domain, req.Ref)
+	_, commit, lease, err := r.serve(req.Domain, req.Ref)
 	if err != nil {
 		return Suggestions{}, err
 	}
@@ -75,7 +75,7 @@ func (ix *Indexer) Suggest(ctx context.Context, req SuggestRequest) (Suggestions
 		return Suggestions{}, err
 	}
 	rows := suggestRowsPerHit * (min(req.Count, suggestRows) + 1)
-	chunks, err := ix.textChunks(ctx, s, textindex.Plain(req.Text), among, min(rows, suggestRows))
+	chunks, err := r.textChunks(ctx, s, textindex.Plain(req.Text), among, min(rows, suggestRows))
 	if err == nil && len(chunks) == 0 {
 		chunks, err = s.substring(ctx, req.Text, among, min(rows, suggestRows))
 	}

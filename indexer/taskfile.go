@@ -13,9 +13,10 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/vectorlink/vectorlink/contract"
 	"go.etcd.io/bbolt"
 	bolterrors "go.etcd.io/bbolt/errors"
+
+	"github.com/vectorlink/vectorlink/contract"
 )
 
 var taskBucket = []byte("tasks")

@@ -10,8 +10,9 @@ import (
 	"sync"
 	"time"
 
-	"github.com/vectorlink/vectorlink/contract"
 	"go.etcd.io/bbolt"
+
+	"github.com/vectorlink/vectorlink/contract"
 )
 
 // taskPrefix begins every task id.

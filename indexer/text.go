@@ -64,38 +64,9 @@ func (v *textView) number(e *snapshot.Entry) int { return v.first[e.File()] + e.
 // because a merge puts another file under the name.
 func textKey(info snapshot.Info) string { return "text\x00" + info.Name + "\x00" + info.Kind.String() }
 
-// removeText removes the full text of a commit that is going.
-func (ix *Indexer) removeText(info snapshot.Info) error {
-	err := ix.cfg.FS.Remove(textindex.FileName(info.Domain, info.Commit))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	return err
-}
-
-// sweepTexts removes those of the names that are full texts whose commits are
-// gone: if a commit of that name came back, it could have the sequence number of
-// the old one.
-func (ix *Indexer) sweepTexts(names []string) error {
-	known := make(map[string]bool)
-	for _, d := range ix.domains {
-		for commit := range d.commits {
-			known[textindex.FileName(d.name, commit)] = true
-		}
-	}
-	for _, name := range names {
-		if strings.HasSuffix(name, "."+textindex.Ext) && !known[name] {
-			if err := ix.cfg.FS.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
 // text returns the snapshot's full text, opened at its first use: searches by
 // vector do without it.
-func (ix *Indexer) text(s *openSnapshot) (*textView, error) {
+func (r *Reader) text(s *openSnapshot) (*textView, error) {
 	s.textMu.Lock()
 	defer s.textMu.Unlock()
 	if s.text != nil {
@@ -111,7 +82,7 @@ func (ix *Indexer) text(s *openSnapshot) (*textView, error) {
 	}
 	// s.files is the chain from the commit down to its checkpoint.
 	for _, file := range slices.Backward(s.files) {
-		l, err := ix.leaseText(file)
+		l, err := r.leaseText(file)
 		if err != nil {
 			return fail(err)
 		}
@@ -172,25 +143,25 @@ func (p *textPart) dead(above []textPart) *textindex.Bitmap {
 
 // leaseText leases the full text of a commit file: from its own file, or made
 // anew where that is missing, stale or damaged.
-func (ix *Indexer) leaseText(file *lease) (*lease, error) {
+func (r *Reader) leaseText(file *lease) (*lease, error) {
 	f := file.res.(*openFile).file
 	h := f.Header()
 	settings, err := ParseSettings(h.Settings)
 	if err != nil {
 		return nil, err
 	}
-	return ix.pool.acquire(textKey(snapshot.Info{Header: h, Name: f.Name()}), func() (resource, error) {
+	return r.pool.acquire(textKey(snapshot.Info{Header: h, Name: f.Name()}), func() (resource, error) {
 		id := textindex.Identity{
 			Domain: h.Domain, Commit: h.Commit, Seq: h.Seq,
 			Checkpoint: h.Kind == snapshot.Checkpoint, Content: textContent(f), Analyzer: settings.Language,
 		}
 		var t openText
-		seg, err := textindex.Open(ix.cfg.FS, id)
+		seg, err := textindex.Open(r.cfg.FS, id)
 		if err != nil {
 			if !errors.Is(err, fs.ErrNotExist) {
-				ix.log.Info("full text is made anew", "domain", h.Domain, "commit", h.Commit, "why", err)
+				r.log.Info("full text is made anew", "domain", h.Domain, "commit", h.Commit, "why", err)
 			}
-			if seg, err = ix.makeText(f, id, &t); err != nil {
+			if seg, err = r.makeText(f, id, &t); err != nil {
 				return nil, err
 			}
 		}
@@ -226,7 +197,7 @@ func textContent(f *snapshot.File) uint64 {
 	return binary.LittleEndian.Uint64(h.Sum(nil))
 }
 
-func (ix *Indexer) makeText(f *snapshot.File, id textindex.Identity, t *openText) (*textindex.Segment, error) {
+func (r *Reader) makeText(f *snapshot.File, id textindex.Identity, t *openText) (*textindex.Segment, error) {
 	seg, err := textindex.Build(id, func(yield func(string, error) bool) {
 		for i := range f.Entries() {
 			e := &f.Entries()[i]
@@ -251,9 +222,9 @@ func (ix *Indexer) makeText(f *snapshot.File, id textindex.Identity, t *openText
 	if len(t.lost) > 0 {
 		return seg, nil // not kept: it is made anew when the texts are back
 	}
-	if err := seg.Write(ix.cfg.FS); err != nil {
+	if err := seg.Write(r.cfg.FS); err != nil {
 		// It can be made again at any time.
-		ix.log.Warn("full text was not kept", "domain", id.Domain, "commit", id.Commit, "err", err)
+		r.log.Warn("full text was not kept", "domain", id.Domain, "commit", id.Commit, "err", err)
 	}
 	return seg, nil
 }
@@ -274,8 +245,8 @@ func compareChunks(a, b chunkHit) int {
 
 // textChunks returns the k chunks that the query matches best, or all that
 // match if there are fewer. The distance is 1/(1+BM25).
-func (ix *Indexer) textChunks(ctx context.Context, s *openSnapshot, words textindex.Query, among *selection, k int) ([]chunkHit, error) {
-	v, err := ix.text(s)
+func (r *Reader) textChunks(ctx context.Context, s *openSnapshot, words textindex.Query, among *selection, k int) ([]chunkHit, error) {
+	v, err := r.text(s)
 	if err != nil {
 		return nil, err
 	}
@@ -309,8 +280,8 @@ func textError(err error) error {
 
 // conditions returns what the query selects, narrowed to the documents that
 // have what its words require and nothing that they exclude.
-func (ix *Indexer) conditions(ctx context.Context, s *openSnapshot, q query) (*selection, error) {
-	v, err := ix.text(s)
+func (r *Reader) conditions(ctx context.Context, s *openSnapshot, q query) (*selection, error) {
+	v, err := r.text(s)
 	if err != nil {
 		return nil, err
 	}
@@ -334,10 +305,10 @@ func (ix *Indexer) conditions(ctx context.Context, s *openSnapshot, q query) (*s
 }
 
 // searchText ranks by words alone: documents by their best chunk.
-func (ix *Indexer) searchText(ctx context.Context, s *openSnapshot, q query) ([]Hit, error) {
+func (r *Reader) searchText(ctx context.Context, s *openSnapshot, q query) ([]Hit, error) {
 	need := q.page.Start + q.page.Count
 	for k := need; ; k *= 2 {
-		chunks, err := ix.textChunks(ctx, s, q.words, q.among, k)
+		chunks, err := r.textChunks(ctx, s, q.words, q.among, k)
 		if err != nil {
 			return nil, err
 		}
@@ -357,17 +328,17 @@ func (ix *Indexer) searchText(ctx context.Context, s *openSnapshot, q query) ([]
 }
 
 // searchHybrid fuses what the query's vector and its words find.
-func (ix *Indexer) searchHybrid(ctx context.Context, s *openSnapshot, q query) ([]Hit, error) {
+func (r *Reader) searchHybrid(ctx context.Context, s *openSnapshot, q query) ([]Hit, error) {
 	depth := max(fusionDepth, 3*(q.page.Start+q.page.Count))
-	byWords, err := ix.textChunks(ctx, s, q.words, q.among, depth)
+	byWords, err := r.textChunks(ctx, s, q.words, q.among, depth)
 	if err != nil {
 		return nil, err
 	}
-	byVector, err := ix.vectorChunks(ctx, s, q, depth)
+	byVector, err := r.vectorChunks(ctx, s, q, depth)
 	if err != nil {
 		return nil, err
 	}
-	v, err := ix.text(s)
+	v, err := r.text(s)
 	if err != nil {
 		return nil, err
 	}
@@ -377,12 +348,12 @@ func (ix *Indexer) searchHybrid(ctx context.Context, s *openSnapshot, q query) (
 
 // vectorChunks returns the k chunks nearest to the query's vector, of documents
 // that have what its words require and nothing that they exclude.
-func (ix *Indexer) vectorChunks(ctx context.Context, s *openSnapshot, q query, k int) ([]chunkHit, error) {
-	among, err := ix.conditions(ctx, s, q)
+func (r *Reader) vectorChunks(ctx context.Context, s *openSnapshot, q query, k int) ([]chunkHit, error) {
+	among, err := r.conditions(ctx, s, q)
 	if err != nil {
 		return nil, err
 	}
-	hits, err := ix.slots(ctx, s, q.vectors[0], among, k, q.ef)
+	hits, err := r.slots(ctx, s, q.vectors[0], among, k, q.ef)
 	if err != nil {
 		return nil, err
 	}

@@ -5,12 +5,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"github.com/vectorlink/vectorlink/contract"
 	"log/slog"
 	"maps"
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/vectorlink/vectorlink/contract"
 )
 
 // Snapshots is who indexes what a [Watcher] finds: an *Indexer, or a server that
@@ -31,7 +32,7 @@ var _ Snapshots = (*Indexer)(nil)
 // Indexed implements Snapshots.
 func (ix *Indexer) Indexed(_ context.Context, domainName string) (func(commit string) bool, error) {
 	return func(commit string) bool {
-		d, err := ix.domain(domainName)
+		d, err := ix.domains.domain(domainName)
 		if err != nil {
 			return false
 		}

@@ -1,0 +1,95 @@
+package indexer
+
+import (
+	"fmt"
+	"log/slog"
+	"sync"
+
+	"github.com/vectorlink/vectorlink/contract"
+)
+
+// registry holds the domains of a data directory.
+type registry struct {
+	log *slog.Logger
+
+	mu      sync.RWMutex // guards all below
+	domains map[string]*domain
+	// seqFloor is no less than any sequence number of a forgotten domain: if
+	// one comes back, its numbers go on, so that what was derived from an
+	// earlier commit file is never taken for a later one's.
+	seqFloor uint64
+}
+
+// domain returns the named domain, or ErrNotFound where nothing is indexed.
+func (r *registry) domain(name string) (*domain, error) {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	if d := r.domains[name]; d != nil && !d.empty() {
+		return d, nil
+	}
+	return nil, fmt.Errorf("%w: nothing is indexed of %s", contract.ErrNotFound, name)
+}
+
+// enter returns the named domain, made if need be, and keeps it until leave.
+// Only what is about to write calls it: reads never create a domain.
+func (r *registry) enter(name string) *domain {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	d := r.domains[name]
+	if d == nil {
+		d = newDomain(name)
+		d.seq = r.seqFloor
+		r.domains[name] = d
+	}
+	d.users++
+	return d
+}
+
+// stay keeps the domain until leave.
+func (r *registry) stay(d *domain) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	d.users++
+}
+
+// leave ends what enter or stay began. A domain that nobody uses and of which
+// nothing is indexed (any more) is forgotten, and its vectors are closed: not
+// earlier, because a file of vectors has one opener at a time.
+func (r *registry) leave(d *domain) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	d.users--
+	if d.users > 0 || !d.empty() || r.domains[d.name] != d {
+		return
+	}
+	if err := d.closeVectors(); err != nil {
+		r.log.Warn("close vectors", "domain", d.name, "err", err)
+	}
+	delete(r.domains, d.name)
+	r.seqFloor = max(r.seqFloor, d.nextSeq())
+}
+
+// list returns all domains, or that of the name if it is not empty.
+func (r *registry) list(name string) []*domain {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	var domains []*domain
+	for n, d := range r.domains {
+		if name == "" || n == name {
+			domains = append(domains, d)
+		}
+	}
+	return domains
+}
+
+// busy counts those of the domains that are in use.
+func (r *registry) busy(domains []*domain) (n int) {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	for _, d := range domains {
+		if d.users > 0 {
+			n++
+		}
+	}
+	return n
+}
