@@ -369,7 +369,7 @@ func (b *builder) finish(ctx context.Context, h snapshot.Header, complete bool, 
 	}
 	b.ix.hook("committed")
 	info := fileInfo(h, size)
-	b.d.add(info)
+	b.d.written(info)
 	b.report(func(t *Task) { t.Documents, t.Base = int(h.Documents), h.Base })
 	return info, nil
 }

@@ -57,7 +57,7 @@ func (b *builder) storeSupplied(pieces []piece) ([]piece, error) {
 			return nil
 		}
 		if _, err := b.vecs.Append(keys, vectors); err != nil {
-			b.d.retireVectors(b.vecs)
+			b.d.retire(b.vecs)
 			return storeError(err)
 		}
 		b.found(len(keys), tokens)
@@ -193,7 +193,7 @@ func (b *builder) buyAs(ctx context.Context, role contract.Role, batch []piece) 
 		if errors.Is(err, vecstore.ErrInvalid) {
 			return fmt.Errorf("%w: %w", contract.ErrProvider, err)
 		}
-		b.d.retireVectors(b.vecs)
+		b.d.retire(b.vecs)
 		return storeError(err)
 	}
 	b.ix.counters.written.Add(int64(len(good)))

@@ -19,27 +19,18 @@ type clusters struct {
 }
 
 // clustersOf returns where the clustering vectors of a snapshot are found; nil
-// for a domain that stores none. It may wait for a task that is just about to
-// write a commit.
-func (r *Reader) clustersOf(d *domain, s *openSnapshot) (*clusters, error) {
+// for a domain that stores none. The first time it may read the
+// whole file of vectors.
+func (r *Reader) clustersOf(d *Domain, s *openSnapshot) (c *clusters, err error) {
 	fingerprint := s.view.Header().Fingerprint
 	if !r.clustered(d.name) {
 		return nil, nil
 	}
-	c := &clusters{s: s, slots: make(map[string][]uint32)}
+	c = &clusters{s: s, slots: make(map[string][]uint32)}
 	if fingerprint == "" {
 		return c, nil // nothing is embedded
 	}
-	if c.vecs = d.lender(r.cfg.FS, r.pages, fingerprint); c.vecs != nil {
-		return c, nil
-	}
-	d.writing.Lock()
-	defer d.writing.Unlock()
-	vecs, err := d.vectors(r.cfg.FS, r.pages)
-	if err != nil || vecs == nil || vecs.Config().Fingerprint != fingerprint {
-		return c, err
-	}
-	c.vecs, err = d.writableVectors(r.cfg.FS, r.pages, vecs.Config())
+	c.vecs, err = d.indexed(fingerprint, d.end())
 	return c, err
 }
 

@@ -26,8 +26,8 @@ func (ix *Indexer) DeleteDomain(_ context.Context, domain string, purge bool) er
 	if ix.stopCtx.Err() != nil {
 		return contract.ErrClosed
 	}
-	d := ix.domains.enter(domain)
-	defer ix.domains.leave(d)
+	d := ix.enter(domain)
+	defer ix.leave(d)
 	d.rewriting.Lock()
 	defer d.rewriting.Unlock()
 	d.writing.Lock()
@@ -60,8 +60,8 @@ func (ix *Indexer) DeleteBranchIndex(_ context.Context, domain, branch string) e
 	if err := checkRef("branch", branch); err != nil {
 		return err
 	}
-	d := ix.domains.enter(domain)
-	defer ix.domains.leave(d)
+	d := ix.enter(domain)
+	defer ix.leave(d)
 	freed, err := ix.unbindBranch(d, branch)
 	for _, commit := range freed {
 		ix.considerMerge(d, commit)
@@ -104,7 +104,7 @@ func (ix *Indexer) unbindBranch(d *domain, branch string) (freed []string, err e
 // standAlone rewrites the file of a delta or an alias as a checkpoint of the
 // same contents, so that it needs no other file.
 func (ix *Indexer) standAlone(d *domain, info snapshot.Info) error {
-	lease, err := ix.open(d, info.Commit)
+	lease, err := ix.open(d.Domain, info.Commit)
 	if err != nil {
 		return err
 	}
@@ -116,7 +116,7 @@ func (ix *Indexer) standAlone(d *domain, info snapshot.Info) error {
 	if err != nil {
 		return storeError(err)
 	}
-	d.add(fileInfo(h, size))
+	d.written(fileInfo(h, size))
 	ix.forgetFile(d, info)
 	return nil
 }
@@ -128,24 +128,6 @@ func (ix *Indexer) cancelTasks(domain string, match func(*job) bool, reason erro
 		// to resume, or make their commit anew.
 		ix.log.Error("states of cancelled tasks were not stored", "domain", domain, "err", err)
 	}
-}
-
-// unbind makes the matching commits unknown and returns them.
-func (d *domain) unbind(match func(snapshot.Info) bool) []snapshot.Info {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	var gone []snapshot.Info
-	clear(d.heads)
-	for commit, info := range d.commits {
-		if match(info) {
-			gone = append(gone, info)
-			delete(d.commits, commit)
-		} else {
-			d.advance(info)
-		}
-	}
-	d.totals = nil
-	return gone
 }
 
 // removeCommits removes the files of unbound commits, none before those that
@@ -216,13 +198,8 @@ func (ix *Indexer) forgetFile(d *domain, info snapshot.Info) {
 // removeVectors removes the vectors of a domain without commits. Searches under
 // way go on reading them. Called with d.writing held.
 func (ix *Indexer) removeVectors(d *domain) error {
-	d.mu.Lock()
-	if d.vecs != nil {
-		d.retired = append(d.retired, d.vecs)
-		d.vecs, d.recovered = nil, false
-	}
-	d.slotEnd = 0
-	d.mu.Unlock()
+	d.retire(nil)
+	d.forgetSlots()
 	err := ix.cfg.FS.Remove(d.vecsName())
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("delete the vectors of %s: %w", d.name, err)

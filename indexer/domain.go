@@ -15,79 +15,63 @@ import (
 	"github.com/vectorlink/vectorlink/vfs"
 )
 
-// domain is what is known of one org/db: its commits, from the headers of
-// their files, and its vectors.
-type domain struct {
+// Domain is what is known of one org/db: its commits, from the headers of their
+// files, and its vectors.
+type Domain struct {
 	name string
+	*vectors
 
-	users int // tasks and open snapshots at work on it; guarded by Indexer.mu
+	users int // tasks and open snapshots at work on it; guarded by registry.mu
 
-	// rewriting is held while a merge writes its file, and by whoever removes
-	// commits, so that nothing of them is left in one. It is taken before
-	// writing.
-	rewriting sync.Mutex
-
-	// writing is held, never for long, by whoever adds, replaces or removes
-	// the domain's files, and by a task while it takes hold of what it will
-	// build on. It is taken before mu.
-	writing sync.Mutex
-
-	mu      sync.RWMutex // guards all below
-	commits map[string]snapshot.Info
-	// whole holds the commits that this process has written or looked over,
-	// and how many damaged vectors it knew of then.
-	whole   map[string]int
-	heads   map[string]Head
-	seq     uint64 // highest sequence number given
-	slotEnd uint32 // 1 + highest slot that any commit references
-	vecs    *vecstore.Store
-	// recovered: vecs may be appended to.
-	recovered bool
-	// retired are stores that failed a write and were replaced; searches
-	// under way may still read them, so they stay open until the end.
-	retired []*vecstore.Store
-	totals  *totals // cached counts over branch heads, nil when stale
-	// settings are the commits'; agreed is what running tasks go by, nil while
-	// none does.
+	mu       sync.RWMutex // guards all below
+	commits  map[string]snapshot.Info
+	heads    map[string]Head
+	seq      uint64 // highest sequence number given
+	slotEnd  uint32 // 1 + highest slot that any commit references
+	dim      uint32 // of the vectors that commits refer to; 0 while none does
 	settings Settings
-	agreed   *agreement
-	// pushing holds the branches that a push is at work on; the channel is
-	// closed when it has ended.
-	pushing map[string]chan struct{}
+	suspects map[string]struct{} // files that were found damaged since they were looked over
 }
 
-func newDomain(name string) *domain {
-	return &domain{
+func newDomain(name string, files vfs.FS, pages *vecstore.Pool) *Domain {
+	return &Domain{
 		name:     name,
+		vectors:  &vectors{domain: name, files: files, pages: pages},
 		settings: defaultSettings,
 		commits:  make(map[string]snapshot.Info),
-		whole:    make(map[string]int),
 		heads:    make(map[string]Head),
-		pushing:  make(map[string]chan struct{}),
+		suspects: make(map[string]struct{}),
 	}
 }
 
-// add makes a commit known that was just written.
-func (d *domain) add(info snapshot.Info) {
+// add makes a commit known.
+func (d *Domain) add(info snapshot.Info) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.know(info)
-	d.setWhole(info.Commit)
+}
+
+// suspect notes that a file was found damaged: its commit is looked over when it
+// is indexed again.
+func (d *Domain) suspect(file string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.suspects[file] = struct{}{}
 }
 
 // know makes a commit known. Called with d.mu held.
-func (d *domain) know(info snapshot.Info) {
+func (d *Domain) know(info snapshot.Info) {
 	d.commits[info.Commit] = info
 	d.seq = max(d.seq, info.Seq)
 	d.slotEnd = max(d.slotEnd, info.SlotEnd)
+	d.dim = cmp.Or(info.Dim, d.dim)
 	d.advance(info)
 	d.settings = settingsOf(info)
-	d.totals = nil
 }
 
 // advance moves a branch's head to the commit if it is the newest. Called with
 // d.mu held.
-func (d *domain) advance(info snapshot.Info) {
+func (d *Domain) advance(info snapshot.Info) {
 	if info.Branch != "" && info.Seq >= d.heads[info.Branch].Version {
 		h := Head{Branch: info.Branch, Commit: info.Commit, Version: info.Seq}
 		if isMark(info) {
@@ -99,7 +83,7 @@ func (d *domain) advance(info snapshot.Info) {
 
 // nextSeq gives the next sequence number. Numbers of commits that were not
 // finished are lost, which does no harm: only their order matters.
-func (d *domain) nextSeq() uint64 {
+func (d *Domain) nextSeq() uint64 {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.seq++
@@ -107,7 +91,7 @@ func (d *domain) nextSeq() uint64 {
 }
 
 // commit returns the header of an indexed commit.
-func (d *domain) commit(id string) (snapshot.Info, bool) {
+func (d *Domain) commit(id string) (snapshot.Info, bool) {
 	d.mu.RLock()
 	defer d.mu.RUnlock()
 	info, ok := d.commits[id]
@@ -115,7 +99,7 @@ func (d *domain) commit(id string) (snapshot.Info, bool) {
 }
 
 // empty reports whether nothing is indexed.
-func (d *domain) empty() bool {
+func (d *Domain) empty() bool {
 	d.mu.RLock()
 	defer d.mu.RUnlock()
 	return len(d.commits) == 0
@@ -123,7 +107,7 @@ func (d *domain) empty() bool {
 
 // real returns the commit whose file holds the entries that id is searched
 // by: id itself, or the commit that an alias stands for.
-func (d *domain) real(id string) (snapshot.Info, bool) {
+func (d *Domain) real(id string) (snapshot.Info, bool) {
 	info, ok := d.commit(id)
 	if ok && info.Kind == snapshot.Alias {
 		return d.commit(info.Base)
@@ -132,7 +116,7 @@ func (d *domain) real(id string) (snapshot.Info, bool) {
 }
 
 // head returns the branch's last indexed commit; the zero commit if none.
-func (d *domain) head(branch string) Head {
+func (d *Domain) head(branch string) Head {
 	d.mu.RLock()
 	defer d.mu.RUnlock()
 	h := d.heads[branch]
@@ -141,7 +125,7 @@ func (d *domain) head(branch string) Head {
 }
 
 // resolve chooses the commit to serve (wire contract §2.9, §2.10).
-func (d *domain) resolve(ref Ref) (string, error) {
+func (d *Domain) resolve(ref Ref) (string, error) {
 	if ref.Commit == "" && ref.Branch == "" {
 		return "", fmt.Errorf("%w: commit (or branch) is required", contract.ErrInvalid)
 	}
@@ -160,7 +144,7 @@ func (d *domain) resolve(ref Ref) (string, error) {
 }
 
 // list returns all commits, newest first.
-func (d *domain) list() []snapshot.Info {
+func (d *Domain) list() []snapshot.Info {
 	d.mu.RLock()
 	defer d.mu.RUnlock()
 	infos := make([]snapshot.Info, 0, len(d.commits))
@@ -171,166 +155,112 @@ func (d *domain) list() []snapshot.Info {
 	return infos
 }
 
-// vectors returns the domain's vectors for reading, or nil if none exist.
-func (d *domain) vectors(files vfs.FS, pages *vecstore.Pool) (*vecstore.Store, error) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.vecs == nil {
-		s, err := vecstore.Open(files, d.vecsName(), vecstore.Config{Domain: d.name}, pages)
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil, nil
-		}
-		if errors.Is(err, vecstore.ErrMismatch) {
-			return nil, fmt.Errorf("%w: %w", contract.ErrCorrupt, err) // put in the place of ours
-		}
-		if err != nil {
-			return nil, storeError(err)
-		}
-		d.vecs = s
+// branches returns the branch heads, by name.
+func (d *Domain) branches() []Head {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	heads := make([]Head, 0, len(d.heads))
+	for name, h := range d.heads {
+		h.Branch = name
+		heads = append(heads, h)
 	}
-	return d.vecs, nil
+	slices.SortFunc(heads, func(a, b Head) int { return cmp.Compare(a.Branch, b.Branch) })
+	return heads
 }
 
-// writableVectors returns the domain's vectors ready to be appended to, made
-// anew if need be. Called with d.writing held.
-func (d *domain) writableVectors(files vfs.FS, pages *vecstore.Pool, want vecstore.Config) (*vecstore.Store, error) {
-	s, recovered, floor, err := d.openVectors(files, pages, want)
-	if err != nil {
-		return nil, err
+// knows reports whether an indexed commit has a file of that name.
+func (d *Domain) knows(name string) bool {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	for _, info := range d.commits {
+		if info.Name == name {
+			return true
+		}
 	}
-	have := s.Config()
-	if have.Fingerprint != want.Fingerprint || have.Dim != want.Dim {
-		return nil, fmt.Errorf("%w: the vectors of %s are from %s (%d dimensions), this server embeds with %s (%d); use that model, or another data directory, or delete the domain with purge=true",
-			contract.ErrConflict, d.name, have.Fingerprint, have.Dim, want.Fingerprint, want.Dim)
-	}
-	if have.Metric != want.Metric || have.Normalized != want.Normalized {
-		return nil, fmt.Errorf("%w: the vectors of %s are kept for metric %v (unit length: %v), not for %v (%v); delete the domain with purge=true to begin anew",
-			contract.ErrConflict, d.name, have.Metric, have.Normalized, want.Metric, want.Normalized)
-	}
-	if recovered {
-		return s, nil
-	}
-	// Not under mu: it reads the whole file, and searches go on meanwhile.
-	if err := s.Recover(floor); errors.Is(err, fs.ErrNotExist) {
-		// A reader opened the file just before it was purged.
-		d.retireVectors(s)
-		return d.writableVectors(files, pages, want)
-	} else if err != nil {
-		return nil, storeError(err)
-	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.recovered = d.vecs == s
-	return s, nil
+	return false
 }
 
-// openVectors returns the domain's vectors, made anew if need be, whether they
-// may be appended to, and the slots that must not be lost.
-func (d *domain) openVectors(files vfs.FS, pages *vecstore.Pool, want vecstore.Config) (s *vecstore.Store, recovered bool, floor uint32, err error) {
+// unbind makes the matching commits unknown and returns them.
+func (d *Domain) unbind(match func(snapshot.Info) bool) []snapshot.Info {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.vecs == nil {
-		s, err := vecstore.Open(files, d.vecsName(), want, pages)
-		if errors.Is(err, fs.ErrNotExist) {
-			s, err = vecstore.Create(files, d.vecsName(), want, pages)
-			if err == nil && d.slotEnd > 0 {
-				// Commits refer to vectors that are gone. Opened anew, it
-				// can be recovered so that none gets the number of one.
-				if err = s.Close(); err == nil {
-					s, err = vecstore.Open(files, d.vecsName(), want, pages)
-				}
+	var gone []snapshot.Info
+	clear(d.heads)
+	for commit, info := range d.commits {
+		if match(info) {
+			gone = append(gone, info)
+			delete(d.commits, commit)
+		} else {
+			d.advance(info)
+		}
+	}
+	return gone
+}
+
+// firstOn returns the least number of the commits whose files stand on that of
+// one, 0 if none does. Where that commit is not indexed itself, its file was
+// lost.
+func (d *Domain) firstOn(commit string) uint64 {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	least := uint64(0)
+	for _, info := range d.commits {
+		if info.Base == commit && info.Kind != snapshot.Checkpoint && (least == 0 || info.Seq < least) {
+			least = info.Seq
+		}
+	}
+	return least
+}
+
+// headBefore returns the branch's last commit of a number below seq.
+func (d *Domain) headBefore(branch string, seq uint64) string {
+	for _, info := range d.list() { // newest first
+		if info.Branch == branch && info.Seq < seq {
+			if isMark(info) {
+				return info.Base
 			}
+			return info.Commit
 		}
-		if errors.Is(err, vecstore.ErrCorrupt) && vecstore.MendHeader(files, d.vecsName(), want) == nil {
-			s, err = vecstore.Open(files, d.vecsName(), want, pages)
-		}
-		if err != nil {
-			return nil, false, 0, storeError(err)
-		}
-		d.vecs = s
 	}
-	return d.vecs, d.recovered, d.slotEnd, nil
+	return ""
 }
 
-// lender returns the domain's vectors for looking keys up, if they are of that
-// model and nobody is writing; nil otherwise.
-func (d *domain) lender(files vfs.FS, pages *vecstore.Pool, fingerprint string) *vecstore.Store {
-	if !d.writing.TryLock() {
-		// Its writer has recovered it, and look-ups run beside appends.
-		d.mu.RLock()
-		defer d.mu.RUnlock()
-		if d.recovered && d.vecs.Config().Fingerprint == fingerprint {
-			return d.vecs
-		}
-		return nil
+// freeSeq returns a number below seq that no commit has, for one whose file was
+// lost: it had such a one, and must not become its branch's head by a newer. It
+// is 0, for the next, if there is none.
+func (d *Domain) freeSeq(seq uint64) uint64 {
+	taken := make(map[uint64]bool)
+	for _, info := range d.list() {
+		taken[info.Seq] = true
 	}
-	defer d.writing.Unlock()
-	s, err := d.vectors(files, pages)
-	if err != nil || s == nil || s.Config().Fingerprint != fingerprint {
-		return nil
-	}
-	s, err = d.writableVectors(files, pages, s.Config())
-	if err != nil {
-		return nil
-	}
-	return s
-}
-
-// makeVectors returns the domain's vectors ready to be appended to, made anew
-// if need be.
-func (ix *Indexer) makeVectors(d *domain, settings Settings, dim int) (*vecstore.Store, error) {
-	d.writing.Lock()
-	defer d.writing.Unlock()
-	return d.writableVectors(ix.cfg.FS, ix.pages, ix.vecsConfig(d, settings, dim))
-}
-
-// ownVectors returns the domain's vectors ready to be looked up and appended
-// to, if it has any; nil otherwise. Those of another model are ErrConflict.
-func (ix *Indexer) ownVectors(d *domain, settings Settings) (*vecstore.Store, error) {
-	d.writing.Lock()
-	defer d.writing.Unlock()
-	s, err := d.vectors(ix.cfg.FS, ix.pages)
-	if errors.Is(err, contract.ErrCorrupt) {
-		// The header is damaged; the commits know what it said.
-		for _, info := range d.list() {
-			if info.SlotEnd > 0 {
-				return d.writableVectors(ix.cfg.FS, ix.pages, vectorsOf(d, info))
-			}
+	for seq > 0 {
+		if seq--; !taken[seq] {
+			return seq
 		}
 	}
-	if err != nil || s == nil {
-		return nil, err
-	}
-	return d.writableVectors(ix.cfg.FS, ix.pages, ix.vecsConfig(d, settings, s.Dim()))
+	return 0
 }
 
-// retireVectors puts a store whose write or sync failed out of use: what it
-// left behind is known only to the disk, so the next writer opens and reads
-// the file anew. Of several tasks that met the failure the first does it.
-func (d *domain) retireVectors(failed *vecstore.Store) {
+// recorded returns the settings that the domain's commits carry, and whether there
+// are any.
+func (d *Domain) recorded() (s Settings, ok bool) {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	return d.settings, len(d.commits) > 0
+}
+
+// forgetSlots notes that the domain has no vectors any more.
+func (d *Domain) forgetSlots() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.vecs == failed {
-		d.retired = append(d.retired, d.vecs)
-		d.vecs, d.recovered = nil, false
-	}
+	d.slotEnd = 0
 }
 
-func (d *domain) vecsName() string { return vfs.FileName(d.name, "", vecsExt) }
-
-func (d *domain) closeVectors() error {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	var errs []error
-	if d.vecs != nil {
-		errs = append(errs, d.vecs.Close())
-		d.vecs, d.recovered = nil, false
-	}
-	for _, s := range d.retired {
-		errs = append(errs, s.Close())
-	}
-	d.retired = nil
-	return errors.Join(errs...)
+// end returns 1 + the highest slot that any commit references.
+func (d *Domain) end() uint32 {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	return d.slotEnd
 }
 
 // storeError gives the errors of the packages below their meaning for a user.

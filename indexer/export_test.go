@@ -7,11 +7,11 @@ func (ix *Indexer) Merging() int { return ix.merges.pending() }
 
 // Documents opens a snapshot and returns the number of its documents.
 func (ix *Indexer) Documents(_ context.Context, domain, commit string) (int, error) {
-	d, err := ix.domains.domain(domain)
+	d, err := ix.domain(domain)
 	if err != nil {
 		return 0, err
 	}
-	lease, err := ix.open(d, commit)
+	lease, err := ix.open(d.Domain, commit)
 	if err != nil {
 		return 0, err
 	}
@@ -22,11 +22,9 @@ func (ix *Indexer) Documents(_ context.Context, domain, commit string) (int, err
 // OpenVectors returns the number of files of vectors that are open.
 func (ix *Indexer) OpenVectors() (n int) {
 	for _, d := range ix.domains.list("") {
-		d.mu.RLock()
-		if d.vecs != nil {
+		if store, _ := d.current(); store != nil {
 			n++
 		}
-		d.mu.RUnlock()
 	}
 	return n
 }

@@ -28,7 +28,7 @@ func (ix *Indexer) Index(_ context.Context, req IndexRequest) (Task, error) {
 		return Task{}, err
 	}
 	t := Task{Domain: req.Domain, Commit: req.Commit, Branch: req.Branch, State: TaskPending}
-	if d, err := ix.domains.domain(req.Domain); err == nil {
+	if d, err := ix.domain(req.Domain); err == nil {
 		if info, ok := d.real(req.Commit); ok && d.isWhole(info) {
 			t.State, t.Percentage = TaskComplete, 100
 			t.Documents, t.Base = int(info.Documents), info.Base
@@ -70,7 +70,7 @@ var errNoSource = fmt.Errorf("%w: no document source: set VECTORLINK_TERMINUSDB_
 // indexed reports whether a commit is indexed: it can be looked over and mended
 // without a document source.
 func (ix *Indexer) indexed(domain, commit string) bool {
-	d, err := ix.domains.domain(domain)
+	d, err := ix.domain(domain)
 	if err != nil {
 		return false
 	}
@@ -189,8 +189,8 @@ func (ix *Indexer) guard(f func() error) (err error) {
 // pull makes the snapshot of the job's commit from the document source.
 func (ix *Indexer) pull(ctx context.Context, j *job) error {
 	t := ix.tasks.snapshot(j)
-	d := ix.domains.enter(t.Domain)
-	defer ix.domains.leave(d)
+	d := ix.enter(t.Domain)
+	defer ix.leave(d)
 	settings, settled, err := ix.agree(d, j.settings)
 	if err != nil {
 		return err
@@ -282,7 +282,7 @@ func (ix *Indexer) skippedBefore(d *domain, commit string) []Skipped {
 	if !ok || info.Skipped == 0 {
 		return nil
 	}
-	lease, err := ix.open(d, commit)
+	lease, err := ix.open(d.Domain, commit)
 	if err != nil {
 		return nil // who searches it is told why
 	}
@@ -303,7 +303,7 @@ const maxAgain = 1000
 // again returns documents that the base's snapshot lacks. Of more than maxAgain
 // another part comes at each commit, so that none waits for ever.
 func (ix *Indexer) again(d *domain, base, commit string) []string {
-	lease, err := ix.open(d, base)
+	lease, err := ix.open(d.Domain, base)
 	if err != nil {
 		return nil // then nothing builds on it either
 	}
@@ -339,7 +339,7 @@ func (ix *Indexer) openBase(d *domain, commit string) (*openSnapshot, func(), er
 	if commit == "" {
 		return nil, func() {}, nil
 	}
-	lease, err := ix.open(d, commit)
+	lease, err := ix.open(d.Domain, commit)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -352,7 +352,7 @@ func (ix *Indexer) canOpen(d *domain, commit string) bool {
 	if _, ok := d.real(commit); !ok {
 		return false
 	}
-	lease, err := ix.open(d, commit)
+	lease, err := ix.open(d.Domain, commit)
 	if err != nil {
 		ix.log.Warn("indexed commit cannot serve as base", "domain", d.name, "commit", commit, "err", err)
 		return false
@@ -375,7 +375,7 @@ func (ix *Indexer) Assign(_ context.Context, domain, branch, source, target stri
 			return err
 		}
 	}
-	d, err := ix.domains.domain(domain)
+	d, err := ix.domain(domain)
 	if err != nil {
 		return err
 	}
@@ -407,7 +407,7 @@ func (ix *Indexer) Assign(_ context.Context, domain, branch, source, target stri
 		}
 		name.Branch, name.Seq = old.Branch, old.Seq // made anew, as it was
 	}
-	lease, err := ix.open(d, src.Commit)
+	lease, err := ix.open(d.Domain, src.Commit)
 	if err != nil {
 		return err
 	}
@@ -419,6 +419,6 @@ func (ix *Indexer) Assign(_ context.Context, domain, branch, source, target stri
 	if err != nil {
 		return storeError(err)
 	}
-	d.add(fileInfo(h, size))
+	d.written(fileInfo(h, size))
 	return nil
 }

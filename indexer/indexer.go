@@ -84,6 +84,7 @@ type Indexer struct {
 	stopCtx  context.Context
 	stop     context.CancelCauseFunc
 	wg       sync.WaitGroup
+	targets  targets
 	merges   *schedule
 	running  chan struct{} // bounds the tasks that run at once
 	flights  flights       // the texts being embedded
@@ -106,20 +107,22 @@ func Open(cfg Config) (*Indexer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("indexer: %w", err)
 	}
+	pages := vecstore.NewPool(cfg.PagePoolBytes)
 	ix := &Indexer{
 		Reader: &Reader{
 			cfg: ReaderConfig{FS: cfg.FS, Embedder: cfg.Embedder, SnapshotPoolBytes: cfg.SnapshotPoolBytes,
 				PagePoolBytes: cfg.PagePoolBytes, QueryCacheBytes: cfg.QueryCacheBytes, Ef: cfg.Graph.Ef, Workers: cfg.Workers, Logger: cfg.Logger},
 			log:      cfg.Logger,
-			pages:    vecstore.NewPool(cfg.PagePoolBytes),
+			pages:    pages,
 			pool:     newPool(cfg.SnapshotPoolBytes),
-			domains:  &registry{log: cfg.Logger, domains: make(map[string]*domain)},
+			domains:  &registry{log: cfg.Logger, files: cfg.FS, pages: pages, domains: make(map[string]*Domain)},
 			heavy:    make(chan struct{}, maxHeavy),
 			recall:   newRecall(cfg.QueryCacheBytes),
 			provider: newProvider(cfg.Embedder, cfg.ProbeEvery, cfg.Logger),
 		},
 		cfg:     cfg,
 		log:     cfg.Logger,
+		targets: targets{domains: make(map[*Domain]*domain)},
 		merges:  newSchedule(),
 		running: make(chan struct{}, cfg.Parallel),
 	}
@@ -209,7 +212,7 @@ func (ix *Indexer) Close(ctx context.Context) error {
 	ix.mu.Lock()
 	defer ix.mu.Unlock()
 	for _, d := range ix.domains.list("") {
-		errs = append(errs, d.closeVectors())
+		errs = append(errs, d.vectors.close())
 	}
 	errs = append(errs, ix.tasks.close())
 	return errors.Join(errs...)
@@ -243,7 +246,7 @@ func (ix *Indexer) load() error {
 		}
 		d := ix.domains.domains[info.Domain]
 		if d == nil {
-			d = newDomain(info.Domain)
+			d = newDomain(info.Domain, ix.cfg.FS, ix.pages)
 			ix.domains.domains[info.Domain] = d
 		}
 		d.mu.Lock()

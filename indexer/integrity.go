@@ -1,9 +1,7 @@
 package indexer
 
 import (
-	"cmp"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/vectorlink/vectorlink/snapshot"
@@ -40,7 +38,7 @@ func (i *Integrity) OK() bool {
 // Integrity examines a domain. It changes nothing. A domain of which nothing
 // is indexed is ErrNotFound.
 func (ix *Indexer) Integrity(domainName string) (Integrity, error) {
-	d, err := ix.domains.domain(domainName)
+	d, err := ix.domain(domainName)
 	if err != nil {
 		return Integrity{}, err
 	}
@@ -105,31 +103,6 @@ func (ix *Indexer) exists(name string) bool {
 	}
 	_ = f.Close() // opened for reading: nothing to lose
 	return true
-}
-
-// branches returns the branch heads, by name.
-func (d *domain) branches() []Head {
-	d.mu.RLock()
-	defer d.mu.RUnlock()
-	heads := make([]Head, 0, len(d.heads))
-	for name, h := range d.heads {
-		h.Branch = name
-		heads = append(heads, h)
-	}
-	slices.SortFunc(heads, func(a, b Head) int { return cmp.Compare(a.Branch, b.Branch) })
-	return heads
-}
-
-// knows reports whether an indexed commit has a file of that name.
-func (d *domain) knows(name string) bool {
-	d.mu.RLock()
-	defer d.mu.RUnlock()
-	for _, info := range d.commits {
-		if info.Name == name {
-			return true
-		}
-	}
-	return false
 }
 
 // lost returns the commits that cannot be read: whose file, or one below it on

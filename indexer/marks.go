@@ -30,7 +30,7 @@ func (ix *Indexer) moveHead(d *domain, branch, commit string) error {
 	if now, ok := d.real(d.head(branch).Commit); ok && now.Commit == info.Commit {
 		return nil
 	}
-	lease, err := ix.open(d, commit)
+	lease, err := ix.open(d.Domain, commit)
 	if err != nil {
 		return err
 	}
@@ -41,7 +41,7 @@ func (ix *Indexer) moveHead(d *domain, branch, commit string) error {
 	if err != nil {
 		return storeError(err)
 	}
-	d.add(fileInfo(h, size))
+	d.written(fileInfo(h, size))
 	older := d.unbind(func(info snapshot.Info) bool { return isMark(info) && info.Branch == branch && info.Seq < seq })
 	return ix.removeCommits(d, older)
 }

@@ -13,39 +13,6 @@ import (
 	"github.com/vectorlink/vectorlink/vecstore"
 )
 
-// suspect has the commit of that file looked over when it is indexed again.
-func (d *domain) suspect(file string) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	for commit, info := range d.commits {
-		if info.Name == file {
-			delete(d.whole, commit)
-		}
-	}
-}
-
-// isWhole reports whether this process has written the commit or looked it
-// over, and knows of no vector that was found damaged since.
-func (d *domain) isWhole(info snapshot.Info) bool {
-	d.mu.RLock()
-	defer d.mu.RUnlock()
-	slots, looked := d.whole[info.Commit]
-	if info.SlotEnd == 0 {
-		return looked
-	}
-	return looked && d.recovered && len(d.vecs.Damaged()) == slots
-}
-
-// setWhole notes that the commit is whole, up to the vectors that are known to
-// be damaged: it does without them. Called with d.mu held.
-func (d *domain) setWhole(commit string) {
-	slots := 0
-	if d.vecs != nil {
-		slots = len(d.vecs.Damaged())
-	}
-	d.whole[commit] = slots
-}
-
 // mend looks an indexed commit over, and makes anew what is damaged of it: by
 // what its own file and those it stands on still say, which needs no document
 // database, or else from there. Texts whose vectors are whole are not embedded
@@ -64,9 +31,7 @@ func (ix *Indexer) mend(ctx context.Context, d *domain, j *job, info snapshot.In
 		err = ix.remake(ctx, d, j, info)
 	}
 	if err == nil && ix.tasks.skipped(j) == 0 {
-		d.mu.Lock()
-		d.setWhole(info.Commit)
-		d.mu.Unlock()
+		d.setWhole(info)
 		ix.tasks.update(j, func(t *Task) { t.Skipped = before })
 	}
 	return err
@@ -86,7 +51,7 @@ func (ix *Indexer) mendVectors(ctx context.Context, d *domain, j *job, info snap
 	} else if err != nil {
 		return storeError(err)
 	}
-	lease, err := ix.open(d, info.Commit)
+	lease, err := ix.open(d.Domain, info.Commit)
 	if err != nil {
 		return err
 	}
@@ -138,9 +103,7 @@ func (ix *Indexer) recoverVectors(d *domain, info snapshot.Info) (*vecstore.Stor
 	if info.SlotEnd == 0 {
 		return nil, nil
 	}
-	d.writing.Lock()
-	defer d.writing.Unlock()
-	return d.writableVectors(ix.cfg.FS, ix.pages, vectorsOf(d, info))
+	return d.writableVectors(vectorsOf(d, info))
 }
 
 // vectorsOf returns what the vectors that a commit refers to were created with.
@@ -217,7 +180,7 @@ func (b *builder) replace(ctx context.Context, old snapshot.Info, complete bool)
 		return storeError(err)
 	}
 	b.ix.hook("committed")
-	b.d.add(fileInfo(h, size))
+	b.d.written(fileInfo(h, size))
 	b.ix.forgetFile(b.d, now)
 	b.ix.forgetSnapshots(b.d)
 	b.report(func(t *Task) { t.Indexed, t.Documents = len(changed), int(h.Documents) })
@@ -284,7 +247,7 @@ func (ix *Indexer) needsPush(d *domain, info snapshot.Info) (from string, needs 
 	if bad, ok := errors.AsType[*snapshot.CorruptError](err); ok && bad.Section != "graph" {
 		return info.Base, true
 	}
-	lease, err := ix.open(d, info.Commit)
+	lease, err := ix.open(d.Domain, info.Commit)
 	if err != nil {
 		return "", false // what it stands on is damaged
 	}
@@ -292,52 +255,6 @@ func (ix *Indexer) needsPush(d *domain, info snapshot.Info) (from string, needs 
 	if len(lease.res.(*openSnapshot).damaged()) > 0 {
 		return info.Commit, true
 	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.setWhole(info.Commit)
+	d.setWhole(info)
 	return "", false
-}
-
-// firstOn returns the least number of the commits whose files stand on that of
-// one, 0 if none does. Where that commit is not indexed itself, its file was
-// lost.
-func (d *domain) firstOn(commit string) uint64 {
-	d.mu.RLock()
-	defer d.mu.RUnlock()
-	least := uint64(0)
-	for _, info := range d.commits {
-		if info.Base == commit && info.Kind != snapshot.Checkpoint && (least == 0 || info.Seq < least) {
-			least = info.Seq
-		}
-	}
-	return least
-}
-
-// headBefore returns the branch's last commit of a number below seq.
-func (d *domain) headBefore(branch string, seq uint64) string {
-	for _, info := range d.list() { // newest first
-		if info.Branch == branch && info.Seq < seq {
-			if isMark(info) {
-				return info.Base
-			}
-			return info.Commit
-		}
-	}
-	return ""
-}
-
-// freeSeq returns a number below seq that no commit has, for one whose file was
-// lost: it had such a one, and must not become its branch's head by a newer. It
-// is 0, for the next, if there is none.
-func (d *domain) freeSeq(seq uint64) uint64 {
-	taken := make(map[uint64]bool)
-	for _, info := range d.list() {
-		taken[info.Seq] = true
-	}
-	for seq > 0 {
-		if seq--; !taken[seq] {
-			return seq
-		}
-	}
-	return 0
 }

@@ -33,11 +33,11 @@ func largeText(s *openSnapshot) bool {
 // rename: a crash leaves the old file or the new one, and open snapshots keep
 // the file they hold. It reports whether there was anything to do.
 func (ix *Indexer) merge(ctx context.Context, req mergeRequest) (merged bool, err error) {
-	d, err := ix.domains.domain(req.domain)
+	d, err := ix.domain(req.domain)
 	if errors.Is(err, contract.ErrNotFound) {
 		return false, nil // deleted
 	}
-	lease, err := ix.open(d, req.commit)
+	lease, err := ix.open(d.Domain, req.commit)
 	if errors.Is(err, contract.ErrNotFound) {
 		return false, nil
 	}
@@ -86,7 +86,7 @@ func (ix *Indexer) merge(ctx context.Context, req mergeRequest) (merged bool, er
 	if err != nil {
 		return false, storeError(err)
 	}
-	d.add(fileInfo(h, size))
+	d.written(fileInfo(h, size))
 	ix.forgetFile(d, old)
 	// What stands on it has a shorter chain now, or a graph again: a commit
 	// that came meanwhile must not be merged for the length of its old one.
@@ -97,11 +97,11 @@ func (ix *Indexer) merge(ctx context.Context, req mergeRequest) (merged bool, er
 // prepareText makes the full text of a large commit file, so that the first
 // search by words does not wait for it.
 func (ix *Indexer) prepareText(req mergeRequest) error {
-	d, err := ix.domains.domain(req.domain)
+	d, err := ix.domain(req.domain)
 	if err != nil {
 		return nil // deleted
 	}
-	lease, err := ix.open(d, req.commit)
+	lease, err := ix.open(d.Domain, req.commit)
 	if errors.Is(err, contract.ErrNotFound) {
 		return nil
 	}

@@ -70,7 +70,7 @@ func (f *openFile) graphCodes(vecs *vecstore.Store) (*vecstore.Codes, error) {
 // full text that is opened at need.
 type openSnapshot struct {
 	r    *Reader
-	d    *domain
+	d    *Domain
 	real string // the commit whose file it is read from
 	// serial is another one for each snapshot that is loaded.
 	serial   uint64
@@ -108,7 +108,7 @@ func snapshotKey(domain, commit string) string { return "snapshot\x00" + domain 
 
 // open leases the snapshot of an indexed commit; its resource is an
 // *openSnapshot.
-func (r *Reader) open(d *domain, commit string) (*lease, error) {
+func (r *Reader) open(d *Domain, commit string) (*lease, error) {
 	info, ok := d.real(commit)
 	if !ok {
 		return nil, fmt.Errorf("%w: commit %s of %s is not indexed", contract.ErrNotFound, commit, d.name)
@@ -127,7 +127,7 @@ func (r *Reader) open(d *domain, commit string) (*lease, error) {
 
 // loadCurrent loads the snapshot of a commit, again if its file was replaced
 // meanwhile: what an old file stands on may have been removed since.
-func (r *Reader) loadCurrent(d *domain, info snapshot.Info) (*openSnapshot, error) {
+func (r *Reader) loadCurrent(d *Domain, info snapshot.Info) (*openSnapshot, error) {
 	for {
 		s, err := r.loadSnapshot(d, info.Commit)
 		now, ok := d.commit(info.Commit)
@@ -144,7 +144,7 @@ func (r *Reader) loadCurrent(d *domain, info snapshot.Info) (*openSnapshot, erro
 	}
 }
 
-func (r *Reader) loadSnapshot(d *domain, commit string) (_ *openSnapshot, err error) {
+func (r *Reader) loadSnapshot(d *Domain, commit string) (_ *openSnapshot, err error) {
 	s := &openSnapshot{r: r, d: d, real: commit, serial: r.serials.Add(1)}
 	r.domains.stay(d)
 	defer func() {
@@ -162,7 +162,7 @@ func (r *Reader) loadSnapshot(d *domain, commit string) (_ *openSnapshot, err er
 	if s.settings, err = ParseSettings(s.view.Header().Settings); err != nil {
 		return nil, fmt.Errorf("%w: commit %s carries %w", contract.ErrCorrupt, commit, err)
 	}
-	if s.vecs, err = d.vectors(r.cfg.FS, r.pages); errors.Is(err, contract.ErrCorrupt) {
+	if s.vecs, err = d.readable(); errors.Is(err, contract.ErrCorrupt) {
 		return nil, fmt.Errorf("%w; index commit %s again to mend it", err, commit)
 	} else if err != nil {
 		return nil, err
@@ -197,7 +197,7 @@ func (r *Reader) loadSnapshot(d *domain, commit string) (_ *openSnapshot, err er
 // loadChain leases the files that the commit stands on, into s, and returns
 // them, the checkpoint first. It goes by what the files say: a merge may put a
 // checkpoint in a delta's place at any time, which only ends the chain sooner.
-func (r *Reader) loadChain(d *domain, commit string, s *openSnapshot) ([]*openFile, error) {
+func (r *Reader) loadChain(d *Domain, commit string, s *openSnapshot) ([]*openFile, error) {
 	var files []*openFile
 	for limit := len(d.list()); ; {
 		info, ok := d.real(commit)
@@ -225,7 +225,7 @@ func (r *Reader) loadChain(d *domain, commit string, s *openSnapshot) ([]*openFi
 
 // makeView makes the view of a chain. Where the base's view is at hand, it is
 // extended by the last file alone, so that a commit costs what it changes.
-func (r *Reader) makeView(d *domain, files []*openFile) (*snapshot.View, error) {
+func (r *Reader) makeView(d *Domain, files []*openFile) (*snapshot.View, error) {
 	chain := make([]*snapshot.File, len(files))
 	for i, f := range files {
 		chain[i] = f.file
@@ -244,7 +244,7 @@ func (r *Reader) makeView(d *domain, files []*openFile) (*snapshot.View, error) 
 	return snapshot.NewView(chain[0], chain[1:]...)
 }
 
-func (r *Reader) loadFile(d *domain, info snapshot.Info) (*openFile, error) {
+func (r *Reader) loadFile(d *Domain, info snapshot.Info) (*openFile, error) {
 	file, err := snapshot.Open(r.cfg.FS, info.Name)
 	if err != nil {
 		return nil, err

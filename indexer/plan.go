@@ -37,8 +37,8 @@ func (ix *Indexer) Plan(ctx context.Context, req IndexRequest) (Plan, error) {
 	plan := Plan{Domain: req.Domain, Commit: req.Commit, Skipped: []Skipped{}}
 	// Of an unknown domain nothing stays behind. It may have vectors from
 	// an earlier life.
-	d := ix.domains.enter(req.Domain)
-	defer ix.domains.leave(d)
+	d := ix.enter(req.Domain)
+	defer ix.leave(d)
 	if info, ok := d.real(req.Commit); ok {
 		plan.Indexed, plan.Documents, plan.Base = true, int(info.Documents), info.Base
 		plan.Skipped = append(plan.Skipped, ix.skippedBefore(d, req.Commit)...)

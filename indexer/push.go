@@ -97,7 +97,7 @@ func (ix *Indexer) StartPush(ctx context.Context, req PushRequest) (*Push, error
 	if err := ix.checkPush(&req); err != nil {
 		return nil, err
 	}
-	if d, err := ix.domains.domain(req.Domain); err == nil {
+	if d, err := ix.domain(req.Domain); err == nil {
 		if info, ok := d.commit(req.Commit); ok && (info.Kind == snapshot.Alias || d.isWhole(info)) {
 			return nil, d.taken(req.Commit)
 		}
@@ -113,7 +113,7 @@ func (ix *Indexer) StartPush(ctx context.Context, req PushRequest) (*Push, error
 		return nil, fmt.Errorf("%w: target_commit %s of %s is being indexed", contract.ErrConflict, req.Commit, req.Domain)
 	}
 	p := &Push{
-		ix: ix, d: ix.domains.enter(req.Domain), j: j, branch: req.Branch, start: time.Now(),
+		ix: ix, d: ix.enter(req.Domain), j: j, branch: req.Branch, start: time.Now(),
 		arrived: make(chan struct{}, 1), advanced: make(chan struct{}, 1), done: make(chan struct{}),
 	}
 	p.ctx, p.cancel = context.WithCancelCause(ix.stopCtx)
@@ -123,7 +123,7 @@ func (ix *Indexer) StartPush(ctx context.Context, req PushRequest) (*Push, error
 	if err := p.open(ctx, req); err != nil {
 		p.cancel(err)
 		ix.tasks.discard(j)
-		ix.domains.leave(p.d)
+		ix.leave(p.d)
 		if errors.Is(err, errDomainDeleted) || errors.Is(err, errBranchDeleted) {
 			err = fmt.Errorf("%w: %v", contract.ErrBusy, err) // it has not begun: try again
 		}
@@ -246,24 +246,6 @@ func (p *Push) lockBranch(ctx context.Context) error {
 	}
 }
 
-// tryBranch takes the branch, or returns what is closed when it may be free.
-func (d *domain) tryBranch(name string) chan struct{} {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if busy := d.pushing[name]; busy != nil {
-		return busy
-	}
-	d.pushing[name] = make(chan struct{})
-	return nil
-}
-
-func (d *domain) unlockBranch(name string) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	close(d.pushing[name])
-	delete(d.pushing, name)
-}
-
 // takeBase chooses and leases the snapshot to build on (wire contract §6.2).
 func (p *Push) takeBase(parent string) (*openSnapshot, error) {
 	s, release, err := p.ix.takeBase(p.d, p.j, func() (string, error) {
@@ -384,7 +366,7 @@ func (p *Push) run() {
 	p.release()
 	p.settled()
 	p.d.unlockBranch(p.branch)
-	ix.domains.leave(p.d)
+	ix.leave(p.d)
 	ix.endTask(p.j, err)
 	p.err = err
 	close(p.done)
@@ -528,7 +510,7 @@ func (p *Push) commit() error {
 // endCutPush ends a push that was running when the process ended: as failed,
 // unless its commit had been written.
 func (ix *Indexer) endCutPush(j *job) {
-	if d, err := ix.domains.domain(j.task.Domain); err == nil {
+	if d, err := ix.domain(j.task.Domain); err == nil {
 		if info, ok := d.commit(j.task.Commit); ok {
 			ix.tasks.update(j, func(t *Task) {
 				t.Documents, t.Base, t.HeadMoved = int(info.Documents), info.Base, true

@@ -6,14 +6,18 @@ import (
 	"sync"
 
 	"github.com/vectorlink/vectorlink/contract"
+	"github.com/vectorlink/vectorlink/vecstore"
+	"github.com/vectorlink/vectorlink/vfs"
 )
 
 // registry holds the domains of a data directory.
 type registry struct {
-	log *slog.Logger
+	log   *slog.Logger
+	files vfs.FS
+	pages *vecstore.Pool
 
 	mu      sync.RWMutex // guards all below
-	domains map[string]*domain
+	domains map[string]*Domain
 	// seqFloor is no less than any sequence number of a forgotten domain: if
 	// one comes back, its numbers go on, so that what was derived from an
 	// earlier commit file is never taken for a later one's.
@@ -21,7 +25,7 @@ type registry struct {
 }
 
 // domain returns the named domain, or ErrNotFound where nothing is indexed.
-func (r *registry) domain(name string) (*domain, error) {
+func (r *registry) domain(name string) (*Domain, error) {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
 	if d := r.domains[name]; d != nil && !d.empty() {
@@ -32,12 +36,12 @@ func (r *registry) domain(name string) (*domain, error) {
 
 // enter returns the named domain, made if need be, and keeps it until leave.
 // Only what is about to write calls it: reads never create a domain.
-func (r *registry) enter(name string) *domain {
+func (r *registry) enter(name string) *Domain {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	d := r.domains[name]
 	if d == nil {
-		d = newDomain(name)
+		d = newDomain(name, r.files, r.pages)
 		d.seq = r.seqFloor
 		r.domains[name] = d
 	}
@@ -46,7 +50,7 @@ func (r *registry) enter(name string) *domain {
 }
 
 // stay keeps the domain until leave.
-func (r *registry) stay(d *domain) {
+func (r *registry) stay(d *Domain) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	d.users++
@@ -55,25 +59,27 @@ func (r *registry) stay(d *domain) {
 // leave ends what enter or stay began. A domain that nobody uses and of which
 // nothing is indexed (any more) is forgotten, and its vectors are closed: not
 // earlier, because a file of vectors has one opener at a time.
-func (r *registry) leave(d *domain) {
+// It reports whether the domain was forgotten.
+func (r *registry) leave(d *Domain) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	d.users--
 	if d.users > 0 || !d.empty() || r.domains[d.name] != d {
-		return
+		return false
 	}
-	if err := d.closeVectors(); err != nil {
+	if err := d.vectors.close(); err != nil {
 		r.log.Warn("close vectors", "domain", d.name, "err", err)
 	}
 	delete(r.domains, d.name)
 	r.seqFloor = max(r.seqFloor, d.nextSeq())
+	return true
 }
 
 // list returns all domains, or that of the name if it is not empty.
-func (r *registry) list(name string) []*domain {
+func (r *registry) list(name string) []*Domain {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
-	var domains []*domain
+	var domains []*Domain
 	for n, d := range r.domains {
 		if name == "" || n == name {
 			domains = append(domains, d)
@@ -83,7 +89,7 @@ func (r *registry) list(name string) []*domain {
 }
 
 // busy counts those of the domains that are in use.
-func (r *registry) busy(domains []*domain) (n int) {
+func (r *registry) busy(domains []*Domain) (n int) {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
 	for _, d := range domains {

@@ -103,7 +103,7 @@ func (s *schedule) pending() int {
 // if its full text is so large that the first search should not wait for it.
 // Nobody waits for either.
 func (ix *Indexer) considerMerge(d *domain, commit string) {
-	lease, err := ix.open(d, commit)
+	lease, err := ix.open(d.Domain, commit)
 	if err != nil {
 		ix.log.Error("commit just written cannot be opened", "domain", d.name, "commit", commit, "err", err)
 		return
@@ -129,7 +129,7 @@ func (ix *Indexer) considerOpened(s *openSnapshot) {
 }
 
 // isHead reports whether the commit is some branch's last indexed one.
-func (ix *Indexer) isHead(d *domain, commit string) bool {
+func (ix *Indexer) isHead(d *Domain, commit string) bool {
 	for _, h := range d.branches() {
 		if info, ok := d.real(h.Commit); ok && info.Commit == commit {
 			return true

@@ -105,7 +105,7 @@ func (req *SearchRequest) words() (*textindex.Query, error) {
 	return &words, nil
 }
 
-func (r *Reader) embedQuery(ctx context.Context, d *domain, s *openSnapshot, req SearchRequest) ([]float32, error) {
+func (r *Reader) embedQuery(ctx context.Context, d *Domain, s *openSnapshot, req SearchRequest) ([]float32, error) {
 	if req.Text == "" {
 		return nil, fmt.Errorf("%w: q must not be empty", contract.ErrInvalid)
 	}
@@ -185,7 +185,7 @@ func (r *Reader) Similar(ctx context.Context, req SimilarRequest) (Hits, error) 
 // serve resolves a reference and leases the snapshot it leads to. The commit
 // returned is the one asked for or its stand-in, under the name it was asked
 // by.
-func (r *Reader) serve(domainName string, ref Ref) (*domain, string, *lease, error) {
+func (r *Reader) serve(domainName string, ref Ref) (*Domain, string, *lease, error) {
 	d, err := r.domains.domain(domainName)
 	if err != nil {
 		return nil, "", nil, err

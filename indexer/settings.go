@@ -230,16 +230,17 @@ type agreement struct {
 // holds others to them until release: a domain without commits takes what the
 // request names. It is ErrConflict where the domain has something else.
 func (ix *Indexer) agree(d *domain, r SettingsRequest) (s Settings, release func(), err error) {
-	vecs, err := d.vectors(ix.cfg.FS, ix.pages)
+	vecs, err := d.readable()
 	if err != nil {
 		vecs = nil // whoever needs them will say so
 	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
+	d.state.Lock()
+	defer d.state.Unlock()
 	a := d.agreed
 	if a == nil {
-		a = &agreement{settings: d.settings}
-		if len(d.commits) == 0 {
+		has, indexed := d.recorded()
+		a = &agreement{settings: has}
+		if !indexed {
 			// A deletion may have left vectors, which go on as they are.
 			a.settings = defaultSettings
 			if vecs != nil {
@@ -258,8 +259,8 @@ func (ix *Indexer) agree(d *domain, r SettingsRequest) (s Settings, release func
 	a.tasks++
 	d.agreed = a
 	return a.settings, func() {
-		d.mu.Lock()
-		defer d.mu.Unlock()
+		d.state.Lock()
+		defer d.state.Unlock()
 		a.tasks--
 		if a.tasks == 0 && d.agreed == a {
 			d.agreed = nil
@@ -270,19 +271,19 @@ func (ix *Indexer) agree(d *domain, r SettingsRequest) (s Settings, release func
 // forgetSettings lets whatever comes next decide anew. The tasks that went by
 // the old settings must be cancelled.
 func (d *domain) forgetSettings() {
-	d.mu.Lock()
-	defer d.mu.Unlock()
+	d.state.Lock()
+	defer d.state.Unlock()
 	d.agreed = nil
 }
 
 // has returns the settings that the domain has at the moment, if it has any.
 func (d *domain) has() (s Settings, ok bool) {
-	d.mu.RLock()
-	defer d.mu.RUnlock()
+	d.state.Lock()
+	defer d.state.Unlock()
 	if d.agreed != nil {
 		return d.agreed.settings, true
 	}
-	return d.settings, len(d.commits) > 0
+	return d.recorded()
 }
 
 // compatible refuses a request early that names something else than the domain
@@ -292,7 +293,7 @@ func (ix *Indexer) compatible(domain string, r SettingsRequest) error {
 		return err
 	}
 	for _, d := range ix.domains.list(domain) {
-		if s, ok := d.has(); ok {
+		if s, ok := ix.targets.of(d).has(); ok {
 			return ix.conflict(domain, s, r)
 		}
 	}

@@ -5,10 +5,10 @@ import (
 	"time"
 
 	"github.com/vectorlink/vectorlink/contract"
+	"github.com/vectorlink/vectorlink/snapshot"
 )
 
-// totals are a domain's documents and chunks over its branch heads, each
-// document counted once.
+// totals are a domain's documents and chunks over its branch heads.
 type totals struct{ documents, chunks int }
 
 // Head returns the branch's last indexed commit. A branch or domain never
@@ -17,7 +17,7 @@ func (ix *Indexer) Head(domainName, branch string) (Head, error) {
 	if branch == "" {
 		branch = contract.MainBranch
 	}
-	d, err := ix.domains.domain(domainName)
+	d, err := ix.domain(domainName)
 	if err != nil {
 		return Head{Branch: branch}, nil
 	}
@@ -26,7 +26,7 @@ func (ix *Indexer) Head(domainName, branch string) (Head, error) {
 
 // Commits lists the indexed commits of a domain, newest first.
 func (ix *Indexer) Commits(domainName string) ([]CommitInfo, error) {
-	d, err := ix.domains.domain(domainName)
+	d, err := ix.domain(domainName)
 	if err != nil {
 		return nil, err
 	}
@@ -58,12 +58,9 @@ func (ix *Indexer) Statistics(domainName string) (Statistics, error) {
 			continue
 		}
 		if domainName != "" {
-			st.Settings = ix.shown(d, commits[0])
+			st.Settings = ix.shown(ix.targets.of(d), commits[0])
 		}
-		t, branches, err := ix.totals(d)
-		if err != nil {
-			return Statistics{}, err
-		}
+		t, branches := d.totals()
 		st.Domains++
 		st.Branches += branches
 		for _, info := range commits {
@@ -83,47 +80,26 @@ func (ix *Indexer) Statistics(domainName string) (Statistics, error) {
 	return st, nil
 }
 
-func (ix *Indexer) totals(d *domain) (totals, int, error) {
+// totals returns the documents and chunks of the domain's branch heads, as their
+// headers say: a snapshot that is the head of several branches counts once, a
+// document that several heads hold once for each.
+func (d *Domain) totals() (t totals, branches int) {
 	d.mu.RLock()
-	heads := make(map[string]struct{})
+	defer d.mu.RUnlock()
+	seen := make(map[string]struct{}, len(d.heads))
 	for _, h := range d.heads {
-		heads[h.Commit] = struct{}{}
-	}
-	branches, cached, seq := len(d.heads), d.totals, d.seq
-	d.mu.RUnlock()
-	if cached != nil {
-		return *cached, branches, nil
-	}
-	var t totals
-	seen := make(map[string]struct{})
-	for commit := range heads {
-		info, ok := d.real(commit)
-		if !ok {
+		info := d.commits[h.Commit]
+		if info.Kind == snapshot.Alias {
+			info = d.commits[info.Base]
+		}
+		if _, ok := seen[info.Commit]; ok {
 			continue
 		}
-		if len(heads) == 1 {
-			t = totals{int(info.Documents), int(info.Chunks)}
-			break
-		}
-		lease, err := ix.open(d, commit)
-		if err != nil {
-			return totals{}, 0, err
-		}
-		for e := range lease.res.(*openSnapshot).view.All() {
-			if _, ok := seen[e.ID]; !ok {
-				seen[e.ID] = struct{}{}
-				t.documents++
-				t.chunks += len(e.Chunks)
-			}
-		}
-		lease.release()
+		seen[info.Commit] = struct{}{}
+		t.documents += int(info.Documents)
+		t.chunks += int(info.Chunks)
 	}
-	d.mu.Lock()
-	if d.seq == seq {
-		d.totals = &t
-	}
-	d.mu.Unlock()
-	return t, branches, nil
+	return t, len(d.heads)
 }
 
 // counters count since the process started.
@@ -132,7 +108,7 @@ type counters struct {
 	written  atomic.Int64 // vectors stored
 }
 
-func (ix *Indexer) activity(domains []*domain) Activity {
+func (ix *Indexer) activity(domains []*Domain) Activity {
 	a := Activity{
 		Embedded: ix.counters.embedded.Load(), Written: ix.counters.written.Load(),
 		Opened:        ix.pool.loaded(),
@@ -145,30 +121,24 @@ func (ix *Indexer) activity(domains []*domain) Activity {
 	ix.flights.mu.Unlock()
 	a.BusyDomains = ix.domains.busy(domains)
 	for _, d := range domains {
-		branches, vectors, bytes := d.held()
-		a.BusyBranches += branches
+		vectors, bytes := d.held()
+		a.BusyBranches += ix.targets.of(d).branchesPushed()
 		a.Vectors += vectors
 		a.VectorBytes += bytes
 	}
 	return a
 }
 
-// held returns the number of branches that pushes are at work on, and of the
-// stored vectors and their bytes.
-func (d *domain) held() (branches int, vectors, bytes int64) {
+// held returns the number of the stored vectors and their bytes.
+func (d *Domain) held() (vectors, bytes int64) {
+	store, _ := d.current()
 	d.mu.RLock()
 	defer d.mu.RUnlock()
-	n, dim := d.slotEnd, uint32(0)
-	if d.vecs != nil {
-		n, dim = max(n, d.vecs.Len()), uint32(d.vecs.Dim())
+	n, dim := d.slotEnd, d.dim
+	if store != nil {
+		n, dim = max(n, store.Len()), uint32(store.Dim())
 	}
-	for _, info := range d.commits {
-		if dim > 0 {
-			break
-		}
-		dim = info.Dim
-	}
-	return len(d.pushing), int64(n), 4 * int64(n) * int64(dim)
+	return int64(n), 4 * int64(n) * int64(dim)
 }
 
 // Trim gives up memory that no search has used since the last Trim, and returns

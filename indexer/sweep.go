@@ -114,9 +114,6 @@ func Sweep(ctx context.Context, cfg SweepConfig, report func(Removal)) (SweepSum
 	return sum, nil
 }
 
-// vecsExt is the extension of files of vectors.
-const vecsExt = "vecs"
-
 // leftover reports whether a file is one that this program writes and then
 // renames or removes: whatever is left of it is rubbish.
 func leftover(name string) bool {

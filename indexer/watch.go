@@ -32,7 +32,7 @@ var _ Snapshots = (*Indexer)(nil)
 // Indexed implements Snapshots.
 func (ix *Indexer) Indexed(_ context.Context, domainName string) (func(commit string) bool, error) {
 	return func(commit string) bool {
-		d, err := ix.domains.domain(domainName)
+		d, err := ix.domain(domainName)
 		if err != nil {
 			return false
 		}

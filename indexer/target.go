@@ -1,0 +1,173 @@
+package indexer
+
+import (
+	"errors"
+	"sync"
+
+	"github.com/vectorlink/vectorlink/contract"
+	"github.com/vectorlink/vectorlink/snapshot"
+	"github.com/vectorlink/vectorlink/vecstore"
+)
+
+// domain is a domain as its writer sees it.
+type domain struct {
+	*Domain
+
+	// rewriting is held while a merge writes its file, and by whoever removes
+	// commits, so that nothing of them is left in one. It is taken before
+	// writing.
+	rewriting sync.Mutex
+
+	// writing is held by whoever adds, replaces or removes the domain's files,
+	// and by a task while it takes hold of what it will build on.
+	writing sync.Mutex
+
+	state sync.Mutex // guards all below
+	// whole holds the commits that this process has written or looked over,
+	// and how many damaged vectors it knew of then.
+	whole map[string]int
+	// agreed is what running tasks go by, nil while none does.
+	agreed *agreement
+	// pushing holds the branches that a push is at work on; the channel is
+	// closed when it has ended.
+	pushing map[string]chan struct{}
+}
+
+// targets holds the writer's view of the domains in use. It is guarded by its
+// lock.
+type targets struct {
+	mu      sync.Mutex
+	domains map[*Domain]*domain
+}
+
+// of returns the writer's view of a domain.
+func (t *targets) of(d *Domain) *domain {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	w := t.domains[d]
+	if w == nil {
+		w = &domain{Domain: d, whole: make(map[string]int), pushing: make(map[string]chan struct{})}
+		t.domains[d] = w
+	}
+	return w
+}
+
+func (t *targets) forget(d *Domain) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	delete(t.domains, d)
+}
+
+// domain returns the named domain, or ErrNotFound where nothing is indexed.
+func (ix *Indexer) domain(name string) (*domain, error) {
+	d, err := ix.domains.domain(name)
+	if err != nil {
+		return nil, err
+	}
+	return ix.targets.of(d), nil
+}
+
+// enter returns the named domain, created if need be, and keeps it until leave.
+// Only what is about to write calls it: reads never create a domain.
+func (ix *Indexer) enter(name string) *domain { return ix.targets.of(ix.domains.enter(name)) }
+
+// leave ends what enter began.
+func (ix *Indexer) leave(d *domain) {
+	if ix.domains.leave(d.Domain) {
+		ix.targets.forget(d.Domain)
+	}
+}
+
+// written makes a commit known that was just written.
+func (d *domain) written(info snapshot.Info) {
+	d.add(info)
+	d.setWhole(info)
+}
+
+// isWhole reports whether this process has written the commit or looked it
+// over, and knows of no damage to it since.
+func (d *domain) isWhole(info snapshot.Info) bool {
+	d.Domain.mu.RLock()
+	_, suspect := d.suspects[info.Name]
+	d.Domain.mu.RUnlock()
+	d.state.Lock()
+	slots, looked := d.whole[info.Commit]
+	d.state.Unlock()
+	if !looked || suspect {
+		return false
+	}
+	if info.SlotEnd == 0 {
+		return true
+	}
+	store, recovered := d.current()
+	return recovered && len(store.Damaged()) == slots
+}
+
+// setWhole notes that the commit is whole, up to the vectors that are known to
+// be damaged: it does without them.
+func (d *domain) setWhole(info snapshot.Info) {
+	slots := 0
+	if store, _ := d.current(); store != nil {
+		slots = len(store.Damaged())
+	}
+	d.Domain.mu.Lock()
+	delete(d.suspects, info.Name)
+	d.Domain.mu.Unlock()
+	d.state.Lock()
+	defer d.state.Unlock()
+	d.whole[info.Commit] = slots
+}
+
+// writableVectors returns the domain's vectors ready to be appended to.
+func (d *domain) writableVectors(want vecstore.Config) (*vecstore.Store, error) {
+	return d.writable(want, d.end())
+}
+
+// tryBranch takes the branch, or returns what is closed when it may be free.
+func (d *domain) tryBranch(name string) chan struct{} {
+	d.state.Lock()
+	defer d.state.Unlock()
+	if busy := d.pushing[name]; busy != nil {
+		return busy
+	}
+	d.pushing[name] = make(chan struct{})
+	return nil
+}
+
+func (d *domain) unlockBranch(name string) {
+	d.state.Lock()
+	defer d.state.Unlock()
+	close(d.pushing[name])
+	delete(d.pushing, name)
+}
+
+// branchesPushed returns the number of branches that pushes are at work on.
+func (d *domain) branchesPushed() int {
+	d.state.Lock()
+	defer d.state.Unlock()
+	return len(d.pushing)
+}
+
+// makeVectors returns the domain's vectors ready to be appended to, created if
+// need be.
+func (ix *Indexer) makeVectors(d *domain, settings Settings, dim int) (*vecstore.Store, error) {
+	return d.writableVectors(ix.vecsConfig(d, settings, dim))
+}
+
+// ownVectors returns the domain's vectors ready to be looked up and appended
+// to, if it has any; nil otherwise. Those of another model are ErrConflict.
+func (ix *Indexer) ownVectors(d *domain, settings Settings) (*vecstore.Store, error) {
+	s, err := d.readable()
+	if errors.Is(err, contract.ErrCorrupt) {
+		// The header is damaged; the commits know what it said.
+		for _, info := range d.list() {
+			if info.SlotEnd > 0 {
+				return d.writableVectors(vectorsOf(d, info))
+			}
+		}
+	}
+	if err != nil || s == nil {
+		return nil, err
+	}
+	return d.writableVectors(ix.vecsConfig(d, settings, s.Dim()))
+}
