@@ -91,17 +91,16 @@ func (r *Reader) Candidates(ctx context.Context, req CandidatesRequest) (Candida
 	if req.K < 1 {
 		return Candidates{}, fmt.Errorf("%w: k must be at least 1", contract.ErrInvalid)
 	}
-	d, commit, lease, err := r.serve(req.Domain, req.Ref)
+	d, commit, s, err := r.serve(ctx, req.Domain, req.Ref)
 	if err != nil {
 		return Candidates{}, err
 	}
-	defer lease.release()
+	defer s.release()
 	done, err := r.heavyTurn(ctx)
 	if err != nil {
 		return Candidates{}, err
 	}
 	defer done()
-	s := lease.res.(*openSnapshot)
 	if s.settings.Metric == MetricCosine {
 		for name, t := range map[string]float32{"threshold_set": req.SetThreshold, "threshold_target": req.TargetThreshold} {
 			if t > 1 {

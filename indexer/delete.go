@@ -104,14 +104,14 @@ func (ix *Indexer) unbindBranch(d *domain, branch string) (freed []string, err e
 // standAlone rewrites the file of a delta or an alias as a checkpoint of the
 // same contents, so that it needs no other file.
 func (ix *Indexer) standAlone(d *domain, info snapshot.Info) error {
-	lease, err := ix.open(d.Domain, info.Commit)
+	s, err := ix.open(ix.stopCtx, d.Domain, info.Commit)
 	if err != nil {
 		return err
 	}
-	defer lease.release()
+	defer s.release()
 	h := info.Header
 	h.Kind = snapshot.Checkpoint
-	view := lease.res.(*openSnapshot).view
+	view := s.view
 	h, size, err := snapshot.Write(ix.cfg.FS, h, snapshot.Contents{Changed: view.Texts(), Skipped: view.Skipped()})
 	if err != nil {
 		return storeError(err)

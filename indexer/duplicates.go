@@ -32,20 +32,19 @@ func (r *Reader) Duplicates(ctx context.Context, req DuplicatesRequest) (Pairs, 
 	if err := req.check(); err != nil {
 		return Pairs{}, err
 	}
-	d, commit, lease, err := r.serve(req.Domain, req.Ref)
+	d, commit, s, err := r.serve(ctx, req.Domain, req.Ref)
 	if err != nil {
 		return Pairs{}, err
 	}
-	defer lease.release()
-	s := lease.res.(*openSnapshot)
+	defer s.release()
 	var since *openSnapshot
 	if req.Since != "" {
-		lease, err := r.open(d, req.Since)
+		base, err := r.open(ctx, d, req.Since)
 		if err != nil {
 			return Pairs{}, fmt.Errorf("since: %w", err)
 		}
-		defer lease.release()
-		since = lease.res.(*openSnapshot)
+		defer base.release()
+		since = base
 	}
 	done, err := r.heavyTurn(ctx)
 	if err != nil {

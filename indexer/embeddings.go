@@ -51,12 +51,11 @@ type Embedding struct {
 // Embeddings calls use with the vectors of the documents that the filter
 // admits, one vector per document. Its error is use's, if that was called.
 func (r *Reader) Embeddings(ctx context.Context, req EmbeddingsRequest, use func(*Embeddings) error) error {
-	d, commit, lease, err := r.serve(req.Domain, req.Ref)
+	d, commit, s, err := r.serve(ctx, req.Domain, req.Ref)
 	if err != nil {
 		return err
 	}
-	defer lease.release()
-	s := lease.res.(*openSnapshot)
+	defer s.release()
 	among, err := s.selection(ctx, req.Filter, req.Ref.replaced(commit))
 	if err != nil {
 		return err

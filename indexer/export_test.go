@@ -6,17 +6,17 @@ import "context"
 func (ix *Indexer) Merging() int { return ix.merges.pending() }
 
 // Documents opens a snapshot and returns the number of its documents.
-func (ix *Indexer) Documents(_ context.Context, domain, commit string) (int, error) {
+func (ix *Indexer) Documents(ctx context.Context, domain, commit string) (int, error) {
 	d, err := ix.domain(domain)
 	if err != nil {
 		return 0, err
 	}
-	lease, err := ix.open(d.Domain, commit)
+	s, err := ix.open(ctx, d.Domain, commit)
 	if err != nil {
 		return 0, err
 	}
-	defer lease.release()
-	return lease.res.(*openSnapshot).view.Len(), nil
+	defer s.release()
+	return s.view.Len(), nil
 }
 
 // OpenVectors returns the number of files of vectors that are open.

@@ -167,7 +167,7 @@ func (s *openSnapshot) selection(ctx context.Context, f Filter, standIn bool) (*
 	if err != nil {
 		return nil, err
 	}
-	l, err := s.r.pool.acquire(key, func() (resource, error) { return made, nil })
+	l, err := s.r.pool.acquire(ctx, key, func() (resource, error) { return made, nil })
 	if err != nil {
 		return nil, err
 	}
@@ -188,7 +188,7 @@ func (s *openSnapshot) selects(ctx context.Context, f Filter, standIn bool) (*se
 	var filter *fields.Filter
 	if f.Expr != "" {
 		var err error
-		if filter, err = s.compile(f.Expr, standIn); err != nil {
+		if filter, err = s.compile(ctx, f.Expr, standIn); err != nil {
 			return nil, err
 		}
 		var cancel context.CancelFunc
@@ -212,7 +212,7 @@ func (s *openSnapshot) selects(ctx context.Context, f Filter, standIn bool) (*se
 			continue
 		}
 		if filter != nil {
-			table, err := s.r.leaseTable(lease)
+			table, err := s.r.leaseTable(ctx, lease)
 			if err != nil {
 				return nil, err
 			}
@@ -314,13 +314,13 @@ func (l *selection) narrow(graph *hnsw.Graph, ef int) bool {
 const exactFactor = 4
 
 // compile reads an expression and holds it against the fields.
-func (s *openSnapshot) compile(expr string, standIn bool) (*fields.Filter, error) {
+func (s *openSnapshot) compile(ctx context.Context, expr string, standIn bool) (*fields.Filter, error) {
 	filter, err := fields.ParseFilter(expr)
 	if err != nil {
 		return nil, fmt.Errorf("%w: filter: %w", contract.ErrInvalid, err)
 	}
 	kinds := make(map[string]fields.Kinds)
-	if err := s.addKinds(kinds, filter.Names()); err != nil {
+	if err := s.addKinds(ctx, kinds, filter.Names()); err != nil {
 		return nil, err
 	}
 	err = checkFilter(filter, kinds)
@@ -331,12 +331,12 @@ func (s *openSnapshot) compile(expr string, standIn bool) (*fields.Filter, error
 	info, _ := s.d.commit(s.real)
 	for _, branch := range []string{info.Branch, contract.MainBranch} {
 		if head := s.d.head(branch).Commit; head != "" && head != s.real {
-			lease, err := s.r.open(s.d, head)
+			at, err := s.r.open(ctx, s.d, head)
 			if err != nil {
 				continue // it only could have known better
 			}
-			err = lease.res.(*openSnapshot).addKinds(kinds, filter.Names())
-			lease.release()
+			err = at.addKinds(ctx, kinds, filter.Names())
+			at.release()
 			if err != nil {
 				return nil, err
 			}
@@ -347,7 +347,7 @@ func (s *openSnapshot) compile(expr string, standIn bool) (*fields.Filter, error
 	}
 	var unknown *unknownField
 	if errors.As(err, &unknown) {
-		names, listErr := s.fieldNames()
+		names, listErr := s.fieldNames(ctx)
 		if listErr != nil {
 			return nil, listErr
 		}
@@ -371,8 +371,8 @@ func checkFilter(filter *fields.Filter, kinds map[string]fields.Kinds) error {
 }
 
 // addKinds adds what the snapshot's files know of the fields of those names.
-func (s *openSnapshot) addKinds(kinds map[string]fields.Kinds, names []string) error {
-	return s.tables(func(t *fields.Table) {
+func (s *openSnapshot) addKinds(ctx context.Context, kinds map[string]fields.Kinds, names []string) error {
+	return s.tables(ctx, func(t *fields.Table) {
 		for _, name := range names {
 			kinds[name] |= t.Kinds(name)
 		}
@@ -380,9 +380,9 @@ func (s *openSnapshot) addKinds(kinds map[string]fields.Kinds, names []string) e
 }
 
 // fieldNames returns the names of all fields that the snapshot's files have.
-func (s *openSnapshot) fieldNames() ([]string, error) {
+func (s *openSnapshot) fieldNames(ctx context.Context) ([]string, error) {
 	names := make(map[string]struct{})
-	err := s.tables(func(t *fields.Table) {
+	err := s.tables(ctx, func(t *fields.Table) {
 		for _, name := range t.Names() {
 			names[name] = struct{}{}
 		}
@@ -391,9 +391,9 @@ func (s *openSnapshot) fieldNames() ([]string, error) {
 }
 
 // tables calls use with the table of each of the snapshot's files.
-func (s *openSnapshot) tables(use func(t *fields.Table)) error {
+func (s *openSnapshot) tables(ctx context.Context, use func(t *fields.Table)) error {
 	for _, file := range s.files {
-		l, err := s.r.leaseTable(file)
+		l, err := s.r.leaseTable(ctx, file)
 		if err != nil {
 			return err
 		}
@@ -416,9 +416,9 @@ func (t *openTable) close() {}
 func tableKey(f *openFile) string { return fmt.Sprintf("fields\x00%d", f.serial) }
 
 // leaseTable leases the table of a commit file, made at its first use.
-func (r *Reader) leaseTable(file *lease) (*lease, error) {
+func (r *Reader) leaseTable(ctx context.Context, file *lease) (*lease, error) {
 	f := file.res.(*openFile)
-	return r.pool.acquire(tableKey(f), func() (resource, error) {
+	return r.pool.acquire(ctx, tableKey(f), func() (resource, error) {
 		entries := f.file.Entries()
 		t := fields.NewTable(len(entries), func(i int) fields.Object { return fields.Object(entries[i].Fields) })
 		if n := t.Broken(); n > 0 {

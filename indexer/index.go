@@ -282,13 +282,13 @@ func (ix *Indexer) skippedBefore(d *domain, commit string) []Skipped {
 	if !ok || info.Skipped == 0 {
 		return nil
 	}
-	lease, err := ix.open(d.Domain, commit)
+	s, err := ix.open(ix.stopCtx, d.Domain, commit)
 	if err != nil {
 		return nil // who searches it is told why
 	}
-	defer lease.release()
+	defer s.release()
 	var list []Skipped
-	for _, id := range lease.res.(*openSnapshot).view.Skipped() {
+	for _, id := range s.view.Skipped() {
 		list = append(list, skipped(id, errSkippedBefore))
 	}
 	return list
@@ -303,12 +303,12 @@ const maxAgain = 1000
 // again returns documents that the base's snapshot lacks. Of more than maxAgain
 // another part comes at each commit, so that none waits for ever.
 func (ix *Indexer) again(d *domain, base, commit string) []string {
-	lease, err := ix.open(d.Domain, base)
+	s, err := ix.open(ix.stopCtx, d.Domain, base)
 	if err != nil {
 		return nil // then nothing builds on it either
 	}
-	defer lease.release()
-	ids := lease.res.(*openSnapshot).view.Skipped()
+	defer s.release()
+	ids := s.view.Skipped()
 	if len(ids) <= maxAgain {
 		return slices.Clone(ids)
 	}
@@ -339,11 +339,11 @@ func (ix *Indexer) openBase(d *domain, commit string) (*openSnapshot, func(), er
 	if commit == "" {
 		return nil, func() {}, nil
 	}
-	lease, err := ix.open(d.Domain, commit)
+	s, err := ix.open(ix.stopCtx, d.Domain, commit)
 	if err != nil {
 		return nil, nil, err
 	}
-	return lease.res.(*openSnapshot), lease.release, nil
+	return s, s.release, nil
 }
 
 // canOpen reports whether the commit can serve as base: it is indexed, and
@@ -352,12 +352,12 @@ func (ix *Indexer) canOpen(d *domain, commit string) bool {
 	if _, ok := d.real(commit); !ok {
 		return false
 	}
-	lease, err := ix.open(d.Domain, commit)
+	s, err := ix.open(ix.stopCtx, d.Domain, commit)
 	if err != nil {
 		ix.log.Warn("indexed commit cannot serve as base", "domain", d.name, "commit", commit, "err", err)
 		return false
 	}
-	lease.release()
+	s.release()
 	return true
 }
 
@@ -407,15 +407,15 @@ func (ix *Indexer) Assign(_ context.Context, domain, branch, source, target stri
 		}
 		name.Branch, name.Seq = old.Branch, old.Seq // made anew, as it was
 	}
-	lease, err := ix.open(d.Domain, src.Commit)
+	s, err := ix.open(ix.stopCtx, d.Domain, src.Commit)
 	if err != nil {
 		return err
 	}
-	defer lease.release()
+	defer s.release()
 	if name.Created = now().Unix(); name.Seq == 0 {
 		name.Seq = d.nextSeq()
 	}
-	h, size, err := lease.res.(*openSnapshot).view.WriteAlias(ix.cfg.FS, name)
+	h, size, err := s.view.WriteAlias(ix.cfg.FS, name)
 	if err != nil {
 		return storeError(err)
 	}

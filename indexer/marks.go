@@ -30,13 +30,13 @@ func (ix *Indexer) moveHead(d *domain, branch, commit string) error {
 	if now, ok := d.real(d.head(branch).Commit); ok && now.Commit == info.Commit {
 		return nil
 	}
-	lease, err := ix.open(d.Domain, commit)
+	s, err := ix.open(ix.stopCtx, d.Domain, commit)
 	if err != nil {
 		return err
 	}
-	defer lease.release()
+	defer s.release()
 	seq := d.nextSeq()
-	h, size, err := lease.res.(*openSnapshot).view.WriteAlias(ix.cfg.FS,
+	h, size, err := s.view.WriteAlias(ix.cfg.FS,
 		snapshot.Header{Commit: fmt.Sprintf("%s%s/%d", markPrefix, branch, seq), Branch: branch, Seq: seq, Created: now().Unix()})
 	if err != nil {
 		return storeError(err)

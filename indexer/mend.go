@@ -51,12 +51,11 @@ func (ix *Indexer) mendVectors(ctx context.Context, d *domain, j *job, info snap
 	} else if err != nil {
 		return storeError(err)
 	}
-	lease, err := ix.open(d.Domain, info.Commit)
+	s, err := ix.open(ctx, d.Domain, info.Commit)
 	if err != nil {
 		return err
 	}
-	defer lease.release()
-	s := lease.res.(*openSnapshot)
+	defer s.release()
 	b, err := ix.newBuilder(d, j.task.ID, settingsOf(info), s, vecs, func(f func(*Task)) { ix.tasks.update(j, f) })
 	if err != nil {
 		return err
@@ -247,12 +246,12 @@ func (ix *Indexer) needsPush(d *domain, info snapshot.Info) (from string, needs 
 	if bad, ok := errors.AsType[*snapshot.CorruptError](err); ok && bad.Section != "graph" {
 		return info.Base, true
 	}
-	lease, err := ix.open(d.Domain, info.Commit)
+	s, err := ix.open(ix.stopCtx, d.Domain, info.Commit)
 	if err != nil {
 		return "", false // what it stands on is damaged
 	}
-	defer lease.release()
-	if len(lease.res.(*openSnapshot).damaged()) > 0 {
+	defer s.release()
+	if len(s.damaged()) > 0 {
 		return info.Commit, true
 	}
 	d.setWhole(info)

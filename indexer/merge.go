@@ -37,15 +37,14 @@ func (ix *Indexer) merge(ctx context.Context, req mergeRequest) (merged bool, er
 	if errors.Is(err, contract.ErrNotFound) {
 		return false, nil // deleted
 	}
-	lease, err := ix.open(d.Domain, req.commit)
+	s, err := ix.open(ctx, d.Domain, req.commit)
 	if errors.Is(err, contract.ErrNotFound) {
 		return false, nil
 	}
 	if err != nil {
 		return false, err
 	}
-	defer lease.release()
-	s := lease.res.(*openSnapshot)
+	defer s.release()
 	if !ix.wantsMerge(s) {
 		return false, nil
 	}
@@ -101,16 +100,16 @@ func (ix *Indexer) prepareText(req mergeRequest) error {
 	if err != nil {
 		return nil // deleted
 	}
-	lease, err := ix.open(d.Domain, req.commit)
+	s, err := ix.open(ix.stopCtx, d.Domain, req.commit)
 	if errors.Is(err, contract.ErrNotFound) {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	defer lease.release()
-	if s := lease.res.(*openSnapshot); largeText(s) {
-		_, err = ix.text(s)
+	defer s.release()
+	if s := s; largeText(s) {
+		_, err = ix.text(ix.stopCtx, s)
 	}
 	return err
 }

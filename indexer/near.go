@@ -46,20 +46,20 @@ func (r *Reader) NearPairs(ctx context.Context, req DuplicatesRequest, use func(
 	if err := req.check(); err != nil {
 		return err
 	}
-	d, commit, lease, err := r.serve(req.Domain, req.Ref)
+	d, commit, s, err := r.serve(ctx, req.Domain, req.Ref)
 	if err != nil {
 		return err
 	}
-	defer lease.release()
-	j := &nearJoin{r: r, s: lease.res.(*openSnapshot), threshold: req.Threshold}
+	defer s.release()
+	j := &nearJoin{r: r, s: s, threshold: req.Threshold}
 	j.measure = j.s.settings.measure()
 	if req.Since != "" {
-		lease, err := r.open(d, req.Since)
+		base, err := r.open(ctx, d, req.Since)
 		if err != nil {
 			return fmt.Errorf("since: %w", err)
 		}
-		defer lease.release()
-		j.since = lease.res.(*openSnapshot)
+		defer base.release()
+		j.since = base
 	}
 	if err := j.gather(ctx, req, req.Ref.replaced(commit)); err != nil {
 		return err

@@ -1,6 +1,7 @@
 package indexer
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -84,12 +85,19 @@ type openSnapshot struct {
 	files   []*lease // the commit's file first, its checkpoint last
 	harm    harm
 
+	lease *lease // what every holder of the snapshot has a share of
+
 	textMu sync.Mutex // guards the two below, which come with the first use
 	text   *textView
 	texts  []*lease
 }
 
 func (s *openSnapshot) size() int64 { return s.view.Bytes() + int64(len(s.scanned))*4 }
+
+func (s *openSnapshot) leased(l *lease) { s.lease = l }
+
+// release gives the snapshot back; it must not be used after it.
+func (s *openSnapshot) release() { s.lease.release() }
 
 func (s *openSnapshot) close() {
 	if s.view != nil {
@@ -106,14 +114,13 @@ func fileKey(name string) string { return "file\x00" + name }
 
 func snapshotKey(domain, commit string) string { return "snapshot\x00" + domain + "\x00" + commit }
 
-// open leases the snapshot of an indexed commit; its resource is an
-// *openSnapshot.
-func (r *Reader) open(d *Domain, commit string) (*lease, error) {
+// open leases the snapshot of an indexed commit. It must be released.
+func (r *Reader) open(ctx context.Context, d *Domain, commit string) (*openSnapshot, error) {
 	info, ok := d.real(commit)
 	if !ok {
 		return nil, fmt.Errorf("%w: commit %s of %s is not indexed", contract.ErrNotFound, commit, d.name)
 	}
-	return r.pool.acquire(snapshotKey(d.name, info.Commit), func() (resource, error) {
+	l, err := r.pool.acquire(ctx, snapshotKey(d.name, info.Commit), func() (resource, error) {
 		s, err := r.loadCurrent(d, info)
 		if err != nil {
 			return nil, fmt.Errorf("open commit %s of %s: %w", info.Commit, d.name, storeError(err))
@@ -123,6 +130,10 @@ func (r *Reader) open(d *Domain, commit string) (*lease, error) {
 		}
 		return s, nil
 	})
+	if err != nil {
+		return nil, err
+	}
+	return l.res.(*openSnapshot), nil
 }
 
 // loadCurrent loads the snapshot of a commit, again if its file was replaced
@@ -204,7 +215,7 @@ func (r *Reader) loadChain(d *Domain, commit string, s *openSnapshot) ([]*openFi
 		if !ok {
 			return nil, fmt.Errorf("%w: the file of commit %s, on which it stands, is missing or damaged; index or push that commit again", contract.ErrCorrupt, commit)
 		}
-		l, err := r.pool.acquire(fileKey(info.Name), func() (resource, error) { return r.loadFile(d, info) })
+		l, err := r.pool.acquire(context.Background(), fileKey(info.Name), func() (resource, error) { return r.loadFile(d, info) })
 		if err != nil {
 			return nil, err
 		}

@@ -1,6 +1,7 @@
 package indexer
 
 import (
+	"context"
 	"fmt"
 	"math"
 	"sync"
@@ -70,9 +71,9 @@ func newPool(limit int64) *pool {
 }
 
 // acquire returns a lease on the resource of that key, loading it if it is not
-// there; of several callers one loads and the others wait for it. The lease
-// must be released.
-func (p *pool) acquire(key string, load func() (resource, error)) (*lease, error) {
+// there; of several callers one loads and the others wait for it, each until its
+// context ends. The lease must be released.
+func (p *pool) acquire(ctx context.Context, key string, load func() (resource, error)) (*lease, error) {
 	p.mu.Lock()
 	if l, ok := p.cache.Get(key); ok {
 		l.refs++
@@ -82,8 +83,13 @@ func (p *pool) acquire(key string, load func() (resource, error)) (*lease, error
 	if f, ok := p.loading[key]; ok {
 		f.waiters++
 		p.mu.Unlock()
-		<-f.done
-		return f.lease, f.err
+		select {
+		case <-f.done:
+			return f.lease, f.err
+		case <-ctx.Done():
+			p.leave(f)
+			return nil, context.Cause(ctx)
+		}
 	}
 	f := &flight{done: make(chan struct{})}
 	p.loading[key] = f
@@ -105,6 +111,9 @@ func (p *pool) acquire(key string, load func() (resource, error)) (*lease, error
 		return nil, err
 	}
 	f.lease = &lease{pool: p, res: res, refs: 1 + f.waiters}
+	if r, ok := res.(interface{ leased(*lease) }); ok {
+		r.leased(f.lease)
+	}
 	p.open++
 	p.loads++
 	p.bytes += res.size()
@@ -113,6 +122,18 @@ func (p *pool) acquire(key string, load func() (resource, error)) (*lease, error
 		p.cache.Add(key, f.lease)
 	}
 	return f.lease, nil
+}
+
+// leave ends the wait for a load, of which somebody else takes the result.
+func (p *pool) leave(f *flight) {
+	p.mu.Lock()
+	defer p.unlock()
+	switch {
+	case f.lease != nil:
+		p.drop(f.lease) // it came at the same moment
+	case f.err == nil:
+		f.waiters--
+	}
 }
 
 // evict drops the value that was used least lately of those that nobody holds,

@@ -1,6 +1,7 @@
 package indexer
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -49,10 +50,10 @@ func TestPoolNeverClosesWhatIsHeld(t *testing.T) {
 			rng := rand.New(rand.NewPCG(seed, uint64(w)))
 			for range 2000 {
 				key := fmt.Sprint(rng.IntN(20))
-				l, err := p.acquire(key, func() (resource, error) {
+				l, err := p.acquire(t.Context(), key, func() (resource, error) {
 					// A value may hold a lease on another, as a
 					// snapshot does on its files.
-					inner, err := p.acquire("inner"+key, load(nil))
+					inner, err := p.acquire(t.Context(), "inner"+key, load(nil))
 					if err != nil {
 						return nil, err
 					}
@@ -100,11 +101,11 @@ func TestPoolCountsWhatIsHeld(t *testing.T) {
 	p := newPool(1000)
 	opened := make(map[string]int)
 	acquire := func(key string, size int64, on ...string) *lease {
-		l, err := p.acquire(key, func() (resource, error) {
+		l, err := p.acquire(t.Context(), key, func() (resource, error) {
 			opened[key]++
 			r := &testResource{n: size}
 			for _, base := range on {
-				l, err := p.acquire(base, func() (resource, error) {
+				l, err := p.acquire(t.Context(), base, func() (resource, error) {
 					opened[base]++
 					return &testResource{n: 600}, nil
 				})
@@ -163,7 +164,7 @@ func TestPoolLoadsOnceForManyAskers(t *testing.T) {
 	var wg sync.WaitGroup
 	for range 100 {
 		wg.Go(func() {
-			l, err := p.acquire("k", func() (resource, error) {
+			l, err := p.acquire(t.Context(), "k", func() (resource, error) {
 				loads.Add(1)
 				<-gate
 				return &testResource{n: 1}, nil
@@ -185,13 +186,13 @@ func TestPoolLoadsOnceForManyAskers(t *testing.T) {
 func TestPoolFailedLoadIsTriedAgain(t *testing.T) {
 	p := newPool(1000)
 	boom := errors.New("boom")
-	if _, err := p.acquire("k", func() (resource, error) { return nil, boom }); !errors.Is(err, boom) {
+	if _, err := p.acquire(t.Context(), "k", func() (resource, error) { return nil, boom }); !errors.Is(err, boom) {
 		t.Errorf("got %v", err)
 	}
-	if _, err := p.acquire("k", func() (resource, error) { panic("oh") }); err == nil {
+	if _, err := p.acquire(t.Context(), "k", func() (resource, error) { panic("oh") }); err == nil {
 		t.Error("a panic gives no error")
 	}
-	l, err := p.acquire("k", func() (resource, error) { return &testResource{n: 1}, nil })
+	l, err := p.acquire(t.Context(), "k", func() (resource, error) { return &testResource{n: 1}, nil })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -213,3 +214,41 @@ func TestDocType(t *testing.T) {
 		}
 	}
 }
+
+// TestPoolWaitEnds checks that who waits for another's load leaves when its
+// context ends, and that what is loaded then is closed with its last holder.
+func TestPoolWaitEnds(t *testing.T) {
+	p := newPool(0)
+	begun, end := make(chan struct{}), make(chan struct{})
+	closed := 0
+	var loader sync.WaitGroup
+	loader.Go(func() {
+		l, err := p.acquire(t.Context(), "k", func() (resource, error) {
+			close(begun)
+			<-end
+			return &counted{closed: func() { closed++ }}, nil
+		})
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		l.release()
+	})
+	<-begun
+	left := errors.New("left")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(left)
+	if _, err := p.acquire(ctx, "k", nil); !errors.Is(err, left) {
+		t.Errorf("a wait whose context ended: %v", err)
+	}
+	close(end)
+	loader.Wait()
+	if open, _ := p.stats(); open != 0 || closed != 1 {
+		t.Errorf("%d values are open, closed %d times", open, closed)
+	}
+}
+
+type counted struct{ closed func() }
+
+func (*counted) size() int64 { return 1 }
+func (c *counted) close()    { c.closed() }

@@ -103,13 +103,12 @@ func (s *schedule) pending() int {
 // if its full text is so large that the first search should not wait for it.
 // Nobody waits for either.
 func (ix *Indexer) considerMerge(d *domain, commit string) {
-	lease, err := ix.open(d.Domain, commit)
+	s, err := ix.open(ix.stopCtx, d.Domain, commit)
 	if err != nil {
 		ix.log.Error("commit just written cannot be opened", "domain", d.name, "commit", commit, "err", err)
 		return
 	}
-	defer lease.release()
-	s := lease.res.(*openSnapshot)
+	defer s.release()
 	if ix.wantsMerge(s) || largeText(s) {
 		ix.merges.add(mergeRequest{d.name, s.real})
 	}

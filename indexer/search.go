@@ -30,12 +30,11 @@ func (r *Reader) Search(ctx context.Context, req SearchRequest) (Hits, error) {
 	if err != nil {
 		return Hits{}, err
 	}
-	d, commit, lease, err := r.serve(req.Domain, req.Ref)
+	d, commit, s, err := r.serve(ctx, req.Domain, req.Ref)
 	if err != nil {
 		return Hits{}, err
 	}
-	defer lease.release()
-	s := lease.res.(*openSnapshot)
+	defer s.release()
 	if s.view.Header().Fingerprint == "" {
 		return Hits{Commit: commit}, nil // nothing was embedded yet
 	}
@@ -141,12 +140,11 @@ func (r *Reader) Similar(ctx context.Context, req SimilarRequest) (Hits, error) 
 	if err := checkPage(req.Page); err != nil {
 		return Hits{}, err
 	}
-	_, commit, lease, err := r.serve(req.Domain, req.Ref)
+	_, commit, s, err := r.serve(ctx, req.Domain, req.Ref)
 	if err != nil {
 		return Hits{}, err
 	}
-	defer lease.release()
-	s := lease.res.(*openSnapshot)
+	defer s.release()
 	ids := req.IDs
 	if len(ids) == 0 {
 		ids = []string{req.ID}
@@ -185,7 +183,7 @@ func (r *Reader) Similar(ctx context.Context, req SimilarRequest) (Hits, error) 
 // serve resolves a reference and leases the snapshot it leads to. The commit
 // returned is the one asked for or its stand-in, under the name it was asked
 // by.
-func (r *Reader) serve(domainName string, ref Ref) (*Domain, string, *lease, error) {
+func (r *Reader) serve(ctx context.Context, domainName string, ref Ref) (*Domain, string, *openSnapshot, error) {
 	d, err := r.domains.domain(domainName)
 	if err != nil {
 		return nil, "", nil, err
@@ -194,8 +192,8 @@ func (r *Reader) serve(domainName string, ref Ref) (*Domain, string, *lease, err
 	if err != nil {
 		return nil, "", nil, err
 	}
-	lease, err := r.open(d, commit)
-	return d, commit, lease, err
+	s, err := r.open(ctx, d, commit)
+	return d, commit, s, err
 }
 
 func checkPage(p Page) error {

@@ -64,12 +64,11 @@ func (r *Reader) Suggest(ctx context.Context, req SuggestRequest) (Suggestions, 
 	if req.Count < 1 {
 		return Suggestions{}, fmt.Errorf("%w: count must be at least 1", contract.ErrInvalid)
 	}
-	_, commit, lease, err := r.serve(req.Domain, req.Ref)
+	_, commit, s, err := r.serve(ctx, req.Domain, req.Ref)
 	if err != nil {
 		return Suggestions{}, err
 	}
-	defer lease.release()
-	s := lease.res.(*openSnapshot)
+	defer s.release()
 	among, err := s.selection(ctx, req.Filter, req.Ref.replaced(commit))
 	if err != nil {
 		return Suggestions{}, err

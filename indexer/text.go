@@ -66,7 +66,7 @@ func textKey(info snapshot.Info) string { return "text\x00" + info.Name + "\x00"
 
 // text returns the snapshot's full text, opened at its first use: searches by
 // vector do without it.
-func (r *Reader) text(s *openSnapshot) (*textView, error) {
+func (r *Reader) text(ctx context.Context, s *openSnapshot) (*textView, error) {
 	s.textMu.Lock()
 	defer s.textMu.Unlock()
 	if s.text != nil {
@@ -82,7 +82,7 @@ func (r *Reader) text(s *openSnapshot) (*textView, error) {
 	}
 	// s.files is the chain from the commit down to its checkpoint.
 	for _, file := range slices.Backward(s.files) {
-		l, err := r.leaseText(file)
+		l, err := r.leaseText(ctx, file)
 		if err != nil {
 			return fail(err)
 		}
@@ -143,14 +143,14 @@ func (p *textPart) dead(above []textPart) *textindex.Bitmap {
 
 // leaseText leases the full text of a commit file: from its own file, or made
 // anew where that is missing, stale or damaged.
-func (r *Reader) leaseText(file *lease) (*lease, error) {
+func (r *Reader) leaseText(ctx context.Context, file *lease) (*lease, error) {
 	f := file.res.(*openFile).file
 	h := f.Header()
 	settings, err := ParseSettings(h.Settings)
 	if err != nil {
 		return nil, err
 	}
-	return r.pool.acquire(textKey(snapshot.Info{Header: h, Name: f.Name()}), func() (resource, error) {
+	return r.pool.acquire(ctx, textKey(snapshot.Info{Header: h, Name: f.Name()}), func() (resource, error) {
 		id := textindex.Identity{
 			Domain: h.Domain, Commit: h.Commit, Seq: h.Seq,
 			Checkpoint: h.Kind == snapshot.Checkpoint, Content: textContent(f), Analyzer: settings.Language,
@@ -246,7 +246,7 @@ func compareChunks(a, b chunkHit) int {
 // textChunks returns the k chunks that the query matches best, or all that
 // match if there are fewer. The distance is 1/(1+BM25).
 func (r *Reader) textChunks(ctx context.Context, s *openSnapshot, words textindex.Query, among *selection, k int) ([]chunkHit, error) {
-	v, err := r.text(s)
+	v, err := r.text(ctx, s)
 	if err != nil {
 		return nil, err
 	}
@@ -281,7 +281,7 @@ func textError(err error) error {
 // conditions returns what the query selects, narrowed to the documents that
 // have what its words require and nothing that they exclude.
 func (r *Reader) conditions(ctx context.Context, s *openSnapshot, q query) (*selection, error) {
-	v, err := r.text(s)
+	v, err := r.text(ctx, s)
 	if err != nil {
 		return nil, err
 	}
@@ -338,7 +338,7 @@ func (r *Reader) searchHybrid(ctx context.Context, s *openSnapshot, q query) ([]
 	if err != nil {
 		return nil, err
 	}
-	v, err := r.text(s)
+	v, err := r.text(ctx, s)
 	if err != nil {
 		return nil, err
 	}
