@@ -3,7 +3,6 @@ package indexer
 import (
 	"context"
 	"crypto/sha256"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"iter"
@@ -70,7 +69,7 @@ func (ix *Indexer) newBuilder(d *domain, task string, settings Settings, base *o
 	}
 	b := &builder{
 		ix: ix, d: d, clustering: ix.tasks.clusters(d.name), settings: settings, base: base, vecs: vecs, stage: st, report: report,
-		fingerprint: ix.model(settings),
+		fingerprint: settings.model(ix.cfg.Embedder.Fingerprint()),
 		changes:     make(map[string]*change),
 		seen:        make(map[string]struct{}),
 		wanted:      make(map[vecstore.Key]struct{}),
@@ -79,7 +78,7 @@ func (ix *Indexer) newBuilder(d *domain, task string, settings Settings, base *o
 		left:        make(map[string]struct{}),
 	}
 	if base != nil {
-		for _, id := range base.view.Skipped() {
+		for _, id := range base.View().Skipped() {
 			b.left[id] = struct{}{}
 		}
 	}
@@ -271,7 +270,7 @@ func (b *builder) unchanged(op contract.Op, hash [sha256.Size]byte) (*snapshot.E
 	if b.base == nil {
 		return nil, false
 	}
-	old, ok := b.base.view.Lookup(op.ID)
+	old, ok := b.base.View().Lookup(op.ID)
 	return old, ok && old.TextHash == hash && old.Type == op.Type && old.Fields == op.Fields && b.whole(old)
 }
 
@@ -303,21 +302,6 @@ func (b *builder) whole(e *snapshot.Entry) bool {
 		}
 	}
 	return true
-}
-
-// contentKey is the address of a text's vector: the same text in the same role
-// under the same model has one slot, in whatever document or commit it occurs.
-func contentKey(fingerprint string, role contract.Role, text string) vecstore.Key {
-	h := sha256.New()
-	var n [4]byte
-	binary.LittleEndian.PutUint32(n[:], uint32(len(fingerprint)))
-	h.Write(n[:])
-	h.Write([]byte(fingerprint))
-	h.Write([]byte{byte(role)})
-	h.Write([]byte(text))
-	var key vecstore.Key
-	h.Sum(key[:0])
-	return key
 }
 
 // finish writes the commit file: the one commit point.
@@ -359,7 +343,7 @@ func (b *builder) finish(ctx context.Context, h snapshot.Header, complete bool, 
 	var err error
 	b.ix.hook("writing")
 	if b.base != nil {
-		h, size, err = b.base.view.WriteDelta(b.ix.cfg.FS, h, snapshot.Contents{Changed: b.entries(changed), Removed: removed, Skipped: b.unsettled(complete)})
+		h, size, err = b.base.View().WriteDelta(b.ix.cfg.FS, h, snapshot.Contents{Changed: b.entries(changed), Removed: removed, Skipped: b.unsettled(complete)})
 	} else {
 		h.Kind, h.Settings = snapshot.Checkpoint, b.settings.String()
 		h, size, err = snapshot.Write(b.ix.cfg.FS, h, snapshot.Contents{Changed: b.entries(changed), Skipped: b.unsettled(complete)})
@@ -378,7 +362,7 @@ func (b *builder) finish(ctx context.Context, h snapshot.Header, complete bool, 
 // complete, documents of the base that no operation named go.
 func (b *builder) outcome(complete bool) (changed, removed []string) {
 	if complete && b.base != nil {
-		for e := range b.base.view.All() {
+		for e := range b.base.View().All() {
 			if _, ok := b.seen[e.ID]; !ok {
 				b.changes[e.ID] = &change{removed: true}
 			}
@@ -415,10 +399,10 @@ func (b *builder) unsettled(complete bool) []string {
 func (b *builder) chunks(changed, removed []string) int {
 	n := 0
 	if b.base != nil {
-		n = b.base.view.Chunks()
+		n = b.base.View().Chunks()
 		for _, ids := range [][]string{changed, removed} {
 			for _, id := range ids {
-				if e, ok := b.base.view.Lookup(id); ok {
+				if e, ok := b.base.View().Lookup(id); ok {
 					n -= len(e.Chunks)
 				}
 			}
@@ -434,7 +418,7 @@ func (b *builder) inBase(id string) bool {
 	if b.base == nil {
 		return false
 	}
-	_, ok := b.base.view.Lookup(id)
+	_, ok := b.base.View().Lookup(id)
 	return ok
 }
 

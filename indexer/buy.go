@@ -162,7 +162,7 @@ func (b *builder) buyAs(ctx context.Context, role contract.Role, batch []piece) 
 			return err
 		}
 	}
-	vectors, failed := b.ix.embed(ctx, b.settings, role, texts)
+	vectors, failed := b.ix.Embed(ctx, b.settings, role, texts)
 	var partly *contract.RefusedError
 	if errors.As(failed, &partly) {
 		failed = nil

@@ -23,7 +23,7 @@ type clusters struct {
 // whole file of vectors.
 func (r *Reader) clustersOf(d *Domain, s *openSnapshot) (c *clusters, err error) {
 	fingerprint := s.view.Header().Fingerprint
-	if !r.clustered(d.name) {
+	if !r.cfg.Clustered(d.name) {
 		return nil, nil
 	}
 	c = &clusters{s: s, slots: make(map[string][]uint32)}

@@ -111,13 +111,13 @@ func (ix *Indexer) standAlone(d *domain, info snapshot.Info) error {
 	defer s.release()
 	h := info.Header
 	h.Kind = snapshot.Checkpoint
-	view := s.view
+	view := s.View()
 	h, size, err := snapshot.Write(ix.cfg.FS, h, snapshot.Contents{Changed: view.Texts(), Skipped: view.Skipped()})
 	if err != nil {
 		return storeError(err)
 	}
 	d.written(fileInfo(h, size))
-	ix.forgetFile(d, info)
+	ix.ForgetFile(d.Domain, info)
 	return nil
 }
 
@@ -169,7 +169,7 @@ func (ix *Indexer) removeCommits(d *domain, infos []snapshot.Info) (err error) {
 			if err != nil && !errors.Is(err, fs.ErrNotExist) {
 				return fmt.Errorf("delete commit %s of %s: %w", info.Commit, d.name, err)
 			}
-			ix.forgetFile(d, info)
+			ix.ForgetFile(d.Domain, info)
 			delete(left, info.Commit)
 			if info.Kind != snapshot.Checkpoint {
 				standing[info.Base]--
@@ -180,19 +180,6 @@ func (ix *Indexer) removeCommits(d *domain, infos []snapshot.Info) (err error) {
 		}
 	}
 	return nil
-}
-
-// forgetFile takes a commit's file that was replaced or removed out of the
-// pool. The file goes first: a snapshot loaded in between would take the old
-// one.
-func (ix *Indexer) forgetFile(d *domain, info snapshot.Info) {
-	if l := ix.pool.peek(fileKey(info.Name)); l != nil {
-		ix.pool.remove(tableKey(l.res.(*openFile)))
-		l.release()
-	}
-	ix.pool.remove(fileKey(info.Name))
-	ix.pool.remove(snapshotKey(d.name, info.Commit))
-	ix.pool.remove(textKey(info))
 }
 
 // removeVectors removes the vectors of a domain without commits. Searches under

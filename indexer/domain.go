@@ -2,11 +2,9 @@ package indexer
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/vectorlink/vectorlink/contract"
@@ -57,6 +55,21 @@ func (d *Domain) suspect(file string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.suspects[file] = struct{}{}
+}
+
+// isSuspect reports whether a file was found damaged since clear.
+func (d *Domain) isSuspect(file string) bool {
+	d.mu.RLock()
+	defer d.mu.RUnlock()
+	_, ok := d.suspects[file]
+	return ok
+}
+
+// clear notes that a file was looked over, or replaced.
+func (d *Domain) clear(file string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	delete(d.suspects, file)
 }
 
 // know makes a commit known. Called with d.mu held.
@@ -263,22 +276,11 @@ func (d *Domain) end() uint32 {
 	return d.slotEnd
 }
 
-// storeError gives the errors of the packages below their meaning for a user.
-func storeError(err error) error {
-	switch {
-	case err == nil:
-		return nil
-	case errors.Is(err, vecstore.ErrCorrupt), errors.Is(err, snapshot.ErrCorrupt):
-		return fmt.Errorf("%w: %w", contract.ErrCorrupt, err)
-	case errors.Is(err, vecstore.ErrVersion), errors.Is(err, snapshot.ErrVersion):
-		return fmt.Errorf("%w: %w; start the program that wrote it", contract.ErrConflict, err)
-	case errors.Is(err, vecstore.ErrMismatch):
-		return fmt.Errorf("%w: %w", contract.ErrConflict, err)
-	}
-	var file *fs.PathError
-	var link *os.LinkError
-	if errors.As(err, &file) || errors.As(err, &link) {
-		return fmt.Errorf("%w: %w", contract.ErrStore, err)
-	}
-	return err
+// markPrefix begins the name of a mark: the alias that says which indexed commit
+// is a branch's last, where that is not the one indexed on it last. The newest of
+// a branch counts. No commit of a database has such a name.
+const markPrefix = ".-head/"
+
+func isMark(info snapshot.Info) bool {
+	return info.Kind == snapshot.Alias && strings.HasPrefix(info.Commit, markPrefix)
 }

@@ -16,7 +16,7 @@ func (ix *Indexer) Documents(ctx context.Context, domain, commit string) (int, e
 		return 0, err
 	}
 	defer s.release()
-	return s.view.Len(), nil
+	return s.View().Len(), nil
 }
 
 // OpenVectors returns the number of files of vectors that are open.

@@ -288,7 +288,7 @@ func (ix *Indexer) skippedBefore(d *domain, commit string) []Skipped {
 	}
 	defer s.release()
 	var list []Skipped
-	for _, id := range s.view.Skipped() {
+	for _, id := range s.View().Skipped() {
 		list = append(list, skipped(id, errSkippedBefore))
 	}
 	return list
@@ -308,7 +308,7 @@ func (ix *Indexer) again(d *domain, base, commit string) []string {
 		return nil // then nothing builds on it either
 	}
 	defer s.release()
-	ids := s.view.Skipped()
+	ids := s.View().Skipped()
 	if len(ids) <= maxAgain {
 		return slices.Clone(ids)
 	}
@@ -329,7 +329,7 @@ func (ix *Indexer) takeBase(d *domain, j *job, choose func() (string, error)) (*
 	}
 	s, release, err := ix.openBase(d, commit)
 	if s != nil {
-		ix.tasks.setBase(j, s.real)
+		ix.tasks.setBase(j, s.Commit())
 	}
 	return s, release, err
 }
@@ -415,7 +415,7 @@ func (ix *Indexer) Assign(_ context.Context, domain, branch, source, target stri
 	if name.Created = now().Unix(); name.Seq == 0 {
 		name.Seq = d.nextSeq()
 	}
-	h, size, err := s.view.WriteAlias(ix.cfg.FS, name)
+	h, size, err := s.View().WriteAlias(ix.cfg.FS, name)
 	if err != nil {
 		return storeError(err)
 	}

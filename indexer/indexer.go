@@ -14,7 +14,6 @@ import (
 	"github.com/vectorlink/vectorlink/hnsw"
 	"github.com/vectorlink/vectorlink/snapshot"
 	"github.com/vectorlink/vectorlink/textindex"
-	"github.com/vectorlink/vectorlink/vecstore"
 	"github.com/vectorlink/vectorlink/vfs"
 )
 
@@ -107,26 +106,19 @@ func Open(cfg Config) (*Indexer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("indexer: %w", err)
 	}
-	pages := vecstore.NewPool(cfg.PagePoolBytes)
 	ix := &Indexer{
-		Reader: &Reader{
-			cfg: ReaderConfig{FS: cfg.FS, Embedder: cfg.Embedder, SnapshotPoolBytes: cfg.SnapshotPoolBytes,
-				PagePoolBytes: cfg.PagePoolBytes, QueryCacheBytes: cfg.QueryCacheBytes, Ef: cfg.Graph.Ef, Workers: cfg.Workers, Logger: cfg.Logger},
-			log:      cfg.Logger,
-			pages:    pages,
-			pool:     newPool(cfg.SnapshotPoolBytes),
-			domains:  &registry{log: cfg.Logger, files: cfg.FS, pages: pages, domains: make(map[string]*Domain)},
-			heavy:    make(chan struct{}, maxHeavy),
-			recall:   newRecall(cfg.QueryCacheBytes),
-			provider: newProvider(cfg.Embedder, cfg.ProbeEvery, cfg.Logger),
-		},
 		cfg:     cfg,
 		log:     cfg.Logger,
 		targets: targets{domains: make(map[*Domain]*domain)},
 		merges:  newSchedule(),
 		running: make(chan struct{}, cfg.Parallel),
 	}
-	ix.clustered = func(domain string) bool { return ix.tasks.clusters(domain) }
+	ix.Reader = New(ReaderConfig{
+		FS: cfg.FS, Embedder: cfg.Embedder, PagePoolBytes: cfg.PagePoolBytes, SnapshotPoolBytes: cfg.SnapshotPoolBytes,
+		QueryCacheBytes: cfg.QueryCacheBytes, Ef: cfg.Graph.Ef, Workers: cfg.Workers, ProbeEvery: cfg.ProbeEvery,
+		Clustered: func(domain string) bool { return ix.tasks.clusters(domain) },
+		Opened:    ix.considerOpened, Logger: cfg.Logger,
+	})
 	ix.stopCtx, ix.stop = context.WithCancelCause(context.Background())
 	if err := ix.load(); err != nil {
 		return nil, fmt.Errorf("indexer: %w", err)
@@ -142,12 +134,11 @@ func Open(cfg Config) (*Indexer, error) {
 		ix.log.Error("the task database is damaged; tasks are forgotten, commits are not: index again what was running", "file", cfg.TaskFile, "err", lost)
 	}
 	ix.tasks = tasks
-	ix.opened = ix.considerOpened
 	ix.findMerges()
 	for range mergeWorkers {
 		ix.wg.Go(ix.mergeLoop)
 	}
-	ix.wg.Go(func() { ix.provider.watch(ix.stopCtx) })
+	ix.wg.Go(func() { ix.Watch(ix.stopCtx) })
 	ix.resume()
 	return ix, nil
 }
@@ -160,25 +151,12 @@ func defaults(cfg *Config) {
 	}
 	set(&cfg.Graph.M, 16)
 	set(&cfg.Graph.EfConstruction, 200)
-	set(&cfg.Graph.Ef, 64)
 	set(&cfg.Graph.MinVectors, 5000)
 	set(&cfg.Graph.MaxDeltas, 64)
 	set(&cfg.Workers, runtime.GOMAXPROCS(0))
 	set(&cfg.Parallel, 4)
 	if cfg.BranchWait == 0 {
 		cfg.BranchWait = 30 * time.Second
-	}
-	if cfg.QueryCacheBytes == 0 {
-		cfg.QueryCacheBytes = 32 << 20
-	}
-	if cfg.ProbeEvery <= 0 {
-		cfg.ProbeEvery = defaultProbeEvery
-	}
-	if cfg.PagePoolBytes == 0 {
-		cfg.PagePoolBytes = 256 << 20
-	}
-	if cfg.SnapshotPoolBytes == 0 {
-		cfg.SnapshotPoolBytes = 1 << 30
 	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
@@ -207,15 +185,7 @@ func (ix *Indexer) Close(ctx context.Context) error {
 	case <-ctx.Done():
 		return fmt.Errorf("indexer: close: %w", context.Cause(ctx))
 	}
-	ix.pool.purge()
-	var errs []error
-	ix.mu.Lock()
-	defer ix.mu.Unlock()
-	for _, d := range ix.domains.list("") {
-		errs = append(errs, d.vectors.close())
-	}
-	errs = append(errs, ix.tasks.close())
-	return errors.Join(errs...)
+	return errors.Join(ix.Reader.Close(), ix.tasks.close())
 }
 
 // Readiness tells what the indexer can do at the moment.
@@ -229,7 +199,7 @@ func (ix *Indexer) Ready() Readiness {
 	open := ix.stopCtx.Err() == nil
 	return Readiness{
 		Index:  open,
-		Search: open && !ix.provider.down.Load(),
+		Search: open && ix.Up(),
 	}
 }
 
@@ -244,14 +214,7 @@ func (ix *Indexer) load() error {
 			damaged = append(damaged, snapshot.Damage{Name: info.Name, Err: err})
 			continue
 		}
-		d := ix.domains.domains[info.Domain]
-		if d == nil {
-			d = newDomain(info.Domain, ix.cfg.FS, ix.pages)
-			ix.domains.domains[info.Domain] = d
-		}
-		d.mu.Lock()
-		d.know(info)
-		d.mu.Unlock()
+		ix.domains.know(info)
 	}
 	for _, dmg := range damaged {
 		ix.log.Error("damaged commit file; `vectorlink verify` tells more, indexing the commit again mends it", "file", dmg.Name, "err", dmg.Err)

@@ -234,7 +234,7 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 	h := open(t, vfstest.NewMem(), src, &indexertest.Embedder{})
 	h.mustIndex("c1", "")
 	page := indexer.Page{Count: 10}
-	search := func(f func(*indexer.SearchRequest)) error {
+	find := func(f func(*indexer.SearchRequest)) error {
 		req := indexer.SearchRequest{Domain: domain, Ref: indexer.Ref{Commit: "c1"}, Text: "x", Page: page}
 		f(&req)
 		_, err := h.Search(t.Context(), req)
@@ -245,15 +245,15 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 		err  error
 		want error
 	}{
-		{"unknown domain", search(func(r *indexer.SearchRequest) { r.Domain = "admin/other" }), contract.ErrNotFound},
-		{"unknown commit", search(func(r *indexer.SearchRequest) { r.Ref.Commit = "c9" }), contract.ErrNotFound},
-		{"unknown branch", search(func(r *indexer.SearchRequest) { r.Ref = indexer.Ref{Branch: "b"} }), contract.ErrNotFound},
-		{"no commit", search(func(r *indexer.SearchRequest) { r.Ref = indexer.Ref{} }), contract.ErrInvalid},
-		{"empty query", search(func(r *indexer.SearchRequest) { r.Text = "" }), contract.ErrInvalid},
-		{"count 0", search(func(r *indexer.SearchRequest) { r.Page.Count = 0 }), contract.ErrInvalid},
-		{"start too far", search(func(r *indexer.SearchRequest) { r.Page.Start = indexer.MaxStart + 1 }), contract.ErrInvalid},
-		{"wrong dimension", search(func(r *indexer.SearchRequest) { r.Vector = make([]float32, 3) }), contract.ErrConflict},
-		{"zero vector", search(func(r *indexer.SearchRequest) { r.Vector = make([]float32, 32) }), contract.ErrInvalid},
+		{"unknown domain", find(func(r *indexer.SearchRequest) { r.Domain = "admin/other" }), contract.ErrNotFound},
+		{"unknown commit", find(func(r *indexer.SearchRequest) { r.Ref.Commit = "c9" }), contract.ErrNotFound},
+		{"unknown branch", find(func(r *indexer.SearchRequest) { r.Ref = indexer.Ref{Branch: "b"} }), contract.ErrNotFound},
+		{"no commit", find(func(r *indexer.SearchRequest) { r.Ref = indexer.Ref{} }), contract.ErrInvalid},
+		{"empty query", find(func(r *indexer.SearchRequest) { r.Text = "" }), contract.ErrInvalid},
+		{"count 0", find(func(r *indexer.SearchRequest) { r.Page.Count = 0 }), contract.ErrInvalid},
+		{"start too far", find(func(r *indexer.SearchRequest) { r.Page.Start = indexer.MaxStart + 1 }), contract.ErrInvalid},
+		{"wrong dimension", find(func(r *indexer.SearchRequest) { r.Vector = make([]float32, 3) }), contract.ErrConflict},
+		{"zero vector", find(func(r *indexer.SearchRequest) { r.Vector = make([]float32, 32) }), contract.ErrInvalid},
 	}
 	_, err := h.Similar(t.Context(), indexer.SimilarRequest{Domain: domain, Ref: indexer.Ref{Commit: "c1"}, ID: "d/A/9", Page: page})
 	tests = append(tests, struct {

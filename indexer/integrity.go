@@ -37,21 +37,21 @@ func (i *Integrity) OK() bool {
 
 // Integrity examines a domain. It changes nothing. A domain of which nothing
 // is indexed is ErrNotFound.
-func (ix *Indexer) Integrity(domainName string) (Integrity, error) {
-	d, err := ix.domain(domainName)
+func (r *Reader) Integrity(domainName string) (Integrity, error) {
+	d, err := r.domains.domain(domainName)
 	if err != nil {
 		return Integrity{}, err
 	}
 	// Files are listed before commits: one that is being written is then at
 	// worst not listed, and asked for again below.
-	names, err := ix.cfg.FS.List()
+	names, err := r.cfg.FS.List()
 	if err != nil {
 		return Integrity{}, fmt.Errorf("list the data directory: %w", err)
 	}
-	var r Integrity
+	var found Integrity
 	commits := d.list()
-	r.Commits = len(commits)
-	r.Branches = d.branches()
+	found.Commits = len(commits)
+	found.Branches = d.branches()
 	known, texts := make(map[string]bool), make(map[string]bool)
 	vectors := false
 	for _, info := range commits {
@@ -67,37 +67,37 @@ func (ix *Indexer) Integrity(domainName string) (Integrity, error) {
 		mine := strings.HasPrefix(name, own) && !vfs.IsTemp(name)
 		switch {
 		case name == d.vecsName():
-			r.VectorFiles++
+			found.VectorFiles++
 		case texts[name]:
-			r.TextFiles, r.UsedTexts = append(r.TextFiles, name), append(r.UsedTexts, name)
+			found.TextFiles, found.UsedTexts = append(found.TextFiles, name), append(found.UsedTexts, name)
 		case mine && strings.HasSuffix(name, "."+textindex.Ext):
-			r.TextFiles, r.StaleTexts = append(r.TextFiles, name), append(r.StaleTexts, name)
+			found.TextFiles, found.StaleTexts = append(found.TextFiles, name), append(found.StaleTexts, name)
 		case mine && strings.HasSuffix(name, "."+snapshot.Ext) && !known[name] && !d.knows(name):
-			r.StrayFiles = append(r.StrayFiles, name)
-			r.Warnings = append(r.Warnings, name+" is damaged; index its commit again")
+			found.StrayFiles = append(found.StrayFiles, name)
+			found.Warnings = append(found.Warnings, name+" is damaged; index its commit again")
 		}
 	}
 	for _, info := range commits {
 		// A commit that came after the list is there as well.
-		if there[info.Name] = there[info.Name] || ix.exists(info.Name); there[info.Name] {
-			r.CommitFiles++
+		if there[info.Name] = there[info.Name] || r.exists(info.Name); there[info.Name] {
+			found.CommitFiles++
 		} else {
-			r.MissingFiles = append(r.MissingFiles, info.Name)
-			r.Warnings = append(r.Warnings, info.Name+" is missing; index its commit again")
+			found.MissingFiles = append(found.MissingFiles, info.Name)
+			found.Warnings = append(found.Warnings, info.Name+" is missing; index its commit again")
 		}
 	}
-	if vectors && r.VectorFiles == 0 {
-		r.MissingFiles = append(r.MissingFiles, d.vecsName())
-		r.Warnings = append(r.Warnings, d.vecsName()+" is missing: nothing can be searched")
+	if vectors && found.VectorFiles == 0 {
+		found.MissingFiles = append(found.MissingFiles, d.vecsName())
+		found.Warnings = append(found.Warnings, d.vecsName()+" is missing: nothing can be searched")
 	}
-	if r.LostCommits = lost(commits, there); len(r.LostCommits) > 0 {
-		r.Warnings = append(r.Warnings, fmt.Sprintf("%d commits cannot be read", len(r.LostCommits)))
+	if found.LostCommits = lost(commits, there); len(found.LostCommits) > 0 {
+		found.Warnings = append(found.Warnings, fmt.Sprintf("%d commits cannot be read", len(found.LostCommits)))
 	}
-	return r, nil
+	return found, nil
 }
 
-func (ix *Indexer) exists(name string) bool {
-	f, err := ix.cfg.FS.Open(name, vfs.Read)
+func (r *Reader) exists(name string) bool {
+	f, err := r.cfg.FS.Open(name, vfs.Read)
 	if err != nil {
 		return false
 	}

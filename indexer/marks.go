@@ -8,15 +8,6 @@ import (
 	"github.com/vectorlink/vectorlink/snapshot"
 )
 
-// markPrefix begins the name of a mark: the alias that says which indexed commit
-// is a branch's last, where that is not the one indexed on it last. The newest of
-// a branch counts. No commit of a database has such a name.
-const markPrefix = ".-head/"
-
-func isMark(info snapshot.Info) bool {
-	return info.Kind == snapshot.Alias && strings.HasPrefix(info.Commit, markPrefix)
-}
-
 // moveHead makes an indexed commit the branch's last indexed one. It is durable
 // when it returns.
 func (ix *Indexer) moveHead(d *domain, branch, commit string) error {
@@ -36,7 +27,7 @@ func (ix *Indexer) moveHead(d *domain, branch, commit string) error {
 	}
 	defer s.release()
 	seq := d.nextSeq()
-	h, size, err := s.view.WriteAlias(ix.cfg.FS,
+	h, size, err := s.View().WriteAlias(ix.cfg.FS,
 		snapshot.Header{Commit: fmt.Sprintf("%s%s/%d", markPrefix, branch, seq), Branch: branch, Seq: seq, Created: now().Unix()})
 	if err != nil {
 		return storeError(err)

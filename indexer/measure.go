@@ -105,37 +105,6 @@ func (m measure) slack() float32 {
 	return 0
 }
 
-// stored returns the number on disk.
-func (m Metric) stored() vecstore.Metric {
-	switch m {
-	case MetricIP:
-		return vecstore.InnerProduct
-	case MetricL2:
-		return vecstore.Euclidean
-	}
-	return vecstore.Cosine
-}
-
-// suppliedModel names the model of domains whose vectors are all supplied.
-func suppliedModel(dim int) string { return fmt.Sprintf("supplied/%d", dim) }
-
-// model names what decides the vectors of a domain with such settings: the
-// embedder, and whether its vectors are taken as they come; or that they are
-// supplied.
-func (r *Reader) model(s Settings) string {
-	if s.Dim != 0 {
-		return suppliedModel(s.Dim)
-	}
-	f := r.cfg.Embedder.Fingerprint()
-	if !s.Normalize {
-		f += "/as-given"
-	}
-	return f
-}
-
-// directed reports whether only the direction of vectors counts.
-func (s Settings) directed() bool { return s.Normalize || s.Metric == MetricCosine }
-
 // ready returns v as searches measure it: a copy, of unit length where only
 // directions count.
 func (s *openSnapshot) ready(v []float32) ([]float32, error) {

@@ -68,7 +68,7 @@ func (ix *Indexer) mendVectors(ctx context.Context, d *domain, j *job, info snap
 	if len(b.changes) == 0 && !rewrite {
 		return nil
 	}
-	if have := ix.model(settingsOf(info)); have != info.Fingerprint {
+	if have := settingsOf(info).model(ix.cfg.Embedder.Fingerprint()); have != info.Fingerprint {
 		return fmt.Errorf("%w: %d documents at commit %s of %s have damaged vectors of %s, and this server embeds with %s: start it with that model to mend them",
 			contract.ErrConflict, len(b.changes), info.Commit, d.name, info.Fingerprint, have)
 	}
@@ -124,11 +124,11 @@ func (b *builder) mendBase(ctx context.Context) error {
 	}
 	var unreadable error
 	for _, slot := range slices.Sorted(maps.Keys(b.damaged)) {
-		for e := range b.base.view.Holders(slot) {
+		for e := range b.base.View().Holders(slot) {
 			if b.changes[e.ID] != nil || e.Supplied() {
 				continue
 			}
-			text, err := b.base.view.Text(e)
+			text, err := b.base.View().Text(e)
 			if err != nil {
 				unreadable = storeError(err)
 				continue
@@ -147,7 +147,7 @@ var errLostVector = errors.New("its vector came with it and is damaged; push the
 // tellLost lists the documents whose damaged vectors nothing here can make again.
 func (b *builder) tellLost() {
 	for _, slot := range slices.Sorted(maps.Keys(b.damaged)) {
-		for e := range b.base.view.Holders(slot) {
+		for e := range b.base.View().Holders(slot) {
 			if e.Supplied() && b.changes[e.ID] == nil {
 				b.report(func(t *Task) { t.Skipped = append(t.Skipped, skipped(e.ID, errLostVector)) })
 			}
@@ -180,8 +180,8 @@ func (b *builder) replace(ctx context.Context, old snapshot.Info, complete bool)
 	}
 	b.ix.hook("committed")
 	b.d.written(fileInfo(h, size))
-	b.ix.forgetFile(b.d, now)
-	b.ix.forgetSnapshots(b.d)
+	b.ix.ForgetFile(b.d.Domain, now)
+	b.ix.ForgetSnapshots(b.d.Domain)
 	b.report(func(t *Task) { t.Indexed, t.Documents = len(changed), int(h.Documents) })
 	return nil
 }
@@ -195,7 +195,7 @@ func (b *builder) contents(changed []string) iter.Seq2[snapshot.EntryText, error
 		next, stop := iter.Pull2(b.entries(changed))
 		defer stop()
 		e, err, more := next()
-		for old := range b.base.view.All() {
+		for old := range b.base.View().All() {
 			for more && err == nil && e.ID < old.ID {
 				if !yield(e, nil) {
 					return
@@ -207,7 +207,7 @@ func (b *builder) contents(changed []string) iter.Seq2[snapshot.EntryText, error
 			}
 			var text string
 			if err == nil {
-				text, err = b.base.view.Text(old)
+				text, err = b.base.View().Text(old)
 			}
 			if !yield(snapshot.EntryText{Entry: *old, Text: text}, err) || err != nil {
 				return
@@ -219,14 +219,6 @@ func (b *builder) contents(changed []string) iter.Seq2[snapshot.EntryText, error
 			}
 			e, err, more = next()
 		}
-	}
-}
-
-// forgetSnapshots takes the domain's open snapshots out of the pool: what they
-// stand on was replaced by other contents.
-func (ix *Indexer) forgetSnapshots(d *domain) {
-	for _, info := range d.list() {
-		ix.pool.remove(snapshotKey(d.name, info.Commit))
 	}
 }
 

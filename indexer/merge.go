@@ -13,20 +13,20 @@ import (
 // large and has no graph, when the tail that every search scans or the dead
 // that every walk wades through have grown, or when opening takes many files.
 func (ix *Indexer) wantsMerge(s *openSnapshot) bool {
-	if s.view.Deltas() >= ix.cfg.Graph.MaxDeltas {
+	if s.View().Deltas() >= ix.cfg.Graph.MaxDeltas {
 		return true
 	}
-	if s.graph == nil {
-		return len(s.scanned) >= ix.cfg.Graph.MinVectors
+	if s.Graph() == nil {
+		return len(s.Scanned()) >= ix.cfg.Graph.MinVectors
 	}
-	held := s.graph.Len()
-	dead := held - (s.view.LiveCount() - len(s.scanned))
-	return len(s.scanned) > max(ix.cfg.Graph.MinVectors, held/50) || dead > held/8
+	held := s.Graph().Len()
+	dead := held - (s.View().LiveCount() - len(s.Scanned()))
+	return len(s.Scanned()) > max(ix.cfg.Graph.MinVectors, held/50) || dead > held/8
 }
 
 // largeText reports whether the commit's own file lists many documents.
 func largeText(s *openSnapshot) bool {
-	return len(s.files[0].res.(*openFile).file.Entries()) >= 1000
+	return len(s.Own().Entries()) >= 1000
 }
 
 // merge rewrites a commit's file as a checkpoint of the same contents, by
@@ -48,7 +48,7 @@ func (ix *Indexer) merge(ctx context.Context, req mergeRequest) (merged bool, er
 	if !ix.wantsMerge(s) {
 		return false, nil
 	}
-	live, err := s.readable(slices.Collect(s.view.LiveSlots()))
+	live, err := s.readable(slices.Collect(s.View().LiveSlots()))
 	if err != nil {
 		return false, storeError(err)
 	}
@@ -58,7 +58,7 @@ func (ix *Indexer) merge(ctx context.Context, req mergeRequest) (merged bool, er
 		for i, slot := range live {
 			nodes[i] = hnsw.Node{Slot: slot, Hash: slotHash(slot)}
 		}
-		g, err := hnsw.Build(ctx, s.vectors(), nodes, ix.graphParams(s.settings), ix.cfg.Workers)
+		g, err := hnsw.Build(ctx, s.vectors(), nodes, ix.graphParams(s.Settings()), ix.cfg.Workers)
 		if err != nil {
 			return false, storeError(err)
 		}
@@ -70,14 +70,14 @@ func (ix *Indexer) merge(ctx context.Context, req mergeRequest) (merged bool, er
 		return false, nil // deleted meanwhile
 	}
 	// Not under the lock: it takes long, and commits go on meanwhile.
-	file, err := s.view.PrepareCheckpoint(ix.cfg.FS, graph)
+	file, err := s.View().PrepareCheckpoint(ix.cfg.FS, graph)
 	if err != nil {
 		return false, storeError(err)
 	}
 	d.writing.Lock()
 	defer d.writing.Unlock()
 	old, ok := d.real(req.commit)
-	if h := s.view.Header(); !ok || old.Seq != h.Seq || old.SlotEnd != h.SlotEnd {
+	if h := s.View().Header(); !ok || old.Seq != h.Seq || old.SlotEnd != h.SlotEnd {
 		file.Discard() // deleted or mended meanwhile
 		return false, nil
 	}
@@ -86,10 +86,10 @@ func (ix *Indexer) merge(ctx context.Context, req mergeRequest) (merged bool, er
 		return false, storeError(err)
 	}
 	d.written(fileInfo(h, size))
-	ix.forgetFile(d, old)
+	ix.ForgetFile(d.Domain, old)
 	// What stands on it has a shorter chain now, or a graph again: a commit
 	// that came meanwhile must not be merged for the length of its old one.
-	ix.forgetSnapshots(d)
+	ix.ForgetSnapshots(d.Domain)
 	return true, nil
 }
 
@@ -108,10 +108,10 @@ func (ix *Indexer) prepareText(req mergeRequest) error {
 		return err
 	}
 	defer s.release()
-	if s := s; largeText(s) {
-		_, err = ix.text(ix.stopCtx, s)
+	if largeText(s) {
+		return ix.PrepareText(ix.stopCtx, s)
 	}
-	return err
+	return nil
 }
 
 // slotHash decides a node's level and its place in the order of insertion. A

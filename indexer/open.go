@@ -125,8 +125,8 @@ func (r *Reader) open(ctx context.Context, d *Domain, commit string) (*openSnaps
 		if err != nil {
 			return nil, fmt.Errorf("open commit %s of %s: %w", info.Commit, d.name, storeError(err))
 		}
-		if r.opened != nil {
-			r.opened(s)
+		if r.cfg.Opened != nil {
+			r.cfg.Opened(s)
 		}
 		return s, nil
 	})
@@ -279,3 +279,47 @@ func (r *Reader) loadFile(d *Domain, info snapshot.Info) (*openFile, error) {
 	}
 	return f, nil
 }
+
+// forgetFile takes a commit's file that was replaced or removed out of the
+// pool. The file goes first: a snapshot loaded in between would take the old
+// one.
+func (r *Reader) ForgetFile(d *Domain, info snapshot.Info) {
+	if l := r.pool.peek(fileKey(info.Name)); l != nil {
+		r.pool.remove(tableKey(l.res.(*openFile)))
+		l.release()
+	}
+	r.pool.remove(fileKey(info.Name))
+	r.pool.remove(snapshotKey(d.name, info.Commit))
+	r.pool.remove(textKey(info))
+}
+
+// forgetSnapshots takes the domain's open snapshots out of the pool: what they
+// stand on was replaced by other contents.
+func (r *Reader) ForgetSnapshots(d *Domain) {
+	for _, info := range d.list() {
+		r.pool.remove(snapshotKey(d.name, info.Commit))
+	}
+}
+
+// Own returns the commit's own file, whose graph, if it has one, is the
+// snapshot's.
+func (s *openSnapshot) Own() *snapshot.File { return s.files[0].res.(*openFile).file }
+
+// Commit returns the commit whose file the snapshot is read from: not that of an
+// alias.
+func (s *openSnapshot) Commit() string { return s.real }
+
+// Domain returns the snapshot's domain.
+func (s *openSnapshot) Domain() *Domain { return s.d }
+
+// View returns the snapshot's entries.
+func (s *openSnapshot) View() *snapshot.View { return s.view }
+
+// Settings returns the domain's settings.
+func (s *openSnapshot) Settings() Settings { return s.settings }
+
+// Graph returns the graph that searches walk; nil for none.
+func (s *openSnapshot) Graph() *hnsw.Graph { return s.graph }
+
+// Scanned returns the live slots that the graph does not hold, ascending.
+func (s *openSnapshot) Scanned() []uint32 { return s.scanned }

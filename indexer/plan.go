@@ -84,7 +84,7 @@ func (ix *Indexer) Plan(ctx context.Context, req IndexRequest) (Plan, error) {
 	plan.Texts = plan.Stored + plan.ToEmbed
 	plan.Documents = len(changed) - len(removed)
 	if base != nil {
-		plan.Documents += base.view.Len()
+		plan.Documents += base.View().Len()
 		for _, id := range changed {
 			if b.inBase(id) {
 				plan.Documents--

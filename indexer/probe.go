@@ -47,7 +47,10 @@ func (p *provider) note(ctx context.Context, err error) {
 		if contract.CallerKeyFrom(ctx) == "" {
 			p.down.Store(true)
 		}
-		notify(p.failed)
+		select {
+		case p.failed <- struct{}{}:
+		default: // a notice is waiting to be seen
+		}
 	}
 }
 

@@ -1,9 +1,13 @@
 package indexer
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"log/slog"
+	"runtime"
 	"sync/atomic"
+	"time"
 
 	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/vecstore"
@@ -27,7 +31,15 @@ type ReaderConfig struct {
 	// Workers is the number of goroutines a request that compares many
 	// documents spreads over; 0 means one per CPU.
 	Workers int
-	Logger  *slog.Logger // nil: nothing is logged
+	// ProbeEvery is the pause between two looks at an embedding provider that
+	// is down; 0 means 10 seconds.
+	ProbeEvery time.Duration
+	// Clustered reports whether a domain stores clustering vectors.
+	Clustered func(domain string) bool
+	// Opened is called with every snapshot that was brought into memory; nil:
+	// nobody is.
+	Opened func(*openSnapshot)
+	Logger *slog.Logger // nil: nothing is logged
 }
 
 // Reader answers requests from the snapshots of a data directory.
@@ -41,15 +53,82 @@ type Reader struct {
 	provider *provider
 	recall   *recall       // the vectors of queries
 	serials  atomic.Uint64 // of what was loaded, to tell it apart
-	// clustered reports whether a domain stores clustering vectors.
-	clustered func(domain string) bool
-	// opened is called with every snapshot that was brought into memory; nil: nobody asks.
-	opened func(*openSnapshot)
+}
+
+// New returns a Reader of a data directory of which nothing is known yet.
+func New(cfg ReaderConfig) *Reader {
+	cfg.defaults()
+	pages := vecstore.NewPool(cfg.PagePoolBytes)
+	return &Reader{
+		cfg:      cfg,
+		log:      cfg.Logger,
+		pages:    pages,
+		pool:     newPool(cfg.SnapshotPoolBytes),
+		domains:  &registry{log: cfg.Logger, files: cfg.FS, pages: pages, domains: make(map[string]*Domain)},
+		heavy:    make(chan struct{}, maxHeavy),
+		recall:   newRecall(cfg.QueryCacheBytes),
+		provider: newProvider(cfg.Embedder, cfg.ProbeEvery, cfg.Logger),
+	}
+}
+
+func (cfg *ReaderConfig) defaults() {
+	cfg.PagePoolBytes = cmp.Or(cfg.PagePoolBytes, 256<<20)
+	cfg.SnapshotPoolBytes = cmp.Or(cfg.SnapshotPoolBytes, 1<<30)
+	cfg.QueryCacheBytes = cmp.Or(cfg.QueryCacheBytes, 32<<20)
+	cfg.Ef = cmp.Or(cfg.Ef, 64)
+	cfg.Workers = cmp.Or(cfg.Workers, runtime.GOMAXPROCS(0))
+	if cfg.ProbeEvery <= 0 {
+		cfg.ProbeEvery = defaultProbeEvery
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+}
+
+// Domains returns the registry of what the Reader reads.
+func (r *Reader) Domains() *registry { return r.domains }
+
+// Watch probes the embedding provider until ctx ends.
+func (r *Reader) Watch(ctx context.Context) { r.provider.watch(ctx) }
+
+// Up reports whether the latest call or probe of the embedding provider
+// succeeded.
+func (r *Reader) Up() bool { return !r.provider.down.Load() }
+
+// Close closes all files. No request may be running.
+func (r *Reader) Close() error {
+	r.pool.purge()
+	var errs []error
+	for _, d := range r.domains.list("") {
+		errs = append(errs, d.vectors.close())
+	}
+	return errors.Join(errs...)
+}
+
+// Usage is what a Reader holds in memory, and has done since it was made.
+type Usage struct {
+	Snapshots     int   // files and snapshots that are open
+	SnapshotBytes int64 // what they take
+	Opened        int64 // brought into memory since the start
+	Pages         vecstore.Stats
+	// SnapshotLimit and PageLimit are the bytes that snapshots and pages may take.
+	SnapshotLimit, PageLimit int64
+	// Queries and QueryBytes are the vectors of queries in memory. QueryHits
+	// counts queries answered from there, QueryMisses those embedded.
+	Queries, QueryBytes, QueryHits, QueryMisses int64
+}
+
+// Usage returns what the Reader holds.
+func (r *Reader) Usage() Usage {
+	u := Usage{Opened: r.pool.loaded(), Pages: r.pages.Stats(), SnapshotLimit: r.cfg.SnapshotPoolBytes, PageLimit: r.cfg.PagePoolBytes}
+	u.Snapshots, u.SnapshotBytes = r.pool.stats()
+	u.Queries, u.QueryBytes, u.QueryHits, u.QueryMisses = r.recall.stats()
+	return u
 }
 
 // embed calls the embedder for a domain with such settings, and remembers
 // whether it worked.
-func (r *Reader) embed(ctx context.Context, s Settings, role contract.Role, texts []string) ([][]float32, error) {
+func (r *Reader) Embed(ctx context.Context, s Settings, role contract.Role, texts []string) ([][]float32, error) {
 	if !s.Normalize {
 		ctx = contract.AsGiven(ctx)
 	}

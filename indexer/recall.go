@@ -134,12 +134,12 @@ func (r *recall) stats() (entries, bytes, hits, missing int64) {
 // known to be down it is ErrDown at once. The vector is shared: it must not be
 // changed.
 func (r *Reader) embedWhole(ctx context.Context, s Settings, role contract.Role, text string) ([]float32, error) {
-	key := contentKey(r.model(s), role, text)
+	key := contentKey(s.model(r.cfg.Embedder.Fingerprint()), role, text)
 	return r.recall.vector(ctx, key, func() ([]float32, error) {
 		if err := r.provider.known(ctx); err != nil {
 			return nil, err
 		}
-		vectors, err := r.embed(ctx, s, role, []string{text})
+		vectors, err := r.Embed(ctx, s, role, []string{text})
 		var refused *contract.RefusedError
 		switch {
 		case errors.As(err, &refused):

@@ -214,7 +214,7 @@ func TestReadinessLooksAtTheProvider(t *testing.T) {
 		p := newProbed()
 		h := openPush(t, vfstest.NewMem(), p.Embedder, func(c *indexer.Config) { c.Embedder = p })
 		h.mustPush("main", "", "c1", puts("d/A/1", "one fish")...)
-		search := func(text string, mode indexer.Mode) error {
+		find := func(text string, mode indexer.Mode) error {
 			req := query("c1", text)
 			req.Mode = mode
 			_, err := h.Search(t.Context(), req)
@@ -232,7 +232,7 @@ func TestReadinessLooksAtTheProvider(t *testing.T) {
 		}
 		time.Sleep(time.Hour)
 		for i := range 100 {
-			if err := search(fmt.Sprint("q", i), indexer.ModeVector); err != nil {
+			if err := find(fmt.Sprint("q", i), indexer.ModeVector); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -240,13 +240,13 @@ func TestReadinessLooksAtTheProvider(t *testing.T) {
 
 		p.down.Store(true)
 		want("before anybody has noticed", true, 1)
-		if err := search("fish", indexer.ModeVector); !errors.Is(err, contract.ErrProvider) {
+		if err := find("fish", indexer.ModeVector); !errors.Is(err, contract.ErrProvider) {
 			t.Errorf("the first to notice: %v", err)
 		}
 		want("noticed", false, 2)
 		calls := p.Texts()
 		for _, mode := range []indexer.Mode{indexer.ModeVector, indexer.ModeHybrid} {
-			if err := search("fish", mode); !errors.Is(err, contract.ErrDown) {
+			if err := find("fish", mode); !errors.Is(err, contract.ErrDown) {
 				t.Errorf("%s while down: %v", mode, err)
 			}
 		}
@@ -254,10 +254,10 @@ func TestReadinessLooksAtTheProvider(t *testing.T) {
 			t.Error("the provider was asked although it is known to be down")
 		}
 		// What needs no embedding goes on.
-		if err := search("fish", indexer.ModeText); err != nil {
+		if err := find("fish", indexer.ModeText); err != nil {
 			t.Errorf("by words: %v", err)
 		}
-		if err := search("q1", indexer.ModeVector); err != nil {
+		if err := find("q1", indexer.ModeVector); err != nil {
 			t.Errorf("a text that is remembered: %v", err)
 		}
 		if _, err := h.Similar(t.Context(), indexer.SimilarRequest{Domain: domain, Ref: indexer.Ref{Commit: "c1"}, ID: "d/A/1", Page: indexer.Page{Count: 1}}); err != nil {
@@ -277,7 +277,7 @@ func TestReadinessLooksAtTheProvider(t *testing.T) {
 		p.down.Store(false)
 		time.Sleep(10 * time.Second)
 		want("back", true, 5)
-		if err := search("fish", indexer.ModeVector); err != nil {
+		if err := find("fish", indexer.ModeVector); err != nil {
 			t.Errorf("back: %v", err)
 		}
 		time.Sleep(time.Hour)

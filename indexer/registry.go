@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"github.com/vectorlink/vectorlink/contract"
+	"github.com/vectorlink/vectorlink/snapshot"
 	"github.com/vectorlink/vectorlink/vecstore"
 	"github.com/vectorlink/vectorlink/vfs"
 )
@@ -98,4 +99,16 @@ func (r *registry) busy(domains []*Domain) (n int) {
 		}
 	}
 	return n
+}
+
+// know makes a commit known that is there already.
+func (r *registry) know(info snapshot.Info) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	d := r.domains[info.Domain]
+	if d == nil {
+		d = newDomain(info.Domain, r.files, r.pages)
+		r.domains[info.Domain] = d
+	}
+	d.add(info)
 }

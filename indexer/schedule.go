@@ -110,7 +110,7 @@ func (ix *Indexer) considerMerge(d *domain, commit string) {
 	}
 	defer s.release()
 	if ix.wantsMerge(s) || largeText(s) {
-		ix.merges.add(mergeRequest{d.name, s.real})
+		ix.merges.add(mergeRequest{d.name, s.Commit()})
 	}
 }
 
@@ -121,9 +121,9 @@ func (ix *Indexer) considerOpened(s *openSnapshot) {
 	if !ix.wantsMerge(s) {
 		return
 	}
-	own := s.files[0].res.(*openFile).file.Header().Kind == snapshot.Checkpoint
-	if own || ix.isHead(s.d, s.real) {
-		ix.merges.add(mergeRequest{s.d.name, s.real})
+	own := s.Own().Header().Kind == snapshot.Checkpoint
+	if own || ix.isHead(s.Domain(), s.Commit()) {
+		ix.merges.add(mergeRequest{s.Domain().name, s.Commit()})
 	}
 }
 

@@ -111,7 +111,7 @@ func (r *Reader) embedQuery(ctx context.Context, d *Domain, s *openSnapshot, req
 	if dim := s.settings.Dim; dim != 0 {
 		return nil, fmt.Errorf("%w: %s has no model, but vectors of %d dimensions that came with its documents: search by vector or vector_b64, by words (mode=fts), or by id (/similar)", contract.ErrConflict, d.name, dim)
 	}
-	if have, want := s.view.Header().Fingerprint, r.model(s.settings); have != want {
+	if have, want := s.view.Header().Fingerprint, s.settings.model(r.cfg.Embedder.Fingerprint()); have != want {
 		return nil, fmt.Errorf("%w: %s was indexed with %s, but this server embeds queries with %s; start it with the model of the index, or use another data directory", contract.ErrConflict, d.name, have, want)
 	}
 	if req.Role == 0 {

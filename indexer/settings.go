@@ -6,8 +6,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/vectorlink/vectorlink/contract"
-	"github.com/vectorlink/vectorlink/hnsw"
 	"github.com/vectorlink/vectorlink/snapshot"
 	"github.com/vectorlink/vectorlink/textindex"
 	"github.com/vectorlink/vectorlink/vecstore"
@@ -87,76 +85,6 @@ func (r SettingsRequest) with(s Settings) Settings {
 	return s
 }
 
-// checkSettings refuses what no domain can have. It is the only place that
-// does.
-func (ix *Indexer) checkSettings(r SettingsRequest) error {
-	s := r.with(defaultSettings)
-	if !s.Metric.known() {
-		return fmt.Errorf("%w: metric must be cosine, ip or l2", contract.ErrInvalid)
-	}
-	if err := checkLanguage(s.Language); err != nil {
-		return fmt.Errorf("%w: language: %w", contract.ErrInvalid, err)
-	}
-	if s.M < 0 || s.EfConstruction < 0 {
-		return fmt.Errorf("%w: m and ef_construction must be above 0", contract.ErrInvalid)
-	}
-	if err := ix.graphParams(s).Validate(); err != nil {
-		return fmt.Errorf("%w: m or ef_construction: %w", contract.ErrInvalid, err)
-	}
-	if s.Dim < 0 || s.Dim > vecstore.MaxDim {
-		return fmt.Errorf("%w: dim must be from 1 to %d", contract.ErrInvalid, vecstore.MaxDim)
-	}
-	return nil
-}
-
-// checkLanguage refuses names that the full text does not know.
-func checkLanguage(name string) error {
-	_, err := textindex.Analyze(name, "")
-	return err
-}
-
-// graphParams returns the parameters of a domain's graphs.
-func (ix *Indexer) graphParams(s Settings) hnsw.Params {
-	s = ix.effective(s)
-	return hnsw.Params{M: s.M, EfConstruction: s.EfConstruction}
-}
-
-// effective returns the settings with the server's own in the place of those
-// that the domain leaves to it.
-func (ix *Indexer) effective(s Settings) Settings {
-	if s.M == 0 {
-		s.M = ix.cfg.Graph.M
-	}
-	if s.EfConstruction == 0 {
-		s.EfConstruction = max(ix.cfg.Graph.EfConstruction, s.M)
-	}
-	return s
-}
-
-// conflict returns the ErrConflict of a request that names something else than
-// the domain has.
-func (ix *Indexer) conflict(domain string, has Settings, r SettingsRequest) error {
-	now := ix.effective(has)
-	want := r.with(now)
-	for _, p := range []struct {
-		name      string
-		has, want any
-	}{
-		{"metric", now.Metric, want.Metric},
-		{"normalize", now.Normalize, want.Normalize},
-		{"language", now.Language, want.Language},
-		{"m", now.M, want.M},
-		{"ef_construction", now.EfConstruction, want.EfConstruction},
-		{"dim", now.Dim, want.Dim},
-	} {
-		if p.has != p.want {
-			return fmt.Errorf("%w: %s=%v was asked for, and %s has %s=%v, which never changes",
-				contract.ErrConflict, p.name, p.want, domain, p.name, p.has)
-		}
-	}
-	return nil
-}
-
 // String returns the settings as commit files carry them: "name=value" with
 // spaces between, in the order of the fields, without those that are the
 // defaults. Equal settings have equal strings.
@@ -219,87 +147,6 @@ func ParseSettings(text string) (Settings, error) {
 	return s, nil
 }
 
-// agreement is what the tasks that are at work on a domain go by while it may
-// have no commit that says it.
-type agreement struct {
-	settings Settings
-	tasks    int
-}
-
-// agree returns the settings that a task makes commits of the domain with, and
-// holds others to them until release: a domain without commits takes what the
-// request names. It is ErrConflict where the domain has something else.
-func (ix *Indexer) agree(d *domain, r SettingsRequest) (s Settings, release func(), err error) {
-	vecs, err := d.readable()
-	if err != nil {
-		vecs = nil // whoever needs them will say so
-	}
-	d.state.Lock()
-	defer d.state.Unlock()
-	a := d.agreed
-	if a == nil {
-		has, indexed := d.recorded()
-		a = &agreement{settings: has}
-		if !indexed {
-			// A deletion may have left vectors, which go on as they are.
-			a.settings = defaultSettings
-			if vecs != nil {
-				a.settings = kept(vecs.Config())
-				r := SettingsRequest{Metric: r.Metric, Normalize: r.Normalize, Dim: r.Dim}
-				if err := ix.conflict("what is kept of "+d.name, a.settings, r); err != nil {
-					return Settings{}, nil, fmt.Errorf("%w; delete it with purge=true to begin anew", err)
-				}
-			}
-			a.settings = r.with(a.settings)
-		}
-	}
-	if err := ix.conflict(d.name, a.settings, r); err != nil {
-		return Settings{}, nil, err
-	}
-	a.tasks++
-	d.agreed = a
-	return a.settings, func() {
-		d.state.Lock()
-		defer d.state.Unlock()
-		a.tasks--
-		if a.tasks == 0 && d.agreed == a {
-			d.agreed = nil
-		}
-	}, nil
-}
-
-// forgetSettings lets whatever comes next decide anew. The tasks that went by
-// the old settings must be cancelled.
-func (d *domain) forgetSettings() {
-	d.state.Lock()
-	defer d.state.Unlock()
-	d.agreed = nil
-}
-
-// has returns the settings that the domain has at the moment, if it has any.
-func (d *domain) has() (s Settings, ok bool) {
-	d.state.Lock()
-	defer d.state.Unlock()
-	if d.agreed != nil {
-		return d.agreed.settings, true
-	}
-	return d.recorded()
-}
-
-// compatible refuses a request early that names something else than the domain
-// has.
-func (ix *Indexer) compatible(domain string, r SettingsRequest) error {
-	if err := ix.checkSettings(r); err != nil {
-		return err
-	}
-	for _, d := range ix.domains.list(domain) {
-		if s, ok := ix.targets.of(d).has(); ok {
-			return ix.conflict(domain, s, r)
-		}
-	}
-	return nil
-}
-
 // settingsOf returns the settings of a commit, which were checked when it
 // became known.
 func settingsOf(info snapshot.Info) Settings {
@@ -308,17 +155,6 @@ func settingsOf(info snapshot.Info) Settings {
 		return defaultSettings
 	}
 	return s
-}
-
-// shown returns the settings of a domain as they are told, given any of its
-// commits that is indexed.
-func (ix *Indexer) shown(d *domain, newest snapshot.Info) *Settings {
-	s, _ := d.has()
-	s = ix.effective(s)
-	if s.Dim == 0 {
-		s.Dim = int(newest.Dim)
-	}
-	return &s
 }
 
 // kept are the vectors of a configuration as settings.
@@ -331,7 +167,32 @@ func kept(c vecstore.Config) Settings {
 	return s
 }
 
-// vecsConfig returns how the domain's vectors are kept.
-func (ix *Indexer) vecsConfig(d *domain, s Settings, dim int) vecstore.Config {
-	return vecstore.Config{Domain: d.name, Fingerprint: ix.model(s), Dim: dim, Metric: s.Metric.stored(), Normalized: s.Normalize}
+// stored returns the number on disk.
+func (m Metric) stored() vecstore.Metric {
+	switch m {
+	case MetricIP:
+		return vecstore.InnerProduct
+	case MetricL2:
+		return vecstore.Euclidean
+	}
+	return vecstore.Cosine
+}
+
+// suppliedModel names the model of domains whose vectors are all supplied.
+func suppliedModel(dim int) string { return fmt.Sprintf("supplied/%d", dim) }
+
+// directed reports whether only the direction of vectors counts.
+func (s Settings) directed() bool { return s.Normalize || s.Metric == MetricCosine }
+
+// model names what decides the vectors of a domain with such settings: the
+// embedder of that fingerprint, and whether its vectors are taken as they come;
+// or that they are supplied.
+func (s Settings) model(fingerprint string) string {
+	if s.Dim != 0 {
+		return suppliedModel(s.Dim)
+	}
+	if !s.Normalize {
+		fingerprint += "/as-given"
+	}
+	return fingerprint
 }

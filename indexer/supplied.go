@@ -45,8 +45,8 @@ func (b *builder) supplied(ctx context.Context, v []float32) ([]float32, error) 
 	switch {
 	case b.vecs != nil:
 		dim = b.vecs.Dim()
-	case b.base != nil && b.base.view.Header().Dim > 0:
-		dim = int(b.base.view.Header().Dim)
+	case b.base != nil && b.base.View().Header().Dim > 0:
+		dim = int(b.base.View().Header().Dim)
 	default:
 		if dim, err = b.ix.dim(ctx, b.settings); err != nil {
 			return nil, err

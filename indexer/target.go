@@ -87,13 +87,10 @@ func (d *domain) written(info snapshot.Info) {
 // isWhole reports whether this process has written the commit or looked it
 // over, and knows of no damage to it since.
 func (d *domain) isWhole(info snapshot.Info) bool {
-	d.Domain.mu.RLock()
-	_, suspect := d.suspects[info.Name]
-	d.Domain.mu.RUnlock()
 	d.state.Lock()
 	slots, looked := d.whole[info.Commit]
 	d.state.Unlock()
-	if !looked || suspect {
+	if !looked || d.isSuspect(info.Name) {
 		return false
 	}
 	if info.SlotEnd == 0 {
@@ -110,9 +107,7 @@ func (d *domain) setWhole(info snapshot.Info) {
 	if store, _ := d.current(); store != nil {
 		slots = len(store.Damaged())
 	}
-	d.Domain.mu.Lock()
-	delete(d.suspects, info.Name)
-	d.Domain.mu.Unlock()
+	d.clear(info.Name)
 	d.state.Lock()
 	defer d.state.Unlock()
 	d.whole[info.Commit] = slots

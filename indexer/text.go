@@ -64,6 +64,13 @@ func (v *textView) number(e *snapshot.Entry) int { return v.first[e.File()] + e.
 // because a merge puts another file under the name.
 func textKey(info snapshot.Info) string { return "text\x00" + info.Name + "\x00" + info.Kind.String() }
 
+// PrepareText has the snapshot's full text at hand, so that the first search by
+// words does not wait for it.
+func (r *Reader) PrepareText(ctx context.Context, s *openSnapshot) error {
+	_, err := r.text(ctx, s)
+	return err
+}
+
 // text returns the snapshot's full text, opened at its first use: searches by
 // vector do without it.
 func (r *Reader) text(ctx context.Context, s *openSnapshot) (*textView, error) {

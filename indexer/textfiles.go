@@ -24,8 +24,8 @@ func (ix *Indexer) removeText(info snapshot.Info) error {
 func (ix *Indexer) sweepTexts(names []string) error {
 	known := make(map[string]bool)
 	for _, d := range ix.domains.list("") {
-		for commit := range d.commits {
-			known[textindex.FileName(d.name, commit)] = true
+		for _, info := range d.list() {
+			known[textindex.FileName(d.name, info.Commit)] = true
 		}
 	}
 	for _, name := range names {

@@ -50,7 +50,7 @@ func TestPoolsTurnOver(t *testing.T) {
 			}
 		}
 	}
-	search := func(d, c int, q string, mode indexer.Mode) string {
+	find := func(d, c int, q string, mode indexer.Mode) string {
 		hits, err := h.Search(t.Context(), indexer.SearchRequest{
 			Domain: name(d), Ref: indexer.Ref{Commit: fmt.Sprintf("c%02d", c)}, Text: q, Mode: mode, Page: indexer.Page{Count: 5},
 		})
@@ -67,7 +67,7 @@ func TestPoolsTurnOver(t *testing.T) {
 		})
 	}
 	reopen(1 << 30)
-	search(0, commits-1, "red apple", indexer.ModeHybrid)
+	find(0, commits-1, "red apple", indexer.ModeHybrid)
 	st, err := h.Statistics("")
 	if err != nil {
 		t.Fatal(err)
@@ -80,7 +80,7 @@ func TestPoolsTurnOver(t *testing.T) {
 	most, opened := 0, int64(0)
 	for range searches {
 		d, c, q, mode := rng.IntN(domains), rng.IntN(commits), words[rng.IntN(len(words))], modes[rng.IntN(3)]
-		got := search(d, c, q, mode)
+		got := find(d, c, q, mode)
 		key := fmt.Sprint(c, q, mode) // all domains hold the same
 		if before, ok := seen[key]; ok && got != before {
 			t.Fatalf("%s: %s, before %s", key, got, before)
