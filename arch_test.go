@@ -19,6 +19,8 @@ var layers = [][]string{
 	{"cmd"},
 	{"api", "docdb", "embed", "templates"},
 	{"indexer"},
+	{"search"},
+	{"catalog"},
 	{"snapshot", "hnsw", "vecstore", "textindex", "fields"},
 	{"vfs", "contract"},
 	{"vector"},
@@ -46,9 +48,9 @@ var owners = map[string][]string{
 	"github.com/cenkalti/backoff":                  {"embed", "docdb"},
 	"github.com/sony/gobreaker":                    {"embed"},
 	"golang.org/x/text":                            {"embed"},
-	"github.com/hashicorp/golang-lru":              {"indexer"},
+	"github.com/hashicorp/golang-lru":              {"search"},
 	"go.etcd.io/bbolt":                             {"indexer"},
-	"golang.org/x/sync":                            {"indexer", "embed", "hnsw"},
+	"golang.org/x/sync":                            {"indexer", "search", "embed", "hnsw"},
 	"github.com/klauspost/compress":                {"snapshot"},
 	"golang.org/x/sys":                             {"vfs", "vector", "embed"},
 	"github.com/mmcloughlin/avo":                   {"vector", "embed"},
@@ -133,7 +135,7 @@ func TestImportOrder(t *testing.T) {
 				continue
 			}
 			if layerOf(to) <= at {
-				t.Errorf("%s imports %s: the order is cmd → api, docdb, embed, templates → indexer → snapshot, hnsw, vecstore, textindex, fields → vfs, contract → vector; siblings do not import each other", p.ImportPath, imp)
+				t.Errorf("%s imports %s: the order is cmd → api, docdb, embed, templates → indexer → search → catalog → snapshot, hnsw, vecstore, textindex, fields → vfs, contract → vector; siblings do not import each other", p.ImportPath, imp)
 			}
 		}
 	}

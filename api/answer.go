@@ -6,7 +6,7 @@ import (
 	"net/http"
 	"strings"
 
-	"github.com/vectorlink/vectorlink/indexer"
+	"github.com/vectorlink/vectorlink/search"
 )
 
 const (
@@ -59,7 +59,7 @@ func served(w http.ResponseWriter, commit string) {
 // answer sends v, read from the served commit, as JSON. When that is the very
 // commit the request named, and nothing of it is damaged, the answer may be
 // kept and is not sent twice.
-func answer(rw http.ResponseWriter, r *http.Request, ref indexer.Ref, commit string, v any) error {
+func answer(rw http.ResponseWriter, r *http.Request, ref search.Ref, commit string, v any) error {
 	w := logged(rw)
 	body, err := encode(v)
 	if err != nil {
@@ -74,7 +74,7 @@ func answer(rw http.ResponseWriter, r *http.Request, ref indexer.Ref, commit str
 
 // keep reports whether the answer to a request may be kept. Those to POST are
 // kept by nobody.
-func keep(r *http.Request, h http.Header, ref indexer.Ref, commit string) bool {
+func keep(r *http.Request, h http.Header, ref search.Ref, commit string) bool {
 	return r.Method != http.MethodPost && ref.Commit == commit && h.Get(damagedDocuments) == ""
 }
 

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/vectorlink/vectorlink/indexer"
+	"github.com/vectorlink/vectorlink/search"
 )
 
 // Indexer is what the API needs of an indexer. All methods may be called by
@@ -30,32 +31,32 @@ type Indexer interface {
 	DeleteDomain(ctx context.Context, domain string, purge bool) error
 	DeleteBranchIndex(ctx context.Context, domain, branch string) error
 	// Search ranks the documents by their distance to a text or a vector.
-	Search(ctx context.Context, req indexer.SearchRequest) (indexer.Hits, error)
+	Search(ctx context.Context, req search.SearchRequest) (search.Hits, error)
 	// Similar ranks them by their distance to one of themselves.
-	Similar(ctx context.Context, req indexer.SimilarRequest) (indexer.Hits, error)
+	Similar(ctx context.Context, req search.SimilarRequest) (search.Hits, error)
 	// Duplicates lists near-equal pairs, nearest first.
-	Duplicates(ctx context.Context, req indexer.DuplicatesRequest) (indexer.Pairs, error)
+	Duplicates(ctx context.Context, req search.DuplicatesRequest) (search.Pairs, error)
 	// NearPairs calls use with all of them, which are found while they are
 	// read, until it returns.
-	NearPairs(ctx context.Context, req indexer.DuplicatesRequest, use func(*indexer.NearPairs) error) error
+	NearPairs(ctx context.Context, req search.DuplicatesRequest, use func(*search.NearPairs) error) error
 	// Suggest tells how the beginning of a query could go on.
-	Suggest(ctx context.Context, req indexer.SuggestRequest) (indexer.Suggestions, error)
+	Suggest(ctx context.Context, req search.SuggestRequest) (search.Suggestions, error)
 	// Candidates lists the nearest documents of two sets, in both directions.
-	Candidates(ctx context.Context, req indexer.CandidatesRequest) (indexer.Candidates, error)
+	Candidates(ctx context.Context, req search.CandidatesRequest) (search.Candidates, error)
 	// Compare returns the distance of two texts.
-	Compare(ctx context.Context, req indexer.CompareRequest) (float32, error)
+	Compare(ctx context.Context, req search.CompareRequest) (float32, error)
 	// Embeddings calls use with the vectors of documents, which can be read
 	// until it returns.
-	Embeddings(ctx context.Context, req indexer.EmbeddingsRequest, use func(*indexer.Embeddings) error) error
+	Embeddings(ctx context.Context, req search.EmbeddingsRequest, use func(*search.Embeddings) error) error
 	// Integrity says whether the files of a domain fit together.
-	Integrity(domain string) (indexer.Integrity, error)
+	Integrity(domain string) (search.Integrity, error)
 	// Head returns a branch's last indexed commit; nothing indexed is no
 	// error. It must answer quickly while commits are being indexed.
-	Head(domain, branch string) (indexer.Head, error)
+	Head(domain, branch string) (search.Head, error)
 	// Statistics counts one domain, or all for "".
 	Statistics(domain string) (indexer.Statistics, error)
 	// Commits lists a domain's indexed commits, newest first.
-	Commits(domain string) ([]indexer.CommitInfo, error)
+	Commits(domain string) ([]search.CommitInfo, error)
 	// Ready reports whether indexing and searching are possible, from what
 	// is known already: it asks nobody and does not block.
 	Ready() indexer.Readiness

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/vectorlink/vectorlink/indexer"
+	"github.com/vectorlink/vectorlink/search"
 )
 
 const defaultCandidates = 5
@@ -32,7 +32,7 @@ func (s *server) candidates(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	spec := p.domain()
-	req := indexer.CandidatesRequest{Domain: spec.Domain(), Ref: p.ref(spec)}
+	req := search.CandidatesRequest{Domain: spec.Domain(), Ref: p.ref(spec)}
 	var given bool
 	if req.SetThreshold, given = p.distance("threshold_set"); !given {
 		p.fail(errMissing, "threshold_set is required")
@@ -41,8 +41,8 @@ func (s *server) candidates(w http.ResponseWriter, r *http.Request) error {
 		req.TargetThreshold = req.SetThreshold
 	}
 	req.K = p.whole("k", defaultCandidates, 1, math.MaxInt32)
-	req.Set = indexer.Filter{Types: p.list("set_doc_types"), IDs: p.list("set_doc_ids"), Expr: p.expression("set_filter")}
-	req.Target = indexer.Filter{Types: p.list("target_doc_types"), IDs: p.list("target_doc_ids"), Expr: p.expression("target_filter")}
+	req.Set = search.Filter{Types: p.list("set_doc_types"), IDs: p.list("set_doc_ids"), Expr: p.expression("set_filter")}
+	req.Target = search.Filter{Types: p.list("target_doc_types"), IDs: p.list("target_doc_ids"), Expr: p.expression("target_filter")}
 	for word := range strings.SplitSeq(p.text("include"), ",") {
 		switch strings.TrimSpace(word) {
 		case "":
@@ -79,7 +79,7 @@ func (s *server) candidates(w http.ResponseWriter, r *http.Request) error {
 }
 
 // edges writes one direction and returns the number of its edges.
-func (w *writer) edges(lists []indexer.CandidateList, documents map[string]indexer.CandidateDocument, req indexer.CandidatesRequest) int {
+func (w *writer) edges(lists []search.CandidateList, documents map[string]search.CandidateDocument, req search.CandidatesRequest) int {
 	n := 0
 	open := "{"
 	for _, list := range lists {

@@ -8,25 +8,25 @@ import (
 
 	"github.com/vectorlink/vectorlink/api"
 	"github.com/vectorlink/vectorlink/contract"
-	"github.com/vectorlink/vectorlink/indexer"
+	"github.com/vectorlink/vectorlink/search"
 )
 
 // TestCandidates holds rule 138 as far as it concerns the wire.
 func TestCandidates(t *testing.T) {
 	e := newEnv(t)
-	ref := indexer.Ref{Commit: "k7"}
-	least := indexer.CandidatesRequest{Domain: "a/b", Ref: ref, SetThreshold: 0.25, TargetThreshold: 0.25, K: 5}
-	wide := indexer.CandidatesRequest{
-		Domain: "a/b", Ref: indexer.Ref{Commit: "k7", Ancestors: []string{"k6"}}, SetThreshold: 0, TargetThreshold: 1, K: 7,
-		Set: indexer.Filter{Types: []string{"T"}, IDs: []string{"x"}}, Target: indexer.Filter{Types: []string{"U"}, IDs: []string{"y"}},
+	ref := search.Ref{Commit: "k7"}
+	least := search.CandidatesRequest{Domain: "a/b", Ref: ref, SetThreshold: 0.25, TargetThreshold: 0.25, K: 5}
+	wide := search.CandidatesRequest{
+		Domain: "a/b", Ref: search.Ref{Commit: "k7", Ancestors: []string{"k6"}}, SetThreshold: 0, TargetThreshold: 1, K: 7,
+		Set: search.Filter{Types: []string{"T"}, IDs: []string{"x"}}, Target: search.Filter{Types: []string{"U"}, IDs: []string{"y"}},
 		Vectors: true, Content: true,
 	}
 	branch := least
-	branch.Ref = indexer.Ref{Branch: "dev"}
+	branch.Ref = search.Ref{Branch: "dev"}
 	const nothing = `{"set_to_target":{},"target_to_set":{},"stats":`
 	for _, tt := range []struct {
 		target, body string
-		want         indexer.CandidatesRequest
+		want         search.CandidatesRequest
 	}{
 		{"/candidates", `{"domain":"a/b","commit":"k7","threshold_set":0.25}`, least},
 		{"/candidates?domain=a/b&commit=k7&threshold_set=0.25", `{}`, least},
@@ -40,14 +40,14 @@ func TestCandidates(t *testing.T) {
 		}
 		wantAsked(t, e.last(t), tt.want)
 	}
-	e.near = indexer.Candidates{
+	e.near = search.Candidates{
 		Commit: "k6", SetDocuments: 4, TargetDocuments: 3,
-		SetToTarget: []indexer.CandidateList{
-			{ID: "a&", Partners: []indexer.Candidate{{ID: "b", Distance: 0.125}, {ID: "c", Distance: 0.25}}},
-			{ID: "z", Partners: []indexer.Candidate{{ID: "c", Distance: 0.5}}},
+		SetToTarget: []search.CandidateList{
+			{ID: "a&", Partners: []search.Candidate{{ID: "b", Distance: 0.125}, {ID: "c", Distance: 0.25}}},
+			{ID: "z", Partners: []search.Candidate{{ID: "c", Distance: 0.5}}},
 		},
-		TargetToSet: []indexer.CandidateList{{ID: "b", Partners: []indexer.Candidate{{ID: "a&", Distance: 0.125}}}},
-		Documents: map[string]indexer.CandidateDocument{
+		TargetToSet: []search.CandidateList{{ID: "b", Partners: []search.Candidate{{ID: "a&", Distance: 0.125}}}},
+		Documents: map[string]search.CandidateDocument{
 			"a&": {Vector: []float32{1, 0}, Content: "first"}, "b": {Vector: []float32{0, 1}, Content: "<second>"}, "c": {Vector: []float32{0.5, -0.5}},
 		},
 	}
@@ -145,7 +145,7 @@ func TestCompare(t *testing.T) {
 		got := e.do(request{method: "POST", target: "/compare?method=embedding" + role, media: "application/json",
 			body: `{"source":"X-wing ` + canary + `","target":"Y-wing"}`, header: map[string]string{"X-Embedding-Api-Key": canary}})
 		got.wantBody(t, `{"distance":0.125,`+want.body)
-		wantAsked(t, e.last(t), indexer.CompareRequest{
+		wantAsked(t, e.last(t), search.CompareRequest{
 			Source: "X-wing " + canary, Target: "Y-wing", SourceRole: want.source, TargetRole: want.target, CallerKey: canary,
 		})
 	}

@@ -5,7 +5,7 @@ import (
 	"net/http"
 
 	"github.com/vectorlink/vectorlink/contract"
-	"github.com/vectorlink/vectorlink/indexer"
+	"github.com/vectorlink/vectorlink/search"
 )
 
 // compare answers POST /compare: how near two texts are.
@@ -17,7 +17,7 @@ func (s *server) compare(w http.ResponseWriter, r *http.Request) error {
 	if method := p.required("method"); method != "" && method != "embedding" {
 		p.fail(errParameter, "method is unsupported: it must be embedding")
 	}
-	req := indexer.CompareRequest{CallerKey: callerKey(r.Header)}
+	req := search.CompareRequest{CallerKey: callerKey(r.Header)}
 	req.SourceRole, req.TargetRole = p.roles()
 	req.Source, req.Target = p.required("source"), p.required("target")
 	if p.err != nil {
@@ -25,7 +25,7 @@ func (s *server) compare(w http.ResponseWriter, r *http.Request) error {
 	}
 	// Equal texts need nothing that could be switched off.
 	if req.Source != req.Target {
-		if err := s.begin(w, p, "", indexer.Ref{}); err != nil {
+		if err := s.begin(w, p, "", search.Ref{}); err != nil {
 			return err
 		}
 	}

@@ -4,7 +4,7 @@ import (
 	"net/http"
 	"testing"
 
-	"github.com/vectorlink/vectorlink/indexer"
+	"github.com/vectorlink/vectorlink/search"
 )
 
 // TestDamagedDocuments: an answer that lacks damaged documents says so, and is
@@ -15,8 +15,8 @@ func TestDamagedDocuments(t *testing.T) {
 		"/duplicates?domain=a/b&commit=k7&threshold=0.1",
 	} {
 		e := newEnv(t)
-		e.hits = indexer.Hits{Commit: "k7", Damaged: []string{"x", "y"}}
-		e.pairs = indexer.Pairs{Commit: "k7", Damaged: []string{"x", "y"}}
+		e.hits = search.Hits{Commit: "k7", Damaged: []string{"x", "y"}}
+		e.pairs = search.Pairs{Commit: "k7", Damaged: []string{"x", "y"}}
 		for _, accept := range []string{"application/json", "application/x-ndjson"} {
 			got := e.do(request{target: target, header: map[string]string{"Accept": accept}})
 			if got.status != http.StatusOK || got.header.Get("X-Damaged-Documents") != "2" {

@@ -4,7 +4,7 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/vectorlink/vectorlink/indexer"
+	"github.com/vectorlink/vectorlink/search"
 )
 
 // group is the wire form of documents that are nearly the same.
@@ -25,16 +25,16 @@ func (s *server) duplicates(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	spec := p.domain()
-	req := indexer.DuplicatesRequest{
+	req := search.DuplicatesRequest{
 		Domain:    spec.Domain(),
 		Ref:       p.ref(spec),
 		Threshold: p.threshold("threshold", 0),
 		Set:       p.filter(""),
 		Target:    p.filter("target_"),
 		Since:     p.commit("since"),
-		Page: indexer.Page{
-			Start: p.whole("start", 0, 0, indexer.MaxStart),
-			Count: p.whole("count", 0, 1, indexer.MaxCount),
+		Page: search.Page{
+			Start: p.whole("start", 0, 0, search.MaxStart),
+			Count: p.whole("count", 0, 1, search.MaxCount),
 		},
 		Snippet: p.flag("snippet"),
 	}
@@ -47,7 +47,7 @@ func (s *server) duplicates(w http.ResponseWriter, r *http.Request) error {
 	if err := s.begin(w, p, req.Domain, req.Ref); err != nil {
 		return err
 	}
-	wire := func(pair indexer.Pair) any {
+	wire := func(pair search.Pair) any {
 		if pairsOnly {
 			return [2]string{pair.A.ID, pair.B.ID}
 		}
@@ -55,7 +55,7 @@ func (s *server) duplicates(w http.ResponseWriter, r *http.Request) error {
 	}
 	w.Header().Set("Vary", "Accept")
 	if accepts(r, mediaND) {
-		return s.ix.NearPairs(r.Context(), req, func(found *indexer.NearPairs) error {
+		return s.ix.NearPairs(r.Context(), req, func(found *search.NearPairs) error {
 			served(w, found.Commit)
 			harmed(w, found.Damaged)
 			if keep(r, w.Header(), req.Ref, found.Commit) {
@@ -79,7 +79,7 @@ func (s *server) duplicates(w http.ResponseWriter, r *http.Request) error {
 	return answer(w, r, req.Ref, found.Commit, list)
 }
 
-func groupOf(pair indexer.Pair, snippet bool) group {
+func groupOf(pair search.Pair, snippet bool) group {
 	a, b := groupMember{ID: pair.A.ID}, groupMember{ID: pair.B.ID}
 	if snippet {
 		a.Snippet, b.Snippet = &pair.A.Snippet, &pair.B.Snippet
@@ -93,7 +93,7 @@ const flushEvery = time.Second
 // sendPairs sends every pair as a line of its own, while they are found. A
 // failure half way breaks the connection, so that a part is never taken for the
 // whole.
-func sendPairs(w http.ResponseWriter, r *http.Request, found *indexer.NearPairs, wire func(indexer.Pair) any) error {
+func sendPairs(w http.ResponseWriter, r *http.Request, found *search.NearPairs, wire func(search.Pair) any) error {
 	out := newWriter(w, r, mediaND)
 	if out.silent {
 		return out.end() // without finding any

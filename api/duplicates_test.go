@@ -9,24 +9,24 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/vectorlink/vectorlink/indexer"
+	"github.com/vectorlink/vectorlink/search"
 )
 
 // TestDuplicates holds rules 136 and 148 as far as they concern the wire.
 func TestDuplicates(t *testing.T) {
 	e := newEnv(t)
 	const least = "/duplicates?domain=a/b&commit=k7"
-	base := indexer.DuplicatesRequest{Domain: "a/b", Ref: indexer.Ref{Commit: "k7"}}
-	all := indexer.DuplicatesRequest{
-		Domain: "a/b", Ref: indexer.Ref{Commit: "k7", Ancestors: []string{"k6"}}, Threshold: 0.1,
-		Set:    indexer.Filter{Types: []string{"T"}, IDs: []string{"x"}},
-		Target: indexer.Filter{Types: []string{"U", "V"}, IDs: []string{"y"}},
+	base := search.DuplicatesRequest{Domain: "a/b", Ref: search.Ref{Commit: "k7"}}
+	all := search.DuplicatesRequest{
+		Domain: "a/b", Ref: search.Ref{Commit: "k7", Ancestors: []string{"k6"}}, Threshold: 0.1,
+		Set:    search.Filter{Types: []string{"T"}, IDs: []string{"x"}},
+		Target: search.Filter{Types: []string{"U", "V"}, IDs: []string{"y"}},
 		Since:  "k5",
-		Page:   indexer.Page{Start: 5, Count: 7}, Snippet: true,
+		Page:   search.Page{Start: 5, Count: 7}, Snippet: true,
 	}
 	wide := base
 	wide.Threshold = math.MaxFloat32
-	for target, want := range map[string]indexer.DuplicatesRequest{
+	for target, want := range map[string]search.DuplicatesRequest{
 		least: base,
 		least + "&ancestor=k6&threshold=0.1&doc_type=T&doc_id=x&target_doc_type=U&target_doc_type[]=V&target_doc_id=y&since=k5&start=5&count=7&snippet=true": all,
 		least + "&threshold=1e300": wide,
@@ -35,9 +35,9 @@ func TestDuplicates(t *testing.T) {
 		wantAsked(t, e.last(t), want)
 	}
 
-	e.pairs = indexer.Pairs{Commit: "k6", Pairs: []indexer.Pair{
-		{A: indexer.PairMember{ID: "a&", Snippet: "s"}, B: indexer.PairMember{ID: "b"}, Distance: 0.021},
-		{A: indexer.PairMember{ID: "a&"}, B: indexer.PairMember{ID: "c"}, Distance: 0.5},
+	e.pairs = search.Pairs{Commit: "k6", Pairs: []search.Pair{
+		{A: search.PairMember{ID: "a&", Snippet: "s"}, B: search.PairMember{ID: "b"}, Distance: 0.021},
+		{A: search.PairMember{ID: "a&"}, B: search.PairMember{ID: "c"}, Distance: 0.5},
 	}}
 	const g1, g2 = `{"group":[{"id":"a&"},{"id":"b"}],"distance":0.021}`, `{"group":[{"id":"a&"},{"id":"c"}],"distance":0.5}`
 	got := e.get(least)
@@ -92,7 +92,7 @@ func TestDuplicatesRefusals(t *testing.T) {
 // whole.
 func TestStreamBreaks(t *testing.T) {
 	e := newEnv(t)
-	e.pairs.Pairs = slices.Repeat([]indexer.Pair{{A: indexer.PairMember{ID: "a"}, B: indexer.PairMember{ID: "b"}}}, 10_000)
+	e.pairs.Pairs = slices.Repeat([]search.Pair{{A: search.PairMember{ID: "a"}, B: search.PairMember{ID: "b"}}}, 10_000)
 	e.pairsErr = errors.New("broken")
 	req, err := http.NewRequest(http.MethodGet, e.url+"/duplicates?domain=a/b&commit=k7", nil)
 	if err != nil {

@@ -7,7 +7,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/vectorlink/vectorlink/indexer"
+	"github.com/vectorlink/vectorlink/search"
 )
 
 // embeddings answers GET and POST /embeddings: one vector per document, in one
@@ -19,10 +19,10 @@ func (s *server) embeddings(rw http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	spec := p.domain()
-	req := indexer.EmbeddingsRequest{
+	req := search.EmbeddingsRequest{
 		Domain: spec.Domain(),
 		Ref:    p.ref(spec),
-		Filter: indexer.Filter{
+		Filter: search.Filter{
 			Types: p.commaList("doc_types", "doc_type"),
 			IDs:   append(ids, p.commaList("doc_ids", "doc_id")...),
 			Expr:  p.expression("filter"),
@@ -33,7 +33,7 @@ func (s *server) embeddings(rw http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	w.Header().Set("Vary", "Accept")
-	return s.ix.Embeddings(r.Context(), req, func(found *indexer.Embeddings) error {
+	return s.ix.Embeddings(r.Context(), req, func(found *search.Embeddings) error {
 		served(w, found.Commit)
 		harmed(w, found.Damaged)
 		if keep(r, w.Header(), req.Ref, found.Commit) {

@@ -14,15 +14,15 @@ import (
 
 	"github.com/vectorlink/vectorlink/api"
 	"github.com/vectorlink/vectorlink/contract"
-	"github.com/vectorlink/vectorlink/indexer"
+	"github.com/vectorlink/vectorlink/search"
 )
 
-func someVectors(commit string, last error) indexer.Embeddings {
-	return indexer.Embeddings{Commit: commit, Count: 2, Dim: 2, Vectors: func(yield func(indexer.Embedding, error) bool) {
-		if !yield(indexer.Embedding{ID: "a&", Vector: []float32{0.6, -0.8}}, nil) {
+func someVectors(commit string, last error) search.Embeddings {
+	return search.Embeddings{Commit: commit, Count: 2, Dim: 2, Vectors: func(yield func(search.Embedding, error) bool) {
+		if !yield(search.Embedding{ID: "a&", Vector: []float32{0.6, -0.8}}, nil) {
 			return
 		}
-		yield(indexer.Embedding{ID: `b"`, Vector: []float32{1, 1e-9}}, last)
+		yield(search.Embedding{ID: `b"`, Vector: []float32{1, 1e-9}}, last)
 	}}
 }
 
@@ -30,11 +30,11 @@ func someVectors(commit string, last error) indexer.Embeddings {
 func TestEmbeddings(t *testing.T) {
 	e := newEnv(t)
 	e.vecs = someVectors("k6", nil)
-	ref := indexer.Ref{Commit: "k7"}
-	plain := indexer.EmbeddingsRequest{Domain: "a/b", Ref: ref}
-	wide := indexer.EmbeddingsRequest{
-		Domain: "a/b", Ref: indexer.Ref{Commit: "k7", Ancestors: []string{"k6", "k5"}},
-		Filter: indexer.Filter{Types: []string{"T", "U", "V"}, IDs: []string{"x", "y", "z,"}},
+	ref := search.Ref{Commit: "k7"}
+	plain := search.EmbeddingsRequest{Domain: "a/b", Ref: ref}
+	wide := search.EmbeddingsRequest{
+		Domain: "a/b", Ref: search.Ref{Commit: "k7", Ancestors: []string{"k6", "k5"}},
+		Filter: search.Filter{Types: []string{"T", "U", "V"}, IDs: []string{"x", "y", "z,"}},
 	}
 	const least = "/embeddings?domain=a/b&commit=k7"
 	const object = `{"doc_embeddings":{"a&":[0.6,-0.8],"b\"":[1,1e-09]},"clustering_embeddings":{},"store_clustering":false,"served_commit":"k6"}`
@@ -44,7 +44,7 @@ func TestEmbeddings(t *testing.T) {
 	tests := []struct {
 		name  string
 		q     request
-		want  indexer.EmbeddingsRequest
+		want  search.EmbeddingsRequest
 		lines bool
 	}{
 		{"least", request{target: least}, plain, false},
@@ -125,9 +125,9 @@ func TestEmbeddingsRefusals(t *testing.T) {
 // TestEmbeddingsBreak checks that what fails half way does not look whole.
 func TestEmbeddingsBreak(t *testing.T) {
 	e := newEnv(t)
-	e.vecs = indexer.Embeddings{Commit: "k7", Count: 2, Vectors: func(yield func(indexer.Embedding, error) bool) {
-		if yield(indexer.Embedding{ID: strings.Repeat("x", 100_000), Vector: []float32{1}}, nil) {
-			yield(indexer.Embedding{}, errors.New("disk"))
+	e.vecs = search.Embeddings{Commit: "k7", Count: 2, Vectors: func(yield func(search.Embedding, error) bool) {
+		if yield(search.Embedding{ID: strings.Repeat("x", 100_000), Vector: []float32{1}}, nil) {
+			yield(search.Embedding{}, errors.New("disk"))
 		}
 	}}
 	for _, accept := range []string{"application/json", "application/x-ndjson"} {
@@ -240,7 +240,7 @@ func TestVectorForms(t *testing.T) {
 	e.last(t)
 	e.get("/embeddings?domain=a/b&commit=k7&format=csv").wantError(t, 400, "bad_parameter", "format")
 	e.untouched(t)
-	e.vecs = indexer.Embeddings{Commit: "k7"}
+	e.vecs = search.Embeddings{Commit: "k7"}
 	e.get("/embeddings?domain=a/b&commit=k7&format=ids").wantBody(t, "[]")
 	if got := e.get("/embeddings?domain=a/b&commit=k7&format=npy"); !strings.Contains(got.body, "'shape': (0, 0)") {
 		t.Errorf("nothing as npy: %q", got.body)

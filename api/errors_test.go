@@ -35,14 +35,14 @@ func TestErrorTable(t *testing.T) {
 		"ErrDown":          {contract.ErrDown, 503, "provider_down"},
 		"ErrStore":         {contract.ErrStore, 500, "store_failed"},
 	}
-	names := exportedErrors(t, "../indexer")
+	names := exportedErrors(t, "../contract")
 	for _, name := range names {
 		if _, ok := table[name]; !ok {
-			t.Errorf("indexer.%s has no status: add it to api's table and to this one", name)
+			t.Errorf("contract.%s has no status: add it to api's table and to this one", name)
 		}
 	}
 	if len(names) != len(table) {
-		t.Errorf("indexer exports %d errors %v, the table has %d", len(names), names, len(table))
+		t.Errorf("contract exports %d errors %v, the table has %d", len(names), names, len(table))
 	}
 	e := newEnv(t)
 	for name, row := range table {

@@ -5,12 +5,12 @@ import (
 	"net/http/httptest"
 
 	"github.com/vectorlink/vectorlink/api"
-	"github.com/vectorlink/vectorlink/indexer"
+	"github.com/vectorlink/vectorlink/search"
 )
 
 func ExampleNew() {
 	// In earnest this is an *indexer.Indexer.
-	ix := &fake{hits: indexer.Hits{Commit: "k7", Hits: []indexer.Hit{{ID: "People/20", Distance: 0.25}}}}
+	ix := &fake{hits: search.Hits{Commit: "k7", Hits: []search.Hit{{ID: "People/20", Distance: 0.25}}}}
 	h := api.New(api.Config{SearchReady: true}, ix)
 
 	w := httptest.NewRecorder()

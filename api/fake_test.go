@@ -14,6 +14,7 @@ import (
 
 	"github.com/vectorlink/vectorlink/api"
 	"github.com/vectorlink/vectorlink/indexer"
+	"github.com/vectorlink/vectorlink/search"
 )
 
 // canary is put into queries, keys and secrets: it must never be logged.
@@ -31,18 +32,18 @@ type fake struct {
 	hook  func(ctx context.Context) error
 	task  indexer.Task
 	plan  indexer.Plan
-	hits  indexer.Hits
-	pairs indexer.Pairs
+	hits  search.Hits
+	pairs search.Pairs
 	// pairsErr ends the stream of pairs.
 	pairsErr error
-	near     indexer.Candidates
-	more     indexer.Suggestions
+	near     search.Candidates
+	more     search.Suggestions
 	dist     float32
-	vecs     indexer.Embeddings
-	whole    indexer.Integrity
-	head     indexer.Head
+	vecs     search.Embeddings
+	whole    search.Integrity
+	head     search.Head
 	stats    indexer.Statistics
-	infos    []indexer.CommitInfo
+	infos    []search.CommitInfo
 	able     indexer.Readiness
 	panics   any
 }
@@ -50,7 +51,7 @@ type fake struct {
 type assignCall struct{ domain, branch, source, target string }
 type planCall indexer.IndexRequest
 
-type nearCall indexer.DuplicatesRequest
+type nearCall search.DuplicatesRequest
 type deleteCall struct {
 	domain string
 	purge  bool
@@ -120,50 +121,50 @@ func (f *fake) Task(id string) (indexer.Task, error) {
 func (f *fake) Assign(ctx context.Context, domain, branch, source, target string) error {
 	return f.called(ctx, assignCall{domain, branch, source, target})
 }
-func (f *fake) Search(ctx context.Context, req indexer.SearchRequest) (indexer.Hits, error) {
+func (f *fake) Search(ctx context.Context, req search.SearchRequest) (search.Hits, error) {
 	return f.hits, f.called(ctx, req)
 }
-func (f *fake) Similar(ctx context.Context, req indexer.SimilarRequest) (indexer.Hits, error) {
+func (f *fake) Similar(ctx context.Context, req search.SimilarRequest) (search.Hits, error) {
 	return f.hits, f.called(ctx, req)
 }
-func (f *fake) Duplicates(ctx context.Context, req indexer.DuplicatesRequest) (indexer.Pairs, error) {
+func (f *fake) Duplicates(ctx context.Context, req search.DuplicatesRequest) (search.Pairs, error) {
 	return f.pairs, f.called(ctx, req)
 }
-func (f *fake) NearPairs(ctx context.Context, req indexer.DuplicatesRequest, use func(*indexer.NearPairs) error) error {
+func (f *fake) NearPairs(ctx context.Context, req search.DuplicatesRequest, use func(*search.NearPairs) error) error {
 	if err := f.called(ctx, nearCall(req)); err != nil {
 		return err
 	}
-	return use(&indexer.NearPairs{
+	return use(&search.NearPairs{
 		Commit: f.pairs.Commit, Damaged: f.pairs.Damaged,
 		Identity: func() [32]byte { return [32]byte{byte(len(f.pairs.Pairs))} },
-		Pairs: func(yield func(indexer.Pair, error) bool) {
+		Pairs: func(yield func(search.Pair, error) bool) {
 			for _, p := range f.pairs.Pairs {
 				if !yield(p, nil) {
 					return
 				}
 			}
 			if f.pairsErr != nil {
-				yield(indexer.Pair{}, f.pairsErr)
+				yield(search.Pair{}, f.pairsErr)
 			}
 		},
 	})
 }
-func (f *fake) Candidates(ctx context.Context, req indexer.CandidatesRequest) (indexer.Candidates, error) {
+func (f *fake) Candidates(ctx context.Context, req search.CandidatesRequest) (search.Candidates, error) {
 	return f.near, f.called(ctx, req)
 }
-func (f *fake) Suggest(ctx context.Context, req indexer.SuggestRequest) (indexer.Suggestions, error) {
+func (f *fake) Suggest(ctx context.Context, req search.SuggestRequest) (search.Suggestions, error) {
 	return f.more, f.called(ctx, req)
 }
-func (f *fake) Compare(ctx context.Context, req indexer.CompareRequest) (float32, error) {
+func (f *fake) Compare(ctx context.Context, req search.CompareRequest) (float32, error) {
 	return f.dist, f.called(ctx, req)
 }
-func (f *fake) Embeddings(ctx context.Context, req indexer.EmbeddingsRequest, use func(*indexer.Embeddings) error) error {
+func (f *fake) Embeddings(ctx context.Context, req search.EmbeddingsRequest, use func(*search.Embeddings) error) error {
 	if err := f.called(ctx, req); err != nil {
 		return err
 	}
 	found := f.vecs
 	if found.Vectors == nil {
-		found.Vectors = func(func(indexer.Embedding, error) bool) {}
+		found.Vectors = func(func(search.Embedding, error) bool) {}
 	}
 	found.IDs = func(yield func(string) bool) {
 		for e := range found.Vectors {
@@ -175,16 +176,16 @@ func (f *fake) Embeddings(ctx context.Context, req indexer.EmbeddingsRequest, us
 	found.Identity = func() [32]byte { return [32]byte{byte(found.Count)} }
 	return use(&found)
 }
-func (f *fake) Integrity(domain string) (indexer.Integrity, error) {
+func (f *fake) Integrity(domain string) (search.Integrity, error) {
 	return f.whole, f.called(context.Background(), integrityCall(domain))
 }
-func (f *fake) Head(domain, branch string) (indexer.Head, error) {
+func (f *fake) Head(domain, branch string) (search.Head, error) {
 	return f.head, f.called(context.Background(), headCall{domain, branch})
 }
 func (f *fake) Statistics(domain string) (indexer.Statistics, error) {
 	return f.stats, f.called(context.Background(), statisticsCall(domain))
 }
-func (f *fake) Commits(domain string) ([]indexer.CommitInfo, error) {
+func (f *fake) Commits(domain string) ([]search.CommitInfo, error) {
 	return f.infos, f.called(context.Background(), commitsCall(domain))
 }
 func (f *fake) Ready() indexer.Readiness { return f.able }
@@ -221,9 +222,9 @@ func newEnv(t *testing.T, change ...func(*api.Config)) *env {
 	t.Helper()
 	e := &env{t: t, log: new(buffer), fake: &fake{
 		task:  indexer.Task{ID: "task-0123456789abcdef0123456789abcdef"},
-		hits:  indexer.Hits{Commit: "k7"},
-		pairs: indexer.Pairs{Commit: "k7"},
-		near:  indexer.Candidates{Commit: "k7"},
+		hits:  search.Hits{Commit: "k7"},
+		pairs: search.Pairs{Commit: "k7"},
+		near:  search.Candidates{Commit: "k7"},
 		able:  indexer.Readiness{Index: true, Search: true},
 	}}
 	cfg := api.Config{

@@ -12,6 +12,7 @@ import (
 
 	"github.com/vectorlink/vectorlink/api"
 	"github.com/vectorlink/vectorlink/indexer"
+	"github.com/vectorlink/vectorlink/search"
 )
 
 // fuzzed sends one request to a handler and checks what must hold for every
@@ -19,8 +20,8 @@ import (
 // for what it may be asked for.
 func fuzzed(t *testing.T, method, target, media, body string) {
 	ix := &fake{
-		hits: indexer.Hits{Commit: "k7"}, pairs: indexer.Pairs{Commit: "k7"}, near: indexer.Candidates{Commit: "k7"},
-		more: indexer.Suggestions{Commit: "k7"}, vecs: indexer.Embeddings{Commit: "k7"},
+		hits: search.Hits{Commit: "k7"}, pairs: search.Pairs{Commit: "k7"}, near: search.Candidates{Commit: "k7"},
+		more: search.Suggestions{Commit: "k7"}, vecs: search.Embeddings{Commit: "k7"},
 		task: indexer.Task{State: indexer.TaskPending},
 	}
 	h := api.New(api.Config{SearchReady: true}, ix)
@@ -42,44 +43,44 @@ func fuzzed(t *testing.T, method, target, media, body string) {
 	conforms(t, r, reply{w.Code, w.Header(), w.Body.String()})
 	for _, call := range ix.calls {
 		switch q := call.(type) {
-		case indexer.SearchRequest:
+		case search.SearchRequest:
 			sane(t, q.Domain, q.Ref, q.Page)
 			if (q.Text == "") == (q.Vector == nil) || !utf8.ValidString(q.Text) {
 				t.Errorf("asked for text %q and vector %v", q.Text, q.Vector)
 			}
-		case indexer.SimilarRequest:
+		case search.SimilarRequest:
 			sane(t, q.Domain, q.Ref, q.Page)
-			if (q.ID == "") == (len(q.IDs) == 0) || len(q.IDs) > indexer.MaxSimilarIDs {
+			if (q.ID == "") == (len(q.IDs) == 0) || len(q.IDs) > search.MaxSimilarIDs {
 				t.Errorf("asked for the id %q and the ids %q", q.ID, q.IDs)
 			}
-		case indexer.DuplicatesRequest:
-			sane(t, q.Domain, q.Ref, indexer.Page{Start: q.Page.Start, Count: max(1, q.Page.Count)})
+		case search.DuplicatesRequest:
+			sane(t, q.Domain, q.Ref, search.Page{Start: q.Page.Start, Count: max(1, q.Page.Count)})
 			if !(q.Threshold >= 0) {
 				t.Errorf("asked for threshold %v", q.Threshold)
 			}
-		case indexer.SuggestRequest:
-			sane(t, q.Domain, q.Ref, indexer.Page{Count: 1})
+		case search.SuggestRequest:
+			sane(t, q.Domain, q.Ref, search.Page{Count: 1})
 			if q.Text == "" || q.Count < 1 {
 				t.Errorf("asked for %+v", q)
 			}
-		case indexer.CandidatesRequest:
-			sane(t, q.Domain, q.Ref, indexer.Page{Count: 1})
+		case search.CandidatesRequest:
+			sane(t, q.Domain, q.Ref, search.Page{Count: 1})
 			if q.K < 1 || !(q.SetThreshold >= 0 && q.SetThreshold <= 1 && q.TargetThreshold >= 0 && q.TargetThreshold <= 1) {
 				t.Errorf("asked for %+v", q)
 			}
-		case indexer.EmbeddingsRequest:
-			sane(t, q.Domain, q.Ref, indexer.Page{Count: 1})
-		case indexer.CompareRequest:
+		case search.EmbeddingsRequest:
+			sane(t, q.Domain, q.Ref, search.Page{Count: 1})
+		case search.CompareRequest:
 			if q.Source == "" || q.Target == "" {
 				t.Errorf("asked for %+v", q)
 			}
 		case indexer.IndexRequest:
-			sane(t, q.Domain, indexer.Ref{Commit: q.Commit}, indexer.Page{Count: 1})
+			sane(t, q.Domain, search.Ref{Commit: q.Commit}, search.Page{Count: 1})
 		}
 	}
 }
 
-func sane(t *testing.T, domain string, ref indexer.Ref, page indexer.Page) {
+func sane(t *testing.T, domain string, ref search.Ref, page search.Page) {
 	org, db, ok := strings.Cut(domain, "/")
 	if !ok || org == "" || db == "" || strings.Contains(db, "/") {
 		t.Errorf("asked for domain %q", domain)
@@ -92,7 +93,7 @@ func sane(t *testing.T, domain string, ref indexer.Ref, page indexer.Page) {
 			t.Errorf("asked for the name %q", name)
 		}
 	}
-	if page.Start < 0 || page.Start > indexer.MaxStart || page.Count < 1 || page.Count > indexer.MaxCount {
+	if page.Start < 0 || page.Start > search.MaxStart || page.Count < 1 || page.Count > search.MaxCount {
 		t.Errorf("asked for %+v", page)
 	}
 }

@@ -26,6 +26,7 @@ import (
 
 	"github.com/vectorlink/vectorlink/api"
 	"github.com/vectorlink/vectorlink/indexer"
+	"github.com/vectorlink/vectorlink/search"
 	"github.com/vectorlink/vectorlink/vfs"
 	"github.com/vectorlink/vectorlink/vfs/vfstest"
 )
@@ -237,7 +238,7 @@ func TestSlowloris(t *testing.T) {
 		t.Skip("takes ten seconds; set VECTORLINK_LONG=1")
 	}
 	t.Parallel()
-	address, stop := serve(t, &fake{hits: indexer.Hits{Commit: "k7"}})
+	address, stop := serve(t, &fake{hits: search.Hits{Commit: "k7"}})
 	defer stop()
 	var clients sync.WaitGroup
 	var slowest atomic.Int64

@@ -5,7 +5,7 @@ import (
 	"net/http"
 
 	"github.com/vectorlink/vectorlink/contract"
-	"github.com/vectorlink/vectorlink/indexer"
+	"github.com/vectorlink/vectorlink/search"
 )
 
 // integrity is the wire form of an examination. The names are those of the
@@ -52,7 +52,7 @@ func (s *server) integrity(w http.ResponseWriter, r *http.Request) error {
 	logged(w).domain = spec.Domain()
 	found, err := s.ix.Integrity(spec.Domain())
 	if errors.Is(err, contract.ErrNotFound) {
-		found, err = indexer.Integrity{Warnings: []string{nothingStored}}, nil
+		found, err = search.Integrity{Warnings: []string{nothingStored}}, nil
 	}
 	if err != nil {
 		return err

@@ -5,7 +5,7 @@ import (
 	"testing"
 
 	"github.com/vectorlink/vectorlink/contract"
-	"github.com/vectorlink/vectorlink/indexer"
+	"github.com/vectorlink/vectorlink/search"
 )
 
 // TestIntegrity holds rule 143.
@@ -20,8 +20,8 @@ func TestIntegrity(t *testing.T) {
 		t.Errorf("asked for %v", got)
 	}
 	e.err = nil
-	e.whole = indexer.Integrity{
-		Branches: []indexer.Head{{Branch: "main", Commit: "k7", Version: 12}}, Commits: 9, CommitFiles: 8, VectorFiles: 1,
+	e.whole = search.Integrity{
+		Branches: []search.Head{{Branch: "main", Commit: "k7", Version: 12}}, Commits: 9, CommitFiles: 8, VectorFiles: 1,
 		TextFiles: []string{"t1", "t2"}, UsedTexts: []string{"t1"}, StaleTexts: []string{"t2"},
 		MissingFiles: []string{"f"}, LostCommits: []string{"k3"}, Warnings: []string{"w"},
 	}

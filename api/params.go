@@ -10,7 +10,7 @@ import (
 	"strings"
 
 	"github.com/vectorlink/vectorlink/fields"
-	"github.com/vectorlink/vectorlink/indexer"
+	"github.com/vectorlink/vectorlink/search"
 )
 
 // params are the parameters of one request: those of the query string, and the
@@ -270,7 +270,7 @@ func (p *params) branchOr(spec GraphSpec) string {
 // ref returns the commit to read from. A parameter wins over the graphspec, a
 // commit over a branch; there is no silent default, because "the latest" would
 // change under the reader's hands.
-func (p *params) ref(spec GraphSpec) indexer.Ref {
+func (p *params) ref(spec GraphSpec) search.Ref {
 	branch, commit := p.branch(), p.commit("commit")
 	if commit == "" && branch == "" {
 		branch, commit = spec.Branch, spec.Commit
@@ -286,31 +286,31 @@ func (p *params) ref(spec GraphSpec) indexer.Ref {
 	}
 	switch {
 	case commit != "":
-		return indexer.Ref{Commit: commit, Ancestors: ancestors}
+		return search.Ref{Commit: commit, Ancestors: ancestors}
 	case branch != "":
-		return indexer.Ref{Branch: branch}
+		return search.Ref{Branch: branch}
 	}
 	p.fail(errMissing, "commit or branch is required")
-	return indexer.Ref{}
+	return search.Ref{}
 }
 
 // page returns the part of a ranking that is wanted.
-func (p *params) page() indexer.Page {
-	return indexer.Page{
-		Start: p.whole("start", 0, 0, indexer.MaxStart),
-		Count: p.whole("count", defaultCount, 1, indexer.MaxCount),
+func (p *params) page() search.Page {
+	return search.Page{
+		Start: p.whole("start", 0, 0, search.MaxStart),
+		Count: p.whole("count", defaultCount, 1, search.MaxCount),
 	}
 }
 
 const defaultCount = 10
 
 // ef returns the breadth of the graph walk, 0 for the default.
-func (p *params) ef() int { return p.whole("ef", 0, 1, indexer.MaxEf) }
+func (p *params) ef() int { return p.whole("ef", 0, 1, search.MaxEf) }
 
 // filter returns the filter of the parameters prefix + "doc_type", prefix +
 // "doc_id" and prefix + "filter".
-func (p *params) filter(prefix string) indexer.Filter {
-	return indexer.Filter{
+func (p *params) filter(prefix string) search.Filter {
+	return search.Filter{
 		Types: p.list(prefix + "doc_type"),
 		IDs:   p.list(prefix + "doc_id"),
 		Expr:  p.expression(prefix + "filter"),

@@ -7,7 +7,7 @@ import (
 	"slices"
 
 	"github.com/vectorlink/vectorlink/contract"
-	"github.com/vectorlink/vectorlink/indexer"
+	"github.com/vectorlink/vectorlink/search"
 )
 
 // hit is the wire form of one found document.
@@ -29,7 +29,7 @@ type hitChunk struct {
 }
 
 // hitList returns the wire form of hits; none is [], never null.
-func hitList(found []indexer.Hit, snippet bool) []hit {
+func hitList(found []search.Hit, snippet bool) []hit {
 	list := make([]hit, len(found))
 	for i, f := range found {
 		c := hitChunk{
@@ -62,7 +62,7 @@ func (s *server) search(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	spec := p.domain()
-	req := indexer.SearchRequest{
+	req := search.SearchRequest{
 		Domain:    spec.Domain(),
 		Ref:       p.ref(spec),
 		Text:      raw,
@@ -109,15 +109,15 @@ func rawForm(r *http.Request) bool {
 // as a raw body goes by vector unless it says otherwise, as it always did, and so
 // does one that is no more than a vector; any other is hybrid (wire contract §9,
 // §4).
-func (p *params) mode(raw bool) (mode indexer.Mode, byDistance bool) {
-	mode = indexer.ModeHybrid
+func (p *params) mode(raw bool) (mode search.Mode, byDistance bool) {
+	mode = search.ModeHybrid
 	if raw {
-		mode = indexer.ModeVector
+		mode = search.ModeVector
 	}
 	if given, ok := p.lookup("mode"); ok {
-		mode = indexer.Mode(given)
+		mode = search.Mode(given)
 		switch mode {
-		case indexer.ModeVector, indexer.ModeText, indexer.ModeHybrid:
+		case search.ModeVector, search.ModeText, search.ModeHybrid:
 		default:
 			p.fail(errParameter, "mode must be vector, fts or hybrid")
 		}
@@ -130,14 +130,14 @@ func (p *params) mode(raw bool) (mode indexer.Mode, byDistance bool) {
 }
 
 // syntax returns how the text is read.
-func (p *params) syntax(mode indexer.Mode) indexer.Syntax {
+func (p *params) syntax(mode search.Mode) search.Syntax {
 	given, ok := p.lookup("syntax")
-	syntax := indexer.Syntax(given)
+	syntax := search.Syntax(given)
 	switch {
-	case !ok, syntax == indexer.SyntaxPlain:
-	case syntax != indexer.SyntaxQuery:
+	case !ok, syntax == search.SyntaxPlain:
+	case syntax != search.SyntaxQuery:
 		p.fail(errParameter, "syntax must be plain or query")
-	case mode == indexer.ModeVector:
+	case mode == search.ModeVector:
 		p.fail(errParameter, "syntax=query needs mode=fts or mode=hybrid")
 	}
 	return syntax
@@ -154,7 +154,7 @@ func (s *server) similar(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	spec := p.domain()
-	req := indexer.SimilarRequest{Domain: spec.Domain(), Ref: p.ref(spec)}
+	req := search.SimilarRequest{Domain: spec.Domain(), Ref: p.ref(spec)}
 	req.ID = p.text("id")
 	if ids := slices.DeleteFunc(p.list("ids"), func(id string) bool { return id == "" }); len(ids) > 0 {
 		req.IDs = ids
@@ -163,8 +163,8 @@ func (s *server) similar(w http.ResponseWriter, r *http.Request) error {
 	if req.ID != "" && len(req.IDs) > 0 {
 		p.fail(errParameter, "id and ids cannot be given together")
 	}
-	if len(req.IDs) > indexer.MaxSimilarIDs {
-		p.fail(errParameter, "ids names more than %d documents", indexer.MaxSimilarIDs)
+	if len(req.IDs) > search.MaxSimilarIDs {
+		p.fail(errParameter, "ids names more than %d documents", search.MaxSimilarIDs)
 	}
 	var text string
 	var vector []float32
@@ -183,9 +183,9 @@ func (s *server) similar(w http.ResponseWriter, r *http.Request) error {
 	req.OutputFields = p.outputFields()
 	req.IncludeSelf = p.flag("include_self")
 	if !byID {
-		return s.find(w, r, p, indexer.SearchRequest{
+		return s.find(w, r, p, search.SearchRequest{
 			Domain: req.Domain, Ref: req.Ref,
-			Text: text, Mode: indexer.ModeVector, Role: contract.RoleDocument, Vector: vector,
+			Text: text, Mode: search.ModeVector, Role: contract.RoleDocument, Vector: vector,
 			Filter: req.Filter, Page: req.Page, Ef: req.Ef, Snippet: req.Snippet, OutputFields: req.OutputFields,
 			CallerKey: callerKey(r.Header),
 		})
@@ -204,7 +204,7 @@ func (s *server) similar(w http.ResponseWriter, r *http.Request) error {
 }
 
 // find runs a search and answers with its hits.
-func (s *server) find(w http.ResponseWriter, r *http.Request, p *params, req indexer.SearchRequest) error {
+func (s *server) find(w http.ResponseWriter, r *http.Request, p *params, req search.SearchRequest) error {
 	if err := s.begin(w, p, req.Domain, req.Ref); err != nil {
 		return err
 	}
@@ -220,7 +220,7 @@ func (s *server) find(w http.ResponseWriter, r *http.Request, p *params, req ind
 
 // begin ends the decoding of a request that reads a commit: whatever was wrong
 // with its parameters comes before whether searching is possible at all.
-func (s *server) begin(w http.ResponseWriter, p *params, domain string, ref indexer.Ref) error {
+func (s *server) begin(w http.ResponseWriter, p *params, domain string, ref search.Ref) error {
 	if p.err != nil {
 		return p.err
 	}

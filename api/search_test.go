@@ -11,18 +11,18 @@ import (
 
 	"github.com/vectorlink/vectorlink/api"
 	"github.com/vectorlink/vectorlink/contract"
-	"github.com/vectorlink/vectorlink/indexer"
+	"github.com/vectorlink/vectorlink/search"
 )
 
 // query is what the plainest search asks for.
-func query(change ...func(*indexer.SearchRequest)) indexer.SearchRequest {
-	r := indexer.SearchRequest{
+func query(change ...func(*search.SearchRequest)) search.SearchRequest {
+	r := search.SearchRequest{
 		Domain: "a/b",
-		Ref:    indexer.Ref{Commit: "k7"},
+		Ref:    search.Ref{Commit: "k7"},
 		Text:   "squid",
 		Role:   contract.RoleQuery,
-		Page:   indexer.Page{Start: 0, Count: 10},
-		Mode:   indexer.ModeHybrid,
+		Page:   search.Page{Start: 0, Count: 10},
+		Mode:   search.ModeHybrid,
 	}
 	for _, c := range change {
 		c(&r)
@@ -31,7 +31,7 @@ func query(change ...func(*indexer.SearchRequest)) indexer.SearchRequest {
 }
 
 // byVector is the mode of a query given as a raw body.
-func byVector(r *indexer.SearchRequest) { r.Mode = indexer.ModeVector }
+func byVector(r *search.SearchRequest) { r.Mode = search.ModeVector }
 
 // wantAsked compares the last request, taking an empty list for a missing one.
 func wantAsked(t *testing.T, got any, want any) {
@@ -42,28 +42,28 @@ func wantAsked(t *testing.T, got any, want any) {
 }
 
 func flat(v any) any {
-	tidy := func(f *indexer.Filter, r *indexer.Ref) {
+	tidy := func(f *search.Filter, r *search.Ref) {
 		f.Types, f.IDs = append([]string{}, f.Types...), append([]string{}, f.IDs...)
 		r.Ancestors = append([]string{}, r.Ancestors...)
 	}
 	switch r := v.(type) {
-	case indexer.SuggestRequest:
+	case search.SuggestRequest:
 		tidy(&r.Filter, &r.Ref)
 		return r
-	case indexer.EmbeddingsRequest:
+	case search.EmbeddingsRequest:
 		tidy(&r.Filter, &r.Ref)
 		return r
-	case indexer.CandidatesRequest:
+	case search.CandidatesRequest:
 		tidy(&r.Set, &r.Ref)
 		tidy(&r.Target, &r.Ref)
 		return r
-	case indexer.SearchRequest:
+	case search.SearchRequest:
 		tidy(&r.Filter, &r.Ref)
 		return r
-	case indexer.SimilarRequest:
+	case search.SimilarRequest:
 		tidy(&r.Filter, &r.Ref)
 		return r
-	case indexer.DuplicatesRequest:
+	case search.DuplicatesRequest:
 		tidy(&r.Set, &r.Ref)
 		tidy(&r.Target, &r.Ref)
 		return r
@@ -83,33 +83,33 @@ func TestSearchRequests(t *testing.T) {
 	tests := []struct {
 		name string
 		req  request
-		want indexer.SearchRequest
+		want search.SearchRequest
 	}{
 		{"least", get(least), query()},
 		{"slash", get("/search/?domain=a%2Fb&commit=k7&q=squid"), query()},
 		{"mode", get(least + "&mode=vector"), query(byVector)},
-		{"words", get(least + "&mode=fts"), query(func(r *indexer.SearchRequest) { r.Mode = indexer.ModeText })},
-		{"syntax", get(least + "&mode=fts&syntax=query"), query(func(r *indexer.SearchRequest) { r.Mode, r.Syntax = indexer.ModeText, indexer.SyntaxQuery })},
-		{"plain", get(least + "&syntax=plain"), query(func(r *indexer.SearchRequest) { r.Syntax = indexer.SyntaxPlain })},
-		{"syntax in JSON", post("/search", `{"domain":"a/b","commit":"k7","q":"squid","syntax":"query"}`), query(func(r *indexer.SearchRequest) { r.Syntax = indexer.SyntaxQuery })},
-		{"rank", get(least + "&mode=hybrid&rank=distance"), query(func(r *indexer.SearchRequest) { r.RankByDistance = true })},
+		{"words", get(least + "&mode=fts"), query(func(r *search.SearchRequest) { r.Mode = search.ModeText })},
+		{"syntax", get(least + "&mode=fts&syntax=query"), query(func(r *search.SearchRequest) { r.Mode, r.Syntax = search.ModeText, search.SyntaxQuery })},
+		{"plain", get(least + "&syntax=plain"), query(func(r *search.SearchRequest) { r.Syntax = search.SyntaxPlain })},
+		{"syntax in JSON", post("/search", `{"domain":"a/b","commit":"k7","q":"squid","syntax":"query"}`), query(func(r *search.SearchRequest) { r.Syntax = search.SyntaxQuery })},
+		{"rank", get(least + "&mode=hybrid&rank=distance"), query(func(r *search.SearchRequest) { r.RankByDistance = true })},
 		{"fused rank", get(least + "&rank=rrf"), query()},
 		{"unknown parameters", get(least + "&x=1&x=2&COMMIT=k9&commit[]=k9"), query()},
-		{"page", get(least + "&start=1000000&count=1000"), query(func(r *indexer.SearchRequest) { r.Page = indexer.Page{Start: 1000000, Count: 1000} })},
-		{"ef", get(least + "&ef=200"), query(func(r *indexer.SearchRequest) { r.Ef = 200 })},
-		{"snippet", get(least + "&snippet=true"), query(func(r *indexer.SearchRequest) { r.Snippet = true })},
+		{"page", get(least + "&start=1000000&count=1000"), query(func(r *search.SearchRequest) { r.Page = search.Page{Start: 1000000, Count: 1000} })},
+		{"ef", get(least + "&ef=200"), query(func(r *search.SearchRequest) { r.Ef = 200 })},
+		{"snippet", get(least + "&snippet=true"), query(func(r *search.SearchRequest) { r.Snippet = true })},
 		{"no snippet", get(least + "&snippet=false"), query()},
-		{"plus is a space", get("/search?domain=a/b&commit=k7&q=a+b%2Bc"), query(func(r *indexer.SearchRequest) { r.Text = "a b+c" })},
-		{"semicolon", get("/search?domain=a/b&commit=k7&q=a;b"), query(func(r *indexer.SearchRequest) { r.Text = "a;b" })},
+		{"plus is a space", get("/search?domain=a/b&commit=k7&q=a+b%2Bc"), query(func(r *search.SearchRequest) { r.Text = "a b+c" })},
+		{"semicolon", get("/search?domain=a/b&commit=k7&q=a;b"), query(func(r *search.SearchRequest) { r.Text = "a;b" })},
 
 		{"repo", get("/search?domain=a/b/origin&commit=k7&q=squid"), query()},
 		{"graphspec's commit", get("/search?domain=a/b/local/commit/k7&q=squid"), query()},
-		{"graphspec's branch", get("/search?domain=a/b/local/branch/dev&q=squid"), query(func(r *indexer.SearchRequest) { r.Ref = indexer.Ref{Branch: "dev"} })},
-		{"branch", get("/search?domain=a/b&branch=dev&q=squid"), query(func(r *indexer.SearchRequest) { r.Ref = indexer.Ref{Branch: "dev"} })},
+		{"graphspec's branch", get("/search?domain=a/b/local/branch/dev&q=squid"), query(func(r *search.SearchRequest) { r.Ref = search.Ref{Branch: "dev"} })},
+		{"branch", get("/search?domain=a/b&branch=dev&q=squid"), query(func(r *search.SearchRequest) { r.Ref = search.Ref{Branch: "dev"} })},
 		{"commit over branch", get(least + "&branch=dev"), query()},
 		{"commit over graphspec's", get("/search?domain=a/b/local/commit/k1&commit=k7&q=squid"), query()},
-		{"branch over graphspec's commit", get("/search?domain=a/b/local/commit/k1&branch=dev&q=squid"), query(func(r *indexer.SearchRequest) { r.Ref = indexer.Ref{Branch: "dev"} })},
-		{"empty commit", get("/search?domain=a/b&commit=&branch=dev&q=squid"), query(func(r *indexer.SearchRequest) { r.Ref = indexer.Ref{Branch: "dev"} })},
+		{"branch over graphspec's commit", get("/search?domain=a/b/local/commit/k1&branch=dev&q=squid"), query(func(r *search.SearchRequest) { r.Ref = search.Ref{Branch: "dev"} })},
+		{"empty commit", get("/search?domain=a/b&commit=&branch=dev&q=squid"), query(func(r *search.SearchRequest) { r.Ref = search.Ref{Branch: "dev"} })},
 
 		{"ancestors", get(least + "&ancestor=k6&ancestor=k5&ancestor=k4"), query(window)},
 		{"ancestors in brackets", get(least + "&ancestor[]=k6&ancestor%5B%5D=k5&ancestor[]=k4"), query(window)},
@@ -119,38 +119,38 @@ func TestSearchRequests(t *testing.T) {
 		{"ancestors in JSON", post("/search?ancestor=k1", `{"domain":"a/b","commit":"k7","q":"squid","ancestors":["k6","k5","k4"]}`), query(window)},
 		{"ancestors of the query", post(least+"&ancestor=k6&ancestor=k5&ancestor=k4", `{"ancestors":null}`), query(window)},
 
-		{"filters", get(least + "&doc_type=T&doc_type[]=U&doc_id=x%00,y&doc_id="), query(func(r *indexer.SearchRequest) {
-			r.Filter = indexer.Filter{Types: []string{"T", "U"}, IDs: []string{"x\x00,y", ""}}
+		{"filters", get(least + "&doc_type=T&doc_type[]=U&doc_id=x%00,y&doc_id="), query(func(r *search.SearchRequest) {
+			r.Filter = search.Filter{Types: []string{"T", "U"}, IDs: []string{"x\x00,y", ""}}
 		})},
-		{"filters in JSON", post("/search?doc_id=z", `{"domain":"a/b","commit":"k7","q":"squid","doc_type":["T","U"],"doc_id":"x"}`), query(func(r *indexer.SearchRequest) {
-			r.Filter = indexer.Filter{Types: []string{"T", "U"}, IDs: []string{"x"}}
+		{"filters in JSON", post("/search?doc_id=z", `{"domain":"a/b","commit":"k7","q":"squid","doc_type":["T","U"],"doc_id":"x"}`), query(func(r *search.SearchRequest) {
+			r.Filter = search.Filter{Types: []string{"T", "U"}, IDs: []string{"x"}}
 		})},
-		{"filter of the query", post("/search?doc_id=z", `{"domain":"a/b","commit":"k7","q":"squid"}`), query(func(r *indexer.SearchRequest) { r.Filter.IDs = []string{"z"} })},
+		{"filter of the query", post("/search?doc_id=z", `{"domain":"a/b","commit":"k7","q":"squid"}`), query(func(r *search.SearchRequest) { r.Filter.IDs = []string{"z"} })},
 		{"empty filter", post("/search?doc_id=z", `{"domain":"a/b","commit":"k7","q":"squid","doc_id":[]}`), query()},
 
-		{"json", post("/search", `{"domain":"a/b","commit":"k7","q":"squid","count":3,"start":2,"snippet":true,"ef":5,"mode":"vector","unknown":[]}`), query(func(r *indexer.SearchRequest) {
-			r.Page, r.Snippet, r.Ef, r.Mode = indexer.Page{Start: 2, Count: 3}, true, 5, indexer.ModeVector
+		{"json", post("/search", `{"domain":"a/b","commit":"k7","q":"squid","count":3,"start":2,"snippet":true,"ef":5,"mode":"vector","unknown":[]}`), query(func(r *search.SearchRequest) {
+			r.Page, r.Snippet, r.Ef, r.Mode = search.Page{Start: 2, Count: 3}, true, 5, search.ModeVector
 		})},
 		{"json over query", post("/search?domain=x/y&commit=k1&q=no&count=3&snippet=true", `{"domain":"a/b","commit":"k7","q":"squid","count":10,"snippet":false}`), query()},
-		{"null falls back", post(least+"&count=3", `{"domain":null,"commit":null,"q":null,"count":null}`), query(func(r *indexer.SearchRequest) { r.Page.Count = 3 })},
+		{"null falls back", post(least+"&count=3", `{"domain":null,"commit":null,"q":null,"count":null}`), query(func(r *search.SearchRequest) { r.Page.Count = 3 })},
 		{"json is case-sensitive", post(least, `{"Domain":"x/y","Q":"no"}`), query()},
 		{"other json type", request{method: "POST", target: "/search", media: "application/vnd.x+json; charset=utf-8", body: `{"domain":"a/b","commit":"k7","q":"squid"}`}, query()},
 
 		{"raw", request{method: "POST", target: "/search?domain=a/b&commit=k7", body: "squid"}, query(byVector)},
-		{"raw as curl sends it", request{method: "POST", target: "/search?domain=a/b&commit=k7&count=3", media: "application/x-www-form-urlencoded", body: "a+b=c%20&"}, query(func(r *indexer.SearchRequest) {
+		{"raw as curl sends it", request{method: "POST", target: "/search?domain=a/b&commit=k7&count=3", media: "application/x-www-form-urlencoded", body: "a+b=c%20&"}, query(func(r *search.SearchRequest) {
 			byVector(r)
 			r.Text, r.Page.Count = "a+b=c%20&", 3
 		})},
-		{"raw over query", request{method: "POST", target: least, media: "text/plain", body: "droid\n"}, query(func(r *indexer.SearchRequest) {
+		{"raw over query", request{method: "POST", target: least, media: "text/plain", body: "droid\n"}, query(func(r *search.SearchRequest) {
 			byVector(r)
 			r.Text = "droid\n"
 		})},
 		{"raw without body", request{method: "POST", target: least}, query(byVector)},
 		{"raw of an odd media type", request{method: "POST", target: "/search?domain=a/b&commit=k7", media: "///", body: "squid"}, query(byVector)},
 
-		{"key", request{target: least, header: map[string]string{"VECTORLINK_EMBEDDING_API_KEY": canary}}, query(func(r *indexer.SearchRequest) { r.CallerKey = canary })},
-		{"other key", request{target: least, header: map[string]string{"X-Embedding-Api-Key": canary}}, query(func(r *indexer.SearchRequest) { r.CallerKey = canary })},
-		{"canary", get("/search?domain=a/b&commit=k7&q=" + canary), query(func(r *indexer.SearchRequest) { r.Text = canary })},
+		{"key", request{target: least, header: map[string]string{"VECTORLINK_EMBEDDING_API_KEY": canary}}, query(func(r *search.SearchRequest) { r.CallerKey = canary })},
+		{"other key", request{target: least, header: map[string]string{"X-Embedding-Api-Key": canary}}, query(func(r *search.SearchRequest) { r.CallerKey = canary })},
+		{"canary", get("/search?domain=a/b&commit=k7&q=" + canary), query(func(r *search.SearchRequest) { r.Text = canary })},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -164,7 +164,7 @@ func TestSearchRequests(t *testing.T) {
 	}
 }
 
-func window(r *indexer.SearchRequest) { r.Ref.Ancestors = []string{"k6", "k5", "k4"} }
+func window(r *search.SearchRequest) { r.Ref.Ancestors = []string{"k6", "k5", "k4"} }
 
 // TestSearchRefusals holds rules 7 to 9, 12 to 14, 16, 18, 23, 25, 26 and 123.
 func TestSearchRefusals(t *testing.T) {
@@ -355,9 +355,9 @@ func TestDataVersion(t *testing.T) {
 	}
 }
 
-var twoHits = []indexer.Hit{
-	{ID: `terminusdb:///star-wars/People/20?a=1&b=<"é">`, Distance: 0.118, Chunk: indexer.HitChunk{Index: 2, Count: 5, TokenStart: 872, DocTokens: 2101, Snippet: "wise & old"}},
-	{ID: "x", Distance: 0, Chunk: indexer.HitChunk{Count: 1}},
+var twoHits = []search.Hit{
+	{ID: `terminusdb:///star-wars/People/20?a=1&b=<"é">`, Distance: 0.118, Chunk: search.HitChunk{Index: 2, Count: 5, TokenStart: 872, DocTokens: 2101, Snippet: "wise & old"}},
+	{ID: "x", Distance: 0, Chunk: search.HitChunk{Count: 1}},
 }
 
 // TestHitShape holds rules 112 and 122 as far as they concern the shape.
@@ -378,13 +378,13 @@ func TestHitShape(t *testing.T) {
 		Chunk    struct{ Location float32 }
 	}
 	for _, d := range []float32{1e-7, 0.1, 1, 0.5, math.Nextafter32(0.5, 1), 0.33333334} {
-		e.hits.Hits = []indexer.Hit{{ID: "x", Distance: d}}
+		e.hits.Hits = []search.Hit{{ID: "x", Distance: d}}
 		if err := json.Unmarshal([]byte(e.get(least).body), &hits); err != nil || hits[0].Distance != d {
 			t.Errorf("distance %v became %v, %v", d, hits[0].Distance, err)
 		}
 	}
 	// What cannot be encoded is an error, not half an answer.
-	e.hits.Hits = []indexer.Hit{{ID: "x", Distance: float32(math.NaN())}}
+	e.hits.Hits = []search.Hit{{ID: "x", Distance: float32(math.NaN())}}
 	e.get(least).wantError(t, 500, "internal")
 }
 
@@ -393,7 +393,7 @@ func TestServedCommit(t *testing.T) {
 	e := newEnv(t)
 	e.hits.Hits = twoHits
 	e.pairs.Commit = "k7"
-	e.pairs.Pairs = []indexer.Pair{{A: indexer.PairMember{ID: "a"}, B: indexer.PairMember{ID: "b"}}}
+	e.pairs.Pairs = []search.Pair{{A: search.PairMember{ID: "a"}, B: search.PairMember{ID: "b"}}}
 	e.more.Commit = "k7"
 	e.vecs = someVectors("k7", nil)
 	for _, kind := range []struct{ path, accept string }{
@@ -479,7 +479,7 @@ func TestLongWindow(t *testing.T) {
 	if resp.StatusCode != 200 {
 		t.Fatalf("status %d", resp.StatusCode)
 	}
-	if got := e.last(t).(indexer.SearchRequest).Ref.Ancestors; !reflect.DeepEqual(got, want) {
+	if got := e.last(t).(search.SearchRequest).Ref.Ancestors; !reflect.DeepEqual(got, want) {
 		t.Errorf("%d ancestors arrived, or in another order", len(got))
 	}
 }

@@ -3,14 +3,14 @@ package api
 import (
 	"math"
 
-	"github.com/vectorlink/vectorlink/indexer"
+	"github.com/vectorlink/vectorlink/catalog"
 )
 
 // settings returns the settings of the domain that the request names. Package
 // indexer says which a domain may have.
-func (p *params) settings() indexer.SettingsRequest {
-	req := indexer.SettingsRequest{
-		Metric:         indexer.Metric(p.text("metric")),
+func (p *params) settings() catalog.SettingsRequest {
+	req := catalog.SettingsRequest{
+		Metric:         catalog.Metric(p.text("metric")),
 		Language:       p.text("language"),
 		M:              p.whole("m", 0, 1, math.MaxInt32),
 		EfConstruction: p.whole("ef_construction", 0, 1, math.MaxInt32),

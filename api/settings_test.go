@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/vectorlink/vectorlink/catalog"
 	"github.com/vectorlink/vectorlink/indexer"
 	"github.com/vectorlink/vectorlink/vfs/vfstest"
 )
@@ -15,15 +16,15 @@ import (
 func TestSettingsParameters(t *testing.T) {
 	e := newEnv(t)
 	no := false
-	all := indexer.SettingsRequest{Metric: "l2", Normalize: &no, Language: "cjk", M: 24, EfConstruction: 300, Dim: 8}
+	all := catalog.SettingsRequest{Metric: "l2", Normalize: &no, Language: "cjk", M: 24, EfConstruction: 300, Dim: 8}
 	const query = "&metric=l2&normalize=false&language=cjk&m=24&ef_construction=300&dim=8"
 	for _, tt := range []struct {
 		name string
 		req  request
-		want indexer.SettingsRequest
+		want catalog.SettingsRequest
 	}{
 		{"index", request{target: "/index?domain=a/b&commit=k7" + query}, all},
-		{"index, none", request{target: "/index?domain=a/b&commit=k7&metric=&language="}, indexer.SettingsRequest{}},
+		{"index, none", request{target: "/index?domain=a/b&commit=k7&metric=&language="}, catalog.SettingsRequest{}},
 		{"index, JSON", request{
 			method: "POST", target: "/index?domain=a/b&commit=k7&m=9", media: "application/json",
 			body: `{"metric":"l2","normalize":false,"language":"cjk","m":24,"ef_construction":300,"dim":8}`}, all},

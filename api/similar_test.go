@@ -9,7 +9,7 @@ import (
 	"testing"
 
 	"github.com/vectorlink/vectorlink/contract"
-	"github.com/vectorlink/vectorlink/indexer"
+	"github.com/vectorlink/vectorlink/search"
 )
 
 func b64(v ...float32) string {
@@ -23,15 +23,15 @@ func b64(v ...float32) string {
 // TestSimilarRequests holds rule 135 as far as it concerns the request.
 func TestSimilarRequests(t *testing.T) {
 	e := newEnv(t)
-	byID := indexer.SimilarRequest{Domain: "a/b", Ref: indexer.Ref{Commit: "k7"}, ID: "x", Page: indexer.Page{Count: 10}}
+	byID := search.SimilarRequest{Domain: "a/b", Ref: search.Ref{Commit: "k7"}, ID: "x", Page: search.Page{Count: 10}}
 	all := byID
-	all.Page = indexer.Page{Start: 2, Count: 3}
+	all.Page = search.Page{Start: 2, Count: 3}
 	all.IncludeSelf, all.Snippet, all.Ef = true, true, 7
-	all.Filter = indexer.Filter{Types: []string{"T"}, IDs: []string{"y"}}
+	all.Filter = search.Filter{Types: []string{"T"}, IDs: []string{"y"}}
 	byIDs := byID
 	byIDs.ID, byIDs.IDs = "", []string{"x", "y,z"}
-	byText := query(func(r *indexer.SearchRequest) {
-		r.Text, r.Role, r.Mode = "x", contract.RoleDocument, indexer.ModeVector
+	byText := query(func(r *search.SearchRequest) {
+		r.Text, r.Role, r.Mode = "x", contract.RoleDocument, search.ModeVector
 	})
 	byVector := byText
 	byVector.Text, byVector.Vector = "", []float32{0.5, -1, 0}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/indexer"
+	"github.com/vectorlink/vectorlink/search"
 )
 
 // live answers GET /health/live: the process serves requests.
@@ -51,7 +52,7 @@ func (s *server) lastIndexed(w http.ResponseWriter, r *http.Request) error {
 	logged(w).domain = spec.Domain()
 	head, err := s.ix.Head(spec.Domain(), branch)
 	if errors.Is(err, contract.ErrNotFound) {
-		head, err = indexer.Head{}, nil
+		head, err = search.Head{}, nil
 	}
 	if err != nil {
 		return err

@@ -8,6 +8,7 @@ import (
 	"github.com/vectorlink/vectorlink/api"
 	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/indexer"
+	"github.com/vectorlink/vectorlink/search"
 )
 
 // TestHealth holds rule 142.
@@ -42,7 +43,7 @@ func TestLastIndexed(t *testing.T) {
 	e := newEnv(t)
 	e.get("/last-indexed?domain=a/b").wantBody(t, `{"branch":"main","commit":null,"version":0}`)
 	e.last(t)
-	e.head = indexer.Head{Branch: "main", Commit: "k7", Version: 12}
+	e.head = search.Head{Branch: "main", Commit: "k7", Version: 12}
 	e.get("/last-indexed?domain=a/b").wantBody(t, `{"branch":"main","commit":"k7","version":12}`)
 	if got := e.last(t); got != (headCall{"a/b", "main"}) {
 		t.Errorf("asked for %v", got)
@@ -115,7 +116,7 @@ func TestCommits(t *testing.T) {
 	if got := e.last(t); got != commitsCall("a/b") {
 		t.Errorf("asked for %v", got)
 	}
-	e.infos = []indexer.CommitInfo{
+	e.infos = []search.CommitInfo{
 		{Commit: "k2", Base: "k1", Branch: "main", Kind: "delta", Version: 2, Created: time.Date(2026, 11, 20, 1, 2, 3, 0, time.UTC),
 			Bytes: 99, Documents: 10, Chunks: 12, Indexed: 3, Deleted: 1, Embedded: 2, Reused: 1, Tokens: 40, Skipped: 2},
 		{Commit: "k1", Branch: "main", Kind: "checkpoint", Version: 1},

@@ -5,7 +5,7 @@ import (
 	"math"
 	"net/http"
 
-	"github.com/vectorlink/vectorlink/indexer"
+	"github.com/vectorlink/vectorlink/search"
 )
 
 const defaultSuggestions = 11
@@ -38,7 +38,7 @@ func (s *server) suggest(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	spec := p.domain()
-	req := indexer.SuggestRequest{
+	req := search.SuggestRequest{
 		Domain: spec.Domain(),
 		Ref:    p.ref(spec),
 		Text:   p.required("q"),

@@ -8,7 +8,7 @@ import (
 
 	"github.com/vectorlink/vectorlink/api"
 	"github.com/vectorlink/vectorlink/contract"
-	"github.com/vectorlink/vectorlink/indexer"
+	"github.com/vectorlink/vectorlink/search"
 	"github.com/vectorlink/vectorlink/vfs/vfstest"
 )
 
@@ -17,20 +17,20 @@ func TestSuggest(t *testing.T) {
 	e := newEnv(t)
 	e.more.Commit = "k7"
 	const least = "/suggest?domain=a/b&commit=k7&q=hyper"
-	for target, want := range map[string]indexer.SuggestRequest{
-		least: {Domain: "a/b", Ref: indexer.Ref{Commit: "k7"}, Text: "hyper", Count: 11},
+	for target, want := range map[string]search.SuggestRequest{
+		least: {Domain: "a/b", Ref: search.Ref{Commit: "k7"}, Text: "hyper", Count: 11},
 		"/suggest?domain=a/b/local/branch/dev&q=a%20b&count=500&doc_type=T&doc_type[]=U&doc_id=x": {
-			Domain: "a/b", Ref: indexer.Ref{Branch: "dev"}, Text: "a b", Count: 500,
-			Filter: indexer.Filter{Types: []string{"T", "U"}, IDs: []string{"x"}},
+			Domain: "a/b", Ref: search.Ref{Branch: "dev"}, Text: "a b", Count: 500,
+			Filter: search.Filter{Types: []string{"T", "U"}, IDs: []string{"x"}},
 		},
 		least + "&ancestor=k6&ancestor=k5&count=1": {
-			Domain: "a/b", Ref: indexer.Ref{Commit: "k7", Ancestors: []string{"k6", "k5"}}, Text: "hyper", Count: 1,
+			Domain: "a/b", Ref: search.Ref{Commit: "k7", Ancestors: []string{"k6", "k5"}}, Text: "hyper", Count: 1,
 		},
 	} {
 		e.get(target).wantBody(t, `{"served_commit":"k7","total_approx":0,"completions":[],"hits":[]}`)
 		wantAsked(t, e.last(t), want)
 	}
-	e.more = indexer.Suggestions{Commit: "k6", Total: 2, Completions: []string{"hyper&", "hyper drive"}, Hits: []indexer.Suggestion{
+	e.more = search.Suggestions{Commit: "k6", Total: 2, Completions: []string{"hyper&", "hyper drive"}, Hits: []search.Suggestion{
 		{ID: "a", Distance: 0.25, Snippet: "the hyper drive", Start: 4, End: 9, NextWords: []string{"drive"}},
 		{ID: "b", Distance: 0.5, Snippet: "hyper", Start: 0, End: 5},
 		{ID: "c", Distance: 0.5, Snippet: "other"},

@@ -11,7 +11,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/vectorlink/vectorlink/indexer"
+	"github.com/vectorlink/vectorlink/search"
 )
 
 // The forms of an answer to /embeddings, as the parameter format names them.
@@ -26,7 +26,7 @@ const (
 // forms writes each form. The answers are written as they are read: all vectors
 // of a commit may be more than memory holds. A failure half way breaks the
 // connection.
-var forms = map[string]func(http.ResponseWriter, *http.Request, *indexer.Embeddings) error{
+var forms = map[string]func(http.ResponseWriter, *http.Request, *search.Embeddings) error{
 	formJSON:  sendVectors,
 	formLines: sendVectorLines,
 	formTens:  sendTensors,
@@ -62,7 +62,7 @@ func (p *params) vectorForm(r *http.Request) string {
 }
 
 // tell sets the headers of a form that does not carry what they say.
-func tell(w http.ResponseWriter, found *indexer.Embeddings) {
+func tell(w http.ResponseWriter, found *search.Embeddings) {
 	h := w.Header()
 	h.Set("X-Served-Commit", found.Commit)
 	h.Set("X-Store-Clustering", strconv.FormatBool(found.Clustering != nil))
@@ -71,14 +71,14 @@ func tell(w http.ResponseWriter, found *indexer.Embeddings) {
 
 // clustering yields the clustering vectors beside which those of found are
 // written; none for a domain that stores none.
-func clustering(found *indexer.Embeddings) iter.Seq2[indexer.Embedding, error] {
+func clustering(found *search.Embeddings) iter.Seq2[search.Embedding, error] {
 	if found.Clustering == nil {
-		return func(func(indexer.Embedding, error) bool) {}
+		return func(func(search.Embedding, error) bool) {}
 	}
 	return found.Clustering.Vectors
 }
 
-func sendVectorLines(w http.ResponseWriter, r *http.Request, found *indexer.Embeddings) error {
+func sendVectorLines(w http.ResponseWriter, r *http.Request, found *search.Embeddings) error {
 	tell(w, found)
 	out := newWriter(w, r, mediaND)
 	next, stop := iter.Pull2(out.each(clustering(found)))
@@ -105,7 +105,7 @@ func sendVectorLines(w http.ResponseWriter, r *http.Request, found *indexer.Embe
 	return out.end()
 }
 
-func sendVectors(w http.ResponseWriter, r *http.Request, found *indexer.Embeddings) error {
+func sendVectors(w http.ResponseWriter, r *http.Request, found *search.Embeddings) error {
 	out := newWriter(w, r, mediaJSON)
 	out.text(`{"doc_embeddings":`)
 	if err := out.object(found.Vectors); err != nil {
@@ -122,7 +122,7 @@ func sendVectors(w http.ResponseWriter, r *http.Request, found *indexer.Embeddin
 }
 
 // object writes vectors by their ids.
-func (w *writer) object(vectors iter.Seq2[indexer.Embedding, error]) error {
+func (w *writer) object(vectors iter.Seq2[search.Embedding, error]) error {
 	w.text("{")
 	comma := ""
 	for e, err := range w.each(vectors) {
@@ -144,7 +144,7 @@ func (w *writer) object(vectors iter.Seq2[indexer.Embedding, error]) error {
 // multiple of eight, then rows of little-endian float32, those of the clustering
 // vectors after the others. The ids stand in the header's metadata, as the JSON
 // text of an array: no number of them fits into headers of HTTP.
-func sendTensors(w http.ResponseWriter, r *http.Request, found *indexer.Embeddings) error {
+func sendTensors(w http.ResponseWriter, r *http.Request, found *search.Embeddings) error {
 	type tensor struct {
 		Type    string   `json:"dtype"`
 		Shape   [2]int   `json:"shape"`
@@ -179,7 +179,7 @@ func sendTensors(w http.ResponseWriter, r *http.Request, found *indexer.Embeddin
 
 // sendNumPy writes the file format of NumPy arrays, version 1.0. Its rows are in
 // the order of format=ids.
-func sendNumPy(w http.ResponseWriter, r *http.Request, found *indexer.Embeddings) error {
+func sendNumPy(w http.ResponseWriter, r *http.Request, found *search.Embeddings) error {
 	const fixed = 10 // magic, version, length of the header
 	header := fmt.Sprintf("{'descr': '<f4', 'fortran_order': False, 'shape': (%d, %d), }", found.Count, found.Dim)
 	// The rows begin at a multiple of 64.
@@ -191,7 +191,7 @@ func sendNumPy(w http.ResponseWriter, r *http.Request, found *indexer.Embeddings
 
 // sendRows writes a start and then vectors as little-endian float32, that many
 // bytes. The length is told before, so that what breaks off does not look whole.
-func sendRows(w http.ResponseWriter, r *http.Request, found *indexer.Embeddings, mediaType string, start []byte, size int64, lists ...iter.Seq2[indexer.Embedding, error]) error {
+func sendRows(w http.ResponseWriter, r *http.Request, found *search.Embeddings, mediaType string, start []byte, size int64, lists ...iter.Seq2[search.Embedding, error]) error {
 	tell(w, found)
 	w.Header().Set("Content-Length", strconv.FormatInt(int64(len(start))+size, 10))
 	out := newWriter(w, r, mediaType)
@@ -213,7 +213,7 @@ func sendRows(w http.ResponseWriter, r *http.Request, found *indexer.Embeddings,
 }
 
 // sendIDs writes the ids alone, in the order of the rows of the other forms.
-func sendIDs(w http.ResponseWriter, r *http.Request, found *indexer.Embeddings) error {
+func sendIDs(w http.ResponseWriter, r *http.Request, found *search.Embeddings) error {
 	tell(w, found)
 	out := newWriter(w, r, mediaJSON)
 	comma := "["

@@ -6,7 +6,7 @@ import (
 	"net/http"
 	"strconv"
 
-	"github.com/vectorlink/vectorlink/indexer"
+	"github.com/vectorlink/vectorlink/search"
 )
 
 // writer writes an answer piece by piece and keeps the first error for the end.
@@ -26,8 +26,8 @@ func newWriter(w http.ResponseWriter, r *http.Request, mediaType string) *writer
 }
 
 // each yields the vectors as long as somebody takes them.
-func (w *writer) each(vectors iter.Seq2[indexer.Embedding, error]) iter.Seq2[indexer.Embedding, error] {
-	return func(yield func(indexer.Embedding, error) bool) {
+func (w *writer) each(vectors iter.Seq2[search.Embedding, error]) iter.Seq2[search.Embedding, error] {
+	return func(yield func(search.Embedding, error) bool) {
 		if w.silent {
 			return
 		}

@@ -3,6 +3,7 @@ package indexer
 import (
 	"fmt"
 
+	"github.com/vectorlink/vectorlink/catalog"
 	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/hnsw"
 	"github.com/vectorlink/vectorlink/snapshot"
@@ -12,9 +13,9 @@ import (
 
 // checkSettings refuses what no domain can have. It is the only place that
 // does.
-func (ix *Indexer) checkSettings(r SettingsRequest) error {
-	s := r.with(defaultSettings)
-	if !s.Metric.known() {
+func (ix *Indexer) checkSettings(r catalog.SettingsRequest) error {
+	s := r.With(catalog.DefaultSettings)
+	if !s.Metric.Known() {
 		return fmt.Errorf("%w: metric must be cosine, ip or l2", contract.ErrInvalid)
 	}
 	if err := checkLanguage(s.Language); err != nil {
@@ -39,14 +40,14 @@ func checkLanguage(name string) error {
 }
 
 // graphParams returns the parameters of a domain's graphs.
-func (ix *Indexer) graphParams(s Settings) hnsw.Params {
+func (ix *Indexer) graphParams(s catalog.Settings) hnsw.Params {
 	s = ix.effective(s)
 	return hnsw.Params{M: s.M, EfConstruction: s.EfConstruction}
 }
 
 // effective returns the settings with the server's own in the place of those
 // that the domain leaves to it.
-func (ix *Indexer) effective(s Settings) Settings {
+func (ix *Indexer) effective(s catalog.Settings) catalog.Settings {
 	if s.M == 0 {
 		s.M = ix.cfg.Graph.M
 	}
@@ -58,9 +59,9 @@ func (ix *Indexer) effective(s Settings) Settings {
 
 // conflict returns the ErrConflict of a request that names something else than
 // the domain has.
-func (ix *Indexer) conflict(domain string, has Settings, r SettingsRequest) error {
+func (ix *Indexer) conflict(domain string, has catalog.Settings, r catalog.SettingsRequest) error {
 	now := ix.effective(has)
-	want := r.with(now)
+	want := r.With(now)
 	for _, p := range []struct {
 		name      string
 		has, want any
@@ -83,15 +84,15 @@ func (ix *Indexer) conflict(domain string, has Settings, r SettingsRequest) erro
 // agreement is what the tasks that are at work on a domain go by while it may
 // have no commit that says it.
 type agreement struct {
-	settings Settings
+	settings catalog.Settings
 	tasks    int
 }
 
 // agree returns the settings that a task makes commits of the domain with, and
 // holds others to them until release: a domain without commits takes what the
 // request names. It is ErrConflict where the domain has something else.
-func (ix *Indexer) agree(d *domain, r SettingsRequest) (s Settings, release func(), err error) {
-	vecs, err := d.readable()
+func (ix *Indexer) agree(d *domain, r catalog.SettingsRequest) (s catalog.Settings, release func(), err error) {
+	vecs, err := d.Readable()
 	if err != nil {
 		vecs = nil // whoever needs them will say so
 	}
@@ -99,23 +100,23 @@ func (ix *Indexer) agree(d *domain, r SettingsRequest) (s Settings, release func
 	defer d.state.Unlock()
 	a := d.agreed
 	if a == nil {
-		has, indexed := d.recorded()
+		has, indexed := d.Recorded()
 		a = &agreement{settings: has}
 		if !indexed {
 			// A deletion may have left vectors, which go on as they are.
-			a.settings = defaultSettings
+			a.settings = catalog.DefaultSettings
 			if vecs != nil {
-				a.settings = kept(vecs.Config())
-				r := SettingsRequest{Metric: r.Metric, Normalize: r.Normalize, Dim: r.Dim}
-				if err := ix.conflict("what is kept of "+d.name, a.settings, r); err != nil {
-					return Settings{}, nil, fmt.Errorf("%w; delete it with purge=true to begin anew", err)
+				a.settings = catalog.Kept(vecs.Config())
+				r := catalog.SettingsRequest{Metric: r.Metric, Normalize: r.Normalize, Dim: r.Dim}
+				if err := ix.conflict("what is kept of "+d.Name, a.settings, r); err != nil {
+					return catalog.Settings{}, nil, fmt.Errorf("%w; delete it with purge=true to begin anew", err)
 				}
 			}
-			a.settings = r.with(a.settings)
+			a.settings = r.With(a.settings)
 		}
 	}
-	if err := ix.conflict(d.name, a.settings, r); err != nil {
-		return Settings{}, nil, err
+	if err := ix.conflict(d.Name, a.settings, r); err != nil {
+		return catalog.Settings{}, nil, err
 	}
 	a.tasks++
 	d.agreed = a
@@ -138,22 +139,22 @@ func (d *domain) forgetSettings() {
 }
 
 // has returns the settings that the domain has at the moment, if it has any.
-func (d *domain) has() (s Settings, ok bool) {
+func (d *domain) has() (s catalog.Settings, ok bool) {
 	d.state.Lock()
 	defer d.state.Unlock()
 	if d.agreed != nil {
 		return d.agreed.settings, true
 	}
-	return d.recorded()
+	return d.Recorded()
 }
 
 // compatible refuses a request early that names something else than the domain
 // has.
-func (ix *Indexer) compatible(domain string, r SettingsRequest) error {
+func (ix *Indexer) compatible(domain string, r catalog.SettingsRequest) error {
 	if err := ix.checkSettings(r); err != nil {
 		return err
 	}
-	for _, d := range ix.domains.list(domain) {
+	for _, d := range ix.Domains().List(domain) {
 		if s, ok := ix.targets.of(d).has(); ok {
 			return ix.conflict(domain, s, r)
 		}
@@ -163,7 +164,7 @@ func (ix *Indexer) compatible(domain string, r SettingsRequest) error {
 
 // shown returns the settings of a domain as they are told, given any of its
 // commits that is indexed.
-func (ix *Indexer) shown(d *domain, newest snapshot.Info) *Settings {
+func (ix *Indexer) shown(d *domain, newest snapshot.Info) *catalog.Settings {
 	s, _ := d.has()
 	s = ix.effective(s)
 	if s.Dim == 0 {
@@ -173,6 +174,6 @@ func (ix *Indexer) shown(d *domain, newest snapshot.Info) *Settings {
 }
 
 // vecsConfig returns how the domain's vectors are kept.
-func (ix *Indexer) vecsConfig(d *domain, s Settings, dim int) vecstore.Config {
-	return vecstore.Config{Domain: d.name, Fingerprint: s.model(ix.cfg.Embedder.Fingerprint()), Dim: dim, Metric: s.Metric.stored(), Normalized: s.Normalize}
+func (ix *Indexer) vecsConfig(d *domain, s catalog.Settings, dim int) vecstore.Config {
+	return vecstore.Config{Domain: d.Name, Fingerprint: s.Model(ix.cfg.Embedder.Fingerprint()), Dim: dim, Metric: s.Metric.Stored(), Normalized: s.Normalize}
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/indexer"
 	"github.com/vectorlink/vectorlink/indexer/indexertest"
+	"github.com/vectorlink/vectorlink/search"
 	"github.com/vectorlink/vectorlink/vfs"
 )
 
@@ -162,7 +163,7 @@ func BenchmarkSearchModes(b *testing.B) {
 	if err != nil || task.State != indexer.TaskComplete {
 		b.Fatal(err, task.Error)
 	}
-	for _, mode := range []indexer.Mode{indexer.ModeVector, indexer.ModeText, indexer.ModeHybrid} {
+	for _, mode := range []search.Mode{search.ModeVector, search.ModeText, search.ModeHybrid} {
 		b.Run(string(mode), func(b *testing.B) {
 			rng := rand.New(rand.NewPCG(9, 9))
 			var queries []string
@@ -170,9 +171,9 @@ func BenchmarkSearchModes(b *testing.B) {
 				queries = append(queries, fmt.Sprintf("w%d w%d w%d", int(rng.ExpFloat64()*300), int(rng.ExpFloat64()*300), int(rng.ExpFloat64()*300)))
 			}
 			search := func(i int) {
-				hits, err := ix.Search(b.Context(), indexer.SearchRequest{Domain: domain, Ref: indexer.Ref{Commit: "c0"},
-					Text: queries[i%len(queries)], Mode: mode, Page: indexer.Page{Count: 10}})
-				if err != nil || len(hits.Hits) < 10 && mode != indexer.ModeText {
+				hits, err := ix.Search(b.Context(), search.SearchRequest{Domain: domain, Ref: search.Ref{Commit: "c0"},
+					Text: queries[i%len(queries)], Mode: mode, Page: search.Page{Count: 10}})
+				if err != nil || len(hits.Hits) < 10 && mode != search.ModeText {
 					b.Fatal(len(hits.Hits), err)
 				}
 			}

@@ -10,7 +10,9 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/vectorlink/vectorlink/catalog"
 	"github.com/vectorlink/vectorlink/contract"
+	"github.com/vectorlink/vectorlink/search"
 	"github.com/vectorlink/vectorlink/snapshot"
 	"github.com/vectorlink/vectorlink/vecstore"
 )
@@ -20,9 +22,9 @@ import (
 type builder struct {
 	ix       *Indexer
 	d        *domain
-	settings Settings
-	base     *openSnapshot   // nil: from nothing
-	vecs     *vecstore.Store // nil while the domain has no vectors
+	settings catalog.Settings
+	base     *search.Snapshot // nil: from nothing
+	vecs     *vecstore.Store  // nil while the domain has no vectors
 	stage    *stage
 	report   func(func(*Task))
 
@@ -62,14 +64,14 @@ type change struct {
 	needs   int            // number of pieces that must be embedded before
 }
 
-func (ix *Indexer) newBuilder(d *domain, task string, settings Settings, base *openSnapshot, vecs *vecstore.Store, report func(func(*Task))) (*builder, error) {
+func (ix *Indexer) newBuilder(d *domain, task string, settings catalog.Settings, base *search.Snapshot, vecs *vecstore.Store, report func(func(*Task))) (*builder, error) {
 	st, err := newStage(ix.cfg.FS, task)
 	if err != nil {
 		return nil, err
 	}
 	b := &builder{
-		ix: ix, d: d, clustering: ix.tasks.clusters(d.name), settings: settings, base: base, vecs: vecs, stage: st, report: report,
-		fingerprint: settings.model(ix.cfg.Embedder.Fingerprint()),
+		ix: ix, d: d, clustering: ix.tasks.clusters(d.Name), settings: settings, base: base, vecs: vecs, stage: st, report: report,
+		fingerprint: settings.Model(ix.cfg.Embedder.Fingerprint()),
 		changes:     make(map[string]*change),
 		seen:        make(map[string]struct{}),
 		wanted:      make(map[vecstore.Key]struct{}),
@@ -237,7 +239,7 @@ func (b *builder) upsert(ctx context.Context, op contract.Op) error {
 			Start: uint32(ch.Start), End: uint32(ch.End),
 			TokenStart: uint32(ch.TokenStart), Tokens: uint32(ch.Tokens),
 		}
-		key := contentKey(b.fingerprint, contract.RoleDocument, text[ch.Start:ch.End])
+		key := vecstore.ContentKey(b.fingerprint, contract.RoleDocument, text[ch.Start:ch.End])
 		c.keys[i] = key
 		_, asked := b.wanted[key]
 		if asked || b.stored(key) {
@@ -328,14 +330,14 @@ func (b *builder) finish(ctx context.Context, h snapshot.Header, complete bool, 
 	if err := context.Cause(ctx); err != nil {
 		return snapshot.Info{}, err
 	}
-	if _, taken := b.d.commit(h.Commit); taken {
-		return snapshot.Info{}, fmt.Errorf("%w: commit %s of %s was bound meanwhile", contract.ErrConflict, h.Commit, b.d.name)
+	if _, taken := b.d.Commit(h.Commit); taken {
+		return snapshot.Info{}, fmt.Errorf("%w: commit %s of %s was bound meanwhile", contract.ErrConflict, h.Commit, b.d.Name)
 	}
 	if b.vecs != nil {
-		h.Fingerprint, h.Dim, h.Vecs = b.fingerprint, uint32(b.vecs.Dim()), b.d.vecsName()
+		h.Fingerprint, h.Dim, h.Vecs = b.fingerprint, uint32(b.vecs.Dim()), b.d.VecsName()
 	}
 	if h.Created = now().Unix(); h.Seq == 0 {
-		h.Seq = b.d.nextSeq()
+		h.Seq = b.d.NextSeq()
 	}
 	h.Indexed, h.Deleted = uint32(t.Indexed), uint32(t.Deleted)
 	h.Embedded, h.Reused, h.Tokens = uint32(t.Embedded), uint32(t.Reused), uint64(t.Tokens)
@@ -349,7 +351,7 @@ func (b *builder) finish(ctx context.Context, h snapshot.Header, complete bool, 
 		h, size, err = snapshot.Write(b.ix.cfg.FS, h, snapshot.Contents{Changed: b.entries(changed), Skipped: b.unsettled(complete)})
 	}
 	if err != nil {
-		return snapshot.Info{}, storeError(err)
+		return snapshot.Info{}, catalog.StoreError(err)
 	}
 	b.ix.hook("committed")
 	info := fileInfo(h, size)

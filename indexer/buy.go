@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/vectorlink/vectorlink/catalog"
 	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/vecstore"
 )
@@ -57,8 +58,8 @@ func (b *builder) storeSupplied(pieces []piece) ([]piece, error) {
 			return nil
 		}
 		if _, err := b.vecs.Append(keys, vectors); err != nil {
-			b.d.retire(b.vecs)
-			return storeError(err)
+			b.d.Retire(b.vecs)
+			return catalog.StoreError(err)
 		}
 		b.found(len(keys), tokens)
 		tokens = 0
@@ -193,8 +194,8 @@ func (b *builder) buyAs(ctx context.Context, role contract.Role, batch []piece) 
 		if errors.Is(err, vecstore.ErrInvalid) {
 			return fmt.Errorf("%w: %w", contract.ErrProvider, err)
 		}
-		b.d.retire(b.vecs)
-		return storeError(err)
+		b.d.Retire(b.vecs)
+		return catalog.StoreError(err)
 	}
 	b.ix.counters.written.Add(int64(len(good)))
 	b.ix.hook("appended")

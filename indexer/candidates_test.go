@@ -14,8 +14,8 @@ import (
 	"time"
 
 	"github.com/vectorlink/vectorlink/contract"
-	"github.com/vectorlink/vectorlink/indexer"
 	"github.com/vectorlink/vectorlink/indexer/indexertest"
+	"github.com/vectorlink/vectorlink/search"
 	"github.com/vectorlink/vectorlink/vector"
 	"github.com/vectorlink/vectorlink/vfs/vfstest"
 )
@@ -46,16 +46,16 @@ func textDistance(a, b string, window int) float32 {
 
 // wantEdges are the candidates of every document of from among to, the plain
 // way.
-func wantEdges(texts map[string]string, from, to []string, k int, threshold float32, window int) []indexer.CandidateList {
-	var lists []indexer.CandidateList
+func wantEdges(texts map[string]string, from, to []string, k int, threshold float32, window int) []search.CandidateList {
+	var lists []search.CandidateList
 	for _, a := range from {
-		l := indexer.CandidateList{ID: a}
+		l := search.CandidateList{ID: a}
 		for _, b := range to {
 			if d := textDistance(texts[a], texts[b], window); a != b && d <= threshold {
-				l.Partners = append(l.Partners, indexer.Candidate{ID: b, Distance: d})
+				l.Partners = append(l.Partners, search.Candidate{ID: b, Distance: d})
 			}
 		}
-		slices.SortFunc(l.Partners, func(x, y indexer.Candidate) int {
+		slices.SortFunc(l.Partners, func(x, y search.Candidate) int {
 			return cmp.Or(cmp.Compare(x.Distance, y.Distance), cmp.Compare(x.ID, y.ID))
 		})
 		if l.Partners = l.Partners[:min(k, len(l.Partners))]; len(l.Partners) > 0 {
@@ -94,25 +94,25 @@ func TestCandidates(t *testing.T) {
 	h.mustPush("", "", "c1", ops...)
 	tests := []struct {
 		name                   string
-		set, target            indexer.Filter
+		set, target            search.Filter
 		setIDs, targetIDs      []string
 		setLimit, targetLimit  float32
 		k                      int
 		withVectors, withTexts bool
 	}{
-		{"all", indexer.Filter{}, indexer.Filter{}, ids, ids, 0.3, 0.1, 5, false, false},
-		{"all, few", indexer.Filter{}, indexer.Filter{}, ids, ids, 1, 1, 1, false, false},
-		{"all, many", indexer.Filter{}, indexer.Filter{}, ids, ids, 1, 1, math.MaxInt, false, false},
-		{"identical only", indexer.Filter{}, indexer.Filter{}, ids, ids, 0, 0, 5, false, false},
-		{"across types", indexer.Filter{Types: []string{"A"}}, indexer.Filter{Types: []string{"B"}}, of("A"), of("B"), 0.4, 0.2, 3, true, true},
-		{"of one type", indexer.Filter{Types: []string{"A"}}, indexer.Filter{}, of("A"), of("A"), 0.4, 0.4, 3, true, false},
-		{"one document", indexer.Filter{IDs: []string{ids[7], "d/none"}}, indexer.Filter{Types: []string{"B", "C"}}, ids[7:8], append(of("B"), of("C")...), 0.45, 0.45, 4, false, true},
-		{"nothing", indexer.Filter{Types: []string{"Z"}}, indexer.Filter{}, nil, nil, 1, 1, 4, true, true},
+		{"all", search.Filter{}, search.Filter{}, ids, ids, 0.3, 0.1, 5, false, false},
+		{"all, few", search.Filter{}, search.Filter{}, ids, ids, 1, 1, 1, false, false},
+		{"all, many", search.Filter{}, search.Filter{}, ids, ids, 1, 1, math.MaxInt, false, false},
+		{"identical only", search.Filter{}, search.Filter{}, ids, ids, 0, 0, 5, false, false},
+		{"across types", search.Filter{Types: []string{"A"}}, search.Filter{Types: []string{"B"}}, of("A"), of("B"), 0.4, 0.2, 3, true, true},
+		{"of one type", search.Filter{Types: []string{"A"}}, search.Filter{}, of("A"), of("A"), 0.4, 0.4, 3, true, false},
+		{"one document", search.Filter{IDs: []string{ids[7], "d/none"}}, search.Filter{Types: []string{"B", "C"}}, ids[7:8], append(of("B"), of("C")...), 0.45, 0.45, 4, false, true},
+		{"nothing", search.Filter{Types: []string{"Z"}}, search.Filter{}, nil, nil, 1, 1, 4, true, true},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			got, err := h.Candidates(t.Context(), indexer.CandidatesRequest{
-				Domain: domain, Ref: indexer.Ref{Commit: "c1"}, Set: tt.set, Target: tt.target,
+			got, err := h.Candidates(t.Context(), search.CandidatesRequest{
+				Domain: domain, Ref: search.Ref{Commit: "c1"}, Set: tt.set, Target: tt.target,
 				SetThreshold: tt.setLimit, TargetThreshold: tt.targetLimit, K: tt.k, Vectors: tt.withVectors, Content: tt.withTexts,
 			})
 			if err != nil {
@@ -122,7 +122,7 @@ func TestCandidates(t *testing.T) {
 				t.Errorf("%s, %d and %d documents; want c1, %d, %d", got.Commit, got.SetDocuments, got.TargetDocuments, len(tt.setIDs), len(tt.targetIDs))
 			}
 			listed := make(map[string]bool)
-			compare := func(name string, got, want []indexer.CandidateList) {
+			compare := func(name string, got, want []search.CandidateList) {
 				if len(got) != len(want) {
 					t.Fatalf("%s: %d lists, want %d", name, len(got), len(want))
 				}
@@ -157,17 +157,17 @@ func TestCandidates(t *testing.T) {
 			}
 		})
 	}
-	for _, req := range []indexer.CandidatesRequest{
+	for _, req := range []search.CandidatesRequest{
 		{K: 0}, {K: 1, SetThreshold: -0.1}, {K: 1, TargetThreshold: 1.1}, {K: 1, SetThreshold: float32(math.NaN())},
 	} {
-		req.Domain, req.Ref = domain, indexer.Ref{Commit: "c1"}
+		req.Domain, req.Ref = domain, search.Ref{Commit: "c1"}
 		if _, err := h.Candidates(t.Context(), req); !errors.Is(err, contract.ErrInvalid) {
 			t.Errorf("%+v: %v, want ErrInvalid", req, err)
 		}
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := h.Candidates(ctx, indexer.CandidatesRequest{Domain: domain, Ref: indexer.Ref{Commit: "c1"}, K: 1}); !errors.Is(err, context.Canceled) {
+	if _, err := h.Candidates(ctx, search.CandidatesRequest{Domain: domain, Ref: search.Ref{Commit: "c1"}, K: 1}); !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled: %v", err)
 	}
 }
@@ -196,28 +196,28 @@ func TestOversizedPopulations(t *testing.T) {
 	if p.Err() != nil {
 		t.Fatal(p.Err())
 	}
-	ref := indexer.Ref{Commit: "c1"}
-	a, b := indexer.Filter{Types: []string{"A"}}, indexer.Filter{Types: []string{"B"}}
-	for name, req := range map[string]indexer.CandidatesRequest{
+	ref := search.Ref{Commit: "c1"}
+	a, b := search.Filter{Types: []string{"A"}}, search.Filter{Types: []string{"B"}}
+	for name, req := range map[string]search.CandidatesRequest{
 		"all":          {},
 		"set, target":  {Set: a, Target: b},
-		"target alone": {Set: indexer.Filter{IDs: []string{"d/A/000"}}, Target: indexer.Filter{Types: []string{"A", "B"}}},
+		"target alone": {Set: search.Filter{IDs: []string{"d/A/000"}}, Target: search.Filter{Types: []string{"A", "B"}}},
 	} {
 		req.Domain, req.Ref, req.K = domain, ref, 1
 		if _, err := h.Candidates(t.Context(), req); !errors.Is(err, contract.ErrInvalid) || !strings.Contains(err.Error(), "50000 chunks") {
 			t.Errorf("%s: %v, want ErrInvalid", name, err)
 		}
 	}
-	one := indexer.Filter{IDs: []string{"d/C/0000"}}
-	if got, err := h.Candidates(t.Context(), indexer.CandidatesRequest{Domain: domain, Ref: ref, Set: one, Target: b, SetThreshold: 1, TargetThreshold: 1, K: 2}); err != nil || len(got.SetToTarget) != 1 || len(got.TargetToSet) != half {
+	one := search.Filter{IDs: []string{"d/C/0000"}}
+	if got, err := h.Candidates(t.Context(), search.CandidatesRequest{Domain: domain, Ref: ref, Set: one, Target: b, SetThreshold: 1, TargetThreshold: 1, K: 2}); err != nil || len(got.SetToTarget) != 1 || len(got.TargetToSet) != half {
 		t.Errorf("one against half: %d lists, %d lists, %v", len(got.SetToTarget), len(got.TargetToSet), err)
 	}
-	if _, err := h.Duplicates(t.Context(), indexer.DuplicatesRequest{Domain: domain, Ref: ref}); !errors.Is(err, contract.ErrInvalid) {
+	if _, err := h.Duplicates(t.Context(), search.DuplicatesRequest{Domain: domain, Ref: ref}); !errors.Is(err, contract.ErrInvalid) {
 		t.Errorf("duplicates of all: %v, want ErrInvalid", err)
 	}
 	// Too many candidates are refused as a whole, too.
-	c := indexer.Filter{Types: []string{"C"}}
-	if _, err := h.Candidates(t.Context(), indexer.CandidatesRequest{Domain: domain, Ref: ref, Set: c, K: 2000}); !errors.Is(err, contract.ErrInvalid) || !strings.Contains(err.Error(), "candidates") {
+	c := search.Filter{Types: []string{"C"}}
+	if _, err := h.Candidates(t.Context(), search.CandidatesRequest{Domain: domain, Ref: ref, Set: c, K: 2000}); !errors.Is(err, contract.ErrInvalid) || !strings.Contains(err.Error(), "candidates") {
 		t.Errorf("a million candidates: %v, want ErrInvalid", err)
 	}
 }

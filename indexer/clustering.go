@@ -9,6 +9,7 @@ import (
 
 	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/snapshot"
+	"github.com/vectorlink/vectorlink/vecstore"
 )
 
 // A domain that stores clustering gets a second vector for every text that is
@@ -85,7 +86,7 @@ func (b *builder) cluster(text string, off int64, chunks []snapshot.Chunk) error
 	}
 	tokens := 0
 	for _, ch := range chunks {
-		key := contentKey(b.fingerprint, contract.RoleClustering, text[ch.Start:ch.End])
+		key := vecstore.ContentKey(b.fingerprint, contract.RoleClustering, text[ch.Start:ch.End])
 		if _, asked := b.wanted[key]; asked || b.stored(key) {
 			continue
 		}

@@ -14,6 +14,7 @@ import (
 	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/indexer"
 	"github.com/vectorlink/vectorlink/indexer/indexertest"
+	"github.com/vectorlink/vectorlink/search"
 	"github.com/vectorlink/vectorlink/vector"
 	"github.com/vectorlink/vectorlink/vfs/vfstest"
 )
@@ -59,7 +60,7 @@ func withRole(role contract.Role, text string) string {
 // latter are nil where the domain stores none.
 func (h *harness) vectorsOf(commit string) (documents, clustering map[string][]float32) {
 	h.t.Helper()
-	err := h.Embeddings(h.t.Context(), indexer.EmbeddingsRequest{Domain: domain, Ref: indexer.Ref{Commit: commit}}, func(found *indexer.Embeddings) error {
+	err := h.Embeddings(h.t.Context(), search.EmbeddingsRequest{Domain: domain, Ref: search.Ref{Commit: commit}}, func(found *search.Embeddings) error {
 		documents = make(map[string][]float32)
 		for e, err := range found.Vectors {
 			if err != nil {
@@ -179,8 +180,8 @@ func TestStoreClustering(t *testing.T) {
 	wantEmbedded(1, 1)
 	wantClustering("p1", "d/B/1")
 
-	near, err := h.Candidates(t.Context(), indexer.CandidatesRequest{
-		Domain: domain, Ref: indexer.Ref{Commit: "c3"}, SetThreshold: 1, TargetThreshold: 1, K: 100,
+	near, err := h.Candidates(t.Context(), search.CandidatesRequest{
+		Domain: domain, Ref: search.Ref{Commit: "c3"}, SetThreshold: 1, TargetThreshold: 1, K: 100,
 	})
 	if err != nil || !near.StoreClustering {
 		t.Fatalf("candidates: %v, %+v", err, near)

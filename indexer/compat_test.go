@@ -9,6 +9,7 @@ import (
 
 	"github.com/vectorlink/vectorlink/indexer"
 	"github.com/vectorlink/vectorlink/indexer/indexertest"
+	"github.com/vectorlink/vectorlink/search"
 	"github.com/vectorlink/vectorlink/snapshot"
 	"github.com/vectorlink/vectorlink/vfs/vfstest"
 )
@@ -65,9 +66,9 @@ func TestCompatibility(t *testing.T) {
 		t.Helper()
 		for _, c := range commits {
 			want := src.Documents(c[0])
-			for _, mode := range []indexer.Mode{indexer.ModeVector, indexer.ModeHybrid} {
-				hits, err := h.Search(t.Context(), indexer.SearchRequest{
-					Domain: domain, Ref: indexer.Ref{Commit: c[0]}, Text: "a short text", Mode: mode, Page: indexer.Page{Count: 100},
+			for _, mode := range []search.Mode{search.ModeVector, search.ModeHybrid} {
+				hits, err := h.Search(t.Context(), search.SearchRequest{
+					Domain: domain, Ref: search.Ref{Commit: c[0]}, Text: "a short text", Mode: mode, Page: search.Page{Count: 100},
 				})
 				if err != nil || len(hits.Hits) != len(want) || len(hits.Damaged) > 0 {
 					t.Fatalf("%s by %s: %d documents, %v, want %d", c[0], mode, len(hits.Hits), err, len(want))
@@ -85,7 +86,7 @@ func TestCompatibility(t *testing.T) {
 	}
 	check(commits...)
 	check([2]string{"k2", "release"})
-	hits, err := h.Search(t.Context(), indexer.SearchRequest{Domain: domain, Ref: indexer.Ref{Commit: "alias"}, Text: "a short text", Page: indexer.Page{Count: 100}})
+	hits, err := h.Search(t.Context(), search.SearchRequest{Domain: domain, Ref: search.Ref{Commit: "alias"}, Text: "a short text", Page: search.Page{Count: 100}})
 	if err != nil || len(hits.Hits) != len(src.Documents("k2")) {
 		t.Errorf("the alias: %d documents, %v", len(hits.Hits), err)
 	}
@@ -124,7 +125,7 @@ func makeCompat(t *testing.T, src *indexertest.Source, commits [][2]string) {
 		if c[0] == "k1" {
 			waitGraph(t, mem, snapshot.FileName(domain, "k1"))
 		}
-		h.found(c[0], indexer.ModeText, "moons")
+		h.found(c[0], search.ModeText, "moons")
 	}
 	if err := h.Assign(t.Context(), domain, "release", "k2", "alias"); err != nil {
 		t.Fatal(err)

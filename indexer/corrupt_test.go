@@ -16,6 +16,7 @@ import (
 	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/indexer"
 	"github.com/vectorlink/vectorlink/indexer/indexertest"
+	"github.com/vectorlink/vectorlink/search"
 	"github.com/vectorlink/vectorlink/snapshot"
 	"github.com/vectorlink/vectorlink/vector"
 	"github.com/vectorlink/vectorlink/vfs"
@@ -61,7 +62,7 @@ func newSpecimen(t *testing.T) *specimen {
 		t.Fatal(err)
 	}
 	for _, c := range commits {
-		h.found(c, indexer.ModeText, "word1")
+		h.found(c, search.ModeText, "word1")
 	}
 	task, err := h.Index(t.Context(), indexer.IndexRequest{Domain: "b/other", Commit: "c2"})
 	if err != nil || h.wait(task.ID).State != indexer.TaskComplete {
@@ -120,20 +121,20 @@ func (s *specimen) check(t *testing.T, what string, mem *vfstest.Mem) (noticed b
 			at = "c3"
 		}
 		want := s.src.Documents(at)
-		for _, mode := range []indexer.Mode{indexer.ModeVector, indexer.ModeText, indexer.ModeHybrid} {
-			req := indexer.SearchRequest{
-				Domain: domain, Ref: indexer.Ref{Commit: c}, Text: "word1 and twenty changed last", Mode: mode,
-				Page: indexer.Page{Count: 100}, Snippet: true,
+		for _, mode := range []search.Mode{search.ModeVector, search.ModeText, search.ModeHybrid} {
+			req := search.SearchRequest{
+				Domain: domain, Ref: search.Ref{Commit: c}, Text: "word1 and twenty changed last", Mode: mode,
+				Page: search.Page{Count: 100}, Snippet: true,
 			}
 			got, err := ix.Search(t.Context(), req)
 			noticed = s.judge(t, what+", "+c+" by "+string(mode), req.Text, want, mode, got.Hits, got.Damaged, err) || noticed
 		}
-		got, err := ix.Similar(t.Context(), indexer.SimilarRequest{
-			Domain: domain, Ref: indexer.Ref{Commit: c}, ID: "d/A/07", IncludeSelf: true, Page: indexer.Page{Count: 100}, Snippet: true,
+		got, err := ix.Similar(t.Context(), search.SimilarRequest{
+			Domain: domain, Ref: search.Ref{Commit: c}, ID: "d/A/07", IncludeSelf: true, Page: search.Page{Count: 100}, Snippet: true,
 		})
-		noticed = s.judge(t, what+", "+c+" similar", want["d/A/07"], want, indexer.ModeVector, got.Hits, got.Damaged, err) || noticed
-		pairs, err := ix.Duplicates(t.Context(), indexer.DuplicatesRequest{Domain: domain, Ref: indexer.Ref{Commit: c}, Threshold: 0.4})
-		if err == nil && len(pairs.Damaged) == 0 && !slices.ContainsFunc(pairs.Pairs, func(p indexer.Pair) bool { return p.Distance == 0 }) {
+		noticed = s.judge(t, what+", "+c+" similar", want["d/A/07"], want, search.ModeVector, got.Hits, got.Damaged, err) || noticed
+		pairs, err := ix.Duplicates(t.Context(), search.DuplicatesRequest{Domain: domain, Ref: search.Ref{Commit: c}, Threshold: 0.4})
+		if err == nil && len(pairs.Damaged) == 0 && !slices.ContainsFunc(pairs.Pairs, func(p search.Pair) bool { return p.Distance == 0 }) {
 			t.Fatalf("%s: %s: the pair of one text is missing: %v", what, c, pairs)
 		}
 		for _, p := range pairs.Pairs {
@@ -151,7 +152,7 @@ func (s *specimen) check(t *testing.T, what string, mem *vfstest.Mem) (noticed b
 }
 
 // judge holds one answer against the truth.
-func (s *specimen) judge(t *testing.T, what, text string, want map[string]string, mode indexer.Mode, hits []indexer.Hit, damaged []string, err error) (noticed bool) {
+func (s *specimen) judge(t *testing.T, what, text string, want map[string]string, mode search.Mode, hits []search.Hit, damaged []string, err error) (noticed bool) {
 	t.Helper()
 	if err != nil {
 		if !errors.Is(err, contract.ErrCorrupt) && !errors.Is(err, contract.ErrNotFound) {
@@ -171,7 +172,7 @@ func (s *specimen) judge(t *testing.T, what, text string, want map[string]string
 			t.Fatalf("%s: %s has the text %q, want %q", what, h.ID, h.Chunk.Snippet, is)
 		}
 		delete(missing, h.ID)
-		if mode != indexer.ModeVector {
+		if mode != search.ModeVector {
 			continue
 		}
 		d := float32(0)
@@ -183,7 +184,7 @@ func (s *specimen) judge(t *testing.T, what, text string, want map[string]string
 		}
 		last = d
 	}
-	if mode != indexer.ModeText {
+	if mode != search.ModeText {
 		for id := range missing {
 			if !slices.Contains(damaged, id) {
 				t.Fatalf("%s: %s is missing and not said to be damaged (%v are)", what, id, damaged)

@@ -15,6 +15,7 @@ import (
 	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/indexer"
 	"github.com/vectorlink/vectorlink/indexer/indexertest"
+	"github.com/vectorlink/vectorlink/search"
 	"github.com/vectorlink/vectorlink/snapshot"
 	"github.com/vectorlink/vectorlink/vfs"
 	"github.com/vectorlink/vectorlink/vfs/vfstest"
@@ -283,7 +284,7 @@ func TestALostBaseIsMendedByIndexingIt(t *testing.T) {
 	if got, want := h.texts("c1"), src.Documents("c1"); !maps.Equal(got, want) {
 		t.Errorf("c1 holds %v, want %v", got, want)
 	}
-	_, err := h.Search(t.Context(), indexer.SearchRequest{Domain: domain, Ref: indexer.Ref{Commit: "c3"}, Text: "one", Page: indexer.Page{Count: 1}})
+	_, err := h.Search(t.Context(), search.SearchRequest{Domain: domain, Ref: search.Ref{Commit: "c3"}, Text: "one", Page: search.Page{Count: 1}})
 	if !errors.Is(err, contract.ErrCorrupt) || !strings.Contains(err.Error(), "c2") {
 		t.Errorf("search at c3: %v, want damage naming c2", err)
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/vectorlink/vectorlink/indexer"
 	"github.com/vectorlink/vectorlink/indexer/indexertest"
+	"github.com/vectorlink/vectorlink/search"
 	"github.com/vectorlink/vectorlink/vfs/vfstest"
 )
 
@@ -83,8 +84,8 @@ func TestCrowd(t *testing.T) {
 			rng := rand.New(rand.NewPCG(uint64(i), 8))
 			at := rng.IntN(commits)
 			q := words[rng.IntN(len(words))] + " " + words[rng.IntN(len(words))]
-			hits, err := h.Search(t.Context(), indexer.SearchRequest{
-				Domain: domain, Ref: indexer.Ref{Commit: fmt.Sprintf("c%02d", at)}, Text: q, Page: indexer.Page{Count: 10}, Snippet: true,
+			hits, err := h.Search(t.Context(), search.SearchRequest{
+				Domain: domain, Ref: search.Ref{Commit: fmt.Sprintf("c%02d", at)}, Text: q, Page: search.Page{Count: 10}, Snippet: true,
 			})
 			if err != nil {
 				fail(err)

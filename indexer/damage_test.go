@@ -17,6 +17,7 @@ import (
 	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/indexer"
 	"github.com/vectorlink/vectorlink/indexer/indexertest"
+	"github.com/vectorlink/vectorlink/search"
 	"github.com/vectorlink/vectorlink/snapshot"
 	"github.com/vectorlink/vectorlink/vfs"
 	"github.com/vectorlink/vectorlink/vfs/vfstest"
@@ -65,11 +66,11 @@ func vectorBytes(v []float32) []byte {
 
 // found searches for everything at a commit and returns the texts by id and
 // the documents said to be damaged.
-func (h *harness) found(commit string, mode indexer.Mode, text string) (map[string]string, []string) {
+func (h *harness) found(commit string, mode search.Mode, text string) (map[string]string, []string) {
 	h.t.Helper()
-	hits, err := h.Search(h.t.Context(), indexer.SearchRequest{
-		Domain: domain, Ref: indexer.Ref{Commit: commit}, Text: text, Mode: mode,
-		Page: indexer.Page{Count: indexer.MaxCount}, Snippet: true,
+	hits, err := h.Search(h.t.Context(), search.SearchRequest{
+		Domain: domain, Ref: search.Ref{Commit: commit}, Text: text, Mode: mode,
+		Page: search.Page{Count: search.MaxCount}, Snippet: true,
 	})
 	if err != nil {
 		h.t.Fatalf("search at %s: %v", commit, err)
@@ -86,7 +87,7 @@ func (h *harness) found(commit string, mode indexer.Mode, text string) (map[stri
 func (h *harness) eachWhole(commits ...string) {
 	h.t.Helper()
 	for _, c := range commits {
-		for _, mode := range []indexer.Mode{indexer.ModeVector, indexer.ModeHybrid} {
+		for _, mode := range []search.Mode{search.ModeVector, search.ModeHybrid} {
 			got, damaged := h.found(c, mode, "anything")
 			if want := h.src.Documents(c); !maps.Equal(got, want) || len(damaged) > 0 {
 				h.t.Errorf("%s by %s holds %v, damaged %v; want %v", c, mode, got, damaged, want)
@@ -129,28 +130,28 @@ func TestDamagedVectors(t *testing.T) {
 				for _, c := range commits {
 					want := src.Documents(c)
 					delete(want, "d/A/3")
-					got, damaged := h.found(c, indexer.ModeVector, "anything")
+					got, damaged := h.found(c, search.ModeVector, "anything")
 					if !maps.Equal(got, want) || !slices.Equal(damaged, []string{"d/A/3"}) {
 						t.Errorf("%s holds %v, damaged %v; want %v and d/A/3", c, got, damaged, want)
 					}
 					// By words it is there.
-					if got, damaged := h.found(c, indexer.ModeText, "three"); got["d/A/3"] != "three" || len(damaged) != 1 {
+					if got, damaged := h.found(c, search.ModeText, "three"); got["d/A/3"] != "three" || len(damaged) != 1 {
 						t.Errorf("%s by words: %v, damaged %v", c, got, damaged)
 					}
 				}
-				_, err := h.Similar(t.Context(), indexer.SimilarRequest{Domain: domain, Ref: indexer.Ref{Commit: "c3"}, ID: "d/A/3", Page: indexer.Page{Count: 1}})
+				_, err := h.Similar(t.Context(), search.SimilarRequest{Domain: domain, Ref: search.Ref{Commit: "c3"}, ID: "d/A/3", Page: search.Page{Count: 1}})
 				if !errors.Is(err, contract.ErrCorrupt) {
 					t.Errorf("similar to the damaged document: %v, want damage", err)
 				}
-				similar, err := h.Similar(t.Context(), indexer.SimilarRequest{Domain: domain, Ref: indexer.Ref{Commit: "c3"}, ID: "d/A/4", Page: indexer.Page{Count: 9}})
+				similar, err := h.Similar(t.Context(), search.SimilarRequest{Domain: domain, Ref: search.Ref{Commit: "c3"}, ID: "d/A/4", Page: search.Page{Count: 9}})
 				if err != nil || len(similar.Hits) != 3 || len(similar.Damaged) != 1 {
 					t.Errorf("similar to another: %+v, %v", similar, err)
 				}
-				near, err := h.Candidates(t.Context(), indexer.CandidatesRequest{Domain: domain, Ref: indexer.Ref{Commit: "c3"}, SetThreshold: 1, TargetThreshold: 1, K: 9, Vectors: true})
+				near, err := h.Candidates(t.Context(), search.CandidatesRequest{Domain: domain, Ref: search.Ref{Commit: "c3"}, SetThreshold: 1, TargetThreshold: 1, K: 9, Vectors: true})
 				if err != nil || len(near.SetToTarget) != 4 || len(near.Damaged) != 1 {
 					t.Errorf("candidates: %+v, %v", near, err)
 				}
-				err = h.Embeddings(t.Context(), indexer.EmbeddingsRequest{Domain: domain, Ref: indexer.Ref{Commit: "c3"}}, func(e *indexer.Embeddings) error {
+				err = h.Embeddings(t.Context(), search.EmbeddingsRequest{Domain: domain, Ref: search.Ref{Commit: "c3"}}, func(e *search.Embeddings) error {
 					n := 0
 					for _, err := range e.Vectors {
 						if err != nil {
@@ -166,7 +167,7 @@ func TestDamagedVectors(t *testing.T) {
 				if err != nil {
 					t.Errorf("embeddings: %v", err)
 				}
-				pairs, err := h.Duplicates(t.Context(), indexer.DuplicatesRequest{Domain: domain, Ref: indexer.Ref{Commit: "c3"}, Threshold: 1})
+				pairs, err := h.Duplicates(t.Context(), search.DuplicatesRequest{Domain: domain, Ref: search.Ref{Commit: "c3"}, Threshold: 1})
 				if err != nil || len(pairs.Pairs) == 0 || len(pairs.Damaged) != 1 {
 					t.Errorf("duplicates: %+v, %v", pairs, err)
 				}
@@ -250,7 +251,7 @@ func TestLostVectors(t *testing.T) {
 			emb := &indexertest.Embedder{}
 			h := open(t, mem, src, emb)
 			for _, c := range commits {
-				hits, err := h.Search(t.Context(), indexer.SearchRequest{Domain: domain, Ref: indexer.Ref{Commit: c}, Text: "three", Page: indexer.Page{Count: 9}})
+				hits, err := h.Search(t.Context(), search.SearchRequest{Domain: domain, Ref: search.Ref{Commit: c}, Text: "three", Page: search.Page{Count: 9}})
 				if err != nil && !errors.Is(err, contract.ErrCorrupt) {
 					t.Errorf("%s: %v", c, err)
 				}
@@ -288,7 +289,7 @@ func TestDamagedVectorHeader(t *testing.T) {
 			emb := &indexertest.Embedder{}
 			h := open(t, mem, src, emb)
 			for _, c := range commits {
-				_, err := h.Search(t.Context(), indexer.SearchRequest{Domain: domain, Ref: indexer.Ref{Commit: c}, Text: "three", Page: indexer.Page{Count: 9}})
+				_, err := h.Search(t.Context(), search.SearchRequest{Domain: domain, Ref: search.Ref{Commit: c}, Text: "three", Page: search.Page{Count: 9}})
 				if !errors.Is(err, contract.ErrCorrupt) || !strings.Contains(err.Error(), vecsName) || !strings.Contains(err.Error(), "index commit "+c+" again") {
 					t.Errorf("byte %d: %s: %v, want the damage and what to do", at, c, err)
 				}
@@ -298,7 +299,7 @@ func TestDamagedVectorHeader(t *testing.T) {
 			if err != nil || h.wait(task.ID).State != indexer.TaskComplete {
 				t.Fatalf("byte %d: the other domain: %v", at, err)
 			}
-			hits, err := h.Search(t.Context(), indexer.SearchRequest{Domain: other.Domain, Ref: indexer.Ref{Commit: commits[0]}, Text: "three", Page: indexer.Page{Count: 9}})
+			hits, err := h.Search(t.Context(), search.SearchRequest{Domain: other.Domain, Ref: search.Ref{Commit: commits[0]}, Text: "three", Page: search.Page{Count: 9}})
 			if err != nil || len(hits.Hits) == 0 {
 				t.Errorf("byte %d: the other domain: %v, %v", at, hits, err)
 			}
@@ -345,7 +346,7 @@ func TestNewerFiles(t *testing.T) {
 			t.Fatal(err)
 		}
 		h := open(t, mem, src, &indexertest.Embedder{})
-		_, err = h.Search(t.Context(), indexer.SearchRequest{Domain: domain, Ref: indexer.Ref{Commit: "c2"}, Text: "three", Page: indexer.Page{Count: 9}})
+		_, err = h.Search(t.Context(), search.SearchRequest{Domain: domain, Ref: search.Ref{Commit: "c2"}, Text: "three", Page: search.Page{Count: 9}})
 		if tt.name == vecsName && !errors.Is(err, contract.ErrConflict) || tt.name != vecsName && !errors.Is(err, contract.ErrNotFound) {
 			t.Errorf("%s of a newer version: a search gives %v", tt.name, err)
 		}
@@ -380,7 +381,7 @@ func TestDamagedCommitFile(t *testing.T) {
 		emb := &indexertest.Embedder{}
 		h := open(t, mem, src, emb)
 		for _, c := range commits {
-			got, err := h.Search(t.Context(), indexer.SearchRequest{Domain: domain, Ref: indexer.Ref{Commit: c}, Text: "anything", Mode: indexer.ModeHybrid, Page: indexer.Page{Count: 9}, Snippet: true})
+			got, err := h.Search(t.Context(), search.SearchRequest{Domain: domain, Ref: search.Ref{Commit: c}, Text: "anything", Mode: search.ModeHybrid, Page: search.Page{Count: 9}, Snippet: true})
 			switch {
 			case errors.Is(err, contract.ErrNotFound) && c == "c2", errors.Is(err, contract.ErrCorrupt) && c != "c1":
 			case err != nil:
@@ -407,7 +408,7 @@ func TestDamagedCommitFile(t *testing.T) {
 
 // partOf checks that hits are documents of the commit with their texts, and
 // that only documents said to be damaged lack something.
-func (h *harness) partOf(at int, commit string, got indexer.Hits) {
+func (h *harness) partOf(at int, commit string, got search.Hits) {
 	h.t.Helper()
 	want := h.src.Documents(commit)
 	for _, hit := range got.Hits {
@@ -512,7 +513,7 @@ func TestAGraphLeavesOutWhatCannotBeRead(t *testing.T) {
 	h.mustIndex("c2", "")
 	want := src.Documents("c2")
 	delete(want, "d/A/33")
-	if got, damaged := h.found("c2", indexer.ModeVector, "anything"); !maps.Equal(got, want) || len(damaged) != 1 {
+	if got, damaged := h.found("c2", search.ModeVector, "anything"); !maps.Equal(got, want) || len(damaged) != 1 {
 		t.Errorf("%d documents, damaged %v", len(got), damaged)
 	}
 	h.close()

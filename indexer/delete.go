@@ -8,7 +8,9 @@ import (
 	"io/fs"
 	"slices"
 
+	"github.com/vectorlink/vectorlink/catalog"
 	"github.com/vectorlink/vectorlink/contract"
+	"github.com/vectorlink/vectorlink/search"
 	"github.com/vectorlink/vectorlink/snapshot"
 )
 
@@ -32,7 +34,7 @@ func (ix *Indexer) DeleteDomain(_ context.Context, domain string, purge bool) er
 	defer d.rewriting.Unlock()
 	d.writing.Lock()
 	defer d.writing.Unlock()
-	infos := d.unbind(func(snapshot.Info) bool { return true })
+	infos := d.Unbind(func(snapshot.Info) bool { return true })
 	d.forgetSettings()
 	// After the unbinding: a task that starts from here on finds nothing
 	// to build on, and those that began before end.
@@ -77,14 +79,14 @@ func (ix *Indexer) unbindBranch(d *domain, branch string) (freed []string, err e
 	d.writing.Lock()
 	defer d.writing.Unlock()
 	owned := make(map[string]bool)
-	list := d.list()
+	list := d.List()
 	for _, info := range list {
 		if info.Branch == branch {
 			owned[info.Commit] = true
 		}
 	}
 	for _, info := range list {
-		if isMark(info) && owned[info.Base] {
+		if search.IsMark(info) && owned[info.Base] {
 			owned[info.Commit] = true
 		}
 	}
@@ -96,25 +98,25 @@ func (ix *Indexer) unbindBranch(d *domain, branch string) (freed []string, err e
 			freed = append(freed, info.Commit)
 		}
 	}
-	infos := d.unbind(func(info snapshot.Info) bool { return owned[info.Commit] })
-	ix.cancelTasks(d.name, func(j *job) bool { return j.task.Branch == branch || owned[j.base] }, errBranchDeleted)
+	infos := d.Unbind(func(info snapshot.Info) bool { return owned[info.Commit] })
+	ix.cancelTasks(d.Name, func(j *job) bool { return j.task.Branch == branch || owned[j.base] }, errBranchDeleted)
 	return freed, ix.removeCommits(d, infos)
 }
 
 // standAlone rewrites the file of a delta or an alias as a checkpoint of the
 // same contents, so that it needs no other file.
 func (ix *Indexer) standAlone(d *domain, info snapshot.Info) error {
-	s, err := ix.open(ix.stopCtx, d.Domain, info.Commit)
+	s, err := ix.Open(ix.stopCtx, d.Domain, info.Commit)
 	if err != nil {
 		return err
 	}
-	defer s.release()
+	defer s.Release()
 	h := info.Header
 	h.Kind = snapshot.Checkpoint
 	view := s.View()
 	h, size, err := snapshot.Write(ix.cfg.FS, h, snapshot.Contents{Changed: view.Texts(), Skipped: view.Skipped()})
 	if err != nil {
-		return storeError(err)
+		return catalog.StoreError(err)
 	}
 	d.written(fileInfo(h, size))
 	ix.ForgetFile(d.Domain, info)
@@ -143,7 +145,7 @@ func (ix *Indexer) removeCommits(d *domain, infos []snapshot.Info) (err error) {
 	}
 	defer func() {
 		for _, info := range left {
-			d.add(info)
+			d.Add(info)
 		}
 	}()
 	// A round at a time, because removals may reach the disk in any order
@@ -167,7 +169,7 @@ func (ix *Indexer) removeCommits(d *domain, infos []snapshot.Info) (err error) {
 				err = ix.cfg.FS.Remove(info.Name)
 			}
 			if err != nil && !errors.Is(err, fs.ErrNotExist) {
-				return fmt.Errorf("delete commit %s of %s: %w", info.Commit, d.name, err)
+				return fmt.Errorf("delete commit %s of %s: %w", info.Commit, d.Name, err)
 			}
 			ix.ForgetFile(d.Domain, info)
 			delete(left, info.Commit)
@@ -176,7 +178,7 @@ func (ix *Indexer) removeCommits(d *domain, infos []snapshot.Info) (err error) {
 			}
 		}
 		if err := ix.cfg.FS.SyncDir(); err != nil {
-			return fmt.Errorf("delete commits of %s: %w", d.name, err)
+			return fmt.Errorf("delete commits of %s: %w", d.Name, err)
 		}
 	}
 	return nil
@@ -185,14 +187,14 @@ func (ix *Indexer) removeCommits(d *domain, infos []snapshot.Info) (err error) {
 // removeVectors removes the vectors of a domain without commits. Searches under
 // way go on reading them. Called with d.writing held.
 func (ix *Indexer) removeVectors(d *domain) error {
-	d.retire(nil)
-	d.forgetSlots()
-	err := ix.cfg.FS.Remove(d.vecsName())
+	d.Retire(nil)
+	d.ForgetSlots()
+	err := ix.cfg.FS.Remove(d.VecsName())
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("delete the vectors of %s: %w", d.name, err)
+		return fmt.Errorf("delete the vectors of %s: %w", d.Name, err)
 	}
 	if err := ix.cfg.FS.SyncDir(); err != nil {
-		return fmt.Errorf("delete the vectors of %s: %w", d.name, err)
+		return fmt.Errorf("delete the vectors of %s: %w", d.Name, err)
 	}
 	return nil
 }

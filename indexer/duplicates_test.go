@@ -8,8 +8,8 @@ import (
 	"testing"
 
 	"github.com/vectorlink/vectorlink/contract"
-	"github.com/vectorlink/vectorlink/indexer"
 	"github.com/vectorlink/vectorlink/indexer/indexertest"
+	"github.com/vectorlink/vectorlink/search"
 	"github.com/vectorlink/vectorlink/vfs/vfstest"
 )
 
@@ -19,9 +19,9 @@ func TestDuplicates(t *testing.T) {
 		"d/A/1", "a b c d e f", "d/A/2", "a b c d e g", "d/B/1", "a b c d e f", "d/B/2", "x y z", "d/C/1", "p q r")})
 	h := open(t, vfstest.NewMem(), src, &indexertest.Embedder{})
 	h.mustIndex("c1", "")
-	pairs := func(req indexer.DuplicatesRequest) []string {
+	pairs := func(req search.DuplicatesRequest) []string {
 		t.Helper()
-		req.Domain, req.Ref = domain, indexer.Ref{Commit: "c1"}
+		req.Domain, req.Ref = domain, search.Ref{Commit: "c1"}
 		got, err := h.Duplicates(t.Context(), req)
 		if err != nil {
 			t.Fatal(err)
@@ -32,23 +32,23 @@ func TestDuplicates(t *testing.T) {
 		}
 		return out
 	}
-	if got, want := pairs(indexer.DuplicatesRequest{}), []string{"d/A/1=d/B/1"}; !slices.Equal(got, want) {
+	if got, want := pairs(search.DuplicatesRequest{}), []string{"d/A/1=d/B/1"}; !slices.Equal(got, want) {
 		t.Errorf("at 0: %v, want %v", got, want)
 	}
-	if got, want := pairs(indexer.DuplicatesRequest{Threshold: 0.2}), []string{"d/A/1=d/B/1", "d/A/1=d/A/2"}; !slices.Equal(got, want) {
+	if got, want := pairs(search.DuplicatesRequest{Threshold: 0.2}), []string{"d/A/1=d/B/1", "d/A/1=d/A/2"}; !slices.Equal(got, want) {
 		t.Errorf("at 0.2: %v, want %v", got, want)
 	}
-	a, b := indexer.Filter{Types: []string{"A"}}, indexer.Filter{Types: []string{"B"}}
-	if got, want := pairs(indexer.DuplicatesRequest{Threshold: 0.2, Set: a}), []string{"d/A/1=d/A/2"}; !slices.Equal(got, want) {
+	a, b := search.Filter{Types: []string{"A"}}, search.Filter{Types: []string{"B"}}
+	if got, want := pairs(search.DuplicatesRequest{Threshold: 0.2, Set: a}), []string{"d/A/1=d/A/2"}; !slices.Equal(got, want) {
 		t.Errorf("in A: %v, want %v", got, want)
 	}
-	if got, want := pairs(indexer.DuplicatesRequest{Threshold: 0.2, Set: a, Target: b}), []string{"d/A/1=d/B/1", "d/A/2=d/B/1"}; !slices.Equal(got, want) {
+	if got, want := pairs(search.DuplicatesRequest{Threshold: 0.2, Set: a, Target: b}), []string{"d/A/1=d/B/1", "d/A/2=d/B/1"}; !slices.Equal(got, want) {
 		t.Errorf("A against B: %v, want %v", got, want)
 	}
-	if got, want := pairs(indexer.DuplicatesRequest{Threshold: 1, Page: indexer.Page{Start: 1, Count: 1}}), 1; len(got) != want {
+	if got, want := pairs(search.DuplicatesRequest{Threshold: 1, Page: search.Page{Start: 1, Count: 1}}), 1; len(got) != want {
 		t.Errorf("a page of one: %v", got)
 	}
-	if _, err := h.Duplicates(t.Context(), indexer.DuplicatesRequest{Domain: domain, Ref: indexer.Ref{Commit: "c1"}, Threshold: float32(math.NaN())}); !errors.Is(err, contract.ErrInvalid) {
+	if _, err := h.Duplicates(t.Context(), search.DuplicatesRequest{Domain: domain, Ref: search.Ref{Commit: "c1"}, Threshold: float32(math.NaN())}); !errors.Is(err, contract.ErrInvalid) {
 		t.Errorf("threshold NaN: %v", err)
 	}
 }
@@ -75,7 +75,7 @@ func TestDuplicatesSince(t *testing.T) {
 	}
 	pairs := func(commit, since string, threshold float32) []string {
 		t.Helper()
-		got, err := h.Duplicates(t.Context(), indexer.DuplicatesRequest{Domain: domain, Ref: indexer.Ref{Commit: commit}, Since: since, Threshold: threshold})
+		got, err := h.Duplicates(t.Context(), search.DuplicatesRequest{Domain: domain, Ref: search.Ref{Commit: commit}, Since: since, Threshold: threshold})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -111,7 +111,7 @@ func TestDuplicatesSince(t *testing.T) {
 	if got := pairs("c2", "c1", 0.2); !slices.ContainsFunc(got, func(p string) bool { return strings.HasPrefix(p, "d/B/2=") }) {
 		t.Errorf("the new pair of a document whose older pair stays is not listed: %v", got)
 	}
-	_, err := h.Duplicates(t.Context(), indexer.DuplicatesRequest{Domain: domain, Ref: indexer.Ref{Commit: "c2"}, Since: "c9"})
+	_, err := h.Duplicates(t.Context(), search.DuplicatesRequest{Domain: domain, Ref: search.Ref{Commit: "c2"}, Since: "c9"})
 	if !errors.Is(err, contract.ErrNotFound) || !strings.Contains(err.Error(), "c9") {
 		t.Errorf("since an unknown commit: %v", err)
 	}

@@ -9,8 +9,8 @@ import (
 	"testing"
 
 	"github.com/vectorlink/vectorlink/contract"
-	"github.com/vectorlink/vectorlink/indexer"
 	"github.com/vectorlink/vectorlink/indexer/indexertest"
+	"github.com/vectorlink/vectorlink/search"
 	"github.com/vectorlink/vectorlink/vector"
 	"github.com/vectorlink/vectorlink/vfs/vfstest"
 )
@@ -21,21 +21,21 @@ func TestEmbeddings(t *testing.T) {
 	h.mustPush("", "", "c1", puts("d/B/2", "two words and more", "d/A/1", "one", "d/A/3", "")...)
 	h.mustPush("", "", "c2", append(puts("d/A/1", "uno"), remove("d/B/2"))...)
 	tests := []struct {
-		ref    indexer.Ref
-		filter indexer.Filter
+		ref    search.Ref
+		filter search.Filter
 		want   []string // id and text of the first chunk
 	}{
-		{indexer.Ref{Commit: "c1"}, indexer.Filter{}, []string{"d/A/1", "one", "d/A/3", "", "d/B/2", "two words "}},
-		{indexer.Ref{Branch: "main"}, indexer.Filter{}, []string{"d/A/1", "uno", "d/A/3", ""}},
-		{indexer.Ref{Commit: "c9", Ancestors: []string{"c2"}}, indexer.Filter{}, []string{"d/A/1", "uno", "d/A/3", ""}},
-		{indexer.Ref{Commit: "c1"}, indexer.Filter{Types: []string{"B", "Z"}}, []string{"d/B/2", "two words "}},
-		{indexer.Ref{Commit: "c1"}, indexer.Filter{IDs: []string{"d/B/2", "d/none", "d/A/1", "d/B/2"}}, []string{"d/A/1", "one", "d/B/2", "two words "}},
-		{indexer.Ref{Commit: "c1"}, indexer.Filter{IDs: []string{"d/B/2", "d/A/1"}, Types: []string{"A"}}, []string{"d/A/1", "one"}},
-		{indexer.Ref{Commit: "c1"}, indexer.Filter{IDs: []string{"d/none"}}, nil},
+		{search.Ref{Commit: "c1"}, search.Filter{}, []string{"d/A/1", "one", "d/A/3", "", "d/B/2", "two words "}},
+		{search.Ref{Branch: "main"}, search.Filter{}, []string{"d/A/1", "uno", "d/A/3", ""}},
+		{search.Ref{Commit: "c9", Ancestors: []string{"c2"}}, search.Filter{}, []string{"d/A/1", "uno", "d/A/3", ""}},
+		{search.Ref{Commit: "c1"}, search.Filter{Types: []string{"B", "Z"}}, []string{"d/B/2", "two words "}},
+		{search.Ref{Commit: "c1"}, search.Filter{IDs: []string{"d/B/2", "d/none", "d/A/1", "d/B/2"}}, []string{"d/A/1", "one", "d/B/2", "two words "}},
+		{search.Ref{Commit: "c1"}, search.Filter{IDs: []string{"d/B/2", "d/A/1"}, Types: []string{"A"}}, []string{"d/A/1", "one"}},
+		{search.Ref{Commit: "c1"}, search.Filter{IDs: []string{"d/none"}}, nil},
 	}
 	for _, tt := range tests {
 		called := false
-		err := h.Embeddings(t.Context(), indexer.EmbeddingsRequest{Domain: domain, Ref: tt.ref, Filter: tt.filter}, func(e *indexer.Embeddings) error {
+		err := h.Embeddings(t.Context(), search.EmbeddingsRequest{Domain: domain, Ref: tt.ref, Filter: tt.filter}, func(e *search.Embeddings) error {
 			called = true
 			if e.Count != len(tt.want)/2 || e.Dim != 32 || e.Commit != "c1" && e.Commit != "c2" {
 				t.Errorf("%+v: %d vectors of %d numbers at %s", tt, e.Count, e.Dim, e.Commit)
@@ -63,16 +63,16 @@ func TestEmbeddings(t *testing.T) {
 		}
 	}
 	mine := errors.New("mine")
-	if err := h.Embeddings(t.Context(), indexer.EmbeddingsRequest{Domain: domain, Ref: indexer.Ref{Commit: "c1"}}, func(*indexer.Embeddings) error { return mine }); err != mine {
+	if err := h.Embeddings(t.Context(), search.EmbeddingsRequest{Domain: domain, Ref: search.Ref{Commit: "c1"}}, func(*search.Embeddings) error { return mine }); err != mine {
 		t.Errorf("the caller's error comes back as %v", err)
 	}
-	for _, ref := range []indexer.Ref{{Commit: "c9"}, {Branch: "dev"}} {
-		if err := h.Embeddings(t.Context(), indexer.EmbeddingsRequest{Domain: domain, Ref: ref}, nil); !errors.Is(err, contract.ErrNotFound) {
+	for _, ref := range []search.Ref{{Commit: "c9"}, {Branch: "dev"}} {
+		if err := h.Embeddings(t.Context(), search.EmbeddingsRequest{Domain: domain, Ref: ref}, nil); !errors.Is(err, contract.ErrNotFound) {
 			t.Errorf("%+v: %v, want ErrNotFound", ref, err)
 		}
 	}
 	h.mustPush("empty", "", "e1")
-	if err := h.Embeddings(t.Context(), indexer.EmbeddingsRequest{Domain: domain, Ref: indexer.Ref{Commit: "e1"}}, func(e *indexer.Embeddings) error {
+	if err := h.Embeddings(t.Context(), search.EmbeddingsRequest{Domain: domain, Ref: search.Ref{Commit: "e1"}}, func(e *search.Embeddings) error {
 		for range e.Vectors {
 			t.Error("a vector of nothing")
 		}
@@ -90,7 +90,7 @@ func TestCompare(t *testing.T) {
 		if roles == nil {
 			roles = []contract.Role{contract.RoleQuery, contract.RoleDocument}
 		}
-		return h.Compare(t.Context(), indexer.CompareRequest{Source: a, Target: b, SourceRole: roles[0], TargetRole: roles[1]})
+		return h.Compare(t.Context(), search.CompareRequest{Source: a, Target: b, SourceRole: roles[0], TargetRole: roles[1]})
 	}
 	far, err := compare("red apple", "blue whale")
 	if err != nil || far <= 0 || far > 1 {

@@ -11,18 +11,18 @@ func (ix *Indexer) Documents(ctx context.Context, domain, commit string) (int, e
 	if err != nil {
 		return 0, err
 	}
-	s, err := ix.open(ctx, d.Domain, commit)
+	s, err := ix.Open(ctx, d.Domain, commit)
 	if err != nil {
 		return 0, err
 	}
-	defer s.release()
+	defer s.Release()
 	return s.View().Len(), nil
 }
 
 // OpenVectors returns the number of files of vectors that are open.
 func (ix *Indexer) OpenVectors() (n int) {
-	for _, d := range ix.domains.list("") {
-		if store, _ := d.current(); store != nil {
+	for _, d := range ix.Domains().List("") {
+		if store, _ := d.Current(); store != nil {
 			n++
 		}
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/vectorlink/vectorlink/fields"
 	"github.com/vectorlink/vectorlink/indexer"
 	"github.com/vectorlink/vectorlink/indexer/indexertest"
+	"github.com/vectorlink/vectorlink/search"
 	"github.com/vectorlink/vectorlink/snapshot"
 	"github.com/vectorlink/vectorlink/vector"
 	"github.com/vectorlink/vectorlink/vfs/vfstest"
@@ -49,10 +50,10 @@ func sameFields(t *testing.T, h *harness, commit string, src *indexertest.Source
 	t.Helper()
 	texts, known := src.Documents(commit), src.Fields(commit)
 	// A stand-in, so that no filter is a mistake where nobody has its fields.
-	request := func(expr string) indexer.SearchRequest {
-		return indexer.SearchRequest{
-			Domain: domain, Ref: indexer.Ref{Commit: "unborn", Ancestors: []string{commit}}, Text: "anything",
-			Page: indexer.Page{Count: indexer.MaxCount}, Filter: indexer.Filter{Expr: expr}, OutputFields: []string{"*"},
+	request := func(expr string) search.SearchRequest {
+		return search.SearchRequest{
+			Domain: domain, Ref: search.Ref{Commit: "unborn", Ancestors: []string{commit}}, Text: "anything",
+			Page: search.Page{Count: search.MaxCount}, Filter: search.Filter{Expr: expr}, OutputFields: []string{"*"},
 		}
 	}
 	hits, err := h.Search(t.Context(), request(""))
@@ -96,10 +97,10 @@ func sameFields(t *testing.T, h *harness, commit string, src *indexertest.Source
 	}
 }
 
-func (h *harness) filtered(t *testing.T, ref indexer.Ref, expr string) ([]string, error) {
+func (h *harness) filtered(t *testing.T, ref search.Ref, expr string) ([]string, error) {
 	t.Helper()
-	hits, err := h.Search(t.Context(), indexer.SearchRequest{
-		Domain: domain, Ref: ref, Text: "text", Page: indexer.Page{Count: 100}, Filter: indexer.Filter{Expr: expr},
+	hits, err := h.Search(t.Context(), search.SearchRequest{
+		Domain: domain, Ref: ref, Text: "text", Page: search.Page{Count: 100}, Filter: search.Filter{Expr: expr},
 	})
 	ids := []string{}
 	for _, hit := range hits.Hits {
@@ -110,9 +111,9 @@ func (h *harness) filtered(t *testing.T, ref indexer.Ref, expr string) ([]string
 }
 
 // output returns what a hit brings besides.
-func output(hit indexer.Hit) indexer.Output {
+func output(hit search.Hit) search.Output {
 	if hit.Output == nil {
-		return indexer.Output{}
+		return search.Output{}
 	}
 	return *hit.Output
 }
@@ -137,13 +138,13 @@ func TestFieldsAloneAreAChange(t *testing.T) {
 		t.Errorf("indexed %d, embedded %d, %q", task.Indexed, task.Embedded, emb.Texts())
 	}
 	for commit, want := range map[string][]string{"c1": {"d/A/2"}, "c2": {"d/A/1", "d/A/2"}} {
-		if got, err := h.filtered(t, indexer.Ref{Commit: commit}, "n == 2"); !slices.Equal(got, want) || err != nil {
+		if got, err := h.filtered(t, search.Ref{Commit: commit}, "n == 2"); !slices.Equal(got, want) || err != nil {
 			t.Errorf("n == 2 at %s finds %v, %v, want %v", commit, got, err, want)
 		}
 	}
 	// Without fields they are gone, which is a change too.
 	h.mustPush("main", "c2", "c3", put("d/A/1", "one text"))
-	if got, err := h.filtered(t, indexer.Ref{Commit: "c3"}, "n != nil"); !slices.Equal(got, []string{"d/A/2"}) || err != nil {
+	if got, err := h.filtered(t, search.Ref{Commit: "c3"}, "n != nil"); !slices.Equal(got, []string{"d/A/2"}) || err != nil {
 		t.Errorf("n != nil finds %v, %v", got, err)
 	}
 }
@@ -155,9 +156,9 @@ func TestUnknownFieldsOfFilters(t *testing.T) {
 	h.mustPush("main", "", "c1", withFields("d/A/1", "one text", `{"language":"fr","year":"1999"}`))
 	h.mustPush("main", "c1", "c2", withFields("d/A/2", "two text", `{"publication_date":"2024-01-01","year":2024}`))
 	h.mustPush("dev", "c1", "d1", withFields("d/A/3", "three text", `{"mood":"good"}`))
-	at := func(commit string) indexer.Ref { return indexer.Ref{Commit: commit} }
+	at := func(commit string) search.Ref { return search.Ref{Commit: commit} }
 	for _, tt := range []struct {
-		ref  indexer.Ref
+		ref  search.Ref
 		expr string
 		want []string
 		err  string
@@ -173,8 +174,8 @@ func TestUnknownFieldsOfFilters(t *testing.T) {
 		{at("c2"), `mood == "good"`, nil, "no document has the field"}, // another branch's
 		{at("c2"), `language > 5`, nil, "mismatched types string and int) at 1:10; language holds texts"},
 		{at("c2"), `language ==`, nil, "filter: unexpected token EOF at 1:11"},
-		{indexer.Ref{Commit: "c3", Ancestors: []string{"c2"}}, `mood == "good"`, []string{}, ""},
-		{indexer.Ref{Commit: "c3", Ancestors: []string{"c2"}}, `language > 5 or year > 2000`, []string{"d/A/2"}, ""},
+		{search.Ref{Commit: "c3", Ancestors: []string{"c2"}}, `mood == "good"`, []string{}, ""},
+		{search.Ref{Commit: "c3", Ancestors: []string{"c2"}}, `language > 5 or year > 2000`, []string{"d/A/2"}, ""},
 	} {
 		got, err := h.filtered(t, tt.ref, tt.expr)
 		switch {
@@ -195,8 +196,8 @@ func TestFiltersEverywhere(t *testing.T) {
 		ops = append(ops, withFields(fmt.Sprintf("d/%c/%02d", 'A'+i%2, i), fmt.Sprintf("squid text number %d", i%6), fmt.Sprintf(`{"n":%d}`, i)))
 	}
 	h.mustPush("main", "", "c1", ops...)
-	ref := indexer.Ref{Commit: "c1"}
-	filter := indexer.Filter{Expr: "n >= 4", Types: []string{"A"}, IDs: []string{"d/A/02", "d/A/04", "d/A/06", "d/B/05", "nosuch"}}
+	ref := search.Ref{Commit: "c1"}
+	filter := search.Filter{Expr: "n >= 4", Types: []string{"A"}, IDs: []string{"d/A/02", "d/A/04", "d/A/06", "d/B/05", "nosuch"}}
 	want := []string{"d/A/04", "d/A/06"}
 	check := func(name string, got []string, err error) {
 		t.Helper()
@@ -205,21 +206,21 @@ func TestFiltersEverywhere(t *testing.T) {
 			t.Errorf("%s: %v, %v, want %v", name, got, err, want)
 		}
 	}
-	page := indexer.Page{Count: 100}
-	ids := func(hits indexer.Hits) (list []string) {
+	page := search.Page{Count: 100}
+	ids := func(hits search.Hits) (list []string) {
 		for _, hit := range hits.Hits {
 			list = append(list, hit.ID)
 		}
 		return list
 	}
-	for _, mode := range []indexer.Mode{indexer.ModeVector, indexer.ModeText, indexer.ModeHybrid} {
-		hits, err := h.Search(t.Context(), indexer.SearchRequest{Domain: domain, Ref: ref, Text: "squid", Mode: mode, Filter: filter, Page: page})
+	for _, mode := range []search.Mode{search.ModeVector, search.ModeText, search.ModeHybrid} {
+		hits, err := h.Search(t.Context(), search.SearchRequest{Domain: domain, Ref: ref, Text: "squid", Mode: mode, Filter: filter, Page: page})
 		check(string(mode), ids(hits), err)
 	}
-	hits, err := h.Similar(t.Context(), indexer.SimilarRequest{Domain: domain, Ref: ref, ID: "d/A/00", Filter: filter, Page: page})
+	hits, err := h.Similar(t.Context(), search.SimilarRequest{Domain: domain, Ref: ref, ID: "d/A/00", Filter: filter, Page: page})
 	check("similar", ids(hits), err)
 	for _, text := range []string{"squid", "qui"} {
-		s, err := h.Suggest(t.Context(), indexer.SuggestRequest{Domain: domain, Ref: ref, Text: text, Count: 100, Filter: filter})
+		s, err := h.Suggest(t.Context(), search.SuggestRequest{Domain: domain, Ref: ref, Text: text, Count: 100, Filter: filter})
 		var got []string
 		for _, hit := range s.Hits {
 			got = append(got, hit.ID)
@@ -227,7 +228,7 @@ func TestFiltersEverywhere(t *testing.T) {
 		check("suggest "+text, got, err)
 	}
 	var got []string
-	err = h.Embeddings(t.Context(), indexer.EmbeddingsRequest{Domain: domain, Ref: ref, Filter: filter}, func(e *indexer.Embeddings) error {
+	err = h.Embeddings(t.Context(), search.EmbeddingsRequest{Domain: domain, Ref: ref, Filter: filter}, func(e *search.Embeddings) error {
 		for v, err := range e.Vectors {
 			if err != nil {
 				return err
@@ -238,11 +239,11 @@ func TestFiltersEverywhere(t *testing.T) {
 	})
 	check("embeddings", got, err)
 	// Documents i and i+6 have the same text.
-	pairs, err := h.Duplicates(t.Context(), indexer.DuplicatesRequest{Domain: domain, Ref: ref, Set: indexer.Filter{Expr: "n < 2"}, Target: indexer.Filter{Expr: "n == 7"}})
+	pairs, err := h.Duplicates(t.Context(), search.DuplicatesRequest{Domain: domain, Ref: ref, Set: search.Filter{Expr: "n < 2"}, Target: search.Filter{Expr: "n == 7"}})
 	if err != nil || len(pairs.Pairs) != 1 || pairs.Pairs[0].A.ID != "d/B/01" || pairs.Pairs[0].B.ID != "d/B/07" {
 		t.Errorf("duplicates: %+v, %v", pairs, err)
 	}
-	c, err := h.Candidates(t.Context(), indexer.CandidatesRequest{Domain: domain, Ref: ref, K: 1, Set: indexer.Filter{Expr: "n < 2"}, Target: indexer.Filter{Expr: "n in [6, 9]"}})
+	c, err := h.Candidates(t.Context(), search.CandidatesRequest{Domain: domain, Ref: ref, K: 1, Set: search.Filter{Expr: "n < 2"}, Target: search.Filter{Expr: "n in [6, 9]"}})
 	if err != nil || c.SetDocuments != 2 || c.TargetDocuments != 2 || len(c.SetToTarget) != 1 || c.SetToTarget[0].Partners[0].ID != "d/A/06" {
 		t.Errorf("candidates: %+v, %v", c, err)
 	}
@@ -263,7 +264,7 @@ func TestOutputFields(t *testing.T) {
 		{[]string{"vector"}, [2]string{"", ""}, true},
 		{[]string{"vector", "a"}, [2]string{`{"a":"é"}`, "{}"}, true},
 	} {
-		hits, err := h.Search(t.Context(), indexer.SearchRequest{Domain: domain, Ref: indexer.Ref{Commit: "c1"}, Text: "one text", Page: indexer.Page{Count: 2}, OutputFields: tt.names})
+		hits, err := h.Search(t.Context(), search.SearchRequest{Domain: domain, Ref: search.Ref{Commit: "c1"}, Text: "one text", Page: search.Page{Count: 2}, OutputFields: tt.names})
 		if err != nil || len(hits.Hits) != 2 {
 			t.Fatalf("%q: %v, %v", tt.names, hits, err)
 		}
@@ -292,7 +293,7 @@ func TestFilterSelectionsAreKeptAndCounted(t *testing.T) {
 	src.Commit("main", "c1", indexertest.Change{Put: put, Fields: known})
 	h := open(t, vfstest.NewMem(), src, &indexertest.Embedder{})
 	h.mustIndex("c1", "main")
-	ref := indexer.Ref{Commit: "c1"}
+	ref := search.Ref{Commit: "c1"}
 	if _, err := h.filtered(t, ref, "true"); err != nil {
 		t.Fatal(err)
 	}
@@ -333,7 +334,7 @@ func TestFieldsOfACommitMadeAnew(t *testing.T) {
 			if n == i {
 				want = []string{"d/A/1"}
 			}
-			if got, err := h.filtered(t, indexer.Ref{Commit: "c1"}, fmt.Sprintf("n == %d", n)); !slices.Equal(got, want) || err != nil {
+			if got, err := h.filtered(t, search.Ref{Commit: "c1"}, fmt.Sprintf("n == %d", n)); !slices.Equal(got, want) || err != nil {
 				t.Errorf("round %d: n == %d finds %v, %v", i, n, got, err)
 			}
 		}
@@ -372,7 +373,7 @@ func TestFieldsSurvive(t *testing.T) {
 	if err := h.Assign(t.Context(), domain, "main", "c2", "c9"); err != nil {
 		t.Fatal(err)
 	}
-	if got, err := h.filtered(t, indexer.Ref{Commit: "c9"}, "new"); !slices.Equal(got, []string{"d/A/03"}) || err != nil {
+	if got, err := h.filtered(t, search.Ref{Commit: "c9"}, "new"); !slices.Equal(got, []string{"d/A/03"}) || err != nil {
 		t.Errorf("at the assigned commit: %v, %v", got, err)
 	}
 	h.close()

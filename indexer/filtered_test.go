@@ -18,6 +18,7 @@ import (
 	"github.com/vectorlink/vectorlink/fields"
 	"github.com/vectorlink/vectorlink/indexer"
 	"github.com/vectorlink/vectorlink/indexer/indexertest"
+	"github.com/vectorlink/vectorlink/search"
 	"github.com/vectorlink/vectorlink/vector"
 	"github.com/vectorlink/vectorlink/vfs/vfstest"
 )
@@ -133,9 +134,9 @@ func TestFilteredSearches(t *testing.T) {
 	for h.Merging() > 0 {
 		time.Sleep(time.Millisecond) // poll of a real goroutine
 	}
-	search := func(v []float32, expr string) []indexer.Hit {
-		hits, err := h.Search(t.Context(), indexer.SearchRequest{
-			Domain: domain, Ref: indexer.Ref{Commit: "c1"}, Vector: v, Page: indexer.Page{Count: k}, Filter: indexer.Filter{Expr: expr},
+	search := func(v []float32, expr string) []search.Hit {
+		hits, err := h.Search(t.Context(), search.SearchRequest{
+			Domain: domain, Ref: search.Ref{Commit: "c1"}, Vector: v, Page: search.Page{Count: k}, Filter: search.Filter{Expr: expr},
 		})
 		if err != nil {
 			t.Fatalf("%s: %v", expr, err)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/vectorlink/vectorlink/indexer"
 	"github.com/vectorlink/vectorlink/indexer/indexertest"
+	"github.com/vectorlink/vectorlink/search"
 	"github.com/vectorlink/vectorlink/vfs"
 	"github.com/vectorlink/vectorlink/vfs/vfstest"
 )
@@ -24,7 +25,7 @@ func littered(t *testing.T) (*vfstest.Mem, *indexertest.Source, []string) {
 	h := open(t, mem, src, &indexertest.Embedder{})
 	for _, c := range commits {
 		h.mustIndex(c, "")
-		h.found(c, indexer.ModeText, "one")
+		h.found(c, search.ModeText, "one")
 	}
 	for _, other := range []string{"b/gone", "b/forgotten"} {
 		task, err := h.Index(t.Context(), indexer.IndexRequest{Domain: other, Commit: "c1"})

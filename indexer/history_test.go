@@ -12,6 +12,7 @@ import (
 
 	"github.com/vectorlink/vectorlink/indexer"
 	"github.com/vectorlink/vectorlink/indexer/indexertest"
+	"github.com/vectorlink/vectorlink/search"
 	"github.com/vectorlink/vectorlink/vector"
 	"github.com/vectorlink/vectorlink/vfs/vfstest"
 )
@@ -136,7 +137,7 @@ func sameAnswers(t *testing.T, h *harness, commit string, texts map[string]strin
 		}
 	}
 	const threshold = 0.1
-	got, err := h.Duplicates(t.Context(), indexer.DuplicatesRequest{Domain: domain, Ref: indexer.Ref{Commit: commit}, Threshold: threshold})
+	got, err := h.Duplicates(t.Context(), search.DuplicatesRequest{Domain: domain, Ref: search.Ref{Commit: commit}, Threshold: threshold})
 	if err != nil {
 		t.Fatal(err)
 	}

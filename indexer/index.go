@@ -11,7 +11,9 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/vectorlink/vectorlink/catalog"
 	"github.com/vectorlink/vectorlink/contract"
+	"github.com/vectorlink/vectorlink/search"
 	"github.com/vectorlink/vectorlink/snapshot"
 )
 
@@ -29,10 +31,10 @@ func (ix *Indexer) Index(_ context.Context, req IndexRequest) (Task, error) {
 	}
 	t := Task{Domain: req.Domain, Commit: req.Commit, Branch: req.Branch, State: TaskPending}
 	if d, err := ix.domain(req.Domain); err == nil {
-		if info, ok := d.real(req.Commit); ok && d.isWhole(info) {
+		if info, ok := d.Real(req.Commit); ok && d.isWhole(info) {
 			t.State, t.Percentage = TaskComplete, 100
 			t.Documents, t.Base = int(info.Documents), info.Base
-			t.HeadMoved = d.head(req.Branch).Commit == req.Commit
+			t.HeadMoved = d.Head(req.Branch).Commit == req.Commit
 			t.Skipped = ix.skippedBefore(d, req.Commit)
 		}
 	}
@@ -74,7 +76,7 @@ func (ix *Indexer) indexed(domain, commit string) bool {
 	if err != nil {
 		return false
 	}
-	_, ok := d.real(commit)
+	_, ok := d.Real(commit)
 	return ok
 }
 
@@ -196,9 +198,9 @@ func (ix *Indexer) pull(ctx context.Context, j *job) error {
 		return err
 	}
 	defer settled()
-	if info, ok := d.real(t.Commit); ok {
+	if info, ok := d.Real(t.Commit); ok {
 		err := ix.mend(ctx, d, j, info)
-		ix.tasks.update(j, func(task *Task) { task.HeadMoved = d.head(t.Branch).Commit == t.Commit })
+		ix.tasks.update(j, func(task *Task) { task.HeadMoved = d.Head(t.Branch).Commit == t.Commit })
 		if err == nil {
 			ix.considerMerge(d, info.Commit)
 		}
@@ -224,7 +226,7 @@ func (ix *Indexer) pull(ctx context.Context, j *job) error {
 // read takes the operations that make a commit (the job's, or the one it is
 // another name of) from the document source, into a builder on the snapshot
 // that they build on. The caller ends both with done.
-func (ix *Indexer) read(ctx context.Context, d *domain, settings Settings, j *job, commit string) (b *builder, pull *contract.Pull, done func(), err error) {
+func (ix *Indexer) read(ctx context.Context, d *domain, settings catalog.Settings, j *job, commit string) (b *builder, pull *contract.Pull, done func(), err error) {
 	if ix.cfg.Source == nil {
 		return nil, nil, nil, fmt.Errorf("%w; a commit that was pushed is mended by pushing it again", errNoSource)
 	}
@@ -263,8 +265,8 @@ func (ix *Indexer) read(ctx context.Context, d *domain, settings Settings, j *jo
 
 func (ix *Indexer) pullRequest(d *domain, commit, branch, previous string) contract.PullRequest {
 	return contract.PullRequest{
-		Domain: d.name, Commit: commit, Branch: branch,
-		Head:     d.head(branch).Commit,
+		Domain: d.Name, Commit: commit, Branch: branch,
+		Head:     d.Head(branch).Commit,
 		Previous: previous,
 		Indexed:  func(commit string) bool { return ix.canOpen(d, commit) },
 		Again:    func(base string) []string { return ix.again(d, base, commit) },
@@ -275,18 +277,18 @@ func (ix *Indexer) pullRequest(d *domain, commit, branch, previous string) contr
 // said that did it, or that came after it, as long as that is known, and then as
 // the commit's file lists documents.
 func (ix *Indexer) skippedBefore(d *domain, commit string) []Skipped {
-	if list := ix.tasks.lastSkipped(target{d.name, commit}); len(list) > 0 {
+	if list := ix.tasks.lastSkipped(target{d.Name, commit}); len(list) > 0 {
 		return list
 	}
-	info, ok := d.real(commit)
+	info, ok := d.Real(commit)
 	if !ok || info.Skipped == 0 {
 		return nil
 	}
-	s, err := ix.open(ix.stopCtx, d.Domain, commit)
+	s, err := ix.Open(ix.stopCtx, d.Domain, commit)
 	if err != nil {
 		return nil // who searches it is told why
 	}
-	defer s.release()
+	defer s.Release()
 	var list []Skipped
 	for _, id := range s.View().Skipped() {
 		list = append(list, skipped(id, errSkippedBefore))
@@ -303,11 +305,11 @@ const maxAgain = 1000
 // again returns documents that the base's snapshot lacks. Of more than maxAgain
 // another part comes at each commit, so that none waits for ever.
 func (ix *Indexer) again(d *domain, base, commit string) []string {
-	s, err := ix.open(ix.stopCtx, d.Domain, base)
+	s, err := ix.Open(ix.stopCtx, d.Domain, base)
 	if err != nil {
 		return nil // then nothing builds on it either
 	}
-	defer s.release()
+	defer s.Release()
 	ids := s.View().Skipped()
 	if len(ids) <= maxAgain {
 		return slices.Clone(ids)
@@ -320,7 +322,7 @@ func (ix *Indexer) again(d *domain, base, commit string) []string {
 // takeBase leases the snapshot that the job will build on, as openBase does,
 // and notes it, so that a deletion sees every job that builds on what it
 // removes.
-func (ix *Indexer) takeBase(d *domain, j *job, choose func() (string, error)) (*openSnapshot, func(), error) {
+func (ix *Indexer) takeBase(d *domain, j *job, choose func() (string, error)) (*search.Snapshot, func(), error) {
 	d.writing.Lock()
 	defer d.writing.Unlock()
 	commit, err := choose()
@@ -335,29 +337,29 @@ func (ix *Indexer) takeBase(d *domain, j *job, choose func() (string, error)) (*
 }
 
 // openBase leases the snapshot to build on; nil for no base.
-func (ix *Indexer) openBase(d *domain, commit string) (*openSnapshot, func(), error) {
+func (ix *Indexer) openBase(d *domain, commit string) (*search.Snapshot, func(), error) {
 	if commit == "" {
 		return nil, func() {}, nil
 	}
-	s, err := ix.open(ix.stopCtx, d.Domain, commit)
+	s, err := ix.Open(ix.stopCtx, d.Domain, commit)
 	if err != nil {
 		return nil, nil, err
 	}
-	return s, s.release, nil
+	return s, s.Release, nil
 }
 
 // canOpen reports whether the commit can serve as base: it is indexed, and
 // what it stands on is there. A damaged base is passed over for an older one.
 func (ix *Indexer) canOpen(d *domain, commit string) bool {
-	if _, ok := d.real(commit); !ok {
+	if _, ok := d.Real(commit); !ok {
 		return false
 	}
-	s, err := ix.open(ix.stopCtx, d.Domain, commit)
+	s, err := ix.Open(ix.stopCtx, d.Domain, commit)
 	if err != nil {
-		ix.log.Warn("indexed commit cannot serve as base", "domain", d.name, "commit", commit, "err", err)
+		ix.log.Warn("indexed commit cannot serve as base", "domain", d.Name, "commit", commit, "err", err)
 		return false
 	}
-	s.release()
+	s.Release()
 	return true
 }
 
@@ -379,7 +381,7 @@ func (ix *Indexer) Assign(_ context.Context, domain, branch, source, target stri
 	if err != nil {
 		return err
 	}
-	if _, ok := d.real(source); !ok {
+	if _, ok := d.Real(source); !ok {
 		return fmt.Errorf("%w: source_commit %s of %s is not indexed", contract.ErrNotFound, source, domain)
 	}
 	if source == target {
@@ -392,32 +394,32 @@ func (ix *Indexer) Assign(_ context.Context, domain, branch, source, target stri
 	defer release()
 	d.writing.Lock()
 	defer d.writing.Unlock()
-	src, ok := d.real(source)
+	src, ok := d.Real(source)
 	if !ok {
 		return fmt.Errorf("%w: source_commit %s of %s is not indexed", contract.ErrNotFound, source, domain)
 	}
 	name := snapshot.Header{Commit: target, Branch: branch}
-	if have, ok := d.real(target); ok {
+	if have, ok := d.Real(target); ok {
 		if have.Commit != src.Commit {
 			return fmt.Errorf("%w: target_commit %s is indexed already, as another snapshot", contract.ErrConflict, target)
 		}
-		old, _ := d.commit(target)
+		old, _ := d.Commit(target)
 		if old.Kind != snapshot.Alias || !errors.Is(snapshot.Verify(ix.cfg.FS, old.Name), snapshot.ErrCorrupt) {
 			return nil
 		}
 		name.Branch, name.Seq = old.Branch, old.Seq // made anew, as it was
 	}
-	s, err := ix.open(ix.stopCtx, d.Domain, src.Commit)
+	s, err := ix.Open(ix.stopCtx, d.Domain, src.Commit)
 	if err != nil {
 		return err
 	}
-	defer s.release()
+	defer s.Release()
 	if name.Created = now().Unix(); name.Seq == 0 {
-		name.Seq = d.nextSeq()
+		name.Seq = d.NextSeq()
 	}
 	h, size, err := s.View().WriteAlias(ix.cfg.FS, name)
 	if err != nil {
-		return storeError(err)
+		return catalog.StoreError(err)
 	}
 	d.written(fileInfo(h, size))
 	return nil

@@ -10,8 +10,10 @@ import (
 	"sync"
 	"time"
 
+	"github.com/vectorlink/vectorlink/catalog"
 	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/hnsw"
+	"github.com/vectorlink/vectorlink/search"
 	"github.com/vectorlink/vectorlink/snapshot"
 	"github.com/vectorlink/vectorlink/textindex"
 	"github.com/vectorlink/vectorlink/vfs"
@@ -72,7 +74,7 @@ type Graph struct {
 
 // Indexer keeps the snapshots of a data directory. Make one with Open.
 type Indexer struct {
-	*Reader
+	*search.Reader
 	cfg   Config
 	log   *slog.Logger
 	tasks *taskRegistry
@@ -109,11 +111,11 @@ func Open(cfg Config) (*Indexer, error) {
 	ix := &Indexer{
 		cfg:     cfg,
 		log:     cfg.Logger,
-		targets: targets{domains: make(map[*Domain]*domain)},
+		targets: targets{domains: make(map[*search.Domain]*domain)},
 		merges:  newSchedule(),
 		running: make(chan struct{}, cfg.Parallel),
 	}
-	ix.Reader = New(ReaderConfig{
+	ix.Reader = search.New(search.ReaderConfig{
 		FS: cfg.FS, Embedder: cfg.Embedder, PagePoolBytes: cfg.PagePoolBytes, SnapshotPoolBytes: cfg.SnapshotPoolBytes,
 		QueryCacheBytes: cfg.QueryCacheBytes, Ef: cfg.Graph.Ef, Workers: cfg.Workers, ProbeEvery: cfg.ProbeEvery,
 		Clustered: func(domain string) bool { return ix.tasks.clusters(domain) },
@@ -210,11 +212,11 @@ func (ix *Indexer) load() error {
 		return err
 	}
 	for _, info := range infos {
-		if _, err := ParseSettings(info.Settings); err != nil {
+		if _, err := catalog.ParseSettings(info.Settings); err != nil {
 			damaged = append(damaged, snapshot.Damage{Name: info.Name, Err: err})
 			continue
 		}
-		ix.domains.know(info)
+		ix.Domains().Know(info)
 	}
 	for _, dmg := range damaged {
 		ix.log.Error("damaged commit file; `vectorlink verify` tells more, indexing the commit again mends it", "file", dmg.Name, "err", dmg.Err)

@@ -17,6 +17,7 @@ import (
 	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/indexer"
 	"github.com/vectorlink/vectorlink/indexer/indexertest"
+	"github.com/vectorlink/vectorlink/search"
 	"github.com/vectorlink/vectorlink/vector"
 	"github.com/vectorlink/vectorlink/vfs"
 	"github.com/vectorlink/vectorlink/vfs/vfstest"
@@ -106,11 +107,11 @@ func (h *harness) mustIndex(commit, branch string) indexer.Task {
 	return task
 }
 
-func (h *harness) search(commit, text string, count int) []indexer.Hit {
+func (h *harness) search(commit, text string, count int) []search.Hit {
 	h.t.Helper()
-	hits, err := h.Search(h.t.Context(), indexer.SearchRequest{
-		Domain: domain, Ref: indexer.Ref{Commit: commit}, Text: text,
-		Page: indexer.Page{Count: count}, Snippet: true,
+	hits, err := h.Search(h.t.Context(), search.SearchRequest{
+		Domain: domain, Ref: search.Ref{Commit: commit}, Text: text,
+		Page: search.Page{Count: count}, Snippet: true,
 	})
 	if err != nil {
 		h.t.Fatalf("Search(%s, %q): %v", commit, text, err)
@@ -122,7 +123,7 @@ func (h *harness) search(commit, text string, count int) []indexer.Hit {
 func (h *harness) texts(commit string) map[string]string {
 	h.t.Helper()
 	got := make(map[string]string)
-	for _, hit := range h.search(commit, "anything", indexer.MaxCount) {
+	for _, hit := range h.search(commit, "anything", search.MaxCount) {
 		got[hit.ID] = hit.Chunk.Snippet
 	}
 	return got
@@ -204,7 +205,7 @@ func TestSearchOrderAndZeroRule(t *testing.T) {
 	// Pages fit together.
 	var paged []string
 	for start := range 4 {
-		page, err := h.Search(t.Context(), indexer.SearchRequest{Domain: domain, Ref: indexer.Ref{Branch: "main"}, Text: "old wise man", Page: indexer.Page{Start: start, Count: 1}})
+		page, err := h.Search(t.Context(), search.SearchRequest{Domain: domain, Ref: search.Ref{Branch: "main"}, Text: "old wise man", Page: search.Page{Start: start, Count: 1}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -213,16 +214,16 @@ func TestSearchOrderAndZeroRule(t *testing.T) {
 	if !slices.Equal(paged, ids) {
 		t.Errorf("page by page %v, at once %v", paged, ids)
 	}
-	filtered, err := h.Search(t.Context(), indexer.SearchRequest{Domain: domain, Ref: indexer.Ref{Commit: "c1"}, Text: "old wise man",
-		Filter: indexer.Filter{Types: []string{"B"}}, Page: indexer.Page{Count: 10}})
+	filtered, err := h.Search(t.Context(), search.SearchRequest{Domain: domain, Ref: search.Ref{Commit: "c1"}, Text: "old wise man",
+		Filter: search.Filter{Types: []string{"B"}}, Page: search.Page{Count: 10}})
 	if err != nil || len(filtered.Hits) != 2 || filtered.Hits[0].ID != "d/B/1" {
 		t.Errorf("filter by type: %v, %v", filtered.Hits, err)
 	}
-	similar, err := h.Similar(t.Context(), indexer.SimilarRequest{Domain: domain, Ref: indexer.Ref{Commit: "c1"}, ID: "d/A/1", Page: indexer.Page{Count: 2}})
+	similar, err := h.Similar(t.Context(), search.SimilarRequest{Domain: domain, Ref: search.Ref{Commit: "c1"}, ID: "d/A/1", Page: search.Page{Count: 2}})
 	if err != nil || len(similar.Hits) != 2 || similar.Hits[0].ID != "d/A/2" || similar.Hits[0].Distance != 0 {
 		t.Errorf("similar: %v, %v", similar.Hits, err)
 	}
-	similar, err = h.Similar(t.Context(), indexer.SimilarRequest{Domain: domain, Ref: indexer.Ref{Commit: "c1"}, ID: "d/A/1", IncludeSelf: true, Page: indexer.Page{Count: 1}})
+	similar, err = h.Similar(t.Context(), search.SimilarRequest{Domain: domain, Ref: search.Ref{Commit: "c1"}, ID: "d/A/1", IncludeSelf: true, Page: search.Page{Count: 1}})
 	if err != nil || similar.Hits[0].ID != "d/A/1" {
 		t.Errorf("similar with itself: %v, %v", similar.Hits, err)
 	}
@@ -233,9 +234,9 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 	src.Commit("main", "c1", indexertest.Change{Put: docs("d/A/1", "one")})
 	h := open(t, vfstest.NewMem(), src, &indexertest.Embedder{})
 	h.mustIndex("c1", "")
-	page := indexer.Page{Count: 10}
-	find := func(f func(*indexer.SearchRequest)) error {
-		req := indexer.SearchRequest{Domain: domain, Ref: indexer.Ref{Commit: "c1"}, Text: "x", Page: page}
+	page := search.Page{Count: 10}
+	find := func(f func(*search.SearchRequest)) error {
+		req := search.SearchRequest{Domain: domain, Ref: search.Ref{Commit: "c1"}, Text: "x", Page: page}
 		f(&req)
 		_, err := h.Search(t.Context(), req)
 		return err
@@ -245,17 +246,17 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 		err  error
 		want error
 	}{
-		{"unknown domain", find(func(r *indexer.SearchRequest) { r.Domain = "admin/other" }), contract.ErrNotFound},
-		{"unknown commit", find(func(r *indexer.SearchRequest) { r.Ref.Commit = "c9" }), contract.ErrNotFound},
-		{"unknown branch", find(func(r *indexer.SearchRequest) { r.Ref = indexer.Ref{Branch: "b"} }), contract.ErrNotFound},
-		{"no commit", find(func(r *indexer.SearchRequest) { r.Ref = indexer.Ref{} }), contract.ErrInvalid},
-		{"empty query", find(func(r *indexer.SearchRequest) { r.Text = "" }), contract.ErrInvalid},
-		{"count 0", find(func(r *indexer.SearchRequest) { r.Page.Count = 0 }), contract.ErrInvalid},
-		{"start too far", find(func(r *indexer.SearchRequest) { r.Page.Start = indexer.MaxStart + 1 }), contract.ErrInvalid},
-		{"wrong dimension", find(func(r *indexer.SearchRequest) { r.Vector = make([]float32, 3) }), contract.ErrConflict},
-		{"zero vector", find(func(r *indexer.SearchRequest) { r.Vector = make([]float32, 32) }), contract.ErrInvalid},
+		{"unknown domain", find(func(r *search.SearchRequest) { r.Domain = "admin/other" }), contract.ErrNotFound},
+		{"unknown commit", find(func(r *search.SearchRequest) { r.Ref.Commit = "c9" }), contract.ErrNotFound},
+		{"unknown branch", find(func(r *search.SearchRequest) { r.Ref = search.Ref{Branch: "b"} }), contract.ErrNotFound},
+		{"no commit", find(func(r *search.SearchRequest) { r.Ref = search.Ref{} }), contract.ErrInvalid},
+		{"empty query", find(func(r *search.SearchRequest) { r.Text = "" }), contract.ErrInvalid},
+		{"count 0", find(func(r *search.SearchRequest) { r.Page.Count = 0 }), contract.ErrInvalid},
+		{"start too far", find(func(r *search.SearchRequest) { r.Page.Start = search.MaxStart + 1 }), contract.ErrInvalid},
+		{"wrong dimension", find(func(r *search.SearchRequest) { r.Vector = make([]float32, 3) }), contract.ErrConflict},
+		{"zero vector", find(func(r *search.SearchRequest) { r.Vector = make([]float32, 32) }), contract.ErrInvalid},
 	}
-	_, err := h.Similar(t.Context(), indexer.SimilarRequest{Domain: domain, Ref: indexer.Ref{Commit: "c1"}, ID: "d/A/9", Page: page})
+	_, err := h.Similar(t.Context(), search.SimilarRequest{Domain: domain, Ref: search.Ref{Commit: "c1"}, ID: "d/A/9", Page: page})
 	tests = append(tests, struct {
 		name      string
 		err, want error
@@ -279,7 +280,7 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 		}
 	}
 	// The window: nothing but what it lists is served.
-	hits, err := h.Search(t.Context(), indexer.SearchRequest{Domain: domain, Ref: indexer.Ref{Commit: "c9", Ancestors: []string{"c8", "c1"}}, Text: "one", Page: page})
+	hits, err := h.Search(t.Context(), search.SearchRequest{Domain: domain, Ref: search.Ref{Commit: "c9", Ancestors: []string{"c8", "c1"}}, Text: "one", Page: page})
 	if err != nil || hits.Commit != "c1" {
 		t.Errorf("window: served %q, %v; want c1", hits.Commit, err)
 	}
@@ -538,7 +539,7 @@ func TestChunksOfLongDocuments(t *testing.T) {
 	if len(hits) != 2 || hits[0].ID != "d/A/1" {
 		t.Fatalf("hits %v", hits)
 	}
-	if got, want := hits[0].Chunk, (indexer.HitChunk{Index: 2, Count: 3, TokenStart: 6, DocTokens: 7, Snippet: "eta"}); got != want {
+	if got, want := hits[0].Chunk, (search.HitChunk{Index: 2, Count: 3, TokenStart: 6, DocTokens: 7, Snippet: "eta"}); got != want {
 		t.Errorf("chunk %+v, want %+v", got, want)
 	}
 }
@@ -552,30 +553,30 @@ func TestAnotherModelIsRefused(t *testing.T) {
 	h.mustIndex("c1", "")
 	h.close()
 	h = open(t, files, src, &indexertest.Embedder{Name: "second"})
-	_, err := h.Search(t.Context(), indexer.SearchRequest{Domain: domain, Ref: indexer.Ref{Commit: "c1"}, Text: "one", Page: indexer.Page{Count: 1}})
+	_, err := h.Search(t.Context(), search.SearchRequest{Domain: domain, Ref: search.Ref{Commit: "c1"}, Text: "one", Page: search.Page{Count: 1}})
 	if !errors.Is(err, contract.ErrConflict) || !strings.Contains(err.Error(), "first") {
 		t.Errorf("search with another model: %v", err)
 	}
 	if task := h.index("c2", ""); task.State != indexer.TaskFailed || !strings.Contains(task.Error, "test/first/32") {
 		t.Errorf("index with another model: %s %q", task.State, task.Error)
 	}
-	if _, err := h.Similar(t.Context(), indexer.SimilarRequest{Domain: domain, Ref: indexer.Ref{Commit: "c1"}, ID: "d/A/1", IncludeSelf: true, Page: indexer.Page{Count: 1}}); err != nil {
+	if _, err := h.Similar(t.Context(), search.SimilarRequest{Domain: domain, Ref: search.Ref{Commit: "c1"}, ID: "d/A/1", IncludeSelf: true, Page: search.Page{Count: 1}}); err != nil {
 		t.Errorf("similar needs no model: %v", err)
 	}
 }
 
 // bruteForce ranks a commit's documents the plain way.
-func bruteForce(texts map[string]string, query string, dim int) []indexer.Hit {
+func bruteForce(texts map[string]string, query string, dim int) []search.Hit {
 	q := indexertest.Vector(query, dim)
-	var hits []indexer.Hit
+	var hits []search.Hit
 	for id, text := range texts {
 		d := max(vector.Distance(vector.Dot(q, indexertest.Vector(text, dim))), 1e-7)
 		if text == query {
 			d = 0
 		}
-		hits = append(hits, indexer.Hit{ID: id, Distance: d})
+		hits = append(hits, search.Hit{ID: id, Distance: d})
 	}
-	slices.SortFunc(hits, func(a, b indexer.Hit) int {
+	slices.SortFunc(hits, func(a, b search.Hit) int {
 		if a.Distance != b.Distance {
 			if a.Distance < b.Distance {
 				return -1

@@ -7,8 +7,8 @@ import (
 	"testing"
 
 	"github.com/vectorlink/vectorlink/contract"
-	"github.com/vectorlink/vectorlink/indexer"
 	"github.com/vectorlink/vectorlink/indexer/indexertest"
+	"github.com/vectorlink/vectorlink/search"
 	"github.com/vectorlink/vectorlink/vfs"
 	"github.com/vectorlink/vectorlink/vfs/vfstest"
 )
@@ -26,7 +26,7 @@ func TestIntegrity(t *testing.T) {
 	if err := h.Assign(t.Context(), domain, "", "c2", "c4"); err != nil {
 		t.Fatal(err)
 	}
-	h.suggest("c2", "one", 1, indexer.Filter{})
+	h.suggest("c2", "one", 1, search.Filter{})
 	got, err := h.Integrity(domain)
 	if err != nil {
 		t.Fatal(err)

@@ -4,7 +4,9 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/vectorlink/vectorlink/catalog"
 	"github.com/vectorlink/vectorlink/contract"
+	"github.com/vectorlink/vectorlink/search"
 	"github.com/vectorlink/vectorlink/snapshot"
 )
 
@@ -13,26 +15,26 @@ import (
 func (ix *Indexer) moveHead(d *domain, branch, commit string) error {
 	d.writing.Lock()
 	defer d.writing.Unlock()
-	info, ok := d.real(commit)
-	if !ok || strings.HasPrefix(commit, markPrefix) {
-		return fmt.Errorf("%w: commit %s of %s is not indexed", contract.ErrNotFound, commit, d.name)
+	info, ok := d.Real(commit)
+	if !ok || strings.HasPrefix(commit, search.MarkPrefix) {
+		return fmt.Errorf("%w: commit %s of %s is not indexed", contract.ErrNotFound, commit, d.Name)
 	}
 	// One snapshot under two names is the same head.
-	if now, ok := d.real(d.head(branch).Commit); ok && now.Commit == info.Commit {
+	if now, ok := d.Real(d.Head(branch).Commit); ok && now.Commit == info.Commit {
 		return nil
 	}
-	s, err := ix.open(ix.stopCtx, d.Domain, commit)
+	s, err := ix.Open(ix.stopCtx, d.Domain, commit)
 	if err != nil {
 		return err
 	}
-	defer s.release()
-	seq := d.nextSeq()
+	defer s.Release()
+	seq := d.NextSeq()
 	h, size, err := s.View().WriteAlias(ix.cfg.FS,
-		snapshot.Header{Commit: fmt.Sprintf("%s%s/%d", markPrefix, branch, seq), Branch: branch, Seq: seq, Created: now().Unix()})
+		snapshot.Header{Commit: fmt.Sprintf("%s%s/%d", search.MarkPrefix, branch, seq), Branch: branch, Seq: seq, Created: now().Unix()})
 	if err != nil {
-		return storeError(err)
+		return catalog.StoreError(err)
 	}
 	d.written(fileInfo(h, size))
-	older := d.unbind(func(info snapshot.Info) bool { return isMark(info) && info.Branch == branch && info.Seq < seq })
+	older := d.Unbind(func(info snapshot.Info) bool { return search.IsMark(info) && info.Branch == branch && info.Seq < seq })
 	return ix.removeCommits(d, older)
 }

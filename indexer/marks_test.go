@@ -5,8 +5,8 @@ import (
 	"testing"
 
 	"github.com/vectorlink/vectorlink/contract"
-	"github.com/vectorlink/vectorlink/indexer"
 	"github.com/vectorlink/vectorlink/indexer/indexertest"
+	"github.com/vectorlink/vectorlink/search"
 	"github.com/vectorlink/vectorlink/vfs/vfstest"
 )
 
@@ -36,7 +36,7 @@ func TestAssignToItself(t *testing.T) {
 		if commit == "" {
 			return
 		}
-		hits, err := h.Search(t.Context(), indexer.SearchRequest{Domain: domain, Ref: indexer.Ref{Branch: branch}, Text: "one", Page: indexer.Page{Count: 10}})
+		hits, err := h.Search(t.Context(), search.SearchRequest{Domain: domain, Ref: search.Ref{Branch: branch}, Text: "one", Page: search.Page{Count: 10}})
 		if err != nil || len(hits.Hits) != documents || hits.Commit != commit {
 			t.Errorf("search of %s: %d hits at %s, %v; want %d at %s", branch, len(hits.Hits), hits.Commit, err, documents, commit)
 		}

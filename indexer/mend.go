@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/vectorlink/vectorlink/catalog"
 	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/snapshot"
 	"github.com/vectorlink/vectorlink/vecstore"
@@ -27,7 +28,7 @@ func (ix *Indexer) mend(ctx context.Context, d *domain, j *job, info snapshot.In
 	err := ix.mendVectors(ctx, d, j, info)
 	if errors.Is(err, contract.ErrCorrupt) && context.Cause(ctx) == nil {
 		before = nil // it is read again
-		ix.log.Warn("indexed commit is damaged and made anew", "domain", d.name, "commit", info.Commit, "err", err)
+		ix.log.Warn("indexed commit is damaged and made anew", "domain", d.Name, "commit", info.Commit, "err", err)
 		err = ix.remake(ctx, d, j, info)
 	}
 	if err == nil && ix.tasks.skipped(j) == 0 {
@@ -49,14 +50,14 @@ func (ix *Indexer) mendVectors(ctx context.Context, d *domain, j *job, info snap
 	if bad, ok := errors.AsType[*snapshot.CorruptError](err); ok && bad.Section == "graph" {
 		rewrite = true // the merge that follows makes another
 	} else if err != nil {
-		return storeError(err)
+		return catalog.StoreError(err)
 	}
-	s, err := ix.open(ctx, d.Domain, info.Commit)
+	s, err := ix.Open(ctx, d.Domain, info.Commit)
 	if err != nil {
 		return err
 	}
-	defer s.release()
-	b, err := ix.newBuilder(d, j.task.ID, settingsOf(info), s, vecs, func(f func(*Task)) { ix.tasks.update(j, f) })
+	defer s.Release()
+	b, err := ix.newBuilder(d, j.task.ID, catalog.SettingsOf(info), s, vecs, func(f func(*Task)) { ix.tasks.update(j, f) })
 	if err != nil {
 		return err
 	}
@@ -68,9 +69,9 @@ func (ix *Indexer) mendVectors(ctx context.Context, d *domain, j *job, info snap
 	if len(b.changes) == 0 && !rewrite {
 		return nil
 	}
-	if have := settingsOf(info).model(ix.cfg.Embedder.Fingerprint()); have != info.Fingerprint {
+	if have := catalog.SettingsOf(info).Model(ix.cfg.Embedder.Fingerprint()); have != info.Fingerprint {
 		return fmt.Errorf("%w: %d documents at commit %s of %s have damaged vectors of %s, and this server embeds with %s: start it with that model to mend them",
-			contract.ErrConflict, len(b.changes), info.Commit, d.name, info.Fingerprint, have)
+			contract.ErrConflict, len(b.changes), info.Commit, d.Name, info.Fingerprint, have)
 	}
 	if err := b.flush(ctx); err != nil {
 		return err
@@ -80,7 +81,7 @@ func (ix *Indexer) mendVectors(ctx context.Context, d *domain, j *job, info snap
 
 // remake makes an indexed commit from the document source again.
 func (ix *Indexer) remake(ctx context.Context, d *domain, j *job, info snapshot.Info) error {
-	b, pull, done, err := ix.read(ctx, d, settingsOf(info), j, info.Commit)
+	b, pull, done, err := ix.read(ctx, d, catalog.SettingsOf(info), j, info.Commit)
 	if err != nil {
 		return err
 	}
@@ -107,10 +108,10 @@ func (ix *Indexer) recoverVectors(d *domain, info snapshot.Info) (*vecstore.Stor
 
 // vectorsOf returns what the vectors that a commit refers to were created with.
 func vectorsOf(d *domain, info snapshot.Info) vecstore.Config {
-	s := settingsOf(info)
+	s := catalog.SettingsOf(info)
 	return vecstore.Config{
-		Domain: d.name, Fingerprint: info.Fingerprint,
-		Dim: int(info.Dim), Metric: s.Metric.stored(), Normalized: s.Normalize,
+		Domain: d.Name, Fingerprint: info.Fingerprint,
+		Dim: int(info.Dim), Metric: s.Metric.Stored(), Normalized: s.Normalize,
 	}
 }
 
@@ -130,7 +131,7 @@ func (b *builder) mendBase(ctx context.Context) error {
 			}
 			text, err := b.base.View().Text(e)
 			if err != nil {
-				unreadable = storeError(err)
+				unreadable = catalog.StoreError(err)
 				continue
 			}
 			if err := b.upsert(ctx, contract.Op{Kind: contract.Upsert, ID: e.ID, Type: e.Type, Text: text, Fields: e.Fields}); err != nil {
@@ -164,19 +165,19 @@ func (b *builder) replace(ctx context.Context, old snapshot.Info, complete bool)
 	if err := context.Cause(ctx); err != nil {
 		return err
 	}
-	now, ok := b.d.commit(old.Commit)
+	now, ok := b.d.Commit(old.Commit)
 	if !ok || now.Seq != old.Seq || now.SlotEnd != old.SlotEnd {
-		return fmt.Errorf("%w: commit %s of %s was replaced meanwhile", contract.ErrConflict, old.Commit, b.d.name)
+		return fmt.Errorf("%w: commit %s of %s was replaced meanwhile", contract.ErrConflict, old.Commit, b.d.Name)
 	}
 	h := old.Header
 	h.Kind = snapshot.Checkpoint
 	if b.vecs != nil {
-		h.Fingerprint, h.Dim, h.Vecs = b.fingerprint, uint32(b.vecs.Dim()), b.d.vecsName()
+		h.Fingerprint, h.Dim, h.Vecs = b.fingerprint, uint32(b.vecs.Dim()), b.d.VecsName()
 	}
 	b.ix.hook("writing")
 	h, size, err := snapshot.Write(b.ix.cfg.FS, h, snapshot.Contents{Changed: b.contents(changed), Skipped: b.unsettled(complete)})
 	if err != nil {
-		return storeError(err)
+		return catalog.StoreError(err)
 	}
 	b.ix.hook("committed")
 	b.d.written(fileInfo(h, size))
@@ -238,12 +239,12 @@ func (ix *Indexer) needsPush(d *domain, info snapshot.Info) (from string, needs 
 	if bad, ok := errors.AsType[*snapshot.CorruptError](err); ok && bad.Section != "graph" {
 		return info.Base, true
 	}
-	s, err := ix.open(ix.stopCtx, d.Domain, info.Commit)
+	s, err := ix.Open(ix.stopCtx, d.Domain, info.Commit)
 	if err != nil {
 		return "", false // what it stands on is damaged
 	}
-	defer s.release()
-	if len(s.damaged()) > 0 {
+	defer s.Release()
+	if len(s.Damaged()) > 0 {
 		return info.Commit, true
 	}
 	d.setWhole(info)

@@ -5,14 +5,16 @@ import (
 	"errors"
 	"slices"
 
+	"github.com/vectorlink/vectorlink/catalog"
 	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/hnsw"
+	"github.com/vectorlink/vectorlink/search"
 )
 
 // wantsMerge says whether a snapshot should become a checkpoint: when it is
 // large and has no graph, when the tail that every search scans or the dead
 // that every walk wades through have grown, or when opening takes many files.
-func (ix *Indexer) wantsMerge(s *openSnapshot) bool {
+func (ix *Indexer) wantsMerge(s *search.Snapshot) bool {
 	if s.View().Deltas() >= ix.cfg.Graph.MaxDeltas {
 		return true
 	}
@@ -25,7 +27,7 @@ func (ix *Indexer) wantsMerge(s *openSnapshot) bool {
 }
 
 // largeText reports whether the commit's own file lists many documents.
-func largeText(s *openSnapshot) bool {
+func largeText(s *search.Snapshot) bool {
 	return len(s.Own().Entries()) >= 1000
 }
 
@@ -37,20 +39,20 @@ func (ix *Indexer) merge(ctx context.Context, req mergeRequest) (merged bool, er
 	if errors.Is(err, contract.ErrNotFound) {
 		return false, nil // deleted
 	}
-	s, err := ix.open(ctx, d.Domain, req.commit)
+	s, err := ix.Open(ctx, d.Domain, req.commit)
 	if errors.Is(err, contract.ErrNotFound) {
 		return false, nil
 	}
 	if err != nil {
 		return false, err
 	}
-	defer s.release()
+	defer s.Release()
 	if !ix.wantsMerge(s) {
 		return false, nil
 	}
-	live, err := s.readable(slices.Collect(s.View().LiveSlots()))
+	live, err := s.Readable(slices.Collect(s.View().LiveSlots()))
 	if err != nil {
-		return false, storeError(err)
+		return false, catalog.StoreError(err)
 	}
 	var graph []byte
 	if len(live) >= ix.cfg.Graph.MinVectors {
@@ -58,32 +60,32 @@ func (ix *Indexer) merge(ctx context.Context, req mergeRequest) (merged bool, er
 		for i, slot := range live {
 			nodes[i] = hnsw.Node{Slot: slot, Hash: slotHash(slot)}
 		}
-		g, err := hnsw.Build(ctx, s.vectors(), nodes, ix.graphParams(s.Settings()), ix.cfg.Workers)
+		g, err := hnsw.Build(ctx, s.Vectors(), nodes, ix.graphParams(s.Settings()), ix.cfg.Workers)
 		if err != nil {
-			return false, storeError(err)
+			return false, catalog.StoreError(err)
 		}
 		graph = g.AppendTo(nil)
 	}
 	d.rewriting.Lock()
 	defer d.rewriting.Unlock()
-	if _, ok := d.real(req.commit); !ok {
+	if _, ok := d.Real(req.commit); !ok {
 		return false, nil // deleted meanwhile
 	}
 	// Not under the lock: it takes long, and commits go on meanwhile.
 	file, err := s.View().PrepareCheckpoint(ix.cfg.FS, graph)
 	if err != nil {
-		return false, storeError(err)
+		return false, catalog.StoreError(err)
 	}
 	d.writing.Lock()
 	defer d.writing.Unlock()
-	old, ok := d.real(req.commit)
+	old, ok := d.Real(req.commit)
 	if h := s.View().Header(); !ok || old.Seq != h.Seq || old.SlotEnd != h.SlotEnd {
 		file.Discard() // deleted or mended meanwhile
 		return false, nil
 	}
 	h, size, err := file.Commit()
 	if err != nil {
-		return false, storeError(err)
+		return false, catalog.StoreError(err)
 	}
 	d.written(fileInfo(h, size))
 	ix.ForgetFile(d.Domain, old)
@@ -100,14 +102,14 @@ func (ix *Indexer) prepareText(req mergeRequest) error {
 	if err != nil {
 		return nil // deleted
 	}
-	s, err := ix.open(ix.stopCtx, d.Domain, req.commit)
+	s, err := ix.Open(ix.stopCtx, d.Domain, req.commit)
 	if errors.Is(err, contract.ErrNotFound) {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	defer s.release()
+	defer s.Release()
 	if largeText(s) {
 		return ix.PrepareText(ix.stopCtx, s)
 	}

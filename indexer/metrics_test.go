@@ -11,18 +11,20 @@ import (
 	"testing"
 	"time"
 
+	"github.com/vectorlink/vectorlink/catalog"
 	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/indexer"
 	"github.com/vectorlink/vectorlink/indexer/indexertest"
+	"github.com/vectorlink/vectorlink/search"
 	"github.com/vectorlink/vectorlink/vfs/vfstest"
 )
 
 // kinds are all ways in which vectors are kept and measured.
-func kinds() []indexer.SettingsRequest {
-	var all []indexer.SettingsRequest
-	for _, m := range []indexer.Metric{indexer.MetricCosine, indexer.MetricIP, indexer.MetricL2} {
+func kinds() []catalog.SettingsRequest {
+	var all []catalog.SettingsRequest
+	for _, m := range []catalog.Metric{catalog.MetricCosine, catalog.MetricIP, catalog.MetricL2} {
 		for _, n := range []bool{true, false} {
-			all = append(all, indexer.SettingsRequest{Metric: m, Normalize: &n})
+			all = append(all, catalog.SettingsRequest{Metric: m, Normalize: &n})
 		}
 	}
 	return all
@@ -30,7 +32,7 @@ func kinds() []indexer.SettingsRequest {
 
 // far is the distance of two vectors by the definitions, in float64; the texts
 // they are of, where it is about texts, are the same or not.
-func far(r indexer.SettingsRequest, a, b []float32, same bool) float64 {
+func far(r catalog.SettingsRequest, a, b []float32, same bool) float64 {
 	var dot, aa, bb, square float64
 	for i := range a {
 		x, y := float64(a[i]), float64(b[i])
@@ -40,20 +42,20 @@ func far(r indexer.SettingsRequest, a, b []float32, same bool) float64 {
 		square += (x - y) * (x - y)
 	}
 	switch {
-	case r.Metric == indexer.MetricIP && !*r.Normalize:
+	case r.Metric == catalog.MetricIP && !*r.Normalize:
 		return 1 - dot
 	case same:
 		return 0
-	case r.Metric == indexer.MetricIP:
+	case r.Metric == catalog.MetricIP:
 		return max(1-dot, 1e-7)
-	case r.Metric == indexer.MetricL2:
+	case r.Metric == catalog.MetricL2:
 		return square
 	}
 	return max((1-dot/math.Sqrt(aa*bb))/2, 1e-7)
 }
 
 // stored is the vector of a text in a domain.
-func stored(r indexer.SettingsRequest, text string) []float32 {
+func stored(r catalog.SettingsRequest, text string) []float32 {
 	if *r.Normalize {
 		return indexertest.Vector(text, 32)
 	}
@@ -62,12 +64,12 @@ func stored(r indexer.SettingsRequest, text string) []float32 {
 
 // nearest is the truth: every document with its distance from a text, nearest
 // first.
-func nearest(r indexer.SettingsRequest, texts map[string]string, query string) []indexer.Hit {
-	var all []indexer.Hit
+func nearest(r catalog.SettingsRequest, texts map[string]string, query string) []search.Hit {
+	var all []search.Hit
 	for id, text := range texts {
-		all = append(all, indexer.Hit{ID: id, Distance: float32(far(r, stored(r, query), stored(r, text), text == query))})
+		all = append(all, search.Hit{ID: id, Distance: float32(far(r, stored(r, query), stored(r, text), text == query))})
 	}
-	slices.SortFunc(all, func(a, b indexer.Hit) int {
+	slices.SortFunc(all, func(a, b search.Hit) int {
 		return cmp.Or(cmp.Compare(a.Distance, b.Distance), strings.Compare(a.ID, b.ID))
 	})
 	return all
@@ -75,7 +77,7 @@ func nearest(r indexer.SettingsRequest, texts map[string]string, query string) [
 
 // wantNearest fails unless hits are the first of want: at every place the
 // distance of the truth, and every document at its own.
-func wantNearest(t *testing.T, what string, hits, want []indexer.Hit, count int) {
+func wantNearest(t *testing.T, what string, hits, want []search.Hit, count int) {
 	t.Helper()
 	if len(hits) != min(count, len(want)) {
 		t.Errorf("%s: %d hits, want %d", what, len(hits), min(count, len(want)))
@@ -150,18 +152,18 @@ func TestMetricsThroughHistories(t *testing.T) {
 }
 
 // wantMeasured checks everything that measures, at one commit.
-func (h *harness) wantMeasured(r indexer.SettingsRequest, commit string, texts map[string]string, query string) {
+func (h *harness) wantMeasured(r catalog.SettingsRequest, commit string, texts map[string]string, query string) {
 	h.t.Helper()
-	page, ref := indexer.Page{Count: 15}, indexer.Ref{Commit: commit}
+	page, ref := search.Page{Count: 15}, search.Ref{Commit: commit}
 	want := nearest(r, texts, query)
-	got, err := h.Search(h.t.Context(), indexer.SearchRequest{Domain: domain, Ref: ref, Text: query, Page: page, Ef: 1000})
+	got, err := h.Search(h.t.Context(), search.SearchRequest{Domain: domain, Ref: ref, Text: query, Page: page, Ef: 1000})
 	if err != nil {
 		h.t.Fatal(err)
 	}
 	wantNearest(h.t, commit+": search by text", got.Hits, want, page.Count)
 
 	// A vector has no text: only what is measured counts.
-	got, err = h.Search(h.t.Context(), indexer.SearchRequest{Domain: domain, Ref: ref, Vector: stored(r, query), Page: page, Ef: 1000})
+	got, err = h.Search(h.t.Context(), search.SearchRequest{Domain: domain, Ref: ref, Vector: stored(r, query), Page: page, Ef: 1000})
 	if err != nil {
 		h.t.Fatal(err)
 	}
@@ -169,7 +171,7 @@ func (h *harness) wantMeasured(r indexer.SettingsRequest, commit string, texts m
 		if d := far(r, stored(r, query), stored(r, texts[hit.ID]), texts[hit.ID] == query); math.Abs(float64(hit.Distance)-d) > 1e-5*(1+math.Abs(d)) {
 			h.t.Errorf("%s: search by vector: hit %d is %s at %v, want %v", commit, i, hit.ID, hit.Distance, d)
 		}
-		if r.Metric == indexer.MetricL2 && texts[hit.ID] == query && hit.Distance != 0 {
+		if r.Metric == catalog.MetricL2 && texts[hit.ID] == query && hit.Distance != 0 {
 			h.t.Errorf("%s: an equal vector is at %v", commit, hit.Distance)
 		}
 	}
@@ -178,31 +180,31 @@ func (h *harness) wantMeasured(r indexer.SettingsRequest, commit string, texts m
 		return
 	}
 	source := want[len(want)/2].ID
-	got, err = h.Similar(h.t.Context(), indexer.SimilarRequest{Domain: domain, Ref: ref, ID: source, Page: page, Ef: 1000})
+	got, err = h.Similar(h.t.Context(), search.SimilarRequest{Domain: domain, Ref: ref, ID: source, Page: page, Ef: 1000})
 	if err != nil {
 		h.t.Fatal(err)
 	}
 	others := nearest(r, texts, texts[source])
-	others = slices.DeleteFunc(others, func(o indexer.Hit) bool { return o.ID == source })
+	others = slices.DeleteFunc(others, func(o search.Hit) bool { return o.ID == source })
 	wantNearest(h.t, commit+": similar", got.Hits, others, page.Count)
 
-	near, err := h.Candidates(h.t.Context(), indexer.CandidatesRequest{
-		Domain: domain, Ref: ref, K: 3, SetThreshold: 0.3, TargetThreshold: 0.3, Set: indexer.Filter{IDs: []string{source}}, Target: indexer.Filter{Types: []string{"A"}},
+	near, err := h.Candidates(h.t.Context(), search.CandidatesRequest{
+		Domain: domain, Ref: ref, K: 3, SetThreshold: 0.3, TargetThreshold: 0.3, Set: search.Filter{IDs: []string{source}}, Target: search.Filter{Types: []string{"A"}},
 	})
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	var list []indexer.Hit
+	var list []search.Hit
 	for _, l := range near.SetToTarget {
 		for _, c := range l.Partners {
-			list = append(list, indexer.Hit{ID: c.ID, Distance: c.Distance})
+			list = append(list, search.Hit{ID: c.ID, Distance: c.Distance})
 		}
 	}
-	others = slices.DeleteFunc(others, func(o indexer.Hit) bool { return o.Distance > 0.3 })
+	others = slices.DeleteFunc(others, func(o search.Hit) bool { return o.Distance > 0.3 })
 	wantNearest(h.t, commit+": candidates", list, others, 3)
 
 	const threshold = 0.25
-	pairs, err := h.Duplicates(h.t.Context(), indexer.DuplicatesRequest{Domain: domain, Ref: ref, Threshold: threshold})
+	pairs, err := h.Duplicates(h.t.Context(), search.DuplicatesRequest{Domain: domain, Ref: ref, Threshold: threshold})
 	if err != nil {
 		h.t.Fatal(err)
 	}
@@ -223,7 +225,7 @@ func (h *harness) wantMeasured(r indexer.SettingsRequest, commit string, texts m
 			}
 		}
 	}
-	err = h.NearPairs(h.t.Context(), indexer.DuplicatesRequest{Domain: domain, Ref: ref, Threshold: threshold}, func(all *indexer.NearPairs) error {
+	err = h.NearPairs(h.t.Context(), search.DuplicatesRequest{Domain: domain, Ref: ref, Threshold: threshold}, func(all *search.NearPairs) error {
 		for p, err := range all.Pairs {
 			if err != nil {
 				return err

@@ -13,15 +13,16 @@ import (
 
 	"github.com/vectorlink/vectorlink/indexer"
 	"github.com/vectorlink/vectorlink/indexer/indexertest"
+	"github.com/vectorlink/vectorlink/search"
 	"github.com/vectorlink/vectorlink/vector"
 	"github.com/vectorlink/vectorlink/vfs/vfstest"
 )
 
 // near returns all pairs of a request.
-func (h *harness) near(req indexer.DuplicatesRequest) ([]indexer.Pair, error) {
-	var pairs []indexer.Pair
+func (h *harness) near(req search.DuplicatesRequest) ([]search.Pair, error) {
+	var pairs []search.Pair
 	req.Domain = domain
-	err := h.NearPairs(h.t.Context(), req, func(found *indexer.NearPairs) error {
+	err := h.NearPairs(h.t.Context(), req, func(found *search.NearPairs) error {
 		for p, err := range found.Pairs {
 			if err != nil {
 				return err
@@ -99,14 +100,14 @@ func TestNearPairs(t *testing.T) {
 			}
 		}
 	}
-	of := func(id string, f indexer.Filter) bool {
+	of := func(id string, f search.Filter) bool {
 		return len(f.Types) == 0 || slices.Contains(f.Types, strings.Split(id, "/")[1])
 	}
-	ab, bc := indexer.Filter{Types: []string{"A", "B"}}, indexer.Filter{Types: []string{"B", "C"}}
+	ab, bc := search.Filter{Types: []string{"A", "B"}}, search.Filter{Types: []string{"B", "C"}}
 	for _, c := range []struct {
 		threshold   float32
-		set, target indexer.Filter
-		page        indexer.Page
+		set, target search.Filter
+		page        search.Page
 	}{
 		{threshold: 0},
 		{threshold: 0.05},
@@ -115,14 +116,14 @@ func TestNearPairs(t *testing.T) {
 		{threshold: 0.1, set: ab},
 		{threshold: 0.1, set: ab, target: bc},
 		{threshold: 0, set: bc, target: ab},
-		{threshold: 0.1, set: ab, target: bc, page: indexer.Page{Start: 3, Count: 20}},
-		{threshold: 0.1, page: indexer.Page{Count: 1}},
+		{threshold: 0.1, set: ab, target: bc, page: search.Page{Start: 3, Count: 20}},
+		{threshold: 0.1, page: search.Page{Count: 1}},
 	} {
 		target := c.target
 		if len(target.Types) == 0 {
 			target = c.set
 		}
-		var want []indexer.Pair
+		var want []search.Pair
 		for i, a := range ids {
 			from := len(want)
 			for j, b := range ids {
@@ -131,10 +132,10 @@ func TestNearPairs(t *testing.T) {
 					continue
 				}
 				if d := distances[i*len(ids)+j]; d <= c.threshold {
-					want = append(want, indexer.Pair{A: indexer.PairMember{ID: a}, B: indexer.PairMember{ID: b}, Distance: d})
+					want = append(want, search.Pair{A: search.PairMember{ID: a}, B: search.PairMember{ID: b}, Distance: d})
 				}
 			}
-			slices.SortStableFunc(want[from:], func(a, b indexer.Pair) int { return cmp.Compare(a.Distance, b.Distance) })
+			slices.SortStableFunc(want[from:], func(a, b search.Pair) int { return cmp.Compare(a.Distance, b.Distance) })
 		}
 		for i := range want {
 			if want[i].B.ID < want[i].A.ID {
@@ -145,7 +146,7 @@ func TestNearPairs(t *testing.T) {
 		if c.page.Count > 0 {
 			want = want[:min(c.page.Count, len(want))]
 		}
-		got, err := h.near(indexer.DuplicatesRequest{Ref: indexer.Ref{Commit: "c1"}, Threshold: c.threshold, Set: c.set, Target: c.target, Page: c.page})
+		got, err := h.near(search.DuplicatesRequest{Ref: search.Ref{Commit: "c1"}, Threshold: c.threshold, Set: c.set, Target: c.target, Page: c.page})
 		if err != nil || !slices.Equal(got, want) {
 			t.Errorf("within %g, %v against %v, %v: %d pairs (%v), want %d", c.threshold, c.set.Types, c.target.Types, c.page, len(got), err, len(want))
 		}
@@ -173,7 +174,7 @@ func TestNearPairsSince(t *testing.T) {
 	h.mustIndex("c2", "")
 	type ids struct{ a, b string }
 	pairs := func(commit, since string, threshold float32) map[ids]bool {
-		got, err := h.near(indexer.DuplicatesRequest{Ref: indexer.Ref{Commit: commit}, Since: since, Threshold: threshold})
+		got, err := h.near(search.DuplicatesRequest{Ref: search.Ref{Commit: commit}, Since: since, Threshold: threshold})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -202,13 +203,13 @@ func TestNearPairsEnd(t *testing.T) {
 	src.Commit("main", "c1", indexertest.Change{Put: nearCorpus(rand.New(rand.NewPCG(1, 1)), 300)})
 	h := open(t, vfstest.NewMem(), src, &indexertest.Embedder{}, func(c *indexer.Config) { c.Workers = 3 })
 	h.mustIndex("c1", "")
-	req := indexer.DuplicatesRequest{Domain: domain, Ref: indexer.Ref{Commit: "c1"}, Threshold: 1}
+	req := search.DuplicatesRequest{Domain: domain, Ref: search.Ref{Commit: "c1"}, Threshold: 1}
 	for _, cancelled := range []bool{false, true} {
 		ctx, cancel := context.WithCancelCause(t.Context())
 		gone := errors.New("gone")
 		seen := 0
 		var got error
-		err := h.NearPairs(ctx, req, func(found *indexer.NearPairs) error {
+		err := h.NearPairs(ctx, req, func(found *search.NearPairs) error {
 			for _, err := range found.Pairs {
 				if got = err; err != nil {
 					break
@@ -227,7 +228,7 @@ func TestNearPairsEnd(t *testing.T) {
 			t.Errorf("cancelled %v: %d pairs, %v, %v", cancelled, seen, got, err)
 		}
 	}
-	for _, bad := range []indexer.DuplicatesRequest{{Threshold: -1}, {Page: indexer.Page{Start: -1}}, {Since: "c9"}, {Ref: indexer.Ref{Commit: "c9"}}} {
+	for _, bad := range []search.DuplicatesRequest{{Threshold: -1}, {Page: search.Page{Start: -1}}, {Since: "c9"}, {Ref: search.Ref{Commit: "c9"}}} {
 		bad.Ref.Commit = cmp.Or(bad.Ref.Commit, "c1")
 		if _, err := h.near(bad); err == nil {
 			t.Errorf("%+v is not refused", bad)

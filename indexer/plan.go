@@ -39,7 +39,7 @@ func (ix *Indexer) Plan(ctx context.Context, req IndexRequest) (Plan, error) {
 	// an earlier life.
 	d := ix.enter(req.Domain)
 	defer ix.leave(d)
-	if info, ok := d.real(req.Commit); ok {
+	if info, ok := d.Real(req.Commit); ok {
 		plan.Indexed, plan.Documents, plan.Base = true, int(info.Documents), info.Base
 		plan.Skipped = append(plan.Skipped, ix.skippedBefore(d, req.Commit)...)
 		return plan, nil

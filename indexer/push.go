@@ -8,7 +8,9 @@ import (
 	"sync"
 	"time"
 
+	"github.com/vectorlink/vectorlink/catalog"
 	"github.com/vectorlink/vectorlink/contract"
+	"github.com/vectorlink/vectorlink/search"
 	"github.com/vectorlink/vectorlink/snapshot"
 )
 
@@ -37,7 +39,7 @@ type PushRequest struct {
 	// push builds on it if it is indexed, else on the branch's head.
 	Parent string
 	// Settings are those that the request names.
-	Settings SettingsRequest
+	Settings catalog.SettingsRequest
 	// StoreClustering has the domain store clustering from here on, until it
 	// is deleted: every text that is indexed gets a vector in that role too.
 	StoreClustering bool
@@ -98,7 +100,7 @@ func (ix *Indexer) StartPush(ctx context.Context, req PushRequest) (*Push, error
 		return nil, err
 	}
 	if d, err := ix.domain(req.Domain); err == nil {
-		if info, ok := d.commit(req.Commit); ok && (info.Kind == snapshot.Alias || d.isWhole(info)) {
+		if info, ok := d.Commit(req.Commit); ok && (info.Kind == snapshot.Alias || d.isWhole(info)) {
 			return nil, d.taken(req.Commit)
 		}
 	}
@@ -154,7 +156,7 @@ func (ix *Indexer) checkPush(req *PushRequest) error {
 
 // taken is the error for a commit that stands for something already.
 func (d *domain) taken(commit string) error {
-	return fmt.Errorf("%w: target_commit %s of %s is indexed already", contract.ErrConflict, commit, d.name)
+	return fmt.Errorf("%w: target_commit %s of %s is indexed already", contract.ErrConflict, commit, d.Name)
 }
 
 // open takes hold of the branch, the base and the vectors, and starts the run.
@@ -164,7 +166,7 @@ func (p *Push) open(ctx context.Context, req PushRequest) (err error) {
 		return errDomainDeleted
 	}
 	// Now that nobody else can bind it.
-	if info, ok := d.commit(req.Commit); ok {
+	if info, ok := d.Commit(req.Commit); ok {
 		from, needs := "", false
 		if info.Kind != snapshot.Alias {
 			from, needs = ix.needsPush(d, info)
@@ -202,7 +204,7 @@ func (p *Push) open(ctx context.Context, req PushRequest) (err error) {
 		}
 	}()
 	if req.StoreClustering {
-		if err := ix.tasks.setClustering(d.name, true); err != nil {
+		if err := ix.tasks.setClustering(d.Name, true); err != nil {
 			return err
 		}
 	}
@@ -237,7 +239,7 @@ func (p *Push) lockBranch(ctx context.Context) error {
 		select {
 		case <-busy:
 		case <-timer.C:
-			return fmt.Errorf("%w: another push to branch %s of %s is under way", contract.ErrBusy, p.branch, p.d.name)
+			return fmt.Errorf("%w: another push to branch %s of %s is under way", contract.ErrBusy, p.branch, p.d.Name)
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		case <-p.ctx.Done():
@@ -247,26 +249,26 @@ func (p *Push) lockBranch(ctx context.Context) error {
 }
 
 // takeBase chooses and leases the snapshot to build on (wire contract §6.2).
-func (p *Push) takeBase(parent string) (*openSnapshot, error) {
+func (p *Push) takeBase(parent string) (*search.Snapshot, error) {
 	s, release, err := p.ix.takeBase(p.d, p.j, func() (string, error) {
 		if p.old != nil {
 			return p.base, nil
 		}
-		if p.base = p.d.head(p.branch).Commit; p.d.firstOn(p.j.task.Commit) > 0 {
-			p.base = p.d.headBefore(p.branch, p.d.firstOn(p.j.task.Commit))
+		if p.base = p.d.Head(p.branch).Commit; p.d.FirstOn(p.j.task.Commit) > 0 {
+			p.base = p.d.HeadBefore(p.branch, p.d.FirstOn(p.j.task.Commit))
 		}
 		if parent == "" {
 			return p.base, nil
 		}
-		if _, ok := p.d.real(parent); ok {
+		if _, ok := p.d.Real(parent); ok {
 			p.base = parent
 			return p.base, nil
 		}
 		if p.base == "" && p.branch != contract.MainBranch {
-			return "", fmt.Errorf("%w: parent_commit %s of %s is not indexed, and branch %s has no commits to build on", contract.ErrNotFound, parent, p.d.name, p.branch)
+			return "", fmt.Errorf("%w: parent_commit %s of %s is not indexed, and branch %s has no commits to build on", contract.ErrNotFound, parent, p.d.Name, p.branch)
 		}
 		p.ix.log.Warn("the parent of a pushed commit is not indexed; building on the branch's head",
-			"domain", p.d.name, "commit", p.j.task.Commit, "parent", parent, "base", p.base)
+			"domain", p.d.Name, "commit", p.j.task.Commit, "parent", parent, "base", p.base)
 		return p.base, nil
 	})
 	p.release = release
@@ -497,12 +499,12 @@ func (p *Push) commit() error {
 			return err
 		}
 	} else {
-		h := snapshot.Header{Domain: t.Domain, Commit: t.Commit, Branch: t.Branch, Seq: p.d.freeSeq(p.d.firstOn(t.Commit))}
+		h := snapshot.Header{Domain: t.Domain, Commit: t.Commit, Branch: t.Branch, Seq: p.d.FreeSeq(p.d.FirstOn(t.Commit))}
 		if _, err := p.b.finish(p.ctx, h, false, p.Task); err != nil {
 			return err
 		}
 	}
-	p.ix.tasks.update(p.j, func(t *Task) { t.HeadMoved = p.d.head(t.Branch).Commit == t.Commit })
+	p.ix.tasks.update(p.j, func(t *Task) { t.HeadMoved = p.d.Head(t.Branch).Commit == t.Commit })
 	p.ix.considerMerge(p.d, t.Commit)
 	return nil
 }
@@ -511,7 +513,7 @@ func (p *Push) commit() error {
 // unless its commit had been written.
 func (ix *Indexer) endCutPush(j *job) {
 	if d, err := ix.domain(j.task.Domain); err == nil {
-		if info, ok := d.commit(j.task.Commit); ok {
+		if info, ok := d.Commit(j.task.Commit); ok {
 			ix.tasks.update(j, func(t *Task) {
 				t.Documents, t.Base, t.HeadMoved = int(info.Documents), info.Base, true
 				t.Indexed, t.Deleted = int(info.Indexed), int(info.Deleted)

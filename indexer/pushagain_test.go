@@ -6,9 +6,11 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/vectorlink/vectorlink/catalog"
 	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/indexer"
 	"github.com/vectorlink/vectorlink/indexer/indexertest"
+	"github.com/vectorlink/vectorlink/search"
 	"github.com/vectorlink/vectorlink/vfs/vfstest"
 )
 
@@ -17,7 +19,7 @@ import (
 // oldest first, brings every commit and head back as they were, and whole
 // commits are refused as ever. Behaviour 40.
 func TestPushMends(t *testing.T) {
-	l2 := indexer.SettingsRequest{Dim: 3, Metric: indexer.MetricL2, Normalize: new(bool)}
+	l2 := catalog.SettingsRequest{Dim: 3, Metric: catalog.MetricL2, Normalize: new(bool)}
 	history := []struct {
 		commit, branch, parent string
 		ops                    []contract.Op
@@ -33,7 +35,7 @@ func TestPushMends(t *testing.T) {
 			for _, hit := range h.byVector(c.commit, 9, 0, 0, 0) {
 				fmt.Fprintf(&b, "%s %s %g\n", c.commit, hit.ID, hit.Distance)
 			}
-			for _, hit := range h.searchMode(c.commit, "two", indexer.ModeText, indexer.Filter{}, 9) {
+			for _, hit := range h.searchMode(c.commit, "two", search.ModeText, search.Filter{}, 9) {
 				fmt.Fprintf(&b, "%s by words %s\n", c.commit, hit.ID)
 			}
 		}

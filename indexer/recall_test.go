@@ -14,12 +14,13 @@ import (
 	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/indexer"
 	"github.com/vectorlink/vectorlink/indexer/indexertest"
+	"github.com/vectorlink/vectorlink/search"
 	"github.com/vectorlink/vectorlink/vfs/vfstest"
 )
 
-func query(commit, text string) indexer.SearchRequest {
-	return indexer.SearchRequest{
-		Domain: domain, Ref: indexer.Ref{Commit: commit}, Text: text, Page: indexer.Page{Count: 10},
+func query(commit, text string) search.SearchRequest {
+	return search.SearchRequest{
+		Domain: domain, Ref: search.Ref{Commit: commit}, Text: text, Page: search.Page{Count: 10},
 	}
 }
 
@@ -30,7 +31,7 @@ func TestEqualQueriesAreEmbeddedOnce(t *testing.T) {
 	h.mustPush("main", "", "c1", puts("d/A/1", "one fish", "d/A/2", "two fish")...)
 	h.mustPush("main", "", "c2", puts("d/A/3", "red fish")...)
 	emb.Reset()
-	ask := func(req indexer.SearchRequest) {
+	ask := func(req search.SearchRequest) {
 		t.Helper()
 		if _, err := h.Search(t.Context(), req); err != nil {
 			t.Fatal(err)
@@ -47,7 +48,7 @@ func TestEqualQueriesAreEmbeddedOnce(t *testing.T) {
 	ask(query("c1", "fish"))
 	ask(query("c2", "fish"))
 	hybrid := query("c2", "fish")
-	hybrid.Mode = indexer.ModeHybrid
+	hybrid.Mode = search.ModeHybrid
 	ask(hybrid)
 	wantTexts("fish")
 	// Another role is another question.
@@ -57,7 +58,7 @@ func TestEqualQueriesAreEmbeddedOnce(t *testing.T) {
 	ask(asDocument)
 	wantTexts("fish")
 	// A comparison asks the same questions.
-	distance, err := h.Compare(t.Context(), indexer.CompareRequest{
+	distance, err := h.Compare(t.Context(), search.CompareRequest{
 		Source: "fish", Target: "fowl", SourceRole: contract.RoleQuery, TargetRole: contract.RoleDocument,
 	})
 	if err != nil || distance <= 0 {
@@ -76,7 +77,7 @@ func TestAnotherModelIsAskedAnew(t *testing.T) {
 	for _, name := range []string{"a", "b"} {
 		emb := &indexertest.Embedder{Name: name}
 		h := openPush(t, files, emb)
-		if _, err := h.Compare(t.Context(), indexer.CompareRequest{Source: "x", Target: "y", SourceRole: contract.RoleQuery, TargetRole: contract.RoleQuery}); err != nil {
+		if _, err := h.Compare(t.Context(), search.CompareRequest{Source: "x", Target: "y", SourceRole: contract.RoleQuery, TargetRole: contract.RoleQuery}); err != nil {
 			t.Fatal(err)
 		}
 		if n := len(emb.Texts()); n != 2 {
@@ -138,7 +139,7 @@ func TestACrowdAsksOnce(t *testing.T) {
 			failed, done = new(atomic.Int64), new(sync.WaitGroup)
 			for range n {
 				done.Go(func() {
-					_, err := h.Compare(ctx, indexer.CompareRequest{Source: "x", Target: "x ", SourceRole: contract.RoleQuery, TargetRole: contract.RoleQuery})
+					_, err := h.Compare(ctx, search.CompareRequest{Source: "x", Target: "x ", SourceRole: contract.RoleQuery, TargetRole: contract.RoleQuery})
 					if err != nil {
 						failed.Add(1)
 					}
@@ -214,7 +215,7 @@ func TestReadinessLooksAtTheProvider(t *testing.T) {
 		p := newProbed()
 		h := openPush(t, vfstest.NewMem(), p.Embedder, func(c *indexer.Config) { c.Embedder = p })
 		h.mustPush("main", "", "c1", puts("d/A/1", "one fish")...)
-		find := func(text string, mode indexer.Mode) error {
+		find := func(text string, mode search.Mode) error {
 			req := query("c1", text)
 			req.Mode = mode
 			_, err := h.Search(t.Context(), req)
@@ -232,7 +233,7 @@ func TestReadinessLooksAtTheProvider(t *testing.T) {
 		}
 		time.Sleep(time.Hour)
 		for i := range 100 {
-			if err := find(fmt.Sprint("q", i), indexer.ModeVector); err != nil {
+			if err := find(fmt.Sprint("q", i), search.ModeVector); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -240,12 +241,12 @@ func TestReadinessLooksAtTheProvider(t *testing.T) {
 
 		p.down.Store(true)
 		want("before anybody has noticed", true, 1)
-		if err := find("fish", indexer.ModeVector); !errors.Is(err, contract.ErrProvider) {
+		if err := find("fish", search.ModeVector); !errors.Is(err, contract.ErrProvider) {
 			t.Errorf("the first to notice: %v", err)
 		}
 		want("noticed", false, 2)
 		calls := p.Texts()
-		for _, mode := range []indexer.Mode{indexer.ModeVector, indexer.ModeHybrid} {
+		for _, mode := range []search.Mode{search.ModeVector, search.ModeHybrid} {
 			if err := find("fish", mode); !errors.Is(err, contract.ErrDown) {
 				t.Errorf("%s while down: %v", mode, err)
 			}
@@ -254,13 +255,13 @@ func TestReadinessLooksAtTheProvider(t *testing.T) {
 			t.Error("the provider was asked although it is known to be down")
 		}
 		// What needs no embedding goes on.
-		if err := find("fish", indexer.ModeText); err != nil {
+		if err := find("fish", search.ModeText); err != nil {
 			t.Errorf("by words: %v", err)
 		}
-		if err := find("q1", indexer.ModeVector); err != nil {
+		if err := find("q1", search.ModeVector); err != nil {
 			t.Errorf("a text that is remembered: %v", err)
 		}
-		if _, err := h.Similar(t.Context(), indexer.SimilarRequest{Domain: domain, Ref: indexer.Ref{Commit: "c1"}, ID: "d/A/1", Page: indexer.Page{Count: 1}}); err != nil {
+		if _, err := h.Similar(t.Context(), search.SimilarRequest{Domain: domain, Ref: search.Ref{Commit: "c1"}, ID: "d/A/1", Page: search.Page{Count: 1}}); err != nil {
 			t.Errorf("by id: %v", err)
 		}
 		byVector := query("c1", "")
@@ -268,7 +269,7 @@ func TestReadinessLooksAtTheProvider(t *testing.T) {
 		if _, err := h.Search(t.Context(), byVector); err != nil {
 			t.Errorf("by vector: %v", err)
 		}
-		if d, err := h.Compare(t.Context(), indexer.CompareRequest{Source: "x", Target: "x"}); d != 0 || err != nil {
+		if d, err := h.Compare(t.Context(), search.CompareRequest{Source: "x", Target: "x"}); d != 0 || err != nil {
 			t.Errorf("equal texts: %v, %v", d, err)
 		}
 		time.Sleep(25 * time.Second)
@@ -277,7 +278,7 @@ func TestReadinessLooksAtTheProvider(t *testing.T) {
 		p.down.Store(false)
 		time.Sleep(10 * time.Second)
 		want("back", true, 5)
-		if err := find("fish", indexer.ModeVector); err != nil {
+		if err := find("fish", search.ModeVector); err != nil {
 			t.Errorf("back: %v", err)
 		}
 		time.Sleep(time.Hour)

@@ -4,6 +4,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/vectorlink/vectorlink/search"
 	"github.com/vectorlink/vectorlink/snapshot"
 )
 
@@ -103,34 +104,34 @@ func (s *schedule) pending() int {
 // if its full text is so large that the first search should not wait for it.
 // Nobody waits for either.
 func (ix *Indexer) considerMerge(d *domain, commit string) {
-	s, err := ix.open(ix.stopCtx, d.Domain, commit)
+	s, err := ix.Open(ix.stopCtx, d.Domain, commit)
 	if err != nil {
-		ix.log.Error("commit just written cannot be opened", "domain", d.name, "commit", commit, "err", err)
+		ix.log.Error("commit just written cannot be opened", "domain", d.Name, "commit", commit, "err", err)
 		return
 	}
-	defer s.release()
+	defer s.Release()
 	if ix.wantsMerge(s) || largeText(s) {
-		ix.merges.add(mergeRequest{d.name, s.Commit()})
+		ix.merges.add(mergeRequest{d.Name, s.Commit()})
 	}
 }
 
 // considerOpened makes a merge due of a snapshot that was brought into memory: a
 // branch's head that needs one, whose merge was lost when the process ended, or
 // a file whose own graph cannot be read. Other old commits stay as they are.
-func (ix *Indexer) considerOpened(s *openSnapshot) {
+func (ix *Indexer) considerOpened(s *search.Snapshot) {
 	if !ix.wantsMerge(s) {
 		return
 	}
 	own := s.Own().Header().Kind == snapshot.Checkpoint
 	if own || ix.isHead(s.Domain(), s.Commit()) {
-		ix.merges.add(mergeRequest{s.Domain().name, s.Commit()})
+		ix.merges.add(mergeRequest{s.Domain().Name, s.Commit()})
 	}
 }
 
 // isHead reports whether the commit is some branch's last indexed one.
-func (ix *Indexer) isHead(d *Domain, commit string) bool {
-	for _, h := range d.branches() {
-		if info, ok := d.real(h.Commit); ok && info.Commit == commit {
+func (ix *Indexer) isHead(d *search.Domain, commit string) bool {
+	for _, h := range d.Branches() {
+		if info, ok := d.Real(h.Commit); ok && info.Commit == commit {
 			return true
 		}
 	}
@@ -141,10 +142,10 @@ func (ix *Indexer) isHead(d *Domain, commit string) bool {
 // goes by what headers say: only heads that may need a graph are opened, by the
 // workers.
 func (ix *Indexer) findMerges() {
-	for _, d := range ix.domains.list("") {
-		for _, h := range d.branches() {
-			if info, ok := d.real(h.Commit); ok && int(info.Chunks) >= ix.cfg.Graph.MinVectors {
-				ix.merges.add(mergeRequest{d.name, info.Commit})
+	for _, d := range ix.Domains().List("") {
+		for _, h := range d.Branches() {
+			if info, ok := d.Real(h.Commit); ok && int(info.Chunks) >= ix.cfg.Graph.MinVectors {
+				ix.merges.add(mergeRequest{d.Name, info.Commit})
 			}
 		}
 	}

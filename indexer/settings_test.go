@@ -7,21 +7,23 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/vectorlink/vectorlink/catalog"
 	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/hnsw"
 	"github.com/vectorlink/vectorlink/indexer"
 	"github.com/vectorlink/vectorlink/indexer/indexertest"
+	"github.com/vectorlink/vectorlink/search"
 	"github.com/vectorlink/vectorlink/snapshot"
 	"github.com/vectorlink/vectorlink/vfs/vfstest"
 )
 
 // startWith begins a push that names settings.
-func (h *harness) startWith(branch, commit string, s indexer.SettingsRequest) (*indexer.Push, error) {
+func (h *harness) startWith(branch, commit string, s catalog.SettingsRequest) (*indexer.Push, error) {
 	return h.StartPush(h.t.Context(), indexer.PushRequest{Domain: domain, Branch: branch, Commit: commit, Settings: s})
 }
 
 // pushWith pushes a commit that names settings.
-func (h *harness) pushWith(commit string, s indexer.SettingsRequest, ops ...contract.Op) indexer.Task {
+func (h *harness) pushWith(commit string, s catalog.SettingsRequest, ops ...contract.Op) indexer.Task {
 	h.t.Helper()
 	p, err := h.startWith("main", commit, s)
 	if err != nil {
@@ -41,7 +43,7 @@ func (h *harness) pushWith(commit string, s indexer.SettingsRequest, ops ...cont
 }
 
 // wantSettings compares the settings that are told of the domain.
-func (h *harness) wantSettings(want indexer.Settings) {
+func (h *harness) wantSettings(want catalog.Settings) {
 	h.t.Helper()
 	st, err := h.Statistics(domain)
 	if err != nil {
@@ -53,7 +55,7 @@ func (h *harness) wantSettings(want indexer.Settings) {
 }
 
 // plain are the settings of a domain about which nothing was said.
-var plain = indexer.Settings{Metric: indexer.MetricCosine, Normalize: true, Language: "en", M: 16, EfConstruction: 200, Dim: 32}
+var plain = catalog.Settings{Metric: catalog.MetricCosine, Normalize: true, Language: "en", M: 16, EfConstruction: 200, Dim: 32}
 
 func yes() *bool { b := true; return &b }
 
@@ -67,7 +69,7 @@ func TestSettingsAreChosenOnce(t *testing.T) {
 	src.Commit("main", "k1", indexertest.Change{Put: docs("d/A/1", "one")})
 	small := func(c *indexer.Config) { c.Graph = indexer.Graph{MinVectors: 8} }
 	h := open(t, mem, src, &indexertest.Embedder{}, small)
-	chosen := indexer.SettingsRequest{M: 4, EfConstruction: 40}
+	chosen := catalog.SettingsRequest{M: 4, EfConstruction: 40}
 	want := plain
 	want.M, want.EfConstruction = 4, 40
 
@@ -78,7 +80,7 @@ func TestSettingsAreChosenOnce(t *testing.T) {
 	h.pushWith("c1", chosen, ops...)
 	check := func(when string) {
 		t.Helper()
-		for _, r := range []indexer.SettingsRequest{
+		for _, r := range []catalog.SettingsRequest{
 			{M: 5}, {EfConstruction: 200}, {M: 4, EfConstruction: 41},
 		} {
 			if _, err := h.startWith("main", "x", r); !errors.Is(err, contract.ErrConflict) || !strings.Contains(err.Error(), "has ") {
@@ -92,8 +94,8 @@ func TestSettingsAreChosenOnce(t *testing.T) {
 	}
 	check("at first")
 	h.wantSettings(want)
-	h.pushWith("c2", indexer.SettingsRequest{M: 4, Metric: "cosine", Normalize: yes(), Language: "en"}, put("d/B/1", "another"))
-	h.pushWith("c3", indexer.SettingsRequest{}, put("d/B/2", "one more"))
+	h.pushWith("c2", catalog.SettingsRequest{M: 4, Metric: "cosine", Normalize: yes(), Language: "en"}, put("d/B/1", "another"))
+	h.pushWith("c3", catalog.SettingsRequest{}, put("d/B/2", "one more"))
 	if err := h.Assign(t.Context(), domain, "other", "c1", "a1"); err != nil {
 		t.Fatal(err)
 	}
@@ -143,7 +145,7 @@ func TestSettingsAreChosenOnce(t *testing.T) {
 	if err := h.DeleteDomain(t.Context(), domain, false); err != nil {
 		t.Fatal(err)
 	}
-	h.pushWith("c1", indexer.SettingsRequest{M: 8}, put("d/A/1", "one"))
+	h.pushWith("c1", catalog.SettingsRequest{M: 8}, put("d/A/1", "one"))
 	want.M, want.EfConstruction = 8, 200
 	h.wantSettings(want)
 }
@@ -152,15 +154,15 @@ func TestSettingsAreChosenOnce(t *testing.T) {
 // and a first push that fails leaves nothing decided.
 func TestSettingsOfADomainInTheMaking(t *testing.T) {
 	h := openPush(t, vfstest.NewMem(), &indexertest.Embedder{})
-	p, err := h.startWith("main", "c1", indexer.SettingsRequest{M: 4})
+	p, err := h.startWith("main", "c1", catalog.SettingsRequest{M: 4})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := h.startWith("dev", "c2", indexer.SettingsRequest{M: 8}); !errors.Is(err, contract.ErrConflict) {
+	if _, err := h.startWith("dev", "c2", catalog.SettingsRequest{M: 8}); !errors.Is(err, contract.ErrConflict) {
 		t.Errorf("another choice meanwhile: %v", err)
 	}
 	p.Abort(errors.New("given up"))
-	p, err = h.startWith("main", "c1", indexer.SettingsRequest{M: 8})
+	p, err = h.startWith("main", "c1", catalog.SettingsRequest{M: 8})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -168,7 +170,7 @@ func TestSettingsOfADomainInTheMaking(t *testing.T) {
 	if err := h.DeleteDomain(t.Context(), domain, false); err != nil {
 		t.Fatal(err)
 	}
-	h.pushWith("c1", indexer.SettingsRequest{M: 6}, put("d/A/1", "one"))
+	h.pushWith("c1", catalog.SettingsRequest{M: 6}, put("d/A/1", "one"))
 	<-p.Done()
 	want := plain
 	want.M = 6
@@ -179,22 +181,22 @@ func TestSettingsOfADomainInTheMaking(t *testing.T) {
 func TestSettingsThatNoDomainCanHave(t *testing.T) {
 	h := openPush(t, vfstest.NewMem(), &indexertest.Embedder{})
 	for _, tt := range []struct {
-		req  indexer.SettingsRequest
+		req  catalog.SettingsRequest
 		name string
 	}{
-		{indexer.SettingsRequest{Metric: "manhattan"}, "metric"},
-		{indexer.SettingsRequest{Language: "klingon"}, "language"},
-		{indexer.SettingsRequest{M: 1}, "m"},
-		{indexer.SettingsRequest{M: 257}, "m"},
-		{indexer.SettingsRequest{M: -1}, "m"},
-		{indexer.SettingsRequest{EfConstruction: 8}, "ef_construction"},
-		{indexer.SettingsRequest{EfConstruction: 1 << 17}, "ef_construction"},
+		{catalog.SettingsRequest{Metric: "manhattan"}, "metric"},
+		{catalog.SettingsRequest{Language: "klingon"}, "language"},
+		{catalog.SettingsRequest{M: 1}, "m"},
+		{catalog.SettingsRequest{M: 257}, "m"},
+		{catalog.SettingsRequest{M: -1}, "m"},
+		{catalog.SettingsRequest{EfConstruction: 8}, "ef_construction"},
+		{catalog.SettingsRequest{EfConstruction: 1 << 17}, "ef_construction"},
 	} {
 		if _, err := h.startWith("main", "c1", tt.req); !errors.Is(err, contract.ErrInvalid) || !strings.Contains(err.Error(), tt.name) {
 			t.Errorf("%+v: %v", tt.req, err)
 		}
 	}
-	if _, err := h.Index(t.Context(), indexer.IndexRequest{Domain: domain, Commit: "k1", Settings: indexer.SettingsRequest{Language: "x"}}); !errors.Is(err, contract.ErrInvalid) {
+	if _, err := h.Index(t.Context(), indexer.IndexRequest{Domain: domain, Commit: "k1", Settings: catalog.SettingsRequest{Language: "x"}}); !errors.Is(err, contract.ErrInvalid) {
 		t.Errorf("Index: %v", err)
 	}
 }
@@ -202,19 +204,19 @@ func TestSettingsThatNoDomainCanHave(t *testing.T) {
 // TestSettingsText: what String writes ParseSettings reads, and it reads
 // nothing else.
 func TestSettingsText(t *testing.T) {
-	for _, s := range []indexer.Settings{
+	for _, s := range []catalog.Settings{
 		{Metric: "cosine", Normalize: true, Language: "en"},
 		{Metric: "l2", Language: "cjk", M: 24, EfConstruction: 300, Dim: 768},
 		{Metric: "ip", Normalize: true, Language: "de"},
 	} {
-		if got, err := indexer.ParseSettings(s.String()); err != nil || got != s {
+		if got, err := catalog.ParseSettings(s.String()); err != nil || got != s {
 			t.Errorf("%q is read as %+v, %v", s, got, err)
 		}
 	}
 	for _, bad := range []string{
 		"metric=cosine", "normalize=true", "language=en", "metric=l1", "colour=red", "m", "m=x", "m=0", "m=-1", " m=3", "m=3  dim=4", "dim=4 m=3", "m=03", "m=3 m=3",
 	} {
-		if s, err := indexer.ParseSettings(bad); err == nil {
+		if s, err := catalog.ParseSettings(bad); err == nil {
 			t.Errorf("%q is read as %+v", bad, s)
 		}
 	}
@@ -229,7 +231,7 @@ func TestUnknownSettings(t *testing.T) {
 		t.Fatal(err)
 	}
 	ix := openPush(t, mem, &indexertest.Embedder{})
-	if _, err := ix.Search(t.Context(), indexer.SearchRequest{Domain: domain, Ref: indexer.Ref{Commit: "c1"}, Text: "x", Page: indexer.Page{Count: 1}}); !errors.Is(err, contract.ErrNotFound) {
+	if _, err := ix.Search(t.Context(), search.SearchRequest{Domain: domain, Ref: search.Ref{Commit: "c1"}, Text: "x", Page: search.Page{Count: 1}}); !errors.Is(err, contract.ErrNotFound) {
 		t.Errorf("Search: %v", err)
 	}
 	if damages, err := mem.List(); err != nil || len(damages) != 1 {

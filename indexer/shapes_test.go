@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/vectorlink/vectorlink/indexer"
+	"github.com/vectorlink/vectorlink/search"
 )
 
 // TestShapesOfHistory indexes histories that are hard on an index that grows by
@@ -138,13 +138,13 @@ func (s *sweeper) matches(domain, commit string, want map[int]string) {
 	ids := slices.Sorted(maps.Keys(want))
 	for i := 0; i < len(ids); i += 1 + len(ids)/20 {
 		id := docID(ids[i])
-		hits, err := s.Search(s.t.Context(), indexer.SearchRequest{
-			Domain: domain, Ref: indexer.Ref{Commit: commit}, Text: want[ids[i]], Page: indexer.Page{Count: 5},
+		hits, err := s.Search(s.t.Context(), search.SearchRequest{
+			Domain: domain, Ref: search.Ref{Commit: commit}, Text: want[ids[i]], Page: search.Page{Count: 5},
 		})
 		if err != nil {
 			s.t.Fatal(err)
 		}
-		same := func(h indexer.Hit) bool { return h.ID == id && h.Distance == 0 }
+		same := func(h search.Hit) bool { return h.ID == id && h.Distance == 0 }
 		if !slices.ContainsFunc(hits.Hits, same) {
 			s.t.Fatalf("%s: %s is not found by its own text: %v", commit, id, hits.Hits)
 		}
@@ -186,8 +186,8 @@ func TestIdenticalVectors(t *testing.T) {
 	if got < want-0.005 {
 		t.Errorf("recall@10 is %.4f, without the identical ones %.4f", got, want)
 	}
-	hits, err := s.Search(t.Context(), indexer.SearchRequest{
-		Domain: domain, Ref: indexer.Ref{Commit: "c0"}, Text: "all of them say this", Page: indexer.Page{Count: min(1000, same)},
+	hits, err := s.Search(t.Context(), search.SearchRequest{
+		Domain: domain, Ref: search.Ref{Commit: "c0"}, Text: "all of them say this", Page: search.Page{Count: min(1000, same)},
 	})
 	if err != nil || len(hits.Hits) != min(1000, same) {
 		t.Fatalf("%d hits, %v", len(hits.Hits), err)

@@ -2,31 +2,33 @@ package indexer
 
 import (
 	"sync/atomic"
+
+	"github.com/vectorlink/vectorlink/search"
 )
 
 // Statistics counts what is stored of one domain, or of all when the name is
 // empty. An unknown domain counts as nothing.
 func (ix *Indexer) Statistics(domainName string) (Statistics, error) {
-	domains := ix.domains.list(domainName)
+	domains := ix.Domains().List(domainName)
 	var st Statistics
 	for _, d := range domains {
-		commits := d.list()
+		commits := d.List()
 		if len(commits) == 0 {
 			continue
 		}
 		if domainName != "" {
 			st.Settings = ix.shown(ix.targets.of(d), commits[0])
 		}
-		t, branches := d.totals()
+		t, branches := d.Totals()
 		st.Domains++
 		st.Branches += branches
 		for _, info := range commits {
-			if !isMark(info) {
+			if !search.IsMark(info) {
 				st.IndexedCommits++
 			}
 		}
-		st.Documents += t.documents
-		st.Chunks += t.chunks
+		st.Documents += t.Documents
+		st.Chunks += t.Chunks
 	}
 	st.StoreClustering = ix.tasks.clusters(domainName)
 	st.Tasks = ix.tasks.count()
@@ -46,7 +48,7 @@ type counters struct {
 	written  atomic.Int64 // vectors stored
 }
 
-func (ix *Indexer) activity(domains []*Domain) Activity {
+func (ix *Indexer) activity(domains []*search.Domain) Activity {
 	a := Activity{
 		Embedded: ix.counters.embedded.Load(), Written: ix.counters.written.Load(),
 	}
@@ -54,9 +56,9 @@ func (ix *Indexer) activity(domains []*Domain) Activity {
 	ix.flights.mu.Lock()
 	a.Embedding = len(ix.flights.inAir)
 	ix.flights.mu.Unlock()
-	a.BusyDomains = ix.domains.busy(domains)
+	a.BusyDomains = ix.Domains().Busy(domains)
 	for _, d := range domains {
-		vectors, bytes := d.held()
+		vectors, bytes := d.Held()
 		a.BusyBranches += ix.targets.of(d).branchesPushed()
 		a.Vectors += vectors
 		a.VectorBytes += bytes

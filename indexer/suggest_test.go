@@ -11,15 +11,15 @@ import (
 	"unicode/utf8"
 
 	"github.com/vectorlink/vectorlink/contract"
-	"github.com/vectorlink/vectorlink/indexer"
 	"github.com/vectorlink/vectorlink/indexer/indexertest"
+	"github.com/vectorlink/vectorlink/search"
 	"github.com/vectorlink/vectorlink/vfs/vfstest"
 )
 
-func (h *harness) suggest(commit, text string, count int, filter indexer.Filter) indexer.Suggestions {
+func (h *harness) suggest(commit, text string, count int, filter search.Filter) search.Suggestions {
 	h.t.Helper()
-	got, err := h.Suggest(h.t.Context(), indexer.SuggestRequest{
-		Domain: domain, Ref: indexer.Ref{Commit: commit}, Text: text, Count: count, Filter: filter,
+	got, err := h.Suggest(h.t.Context(), search.SuggestRequest{
+		Domain: domain, Ref: search.Ref{Commit: commit}, Text: text, Count: count, Filter: filter,
 	})
 	if err != nil {
 		h.t.Fatalf("Suggest(%s, %q): %v", commit, text, err)
@@ -41,7 +41,7 @@ func TestSuggest(t *testing.T) {
 		"d/Ship/5", "a slow barge",
 		"d/Ship/6", "İstanbul straße KELVIN",
 	)...)
-	got := h.suggest("c1", "hyperdrive", 11, indexer.Filter{})
+	got := h.suggest("c1", "hyperdrive", 11, search.Filter{})
 	if got.Total != 4 || len(got.Hits) != 4 {
 		t.Fatalf("%d of %d hits, want 4 of 4: %+v", len(got.Hits), got.Total, got.Hits)
 	}
@@ -50,7 +50,7 @@ func TestSuggest(t *testing.T) {
 			t.Errorf("hit %d at %v", i, hit.Distance)
 		}
 	}
-	byID := func(s indexer.Suggestions) map[string]string {
+	byID := func(s search.Suggestions) map[string]string {
 		m := make(map[string]string)
 		for _, hit := range s.Hits {
 			m[hit.ID] = hit.Snippet[hit.Start:hit.End] + "|" + strings.Join(hit.NextWords, ",")
@@ -80,19 +80,19 @@ func TestSuggest(t *testing.T) {
 	tests := []struct {
 		text   string
 		count  int
-		filter indexer.Filter
+		filter search.Filter
 		total  int
 		ids    []string
 	}{
-		{"hyperdrive", 1, indexer.Filter{Types: []string{"Ship"}}, 1, []string{"d/Ship/4"}},
-		{"hyperdrive", 1, indexer.Filter{IDs: []string{"d/Part/3", "d/Ship/4"}}, 2, []string{"d/Ship/4"}},
-		{"absent", 5, indexer.Filter{}, 0, nil},
+		{"hyperdrive", 1, search.Filter{Types: []string{"Ship"}}, 1, []string{"d/Ship/4"}},
+		{"hyperdrive", 1, search.Filter{IDs: []string{"d/Part/3", "d/Ship/4"}}, 2, []string{"d/Ship/4"}},
+		{"absent", 5, search.Filter{}, 0, nil},
 		// Substrings.
-		{"YPERDRI", 11, indexer.Filter{}, 4, []string{"d/Part/1", "d/Part/2", "d/Part/3", "d/Ship/4"}},
-		{"yperdri", 2, indexer.Filter{}, 4, []string{"d/Part/1", "d/Part/2"}},
-		{"yperdri", 11, indexer.Filter{Types: []string{"Ship"}}, 1, []string{"d/Ship/4"}},
-		{"\u212aelvi", 11, indexer.Filter{}, 1, []string{"d/Ship/6"}}, // the Kelvin sign
-		{", twice.", 11, indexer.Filter{}, 1, []string{"d/Part/1"}},
+		{"YPERDRI", 11, search.Filter{}, 4, []string{"d/Part/1", "d/Part/2", "d/Part/3", "d/Ship/4"}},
+		{"yperdri", 2, search.Filter{}, 4, []string{"d/Part/1", "d/Part/2"}},
+		{"yperdri", 11, search.Filter{Types: []string{"Ship"}}, 1, []string{"d/Ship/4"}},
+		{"\u212aelvi", 11, search.Filter{}, 1, []string{"d/Ship/6"}}, // the Kelvin sign
+		{", twice.", 11, search.Filter{}, 1, []string{"d/Part/1"}},
 	}
 	for _, tt := range tests {
 		got := h.suggest("c1", tt.text, tt.count, tt.filter)
@@ -104,7 +104,7 @@ func TestSuggest(t *testing.T) {
 			t.Errorf("%q, %+v: %v of %d, want %v of %d", tt.text, tt.filter, ids, got.Total, tt.ids, tt.total)
 		}
 	}
-	sub := h.suggest("c1", "yperdri", 11, indexer.Filter{})
+	sub := h.suggest("c1", "yperdri", 11, search.Filter{})
 	if d := sub.Hits[0].Distance; d != 0 {
 		t.Errorf("a substring at %v, want 0", d)
 	}
@@ -112,16 +112,16 @@ func TestSuggest(t *testing.T) {
 		t.Errorf("cut %q, want %q", got, want)
 	}
 	// Another form of the word matches; the query itself does not occur.
-	if got := h.suggest("c1", "motivators", 1, indexer.Filter{}); len(got.Hits) != 1 || got.Hits[0].End != 0 || len(got.Completions) != 0 {
+	if got := h.suggest("c1", "motivators", 1, search.Filter{}); len(got.Hits) != 1 || got.Hits[0].End != 0 || len(got.Completions) != 0 {
 		t.Errorf("another form of the word: %+v", got)
 	}
-	for _, req := range []indexer.SuggestRequest{{Count: 1}, {Text: "x"}, {Text: "x", Count: -1}} {
-		req.Domain, req.Ref = domain, indexer.Ref{Commit: "c1"}
+	for _, req := range []search.SuggestRequest{{Count: 1}, {Text: "x"}, {Text: "x", Count: -1}} {
+		req.Domain, req.Ref = domain, search.Ref{Commit: "c1"}
 		if _, err := h.Suggest(t.Context(), req); !errors.Is(err, contract.ErrInvalid) {
 			t.Errorf("%+v: %v, want ErrInvalid", req, err)
 		}
 	}
-	if _, err := h.Suggest(t.Context(), indexer.SuggestRequest{Domain: domain, Ref: indexer.Ref{Commit: "c9"}, Text: "x", Count: 1}); !errors.Is(err, contract.ErrNotFound) {
+	if _, err := h.Suggest(t.Context(), search.SuggestRequest{Domain: domain, Ref: search.Ref{Commit: "c9"}, Text: "x", Count: 1}); !errors.Is(err, contract.ErrNotFound) {
 		t.Errorf("unknown commit: %v", err)
 	}
 }
@@ -134,12 +134,12 @@ func TestSuggestReadsTheServedCommit(t *testing.T) {
 	h.mustPush("", "", "c2", puts("d/A/1", "green pear", "d/A/2", "red plum")...)
 	emb.Fail = func([]string) error { return fmt.Errorf("%w: down", contract.ErrProvider) }
 	for commit, want := range map[string]string{"c1": "d/A/1", "c2": "d/A/2"} {
-		if got := h.suggest(commit, "red", 5, indexer.Filter{}); len(got.Hits) != 1 || got.Hits[0].ID != want {
+		if got := h.suggest(commit, "red", 5, search.Filter{}); len(got.Hits) != 1 || got.Hits[0].ID != want {
 			t.Errorf("%s: %+v, want %s", commit, got.Hits, want)
 		}
 	}
-	got, err := h.Suggest(t.Context(), indexer.SuggestRequest{
-		Domain: domain, Ref: indexer.Ref{Commit: "c9", Ancestors: []string{"c8", "c1"}}, Text: "appl", Count: 5,
+	got, err := h.Suggest(t.Context(), search.SuggestRequest{
+		Domain: domain, Ref: search.Ref{Commit: "c9", Ancestors: []string{"c8", "c1"}}, Text: "appl", Count: 5,
 	})
 	if err != nil || got.Commit != "c1" || len(got.Hits) != 1 || got.Completions[0] != "apple" {
 		t.Errorf("through the window: %+v, %v", got, err)
@@ -168,7 +168,7 @@ func TestSuggestOffsets(t *testing.T) {
 	found := 0
 	for range 300 {
 		q := random(1 + rng.IntN(3))
-		for _, hit := range h.suggest("c1", q, 50, indexer.Filter{}).Hits {
+		for _, hit := range h.suggest("c1", q, 50, search.Filter{}).Hits {
 			if hit.End == 0 {
 				continue
 			}

@@ -9,6 +9,7 @@ import (
 	"math"
 	"slices"
 
+	"github.com/vectorlink/vectorlink/catalog"
 	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/snapshot"
 	"github.com/vectorlink/vectorlink/vecstore"
@@ -19,7 +20,7 @@ import (
 var errNoVector = errors.New("it has no vector, and this database has no model to make one: its vectors come with its documents")
 
 // dim returns the length of a domain's vectors.
-func (ix *Indexer) dim(ctx context.Context, s Settings) (int, error) {
+func (ix *Indexer) dim(ctx context.Context, s catalog.Settings) (int, error) {
 	if s.Dim != 0 {
 		return s.Dim, nil
 	}
@@ -53,7 +54,7 @@ func (b *builder) supplied(ctx context.Context, v []float32) ([]float32, error) 
 		}
 	}
 	if len(v) != dim {
-		return nil, fmt.Errorf("%w: vector has %d numbers, those of %s have %d", contract.ErrInvalid, len(v), b.d.name, dim)
+		return nil, fmt.Errorf("%w: vector has %d numbers, those of %s have %d", contract.ErrInvalid, len(v), b.d.Name, dim)
 	}
 	if b.settings.Normalize {
 		v = slices.Clone(v)
@@ -70,9 +71,9 @@ func (b *builder) supplied(ctx context.Context, v []float32) ([]float32, error) 
 // suppliedKey is the address of a supplied vector: the same numbers have one
 // slot. No fingerprint is as long as the number it begins with, so that it is no
 // text's.
-func suppliedKey(m Metric, packed string) vecstore.Key {
+func suppliedKey(m catalog.Metric, packed string) vecstore.Key {
 	b := binary.LittleEndian.AppendUint32(nil, math.MaxUint32)
-	b = binary.LittleEndian.AppendUint32(b, uint32(m.stored()))
+	b = binary.LittleEndian.AppendUint32(b, uint32(m.Stored()))
 	return sha256.Sum256(append(b, packed...))
 }
 

@@ -11,9 +11,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/vectorlink/vectorlink/catalog"
 	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/indexer"
 	"github.com/vectorlink/vectorlink/indexer/indexertest"
+	"github.com/vectorlink/vectorlink/search"
 	"github.com/vectorlink/vectorlink/vector"
 	"github.com/vectorlink/vectorlink/vfs/vfstest"
 )
@@ -23,9 +25,9 @@ func with(id, text string, v ...float32) contract.Op {
 	return contract.Op{Kind: contract.Upsert, ID: id, Text: text, Vector: v}
 }
 
-func (h *harness) byVector(commit string, count int, v ...float32) []indexer.Hit {
+func (h *harness) byVector(commit string, count int, v ...float32) []search.Hit {
 	h.t.Helper()
-	got, err := h.Search(h.t.Context(), indexer.SearchRequest{Domain: domain, Ref: indexer.Ref{Commit: commit}, Vector: v, Page: indexer.Page{Count: count}})
+	got, err := h.Search(h.t.Context(), search.SearchRequest{Domain: domain, Ref: search.Ref{Commit: commit}, Vector: v, Page: search.Page{Count: count}})
 	if err != nil {
 		h.t.Fatal(err)
 	}
@@ -38,15 +40,15 @@ func TestSuppliedVectors(t *testing.T) {
 	emb := &indexertest.Embedder{Fail: func([]string) error { return fmt.Errorf("%w: nobody may ask", contract.ErrProvider) }}
 	mem := vfstest.NewMem()
 	h := openPush(t, mem, emb)
-	l2 := indexer.SettingsRequest{Dim: 3, Metric: indexer.MetricL2, Normalize: new(bool)}
+	l2 := catalog.SettingsRequest{Dim: 3, Metric: catalog.MetricL2, Normalize: new(bool)}
 	task := h.pushWith("c1", l2,
 		with("d/A/1", "a red one", 1, 0, 0), with("d/A/2", "a green one", 0, 2, 0), with("d/A/3", "", 0, 0, 0), with("d/A/4", "", 1, 0, 0),
 		put("d/A/5", "without a vector"))
 	if task.Indexed != 4 || task.Embedded != 0 || len(task.Skipped) != 1 || !strings.Contains(task.Skipped[0].Message, "no vector") {
 		t.Errorf("%+v", task)
 	}
-	h.wantSettings(indexer.Settings{Metric: indexer.MetricL2, Language: "en", M: 16, EfConstruction: 200, Dim: 3})
-	wantHits := func(hits []indexer.Hit, want string) {
+	h.wantSettings(catalog.Settings{Metric: catalog.MetricL2, Language: "en", M: 16, EfConstruction: 200, Dim: 3})
+	wantHits := func(hits []search.Hit, want string) {
 		t.Helper()
 		var got []string
 		for _, x := range hits {
@@ -57,33 +59,33 @@ func TestSuppliedVectors(t *testing.T) {
 		}
 	}
 	wantHits(h.byVector("c1", 9, 0, 0, 0), "d/A/3 0, d/A/1 1, d/A/4 1, d/A/2 4")
-	similar, err := h.Similar(t.Context(), indexer.SimilarRequest{Domain: domain, Ref: indexer.Ref{Commit: "c1"}, ID: "d/A/4", Page: indexer.Page{Count: 9}})
+	similar, err := h.Similar(t.Context(), search.SimilarRequest{Domain: domain, Ref: search.Ref{Commit: "c1"}, ID: "d/A/4", Page: search.Page{Count: 9}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	// Texts say nothing: the one of 3 is the same, the one of 1 is not.
 	wantHits(similar.Hits, "d/A/1 0, d/A/3 1, d/A/2 5")
-	pairs, err := h.Duplicates(t.Context(), indexer.DuplicatesRequest{Domain: domain, Ref: indexer.Ref{Commit: "c1"}})
+	pairs, err := h.Duplicates(t.Context(), search.DuplicatesRequest{Domain: domain, Ref: search.Ref{Commit: "c1"}})
 	if err != nil || len(pairs.Pairs) != 1 || pairs.Pairs[0].A.ID != "d/A/1" || pairs.Pairs[0].B.ID != "d/A/4" || pairs.Pairs[0].Distance != 0 {
 		t.Errorf("duplicates %+v, %v", pairs.Pairs, err)
 	}
-	if hits := h.searchMode("c1", "green", indexer.ModeText, indexer.Filter{}, 9); len(hits) != 1 || hits[0].ID != "d/A/2" || hits[0].Chunk.DocTokens != 0 {
+	if hits := h.searchMode("c1", "green", search.ModeText, search.Filter{}, 9); len(hits) != 1 || hits[0].ID != "d/A/2" || hits[0].Chunk.DocTokens != 0 {
 		t.Errorf("by words: %+v", hits)
 	}
-	for _, mode := range []indexer.Mode{indexer.ModeVector, indexer.ModeHybrid} {
-		_, err := h.Search(t.Context(), indexer.SearchRequest{Domain: domain, Ref: indexer.Ref{Commit: "c1"}, Text: "green", Mode: mode, Page: indexer.Page{Count: 1}})
+	for _, mode := range []search.Mode{search.ModeVector, search.ModeHybrid} {
+		_, err := h.Search(t.Context(), search.SearchRequest{Domain: domain, Ref: search.Ref{Commit: "c1"}, Text: "green", Mode: mode, Page: search.Page{Count: 1}})
 		if !errors.Is(err, contract.ErrConflict) || !strings.Contains(err.Error(), "search by vector") {
 			t.Errorf("search by text, mode %s: %v", mode, err)
 		}
 	}
-	both, err := h.Search(t.Context(), indexer.SearchRequest{
-		Domain: domain, Ref: indexer.Ref{Commit: "c1"}, Text: "green", Vector: []float32{0, 2, 0}, Mode: indexer.ModeHybrid, Page: indexer.Page{Count: 1}})
+	both, err := h.Search(t.Context(), search.SearchRequest{
+		Domain: domain, Ref: search.Ref{Commit: "c1"}, Text: "green", Vector: []float32{0, 2, 0}, Mode: search.ModeHybrid, Page: search.Page{Count: 1}})
 	if err != nil || len(both.Hits) != 1 || both.Hits[0].ID != "d/A/2" {
 		t.Errorf("by words and a vector: %+v, %v", both.Hits, err)
 	}
 
 	// What is pushed again costs nothing; another vector of the same text counts.
-	task = h.pushWith("c2", indexer.SettingsRequest{Dim: 3}, with("d/A/1", "a red one", 1, 0, 0), with("d/A/2", "a green one", 0, 0, 3))
+	task = h.pushWith("c2", catalog.SettingsRequest{Dim: 3}, with("d/A/1", "a red one", 1, 0, 0), with("d/A/2", "a green one", 0, 0, 3))
 	if task.Indexed != 2 || task.Reused != 3+1 {
 		t.Errorf("%+v", task)
 	}
@@ -91,11 +93,11 @@ func TestSuppliedVectors(t *testing.T) {
 	h = openPush(t, mem, emb)
 	wantHits(h.byVector("c1", 1, 0, 0, 3), "d/A/3 9")
 	wantHits(h.byVector("c2", 1, 0, 0, 3), "d/A/2 0")
-	if _, err := h.startWith("main", "c3", indexer.SettingsRequest{Dim: 4}); !errors.Is(err, contract.ErrConflict) {
+	if _, err := h.startWith("main", "c3", catalog.SettingsRequest{Dim: 4}); !errors.Is(err, contract.ErrConflict) {
 		t.Errorf("another dimension: %v", err)
 	}
 
-	p, err := h.startWith("main", "c3", indexer.SettingsRequest{})
+	p, err := h.startWith("main", "c3", catalog.SettingsRequest{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -119,35 +121,35 @@ func TestSuppliedVectors(t *testing.T) {
 // is not quite 1; and a document whose vector alone changed has changed.
 func TestOneVectorHasDistanceZero(t *testing.T) {
 	h := openPush(t, vfstest.NewMem(), &indexertest.Embedder{})
-	h.pushWith("c1", indexer.SettingsRequest{Dim: 2}, with("d/A/1", "one", 1, 1), with("d/A/2", "two", 2, 2), with("d/A/3", "three", 0, 1))
-	h.pushWith("c2", indexer.SettingsRequest{}, with("d/A/3", "three", 3, 3))
+	h.pushWith("c1", catalog.SettingsRequest{Dim: 2}, with("d/A/1", "one", 1, 1), with("d/A/2", "two", 2, 2), with("d/A/3", "three", 0, 1))
+	h.pushWith("c2", catalog.SettingsRequest{}, with("d/A/3", "three", 3, 3))
 	zero := func(what string, n int, d float32) {
 		t.Helper()
 		if n != 1 || d != 0 {
 			t.Errorf("%s: %d found, the first at %g, want 1 at 0", what, n, d)
 		}
 	}
-	ref := indexer.Ref{Commit: "c1"}
-	for _, req := range []indexer.SimilarRequest{{ID: "d/A/1"}, {IDs: []string{"d/A/1"}}} {
-		req.Domain, req.Ref, req.Page = domain, ref, indexer.Page{Count: 1}
+	ref := search.Ref{Commit: "c1"}
+	for _, req := range []search.SimilarRequest{{ID: "d/A/1"}, {IDs: []string{"d/A/1"}}} {
+		req.Domain, req.Ref, req.Page = domain, ref, search.Page{Count: 1}
 		similar, err := h.Similar(t.Context(), req)
 		if err != nil {
 			t.Fatal(err)
 		}
 		zero("similar", len(similar.Hits), similar.Hits[0].Distance)
 	}
-	found, err := h.Candidates(t.Context(), indexer.CandidatesRequest{Domain: domain, Ref: ref, K: 5})
+	found, err := h.Candidates(t.Context(), search.CandidatesRequest{Domain: domain, Ref: ref, K: 5})
 	if err != nil || len(found.SetToTarget) != 2 {
 		t.Fatalf("candidates %+v, %v", found, err)
 	}
 	zero("candidates", len(found.SetToTarget[0].Partners), found.SetToTarget[0].Partners[0].Distance)
-	pairs, err := h.Duplicates(t.Context(), indexer.DuplicatesRequest{Domain: domain, Ref: ref})
+	pairs, err := h.Duplicates(t.Context(), search.DuplicatesRequest{Domain: domain, Ref: ref})
 	if err != nil || len(pairs.Pairs) != 1 {
 		t.Fatalf("duplicates %+v, %v", pairs, err)
 	}
 	zero("duplicates", len(pairs.Pairs), pairs.Pairs[0].Distance)
 
-	pairs, err = h.Duplicates(t.Context(), indexer.DuplicatesRequest{Domain: domain, Ref: indexer.Ref{Commit: "c2"}, Since: "c1"})
+	pairs, err = h.Duplicates(t.Context(), search.DuplicatesRequest{Domain: domain, Ref: search.Ref{Commit: "c2"}, Since: "c1"})
 	var got []string
 	for _, p := range pairs.Pairs {
 		got = append(got, fmt.Sprint(p.A.ID, " ", p.B.ID))
@@ -201,7 +203,7 @@ func TestADamagedSuppliedVector(t *testing.T) {
 	src.Commit("main", "c1", indexertest.Change{Put: docs("d/A/9", "nine")})
 	emb := &indexertest.Embedder{}
 	h := open(t, mem, src, emb)
-	h.pushWith("c1", indexer.SettingsRequest{Dim: 4}, with("d/A/1", "one", 1, 0, 0, 0), with("d/A/2", "two", 0, 1, 0, 0))
+	h.pushWith("c1", catalog.SettingsRequest{Dim: 4}, with("d/A/1", "one", 1, 0, 0, 0), with("d/A/2", "two", 0, 1, 0, 0))
 	h.close()
 	name := "admin%2Ftest.vecs"
 	data, err := mem.ReadFile(name)
@@ -218,7 +220,7 @@ func TestADamagedSuppliedVector(t *testing.T) {
 	if hits := h.byVector("c1", 9, 1, 0, 0, 0); len(hits) != 1 || hits[0].ID != "d/A/2" {
 		t.Errorf("%+v", hits)
 	}
-	h.pushWith("c2", indexer.SettingsRequest{}, with("d/A/1", "one", 1, 0, 0, 0))
+	h.pushWith("c2", catalog.SettingsRequest{}, with("d/A/1", "one", 1, 0, 0, 0))
 	if hits := h.byVector("c2", 1, 1, 0, 0, 0); len(hits) != 1 || hits[0].ID != "d/A/1" || hits[0].Distance != 0 {
 		t.Errorf("%+v", hits)
 	}
@@ -278,7 +280,7 @@ func TestRecallOfSuppliedVectors(t *testing.T) {
 				second = append(second, remove(gone))
 				add(&second, fmt.Sprintf("d/B/%06d", i))
 			}
-			h.pushWith("c2", indexer.SettingsRequest{}, second...)
+			h.pushWith("c2", catalog.SettingsRequest{}, second...)
 			h.merged()
 			found, total := 0, 0
 			for range queries {
@@ -302,7 +304,7 @@ func TestRecallOfSuppliedVectors(t *testing.T) {
 			recall := float64(found) / float64(total)
 			t.Logf("%d vectors: recall@10 is %.4f", n, recall)
 			floor := 0.97
-			if r.Metric == indexer.MetricIP && !*r.Normalize {
+			if r.Metric == catalog.MetricIP && !*r.Normalize {
 				floor = 0.93 // the longest vectors are near to all: no metric space
 			}
 			if total != 10*queries || recall < floor {

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"strings"
 
+	"github.com/vectorlink/vectorlink/search"
 	"github.com/vectorlink/vectorlink/snapshot"
 	"github.com/vectorlink/vectorlink/textindex"
 	"github.com/vectorlink/vectorlink/vfs"
@@ -57,7 +58,7 @@ func Sweep(ctx context.Context, cfg SweepConfig, report func(Removal)) (SweepSum
 	used := make(map[string]bool)
 	for _, info := range infos {
 		used[info.Vecs] = true
-		used[vfs.FileName(info.Domain, "", vecsExt)] = true
+		used[vfs.FileName(info.Domain, "", search.VecsExt)] = true
 		used[textindex.FileName(info.Domain, info.Commit)] = true
 	}
 	for _, d := range damaged {
@@ -74,7 +75,7 @@ func Sweep(ctx context.Context, cfg SweepConfig, report func(Removal)) (SweepSum
 			reason = "left by an unfinished write"
 		case strings.HasSuffix(name, "."+textindex.Ext):
 			reason = "full text of a commit that is gone"
-		case strings.HasSuffix(name, "."+vecsExt):
+		case strings.HasSuffix(name, "."+search.VecsExt):
 			reason = "vectors of a domain without commits"
 			if len(damaged) > 0 {
 				sum.Held++
@@ -118,7 +119,7 @@ func Sweep(ctx context.Context, cfg SweepConfig, report func(Removal)) (SweepSum
 // renames or removes: whatever is left of it is rubbish.
 func leftover(name string) bool {
 	if vfs.IsTemp(name) {
-		for _, ext := range []string{snapshot.Ext, textindex.Ext, vecsExt} {
+		for _, ext := range []string{snapshot.Ext, textindex.Ext, search.VecsExt} {
 			if strings.Contains(name, "."+ext+".") {
 				return true
 			}

@@ -16,6 +16,7 @@ import (
 	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/indexer"
 	"github.com/vectorlink/vectorlink/indexer/indexertest"
+	"github.com/vectorlink/vectorlink/search"
 	"github.com/vectorlink/vectorlink/snapshot"
 	"github.com/vectorlink/vectorlink/vector"
 	"github.com/vectorlink/vectorlink/vfs"
@@ -244,8 +245,8 @@ func (s *sweeper) recall(domain, commit string, queries int) float64 {
 	nearest := s.nearest(commit, vecs)
 	found, total := 0, 0
 	for q, v := range vecs {
-		got, err := s.Search(s.t.Context(), indexer.SearchRequest{
-			Domain: domain, Ref: indexer.Ref{Commit: commit}, Vector: v, Page: indexer.Page{Count: len(nearest[q])},
+		got, err := s.Search(s.t.Context(), search.SearchRequest{
+			Domain: domain, Ref: search.Ref{Commit: commit}, Vector: v, Page: search.Page{Count: len(nearest[q])},
 		})
 		if err != nil {
 			s.t.Fatal(err)
@@ -435,7 +436,7 @@ func (s *sweeper) checkMemory() {
 		t.Fatal(err)
 	}
 	// The longest row of commits without a checkpoint between.
-	var rows [][]indexer.CommitInfo
+	var rows [][]search.CommitInfo
 	from := 0
 	for i, info := range infos {
 		if info.Kind == "checkpoint" {
@@ -443,9 +444,9 @@ func (s *sweeper) checkMemory() {
 			from = i + 1
 		}
 	}
-	row := slices.MaxFunc(rows, func(a, b []indexer.CommitInfo) int { return cmp.Compare(len(a), len(b)) })
+	row := slices.MaxFunc(rows, func(a, b []search.CommitInfo) int { return cmp.Compare(len(a), len(b)) })
 	row = row[max(len(row)-50, 0):]
-	memory := func(commits []indexer.CommitInfo) (heap, counted int64) {
+	memory := func(commits []search.CommitInfo) (heap, counted int64) {
 		s.shut()
 		s.open()
 		for _, info := range commits {

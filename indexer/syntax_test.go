@@ -7,18 +7,19 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/vectorlink/vectorlink/catalog"
 	"github.com/vectorlink/vectorlink/contract"
-	"github.com/vectorlink/vectorlink/indexer"
 	"github.com/vectorlink/vectorlink/indexer/indexertest"
+	"github.com/vectorlink/vectorlink/search"
 	"github.com/vectorlink/vectorlink/textindex"
 	"github.com/vectorlink/vectorlink/vfs/vfstest"
 )
 
 // ask searches with operators and returns the ids that are found, in order.
-func (h *harness) ask(commit, text string, mode indexer.Mode, filter indexer.Filter) ([]string, error) {
-	hits, err := h.Search(h.t.Context(), indexer.SearchRequest{
-		Domain: domain, Ref: indexer.Ref{Commit: commit}, Text: text, Mode: mode, Syntax: indexer.SyntaxQuery,
-		Filter: filter, Page: indexer.Page{Count: 100},
+func (h *harness) ask(commit, text string, mode search.Mode, filter search.Filter) ([]string, error) {
+	hits, err := h.Search(h.t.Context(), search.SearchRequest{
+		Domain: domain, Ref: search.Ref{Commit: commit}, Text: text, Mode: mode, Syntax: search.SyntaxQuery,
+		Filter: filter, Page: search.Page{Count: 100},
 	})
 	var ids []string
 	for _, x := range hits.Hits {
@@ -57,13 +58,13 @@ func TestQuerySyntax(t *testing.T) {
 		{"c2", `red -apple`, []string{"B/3"}, []string{"B/3"}},
 		{"c2", `green*`, nil, []string{"A/1", "A/2", "B/3"}},
 	} {
-		for mode, want := range map[indexer.Mode][]string{indexer.ModeText: tt.words, indexer.ModeHybrid: tt.hybrid} {
-			got, err := h.ask(tt.commit, tt.text, mode, indexer.Filter{})
+		for mode, want := range map[search.Mode][]string{search.ModeText: tt.words, search.ModeHybrid: tt.hybrid} {
+			got, err := h.ask(tt.commit, tt.text, mode, search.Filter{})
 			slices.Sort(got)
 			if err != nil || !slices.Equal(got, want) {
 				t.Errorf("%s at %s by %s: %v, %v, want %v", tt.text, tt.commit, mode, got, err, want)
 			}
-			got, err = h.ask(tt.commit, tt.text, mode, indexer.Filter{Types: []string{"A"}})
+			got, err = h.ask(tt.commit, tt.text, mode, search.Filter{Types: []string{"A"}})
 			slices.Sort(got)
 			want = slices.DeleteFunc(slices.Clone(want), func(id string) bool { return id[0] != 'A' })
 			if err != nil || !slices.Equal(got, want) {
@@ -75,28 +76,28 @@ func TestQuerySyntax(t *testing.T) {
 	// What is embedded are the words without operators, and nothing for words
 	// alone.
 	emb.Reset()
-	if _, err := h.ask("c2", `"death star" AND (fan* OR tree) -jedi`, indexer.ModeText, indexer.Filter{}); err != nil || len(emb.Texts()) > 0 {
+	if _, err := h.ask("c2", `"death star" AND (fan* OR tree) -jedi`, search.ModeText, search.Filter{}); err != nil || len(emb.Texts()) > 0 {
 		t.Errorf("by words: %v, embedded %q", err, emb.Texts())
 	}
-	if _, err := h.ask("c2", `"death star" AND (fan* OR tree) -jedi`, indexer.ModeHybrid, indexer.Filter{}); err != nil || !slices.Equal(emb.Texts(), []string{"death star fan tree"}) {
+	if _, err := h.ask("c2", `"death star" AND (fan* OR tree) -jedi`, search.ModeHybrid, search.Filter{}); err != nil || !slices.Equal(emb.Texts(), []string{"death star fan tree"}) {
 		t.Errorf("in hybrid: %v, embedded %q", err, emb.Texts())
 	}
 	// Plain text stays plain: these are four words.
-	if got := h.searchMode("c2", `red AND "whale" -apple`, indexer.ModeText, indexer.Filter{}, 10); len(got) != 3 {
+	if got := h.searchMode("c2", `red AND "whale" -apple`, search.ModeText, search.Filter{}, 10); len(got) != 3 {
 		t.Errorf("plain text finds %d documents", len(got))
 	}
 
 	for _, tt := range []struct {
-		req  indexer.SearchRequest
+		req  search.SearchRequest
 		want string
 	}{
-		{indexer.SearchRequest{Text: `über "x`, Mode: indexer.ModeText, Syntax: indexer.SyntaxQuery}, "character 6"},
-		{indexer.SearchRequest{Text: `-x`, Mode: indexer.ModeHybrid, Syntax: indexer.SyntaxQuery}, "excluded"},
-		{indexer.SearchRequest{Text: `"" ""`, Mode: indexer.ModeHybrid, Syntax: indexer.SyntaxQuery}, "no words"},
-		{indexer.SearchRequest{Text: "x", Mode: indexer.ModeVector, Syntax: indexer.SyntaxQuery}, "fts or hybrid"},
-		{indexer.SearchRequest{Text: "x", Mode: indexer.ModeText, Syntax: "lucene"}, "plain, query"},
+		{search.SearchRequest{Text: `über "x`, Mode: search.ModeText, Syntax: search.SyntaxQuery}, "character 6"},
+		{search.SearchRequest{Text: `-x`, Mode: search.ModeHybrid, Syntax: search.SyntaxQuery}, "excluded"},
+		{search.SearchRequest{Text: `"" ""`, Mode: search.ModeHybrid, Syntax: search.SyntaxQuery}, "no words"},
+		{search.SearchRequest{Text: "x", Mode: search.ModeVector, Syntax: search.SyntaxQuery}, "fts or hybrid"},
+		{search.SearchRequest{Text: "x", Mode: search.ModeText, Syntax: "lucene"}, "plain, query"},
 	} {
-		tt.req.Domain, tt.req.Ref, tt.req.Page = domain, indexer.Ref{Commit: "c1"}, indexer.Page{Count: 1}
+		tt.req.Domain, tt.req.Ref, tt.req.Page = domain, search.Ref{Commit: "c1"}, search.Page{Count: 1}
 		if _, err := h.Search(t.Context(), tt.req); !errors.Is(err, contract.ErrInvalid) || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%s: %v, want one that says %s", tt.req.Text, err, tt.want)
 		}
@@ -113,8 +114,8 @@ func TestPrefixOfTooMuch(t *testing.T) {
 	src.Commit("main", "c1", indexertest.Change{Put: docs("d/A/1", text.String())})
 	h := open(t, vfstest.NewMem(), src, &indexertest.Embedder{})
 	h.mustIndex("c1", "")
-	for _, mode := range []indexer.Mode{indexer.ModeText, indexer.ModeHybrid} {
-		if _, err := h.ask("c1", "+w*", mode, indexer.Filter{}); !errors.Is(err, contract.ErrInvalid) || !strings.Contains(err.Error(), "character 2") {
+	for _, mode := range []search.Mode{search.ModeText, search.ModeHybrid} {
+		if _, err := h.ask("c1", "+w*", mode, search.Filter{}); !errors.Is(err, contract.ErrInvalid) || !strings.Contains(err.Error(), "character 2") {
 			t.Errorf("by %s: %v", mode, err)
 		}
 	}
@@ -133,13 +134,13 @@ func TestLanguageOfADomain(t *testing.T) {
 			mem := vfstest.NewMem()
 			src := indexertest.NewSource()
 			h := open(t, mem, src, &indexertest.Embedder{})
-			h.pushWith("c1", indexer.SettingsRequest{Language: tt.language}, put("d/A/1", tt.text), put("d/A/2", "nothing 何もない"))
-			h.pushWith("c2", indexer.SettingsRequest{}, put("d/A/3", tt.text))
+			h.pushWith("c1", catalog.SettingsRequest{Language: tt.language}, put("d/A/1", tt.text), put("d/A/2", "nothing 何もない"))
+			h.pushWith("c2", catalog.SettingsRequest{}, put("d/A/3", tt.text))
 			check := func(when string) {
 				t.Helper()
 				for commit, want := range map[string]int{"c1": 1, "c2": 2} {
 					for _, q := range []string{tt.query, tt.notInEnglish} {
-						if got := h.searchMode(commit, q, indexer.ModeText, indexer.Filter{}, 10); len(got) != want {
+						if got := h.searchMode(commit, q, search.ModeText, search.Filter{}, 10); len(got) != want {
 							t.Errorf("%s: %q at %s finds %d documents, want %d", when, q, commit, len(got), want)
 						}
 					}

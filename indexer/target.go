@@ -4,14 +4,16 @@ import (
 	"errors"
 	"sync"
 
+	"github.com/vectorlink/vectorlink/catalog"
 	"github.com/vectorlink/vectorlink/contract"
+	"github.com/vectorlink/vectorlink/search"
 	"github.com/vectorlink/vectorlink/snapshot"
 	"github.com/vectorlink/vectorlink/vecstore"
 )
 
 // domain is a domain as its writer sees it.
 type domain struct {
-	*Domain
+	*search.Domain
 
 	// rewriting is held while a merge writes its file, and by whoever removes
 	// commits, so that nothing of them is left in one. It is taken before
@@ -37,11 +39,11 @@ type domain struct {
 // lock.
 type targets struct {
 	mu      sync.Mutex
-	domains map[*Domain]*domain
+	domains map[*search.Domain]*domain
 }
 
 // of returns the writer's view of a domain.
-func (t *targets) of(d *Domain) *domain {
+func (t *targets) of(d *search.Domain) *domain {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	w := t.domains[d]
@@ -52,7 +54,7 @@ func (t *targets) of(d *Domain) *domain {
 	return w
 }
 
-func (t *targets) forget(d *Domain) {
+func (t *targets) forget(d *search.Domain) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	delete(t.domains, d)
@@ -60,7 +62,7 @@ func (t *targets) forget(d *Domain) {
 
 // domain returns the named domain, or ErrNotFound where nothing is indexed.
 func (ix *Indexer) domain(name string) (*domain, error) {
-	d, err := ix.domains.domain(name)
+	d, err := ix.Domains().Domain(name)
 	if err != nil {
 		return nil, err
 	}
@@ -69,18 +71,18 @@ func (ix *Indexer) domain(name string) (*domain, error) {
 
 // enter returns the named domain, created if need be, and keeps it until leave.
 // Only what is about to write calls it: reads never create a domain.
-func (ix *Indexer) enter(name string) *domain { return ix.targets.of(ix.domains.enter(name)) }
+func (ix *Indexer) enter(name string) *domain { return ix.targets.of(ix.Domains().Enter(name)) }
 
 // leave ends what enter began.
 func (ix *Indexer) leave(d *domain) {
-	if ix.domains.leave(d.Domain) {
+	if ix.Domains().Leave(d.Domain) {
 		ix.targets.forget(d.Domain)
 	}
 }
 
 // written makes a commit known that was just written.
 func (d *domain) written(info snapshot.Info) {
-	d.add(info)
+	d.Add(info)
 	d.setWhole(info)
 }
 
@@ -90,13 +92,13 @@ func (d *domain) isWhole(info snapshot.Info) bool {
 	d.state.Lock()
 	slots, looked := d.whole[info.Commit]
 	d.state.Unlock()
-	if !looked || d.isSuspect(info.Name) {
+	if !looked || d.IsSuspect(info.Name) {
 		return false
 	}
 	if info.SlotEnd == 0 {
 		return true
 	}
-	store, recovered := d.current()
+	store, recovered := d.Current()
 	return recovered && len(store.Damaged()) == slots
 }
 
@@ -104,10 +106,10 @@ func (d *domain) isWhole(info snapshot.Info) bool {
 // be damaged: it does without them.
 func (d *domain) setWhole(info snapshot.Info) {
 	slots := 0
-	if store, _ := d.current(); store != nil {
+	if store, _ := d.Current(); store != nil {
 		slots = len(store.Damaged())
 	}
-	d.clear(info.Name)
+	d.Clear(info.Name)
 	d.state.Lock()
 	defer d.state.Unlock()
 	d.whole[info.Commit] = slots
@@ -115,7 +117,7 @@ func (d *domain) setWhole(info snapshot.Info) {
 
 // writableVectors returns the domain's vectors ready to be appended to.
 func (d *domain) writableVectors(want vecstore.Config) (*vecstore.Store, error) {
-	return d.writable(want, d.end())
+	return d.Writable(want, d.End())
 }
 
 // tryBranch takes the branch, or returns what is closed when it may be free.
@@ -145,17 +147,17 @@ func (d *domain) branchesPushed() int {
 
 // makeVectors returns the domain's vectors ready to be appended to, created if
 // need be.
-func (ix *Indexer) makeVectors(d *domain, settings Settings, dim int) (*vecstore.Store, error) {
+func (ix *Indexer) makeVectors(d *domain, settings catalog.Settings, dim int) (*vecstore.Store, error) {
 	return d.writableVectors(ix.vecsConfig(d, settings, dim))
 }
 
 // ownVectors returns the domain's vectors ready to be looked up and appended
 // to, if it has any; nil otherwise. Those of another model are ErrConflict.
-func (ix *Indexer) ownVectors(d *domain, settings Settings) (*vecstore.Store, error) {
-	s, err := d.readable()
+func (ix *Indexer) ownVectors(d *domain, settings catalog.Settings) (*vecstore.Store, error) {
+	s, err := d.Readable()
 	if errors.Is(err, contract.ErrCorrupt) {
 		// The header is damaged; the commits know what it said.
-		for _, info := range d.list() {
+		for _, info := range d.List() {
 			if info.SlotEnd > 0 {
 				return d.writableVectors(vectorsOf(d, info))
 			}

@@ -16,6 +16,7 @@ import (
 	"go.etcd.io/bbolt"
 	bolterrors "go.etcd.io/bbolt/errors"
 
+	"github.com/vectorlink/vectorlink/catalog"
 	"github.com/vectorlink/vectorlink/contract"
 )
 
@@ -24,10 +25,10 @@ var taskBucket = []byte("tasks")
 // storedTask is a task's row: as JSON, a newline, and in hex the CRC-32C of the
 // JSON (rows without are those of before there was one).
 type storedTask struct {
-	Task     Task            `json:"task"`
-	Previous string          `json:"previous,omitempty"`
-	Push     bool            `json:"push,omitempty"`
-	Settings SettingsRequest `json:"settings,omitzero"`
+	Task     Task                    `json:"task"`
+	Previous string                  `json:"previous,omitempty"`
+	Push     bool                    `json:"push,omitempty"`
+	Settings catalog.SettingsRequest `json:"settings,omitzero"`
 }
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)

@@ -12,6 +12,7 @@ import (
 
 	"go.etcd.io/bbolt"
 
+	"github.com/vectorlink/vectorlink/catalog"
 	"github.com/vectorlink/vectorlink/contract"
 )
 
@@ -49,7 +50,7 @@ type job struct {
 	task     Task
 	push     bool // it cannot be run again: its operations are gone
 	previous string
-	settings SettingsRequest
+	settings catalog.SettingsRequest
 	key      string // the caller's provider key; never stored
 
 	// cancel ends the run, nil while there is none; base is the commit whose

@@ -1,6 +1,10 @@
 package indexer
 
-import "time"
+import (
+	"time"
+
+	"github.com/vectorlink/vectorlink/catalog"
+)
 
 // IndexRequest asks for the snapshot of a commit.
 type IndexRequest struct {
@@ -9,7 +13,7 @@ type IndexRequest struct {
 	Branch   string // empty: main
 	Previous string // proposed base, may be empty
 	// Settings are those that the request names.
-	Settings SettingsRequest
+	Settings catalog.SettingsRequest
 	// CallerKey is the caller's provider key, used where the server has
 	// none; kept in memory only.
 	CallerKey string
@@ -82,7 +86,7 @@ type Statistics struct {
 	// Settings are those of one domain, with the server's own in the place of
 	// those it leaves to it; nil where all were asked for, or nothing is
 	// indexed.
-	Settings *Settings
+	Settings *catalog.Settings
 	// StoreClustering says whether that domain does.
 	StoreClustering bool
 	OpenSnapshots   int

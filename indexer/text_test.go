@@ -16,16 +16,17 @@ import (
 	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/indexer"
 	"github.com/vectorlink/vectorlink/indexer/indexertest"
+	"github.com/vectorlink/vectorlink/search"
 	"github.com/vectorlink/vectorlink/snapshot"
 	"github.com/vectorlink/vectorlink/textindex"
 	"github.com/vectorlink/vectorlink/vfs/vfstest"
 )
 
-func (h *harness) searchMode(commit, text string, mode indexer.Mode, filter indexer.Filter, count int) []indexer.Hit {
+func (h *harness) searchMode(commit, text string, mode search.Mode, filter search.Filter, count int) []search.Hit {
 	h.t.Helper()
-	hits, err := h.Search(h.t.Context(), indexer.SearchRequest{
-		Domain: domain, Ref: indexer.Ref{Commit: commit}, Text: text, Mode: mode,
-		Filter: filter, Page: indexer.Page{Count: count}, Snippet: true,
+	hits, err := h.Search(h.t.Context(), search.SearchRequest{
+		Domain: domain, Ref: search.Ref{Commit: commit}, Text: text, Mode: mode,
+		Filter: filter, Page: search.Page{Count: count}, Snippet: true,
 	})
 	if err != nil {
 		h.t.Fatalf("Search(%s, %q, %s): %v", commit, text, mode, err)
@@ -34,7 +35,7 @@ func (h *harness) searchMode(commit, text string, mode indexer.Mode, filter inde
 }
 
 // bm25 ranks whole documents the plain way. Its words must be their own stems.
-func bm25(texts map[string]string, query string) []indexer.Hit {
+func bm25(texts map[string]string, query string) []search.Hit {
 	total := 0
 	for _, t := range texts {
 		total += len(strings.Fields(t))
@@ -64,11 +65,11 @@ func bm25(texts map[string]string, query string) []indexer.Hit {
 			}
 		}
 	}
-	var hits []indexer.Hit
+	var hits []search.Hit
 	for id, s := range score {
-		hits = append(hits, indexer.Hit{ID: id, Distance: 1 / (1 + float32(s))})
+		hits = append(hits, search.Hit{ID: id, Distance: 1 / (1 + float32(s))})
 	}
-	slices.SortFunc(hits, func(a, b indexer.Hit) int {
+	slices.SortFunc(hits, func(a, b search.Hit) int {
 		return cmp.Or(cmp.Compare(a.Distance, b.Distance), strings.Compare(a.ID, b.ID))
 	})
 	return hits
@@ -92,7 +93,7 @@ func TestFullTextOfRandomHistories(t *testing.T) {
 			for i, c := range commits {
 				h.mustIndex(c, branches[i])
 				if rng.IntN(3) == 0 {
-					h.searchMode(commits[rng.IntN(i+1)], "red", indexer.ModeText, indexer.Filter{}, 1)
+					h.searchMode(commits[rng.IntN(i+1)], "red", search.ModeText, search.Filter{}, 1)
 				}
 				if rng.IntN(5) == 0 {
 					h.close()
@@ -103,7 +104,7 @@ func TestFullTextOfRandomHistories(t *testing.T) {
 			for _, c := range commits {
 				for _, q := range []string{"red apple", "sea", "absent"} {
 					want := bm25(src.Documents(c), q)
-					got := h.searchMode(c, q, indexer.ModeText, indexer.Filter{}, 1000)
+					got := h.searchMode(c, q, search.ModeText, search.Filter{}, 1000)
 					if len(got) != len(want) {
 						t.Fatalf("%s %q: %d hits, want %d", c, q, len(got), len(want))
 					}
@@ -112,8 +113,8 @@ func TestFullTextOfRandomHistories(t *testing.T) {
 							t.Fatalf("%s %q: hit %d is %s at %v, want %s at %v", c, q, i, g.ID, g.Distance, want[i].ID, want[i].Distance)
 						}
 					}
-					filtered := h.searchMode(c, q, indexer.ModeText, indexer.Filter{Types: []string{"B"}}, 1000)
-					b := slices.DeleteFunc(slices.Clone(got), func(x indexer.Hit) bool { return !strings.Contains(x.ID, "/B/") })
+					filtered := h.searchMode(c, q, search.ModeText, search.Filter{Types: []string{"B"}}, 1000)
+					b := slices.DeleteFunc(slices.Clone(got), func(x search.Hit) bool { return !strings.Contains(x.ID, "/B/") })
 					if !slices.Equal(filtered, b) {
 						t.Fatalf("%s %q: a filter changes more than what is let in: %v, want %v", c, q, filtered, b)
 					}
@@ -129,11 +130,11 @@ func TestHybrid(t *testing.T) {
 		"d/A/1", "red apple tree", "d/A/2", "green apple", "d/A/3", "blue whale", "d/A/4", "zyzzyva")})
 	h := open(t, vfstest.NewMem(), src, emb)
 	h.mustIndex("c1", "")
-	byVector := h.searchMode("c1", "red apple", indexer.ModeVector, indexer.Filter{}, 10)
-	byWords := h.searchMode("c1", "red apple", indexer.ModeText, indexer.Filter{}, 10)
-	got := h.searchMode("c1", "red apple", indexer.ModeHybrid, indexer.Filter{}, 10)
+	byVector := h.searchMode("c1", "red apple", search.ModeVector, search.Filter{}, 10)
+	byWords := h.searchMode("c1", "red apple", search.ModeText, search.Filter{}, 10)
+	got := h.searchMode("c1", "red apple", search.ModeHybrid, search.Filter{}, 10)
 	score := make(map[string]float64)
-	for _, list := range [][]indexer.Hit{byVector, byWords} {
+	for _, list := range [][]search.Hit{byVector, byWords} {
 		for i, x := range list {
 			score[x.ID] += 1 / float64(61+i)
 		}
@@ -147,16 +148,16 @@ func TestHybrid(t *testing.T) {
 		}
 	}
 	for _, x := range got {
-		i := slices.IndexFunc(byVector, func(v indexer.Hit) bool { return v.ID == x.ID })
+		i := slices.IndexFunc(byVector, func(v search.Hit) bool { return v.ID == x.ID })
 		if x.Distance != byVector[i].Distance {
 			t.Errorf("%s at %v, by vector at %v", x.ID, x.Distance, byVector[i].Distance)
 		}
 	}
 	// Without a word that counts, hybrid is the ranking by vector.
-	if got, want := h.searchMode("c1", "the", indexer.ModeHybrid, indexer.Filter{}, 10), h.searchMode("c1", "the", indexer.ModeVector, indexer.Filter{}, 10); !slices.Equal(got, want) {
+	if got, want := h.searchMode("c1", "the", search.ModeHybrid, search.Filter{}, 10), h.searchMode("c1", "the", search.ModeVector, search.Filter{}, 10); !slices.Equal(got, want) {
 		t.Errorf("only stop words: %v, want %v", got, want)
 	}
-	if _, err := h.Search(t.Context(), indexer.SearchRequest{Domain: domain, Ref: indexer.Ref{Commit: "c1"}, Text: "x", Mode: "fuzzy", Page: indexer.Page{Count: 1}}); !errors.Is(err, contract.ErrInvalid) {
+	if _, err := h.Search(t.Context(), search.SearchRequest{Domain: domain, Ref: search.Ref{Commit: "c1"}, Text: "x", Mode: "fuzzy", Page: search.Page{Count: 1}}); !errors.Is(err, contract.ErrInvalid) {
 		t.Errorf("unknown mode: %v", err)
 	}
 }
@@ -178,7 +179,7 @@ func TestFullTextFollowsARemadeCommit(t *testing.T) {
 		mem := vfstest.NewMem()
 		h := open(t, mem, src, emb)
 		h.index("c1", "")
-		if n := len(h.searchMode("c1", "apple", indexer.ModeText, indexer.Filter{}, 10)); n != 2 {
+		if n := len(h.searchMode("c1", "apple", search.ModeText, search.Filter{}, 10)); n != 2 {
 			t.Fatalf("%d hits, want 2", n)
 		}
 		h.close()
@@ -191,7 +192,7 @@ func TestFullTextFollowsARemadeCommit(t *testing.T) {
 		h = open(t, mem, src, &indexertest.Embedder{})
 		h.mustIndex("c1", "")
 		for _, q := range []string{"red", "green", "blue"} {
-			hits := h.searchMode("c1", q, indexer.ModeText, indexer.Filter{}, 10)
+			hits := h.searchMode("c1", q, search.ModeText, search.Filter{}, 10)
 			if len(hits) != 1 || h.texts("c1")[hits[0].ID] != q+" apple" {
 				t.Errorf("byte %d: %s: %v", at, q, hits)
 			}
@@ -217,15 +218,15 @@ func TestFullTextIsMadeAnew(t *testing.T) {
 	config := func(c *indexer.Config) { c.Graph = indexer.Graph{MinVectors: 1 << 30, MaxDeltas: 1 << 30} }
 	mem := vfstest.NewMem()
 	h := open(t, mem, src, &indexertest.Embedder{}, config)
-	answers := func(h *harness, commit string) (all [][]indexer.Hit) {
+	answers := func(h *harness, commit string) (all [][]search.Hit) {
 		for _, q := range []string{"apple", "plum word3", "tree fell"} {
-			for _, mode := range []indexer.Mode{indexer.ModeText, indexer.ModeHybrid} {
-				all = append(all, h.searchMode(commit, q, mode, indexer.Filter{}, 100))
+			for _, mode := range []search.Mode{search.ModeText, search.ModeHybrid} {
+				all = append(all, h.searchMode(commit, q, mode, search.Filter{}, 100))
 			}
 		}
 		return all
 	}
-	want := make(map[string][][]indexer.Hit)
+	want := make(map[string][][]search.Hit)
 	files := make(map[string][]byte) // of the full texts
 	for _, c := range commits {
 		h.mustIndex(c, "")

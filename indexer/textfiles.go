@@ -23,9 +23,9 @@ func (ix *Indexer) removeText(info snapshot.Info) error {
 // the old one.
 func (ix *Indexer) sweepTexts(names []string) error {
 	known := make(map[string]bool)
-	for _, d := range ix.domains.list("") {
-		for _, info := range d.list() {
-			known[textindex.FileName(d.name, info.Commit)] = true
+	for _, d := range ix.Domains().List("") {
+		for _, info := range d.List() {
+			known[textindex.FileName(d.Name, info.Commit)] = true
 		}
 	}
 	for _, name := range names {

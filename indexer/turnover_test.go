@@ -9,6 +9,7 @@ import (
 
 	"github.com/vectorlink/vectorlink/indexer"
 	"github.com/vectorlink/vectorlink/indexer/indexertest"
+	"github.com/vectorlink/vectorlink/search"
 	"github.com/vectorlink/vectorlink/vfs/vfstest"
 )
 
@@ -50,9 +51,9 @@ func TestPoolsTurnOver(t *testing.T) {
 			}
 		}
 	}
-	find := func(d, c int, q string, mode indexer.Mode) string {
-		hits, err := h.Search(t.Context(), indexer.SearchRequest{
-			Domain: name(d), Ref: indexer.Ref{Commit: fmt.Sprintf("c%02d", c)}, Text: q, Mode: mode, Page: indexer.Page{Count: 5},
+	find := func(d, c int, q string, mode search.Mode) string {
+		hits, err := h.Search(t.Context(), search.SearchRequest{
+			Domain: name(d), Ref: search.Ref{Commit: fmt.Sprintf("c%02d", c)}, Text: q, Mode: mode, Page: search.Page{Count: 5},
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -67,7 +68,7 @@ func TestPoolsTurnOver(t *testing.T) {
 		})
 	}
 	reopen(1 << 30)
-	find(0, commits-1, "red apple", indexer.ModeHybrid)
+	find(0, commits-1, "red apple", search.ModeHybrid)
 	st, err := h.Statistics("")
 	if err != nil {
 		t.Fatal(err)
@@ -76,7 +77,7 @@ func TestPoolsTurnOver(t *testing.T) {
 	reopen(limit)
 
 	seen := make(map[string]string)
-	modes := []indexer.Mode{indexer.ModeVector, indexer.ModeText, indexer.ModeHybrid}
+	modes := []search.Mode{search.ModeVector, search.ModeText, search.ModeHybrid}
 	most, opened := 0, int64(0)
 	for range searches {
 		d, c, q, mode := rng.IntN(domains), rng.IntN(commits), words[rng.IntN(len(words))], modes[rng.IntN(3)]

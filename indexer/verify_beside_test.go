@@ -6,6 +6,7 @@ import (
 
 	"github.com/vectorlink/vectorlink/indexer"
 	"github.com/vectorlink/vectorlink/indexer/indexertest"
+	"github.com/vectorlink/vectorlink/search"
 	"github.com/vectorlink/vectorlink/vfs"
 	"github.com/vectorlink/vectorlink/vfs/vfstest"
 )
@@ -45,8 +46,8 @@ func TestVerifyBesideServer(t *testing.T) {
 		h.mustPush("main", "", "c1", put("d/A/1", "red fish"))
 		h.mustPush("fan", "c1", "f1", put("d/A/2", "blue bird"))
 		h.mustPush("main", "", "c2", put("d/A/3", "green frog"))
-		h.searchMode("c2", "frog", indexer.ModeText, indexer.Filter{}, 1) // which makes texts
-		h.searchMode("f1", "bird", indexer.ModeText, indexer.Filter{}, 1)
+		h.searchMode("c2", "frog", search.ModeText, search.Filter{}, 1) // which makes texts
+		h.searchMode("f1", "bird", search.ModeText, search.Filter{}, 1)
 		files := &interrupted{FS: mem, before: at, do: func() {
 			h.mustPush("main", "", "c3", put("d/A/4", "a white horse"), put("d/A/5", "and a black one"))
 			if err := h.DeleteBranchIndex(t.Context(), domain, "fan"); err != nil {

@@ -36,7 +36,7 @@ func (ix *Indexer) Indexed(_ context.Context, domainName string) (func(commit st
 		if err != nil {
 			return false
 		}
-		_, ok := d.real(commit)
+		_, ok := d.Real(commit)
 		return ok
 	}, nil
 }

@@ -25,6 +25,7 @@ import (
 	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/embed"
 	"github.com/vectorlink/vectorlink/indexer"
+	"github.com/vectorlink/vectorlink/search"
 	"github.com/vectorlink/vectorlink/templates"
 	"github.com/vectorlink/vectorlink/vfs"
 )
@@ -32,7 +33,7 @@ import (
 // depth is how many hits are looked at; what comes behind counts as not found.
 const depth = 1000
 
-var modes = []indexer.Mode{indexer.ModeVector, indexer.ModeText, indexer.ModeHybrid}
+var modes = []search.Mode{search.ModeVector, search.ModeText, search.ModeHybrid}
 
 func main() {
 	log.SetFlags(0)
@@ -140,23 +141,23 @@ func index(ctx context.Context, ix *indexer.Indexer, domain string, sections []s
 // score sums up the ranks of pairs.
 type score struct {
 	pairs, paragraphs int
-	reciprocal        map[indexer.Mode][]float64 // of each pair
-	ten               map[indexer.Mode]int
-	took              map[indexer.Mode]time.Duration
+	reciprocal        map[search.Mode][]float64 // of each pair
+	ten               map[search.Mode]int
+	took              map[search.Mode]time.Duration
 }
 
 func newScore() *score {
-	return &score{reciprocal: map[indexer.Mode][]float64{}, ten: map[indexer.Mode]int{}, took: map[indexer.Mode]time.Duration{}}
+	return &score{reciprocal: map[search.Mode][]float64{}, ten: map[search.Mode]int{}, took: map[search.Mode]time.Duration{}}
 }
 
 func (s *score) add(ctx context.Context, ix *indexer.Indexer, domain string, p pair, verbose bool) error {
 	s.pairs++
-	ranks := map[indexer.Mode]int{}
+	ranks := map[search.Mode]int{}
 	for _, m := range modes {
 		start := time.Now()
-		hits, err := ix.Search(ctx, indexer.SearchRequest{
-			Domain: domain, Ref: indexer.Ref{Commit: "c"}, Text: p.heading, Role: contract.RoleQuery,
-			Mode: m, Page: indexer.Page{Count: depth},
+		hits, err := ix.Search(ctx, search.SearchRequest{
+			Domain: domain, Ref: search.Ref{Commit: "c"}, Text: p.heading, Role: contract.RoleQuery,
+			Mode: m, Page: search.Page{Count: depth},
 		})
 		if err != nil {
 			return err
@@ -173,7 +174,7 @@ func (s *score) add(ctx context.Context, ix *indexer.Indexer, domain string, p p
 		}
 		s.reciprocal[m] = append(s.reciprocal[m], reciprocal)
 	}
-	if v, w, h := ranks[indexer.ModeVector], ranks[indexer.ModeText], ranks[indexer.ModeHybrid]; verbose && h > 1 && (v > 0 && v < h || w > 0 && w < h) {
+	if v, w, h := ranks[search.ModeVector], ranks[search.ModeText], ranks[search.ModeHybrid]; verbose && h > 1 && (v > 0 && v < h || w > 0 && w < h) {
 		fmt.Printf("  by vector %4d, by words %4d, fused %4d  %s\n", v, w, h, p.heading)
 	}
 	return nil
@@ -197,15 +198,15 @@ func (s *score) print(name string, paragraphs int) {
 		mean, _ := moments(s.reciprocal[m])
 		fmt.Printf("  %10.3f %6.3f %4.1f", mean, float64(s.ten[m])/n, float64(s.took[m].Microseconds())/n/1000)
 	}
-	byVector, _ := moments(s.reciprocal[indexer.ModeVector])
-	byWords, _ := moments(s.reciprocal[indexer.ModeText])
-	better := indexer.ModeVector
+	byVector, _ := moments(s.reciprocal[search.ModeVector])
+	byWords, _ := moments(s.reciprocal[search.ModeText])
+	better := search.ModeVector
 	if byWords > byVector {
-		better = indexer.ModeText
+		better = search.ModeText
 	}
 	gain := make([]float64, s.pairs)
 	for i := range gain {
-		gain[i] = s.reciprocal[indexer.ModeHybrid][i] - s.reciprocal[better][i]
+		gain[i] = s.reciprocal[search.ModeHybrid][i] - s.reciprocal[better][i]
 	}
 	mean, deviation := moments(gain)
 	fmt.Printf("  %+.3f ± %.3f\n", mean, deviation/math.Sqrt(n))

@@ -10,8 +10,10 @@ import (
 	"testing"
 
 	"github.com/vectorlink/vectorlink/api"
+	"github.com/vectorlink/vectorlink/catalog"
 	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/indexer"
+	"github.com/vectorlink/vectorlink/search"
 )
 
 // fakeIndexer stands behind the real HTTP side. What it answers depends on the
@@ -117,58 +119,58 @@ func (f *fakeIndexer) Task(id string) (indexer.Task, error) {
 
 func (f *fakeIndexer) Assign(context.Context, string, string, string, string) error { return nil }
 
-func (f *fakeIndexer) Search(_ context.Context, req indexer.SearchRequest) (indexer.Hits, error) {
+func (f *fakeIndexer) Search(_ context.Context, req search.SearchRequest) (search.Hits, error) {
 	if err := f.refusal(req.Domain); err != nil {
-		return indexer.Hits{}, err
+		return search.Hits{}, err
 	}
-	hits := []indexer.Hit{
-		{ID: "terminusdb:///star-wars/People/20", Distance: 0.25, Chunk: indexer.HitChunk{Count: 1, DocTokens: 20,
+	hits := []search.Hit{
+		{ID: "terminusdb:///star-wars/People/20", Distance: 0.25, Chunk: search.HitChunk{Count: 1, DocTokens: 20,
 			Snippet: "Yoda,\n\ta wise old sage \x1b[31mwho\x07 says little and knows much; his words stand in the wrong order, but what they mean is in the right one, always."}},
-		{ID: "terminusdb:///star-wars/Planet/46", Distance: 0.40134782, Chunk: indexer.HitChunk{Count: 1, DocTokens: 6, Snippet: "The planet is called Tholoth."}},
+		{ID: "terminusdb:///star-wars/Planet/46", Distance: 0.40134782, Chunk: search.HitChunk{Count: 1, DocTokens: 6, Snippet: "The planet is called Tholoth."}},
 	}
 	switch {
-	case req.Syntax == indexer.SyntaxQuery && req.Text == `"wise`:
-		return indexer.Hits{}, fmt.Errorf("%w: q: at character 1 of the query: this quotation mark is not closed", contract.ErrInvalid)
-	case req.Text == "nothing", req.Syntax == indexer.SyntaxQuery && req.Mode != indexer.ModeHybrid:
+	case req.Syntax == search.SyntaxQuery && req.Text == `"wise`:
+		return search.Hits{}, fmt.Errorf("%w: q: at character 1 of the query: this quotation mark is not closed", contract.ErrInvalid)
+	case req.Text == "nothing", req.Syntax == search.SyntaxQuery && req.Mode != search.ModeHybrid:
 		hits = nil
 	}
 	if len(req.Filter.Types) > 0 && req.Filter.Types[0] == "Planet" {
 		hits = hits[1:]
 	}
-	return indexer.Hits{Commit: served(req.Ref), Hits: hits[:min(len(hits), req.Page.Count)]}, nil
+	return search.Hits{Commit: served(req.Ref), Hits: hits[:min(len(hits), req.Page.Count)]}, nil
 }
 
-func served(ref indexer.Ref) string {
+func served(ref search.Ref) string {
 	if ref.Commit != "" {
 		return ref.Commit
 	}
 	return "head-of-" + ref.Branch
 }
 
-func (f *fakeIndexer) Similar(_ context.Context, req indexer.SimilarRequest) (indexer.Hits, error) {
+func (f *fakeIndexer) Similar(_ context.Context, req search.SimilarRequest) (search.Hits, error) {
 	if req.ID != "terminusdb:///star-wars/People/20" {
-		return indexer.Hits{}, fmt.Errorf("%w: no such document at commit %s", contract.ErrNotFound, served(req.Ref))
+		return search.Hits{}, fmt.Errorf("%w: no such document at commit %s", contract.ErrNotFound, served(req.Ref))
 	}
-	return indexer.Hits{Commit: served(req.Ref), Hits: []indexer.Hit{{ID: "terminusdb:///star-wars/People/1", Distance: 0.125, Chunk: indexer.HitChunk{Count: 1, Snippet: "Luke."}}}}, nil
+	return search.Hits{Commit: served(req.Ref), Hits: []search.Hit{{ID: "terminusdb:///star-wars/People/1", Distance: 0.125, Chunk: search.HitChunk{Count: 1, Snippet: "Luke."}}}}, nil
 }
 
-func (f *fakeIndexer) Duplicates(_ context.Context, req indexer.DuplicatesRequest) (indexer.Pairs, error) {
+func (f *fakeIndexer) Duplicates(_ context.Context, req search.DuplicatesRequest) (search.Pairs, error) {
 	if err := f.refusal(req.Domain); err != nil {
-		return indexer.Pairs{}, err
+		return search.Pairs{}, err
 	}
-	pairs := indexer.Pairs{Commit: served(req.Ref)}
+	pairs := search.Pairs{Commit: served(req.Ref)}
 	for i, d := range []float32{0, 0.0078125, 0.25} {
 		if d <= req.Threshold && (req.Since == "" || d > 0) { // the pair of one text is an old one
-			pairs.Pairs = append(pairs.Pairs, indexer.Pair{
-				A: indexer.PairMember{ID: fmt.Sprintf("terminusdb:///star-wars/Planet/%d", i)}, B: indexer.PairMember{ID: "terminusdb:///star-wars/Planet/99"}, Distance: d,
+			pairs.Pairs = append(pairs.Pairs, search.Pair{
+				A: search.PairMember{ID: fmt.Sprintf("terminusdb:///star-wars/Planet/%d", i)}, B: search.PairMember{ID: "terminusdb:///star-wars/Planet/99"}, Distance: d,
 			})
 		}
 	}
 	return pairs, nil
 }
 
-func (f *fakeIndexer) Head(_, branch string) (indexer.Head, error) {
-	return indexer.Head{Branch: branch, Commit: "c7", Version: 7}, nil
+func (f *fakeIndexer) Head(_, branch string) (search.Head, error) {
+	return search.Head{Branch: branch, Commit: "c7", Version: 7}, nil
 }
 
 func (f *fakeIndexer) Statistics(domain string) (indexer.Statistics, error) {
@@ -177,13 +179,13 @@ func (f *fakeIndexer) Statistics(domain string) (indexer.Statistics, error) {
 		return indexer.Statistics{Domains: 2, Branches: 3, IndexedCommits: 9, Documents: 300, Chunks: 310}, nil
 	case "admin/star_wars":
 		return indexer.Statistics{Domains: 1, Branches: 1, IndexedCommits: 2, Documents: 260, Chunks: 260,
-			Settings: &indexer.Settings{Metric: indexer.MetricCosine, Normalize: true, Language: "en", M: 16, EfConstruction: 200, Dim: 384}}, nil
+			Settings: &catalog.Settings{Metric: catalog.MetricCosine, Normalize: true, Language: "en", M: 16, EfConstruction: 200, Dim: 384}}, nil
 	}
 	return indexer.Statistics{}, nil
 }
 
-func (f *fakeIndexer) Commits(string) ([]indexer.CommitInfo, error) {
-	return []indexer.CommitInfo{
+func (f *fakeIndexer) Commits(string) ([]search.CommitInfo, error) {
+	return []search.CommitInfo{
 		{Commit: "c7", Base: "c6", Branch: "main", Kind: "delta", Version: 7, Documents: 260, Chunks: 260, Indexed: 7, Deleted: 1, Embedded: 5, Reused: 2, Tokens: 321, Bytes: 1234},
 		{Commit: "c6", Branch: "main", Kind: "checkpoint", Version: 6, Documents: 9, Chunks: 9, Indexed: 9, Embedded: 9, Tokens: 100, Bytes: 123456},
 	}, nil

@@ -13,6 +13,7 @@ import (
 
 	"github.com/vectorlink/vectorlink/indexer"
 	"github.com/vectorlink/vectorlink/indexer/indexertest"
+	"github.com/vectorlink/vectorlink/search"
 	"github.com/vectorlink/vectorlink/vfs"
 )
 
@@ -46,7 +47,7 @@ func dataDir(t *testing.T, use func(ix *indexer.Indexer)) string {
 		if err != nil || task.State != indexer.TaskComplete {
 			t.Fatal(err, task)
 		}
-		if _, err := ix.Search(t.Context(), indexer.SearchRequest{Domain: domain, Ref: indexer.Ref{Commit: "c1"}, Text: "pear", Mode: indexer.ModeText, Page: indexer.Page{Count: 1}}); err != nil {
+		if _, err := ix.Search(t.Context(), search.SearchRequest{Domain: domain, Ref: search.Ref{Commit: "c1"}, Text: "pear", Mode: search.ModeText, Page: search.Page{Count: 1}}); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -9,8 +9,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/vectorlink/vectorlink/catalog"
 	"github.com/vectorlink/vectorlink/hnsw"
-	"github.com/vectorlink/vectorlink/indexer"
 	"github.com/vectorlink/vectorlink/snapshot"
 	"github.com/vectorlink/vectorlink/textindex"
 	"github.com/vectorlink/vectorlink/vecstore"
@@ -142,7 +142,7 @@ func (c *inspectCmd) commitFile(files vfs.FS, name string) (inspected, error) {
 		r.field("model", h.Fingerprint)
 		r.field("dimensions", h.Dim)
 		r.field("vectors", h.Vecs)
-		settings, serr := indexer.ParseSettings(h.Settings)
+		settings, serr := catalog.ParseSettings(h.Settings)
 		if serr != nil {
 			r.field("settings", h.Settings)
 		} else {

@@ -14,6 +14,7 @@ import (
 	"github.com/vectorlink/vectorlink/docdb/minidb"
 	"github.com/vectorlink/vectorlink/embed"
 	"github.com/vectorlink/vectorlink/indexer"
+	"github.com/vectorlink/vectorlink/search"
 	"github.com/vectorlink/vectorlink/templates"
 	"github.com/vectorlink/vectorlink/testdata/starwars"
 	"github.com/vectorlink/vectorlink/vfs/vfstest"
@@ -130,11 +131,11 @@ func TestSuggestedPairs(t *testing.T) {
 		}
 		hits := make(map[string]bool)
 		for _, q := range readJudges(t) {
-			res, err := ix.Search(t.Context(), indexer.SearchRequest{Domain: domain, Ref: indexer.Ref{Commit: commit}, Text: q.Q, Page: indexer.Page{Count: q.Expect.Within}})
+			res, err := ix.Search(t.Context(), search.SearchRequest{Domain: domain, Ref: search.Ref{Commit: commit}, Text: q.Q, Page: search.Page{Count: q.Expect.Within}})
 			if err != nil {
 				t.Fatal(err)
 			}
-			hits[q.Q] = slices.ContainsFunc(res.Hits, func(h indexer.Hit) bool { return h.ID == q.Expect.ID })
+			hits[q.Q] = slices.ContainsFunc(res.Hits, func(h search.Hit) bool { return h.ID == q.Expect.ID })
 		}
 		return hits
 	}

@@ -1,0 +1,199 @@
+// Package catalog holds what is known of the domains of a data directory.
+package catalog
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/vectorlink/vectorlink/snapshot"
+	"github.com/vectorlink/vectorlink/textindex"
+	"github.com/vectorlink/vectorlink/vecstore"
+)
+
+// Settings are what a domain is created with, by its first commit, and keeps
+// until it is deleted. Every commit file carries them.
+type Settings struct {
+	// Metric says how the distance of two vectors is measured.
+	Metric Metric `json:"metric"`
+	// Normalize has vectors scaled to unit length before they are stored and
+	// before anything is searched with them.
+	Normalize bool `json:"normalize"`
+	// Language names the analysis of full text, see [textindex.Analyze].
+	Language string `json:"language"`
+	// M and EfConstruction shape graphs; 0: as the server is configured.
+	M              int `json:"m"`
+	EfConstruction int `json:"ef_construction"`
+	// Dim is the length of vectors that are supplied with the documents, where
+	// the domain has no other; 0: the model decides.
+	Dim int `json:"dim,omitempty"`
+}
+
+// Metric names a way to measure the distance of two vectors.
+type Metric string
+
+const (
+	// MetricCosine compares directions. Distances are (1 − cos)/2: 0 is the
+	// same, 1 opposite.
+	MetricCosine Metric = "cosine"
+	// MetricIP is the inner product. Distances are 1 − q·x: from 0 to 2 for
+	// vectors of unit length, any number for others.
+	MetricIP Metric = "ip"
+	// MetricL2 is the Euclidean distance. Distances are its square, as in
+	// other libraries: 0 is the same.
+	MetricL2 Metric = "l2"
+)
+
+func (m Metric) Known() bool { return m == MetricCosine || m == MetricIP || m == MetricL2 }
+
+// defaultSettings are those of a domain about which nothing was said, and of
+// all commit files that carry none.
+var DefaultSettings = Settings{Metric: MetricCosine, Normalize: true, Language: textindex.English}
+
+// SettingsRequest are the settings that a request names. The zero value of a
+// field, nil among them, names none. The first request of a domain decides
+// about it; what later ones name must be what the domain has.
+type SettingsRequest struct {
+	Metric         Metric `json:"metric,omitempty"`
+	Normalize      *bool  `json:"normalize,omitempty"`
+	Language       string `json:"language,omitempty"`
+	M              int    `json:"m,omitempty"`
+	EfConstruction int    `json:"ef_construction,omitempty"`
+	Dim            int    `json:"dim,omitempty"`
+}
+
+// with returns s with what the request names in its place.
+func (r SettingsRequest) With(s Settings) Settings {
+	if r.Metric != "" {
+		s.Metric = r.Metric
+	}
+	if r.Normalize != nil {
+		s.Normalize = *r.Normalize
+	}
+	if r.Language != "" {
+		s.Language = r.Language
+	}
+	if r.M != 0 {
+		s.M = r.M
+	}
+	if r.EfConstruction != 0 {
+		s.EfConstruction = r.EfConstruction
+	}
+	if r.Dim != 0 {
+		s.Dim = r.Dim
+	}
+	return s
+}
+
+// String returns the settings as commit files carry them: "name=value" with
+// spaces between, in the order of the fields, without those that are the
+// defaults. Equal settings have equal strings.
+func (s Settings) String() string {
+	var parts []string
+	put := func(name, value string) { parts = append(parts, name+"="+value) }
+	d := DefaultSettings
+	if s.Metric != d.Metric {
+		put("metric", string(s.Metric))
+	}
+	if s.Normalize != d.Normalize {
+		put("normalize", strconv.FormatBool(s.Normalize))
+	}
+	if s.Language != d.Language {
+		put("language", s.Language)
+	}
+	for _, n := range []struct {
+		name  string
+		value int
+	}{{"m", s.M}, {"ef_construction", s.EfConstruction}, {"dim", s.Dim}} {
+		if n.value != 0 {
+			put(n.name, strconv.Itoa(n.value))
+		}
+	}
+	return strings.Join(parts, " ")
+}
+
+// errSettings: a commit file carries settings that this program does not know.
+var errSettings = errors.New("settings of a kind that this program does not know")
+
+// ParseSettings reads what [Settings.String] wrote, and nothing else.
+func ParseSettings(text string) (Settings, error) {
+	s := DefaultSettings
+	for part := range strings.FieldsSeq(text) {
+		name, value, _ := strings.Cut(part, "=")
+		var err error
+		switch name {
+		case "metric":
+			s.Metric = Metric(value)
+		case "normalize":
+			s.Normalize, err = strconv.ParseBool(value)
+		case "language":
+			s.Language = value
+		case "m":
+			s.M, err = strconv.Atoi(value)
+		case "ef_construction":
+			s.EfConstruction, err = strconv.Atoi(value)
+		case "dim":
+			s.Dim, err = strconv.Atoi(value)
+		default:
+			err = errSettings
+		}
+		if err != nil {
+			return Settings{}, fmt.Errorf("%w: %.100q", errSettings, part)
+		}
+	}
+	if !s.Metric.Known() || s.M < 0 || s.EfConstruction < 0 || s.Dim < 0 || s.String() != text {
+		return Settings{}, fmt.Errorf("%w: %.100q", errSettings, text)
+	}
+	return s, nil
+}
+
+// settingsOf returns the settings of a commit, which were checked when it
+// became known.
+func SettingsOf(info snapshot.Info) Settings {
+	s, err := ParseSettings(info.Settings)
+	if err != nil {
+		return DefaultSettings
+	}
+	return s
+}
+
+// kept are the vectors of a configuration as settings.
+func Kept(c vecstore.Config) Settings {
+	s := DefaultSettings
+	s.Metric, s.Normalize = Metric(c.Metric.String()), c.Normalized
+	if c.Fingerprint == SuppliedModel(c.Dim) {
+		s.Dim = c.Dim
+	}
+	return s
+}
+
+// stored returns the number on disk.
+func (m Metric) Stored() vecstore.Metric {
+	switch m {
+	case MetricIP:
+		return vecstore.InnerProduct
+	case MetricL2:
+		return vecstore.Euclidean
+	}
+	return vecstore.Cosine
+}
+
+// suppliedModel names the model of domains whose vectors are all supplied.
+func SuppliedModel(dim int) string { return fmt.Sprintf("supplied/%d", dim) }
+
+// directed reports whether only the direction of vectors counts.
+func (s Settings) Directed() bool { return s.Normalize || s.Metric == MetricCosine }
+
+// model names what decides the vectors of a domain with such settings: the
+// embedder of that fingerprint, and whether its vectors are taken as they come;
+// or that they are supplied.
+func (s Settings) Model(fingerprint string) string {
+	if s.Dim != 0 {
+		return SuppliedModel(s.Dim)
+	}
+	if !s.Normalize {
+		fingerprint += "/as-given"
+	}
+	return fingerprint
+}

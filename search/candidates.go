@@ -1,0 +1,292 @@
+package search
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"strings"
+	"sync/atomic"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/vectorlink/vectorlink/catalog"
+	"github.com/vectorlink/vectorlink/contract"
+	"github.com/vectorlink/vectorlink/snapshot"
+)
+
+const (
+	// MaxCandidateChunks bounds the chunks of a candidates request's set and
+	// target together: beyond it the request is refused whole.
+	MaxCandidateChunks = 50_000
+	// exactCandidates is the number of documents up to which the nearest are
+	// found by measuring all.
+	exactCandidates = 30_000
+	// MaxCandidateEdges bounds the partners listed in each direction.
+	MaxCandidateEdges = 1_000_000
+)
+
+// CandidatesRequest asks, for each document of a set, for its nearest ones of
+// a target, and the other way round.
+type CandidatesRequest struct {
+	Domain string
+	Ref    Ref
+	Set    Filter
+	// Target is where the partners are looked for; one that restricts
+	// nothing stands for Set.
+	Target Filter
+	// SetThreshold and TargetThreshold are the largest distances kept, of a
+	// set's document to its partners and of a target's; with cosine 0 to 1.
+	SetThreshold, TargetThreshold float32
+	K                             int // partners at most, per document; at least 1
+	// Vectors and Content ask for what Candidates.Documents holds.
+	Vectors, Content bool
+}
+
+// Candidates is the answer to a candidates request. Documents without partners
+// are not listed.
+type Candidates struct {
+	Commit          string // the served commit
+	SetToTarget     []CandidateList
+	TargetToSet     []CandidateList
+	SetDocuments    int // looked at
+	TargetDocuments int
+	Damaged         []string // as of Hits
+	StoreClustering bool     // whether the domain does
+	// Documents are all that are somebody's partner, by id, where the request
+	// asks for something of them.
+	Documents map[string]CandidateDocument
+}
+
+// CandidateList is a document and its partners, nearest first, equal ones by
+// id. Lists ascend by id.
+type CandidateList struct {
+	ID       string
+	Partners []Candidate
+}
+
+// Candidate is a document near another one.
+type Candidate struct {
+	ID       string
+	Distance float32 // of the nearest chunks of both
+	// Clustering is the distance of their nearest chunks by vectors in the role
+	// of clustering, 0 to 2; nil where one has none.
+	Clustering *float32
+}
+
+// CandidateDocument is what else is known of a partner.
+type CandidateDocument struct {
+	Vector  []float32 // of its first chunk; nil where that is damaged
+	Content string    // its chunks' texts, joined by spaces; overlaps repeat
+}
+
+// Candidates lists, for every document of the set, its nearest ones of the
+// target, and for every one of the target its nearest of the set, each within
+// a threshold of its own.
+func (r *Reader) Candidates(ctx context.Context, req CandidatesRequest) (Candidates, error) {
+	for _, t := range []float32{req.SetThreshold, req.TargetThreshold} {
+		if math.IsNaN(float64(t)) || math.IsInf(float64(t), 0) || t < 0 {
+			return Candidates{}, fmt.Errorf("%w: thresholds must be finite and 0 or more", contract.ErrInvalid)
+		}
+	}
+	if req.K < 1 {
+		return Candidates{}, fmt.Errorf("%w: k must be at least 1", contract.ErrInvalid)
+	}
+	d, commit, s, err := r.serve(ctx, req.Domain, req.Ref)
+	if err != nil {
+		return Candidates{}, err
+	}
+	defer s.Release()
+	done, err := r.heavyTurn(ctx)
+	if err != nil {
+		return Candidates{}, err
+	}
+	defer done()
+	if s.settings.Metric == catalog.MetricCosine {
+		for name, t := range map[string]float32{"threshold_set": req.SetThreshold, "threshold_target": req.TargetThreshold} {
+			if t > 1 {
+				return Candidates{}, fmt.Errorf("%w: %s must be from 0 to 1, the metric being cosine", contract.ErrInvalid, name)
+			}
+		}
+	}
+	standIn := req.Ref.replaced(commit)
+	set, err := s.population(ctx, req.Set, standIn)
+	if err != nil {
+		return Candidates{}, err
+	}
+	target, chunks := set, set.chunks
+	if !req.Target.empty() {
+		if target, err = s.population(ctx, req.Target, standIn); err != nil {
+			return Candidates{}, err
+		}
+		chunks += target.chunks
+	}
+	if chunks > MaxCandidateChunks {
+		return Candidates{}, fmt.Errorf("%w: set and target hold more than %d chunks; narrow them by document types or ids", contract.ErrInvalid, MaxCandidateChunks)
+	}
+	out := Candidates{Commit: commit, SetDocuments: len(set.documents), TargetDocuments: len(target.documents)}
+	if out.SetToTarget, err = r.edges(ctx, s, set, target, req, req.SetThreshold); err != nil {
+		return Candidates{}, err
+	}
+	if out.TargetToSet, err = r.edges(ctx, s, target, set, req, req.TargetThreshold); err != nil {
+		return Candidates{}, err
+	}
+	byCluster, err := r.clustersOf(d, s)
+	if err != nil {
+		return Candidates{}, err
+	}
+	if out.StoreClustering = byCluster != nil; byCluster != nil {
+		if err := byCluster.measure(ctx, out.SetToTarget, out.TargetToSet); err != nil {
+			return Candidates{}, err
+		}
+	}
+	out.Damaged = s.Damaged()
+	if req.Vectors || req.Content {
+		out.Documents, err = s.partnerDocuments(req, out.SetToTarget, out.TargetToSet)
+	}
+	return out, err
+}
+
+// heavyTurn waits for the turn of a request that takes long, and returns how
+// to give it back.
+func (r *Reader) heavyTurn(ctx context.Context) (done func(), err error) {
+	select {
+	case r.heavy <- struct{}{}:
+		return func() { <-r.heavy }, nil
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+}
+
+// population is one side of a candidates request.
+type population struct {
+	documents []*snapshot.Entry
+	chunks    int
+	among     *selection
+}
+
+func (s *Snapshot) population(ctx context.Context, f Filter, standIn bool) (p population, err error) {
+	if p.among, err = s.selection(ctx, f, standIn); err != nil {
+		return p, err
+	}
+	p.documents = s.documents(p.among)
+	for _, e := range p.documents {
+		p.chunks += len(e.Chunks)
+	}
+	if len(p.documents) <= exactCandidates {
+		p.among = p.among.exactly(p.documents)
+	}
+	return p, nil
+}
+
+// edges returns the partners among to of every document of from.
+func (r *Reader) edges(ctx context.Context, s *Snapshot, from, to population, req CandidatesRequest, threshold float32) ([]CandidateList, error) {
+	lists := make([]CandidateList, len(from.documents))
+	var edges atomic.Int64
+	group, ctx := errgroup.WithContext(ctx)
+	workers := max(r.cfg.Workers, 1)
+	for w := range workers {
+		group.Go(func() error {
+			for i := w; i < len(from.documents); i += workers {
+				var err error
+				if lists[i], err = r.partnersOf(ctx, s, from.documents[i], to, req, threshold); err != nil {
+					return err
+				}
+				if edges.Add(int64(len(lists[i].Partners))) > MaxCandidateEdges {
+					return fmt.Errorf("%w: more than %d candidates; lower the thresholds or k", contract.ErrInvalid, MaxCandidateEdges)
+				}
+			}
+			return nil
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return nil, err
+	}
+	n := 0
+	for _, l := range lists {
+		if len(l.Partners) > 0 {
+			lists[n] = l
+			n++
+		}
+	}
+	return lists[:n], nil
+}
+
+func (r *Reader) partnersOf(ctx context.Context, s *Snapshot, e *snapshot.Entry, to population, req CandidatesRequest, threshold float32) (CandidateList, error) {
+	q := query{measure: measureOf(s.settings), source: e, without: []string{e.ID}, among: to.among, limit: &threshold}
+	for _, slot := range slotsOf([]*snapshot.Entry{e}) { // chunks of one text share a vector
+		v := make([]float32, s.vecs.Dim())
+		if ok, err := s.queryVector(slot, v); err != nil {
+			return CandidateList{}, err
+		} else if ok {
+			q.vectors = append(q.vectors, v)
+		}
+	}
+	ranked, err := r.nearest(ctx, s, q, min(req.K, len(to.documents)))
+	if err != nil {
+		return CandidateList{}, err
+	}
+	list := CandidateList{ID: e.ID}
+	for _, r := range ranked {
+		if r.distance > threshold || len(list.Partners) == req.K {
+			break
+		}
+		list.Partners = append(list.Partners, Candidate{ID: r.entry.ID, Distance: r.distance})
+	}
+	return list, nil
+}
+
+// partnerDocuments reads what the request asks for of all partners listed.
+func (s *Snapshot) partnerDocuments(req CandidatesRequest, directions ...[]CandidateList) (map[string]CandidateDocument, error) {
+	found := make(map[string]CandidateDocument)
+	for _, lists := range directions {
+		for _, list := range lists {
+			for _, p := range list.Partners {
+				if _, ok := found[p.ID]; ok {
+					continue
+				}
+				e, _ := s.view.Lookup(p.ID)
+				d, err := s.candidateDocument(e, req)
+				if err != nil {
+					return nil, err
+				}
+				found[p.ID] = d
+			}
+		}
+	}
+	return found, nil
+}
+
+func (s *Snapshot) candidateDocument(e *snapshot.Entry, req CandidatesRequest) (d CandidateDocument, err error) {
+	if req.Vectors {
+		d.Vector = make([]float32, s.vecs.Dim())
+		ok, err := s.readVector(e.Chunks[0].Slot, d.Vector)
+		if err != nil {
+			return d, err
+		}
+		if !ok {
+			d.Vector = nil
+		}
+	}
+	if req.Content {
+		if d.Content, err = s.content(e); errors.Is(err, contract.ErrCorrupt) {
+			s.noteText(e.ID, err)
+			err = nil
+		}
+	}
+	return d, err
+}
+
+// content returns the texts of a document's chunks, joined by spaces. What
+// overlaps is there twice.
+func (s *Snapshot) content(e *snapshot.Entry) (string, error) {
+	text, err := s.view.Text(e)
+	if err != nil {
+		return "", catalog.StoreError(err)
+	}
+	chunks := make([]string, len(e.Chunks))
+	for i, c := range e.Chunks {
+		chunks[i] = text[c.Start:c.End]
+	}
+	return strings.Join(chunks, " "), nil
+}

@@ -1,0 +1,494 @@
+package search
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"iter"
+	"math"
+	"slices"
+	"strings"
+	"sync/atomic"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/vectorlink/vectorlink/catalog"
+	"github.com/vectorlink/vectorlink/snapshot"
+	"github.com/vectorlink/vectorlink/vecstore"
+	"github.com/vectorlink/vectorlink/vector"
+)
+
+// NearPairs are all pairs of documents within a threshold. They can be read
+// until the function they were handed to returns.
+type NearPairs struct {
+	Commit  string   // the served commit
+	Damaged []string // as of Hits
+	// Identity returns a hash of what the pairs depend on, the request aside:
+	// see Embeddings.
+	Identity func() [sha256.Size]byte
+	// Pairs yields them while they are found, by the id of
+	// Set's document (the smaller one where both are of both sides), then by
+	// distance, then by the other id. An error ends it.
+	Pairs iter.Seq2[Pair, error]
+}
+
+// NearPairs calls use with every pair of documents, one of Set and one of
+// Target, whose nearest chunks are within the threshold. Its error is use's, if
+// that was called. A document of both sides pairs once with another.
+//
+// It measures every chunk of Set against every one of Target by their 8-bit
+// codes, and exactly those that may be near enough (all of them where what codes
+// lose is not known beforehand, the vectors being of any length): it finds all
+// pairs, and takes a time in proportion to the one number times the other, and
+// memory for two small records a chunk. Chunks of one text are found by their common slot, and
+// where only these can be near enough nothing is measured.
+func (r *Reader) NearPairs(ctx context.Context, req DuplicatesRequest, use func(*NearPairs) error) error {
+	if err := req.check(); err != nil {
+		return err
+	}
+	d, commit, s, err := r.serve(ctx, req.Domain, req.Ref)
+	if err != nil {
+		return err
+	}
+	defer s.Release()
+	j := &nearJoin{r: r, s: s, threshold: req.Threshold}
+	j.measure = measureOf(s.settings)
+	if req.Since != "" {
+		base, err := r.Open(ctx, d, req.Since)
+		if err != nil {
+			return fmt.Errorf("since: %w", err)
+		}
+		defer base.Release()
+		j.since = base
+	}
+	if err := j.gather(ctx, req, req.Ref.replaced(commit)); err != nil {
+		return err
+	}
+	found := &NearPairs{
+		Commit: commit, Damaged: j.s.Damaged(),
+		Identity: func() [sha256.Size]byte { return j.s.identity(slices.Collect(j.s.view.All())) },
+	}
+	found.Pairs = func(yield func(Pair, error) bool) {
+		done, err := r.heavyTurn(ctx)
+		if err != nil {
+			yield(Pair{}, err)
+			return
+		}
+		defer done()
+		j.page(ctx, req, yield)
+	}
+	return use(found)
+}
+
+// nearJoin finds the pairs of a NearPairs.
+type nearJoin struct {
+	r         *Reader
+	s         *Snapshot
+	measure   measure
+	since     *Snapshot // nil: every pair counts
+	threshold float32
+	rows      []nearChunk // of the set, by id
+	columns   []nearChunk // of the target, by id
+	same      bool        // rows and columns are the same
+	slots     []uint32    // of columns
+	bySlot    []uint32    // columns ordered by slot
+	codes     *vecstore.Codes
+	scale     float32 // the largest of columns
+}
+
+// nearChunk is a chunk of a document.
+type nearChunk struct {
+	entry *snapshot.Entry
+	chunk int
+	both  bool // the document is of the set and of the target
+}
+
+func (c *nearChunk) slot() uint32 { return c.entry.Chunks[c.chunk].Slot }
+
+// gather lists the chunks of both sides.
+func (j *nearJoin) gather(ctx context.Context, req DuplicatesRequest, standIn bool) error {
+	set, err := j.s.selection(ctx, req.Set, standIn)
+	if err != nil {
+		return err
+	}
+	target := set
+	if !req.Target.empty() {
+		if target, err = j.s.selection(ctx, req.Target, standIn); err != nil {
+			return err
+		}
+	}
+	j.same = req.Target.empty() && j.since == nil
+	if j.s.vecs == nil {
+		return nil
+	}
+	end := j.s.vecs.Len()
+	for e := range j.s.view.All() {
+		inSet := set.admits(e) && (j.since == nil || j.since.changed(e))
+		inTarget := target.admits(e)
+		for i := range e.Chunks {
+			if e.Chunks[i].Slot >= end {
+				continue // damaged: the store has lost its end
+			}
+			c := nearChunk{e, i, inSet && inTarget}
+			if inSet {
+				j.rows = append(j.rows, c)
+			}
+			if inTarget && !j.same {
+				j.columns = append(j.columns, c)
+			}
+		}
+	}
+	if j.same {
+		j.columns = j.rows
+	}
+	j.slots, j.bySlot = make([]uint32, len(j.columns)), make([]uint32, len(j.columns))
+	for i := range j.columns {
+		j.slots[i], j.bySlot[i] = j.columns[i].slot(), uint32(i)
+	}
+	slices.SortFunc(j.bySlot, func(a, b uint32) int {
+		return cmp.Or(cmp.Compare(j.slots[a], j.slots[b]), cmp.Compare(a, b))
+	})
+	return nil
+}
+
+// measures reports whether other pairs than those of one text are near enough.
+func (j *nearJoin) measures() bool { return j.threshold >= j.measure.ofTexts(false, 0) }
+
+// coded reports whether products by codes tell what is near enough: they are
+// off by a known amount where both vectors have unit length.
+func (j *nearJoin) coded() bool {
+	return j.s.settings.Directed() && j.measure.metric != catalog.MetricL2
+}
+
+// page yields the part of the pairs that is asked for.
+func (j *nearJoin) page(ctx context.Context, req DuplicatesRequest, yield func(Pair, error) bool) {
+	at := 0
+	err := j.pairs(ctx, func(p pair) (more bool, err error) {
+		if at++; at <= req.Page.Start {
+			return true, nil
+		}
+		if p.b.ID < p.a.ID {
+			p.a, p.b, p.chunkA, p.chunkB = p.b, p.a, p.chunkB, p.chunkA
+		}
+		out, err := j.s.pairOf(p, req.Snippet)
+		if err != nil {
+			return false, err
+		}
+		return yield(out, nil) && (req.Page.Count == 0 || at < req.Page.Start+req.Page.Count), nil
+	})
+	if err != nil {
+		yield(Pair{}, err)
+	}
+}
+
+// Rows are worked on in blocks of nearRows chunks (and to the end of a
+// document), one block by one goroutine, against nearColumns columns at a time:
+// so many codes stay in a processor's cache while all rows of a block are
+// measured against them. Fewer rows where there are so many columns that a
+// block's pairs, should all be near enough, were a burden to memory.
+const (
+	nearRows    = 64
+	nearColumns = 512
+	nearPairs   = 4 << 20
+)
+
+// pairs calls each with the pairs in order, until it wants no more.
+func (j *nearJoin) pairs(ctx context.Context, each func(pair) (more bool, err error)) error {
+	if len(j.rows) == 0 || len(j.columns) == 0 {
+		return nil
+	}
+	if j.measures() && j.coded() {
+		slots := slices.Clone(j.slots)
+		for i := range j.rows {
+			slots = append(slots, j.rows[i].slot())
+		}
+		var err error
+		if j.codes, err = j.s.vecs.Codes(slots); err != nil {
+			return catalog.StoreError(err)
+		}
+		defer j.codes.Release()
+		for _, slot := range j.slots {
+			j.scale = max(j.scale, j.codes.Codes().Scales[slot])
+		}
+	}
+	blocks := j.blocks()
+	results := make([]chan []pair, len(blocks))
+	for i := range results {
+		results[i] = make(chan []pair, 1)
+	}
+	workers := min(max(j.r.cfg.Workers, 1), len(blocks))
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	group, ctx := errgroup.WithContext(ctx)
+	ahead := make(chan struct{}, 2*workers) // blocks that are not handed on yet
+	var next atomic.Int64
+	for range workers {
+		group.Go(func() error {
+			w := j.worker()
+			for {
+				select {
+				case ahead <- struct{}{}:
+				case <-ctx.Done():
+					return context.Cause(ctx)
+				}
+				i := int(next.Add(1) - 1)
+				if i >= len(blocks) {
+					return nil
+				}
+				found, err := w.block(ctx, blocks[i])
+				if err != nil {
+					return err
+				}
+				results[i] <- found
+			}
+		})
+	}
+	for _, result := range results {
+		var found []pair
+		select {
+		case found = <-result:
+		case <-ctx.Done():
+		}
+		if ctx.Err() != nil {
+			return group.Wait() // which says why
+		}
+		for _, p := range found {
+			if more, err := each(p); err != nil || !more {
+				stop()
+				_ = group.Wait() // it was told to end
+				return err
+			}
+		}
+		<-ahead
+	}
+	return group.Wait()
+}
+
+// rowSpan is a stretch of rows.
+type rowSpan struct{ from, to int }
+
+// blocks parts the rows, at the ends of documents.
+func (j *nearJoin) blocks() []rowSpan {
+	size := max(1, min(nearRows, nearPairs/len(j.columns)))
+	var blocks []rowSpan
+	for from := 0; from < len(j.rows); {
+		to := min(from+size, len(j.rows))
+		for to < len(j.rows) && j.rows[to].entry == j.rows[to-1].entry {
+			to++
+		}
+		blocks = append(blocks, rowSpan{from, to})
+		from = to
+	}
+	return blocks
+}
+
+// nearWorker is one of the goroutines of a nearJoin, with its scratch memory.
+type nearWorker struct {
+	*nearJoin
+	queries []vector.Query // by row of the block
+	bars    []float32
+	near    [][]uint32 // columns that may be near enough
+	dots    []float32
+	sums    []int32
+	ids     []uint32
+	along   []uint32
+	v       []float32
+
+	exactSlots []uint32
+	exact      []float32
+}
+
+func (j *nearJoin) worker() *nearWorker {
+	return &nearWorker{nearJoin: j, dots: make([]float32, nearColumns), sums: make([]int32, nearColumns), along: make([]uint32, nearColumns), v: make([]float32, j.s.view.Header().Dim)}
+}
+
+// block returns the pairs of the rows of a block, in order.
+func (w *nearWorker) block(ctx context.Context, b rowSpan) ([]pair, error) {
+	for len(w.near) < b.to-b.from {
+		w.near, w.queries = append(w.near, nil), append(w.queries, vector.Query{})
+	}
+	for i := range w.near {
+		w.near[i] = w.near[i][:0]
+	}
+	if w.measures() {
+		if err := w.guess(ctx, b); err != nil {
+			return nil, err
+		}
+	}
+	var out []pair
+	for from := b.from; from < b.to; {
+		to := from + 1
+		for to < b.to && w.rows[to].entry == w.rows[from].entry {
+			to++
+		}
+		found, err := w.document(from, to, w.near[from-b.from:to-b.from])
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, found...)
+		from = to
+	}
+	return out, nil
+}
+
+// guess finds, for each row of the block, the columns that by their codes may
+// be near enough.
+func (w *nearWorker) guess(ctx context.Context, b rowSpan) error {
+	if !w.coded() {
+		return w.measureAll(ctx, b)
+	}
+	codes := w.codes.Codes()
+	rows := w.queries[:b.to-b.from]
+	bars := w.bars[:0]
+	for i := range rows {
+		slot := w.rows[b.from+i].slot()
+		if ok, err := w.s.queryVector(slot, w.v); err != nil {
+			return err
+		} else if !ok {
+			clear(w.v) // near to nothing
+		}
+		rows[i].Set(w.v)
+		bars = append(bars, w.bar(codes.Scales[slot]))
+	}
+	w.bars = bars
+	from := 0
+	if w.same {
+		from = b.from // pairs with those before were found from there
+	}
+	for ; from < len(w.columns); from += nearColumns {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		// A copy: Screen moves what it is given, if it drops some. Here it drops
+		// none, for it would drop some that are near enough.
+		w.ids = append(w.ids[:0], w.slots[from:min(from+nearColumns, len(w.columns))]...)
+		dots, sums, along := w.dots[:len(w.ids)], w.sums[:len(w.ids)], w.along[:len(w.ids)]
+		for i := range rows {
+			codes.Screen(sums, &rows[i], w.ids, along, float32(math.Inf(-1)))
+			codes.Dots(dots, sums, &rows[i], w.ids)
+			for k, dot := range dots {
+				if dot >= bars[i] {
+					w.near[i] = append(w.near[i], uint32(from+k))
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// bar returns the least product by codes of a row of that scale with a column
+// that is to be measured. What rounding takes from a value is anywhere within a
+// scale, so a product errs by 1/√12 of the one scale and of the other, at most
+// both the same way, in the mean; by six times that, once in 10⁹.
+func (j *nearJoin) bar(scale float32) float32 {
+	margin := 6 * (scale + j.scale) / float32(math.Sqrt(12))
+	if j.measure.metric == catalog.MetricIP {
+		return 1 - j.threshold - margin // as in measure.distance
+	}
+	return 1 - 2*j.threshold - margin
+}
+
+// measureAll does guess's work exactly.
+func (w *nearWorker) measureAll(ctx context.Context, b rowSpan) error {
+	for i, row := range w.rows[b.from:b.to] {
+		if ok, err := w.s.queryVector(row.slot(), w.v); err != nil {
+			return err
+		} else if !ok {
+			continue
+		}
+		for from := 0; from < len(w.columns); from += nearColumns {
+			if ctx.Err() != nil {
+				return context.Cause(ctx)
+			}
+			slots := w.slots[from:min(from+nearColumns, len(w.columns))]
+			dots := w.dots[:len(slots)]
+			if err := w.s.Vectors().Dots(w.v, slots, dots); err != nil {
+				return catalog.StoreError(err)
+			}
+			for k, dot := range dots {
+				if w.measure.distance(dot) <= w.threshold {
+					w.near[i] = append(w.near[i], uint32(from+k))
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// document returns the pairs of a document, whose chunks are the rows from from
+// to to, nearest first.
+func (w *nearWorker) document(from, to int, near [][]uint32) ([]pair, error) {
+	var found []pair
+	for i, row := range w.rows[from:to] {
+		slot := row.slot()
+		at, _ := slices.BinarySearchFunc(w.bySlot, slot, func(c, slot uint32) int { return cmp.Compare(w.slots[c], slot) })
+		zero := w.measure.zero() // else a common slot says nothing
+		for ; zero && at < len(w.bySlot) && w.slots[w.bySlot[at]] == slot; at++ {
+			w.add(&found, &row, &w.columns[w.bySlot[at]], 0)
+		}
+		columns := slices.DeleteFunc(near[i], func(c uint32) bool { return zero && w.slots[c] == slot || !wants(&row, &w.columns[c]) })
+		if len(columns) == 0 {
+			continue
+		}
+		if ok, err := w.s.queryVector(slot, w.v); !ok {
+			if err != nil {
+				return nil, err
+			}
+			continue
+		}
+		w.exactSlots = w.exactSlots[:0]
+		for _, c := range columns {
+			w.exactSlots = append(w.exactSlots, w.slots[c])
+		}
+		w.exact = slices.Grow(w.exact[:0], len(columns))[:len(columns)]
+		if err := w.s.Vectors().Dots(w.v, w.exactSlots, w.exact); err != nil {
+			return nil, catalog.StoreError(err)
+		}
+		for k, c := range columns {
+			w.add(&found, &row, &w.columns[c], w.measure.distance(w.exact[k]))
+		}
+	}
+	if len(found) == 0 {
+		return nil, nil
+	}
+	// Of each partner the nearest pair of chunks.
+	slices.SortFunc(found, func(a, b pair) int {
+		if a.b != b.b {
+			return strings.Compare(a.b.ID, b.b.ID)
+		}
+		return cmp.Or(cmp.Compare(a.distance, b.distance), cmp.Compare(a.chunkA, b.chunkA), cmp.Compare(a.chunkB, b.chunkB))
+	})
+	found = slices.CompactFunc(found, func(a, b pair) bool { return a.b == b.b })
+	if w.since != nil {
+		var err error
+		found = slices.DeleteFunc(found, func(p pair) bool {
+			old, e := w.since.paired(p.a.ID, p.b.ID, w.threshold)
+			err = cmp.Or(err, e)
+			return old
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	slices.SortStableFunc(found, func(a, b pair) int { return cmp.Compare(a.distance, b.distance) })
+	return found, nil
+}
+
+// wants reports whether the pair of a row and a column is to be listed, from
+// there and not from the other side.
+func wants(row, column *nearChunk) bool {
+	return row.entry != column.entry && !(row.both && column.both && column.entry.ID < row.entry.ID)
+}
+
+// add adds the pair of a row and a column, of the document a and its partner b,
+// if it is near enough.
+func (w *nearWorker) add(found *[]pair, row, column *nearChunk, distance float32) {
+	if !wants(row, column) {
+		return
+	}
+	distance = w.measure.ofEntries(row.entry, column.entry, distance)
+	if distance <= w.threshold { // which no distance to a damaged vector is
+		*found = append(*found, pair{a: row.entry, chunkA: row.chunk, b: column.entry, chunkB: column.chunk, distance: distance})
+	}
+}

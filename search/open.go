@@ -1,0 +1,326 @@
+package search
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+
+	"github.com/vectorlink/vectorlink/catalog"
+	"github.com/vectorlink/vectorlink/contract"
+	"github.com/vectorlink/vectorlink/hnsw"
+	"github.com/vectorlink/vectorlink/snapshot"
+	"github.com/vectorlink/vectorlink/vecstore"
+	"github.com/vectorlink/vectorlink/vector"
+)
+
+// openFile is a commit file in the pool: shared by every snapshot that stands
+// on it. A checkpoint brings its graph.
+type openFile struct {
+	file  *snapshot.File
+	graph *hnsw.Graph // nil: none, or damaged
+	slots int         // distinct ones of a checkpoint's entries
+	// serial is another one for each file that is opened.
+	serial uint64
+
+	codesMu sync.Mutex
+	codes   *vecstore.Codes // of the graph's slots, from the first search on
+	coded   *vecstore.Store // whose they are
+}
+
+func (f *openFile) size() int64 {
+	n := f.file.Bytes()
+	if f.graph != nil {
+		// Files of one domain share the codes of slots that they share; to
+		// count them more than once keeps on the safe side of the limit.
+		n += f.graph.Bytes() + int64(f.graph.Len()*(2*vector.PlaneLen(int(f.file.Header().Dim))+4))
+	}
+	return n
+}
+
+func (f *openFile) close() {
+	_ = f.file.Close() // opened for reading: nothing to lose
+	if f.codes != nil {
+		f.codes.Release()
+	}
+}
+
+// graphCodes returns the codes of the graph's slots, making them if nobody has
+// searched the graph before; nil where there are none to be had, since the
+// store has lost its end.
+func (f *openFile) graphCodes(vecs *vecstore.Store) (*vecstore.Codes, error) {
+	f.codesMu.Lock()
+	defer f.codesMu.Unlock()
+	if f.codes == nil {
+		codes, err := vecs.Codes(f.graph.Slots())
+		if errors.Is(err, vecstore.ErrInvalid) {
+			return nil, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		f.codes, f.coded = codes, vecs
+	}
+	if f.coded != vecs {
+		return nil, nil // the domain was removed and made anew meanwhile
+	}
+	return f.codes, nil
+}
+
+// openSnapshot is one commit ready to be searched. It is immutable, but for the
+// full text that is opened at need.
+type Snapshot struct {
+	r    *Reader
+	d    *Domain
+	real string // the commit whose file it is read from
+	// serial is another one for each snapshot that is loaded.
+	serial   uint64
+	settings catalog.Settings
+	view     *snapshot.View
+	graph    *hnsw.Graph
+	vecs     *vecstore.Store // nil when no vector exists
+	// scanned are the live slots that the graph does not hold: all of them
+	// where there is no graph. Ascending.
+	scanned []uint32
+	files   []*lease // the commit's file first, its checkpoint last
+	harm    harm
+
+	lease *lease // what every holder of the snapshot has a share of
+
+	textMu sync.Mutex // guards the two below, which come with the first use
+	text   *textView
+	texts  []*lease
+}
+
+func (s *Snapshot) size() int64 { return s.view.Bytes() + int64(len(s.scanned))*4 }
+
+func (s *Snapshot) leased(l *lease) { s.lease = l }
+
+// release gives the snapshot back; it must not be used after it.
+func (s *Snapshot) Release() { s.lease.release() }
+
+func (s *Snapshot) close() {
+	if s.view != nil {
+		_ = s.view.Close() // files opened for reading lose nothing
+	}
+	for _, l := range s.files {
+		l.release()
+	}
+	s.r.domains.Leave(s.d)
+}
+
+// fileKey names a commit file in the pool.
+func fileKey(name string) string { return "file\x00" + name }
+
+func snapshotKey(domain, commit string) string { return "snapshot\x00" + domain + "\x00" + commit }
+
+// open leases the snapshot of an indexed commit. It must be released.
+func (r *Reader) Open(ctx context.Context, d *Domain, commit string) (*Snapshot, error) {
+	info, ok := d.Real(commit)
+	if !ok {
+		return nil, fmt.Errorf("%w: commit %s of %s is not indexed", contract.ErrNotFound, commit, d.Name)
+	}
+	l, err := r.pool.acquire(ctx, snapshotKey(d.Name, info.Commit), func() (resource, error) {
+		s, err := r.loadCurrent(d, info)
+		if err != nil {
+			return nil, fmt.Errorf("open commit %s of %s: %w", info.Commit, d.Name, catalog.StoreError(err))
+		}
+		if r.cfg.Opened != nil {
+			r.cfg.Opened(s)
+		}
+		return s, nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return l.res.(*Snapshot), nil
+}
+
+// loadCurrent loads the snapshot of a commit, again if its file was replaced
+// meanwhile: what an old file stands on may have been removed since.
+func (r *Reader) loadCurrent(d *Domain, info snapshot.Info) (*Snapshot, error) {
+	for {
+		s, err := r.loadSnapshot(d, info.Commit)
+		now, ok := d.Commit(info.Commit)
+		if ok && now == info {
+			return s, err
+		}
+		if err == nil {
+			s.close()
+		}
+		if !ok {
+			return nil, fmt.Errorf("%w: commit %s of %s is not indexed", contract.ErrNotFound, info.Commit, d.Name)
+		}
+		info = now
+	}
+}
+
+func (r *Reader) loadSnapshot(d *Domain, commit string) (_ *Snapshot, err error) {
+	s := &Snapshot{r: r, d: d, real: commit, serial: r.serials.Add(1)}
+	r.domains.stay(d)
+	defer func() {
+		if err != nil {
+			s.close()
+		}
+	}()
+	files, err := r.loadChain(d, commit, s)
+	if err != nil {
+		return nil, err
+	}
+	if s.view, err = r.makeView(d, files); err != nil {
+		return nil, err
+	}
+	if s.settings, err = catalog.ParseSettings(s.view.Header().Settings); err != nil {
+		return nil, fmt.Errorf("%w: commit %s carries %w", contract.ErrCorrupt, commit, err)
+	}
+	if s.vecs, err = d.Readable(); errors.Is(err, contract.ErrCorrupt) {
+		return nil, fmt.Errorf("%w; index commit %s again to mend it", err, commit)
+	} else if err != nil {
+		return nil, err
+	}
+	if s.view.SlotEnd() > 0 && s.vecs == nil {
+		return nil, fmt.Errorf("%w: %s is missing; index the commit again", contract.ErrCorrupt, d.VecsName())
+	}
+	if h := s.view.Header(); h.SlotEnd > 0 {
+		if have := s.vecs.Config(); have.Fingerprint != h.Fingerprint || have.Dim != int(h.Dim) ||
+			have.Metric != s.settings.Metric.Stored() || have.Normalized != s.settings.Normalize {
+			return nil, fmt.Errorf("%w: %s holds vectors of %s (%d dimensions, %v), the commit refers to those of %s (%d, %s)",
+				contract.ErrCorrupt, d.VecsName(), have.Fingerprint, have.Dim, have.Metric, h.Fingerprint, h.Dim, s.settings.Metric)
+		}
+	}
+	s.graph = files[0].graph
+	switch {
+	case s.graph == nil:
+		s.scanned = slices.Collect(s.view.LiveSlots())
+	case s.graph.Len() < files[0].slots:
+		// Built without vectors that could not be read then.
+		for slot := range s.view.LiveSlots() {
+			if !s.graph.Has(slot) {
+				s.scanned = append(s.scanned, slot)
+			}
+		}
+	default:
+		s.scanned = s.view.Tail()
+	}
+	return s, nil
+}
+
+// loadChain leases the files that the commit stands on, into s, and returns
+// them, the checkpoint first. It goes by what the files say: a merge may put a
+// checkpoint in a delta's place at any time, which only ends the chain sooner.
+func (r *Reader) loadChain(d *Domain, commit string, s *Snapshot) ([]*openFile, error) {
+	var files []*openFile
+	for limit := len(d.List()); ; {
+		info, ok := d.Real(commit)
+		if !ok {
+			return nil, fmt.Errorf("%w: the file of commit %s, on which it stands, is missing or damaged; index or push that commit again", contract.ErrCorrupt, commit)
+		}
+		l, err := r.pool.acquire(context.Background(), fileKey(info.Name), func() (resource, error) { return r.loadFile(d, info) })
+		if err != nil {
+			return nil, err
+		}
+		s.files = append(s.files, l)
+		f := l.res.(*openFile)
+		files = append(files, f)
+		h := f.file.Header()
+		if h.Kind == snapshot.Checkpoint {
+			slices.Reverse(files)
+			return files, nil
+		}
+		if len(files) > limit {
+			return nil, fmt.Errorf("%w: the bases of commit %s lead round in a circle", contract.ErrCorrupt, commit)
+		}
+		commit = h.Base
+	}
+}
+
+// makeView makes the view of a chain. Where the base's view is at hand, it is
+// extended by the last file alone, so that a commit costs what it changes.
+func (r *Reader) makeView(d *Domain, files []*openFile) (*snapshot.View, error) {
+	chain := make([]*snapshot.File, len(files))
+	for i, f := range files {
+		chain[i] = f.file
+	}
+	below, last := chain[:len(chain)-1], chain[len(chain)-1]
+	if len(below) > 0 {
+		if l := r.pool.peek(snapshotKey(d.Name, last.Header().Base)); l != nil {
+			defer l.release()
+			// After a merge of the base, or where files were opened again,
+			// its view may stand on others than the chain just read.
+			if base := l.res.(*Snapshot).view; slices.Equal(slices.Collect(base.Files()), below) {
+				return base.Extend(last)
+			}
+		}
+	}
+	return snapshot.NewView(chain[0], chain[1:]...)
+}
+
+func (r *Reader) loadFile(d *Domain, info snapshot.Info) (*openFile, error) {
+	file, err := snapshot.Open(r.cfg.FS, info.Name)
+	if err != nil {
+		return nil, err
+	}
+	f := &openFile{file: file, serial: r.serials.Add(1)}
+	if file.Header().Kind != snapshot.Checkpoint {
+		return f, nil
+	}
+	b, err := file.Graph()
+	if err == nil && len(b) > 0 {
+		f.graph, err = hnsw.Decode(b)
+	}
+	if err != nil {
+		// The entries and vectors are whole, so exact search takes the
+		// graph's place until a merge writes a new one.
+		r.log.Error("damaged graph: searching exactly until it is rebuilt", "domain", d.Name, "commit", info.Commit, "err", err)
+		f.graph = nil
+	}
+	if f.graph != nil {
+		f.slots = file.SlotCount()
+	}
+	return f, nil
+}
+
+// forgetFile takes a commit's file that was replaced or removed out of the
+// pool. The file goes first: a snapshot loaded in between would take the old
+// one.
+func (r *Reader) ForgetFile(d *Domain, info snapshot.Info) {
+	if l := r.pool.peek(fileKey(info.Name)); l != nil {
+		r.pool.remove(tableKey(l.res.(*openFile)))
+		l.release()
+	}
+	r.pool.remove(fileKey(info.Name))
+	r.pool.remove(snapshotKey(d.Name, info.Commit))
+	r.pool.remove(textKey(info))
+}
+
+// forgetSnapshots takes the domain's open snapshots out of the pool: what they
+// stand on was replaced by other contents.
+func (r *Reader) ForgetSnapshots(d *Domain) {
+	for _, info := range d.List() {
+		r.pool.remove(snapshotKey(d.Name, info.Commit))
+	}
+}
+
+// Own returns the commit's own file, whose graph, if it has one, is the
+// snapshot's.
+func (s *Snapshot) Own() *snapshot.File { return s.files[0].res.(*openFile).file }
+
+// Commit returns the commit whose file the snapshot is read from: not that of an
+// alias.
+func (s *Snapshot) Commit() string { return s.real }
+
+// Domain returns the snapshot's domain.
+func (s *Snapshot) Domain() *Domain { return s.d }
+
+// View returns the snapshot's entries.
+func (s *Snapshot) View() *snapshot.View { return s.view }
+
+// Settings returns the domain's settings.
+func (s *Snapshot) Settings() catalog.Settings { return s.settings }
+
+// Graph returns the graph that searches walk; nil for none.
+func (s *Snapshot) Graph() *hnsw.Graph { return s.graph }
+
+// Scanned returns the live slots that the graph does not hold, ascending.
+func (s *Snapshot) Scanned() []uint32 { return s.scanned }

@@ -1,0 +1,139 @@
+package search
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"log/slog"
+	"runtime"
+	"sync/atomic"
+	"time"
+
+	"github.com/vectorlink/vectorlink/catalog"
+	"github.com/vectorlink/vectorlink/contract"
+	"github.com/vectorlink/vectorlink/vecstore"
+	"github.com/vectorlink/vectorlink/vfs"
+)
+
+// ReaderConfig is what a Reader is made of. FS and Embedder are required.
+type ReaderConfig struct {
+	// FS is the data directory.
+	FS       vfs.FS
+	Embedder contract.Embedder
+	// PagePoolBytes bounds the buffer pool of vector pages (default 256 MiB),
+	// SnapshotPoolBytes what is kept of open snapshots (default 1 GiB).
+	PagePoolBytes     int64
+	SnapshotPoolBytes int64
+	// QueryCacheBytes bounds what is kept of the vectors of queries; 0 means
+	// 32 MiB, less than 0 that none are kept.
+	QueryCacheBytes int64
+	// Ef is the breadth of the graph walk at search; 0 means 64.
+	Ef int
+	// Workers is the number of goroutines a request that compares many
+	// documents spreads over; 0 means one per CPU.
+	Workers int
+	// ProbeEvery is the pause between two looks at an embedding provider that
+	// is down; 0 means 10 seconds.
+	ProbeEvery time.Duration
+	// Clustered reports whether a domain stores clustering vectors.
+	Clustered func(domain string) bool
+	// Opened is called with every snapshot that was brought into memory; nil:
+	// nobody is.
+	Opened func(*Snapshot)
+	Logger *slog.Logger // nil: nothing is logged
+}
+
+// Reader answers requests from the snapshots of a data directory.
+type Reader struct {
+	cfg      ReaderConfig
+	log      *slog.Logger
+	pages    *vecstore.Pool
+	pool     *pool
+	domains  *Registry
+	heavy    chan struct{} // bounds the requests that compare many documents
+	provider *provider
+	queries  *queryCache   // the vectors of queries
+	serials  atomic.Uint64 // of what was loaded, to tell it apart
+}
+
+// New returns a Reader of a data directory of which nothing is known yet.
+func New(cfg ReaderConfig) *Reader {
+	cfg.defaults()
+	pages := vecstore.NewPool(cfg.PagePoolBytes)
+	return &Reader{
+		cfg:      cfg,
+		log:      cfg.Logger,
+		pages:    pages,
+		pool:     newPool(cfg.SnapshotPoolBytes),
+		domains:  &Registry{log: cfg.Logger, files: cfg.FS, pages: pages, domains: make(map[string]*Domain)},
+		heavy:    make(chan struct{}, maxHeavy),
+		queries:  newQueryCache(cfg.QueryCacheBytes),
+		provider: newProvider(cfg.Embedder, cfg.ProbeEvery, cfg.Logger),
+	}
+}
+
+func (cfg *ReaderConfig) defaults() {
+	cfg.PagePoolBytes = cmp.Or(cfg.PagePoolBytes, 256<<20)
+	cfg.SnapshotPoolBytes = cmp.Or(cfg.SnapshotPoolBytes, 1<<30)
+	cfg.QueryCacheBytes = cmp.Or(cfg.QueryCacheBytes, 32<<20)
+	cfg.Ef = cmp.Or(cfg.Ef, 64)
+	cfg.Workers = cmp.Or(cfg.Workers, runtime.GOMAXPROCS(0))
+	if cfg.ProbeEvery <= 0 {
+		cfg.ProbeEvery = defaultProbeEvery
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+}
+
+// Domains returns the Registry of what the Reader reads.
+func (r *Reader) Domains() *Registry { return r.domains }
+
+// Watch probes the embedding provider until ctx ends.
+func (r *Reader) Watch(ctx context.Context) { r.provider.watch(ctx) }
+
+// Up reports whether the latest call or probe of the embedding provider
+// succeeded.
+func (r *Reader) Up() bool { return !r.provider.down.Load() }
+
+// Close closes all files. No request may be running.
+func (r *Reader) Close() error {
+	r.pool.purge()
+	var errs []error
+	for _, d := range r.domains.List("") {
+		errs = append(errs, d.vectors.close())
+	}
+	return errors.Join(errs...)
+}
+
+// Usage is what a Reader holds in memory, and has done since it was made.
+type Usage struct {
+	Snapshots     int   // files and snapshots that are open
+	SnapshotBytes int64 // what they take
+	Opened        int64 // brought into memory since the start
+	Pages         vecstore.Stats
+	// SnapshotLimit and PageLimit are the bytes that snapshots and pages may take.
+	SnapshotLimit, PageLimit int64
+	// Queries and QueryBytes are the vectors of queries in memory. QueryHits
+	// counts queries answered from there, QueryMisses those embedded.
+	Queries, QueryBytes, QueryHits, QueryMisses int64
+}
+
+// Usage returns what the Reader holds.
+func (r *Reader) Usage() Usage {
+	u := Usage{Opened: r.pool.loaded(), Pages: r.pages.Stats(), SnapshotLimit: r.cfg.SnapshotPoolBytes, PageLimit: r.cfg.PagePoolBytes}
+	u.Snapshots, u.SnapshotBytes = r.pool.stats()
+	u.Queries, u.QueryBytes, u.QueryHits, u.QueryMisses = r.queries.stats()
+	return u
+}
+
+// embed calls the embedder for a domain with such settings, and remembers
+// whether it worked.
+func (r *Reader) Embed(ctx context.Context, s catalog.Settings, role contract.Role, texts []string) ([][]float32, error) {
+	if !s.Normalize {
+		ctx = contract.AsGiven(ctx)
+	}
+	vectors, err := r.cfg.Embedder.Embed(ctx, role, texts)
+	r.provider.note(ctx, err)
+	return vectors, err
+}

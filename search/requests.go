@@ -1,0 +1,201 @@
+package search
+
+import (
+	"encoding/json"
+	"time"
+
+	"github.com/vectorlink/vectorlink/contract"
+)
+
+// Ref chooses the commit that a request is answered from (wire contract §2.9,
+// §2.10): Commit if given, else the last indexed commit of Branch.
+type Ref struct {
+	Commit string
+	Branch string
+	// Ancestors are commits that may stand in for Commit while that one is
+	// not indexed, nearest first. Nothing else is ever served.
+	Ancestors []string
+}
+
+// replaced reports whether a served commit is one that stands in for that asked
+// for.
+func (r Ref) replaced(served string) bool { return r.Commit != "" && served != r.Commit }
+
+// Page cuts a ranking: Count results from Start on.
+type Page struct {
+	Start int // 0..MaxStart
+	Count int // 1..MaxCount
+}
+
+// Limits of a Page.
+const (
+	MaxStart = 1_000_000
+	MaxCount = 1_000
+)
+
+// Mode says what a search goes by.
+type Mode string
+
+const (
+	// ModeVector goes by the nearness of vectors; it is the default here.
+	ModeVector Mode = "vector"
+	// ModeText goes by words (BM25); no embedding is needed.
+	ModeText Mode = "fts"
+	// ModeHybrid fuses both rankings.
+	ModeHybrid Mode = "hybrid"
+)
+
+// Syntax says how the text of a search by words is read.
+type Syntax string
+
+const (
+	// SyntaxPlain takes the text as words and nothing else; it is the default.
+	SyntaxPlain Syntax = "plain"
+	// SyntaxQuery takes it as a query with operators, see [textindex.Parse]. In
+	// a hybrid search what the query requires or excludes holds for what is
+	// found by vector too.
+	SyntaxQuery Syntax = "query"
+)
+
+// SearchRequest asks for the documents nearest to a text or a vector.
+type SearchRequest struct {
+	Domain string
+	Ref    Ref
+	// Text is embedded in the role Role; Vector, when not nil, is used
+	// instead.
+	Text   string
+	Role   contract.Role
+	Vector []float32
+	Filter Filter
+	Page   Page
+	Mode   Mode
+	Syntax Syntax // of Text, where Mode goes by words
+	// RankByDistance has a hybrid search order by distance, not by the fused
+	// rank.
+	RankByDistance bool
+	// Ef is the breadth of the graph walk; 0 means the default.
+	Ef      int
+	Snippet bool
+	// OutputFields are the names of the fields that hits bring: "*" for all
+	// that a document has, "vector" for the vector of the hit's chunk.
+	OutputFields []string
+	// CallerKey: see IndexRequest.
+	CallerKey string
+}
+
+// MaxSimilarIDs bounds the documents of a SimilarRequest.
+const MaxSimilarIDs = 1_000
+
+// SimilarRequest asks for the documents nearest to one of the snapshot's own,
+// or to the mean of several.
+type SimilarRequest struct {
+	Domain string
+	Ref    Ref
+	ID     string // full IRI, read at the served commit
+	// IDs, where there are any, stand in the place of ID: the search goes by
+	// the mean of these documents' vectors at unit length, in which each counts
+	// the same, with the mean of its chunks. At most MaxSimilarIDs.
+	IDs         []string
+	IncludeSelf bool // list the documents asked with, too
+	Filter      Filter
+	Page        Page
+	Ef          int
+	Snippet     bool
+	// OutputFields: see SearchRequest.
+	OutputFields []string
+}
+
+// DuplicatesRequest asks for pairs of near-equal documents.
+type DuplicatesRequest struct {
+	Domain    string
+	Ref       Ref
+	Threshold float32 // largest distance kept, inclusive; ≥ 0
+	Set       Filter
+	// Target, when it restricts anything, is where the partner of each
+	// document of Set is looked for; otherwise partners come from Set.
+	Target Filter
+	// Since, when not empty, is an indexed commit: only pairs that came
+	// about since are listed, that is pairs of which at least one document
+	// is new or has another text there, and which were no pair within
+	// Threshold there.
+	Since   string
+	Page    Page // Count 0: all
+	Snippet bool
+}
+
+// Hits is the answer to a search.
+type Hits struct {
+	Commit string // the served commit
+	Hits   []Hit
+	// Damaged are the ids of the commit's documents of which a vector or the
+	// text is known to be damaged, ascending: they may be missing from Hits,
+	// or be ranked by what is whole of them. Nil for none. Shared.
+	Damaged []string
+}
+
+// Hit is one document and its best chunk.
+type Hit struct {
+	ID       string
+	Distance float32 // by the domain's metric: see [Metric]
+	Chunk    HitChunk
+	Output   *Output // nil where nothing is asked for by OutputFields
+}
+
+// Output is what hits bring besides.
+type Output struct {
+	Fields json.RawMessage // of the document, an object; nil if not asked for
+	Vector []float32       // of the chunk; nil if not asked for, or damaged
+}
+
+// HitChunk describes the chunk of a document that matched best.
+type HitChunk struct {
+	Index      int // among the document's chunks, from 0
+	Count      int
+	TokenStart int
+	DocTokens  int
+	Snippet    string // the chunk's text, when asked for
+}
+
+// Pairs is the answer to a duplicates request.
+type Pairs struct {
+	Commit  string
+	Pairs   []Pair
+	Damaged []string // as of Hits
+}
+
+// Pair is two documents, the lower id first.
+type Pair struct {
+	A, B     PairMember
+	Distance float32
+}
+
+// PairMember is one side of a Pair.
+type PairMember struct {
+	ID      string
+	Snippet string // when asked for
+}
+
+// Head is a branch's last indexed commit.
+type Head struct {
+	Branch  string
+	Commit  string // "" when nothing is indexed
+	Version uint64 // grows along a branch; 0 when nothing is indexed
+}
+
+// CommitInfo describes one indexed commit, for listings.
+type CommitInfo struct {
+	Commit, Base, Branch string
+	Kind                 string // checkpoint, delta or alias
+	Version              uint64
+	Created              time.Time
+	Bytes                int64 // size of its file
+	// Documents and Chunks count the whole snapshot; the others are what it
+	// cost when it was indexed, as in Task.
+	Documents, Chunks                  int
+	Indexed, Deleted, Embedded, Reused int
+	Tokens                             int
+	// Skipped counts the documents that the snapshot does not hold as the
+	// commit does: they could not be read or embedded. Commits that build on
+	// it try them again.
+	Skipped int
+}

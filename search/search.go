@@ -1,0 +1,463 @@
+package search
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/vectorlink/vectorlink/catalog"
+	"github.com/vectorlink/vectorlink/contract"
+	"github.com/vectorlink/vectorlink/fields"
+	"github.com/vectorlink/vectorlink/hnsw"
+	"github.com/vectorlink/vectorlink/snapshot"
+	"github.com/vectorlink/vectorlink/textindex"
+)
+
+// MaxEf bounds the breadth of a graph walk that a request may ask for.
+const MaxEf = 10_000
+
+// Search returns the documents nearest to a text or a ready vector, nearest
+// first, equal distances by id. Where the snapshot holds no graph the answer
+// is exact.
+func (r *Reader) Search(ctx context.Context, req SearchRequest) (Hits, error) {
+	if err := checkPage(req.Page); err != nil {
+		return Hits{}, err
+	}
+	words, err := req.words()
+	if err != nil {
+		return Hits{}, err
+	}
+	d, commit, s, err := r.serve(ctx, req.Domain, req.Ref)
+	if err != nil {
+		return Hits{}, err
+	}
+	defer s.Release()
+	if s.view.Header().Fingerprint == "" {
+		return Hits{Commit: commit}, nil // nothing was embedded yet
+	}
+	q := query{measure: measureOf(s.settings), ef: req.Ef, page: req.Page, snippet: req.Snippet, output: req.OutputFields, byDistance: req.RankByDistance}
+	if q.among, err = s.selection(ctx, req.Filter, req.Ref.replaced(commit)); err != nil {
+		return Hits{}, err
+	}
+	search := r.rank
+	switch req.Mode {
+	case ModeText:
+		search = r.searchText
+	case ModeHybrid:
+		search = r.searchHybrid
+	}
+	if words != nil {
+		q.words, req.Text = *words, words.Words()
+	}
+	if req.Vector != nil {
+		v, err := s.ready(req.Vector)
+		if err != nil {
+			return Hits{}, err
+		}
+		q.vectors = [][]float32{v}
+	} else if req.Mode != ModeText {
+		v, err := r.embedQuery(ctx, d, s, req)
+		if err != nil {
+			return Hits{}, err
+		}
+		q.vectors = [][]float32{v}
+		hash := snapshot.HashText(req.Text)
+		q.sameText = &hash
+	}
+	hits, err := search(ctx, s, q)
+	return Hits{Commit: commit, Hits: hits, Damaged: s.Damaged()}, err
+}
+
+// words returns what to look for in texts, nil in a search by vector alone.
+func (req *SearchRequest) words() (*textindex.Query, error) {
+	switch req.Mode {
+	case ModeVector, "":
+		if req.Syntax == SyntaxQuery {
+			return nil, fmt.Errorf("%w: syntax query needs mode fts or hybrid", contract.ErrInvalid)
+		}
+		return nil, nil
+	case ModeText, ModeHybrid:
+	default:
+		return nil, fmt.Errorf("%w: mode %q is none of vector, fts, hybrid", contract.ErrInvalid, req.Mode)
+	}
+	if req.Text == "" {
+		return nil, fmt.Errorf("%w: mode %s needs q, a text", contract.ErrInvalid, req.Mode)
+	}
+	var words textindex.Query
+	switch req.Syntax {
+	case SyntaxPlain, "":
+		words = textindex.Plain(req.Text)
+	case SyntaxQuery:
+		var err error
+		if words, err = textindex.Parse(req.Text); err != nil {
+			return nil, textError(err)
+		}
+		if words.Words() == "" {
+			return nil, fmt.Errorf("%w: q has no words", contract.ErrInvalid)
+		}
+	default:
+		return nil, fmt.Errorf("%w: syntax %q is none of plain, query", contract.ErrInvalid, req.Syntax)
+	}
+	return &words, nil
+}
+
+func (r *Reader) embedQuery(ctx context.Context, d *Domain, s *Snapshot, req SearchRequest) ([]float32, error) {
+	if req.Text == "" {
+		return nil, fmt.Errorf("%w: q must not be empty", contract.ErrInvalid)
+	}
+	if dim := s.settings.Dim; dim != 0 {
+		return nil, fmt.Errorf("%w: %s has no model, but vectors of %d dimensions that came with its documents: search by vector or vector_b64, by words (mode=fts), or by id (/similar)", contract.ErrConflict, d.Name, dim)
+	}
+	if have, want := s.view.Header().Fingerprint, s.settings.Model(r.cfg.Embedder.Fingerprint()); have != want {
+		return nil, fmt.Errorf("%w: %s was indexed with %s, but this server embeds queries with %s; start it with the model of the index, or use another data directory", contract.ErrConflict, d.Name, have, want)
+	}
+	if req.Role == 0 {
+		req.Role = contract.RoleQuery
+	}
+	if req.CallerKey != "" {
+		ctx = contract.CallerKey(ctx, req.CallerKey)
+	}
+	v, err := r.embedWhole(ctx, s.settings, req.Role, req.Text)
+	if err != nil {
+		return nil, err
+	}
+	if len(v) != int(s.view.Header().Dim) {
+		return nil, fmt.Errorf("%w: the query's vector has the wrong length", contract.ErrProvider)
+	}
+	if s.settings.Normalize {
+		return v, nil
+	}
+	return s.ready(v)
+}
+
+// Similar returns the documents nearest to one of the snapshot's own, read at
+// the served commit; of several chunks the best pair counts. With IDs they are
+// those nearest to the mean of several.
+func (r *Reader) Similar(ctx context.Context, req SimilarRequest) (Hits, error) {
+	if err := checkPage(req.Page); err != nil {
+		return Hits{}, err
+	}
+	_, commit, s, err := r.serve(ctx, req.Domain, req.Ref)
+	if err != nil {
+		return Hits{}, err
+	}
+	defer s.Release()
+	ids := req.IDs
+	if len(ids) == 0 {
+		ids = []string{req.ID}
+	}
+	sources, err := s.sources(ids, commit)
+	if err != nil {
+		return Hits{}, err
+	}
+	q := query{measure: measureOf(s.settings), ef: req.Ef, page: req.Page, snippet: req.Snippet, output: req.OutputFields, source: sources[0]}
+	if q.among, err = s.selection(ctx, req.Filter, req.Ref.replaced(commit)); err != nil {
+		return Hits{}, err
+	}
+	if !req.IncludeSelf {
+		for _, e := range sources {
+			q.without = append(q.without, e.ID)
+		}
+	}
+	if slices.ContainsFunc(sources, func(e *snapshot.Entry) bool { return !identical(e, sources[0]) }) {
+		q.source = nil // the mean of several is none of them
+	}
+	if len(sources) == 1 {
+		q.vectors, err = s.chunkVectors(sources[0])
+	} else {
+		q.vectors, err = s.meanVector(sources)
+	}
+	if err != nil {
+		return Hits{}, err
+	}
+	if len(q.vectors) == 0 && slices.ContainsFunc(sources, func(e *snapshot.Entry) bool { return len(e.Chunks) > 0 }) {
+		return Hits{}, fmt.Errorf("%w: the vectors of document %.200q; index commit %s again to mend them", contract.ErrCorrupt, sources[0].ID, commit)
+	}
+	hits, err := r.rank(ctx, s, q)
+	return Hits{Commit: commit, Hits: hits, Damaged: s.Damaged()}, err
+}
+
+// serve resolves a reference and leases the snapshot it leads to. The commit
+// returned is the one asked for or its stand-in, under the name it was asked
+// by.
+func (r *Reader) serve(ctx context.Context, domainName string, ref Ref) (*Domain, string, *Snapshot, error) {
+	d, err := r.domains.Domain(domainName)
+	if err != nil {
+		return nil, "", nil, err
+	}
+	commit, err := d.resolve(ref)
+	if err != nil {
+		return nil, "", nil, err
+	}
+	s, err := r.Open(ctx, d, commit)
+	return d, commit, s, err
+}
+
+func checkPage(p Page) error {
+	if p.Start < 0 || p.Start > MaxStart {
+		return fmt.Errorf("%w: start must be 0 to %d", contract.ErrInvalid, MaxStart)
+	}
+	if p.Count < 1 || p.Count > MaxCount {
+		return fmt.Errorf("%w: count must be 1 to %d", contract.ErrInvalid, MaxCount)
+	}
+	return nil
+}
+
+// query is what rank needs to know.
+type query struct {
+	measure  measure
+	vectors  [][]float32 // made ready; a document's distance is its best pair
+	words    textindex.Query
+	sameText *[32]byte       // documents of this text have distance 0, others not
+	source   *snapshot.Entry // in its place: documents identical to this one
+	without  []string        // documents to leave out, ascending
+	among    *selection      // the documents to consider
+	ef       int
+	page     Page
+	snippet  bool
+	output   []string // names of fields
+	// byDistance has a hybrid search rank by distance instead of the fused
+	// score.
+	byDistance bool
+	// limit, where not nil, is the largest distance of interest.
+	limit *float32
+}
+
+// admits reports whether the document is to be considered.
+func (q *query) admits(e *snapshot.Entry) bool {
+	return !q.leaves(e.ID) && q.among.admits(e)
+}
+
+func (q *query) leaves(id string) bool {
+	_, out := slices.BinarySearch(q.without, id)
+	return out
+}
+
+// distance is that of an entry whose vector has the given product with the
+// query's.
+func (q *query) distance(e *snapshot.Entry, dot float32) float32 {
+	d := q.measure.distance(dot)
+	if q.source != nil {
+		return q.measure.ofEntries(q.source, e, d)
+	}
+	if q.sameText == nil || e.Supplied() {
+		return d
+	}
+	return q.measure.ofTexts(e.TextHash == *q.sameText, d)
+}
+
+// scored is a document with its best chunk so far.
+type scored struct {
+	entry    *snapshot.Entry
+	chunk    int
+	distance float32
+}
+
+// compareScored is the order of documents. Ids are looked at where it is for
+// them to decide: they lie anywhere in memory.
+func compareScored(a, b scored) int {
+	if a.distance != b.distance {
+		return cmp.Compare(a.distance, b.distance)
+	}
+	return strings.Compare(a.entry.ID, b.entry.ID)
+}
+
+// first returns the first n in order, or all if there are fewer. Little is
+// sorted where n is small. It uses the room of all.
+func first[T any](all []T, n int, compare func(a, b T) int) []T {
+	if n <= 0 {
+		return nil
+	}
+	best, full := all[:0], false // full: best[n-1] is the n-th so far
+	for _, x := range all {
+		if full && compare(x, best[n-1]) >= 0 {
+			continue
+		}
+		best = append(best, x)
+		if len(best) == 2*n {
+			slices.SortFunc(best, compare)
+			best, full = best[:n], true
+		}
+	}
+	slices.SortFunc(best, compare)
+	return best[:min(n, len(best))]
+}
+
+// rank finds, ranks and cuts. Documents are ranked whole before the cut, so
+// pages fit together.
+func (r *Reader) rank(ctx context.Context, s *Snapshot, q query) ([]Hit, error) {
+	need := q.page.Start + q.page.Count
+	ranked, err := r.nearest(ctx, s, q, need)
+	if err != nil {
+		return nil, err
+	}
+	return s.page(ranked, q)
+}
+
+// page cuts a ranking and makes hits of it.
+func (s *Snapshot) page(ranked []scored, q query) ([]Hit, error) {
+	ranked = ranked[min(q.page.Start, len(ranked)):min(q.page.Start+q.page.Count, len(ranked))]
+	hits := make([]Hit, len(ranked))
+	for i, r := range ranked {
+		var err error
+		if hits[i], err = s.hit(r, q); err != nil {
+			return nil, err
+		}
+	}
+	return hits, nil
+}
+
+func (s *Snapshot) hit(r scored, q query) (Hit, error) {
+	c := r.entry.Chunks[r.chunk]
+	h := Hit{
+		ID: r.entry.ID, Distance: r.distance,
+		Chunk: HitChunk{
+			Index: r.chunk, Count: len(r.entry.Chunks),
+			TokenStart: int(c.TokenStart), DocTokens: r.entry.Tokens(),
+		},
+	}
+	if err := s.output(&h, r, q.output); err != nil {
+		return Hit{}, err
+	}
+	if q.snippet {
+		text, err := s.chunkText(r.entry, r.chunk)
+		if errors.Is(err, contract.ErrCorrupt) {
+			s.noteText(r.entry.ID, err) // the hit stands without it
+		} else if err != nil {
+			return Hit{}, err
+		}
+		h.Chunk.Snippet = text
+	}
+	return h, nil
+}
+
+// output adds to a hit what is asked for by names.
+func (s *Snapshot) output(h *Hit, r scored, names []string) error {
+	if len(names) == 0 {
+		return nil
+	}
+	h.Output = &Output{}
+	if slices.Contains(names, vectorField) {
+		v := make([]float32, s.vecs.Dim())
+		ok, err := s.readVector(r.entry.Chunks[r.chunk].Slot, v)
+		if err != nil {
+			return err
+		}
+		if ok {
+			h.Output.Vector = v
+		}
+		if len(names) == 1 {
+			return nil
+		}
+	}
+	h.Output.Fields = fields.Object(r.entry.Fields).Select(names)
+	return nil
+}
+
+// vectorField is the name under which a hit's vector is asked for.
+const vectorField = "vector"
+
+func (s *Snapshot) chunkText(e *snapshot.Entry, chunk int) (string, error) {
+	text, err := s.view.Text(e)
+	if err != nil {
+		return "", catalog.StoreError(err)
+	}
+	c := e.Chunks[chunk]
+	return text[c.Start:c.End], nil
+}
+
+// nearest returns at least need documents in order, or all there are. More
+// slots are fetched until the cut does not fall among equals: documents of one
+// distance are ordered by id, wherever the page ends.
+func (r *Reader) nearest(ctx context.Context, s *Snapshot, q query, need int) ([]scored, error) {
+	for k := need + 1; ; k *= 2 {
+		best := make(map[*snapshot.Entry]scored)
+		exhausted, last := true, float32(math.Inf(1))
+		for _, v := range q.vectors {
+			hits, err := r.slots(ctx, s, v, q.among, k, q.ef)
+			if err != nil {
+				return nil, err
+			}
+			if len(hits) >= k {
+				d := q.measure.distance(hits[len(hits)-1].Dot)
+				if q.limit == nil || d <= *q.limit+q.measure.slack() {
+					exhausted = false
+					last = min(last, d)
+				}
+			}
+			for _, h := range hits {
+				for e, chunk := range s.view.Holders(h.Slot) {
+					if !q.admits(e) {
+						continue
+					}
+					d := q.distance(e, h.Dot)
+					old, ok := best[e]
+					if !ok || d < old.distance || d == old.distance && chunk < old.chunk {
+						best[e] = scored{e, chunk, d}
+					}
+				}
+			}
+		}
+		ranked := make([]scored, 0, len(best))
+		for _, r := range best {
+			ranked = append(ranked, r)
+		}
+		slices.SortFunc(ranked, compareScored)
+		if exhausted || len(ranked) >= need && ranked[need-1].distance < last {
+			return ranked, nil
+		}
+	}
+}
+
+// slots returns the k slots nearest to v among those of a selection, best first:
+// through the graph and the scan of what it does not hold, or by the scan alone.
+func (r *Reader) slots(ctx context.Context, s *Snapshot, v []float32, among *selection, k, ef int) ([]hnsw.Hit, error) {
+	if s.vecs == nil {
+		return nil, nil
+	}
+	scanned := s.scanned
+	if among != nil {
+		scanned = among.tail
+	}
+	hits, err := r.graphSlots(ctx, s, v, among, k, ef)
+	if err != nil {
+		return nil, catalog.StoreError(err)
+	}
+	tail, err := hnsw.Scan(ctx, s.Vectors(), v, scanned, k)
+	if err != nil {
+		return nil, catalog.StoreError(err)
+	}
+	return sound(hnsw.Merge(hits, tail, k)), nil
+}
+
+// graphSlots is slots for those that the graph holds.
+func (r *Reader) graphSlots(ctx context.Context, s *Snapshot, v []float32, among *selection, k, ef int) ([]hnsw.Hit, error) {
+	if s.graph == nil || among != nil && among.Len() == 0 {
+		return nil, nil
+	}
+	if ef == 0 {
+		if ef = r.cfg.Ef; among != nil {
+			ef += ef / 2 // a walk among few finds less
+		}
+	}
+	ef = max(ef, k)
+	if among != nil && among.narrow(s.graph, ef) {
+		return hnsw.Scan(ctx, s.Vectors(), v, among.Slots(), k)
+	}
+	vecs, err := s.graphVectors()
+	if err != nil {
+		return nil, err
+	}
+	live := s.live()
+	switch {
+	case among == nil:
+		return s.graph.Search(ctx, vecs, v, k, ef, live)
+	case len(s.harmedSlots()) > 0:
+		return s.graph.Search(ctx, vecs, v, k, ef, func(slot uint32) bool { return among.Has(slot) && live(slot) })
+	}
+	return s.graph.SearchIn(ctx, vecs, v, k, ef, among)
+}

@@ -1,0 +1,378 @@
+package search
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+	"sort"
+	"strings"
+
+	"github.com/vectorlink/vectorlink/catalog"
+	"github.com/vectorlink/vectorlink/contract"
+	"github.com/vectorlink/vectorlink/snapshot"
+	"github.com/vectorlink/vectorlink/textindex"
+)
+
+// openText is the full text of one commit file in the pool, shared by every
+// snapshot that stands on the file. A file's chunks are numbered entry by
+// entry, each entry's in their order.
+type openText struct {
+	segment *textindex.Segment
+	lost    []string // ids of entries whose texts cannot be read
+	cause   error    // why
+	starts  []uint32 // number of the first chunk of each entry
+	owners  []uint32 // index of the entry of each chunk
+}
+
+func (t *openText) size() int64 {
+	return t.segment.Bytes() + 4*int64(len(t.starts)) + 4*int64(len(t.owners))
+}
+
+func (t *openText) close() {}
+
+// textPart is the full text of a file that a snapshot stands on. Its entries are
+// those of the snapshot's own opening of the file: they are told apart by where
+// they are, and the full text may have been made by way of another opening.
+type textPart struct {
+	*openText
+	file *snapshot.File
+}
+
+// owner returns the entry that a chunk belongs to, and its index there.
+func (p *textPart) owner(chunk uint32) (*snapshot.Entry, int) {
+	i := p.owners[chunk]
+	return &p.file.Entries()[i], int(chunk - p.starts[i])
+}
+
+// textView is the full text of one snapshot.
+type textView struct {
+	index *textindex.Index
+	parts []textPart
+	// first numbers the first entry of each part's file, entries all of them.
+	first   map[*snapshot.File]int
+	entries int
+}
+
+// number returns an entry's number among those of all files.
+func (v *textView) number(e *snapshot.Entry) int { return v.first[e.File()] + e.Place() }
+
+// textKey names a commit file's full text in the pool. The kind is part of it
+// because a merge puts another file under the name.
+func textKey(info snapshot.Info) string { return "text\x00" + info.Name + "\x00" + info.Kind.String() }
+
+// PrepareText has the snapshot's full text at hand, so that the first search by
+// words does not wait for it.
+func (r *Reader) PrepareText(ctx context.Context, s *Snapshot) error {
+	_, err := r.text(ctx, s)
+	return err
+}
+
+// text returns the snapshot's full text, opened at its first use: searches by
+// vector do without it.
+func (r *Reader) text(ctx context.Context, s *Snapshot) (*textView, error) {
+	s.textMu.Lock()
+	defer s.textMu.Unlock()
+	if s.text != nil {
+		return s.text, nil
+	}
+	v := &textView{first: map[*snapshot.File]int{}}
+	var leases []*lease
+	fail := func(err error) (*textView, error) {
+		for _, l := range leases {
+			l.release()
+		}
+		return nil, err
+	}
+	// s.files is the chain from the commit down to its checkpoint.
+	for _, file := range slices.Backward(s.files) {
+		l, err := r.leaseText(ctx, file)
+		if err != nil {
+			return fail(err)
+		}
+		leases = append(leases, l)
+		part := textPart{l.res.(*openText), file.res.(*openFile).file}
+		v.first[part.file] = v.entries
+		v.entries += len(part.file.Entries())
+		v.parts = append(v.parts, part)
+	}
+	parts := make([]textindex.Part, len(v.parts))
+	for i := range parts {
+		p := &v.parts[i]
+		parts[i] = textindex.Part{Segment: p.segment, Dead: p.dead(v.parts[i+1:]), Documents: p.owners}
+	}
+	var err error
+	if v.index, err = textindex.NewIndex(parts...); err != nil {
+		return fail(err)
+	}
+	for i := range v.parts {
+		v.parts[i].report(s)
+	}
+	s.text, s.texts = v, leases
+	return v, nil
+}
+
+// report tells the snapshot which of its documents p does without.
+func (p *textPart) report(s *Snapshot) {
+	for _, id := range p.lost {
+		if e, ok := s.view.Lookup(id); ok && e.File() == p.file {
+			s.noteText(id, p.cause)
+		}
+	}
+}
+
+// dead returns the chunks of p whose entries the files above change or remove.
+func (p *textPart) dead(above []textPart) *textindex.Bitmap {
+	var dead textindex.Bitmap
+	entries := p.file.Entries()
+	drop := func(id string) {
+		i := sort.Search(len(entries), func(i int) bool { return entries[i].ID >= id })
+		if i < len(entries) && entries[i].ID == id {
+			dead.AddRange(uint64(p.starts[i]), uint64(p.starts[i])+uint64(len(entries[i].Chunks)))
+		}
+	}
+	for _, a := range above {
+		for i := range a.file.Entries() {
+			drop(a.file.Entries()[i].ID)
+		}
+		for _, id := range a.file.Removed() {
+			drop(id)
+		}
+	}
+	if dead.IsEmpty() {
+		return nil
+	}
+	return &dead
+}
+
+// leaseText leases the full text of a commit file: from its own file, or made
+// anew where that is missing, stale or damaged.
+func (r *Reader) leaseText(ctx context.Context, file *lease) (*lease, error) {
+	f := file.res.(*openFile).file
+	h := f.Header()
+	settings, err := catalog.ParseSettings(h.Settings)
+	if err != nil {
+		return nil, err
+	}
+	return r.pool.acquire(ctx, textKey(snapshot.Info{Header: h, Name: f.Name()}), func() (resource, error) {
+		id := textindex.Identity{
+			Domain: h.Domain, Commit: h.Commit, Seq: h.Seq,
+			Checkpoint: h.Kind == snapshot.Checkpoint, Content: textContent(f), Analyzer: settings.Language,
+		}
+		var t openText
+		seg, err := textindex.Open(r.cfg.FS, id)
+		if err != nil {
+			if !errors.Is(err, fs.ErrNotExist) {
+				r.log.Info("full text is made anew", "domain", h.Domain, "commit", h.Commit, "why", err)
+			}
+			if seg, err = r.makeText(f, id, &t); err != nil {
+				return nil, err
+			}
+		}
+		t.segment, t.starts = seg, make([]uint32, len(f.Entries()))
+		t.owners = make([]uint32, 0, seg.Count())
+		for i := range f.Entries() {
+			t.starts[i] = uint32(len(t.owners))
+			for range f.Entries()[i].Chunks {
+				t.owners = append(t.owners, uint32(i))
+			}
+		}
+		if n := len(t.owners); n != int(seg.Count()) {
+			return nil, fmt.Errorf("full text of %s has %d chunks, the commit file %d", f.Name(), seg.Count(), n)
+		}
+		return &t, nil
+	})
+}
+
+// textContent is a hash over the texts of a file and where they are cut.
+func textContent(f *snapshot.File) uint64 {
+	h := sha256.New()
+	var b []byte
+	for i := range f.Entries() {
+		e := &f.Entries()[i]
+		b = append(b[:0], e.TextHash[:]...)
+		b = binary.LittleEndian.AppendUint32(b, uint32(len(e.Chunks)))
+		for _, c := range e.Chunks {
+			b = binary.LittleEndian.AppendUint32(b, c.Start)
+			b = binary.LittleEndian.AppendUint32(b, c.End)
+		}
+		h.Write(b)
+	}
+	return binary.LittleEndian.Uint64(h.Sum(nil))
+}
+
+func (r *Reader) makeText(f *snapshot.File, id textindex.Identity, t *openText) (*textindex.Segment, error) {
+	seg, err := textindex.Build(id, func(yield func(string, error) bool) {
+		for i := range f.Entries() {
+			e := &f.Entries()[i]
+			text, err := f.Text(e)
+			if errors.Is(err, snapshot.ErrCorrupt) {
+				t.lost, t.cause = append(t.lost, e.ID), err
+				text = strings.Repeat(" ", int(e.TextLen)) // no words
+			} else if err != nil {
+				yield("", err)
+				return
+			}
+			for _, c := range e.Chunks {
+				if !yield(text[c.Start:c.End], nil) {
+					return
+				}
+			}
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	if len(t.lost) > 0 {
+		return seg, nil // not kept: it is made anew when the texts are back
+	}
+	if err := seg.Write(r.cfg.FS); err != nil {
+		// It can be made again at any time.
+		r.log.Warn("full text was not kept", "domain", id.Domain, "commit", id.Commit, "err", err)
+	}
+	return seg, nil
+}
+
+// chunkHit is a chunk found by its vector or its words.
+type chunkHit struct {
+	entry    *snapshot.Entry
+	chunk    int
+	distance float32
+}
+
+func compareChunks(a, b chunkHit) int {
+	if c := compareScored(scored(a), scored(b)); c != 0 {
+		return c
+	}
+	return cmp.Compare(a.chunk, b.chunk)
+}
+
+// textChunks returns the k chunks that the query matches best, or all that
+// match if there are fewer. The distance is 1/(1+BM25).
+func (r *Reader) textChunks(ctx context.Context, s *Snapshot, words textindex.Query, among *selection, k int) ([]chunkHit, error) {
+	v, err := r.text(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	var admit func(part int, chunk uint32) bool
+	if among != nil {
+		admit = func(part int, chunk uint32) bool {
+			e, _ := v.parts[part].owner(chunk)
+			return among.admits(e)
+		}
+	}
+	hits, err := v.index.Search(ctx, words, k, admit)
+	if err != nil {
+		return nil, textError(err)
+	}
+	out := make([]chunkHit, len(hits))
+	for i, h := range hits {
+		e, chunk := v.parts[h.Part].owner(h.Chunk)
+		out[i] = chunkHit{e, chunk, 1 / (1 + h.Score)}
+	}
+	slices.SortFunc(out, compareChunks)
+	return out[:min(k, len(out))], nil
+}
+
+// textError makes a mistake in a query the caller's.
+func textError(err error) error {
+	if wrong, ok := errors.AsType[*textindex.SyntaxError](err); ok {
+		return fmt.Errorf("%w: q: %w", contract.ErrInvalid, wrong)
+	}
+	return err
+}
+
+// conditions returns what the query selects, narrowed to the documents that
+// have what its words require and nothing that they exclude.
+func (r *Reader) conditions(ctx context.Context, s *Snapshot, q query) (*selection, error) {
+	v, err := r.text(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	documents, ok, err := v.index.Conditions(ctx, q.words)
+	if err != nil || !ok {
+		return q.among, textError(err)
+	}
+	l := &selection{slots: make([]uint64, (int(s.view.SlotEnd())+63)/64)}
+	for i, t := range v.parts {
+		file := t.file
+		places := q.among.places(file)
+		if documents.Others {
+			places.AndNot(documents.Parts[i])
+		} else {
+			places.And(documents.Parts[i])
+		}
+		l.add(s.view, file, places, nil)
+	}
+	l.finish(s)
+	return l, nil
+}
+
+// searchText ranks by words alone: documents by their best chunk.
+func (r *Reader) searchText(ctx context.Context, s *Snapshot, q query) ([]Hit, error) {
+	need := q.page.Start + q.page.Count
+	for k := need; ; k *= 2 {
+		chunks, err := r.textChunks(ctx, s, q.words, q.among, k)
+		if err != nil {
+			return nil, err
+		}
+		// In order, so a document's first chunk is its best.
+		var ranked []scored
+		seen := make(map[*snapshot.Entry]struct{}, len(chunks))
+		for _, c := range chunks {
+			if _, ok := seen[c.entry]; !ok {
+				seen[c.entry] = struct{}{}
+				ranked = append(ranked, scored(c))
+			}
+		}
+		if len(ranked) >= need || len(chunks) < k {
+			return s.page(ranked, q)
+		}
+	}
+}
+
+// searchHybrid fuses what the query's vector and its words find.
+func (r *Reader) searchHybrid(ctx context.Context, s *Snapshot, q query) ([]Hit, error) {
+	depth := max(fusionDepth, 3*(q.page.Start+q.page.Count))
+	byWords, err := r.textChunks(ctx, s, q.words, q.among, depth)
+	if err != nil {
+		return nil, err
+	}
+	byVector, err := r.vectorChunks(ctx, s, q, depth)
+	if err != nil {
+		return nil, err
+	}
+	v, err := r.text(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	f := fusion{number: v.number, entries: v.entries, byDistance: q.byDistance}
+	return s.page(f.documents(byVector, byWords, q.page.Start+q.page.Count), q)
+}
+
+// vectorChunks returns the k chunks nearest to the query's vector, of documents
+// that have what its words require and nothing that they exclude.
+func (r *Reader) vectorChunks(ctx context.Context, s *Snapshot, q query, k int) ([]chunkHit, error) {
+	among, err := r.conditions(ctx, s, q)
+	if err != nil {
+		return nil, err
+	}
+	hits, err := r.slots(ctx, s, q.vectors[0], among, k, q.ef)
+	if err != nil {
+		return nil, err
+	}
+	var out []chunkHit
+	for _, h := range hits {
+		for e, chunk := range s.view.Holders(h.Slot) {
+			if among.admits(e) {
+				out = append(out, chunkHit{e, chunk, q.distance(e, h.Dot)})
+			}
+		}
+	}
+	slices.SortFunc(out, compareChunks)
+	return out[:min(k, len(out))], nil
+}
