@@ -18,6 +18,7 @@ const module = "github.com/vectorlink/vectorlink"
 var layers = [][]string{
 	{"cmd"},
 	{"api", "docdb", "embed", "templates"},
+	{"service"},
 	{"indexer"},
 	{"search"},
 	{"catalog"},
@@ -135,7 +136,7 @@ func TestImportOrder(t *testing.T) {
 				continue
 			}
 			if layerOf(to) <= at {
-				t.Errorf("%s imports %s: the order is cmd → api, docdb, embed, templates → indexer → search → catalog → snapshot, hnsw, vecstore, textindex, fields → vfs, contract → vector; siblings do not import each other", p.ImportPath, imp)
+				t.Errorf("%s imports %s: the order is cmd → api, docdb, embed, templates → service → indexer → search → catalog → snapshot, hnsw, vecstore, textindex, fields → vfs, contract → vector; siblings do not import each other", p.ImportPath, imp)
 			}
 		}
 	}

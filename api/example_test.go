@@ -6,6 +6,7 @@ import (
 
 	"github.com/vectorlink/vectorlink/api"
 	"github.com/vectorlink/vectorlink/search"
+	"github.com/vectorlink/vectorlink/service"
 )
 
 func ExampleNew() {
@@ -23,9 +24,9 @@ func ExampleNew() {
 }
 
 func ExampleParseGraphSpec() {
-	spec, err := api.ParseGraphSpec("admin/star_wars/local/branch/dev")
+	spec, err := service.ParseGraphSpec("admin/star_wars/local/branch/dev")
 	fmt.Println(spec.Domain(), spec.Branch, err)
-	_, err = api.ParseGraphSpec("admin/../etc")
+	_, err = service.ParseGraphSpec("admin/../etc")
 	fmt.Println(err)
 	// Output:
 	// admin/star_wars dev <nil>

@@ -9,8 +9,10 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/fields"
 	"github.com/vectorlink/vectorlink/search"
+	"github.com/vectorlink/vectorlink/service"
 )
 
 // params are the parameters of one request: those of the query string, and the
@@ -221,15 +223,15 @@ func (p *params) threshold(name string, byDefault float32) float32 {
 }
 
 // domain returns the graphspec of the required domain parameter.
-func (p *params) domain() GraphSpec { return p.graphSpec("domain") }
+func (p *params) domain() service.GraphSpec { return p.graphSpec("domain") }
 
 // graphSpec returns the graphspec of a required parameter.
-func (p *params) graphSpec(name string) GraphSpec {
+func (p *params) graphSpec(name string) service.GraphSpec {
 	text := p.required(name)
 	if p.err != nil {
-		return GraphSpec{}
+		return service.GraphSpec{}
 	}
-	spec, err := ParseGraphSpec(text)
+	spec, err := service.ParseGraphSpec(text)
 	if err != nil {
 		p.fail(errParameter, "%s: %v", name, err)
 	}
@@ -239,7 +241,7 @@ func (p *params) graphSpec(name string) GraphSpec {
 // branch returns a branch parameter, or "".
 func (p *params) branch() string {
 	name := p.text("branch")
-	if err := checkBranch(name); err != nil {
+	if err := service.CheckBranch(name); err != nil {
 		p.fail(errParameter, "branch %v", err)
 	}
 	return name
@@ -248,7 +250,7 @@ func (p *params) branch() string {
 // commit returns a parameter that names a commit, or "".
 func (p *params) commit(name string) string {
 	id := p.text(name)
-	if err := checkRefName(id); err != nil {
+	if err := service.CheckRefName(id); err != nil {
 		p.fail(errParameter, "%s %v", name, err)
 	}
 	return id
@@ -256,13 +258,13 @@ func (p *params) commit(name string) string {
 
 // branchOr returns the branch to write to: the parameter's, else the
 // graphspec's, else main.
-func (p *params) branchOr(spec GraphSpec) string {
+func (p *params) branchOr(spec service.GraphSpec) string {
 	branch := p.branch()
 	if branch == "" {
 		branch = spec.Branch
 	}
 	if branch == "" {
-		branch = defaultBranch
+		branch = contract.MainBranch
 	}
 	return branch
 }
@@ -270,14 +272,14 @@ func (p *params) branchOr(spec GraphSpec) string {
 // ref returns the commit to read from. A parameter wins over the graphspec, a
 // commit over a branch; there is no silent default, because "the latest" would
 // change under the reader's hands.
-func (p *params) ref(spec GraphSpec) search.Ref {
+func (p *params) ref(spec service.GraphSpec) search.Ref {
 	branch, commit := p.branch(), p.commit("commit")
 	if commit == "" && branch == "" {
 		branch, commit = spec.Branch, spec.Commit
 	}
 	var ancestors []string
 	for _, a := range p.list("ancestors", "ancestor") {
-		if err := checkRefName(a); err != nil {
+		if err := service.CheckRefName(a); err != nil {
 			p.fail(errParameter, "ancestor %v", err)
 		}
 		if a != "" {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/indexer"
+	"github.com/vectorlink/vectorlink/service"
 )
 
 const (
@@ -54,7 +55,7 @@ func (s *server) push(rw http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	// Should anything below give up, the push must not stay open.
-	defer push.Abort(errGone)
+	defer push.Abort(service.ErrGone)
 	task := push.Task()
 	w.task = task.ID
 	h := w.Header()
@@ -66,7 +67,7 @@ func (s *server) push(rw http.ResponseWriter, r *http.Request) error {
 		return s.pushStream(w, r, push)
 	}
 	err = s.feed(r.Body.(*slowBody), push)
-	var aborted *abortError
+	var aborted *service.AbortError
 	if errors.As(err, &aborted) {
 		return failure(errAborted, "%v", aborted)
 	}
@@ -107,16 +108,16 @@ func (s *server) feed(body *slowBody, push *indexer.Push) (err error) {
 		close(fed)
 		<-watched
 	}()
-	lines := newOpLines(body, s.cfg.MaxLine)
+	lines := service.NewOpReader(body, s.cfg.MaxLine)
 	for {
-		op, err := lines.next()
+		op, err := lines.Next()
 		if errors.Is(err, io.EOF) {
 			push.Finish()
 			return nil
 		}
 		if err == nil && op.Vector != nil {
 			if err = push.CheckVector(op.Vector); errors.Is(err, contract.ErrInvalid) {
-				err = lines.malformed(err)
+				err = lines.Malformed(err)
 			}
 		}
 		if err == nil {
@@ -234,7 +235,7 @@ func (l *pushLines) final(push *indexer.Push) {
 		l.progress(now)
 	}
 	task := push.Task()
-	var aborted *abortError
+	var aborted *service.AbortError
 	switch err := push.Err(); {
 	case errors.As(err, &aborted):
 		l.line(pushAborted{"aborted"})

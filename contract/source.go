@@ -12,6 +12,9 @@ const MainBranch = "main"
 // MaxIDBytes bounds a document's id.
 const MaxIDBytes = 8 << 10
 
+// MaxRefBytes bounds the names of commits and branches.
+const MaxRefBytes = 512
+
 // Source is a document database with history, seen as what must be done to
 // turn the snapshot of an ancestor into that of a commit. Implementations are
 // used by many goroutines at once.

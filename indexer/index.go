@@ -17,9 +17,6 @@ import (
 	"github.com/vectorlink/vectorlink/snapshot"
 )
 
-// MaxRefBytes bounds the names of commits and branches.
-const MaxRefBytes = 512
-
 // Index begins to make the snapshot of a commit and returns its task at once.
 // An indexed commit gives a finished task and costs nothing, unless it is known
 // to be damaged or was not looked at since the start: its task then looks it
@@ -85,8 +82,8 @@ func checkRef(param, name string) error {
 	if name == "" {
 		return fmt.Errorf("%w: %s is required", contract.ErrInvalid, param)
 	}
-	if len(name) > MaxRefBytes {
-		return fmt.Errorf("%w: %s is longer than %d bytes", contract.ErrInvalid, param, MaxRefBytes)
+	if len(name) > contract.MaxRefBytes {
+		return fmt.Errorf("%w: %s is longer than %d bytes", contract.ErrInvalid, param, contract.MaxRefBytes)
 	}
 	if !utf8.ValidString(name) {
 		return fmt.Errorf("%w: %s is not valid UTF-8", contract.ErrInvalid, param)

@@ -8,9 +8,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/vectorlink/vectorlink/api"
 	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/indexer"
+	"github.com/vectorlink/vectorlink/service"
 )
 
 // WatchList names databases to follow: org/db or org/db:branch,branch, separated
@@ -50,7 +50,7 @@ func (l WatchList) followed() []indexer.Followed {
 // parseFollowed reads org/db or org/db:branch,branch.
 func parseFollowed(item string) (indexer.Followed, error) {
 	domain, branches, some := strings.Cut(item, ":")
-	spec, err := api.ParseGraphSpec(domain)
+	spec, err := service.ParseGraphSpec(domain)
 	if err != nil {
 		return indexer.Followed{}, err
 	}
@@ -62,7 +62,7 @@ func parseFollowed(item string) (indexer.Followed, error) {
 		return f, nil
 	}
 	for name := range strings.SplitSeq(branches, ",") {
-		if _, err := api.ParseGraphSpec(domain + "/local/branch/" + name); err != nil || name == "" {
+		if _, err := service.ParseGraphSpec(domain + "/local/branch/" + name); err != nil || name == "" {
 			return indexer.Followed{}, errors.New("has a branch without a usable name")
 		}
 		f.Branches = append(f.Branches, name)

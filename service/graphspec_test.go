@@ -1,27 +1,27 @@
-package api_test
+package service_test
 
 import (
 	"strings"
 	"testing"
 	"unicode"
 
-	"github.com/vectorlink/vectorlink/api"
+	"github.com/vectorlink/vectorlink/service"
 )
 
 func TestParseGraphSpec(t *testing.T) {
 	long := strings.Repeat("x", 128)
 	tests := []struct {
 		text string
-		want api.GraphSpec
+		want service.GraphSpec
 		ok   bool
 	}{
-		{"admin/star_wars", api.GraphSpec{Org: "admin", DB: "star_wars", Repo: "local"}, true},
-		{"admin/star_wars/origin", api.GraphSpec{Org: "admin", DB: "star_wars", Repo: "origin"}, true},
-		{"a/b/local/branch/dev", api.GraphSpec{Org: "a", DB: "b", Repo: "local", Branch: "dev"}, true},
-		{"a/b/local/commit/k7", api.GraphSpec{Org: "a", DB: "b", Repo: "local", Commit: "k7"}, true},
-		{"a%2Fb/c d", api.GraphSpec{Org: "a%2Fb", DB: "c d", Repo: "local"}, true}, // literal
-		{"ä/…", api.GraphSpec{Org: "ä", DB: "…", Repo: "local"}, true},
-		{long + "/" + long, api.GraphSpec{Org: long, DB: long, Repo: "local"}, true},
+		{"admin/star_wars", service.GraphSpec{Org: "admin", DB: "star_wars", Repo: "local"}, true},
+		{"admin/star_wars/origin", service.GraphSpec{Org: "admin", DB: "star_wars", Repo: "origin"}, true},
+		{"a/b/local/branch/dev", service.GraphSpec{Org: "a", DB: "b", Repo: "local", Branch: "dev"}, true},
+		{"a/b/local/commit/k7", service.GraphSpec{Org: "a", DB: "b", Repo: "local", Commit: "k7"}, true},
+		{"a%2Fb/c d", service.GraphSpec{Org: "a%2Fb", DB: "c d", Repo: "local"}, true}, // literal
+		{"ä/…", service.GraphSpec{Org: "ä", DB: "…", Repo: "local"}, true},
+		{long + "/" + long, service.GraphSpec{Org: long, DB: long, Repo: "local"}, true},
 		{text: ""},
 		{text: "a"},
 		{text: "/"},
@@ -48,7 +48,7 @@ func TestParseGraphSpec(t *testing.T) {
 		{text: "a/x" + long},
 	}
 	for _, tt := range tests {
-		got, err := api.ParseGraphSpec(tt.text)
+		got, err := service.ParseGraphSpec(tt.text)
 		if (err == nil) != tt.ok || got != tt.want {
 			t.Errorf("ParseGraphSpec(%q) = %+v, %v; want %+v, ok %v", tt.text, got, err, tt.want, tt.ok)
 		}
@@ -65,7 +65,7 @@ func FuzzGraphSpec(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		spec, err := api.ParseGraphSpec(text)
+		spec, err := service.ParseGraphSpec(text)
 		if err != nil {
 			return
 		}
@@ -74,7 +74,7 @@ func FuzzGraphSpec(f *testing.F) {
 				t.Errorf("%q parsed to the segment %q", text, s)
 			}
 		}
-		again, err := api.ParseGraphSpec(spec.String())
+		again, err := service.ParseGraphSpec(spec.String())
 		if err != nil || again != spec {
 			t.Errorf("%q parsed to %+v, which prints as %q, which parses to %+v, %v", text, spec, spec, again, err)
 		}

@@ -1,4 +1,4 @@
-package api
+package service
 
 import (
 	"bufio"
@@ -24,16 +24,16 @@ const (
 )
 
 // abortError says which line of a push aborted it.
-type abortError struct{ line int }
+type AbortError struct{ line int }
 
-func (e *abortError) Error() string { return fmt.Sprintf("push aborted by line %d", e.line) }
+func (e *AbortError) Error() string { return fmt.Sprintf("push aborted by line %d", e.line) }
 
 // errGone is why a push fails whose body did not come to its end.
-var errGone = errors.New("the client disconnected before the end of the body")
+var ErrGone = errors.New("the client disconnected before the end of the body")
 
 // opLines reads operations, one JSON object a line (wire contract §3, POST
 // /push). Its errors name the line and quote nothing of it.
-type opLines struct {
+type OpReader struct {
 	body   *bufio.Reader
 	limit  int // bytes of a line
 	number int // of the line read last, from 1; blank lines count
@@ -41,13 +41,13 @@ type opLines struct {
 	line   []byte
 }
 
-func newOpLines(body io.Reader, limit int) *opLines {
-	return &opLines{body: bufio.NewReaderSize(body, lineBuffer), limit: limit}
+func NewOpReader(body io.Reader, limit int) *OpReader {
+	return &OpReader{body: bufio.NewReaderSize(body, lineBuffer), limit: limit}
 }
 
 // next returns the next operation; io.EOF at the end, an abortError where the
 // client gives up.
-func (l *opLines) next() (contract.Op, error) {
+func (l *OpReader) Next() (contract.Op, error) {
 	for {
 		line, err := l.read()
 		if err != nil {
@@ -59,18 +59,18 @@ func (l *opLines) next() (contract.Op, error) {
 		op, err := parseOp(line)
 		switch {
 		case errors.Is(err, errAbort):
-			return op, &abortError{l.number}
+			return op, &AbortError{l.number}
 		case err != nil && !utf8.Valid(line):
 			at := l.offset - int64(len(line)) + int64(invalidAt(line))
-			return op, l.malformed(fmt.Errorf("invalid UTF-8 at byte offset %d", at))
+			return op, l.Malformed(fmt.Errorf("invalid UTF-8 at byte offset %d", at))
 		case err != nil:
-			return op, l.malformed(err)
+			return op, l.Malformed(err)
 		}
 		return op, nil
 	}
 }
 
-func (l *opLines) malformed(reason error) error {
+func (l *OpReader) Malformed(reason error) error {
 	// A reason of the indexer's says already that it is invalid.
 	text := strings.TrimPrefix(reason.Error(), contract.ErrInvalid.Error()+": ")
 	return fmt.Errorf("%w: malformed line %d: %s", contract.ErrInvalid, l.number, text)
@@ -78,7 +78,7 @@ func (l *opLines) malformed(reason error) error {
 
 // read returns the next line, with its newline where it has one, until the
 // next call; io.EOF after the last.
-func (l *opLines) read() ([]byte, error) {
+func (l *OpReader) read() ([]byte, error) {
 	if cap(l.line) > keptLine {
 		l.line = nil
 	}
@@ -89,7 +89,7 @@ func (l *opLines) read() ([]byte, error) {
 		l.offset += int64(len(part))
 		l.line = append(l.line, part...)
 		if len(bytes.TrimRight(l.line, "\r\n")) > l.limit {
-			return nil, l.malformed(fmt.Errorf("longer than %d bytes", l.limit))
+			return nil, l.Malformed(fmt.Errorf("longer than %d bytes", l.limit))
 		}
 		switch {
 		case err == nil:
@@ -100,9 +100,9 @@ func (l *opLines) read() ([]byte, error) {
 		case errors.Is(err, io.EOF):
 			return nil, io.EOF
 		case errors.Is(err, os.ErrDeadlineExceeded):
-			return nil, fmt.Errorf("%w: nothing came for too long", errGone)
+			return nil, fmt.Errorf("%w: nothing came for too long", ErrGone)
 		default:
-			return nil, errGone
+			return nil, ErrGone
 		}
 	}
 }
@@ -184,6 +184,34 @@ func (m *opMembers) fields() string {
 		m.err = fmt.Errorf("fields: %w", err)
 	}
 	return string(object)
+}
+
+// vector returns the vector of an operation, of either name; nil where it brings
+// none.
+func (m *opMembers) vector() []float32 {
+	raw, plain := m.members["vector"]
+	plain = plain && string(raw) != "null"
+	raw64, packed := m.members["vector_b64"]
+	packed = packed && string(raw64) != "null"
+	if m.err != nil || !plain && !packed {
+		return nil
+	}
+	name, v, err := "vector", []float32(nil), error(nil)
+	switch {
+	case plain && packed:
+		err = errors.New("is there beside vector_b64")
+	case plain:
+		v, err = ParseVector(raw)
+	default:
+		name = "vector_b64"
+		if text := m.text(name); m.err == nil {
+			v, err = ParseVector64(text)
+		}
+	}
+	if m.err == nil && err != nil {
+		m.err = errors.New(name + " " + err.Error())
+	}
+	return v
 }
 
 func (m *opMembers) id() string {

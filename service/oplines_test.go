@@ -1,4 +1,4 @@
-package api
+package service
 
 import (
 	"bytes"
@@ -17,13 +17,14 @@ import (
 	"unicode/utf8"
 
 	"github.com/vectorlink/vectorlink/contract"
+	"github.com/vectorlink/vectorlink/vecstore"
 )
 
 // readOps reads all operations of a body and the error that ends them.
 func readOps(body io.Reader, limit int) (ops []contract.Op, last error) {
-	lines := newOpLines(body, limit)
+	lines := NewOpReader(body, limit)
 	for {
-		op, err := lines.next()
+		op, err := lines.Next()
 		if err != nil {
 			return ops, err
 		}
@@ -51,7 +52,7 @@ func FuzzOpLines(f *testing.F) {
 		if !reflect.DeepEqual(ops, again) || err.Error() != err2.Error() {
 			t.Fatalf("at once %v, %v; byte by byte %v, %v", ops, err, again, err2)
 		}
-		var aborted *abortError
+		var aborted *AbortError
 		switch {
 		case errors.Is(err, io.EOF), errors.As(err, &aborted):
 		case !errors.Is(err, contract.ErrInvalid) || !strings.Contains(err.Error(), "malformed line "):
@@ -67,7 +68,7 @@ func FuzzOpLines(f *testing.F) {
 
 func TestOpLinesNameBrokenBodies(t *testing.T) {
 	_, err := readOps(iotest.TimeoutReader(iotest.OneByteReader(strings.NewReader("  "))), 10)
-	if !errors.Is(err, errGone) {
+	if !errors.Is(err, ErrGone) {
 		t.Errorf("a broken body: %v", err)
 	}
 }
@@ -99,7 +100,7 @@ func FuzzVector(f *testing.F) {
 		var all []any
 		d := json.NewDecoder(bytes.NewReader(raw))
 		d.UseNumber()
-		ok := d.Decode(&all) == nil && len(all) > 0 && len(all) <= maxDim
+		ok := d.Decode(&all) == nil && len(all) > 0 && len(all) <= vecstore.MaxDim
 		var want []float32
 		for _, x := range all {
 			number, is := x.(json.Number)
@@ -107,7 +108,7 @@ func FuzzVector(f *testing.F) {
 			ok = ok && is && err == nil
 			want = append(want, float32(value))
 		}
-		got, err := parseVector(raw)
+		got, err := ParseVector(raw)
 		if (err == nil) != ok || ok && !slices.Equal(got, want) {
 			t.Errorf("%s is read as %v, %v; want %v, %v", raw, got, err, want, ok)
 		}
@@ -122,7 +123,7 @@ func FuzzVector(f *testing.F) {
 			packed = binary.LittleEndian.AppendUint32(packed, math.Float32bits(x))
 		}
 		for _, enc := range []*base64.Encoding{base64.StdEncoding, base64.RawStdEncoding, base64.URLEncoding} {
-			if again, err := parseVector64(enc.EncodeToString(packed)); err != nil || !slices.Equal(again, want) {
+			if again, err := ParseVector64(enc.EncodeToString(packed)); err != nil || !slices.Equal(again, want) {
 				t.Errorf("%v comes back as %v, %v", want, again, err)
 			}
 		}

@@ -1,4 +1,4 @@
-package api
+package service
 
 import (
 	"errors"
@@ -7,14 +7,13 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"github.com/vectorlink/vectorlink/indexer"
+	"github.com/vectorlink/vectorlink/contract"
 )
 
 const (
 	maxSegment = 128 // bytes of an organisation, database or repository
 
-	defaultRepo   = "local"
-	defaultBranch = "main"
+	defaultRepo = "local"
 )
 
 // errGraphSpec is what a bad graphspec's error wraps.
@@ -38,7 +37,7 @@ func ParseGraphSpec(text string) (GraphSpec, error) {
 	for i, s := range seg {
 		longest := maxSegment
 		if i == 4 { // a branch or a commit
-			longest = indexer.MaxRefBytes
+			longest = contract.MaxRefBytes
 		}
 		if err := checkSegment(s, longest); err != nil {
 			return GraphSpec{}, fmt.Errorf("%w: segment %d %w", errGraphSpec, i+1, err)
@@ -51,7 +50,7 @@ func ParseGraphSpec(text string) (GraphSpec, error) {
 		spec.Repo = seg[2]
 	case len(seg) == 5 && seg[3] == "branch":
 		spec.Repo, spec.Branch = seg[2], seg[4]
-		if err := checkBranch(spec.Branch); err != nil {
+		if err := CheckBranch(spec.Branch); err != nil {
 			return GraphSpec{}, fmt.Errorf("%w: branch %w", errGraphSpec, err)
 		}
 	case len(seg) == 5 && seg[3] == "commit":
@@ -95,18 +94,18 @@ func checkSegment(s string, longest int) error {
 
 // checkBranch refuses branch names that are not to be used. Names that start
 // with ".-" belong to the machinery.
-func checkBranch(s string) error {
+func CheckBranch(s string) error {
 	if strings.HasPrefix(s, ".-") {
 		return errors.New("is a reserved name")
 	}
-	return checkRefName(s)
+	return CheckRefName(s)
 }
 
 // checkRefName refuses names of branches and commits that could not be sent in
 // a header.
-func checkRefName(s string) error {
-	if len(s) > indexer.MaxRefBytes {
-		return fmt.Errorf("is longer than %d bytes", indexer.MaxRefBytes)
+func CheckRefName(s string) error {
+	if len(s) > contract.MaxRefBytes {
+		return fmt.Errorf("is longer than %d bytes", contract.MaxRefBytes)
 	}
 	return checkPrintable(s)
 }
