@@ -79,7 +79,3 @@ func (d *Domain) Held() (vectors, bytes int64) {
 	}
 	return int64(n), 4 * int64(n) * int64(dim)
 }
-
-// Trim gives up memory that no search has used since the last Trim, and returns
-// how many bytes: pages of vectors, which can be read again at any time.
-func (r *Reader) Trim() int64 { return r.pages.Trim() }

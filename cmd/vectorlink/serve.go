@@ -193,7 +193,6 @@ func serve(ctx context.Context, cfg Config, source contract.Source, embedder con
 		defer stop()
 	}
 	defer inBackground(ctx, watching)()
-	defer inBackground(ctx, func(ctx context.Context) { giveBack(ctx, st.Trim) })()
 	err = api.Serve(ctx, listener, api.New(web, st), log)
 	log.Info("stopped accepting", "cause", fmt.Sprint(context.Cause(ctx)))
 	return err
