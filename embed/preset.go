@@ -103,8 +103,7 @@ var presets = map[string]Provider{
 	"lmstudio": beside(Provider{URL: "http://localhost:1234"}),
 }
 
-// Preset returns the provider of that name: openai, openai_compatible, azure,
-// voyage, vllm, tei, ollama or lmstudio.
+// Preset returns the provider of that name, one of Presets.
 func Preset(name string) (Provider, bool) {
 	p, ok := presets[name]
 	p.Name = name

@@ -11,7 +11,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/knadh/koanf/parsers/yaml"
+	"go.yaml.in/yaml/v3"
 )
 
 // action is a composite action, as far as ours goes.
@@ -32,8 +32,8 @@ func readAction(t *testing.T, name string) action {
 	if err != nil {
 		t.Fatal(err)
 	}
-	tree, err := yaml.Parser().Unmarshal(data)
-	if err != nil {
+	var tree map[string]any
+	if err := yaml.Unmarshal(data, &tree); err != nil {
 		t.Fatal(err)
 	}
 	text := func(v any) string {

@@ -193,16 +193,27 @@ func TestDeadlineAfter(t *testing.T) {
 	})
 }
 
-// TestBar checks that a bar ends, however far it has come.
+// TestBar checks that a bar never goes back, stays on its line, and shows in the
+// end whether the work was finished.
 func TestBar(t *testing.T) {
-	for _, done := range []bool{true, false} {
-		b := newBar(io.Discard, "x")
-		b.update(50, "note")
-		b.update(20, "")
-		b.update(100, "")
-		b.end(done)
-		if b.bar.Completed() != done {
-			t.Errorf("end(%t): completed %t", done, b.bar.Completed())
+	synctest.Test(t, func(t *testing.T) {
+		for _, done := range []bool{true, false} {
+			var out strings.Builder
+			b := &bar{w: &out, label: "x", width: 60, start: time.Now()}
+			b.update(50, "a note that is too long for the line")
+			time.Sleep(time.Second)
+			b.update(20, "")
+			b.end(done)
+			half := "x [===============---------------]  50 %  "
+			want := "\r" + half + "0.0 s  a note tha\x1b[K\r" + half + "1.0 s  \x1b[K\r"
+			if done {
+				want += "x [==============================] 100 %  1.0 s  \x1b[K\n"
+			} else {
+				want += half + "1.0 s  \x1b[K\n"
+			}
+			if got := out.String(); got != want {
+				t.Errorf("end(%t): got\n%q want\n%q", done, got, want)
+			}
 		}
-	}
+	})
 }

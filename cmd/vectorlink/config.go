@@ -87,8 +87,8 @@ type Config struct {
 	// Beyond it the answer is 429 with Retry-After. The health probes are free.
 	// 0, no limit, is the default: the clients of a database's sidecar are few
 	// and known, and one that indexes or watches asks often. Behind a proxy all
-	// clients have the proxy's address: limit them there.
-	RateLimit Rate `name:"rate-limit" type:"setting" environ:"VECTORLINK_RATE_LIMIT" fallback:"0" placeholder:"N" help:"Requests a second from one address; 0 is no limit."`
+	// clients have the proxy's address, and share one limit: limit them there.
+	RateLimit Rate `name:"rate-limit" type:"setting" environ:"VECTORLINK_RATE_LIMIT" fallback:"0" placeholder:"N" help:"Requests a second from one address; 0 is no limit. Behind a proxy all clients share one."`
 
 	// PushLineBytes bounds a line of a push, which is held in memory whole.
 	PushLineBytes Bytes `name:"push-line-bytes" type:"setting" environ:"VECTORLINK_PUSH_LINE_BYTES" fallback:"64MiB" placeholder:"SIZE" help:"Longest line of a push."`
@@ -138,11 +138,10 @@ type DatabaseConfig struct {
 type EmbedConfig struct {
 	// EmbedProvider is local (the model inside this program), openai,
 	// openai_compatible (any server that speaks the same, at EmbedURL), or
-	// one of the presets that know how such a server is asked, and mostly
-	// where: ollama, vllm, tei, lmstudio, azure, voyage. Left empty it is
-	// openai where a key is set, openai_compatible where only an address is,
-	// and local otherwise.
-	EmbedProvider string `name:"embed-provider" type:"setting" environ:"VECTORLINK_EMBED_PROVIDER" placeholder:"NAME" help:"Embedding provider: local, openai, openai_compatible, ollama, vllm, tei, lmstudio, azure or voyage."`
+	// another preset of package embed, which knows how such a server is asked
+	// and mostly where. Left empty it is openai where a key is set,
+	// openai_compatible where only an address is, and local otherwise.
+	EmbedProvider string `name:"embed-provider" type:"setting" environ:"VECTORLINK_EMBED_PROVIDER" placeholder:"NAME" help:"Embedding provider: ${providers}."`
 
 	// EmbedURL is the provider's base address, without /v1/embeddings.
 	EmbedURL string `name:"embed-url" type:"setting" environ:"VECTORLINK_EMBED_URL" placeholder:"URL" help:"Base address of the embedding provider."`
@@ -177,6 +176,9 @@ type EmbedConfig struct {
 // providerLocal is the model inside this program. The other providers are the
 // presets of package embed.
 const providerLocal = "local"
+
+// providers returns the names of all providers.
+func providers() []string { return append([]string{providerLocal}, embed.Presets()...) }
 
 // What the model of local is.
 const (
@@ -293,7 +295,7 @@ func (c *EmbedConfig) check(bad *complaints) {
 	}
 	p, ok := embed.Preset(c.EmbedProvider)
 	if !ok {
-		bad.add("embed-provider: %q is none of local, %s", c.EmbedProvider, strings.Join(embed.Presets(), ", "))
+		bad.add("embed-provider: %q is none of %s", c.EmbedProvider, strings.Join(providers(), ", "))
 		return
 	}
 	c.EmbedURL = cmp.Or(c.EmbedURL, p.URL)

@@ -14,6 +14,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/vectorlink/vectorlink/embed"
 )
 
 // read reads a configuration as serve does.
@@ -122,7 +124,7 @@ func TestConfigComplaints(t *testing.T) {
 			[]string{"VECTORLINK_DIM=many", "VECTORLINK_TERMINUSDB_URL=http://me:canary@db", "VECTORLINK_EMBED_URL=db:6363", "TERMINUSDB_CONTENT_ENDPOINT=", "VECTORLINK_EMBED_BATCH_SIZE=0", "VECTORLINK_LISTEM=x", "VECTORLINK_EMBEDDING_API_KEY=sk-canary"},
 			"page-pool-bytes: -1\nmodle: x\nembed:\n  url: y\nlog-level: loud\n",
 			[]string{
-				"terminusdb-url: holds a user or password", "embed-url: is not an http://", `unknown key "embed.url"`, `unknown key "modle" (is model meant?)`,
+				"terminusdb-url: holds a user or password", "embed-url: is not an http://", `unknown key "embed"`, `unknown key "modle" (is model meant?)`,
 				"unknown variable VECTORLINK_EMBEDDING_API_KEY", "unknown variable VECTORLINK_LISTEM (is VECTORLINK_LISTEN meant?)",
 				`listen (--listen): "nowhere" is not host:port`, `dim (VECTORLINK_DIM): "many" is not a whole number`,
 				`embed-batch-size (VECTORLINK_EMBED_BATCH_SIZE): "0" is not a number between 1 and 2048`,
@@ -275,6 +277,34 @@ func TestSettingsAreDocumented(t *testing.T) {
 	})
 	if seen < 20 {
 		t.Errorf("only %d settings were found in config.go", seen)
+	}
+}
+
+// TestProviders holds the list of providers in the help and in README against
+// the presets.
+func TestProviders(t *testing.T) {
+	_, stdout, _ := call(t.Context(), nil, "serve", "--help")
+	help := strings.Join(strings.Fields(stdout), " ")
+	if want := "Embedding provider: " + strings.Join(providers(), ", "); !strings.Contains(help, want) {
+		t.Errorf("serve --help does not say %q:\n%s", want, stdout)
+	}
+	readme, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	row := regexp.MustCompile(`(?m)^\| VECTORLINK_EMBED_PROVIDER \| (.+) \| who embeds; also (.+) \|$`).FindSubmatch(readme)
+	if row == nil {
+		t.Fatal("README.md has no row of VECTORLINK_EMBED_PROVIDER")
+	}
+	got := append(strings.Split(string(row[2]), ", "), providerLocal)
+	for _, word := range strings.Fields(string(row[1])) {
+		if _, known := embed.Preset(word); known {
+			got = append(got, word)
+		}
+	}
+	slices.Sort(got)
+	if want := slices.Sorted(slices.Values(providers())); !slices.Equal(got, want) {
+		t.Errorf("README.md lists the providers %v, want %v", got, want)
 	}
 }
 

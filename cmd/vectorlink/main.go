@@ -83,6 +83,7 @@ func run(ctx context.Context, args, environ []string, stdin io.Reader, stdout, s
 		kong.NamedMapper("setting", settingMapper{p.flags, false}),
 		kong.NamedMapper("switch", settingMapper{p.flags, true}),
 		kong.ValueFormatter(settingHelp),
+		kong.Vars{"providers": strings.Join(providers(), ", ")},
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true}),
 		kong.BindTo(ctx, (*context.Context)(nil)),
 		kong.Bind(p),

@@ -4,12 +4,10 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
-	"github.com/vbauerster/mpb/v8"
-	"github.com/vbauerster/mpb/v8/decor"
 	"golang.org/x/term"
 )
 
@@ -35,54 +33,56 @@ type progress interface {
 // that they have none.
 const minBar = 60
 
-// newProgress returns a live bar where w is a terminal, and lines elsewhere.
+// newProgress returns a bar where w is a terminal, and lines elsewhere.
 func newProgress(w io.Writer, label string) progress {
 	if f, ok := w.(*os.File); ok {
 		if width, _, err := term.GetSize(int(f.Fd())); err == nil && width >= minBar {
-			return newBar(w, label)
+			return &bar{w: w, label: label, width: width, start: time.Now()}
 		}
 	}
 	return newLines(w, label, time.Now)
 }
 
-// barTotal is the length of a bar: tenths of a per cent.
-const barTotal = 1000
+// barCells is the length of a bar between its brackets.
+const barCells = 30
 
-// bar is a progress of one moving line.
+// bar is a progress of one line, which every update writes again.
 type bar struct {
-	group *mpb.Progress
-	bar   *mpb.Bar
-	note  atomic.Pointer[string]
-}
+	w     io.Writer
+	label string
+	width int // of the terminal
+	start time.Time
 
-func newBar(w io.Writer, label string) *bar {
-	b := &bar{group: mpb.New(mpb.WithOutput(w), mpb.WithWidth(32))}
-	b.note.Store(new(string))
-	b.bar = b.group.AddBar(barTotal,
-		mpb.PrependDecorators(decor.Name(label+" ")),
-		mpb.AppendDecorators(
-			decor.Percentage(decor.WCSyncSpace),
-			decor.Name("  "),
-			decor.Elapsed(decor.ET_STYLE_GO),
-			decor.Any(func(decor.Statistics) string { return "  " + *b.note.Load() }),
-		),
-	)
-	return b
+	mu      sync.Mutex // guards below
+	percent float64
 }
 
 func (b *bar) update(percent float64, note string) {
-	b.note.Store(&note)
-	// The bar completes itself at its total: that is for end to do.
-	b.bar.SetCurrent(min(max(int64(percent*barTotal/100), b.bar.Current()), barTotal-1))
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.percent = min(max(b.percent, percent), 100)
+	b.draw(note, "")
+}
+
+// draw writes the line. Called with b.mu held.
+func (b *bar) draw(note, end string) {
+	full := int(b.percent / 100 * barCells)
+	line := fmt.Sprintf("%s [%s%s] %3.0f %%  %s  %s", b.label,
+		strings.Repeat("=", full), strings.Repeat("-", barCells-full), b.percent, seconds(time.Since(b.start)), note)
+	// A line that wraps could not be written over.
+	if cells := []rune(line); len(cells) >= b.width {
+		line = string(cells[:b.width-1])
+	}
+	fmt.Fprintf(b.w, "\r%s\x1b[K%s", line, end) // the sequence clears what stood behind
 }
 
 func (b *bar) end(done bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	if done {
-		b.bar.SetCurrent(barTotal)
-	} else {
-		b.bar.Abort(false)
+		b.percent = 100
 	}
-	b.group.Wait()
+	b.draw("", "\n")
 }
 
 // Lines are written no faster than linePause, and no slower than lineQuiet so

@@ -12,10 +12,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/knadh/koanf/parsers/yaml"
-	"github.com/knadh/koanf/providers/confmap"
-	"github.com/knadh/koanf/providers/env/v2"
-	"github.com/knadh/koanf/v2"
+	"go.yaml.in/yaml/v3"
 
 	"github.com/vectorlink/vectorlink/fields"
 )
@@ -53,22 +50,10 @@ type effective struct {
 	Origin string `json:"origin"`
 }
 
-// layered holds settings from all their sources.
-type layered struct {
-	values *koanf.Koanf
-	origin map[string]string // by key
-}
-
-// load puts a layer over those before it. Its origin is told per key.
-func (l *layered) load(p koanf.Provider, origin func(key string) string) error {
-	layer := koanf.New(".")
-	if err := layer.Load(p, nil); err != nil {
-		return err
-	}
-	for _, key := range layer.Keys() {
-		l.origin[key] = origin(key)
-	}
-	return l.values.Merge(layer)
+// given is a setting's value, and where it comes from.
+type given struct {
+	value  any
+	origin string
 }
 
 // readSettings fills the settings of dst, a pointer to a struct, from flags, the
@@ -77,83 +62,64 @@ func (l *layered) load(p koanf.Provider, origin func(key string) string) error {
 // complained of too.
 func (p *program) readSettings(dst any, file string, strict bool, bad *complaints) []effective {
 	list := settingsOf(reflect.ValueOf(dst).Elem())
-	known := make(map[string]setting, len(list))
-	for _, s := range list {
-		known[s.key] = s
+	keys := make([]string, len(list))
+	values := make(map[string]given)
+	for i, s := range list {
+		keys[i] = s.key
 	}
-	l := &layered{values: koanf.New("."), origin: make(map[string]string)}
-
-	defaults := make(map[string]any)
-	for _, s := range list {
-		if s.fallback != "" {
-			defaults[s.key] = s.fallback
-		}
-	}
-	// A map that is in memory already cannot fail to load.
-	_ = l.load(confmap.Provider(defaults, ""), func(string) string { return "default" })
-
+	// Each source puts its values over those of the sources before it.
 	if file != "" {
-		if err := l.loadFile(file); err != nil {
+		read, err := readFile(file)
+		if err != nil {
 			bad.add("%w", err)
 		}
-	}
-	chosen := p.environment(list, strict, bad)
-	_ = l.load(env.Provider("", env.Opt{
-		EnvironFunc: func() []string { return p.environ },
-		TransformFunc: func(name, value string) (string, any) {
-			for key, winner := range chosen {
-				if winner == name {
-					return key, value
-				}
+		for _, key := range slices.Sorted(maps.Keys(read)) {
+			if slices.Contains(keys, key) {
+				values[key] = given{read[key], file}
+			} else {
+				bad.add("%s: unknown key %q%s", file, key, didYouMean(key, keys))
 			}
-			return "", nil
-		},
-	}), func(key string) string { return chosen[key] })
-
-	flags := make(map[string]any)
+		}
+	}
+	maps.Copy(values, p.environment(list, strict, bad))
 	for key, value := range p.flags {
-		if _, ok := known[key]; ok {
-			flags[key] = value
-		}
+		values[key] = given{value, "--" + key}
 	}
-	_ = l.load(confmap.Provider(flags, ""), func(key string) string { return "--" + key })
 
-	for _, key := range l.values.Keys() {
-		if _, ok := known[key]; !ok {
-			bad.add("%s: unknown key %q%s", l.origin[key], key, didYouMean(key, keysOf(list)))
-		}
-	}
 	out := make([]effective, 0, len(list))
 	for _, s := range list {
+		origin := ""
 		if s.fallback != "" {
+			origin = "default"
 			if err := s.set(s.fallback); err != nil {
 				panic(fmt.Sprintf("default of %s: %v", s.key, err))
 			}
 		}
 		// A bad value leaves the default, so that what is compared later
 		// makes no further complaints of it.
-		if raw := l.values.Get(s.key); raw != nil {
-			if err := s.set(raw); err != nil {
-				bad.add("%s (%s): %w", s.key, l.origin[s.key], err)
+		if g, ok := values[s.key]; ok {
+			origin = g.origin
+			if err := s.set(g.value); err != nil {
+				bad.add("%s (%s): %w", s.key, g.origin, err)
 			}
 		}
-		out = append(out, effective{s.key, "", l.origin[s.key]})
+		out = append(out, effective{s.key, "", origin})
 	}
 	return out
 }
 
-// loadFile puts the YAML file's layer over those before it.
-func (l *layered) loadFile(name string) error {
+// readFile returns the values of a YAML file, by key.
+func readFile(name string) (map[string]any, error) {
 	data, err := os.ReadFile(name)
 	if err != nil {
-		return fmt.Errorf("--config: %w", err)
+		return nil, fmt.Errorf("--config: %w", err)
 	}
-	values, err := yaml.Parser().Unmarshal(data)
-	if err != nil {
-		return fmt.Errorf("--config: %s: %w", name, err)
+	var values map[string]any
+	if err := yaml.Unmarshal(data, &values); err != nil {
+		return nil, fmt.Errorf("--config: %s: %w", name, err)
 	}
 	maps.DeleteFunc(values, func(_ string, v any) bool { return v == nil }) // "key:" with nothing after it
-	return l.load(confmap.Provider(values, ""), func(string) string { return name })
+	return values, nil
 }
 
 // show writes down what the settings of dst have become.
@@ -219,50 +185,37 @@ var own = []string{"VECTORLINK_CONFIG", "VECTORLINK_SERVER", "VECTORLINK_PATIENC
 // otherwise keep us from starting.
 var kubernetes = regexp.MustCompile(`^VECTORLINK_([A-Z0-9_]+_)?(SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?|PORT_[0-9]+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)$`)
 
-// environment returns, for each setting that the environment gives, the
-// variable that counts. An empty variable counts as not set.
-func (p *program) environment(list []setting, strict bool, bad *complaints) map[string]string {
-	set := make(map[string]bool)
+// environment returns the settings that the environment gives. An empty variable
+// counts as not set.
+func (p *program) environment(list []setting, strict bool, bad *complaints) map[string]given {
+	set := make(map[string]string)
 	for _, kv := range p.environ {
-		name, value, ok := strings.Cut(kv, "=")
+		name, value, _ := strings.Cut(kv, "=")
 		service := strings.HasSuffix(name, "_PORT") && strings.Contains(value, "://") // kubernetes' too
-		if ok && value != "" && !service {
-			set[name] = true
+		if value != "" && !service {
+			set[name] = value
 		}
 	}
 	names := slices.Clone(own)
-	chosen := make(map[string]string)
+	values := make(map[string]given)
 	for _, s := range list {
 		names = append(names, s.environ...)
 		for _, name := range s.environ {
-			if set[name] {
-				chosen[s.key] = name
+			if value, ok := set[name]; ok {
+				values[s.key] = given{value, name}
 				break
 			}
 		}
 	}
 	if !strict {
-		return chosen
+		return values
 	}
-	var unknown []string
-	for name := range set {
+	for _, name := range slices.Sorted(maps.Keys(set)) {
 		if strings.HasPrefix(name, "VECTORLINK_") && !slices.Contains(names, name) && !kubernetes.MatchString(name) {
-			unknown = append(unknown, name)
+			bad.add("environment: unknown variable %s%s", name, didYouMean(name, names))
 		}
 	}
-	slices.Sort(unknown)
-	for _, name := range unknown {
-		bad.add("environment: unknown variable %s%s", name, didYouMean(name, names))
-	}
-	return chosen
-}
-
-func keysOf(list []setting) []string {
-	keys := make([]string, len(list))
-	for i, s := range list {
-		keys[i] = s.key
-	}
-	return keys
+	return values
 }
 
 // didYouMean returns a hint at the known name nearest to an unknown one, or "".
