@@ -9,22 +9,34 @@ import (
 	"time"
 )
 
-// maxClients bounds the addresses that a limiter keeps apart. Those beyond it
-// share one allowance.
-const maxClients = 1 << 16
+// maxClients bounds the addresses of one generation that a limiter keeps apart.
+// Those beyond it share one allowance.
+const maxClients = 1 << 15
 
 // limiter bounds the requests that one client address may begin: so many a
 // second, and as many at once as come in burst seconds. Of each address it keeps
 // one time, when its allowance will be whole again (the generic cell rate
 // algorithm); one whose allowance is whole need not be known.
+//
+// Every allowance is whole span after its last request at the latest. So
+// addresses live in two generations: those with a request in this span, and
+// those whose last one was in the span before. A span's end drops the older
+// generation whole, and no request looks at the entries one by one.
 type limiter struct {
 	every time.Duration // between requests, on the average
 	slack time.Duration // how far ahead of that a client may be
+	span  time.Duration // in which every allowance is whole again
 	now   func() time.Time
 
-	mu    sync.Mutex
-	whole map[netip.Addr]time.Time
+	mu       sync.Mutex // guards below
+	began    time.Time  // the span
+	newer    generation
+	older    generation
+	overflow time.Time // the allowance that addresses beyond maxClients share
 }
+
+// generation holds, by address, when its allowance will be whole.
+type generation map[netip.Addr]time.Time
 
 // burst is how many seconds' requests may come at once.
 const burst = 2 * time.Second
@@ -36,9 +48,10 @@ func newLimiter(perSecond float64) *limiter {
 		return nil
 	}
 	every := time.Duration(float64(time.Second) / perSecond)
+	slack := max(burst-every, 0)
 	return &limiter{
-		every: every, slack: max(burst-every, 0), now: time.Now,
-		whole: make(map[netip.Addr]time.Time),
+		every: every, slack: slack, span: slack + every, now: time.Now,
+		newer: make(generation), older: make(generation),
 	}
 }
 
@@ -50,17 +63,14 @@ func (l *limiter) take(client netip.Addr) (wait time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := l.now()
-	at, known := l.whole[client]
-	if !known && len(l.whole) >= maxClients {
-		for c, whole := range l.whole {
-			if !whole.After(now) {
-				delete(l.whole, c)
-			}
-		}
-		if len(l.whole) >= maxClients {
-			client = netip.Addr{}
-			at = l.whole[client]
-		}
+	l.turn(now)
+	at, current := l.newer[client]
+	if !current {
+		at = l.older[client]
+	}
+	shared := !current && len(l.newer) >= maxClients
+	if shared && at.Before(l.overflow) {
+		at = l.overflow
 	}
 	if at.Before(now) {
 		at = now
@@ -68,8 +78,26 @@ func (l *limiter) take(client netip.Addr) (wait time.Duration) {
 	if ahead := at.Sub(now); ahead > l.slack {
 		return ahead - l.slack
 	}
-	l.whole[client] = at.Add(l.every)
+	at = at.Add(l.every)
+	if shared {
+		l.overflow = at
+	} else {
+		l.newer[client] = at
+	}
 	return 0
+}
+
+// turn begins a new span when the last one is over. Called with mu held.
+func (l *limiter) turn(now time.Time) {
+	past := now.Sub(l.began)
+	if past < l.span {
+		return
+	}
+	l.older, l.newer = l.newer, make(generation)
+	if past >= 2*l.span { // nobody came for a whole span
+		l.older = nil
+	}
+	l.began = now
 }
 
 // clientOf returns the address that a request came from. Of IPv6 it is the

@@ -5,6 +5,8 @@ import (
 	"net/netip"
 	"testing"
 	"time"
+
+	"pgregory.net/rapid"
 )
 
 // TestLimiter checks the allowance of one address: what comes at once, what
@@ -54,7 +56,8 @@ func TestLimiter(t *testing.T) {
 }
 
 // TestLimiterIsBounded checks that a limiter of many addresses keeps no more
-// than it may, and still limits.
+// than it may, still limits, and changes one entry a request at most: a flood of
+// new addresses makes nobody's request dear.
 func TestLimiterIsBounded(t *testing.T) {
 	now := time.Now()
 	l := newLimiter(1)
@@ -62,19 +65,63 @@ func TestLimiterIsBounded(t *testing.T) {
 	address := func(i int) netip.Addr {
 		return netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)})
 	}
-	refused := 0
-	for i := range maxClients + 100 {
-		if l.take(address(i)) > 0 {
-			refused++
+	kept := func() int { return len(l.newer) + len(l.older) }
+	turns := 0
+	for span := range 3 {
+		refused := 0
+		for i := range maxClients + 100 {
+			before, began := len(l.newer), l.began
+			if l.take(address(span<<20|i)) > 0 {
+				refused++
+			}
+			switch added := len(l.newer) - before; {
+			case l.began != began:
+				turns++
+			case added < 0 || added > 1:
+				t.Fatalf("one request changed %d entries", added)
+			}
 		}
+		if kept() > 2*maxClients || refused != 98 { // two are the shared allowance
+			t.Errorf("span %d: %d addresses are kept, %d were refused", span, kept(), refused)
+		}
+		if wait := l.take(address(span << 20)); wait != 0 {
+			t.Errorf("span %d: an address that was known before waits %v", span, wait)
+		}
+		now = now.Add(l.span)
 	}
-	if len(l.whole) > maxClients+1 || refused < 90 {
-		t.Errorf("%d addresses are kept, %d were refused", len(l.whole), refused)
+	if turns != 3 {
+		t.Errorf("%d turns in three spans", turns)
 	}
 	now = now.Add(time.Minute)
-	if wait := l.take(address(1 << 22)); wait != 0 || len(l.whole) != 1 {
-		t.Errorf("a minute later: wait %v, %d addresses", wait, len(l.whole))
+	if wait := l.take(address(1 << 22)); wait != 0 || kept() != 1 {
+		t.Errorf("a minute later: wait %v, %d addresses", wait, kept())
 	}
+}
+
+// TestLimiterGenerations holds a limiter against one that never forgets.
+func TestLimiterGenerations(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		now := time.Unix(1e9, 0)
+		l := newLimiter(rapid.SampledFrom([]float64{0.1, 0.7, 3, 50}).Draw(t, "rate"))
+		l.now = func() time.Time { return now }
+		model := make(map[byte]time.Time)
+		for range rapid.IntRange(1, 200).Draw(t, "requests") {
+			now = now.Add(time.Duration(rapid.IntRange(0, int(l.span)).Draw(t, "pause")) / time.Duration(rapid.IntRange(1, 20).Draw(t, "part")))
+			id := rapid.ByteRange(0, 3).Draw(t, "client")
+			at, want := model[id], time.Duration(0)
+			if at.Before(now) {
+				at = now
+			}
+			if ahead := at.Sub(now); ahead > l.slack {
+				want = ahead - l.slack
+			} else {
+				model[id] = at.Add(l.every)
+			}
+			if got := l.take(netip.AddrFrom4([4]byte{10, 0, 0, id})); got != want {
+				t.Fatalf("client %d waits %v, want %v", id, got, want)
+			}
+		}
+	})
 }
 
 func TestClientOf(t *testing.T) {
