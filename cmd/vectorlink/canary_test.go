@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -79,17 +78,12 @@ func TestCanaries(t *testing.T) {
 		}
 	}))
 	t.Cleanup(upstream.Close)
-	free, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	port := free.Addr().(*net.TCPAddr).Port
-	free.Close()
+	port := freePort(t)
 	p := launchServe(t, t.TempDir(),
 		"VECTORLINK_ADMIN_SECRET="+canaries["the server's secret"], "VECTORLINK_LOG_LEVEL=debug",
 		"VECTORLINK_EMBED_URL="+upstream.URL, "VECTORLINK_EMBED_KEY="+canaries["the provider's key"], "VECTORLINK_EMBED_PROVIDER=openai_compatible",
 		"VECTORLINK_MODEL=echo", "VECTORLINK_TERMINUSDB_URL="+upstream.URL, "VECTORLINK_TERMINUSDB_PASSWORD="+canaries["the database's password"],
-		"VECTORLINK_PUSH_LINE_BYTES=4KiB", "VECTORLINK_PROMETHEUS_PORT="+strconv.Itoa(port))
+		"VECTORLINK_PUSH_LINE_BYTES=4KiB", "VECTORLINK_PROMETHEUS_PORT="+port)
 	checked, failed := 0, make(map[int]int)
 	clean := func(where, text string, but ...string) {
 		t.Helper()
@@ -199,7 +193,7 @@ func TestCanaries(t *testing.T) {
 		ask("GET", "/suggest?"+query, secret, "", "")
 		ask("GET", "/duplicates?"+query+"&threshold="+words, secret, "", "")
 	}
-	resp, err := http.Get("http://127.0.0.1:" + strconv.Itoa(port) + "/metrics")
+	resp, err := http.Get("http://127.0.0.1:" + port + "/metrics")
 	if err != nil {
 		t.Fatal(err)
 	}
