@@ -87,6 +87,8 @@ func TestConfigNames(t *testing.T) {
 		{nil, "embed-provider", "local"},
 		{[]string{"OPENAI_API_KEY=k", "VECTORLINK_EMBED_PROVIDER=local"}, "embed-provider", "local"},
 		{[]string{"OPENAI_API_KEY="}, "embed-provider", "local"},
+		{[]string{"OPENAI_API_KEY=k", "OPENAI_API_KEY="}, "embed-provider", "local"},
+		{[]string{"VECTORLINK_ADMIN_USER=first", "VECTORLINK_ADMIN_USER=last"}, "admin-user", "last"},
 		{nil, "embed-batch-size", "32"},
 		{nil, "dim", "384"},
 		{nil, "model", "all-MiniLM-L6-v2"},

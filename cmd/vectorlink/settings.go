@@ -186,14 +186,14 @@ var own = []string{"VECTORLINK_CONFIG", "VECTORLINK_SERVER", "VECTORLINK_PATIENC
 var kubernetes = regexp.MustCompile(`^VECTORLINK_([A-Z0-9_]+_)?(SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?|PORT_[0-9]+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)$`)
 
 // environment returns the settings that the environment gives. An empty variable
-// counts as not set.
+// counts as not set, and of one that is there twice the last counts.
 func (p *program) environment(list []setting, strict bool, bad *complaints) map[string]given {
 	set := make(map[string]string)
 	for _, kv := range p.environ {
 		name, value, _ := strings.Cut(kv, "=")
 		service := strings.HasSuffix(name, "_PORT") && strings.Contains(value, "://") // kubernetes' too
-		if value != "" && !service {
-			set[name] = value
+		if set[name] = value; value == "" || service {
+			delete(set, name)
 		}
 	}
 	names := slices.Clone(own)
