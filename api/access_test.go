@@ -14,12 +14,12 @@ func basic(user, secret string) string {
 	return "Basic " + base64.StdEncoding.EncodeToString([]byte(user+":"+secret))
 }
 
-// withSecret configures a secret that contains colons (rule 4).
+// withSecret configures a secret that contains colons.
 const secret = canary + ":with:colons"
 
 func withSecret(c *api.Config) { c.Secret = secret }
 
-// TestCredentials holds rules 1 to 4.
+// TestCredentials holds wire contract §2.2.
 func TestCredentials(t *testing.T) {
 	e := newEnv(t, withSecret)
 	tests := []struct {
@@ -105,7 +105,7 @@ var endpoints = []struct {
 	{"/commits", "GET, HEAD", true},
 }
 
-// TestEndpoints holds rules 1, 3, 5, 8, 15 and 149 for every path and method.
+// TestEndpoints checks access, methods and slashes for every path and method.
 func TestEndpoints(t *testing.T) {
 	locked := newEnv(t, withSecret)
 	open := newEnv(t)

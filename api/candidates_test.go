@@ -11,7 +11,7 @@ import (
 	"github.com/vectorlink/vectorlink/search"
 )
 
-// TestCandidates holds rule 138 as far as it concerns the wire.
+// TestCandidates checks the request and the answer of /candidates.
 func TestCandidates(t *testing.T) {
 	e := newEnv(t)
 	ref := search.Ref{Commit: "k7"}
@@ -128,7 +128,7 @@ func TestCandidatesLive(t *testing.T) {
 	}
 }
 
-// TestCompare holds rule 139 as far as it concerns the wire.
+// TestCompare checks the request and the answer of /compare.
 func TestCompare(t *testing.T) {
 	e := newEnv(t)
 	e.dist = 0.125

@@ -16,7 +16,7 @@ import (
 	"github.com/vectorlink/vectorlink/vfs/vfstest"
 )
 
-// TestEarlyRefusals: behaviour 49: they reach a client that goes on sending, in
+// TestEarlyRefusals: they reach a client that goes on sending, in
 // both modes.
 func TestEarlyRefusals(t *testing.T) {
 	l := newLive(t, vfstest.NewMem(), func(_ *indexer.Config, c *api.Config) { c.Secret = "s" })
@@ -82,7 +82,7 @@ func (l *live) taskOf(commit string) string {
 	return task.ID
 }
 
-// TestClientsThatLeave: behaviours 63 and 65.
+// TestClientsThatLeave: they leave no commit, and their tasks say so.
 func TestClientsThatLeave(t *testing.T) {
 	for _, stream := range []string{"false", "true"} {
 		l := newLive(t, vfstest.NewMem())
@@ -106,7 +106,7 @@ func TestClientsThatLeave(t *testing.T) {
 	}
 }
 
-// TestClientsThatFallSilent: behaviour 65 for one that is there and sends
+// TestClientsThatFallSilent: a push ends of a client that is there and sends
 // nothing.
 func TestClientsThatFallSilent(t *testing.T) {
 	l := newLive(t, vfstest.NewMem(), func(_ *indexer.Config, c *api.Config) { c.PushIdle = 20 * time.Millisecond })
@@ -120,7 +120,7 @@ func TestClientsThatFallSilent(t *testing.T) {
 	}
 }
 
-// TestClientsThatDoNotRead: behaviour 64.
+// TestClientsThatDoNotRead: they do not stop a push that they have sent.
 func TestClientsThatDoNotRead(t *testing.T) {
 	l := newLive(t, vfstest.NewMem())
 	conn := l.dial(target("c1", "stream", "true"))

@@ -43,7 +43,7 @@ var readers = []struct {
 	}},
 }
 
-// TestServedCommits holds rules 17, 19 to 22, 24, 28 to 36, 104 and 106 for
+// TestServedCommits holds wire contract §2.9 and §2.10 for
 // every endpoint that answers from a commit.
 func TestServedCommits(t *testing.T) {
 	l := newLive(t, vfstest.NewMem())
@@ -125,7 +125,7 @@ func TestServedCommits(t *testing.T) {
 	}
 }
 
-// TestUnknownThings holds rules 90, 93, 96, 99, 100 and 143 where nothing is
+// TestUnknownThings holds wire contract §2.14, where nothing is
 // known, and that asking changes nothing.
 func TestUnknownThings(t *testing.T) {
 	l := newLive(t, vfstest.NewMem())
@@ -173,7 +173,7 @@ func ids(t *testing.T, got reply) []string {
 	return list
 }
 
-// TestOddIDs holds rule 120: ids are plain values everywhere.
+// TestOddIDs: ids are plain values everywhere.
 func TestOddIDs(t *testing.T) {
 	odd := []string{
 		"a/T/it's", `a/T/"quoted"`, "a/T/100%", "a/T/_%", "a/T/*", "a/T/a,b", "a/T/a&b=c", "a/T/ space ", "a/T/\x00", "a/T/\n\r\t\x1f\x7f",
@@ -222,7 +222,7 @@ func TestOddIDs(t *testing.T) {
 	}
 }
 
-// TestResults holds rules 112 to 114, 119, 121, 122, 124, 127, 145, 148 and 150
+// TestResults holds the order, the pages, the filters and the older clients' forms
 // over a real indexer, before and after a restart.
 func TestResults(t *testing.T) {
 	files := vfstest.NewMem()

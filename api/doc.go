@@ -8,6 +8,7 @@
 // error goes through [New]'s one error table, so that the same cause has the
 // same status everywhere. Every answer but a task id, a stream of lines and a
 // failed task's cause is JSON; every error is {"error": text, "code": word}.
+// What clients count on, and why, is in docs/wire.md, the wire contract.
 //
 // Nothing that a caller searches for, no document and no key is ever logged
 // or put into an error.

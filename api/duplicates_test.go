@@ -12,7 +12,7 @@ import (
 	"github.com/vectorlink/vectorlink/search"
 )
 
-// TestDuplicates holds rules 136 and 148 as far as they concern the wire.
+// TestDuplicates checks the request and the answer of /duplicates.
 func TestDuplicates(t *testing.T) {
 	e := newEnv(t)
 	const least = "/duplicates?domain=a/b&commit=k7"

@@ -26,7 +26,7 @@ func someVectors(commit string, last error) search.Embeddings {
 	}}
 }
 
-// TestEmbeddings holds rules 36 and 140 as far as they concern the wire.
+// TestEmbeddings checks the request and the answer of /embeddings.
 func TestEmbeddings(t *testing.T) {
 	e := newEnv(t)
 	e.vecs = someVectors("k6", nil)
@@ -150,7 +150,7 @@ func TestEmbeddingsBreak(t *testing.T) {
 	e.get("/embeddings?domain=a/b&commit=k7").wantError(t, 500, "damaged")
 }
 
-// TestEmbeddingsLive holds rules 35 and 140 over a real indexer.
+// TestEmbeddingsLive asks for vectors over a real indexer.
 func TestEmbeddingsLive(t *testing.T) {
 	l := pushed(t)
 	var body struct {

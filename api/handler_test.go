@@ -136,7 +136,7 @@ func TestSearchTimeout(t *testing.T) {
 }
 
 // TestRefusalWhileSending checks that a client which is still sending a large
-// body sees why it was refused (rule 49).
+// body sees why it was refused.
 func TestRefusalWhileSending(t *testing.T) {
 	e := newEnv(t, withSecret)
 	const size = 6 << 20

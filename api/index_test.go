@@ -10,7 +10,7 @@ import (
 	"github.com/vectorlink/vectorlink/indexer"
 )
 
-// TestIndex holds rule 146 and wire contract §9.
+// TestIndex holds wire contract §9.
 func TestIndex(t *testing.T) {
 	e := newEnv(t)
 	const id = "task-0123456789abcdef0123456789abcdef"
@@ -97,7 +97,7 @@ func TestIndexRefusals(t *testing.T) {
 	e.get("/index?domain=a/b&commit=k7").wantError(t, 400, "not_configured")
 }
 
-// TestCheck holds rules 90 to 92.
+// TestCheck checks what is told of tasks.
 func TestCheck(t *testing.T) {
 	e := newEnv(t)
 	e.get("/check").wantError(t, 400, "missing_parameter", "task_id")
@@ -141,7 +141,7 @@ func TestCheck(t *testing.T) {
 	e.get("/check?task_id=task-2").wantError(t, 404, "not_found")
 }
 
-// TestAssign holds rules 95, 96 and 148 as far as they concern the request.
+// TestAssign checks the request of /assign, by both methods.
 func TestAssign(t *testing.T) {
 	e := newEnv(t)
 	want := assignCall{"a/b", "main", "k1", "k2"}

@@ -8,7 +8,7 @@ import (
 	"github.com/vectorlink/vectorlink/search"
 )
 
-// TestIntegrity holds rule 143.
+// TestIntegrity checks the wire form of an examination.
 func TestIntegrity(t *testing.T) {
 	e := newEnv(t)
 	e.err = contract.ErrNotFound

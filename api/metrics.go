@@ -20,20 +20,21 @@ type figure struct {
 	value func(*indexer.Statistics) int64
 }
 
-// stored are the figures of what is stored.
+// stored are the figures of what is stored. Two of them are in the contract for
+// servers whose index lags behind their commits (wire contract §5).
 var stored = []figure{
 	{"domains", "Domains of which something is indexed.", func(s *indexer.Statistics) int64 { return int64(s.Domains) }},
 	{"branches", "Branches with an indexed commit.", func(s *indexer.Statistics) int64 { return int64(s.Branches) }},
 	{"indexed_commits", "Indexed commits.", func(s *indexer.Statistics) int64 { return int64(s.IndexedCommits) }},
 	{"documents", "Documents at branch heads, distinct per domain.", func(s *indexer.Statistics) int64 { return int64(s.Documents) }},
 	{"chunks", "Chunks of those documents.", func(s *indexer.Statistics) int64 { return int64(s.Chunks) }},
-	{"pending_index_fragments", "Always 0: nothing waits to be indexed.", func(*indexer.Statistics) int64 { return 0 }},
-	{"pending_index_documents", "Always 0: nothing waits to be indexed.", func(*indexer.Statistics) int64 { return 0 }},
+	{"pending_index_fragments", "Always 0: a commit shows when all of it is indexed.", func(*indexer.Statistics) int64 { return 0 }},
+	{"pending_index_documents", "Always 0: a commit shows when all of it is indexed.", func(*indexer.Statistics) int64 { return 0 }},
 }
 
-// internals are the figures of what the program is at. Their names are those of
-// the contract: some are of parts that other servers have, and stand for what
-// comes nearest here.
+// internals are the figures of what the program is at. The contract has their
+// names from a server of other parts (wire contract §5): the help texts say what
+// they count here.
 var internals = []figure{
 	{"cached_datasets", "Snapshots and commit files in memory.", func(s *indexer.Statistics) int64 { return int64(s.OpenSnapshots) }},
 	{"tasks", "Known tasks, finished ones included.", func(s *indexer.Statistics) int64 { return int64(s.Tasks) }},
@@ -53,8 +54,8 @@ var internals = []figure{
 	{"query_cache_size_bytes", "Bytes of those vectors.", func(s *indexer.Statistics) int64 { return s.Activity.QueryBytes }},
 	{"query_cache_hits", "Queries whose vector was there, since the start.", func(s *indexer.Statistics) int64 { return s.Activity.QueryHits }},
 	{"query_cache_misses", "Queries that were embedded, since the start.", func(s *indexer.Statistics) int64 { return s.Activity.QueryMisses }},
-	{"lance_index_cache_capacity_bytes", "Bytes that open snapshots may take.", func(s *indexer.Statistics) int64 { return s.Activity.SnapshotLimit }},
-	{"lance_metadata_cache_capacity_bytes", "Bytes that pages of vectors may take.", func(s *indexer.Statistics) int64 { return s.Activity.PageLimit }},
+	{"lance_index_cache_capacity_bytes", "Bytes that open snapshots may take (--index-pool-bytes); nothing here is of Lance but the name.", func(s *indexer.Statistics) int64 { return s.Activity.SnapshotLimit }},
+	{"lance_metadata_cache_capacity_bytes", "Bytes that pages of vectors may take (--page-pool-bytes); nothing here is of Lance but the name.", func(s *indexer.Statistics) int64 { return s.Activity.PageLimit }},
 }
 
 // freshOpens is a figure whose name in the contract is not that of a counter.

@@ -46,7 +46,7 @@ func scrape(t *testing.T, text string) (values map[string]float64, types map[str
 	return values, types
 }
 
-// TestMetrics holds rule 144.
+// TestMetrics checks every name of wire contract §5.
 func TestMetrics(t *testing.T) {
 	f := &fake{stats: indexer.Statistics{
 		Domains: 1, Branches: 2, IndexedCommits: 3, Documents: 4, Chunks: 5, Tasks: 6, OpenSnapshots: 7, SnapshotBytes: 8,

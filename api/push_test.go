@@ -22,7 +22,7 @@ import (
 	"github.com/vectorlink/vectorlink/vfs/vfstest"
 )
 
-// TestPushAcceptance: behaviours 37 to 44, 76, 79.
+// TestPushAcceptance checks which pushes are taken, and what they answer.
 func TestPushAcceptance(t *testing.T) {
 	l := newLive(t, vfstest.NewMem())
 	post := func(target string) reply {
@@ -71,7 +71,8 @@ func TestPushAcceptance(t *testing.T) {
 	l.wantHead("main", "c2")
 }
 
-// TestPushLines: behaviours 50 to 62, 73, 84 to 87.
+// TestPushLines checks what each line does to a push and its answer (wire contract
+// §3 and §6.4).
 func TestPushLines(t *testing.T) {
 	const one, two = `{"op":"Inserted","id":"d/A/1","string":"one"}`, `{"string":"two","extra":{"op":1},"id":"d/A/2","op":"Changed"}`
 	long := strings.Repeat("x", 5000)
@@ -186,7 +187,7 @@ func TestPushLines(t *testing.T) {
 	}
 }
 
-// TestPushSplitCharacters: behaviour 57: reads end anywhere.
+// TestPushSplitCharacters: reads end anywhere.
 func TestPushSplitCharacters(t *testing.T) {
 	l := newLive(t, vfstest.NewMem())
 	body, in := io.Pipe()
@@ -229,7 +230,7 @@ func write(t *testing.T, w io.Writer, text string) {
 	}
 }
 
-// TestPushProgress: behaviours 82, 83, 88, 89: progress comes while the body
+// TestPushProgress: progress comes while the body
 // does, and again and again while nothing happens.
 func TestPushProgress(t *testing.T) {
 	release := make(chan struct{})
@@ -281,8 +282,8 @@ func TestPushProgress(t *testing.T) {
 	}
 }
 
-// TestPushFailsWhileTheBodyComes: behaviour 87: the final line does not wait
-// for the end of the body.
+// TestPushFailsWhileTheBodyComes: the final line does not wait for the end of the
+// body.
 func TestPushFailsWhileTheBodyComes(t *testing.T) {
 	tests := []struct {
 		name  string
@@ -331,7 +332,7 @@ func TestPushFailsWhileTheBodyComes(t *testing.T) {
 	}
 }
 
-// TestPlainPushIsEndedByADeletion: behaviour 102 in plain mode, with a client
+// TestPlainPushIsEndedByADeletion: a deletion wins, in plain mode, with a client
 // that has not sent everything.
 func TestPlainPushIsEndedByADeletion(t *testing.T) {
 	l := newLive(t, vfstest.NewMem())
@@ -362,7 +363,7 @@ func TestPlainPushIsEndedByADeletion(t *testing.T) {
 	}
 }
 
-// TestPushConcurrency: behaviours 42, 45, 46, 47, 111.
+// TestPushConcurrency checks wire contract §6.5.
 func TestPushConcurrency(t *testing.T) {
 	l := newLive(t, vfstest.NewMem(), func(c *indexer.Config, _ *api.Config) { c.BranchWait = time.Millisecond })
 	var wg sync.WaitGroup
@@ -404,7 +405,7 @@ func TestPushConcurrency(t *testing.T) {
 	l.wantTexts("c3", "d/A/1", "one", "d/A/2", "two", "d/A/3", "three")
 }
 
-// TestPushOfALargeBody: behaviour 48, through HTTP. VECTORLINK_LONG=1 sends a
+// TestPushOfALargeBody: it is not held in memory. VECTORLINK_LONG=1 sends a
 // gigabyte.
 func TestPushOfALargeBody(t *testing.T) {
 	size := 12 << 20
@@ -446,7 +447,7 @@ func TestPushOfALargeBody(t *testing.T) {
 	}
 }
 
-// TestDeletes: behaviours 99 to 103.
+// TestDeletes checks both deletions over HTTP.
 func TestDeletes(t *testing.T) {
 	l := newLive(t, vfstest.NewMem())
 	del := func(target string) reply { t.Helper(); return l.do(request{method: "DELETE", target: target}) }

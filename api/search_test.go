@@ -71,8 +71,7 @@ func flat(v any) any {
 	return v
 }
 
-// TestSearchRequests holds rules 10, 11, 12, 16 to 22, 34, 119 and 145: which
-// question each form of request asks.
+// TestSearchRequests checks which question each form of request asks.
 func TestSearchRequests(t *testing.T) {
 	e := newEnv(t)
 	post := func(target, body string) request {
@@ -166,7 +165,7 @@ func TestSearchRequests(t *testing.T) {
 
 func window(r *search.SearchRequest) { r.Ref.Ancestors = []string{"k6", "k5", "k4"} }
 
-// TestSearchRefusals holds rules 7 to 9, 12 to 14, 16, 18, 23, 25, 26 and 123.
+// TestSearchRefusals checks that a refusal names the parameter.
 func TestSearchRefusals(t *testing.T) {
 	e := newEnv(t)
 	const least = "/search?domain=a/b&commit=k7&q=squid"
@@ -317,7 +316,7 @@ func TestOrderOfRefusals(t *testing.T) {
 	e.untouched(t)
 }
 
-// TestDataVersion holds rules 26 and 27.
+// TestDataVersion holds wire contract §2.6.
 func TestDataVersion(t *testing.T) {
 	e := newEnv(t)
 	tests := map[string]bool{
@@ -360,7 +359,7 @@ var twoHits = []search.Hit{
 	{ID: "x", Distance: 0, Chunk: search.HitChunk{Count: 1}},
 }
 
-// TestHitShape holds rules 112 and 122 as far as they concern the shape.
+// TestHitShape holds wire contract §2.13.
 func TestHitShape(t *testing.T) {
 	e := newEnv(t)
 	e.hits.Hits = twoHits
@@ -388,7 +387,7 @@ func TestHitShape(t *testing.T) {
 	e.get(least).wantError(t, 500, "internal")
 }
 
-// TestServedCommit holds rules 28, 29 and 36, and what may be kept.
+// TestServedCommit checks which commit answers name, and what may be kept.
 func TestServedCommit(t *testing.T) {
 	e := newEnv(t)
 	e.hits.Hits = twoHits
@@ -449,7 +448,7 @@ func TestServedCommit(t *testing.T) {
 	}
 }
 
-// TestSearchNotReady holds rule 125.
+// TestSearchNotReady: not ready is 503, never an empty list.
 func TestSearchNotReady(t *testing.T) {
 	e := newEnv(t, func(c *api.Config) { c.SearchReady = false })
 	for _, target := range []string{"/search?q=x", "/similar?id=x", "/similar?text=x", "/duplicates?x"} {

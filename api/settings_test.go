@@ -45,7 +45,7 @@ func TestSettingsParameters(t *testing.T) {
 	}
 }
 
-// TestSettings holds rule 151 over HTTP.
+// TestSettings names settings of a database over HTTP.
 func TestSettings(t *testing.T) {
 	l := newLive(t, vfstest.NewMem())
 	l.mustPush("c1", inserted("d/A/1", "one"), "m", "8", "language", "en")

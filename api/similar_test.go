@@ -20,7 +20,7 @@ func b64(v ...float32) string {
 	return base64.StdEncoding.EncodeToString(data)
 }
 
-// TestSimilarRequests holds rule 135 as far as it concerns the request.
+// TestSimilarRequests checks what /similar asks of the indexer.
 func TestSimilarRequests(t *testing.T) {
 	e := newEnv(t)
 	byID := search.SimilarRequest{Domain: "a/b", Ref: search.Ref{Commit: "k7"}, ID: "x", Page: search.Page{Count: 10}}

@@ -11,7 +11,7 @@ import (
 	"github.com/vectorlink/vectorlink/search"
 )
 
-// TestHealth holds rule 142.
+// TestHealth checks both probes.
 func TestHealth(t *testing.T) {
 	e := newEnv(t, withSecret)
 	e.err = contract.ErrClosed // liveness asks nobody
@@ -38,7 +38,7 @@ func TestHealth(t *testing.T) {
 	off.get("/health/ready").wantBody(t, `{"ready":true,"index":true,"search":false}`)
 }
 
-// TestLastIndexed holds rule 93 and wire contract §3.
+// TestLastIndexed holds wire contract §3.
 func TestLastIndexed(t *testing.T) {
 	e := newEnv(t)
 	e.get("/last-indexed?domain=a/b").wantBody(t, `{"branch":"main","commit":null,"version":0}`)
@@ -68,7 +68,7 @@ func TestLastIndexed(t *testing.T) {
 	e.get("/last-indexed?domain=a/b").wantError(t, 500, "damaged")
 }
 
-// TestStatistics holds rule 143.
+// TestStatistics checks every figure of wire contract §5.
 func TestStatistics(t *testing.T) {
 	e := newEnv(t)
 	e.stats = indexer.Statistics{

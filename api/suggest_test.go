@@ -12,7 +12,7 @@ import (
 	"github.com/vectorlink/vectorlink/vfs/vfstest"
 )
 
-// TestSuggest holds rules 26 to 28 and 141 as far as they concern the wire.
+// TestSuggest checks the request and the answer of /suggest.
 func TestSuggest(t *testing.T) {
 	e := newEnv(t)
 	e.more.Commit = "k7"

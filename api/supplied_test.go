@@ -8,7 +8,7 @@ import (
 )
 
 // TestSuppliedVectors: vectors that come with a push's lines, and searches by
-// them; behaviour 153.
+// them.
 func TestSuppliedVectors(t *testing.T) {
 	l := newLive(t, vfstest.NewMem())
 	settings := []string{"dim", "2", "metric", "l2", "normalize", "false"}

@@ -11,7 +11,7 @@ import (
 )
 
 // TestSyntax: operators count where they are asked for, and nowhere else; a
-// mistake is 400 and says where it is. Behaviour 154.
+// mistake is 400 and says where it is.
 func TestSyntax(t *testing.T) {
 	l := newLive(t, vfstest.NewMem())
 	l.mustPush("c1", inserted(

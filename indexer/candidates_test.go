@@ -65,7 +65,7 @@ func wantEdges(texts map[string]string, from, to []string, k int, threshold floa
 	return lists
 }
 
-// TestCandidates holds rule 138 against the plain way.
+// TestCandidates holds candidates against the plain way.
 func TestCandidates(t *testing.T) {
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
@@ -172,7 +172,7 @@ func TestCandidates(t *testing.T) {
 	}
 }
 
-// TestOversizedPopulations holds rule 137: refused, never cut.
+// TestOversizedPopulations: too many chunks are refused, never cut.
 func TestOversizedPopulations(t *testing.T) {
 	// Long texts of few words: it is the number of chunks that counts.
 	h := openPush(t, vfstest.NewMem(), &indexertest.Embedder{Dimensions: 4, BatchSize: 1000, Window: 1})

@@ -38,7 +38,7 @@ func names(t *testing.T, files *vfstest.Mem) []string {
 	return list
 }
 
-// TestDeleteDomain: behaviours 99 to 101.
+// TestDeleteDomain: nothing is found after it, and the same commits can be pushed.
 func TestDeleteDomain(t *testing.T) {
 	for _, purge := range []bool{false, true} {
 		t.Run(fmt.Sprintf("purge=%v", purge), func(t *testing.T) {
@@ -137,7 +137,7 @@ func TestDeletePurgesWhatIsNotOpen(t *testing.T) {
 	h.wantTexts("c1", "d/A/1", "one")
 }
 
-// TestDeletionDuringPushesWins: behaviour 102, for domains and branches, at
+// TestDeletionDuringPushesWins deletes domains and branches while they grow, at
 // every stage of a push and of a pull.
 func TestDeletionDuringPushesWins(t *testing.T) {
 	var once sync.Once
@@ -233,7 +233,7 @@ func TestDeleteEndsPullsThatRunAndWait(t *testing.T) {
 	h.wantGone("p1")
 }
 
-// TestDeleteBranchIndex: behaviour 103. Commits of other branches stay, also
+// TestDeleteBranchIndex: commits of other branches stay, also
 // those that stood on the branch's.
 func TestDeleteBranchIndex(t *testing.T) {
 	files, emb := vfstest.NewMem(), &indexertest.Embedder{}

@@ -15,7 +15,7 @@ import (
 	"github.com/vectorlink/vectorlink/vfs/vfstest"
 )
 
-// TestEmbeddings holds rule 140 as far as it is not about the wire.
+// TestEmbeddings checks which vectors are handed out, and their length.
 func TestEmbeddings(t *testing.T) {
 	h := openPush(t, vfstest.NewMem(), &indexertest.Embedder{Window: 2})
 	h.mustPush("", "", "c1", puts("d/B/2", "two words and more", "d/A/1", "one", "d/A/3", "")...)
@@ -82,7 +82,7 @@ func TestEmbeddings(t *testing.T) {
 	}
 }
 
-// TestCompare holds rule 139.
+// TestCompare: equal texts are at 0, and roles are told.
 func TestCompare(t *testing.T) {
 	emb := &indexertest.Embedder{}
 	h := openPush(t, vfstest.NewMem(), emb)

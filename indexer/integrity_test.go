@@ -13,7 +13,7 @@ import (
 	"github.com/vectorlink/vectorlink/vfs/vfstest"
 )
 
-// TestIntegrity holds rule 143 for healthy, unknown and damaged domains.
+// TestIntegrity examines healthy, unknown and damaged domains.
 func TestIntegrity(t *testing.T) {
 	files := vfstest.NewMem()
 	h := openPush(t, files, &indexertest.Embedder{})

@@ -101,7 +101,7 @@ func wantNearest(t *testing.T, what string, hits, want []search.Hit, count int) 
 
 // TestMetricsThroughHistories runs a random history of pushes, merges and
 // restarts in every metric, and compares what all its commits answer with a scan
-// by the definitions. Behaviour 152.
+// by the definitions.
 func TestMetricsThroughHistories(t *testing.T) {
 	for _, r := range kinds() {
 		t.Run(fmt.Sprintf("%s/%t", r.Metric, *r.Normalize), func(t *testing.T) {

@@ -106,7 +106,7 @@ func openPush(t *testing.T, files vfs.FS, emb *indexertest.Embedder, opts ...fun
 	return open(t, files, indexertest.NewSource(), emb, opts...)
 }
 
-// TestPushOperations: behaviours 66 to 76, 80, 94, 104.
+// TestPushOperations checks what each operation does (wire contract §6.3).
 func TestPushOperations(t *testing.T) {
 	emb := &indexertest.Embedder{Window: 3, Refuse: func(text string) error {
 		if strings.Contains(text, "poison") {
@@ -188,7 +188,7 @@ func (h *harness) firstChunks(commit string) map[string]string {
 	return got
 }
 
-// TestPushBase: behaviours 77 to 79 and 105 to 108, wire contract §6.2.
+// TestPushBase checks what a push builds on (wire contract §6.2).
 func TestPushBase(t *testing.T) {
 	emb := &indexertest.Embedder{}
 	h := openPush(t, vfstest.NewMem(), emb)
@@ -226,7 +226,7 @@ func TestPushBase(t *testing.T) {
 	h.wantHead("new", "")
 }
 
-// TestPushIsRefused: behaviours 40, 41, 43, 44, 45, 46.
+// TestPushIsRefused: what is indexed, or under way, is not taken again.
 func TestPushIsRefused(t *testing.T) {
 	emb := &indexertest.Embedder{}
 	h := openPush(t, vfstest.NewMem(), emb, func(c *indexer.Config) { c.BranchWait = 5 * time.Millisecond })
@@ -271,7 +271,7 @@ func TestPushIsRefused(t *testing.T) {
 	}
 }
 
-// TestOneOfTwoEqualPushes: behaviour 42.
+// TestOneOfTwoEqualPushes: of two equal pushes at once one is taken.
 func TestOneOfTwoEqualPushes(t *testing.T) {
 	h := openPush(t, vfstest.NewMem(), &indexertest.Embedder{})
 	for round := range 20 {
@@ -296,7 +296,7 @@ func TestOneOfTwoEqualPushes(t *testing.T) {
 	}
 }
 
-// TestASecondPushWaitsForTheBranch: behaviours 45, 46, and 43.
+// TestASecondPushWaitsForTheBranch: no push ends another.
 func TestASecondPushWaitsForTheBranch(t *testing.T) {
 	h := openPush(t, vfstest.NewMem(), &indexertest.Embedder{})
 	first := h.mustStart("", "", "c1")
@@ -330,7 +330,7 @@ func TestASecondPushWaitsForTheBranch(t *testing.T) {
 	h.mustPush("", "", "c4")
 }
 
-// TestPushesToBranchesRunSideBySide: behaviour 47; and of two pushes that embed
+// TestPushesToBranchesRunSideBySide: so they do; and of two pushes that embed
 // the same text one pays.
 func TestPushesToBranchesRunSideBySide(t *testing.T) {
 	reached, release := make(chan struct{}), make(chan struct{})
@@ -414,7 +414,7 @@ func TestAFailedFlightIsTakenOver(t *testing.T) {
 	h.wantTexts("b1", "d/A/2", "shared")
 }
 
-// TestAPushThatFailsLeavesNothing: behaviours 54, 55, 61, 62, 81.
+// TestAPushThatFailsLeavesNothing checks wire contract §6.4.
 func TestAPushThatFailsLeavesNothing(t *testing.T) {
 	emb := &indexertest.Embedder{BatchSize: 2}
 	files := vfstest.NewMem()
@@ -485,7 +485,7 @@ func TestAnotherModelFailsThePush(t *testing.T) {
 	}
 }
 
-// TestPushWithoutDocumentsNeedsNoProvider: behaviours 74, 75.
+// TestPushWithoutDocumentsNeedsNoProvider: it moves the branch, and others follow.
 func TestPushWithoutDocumentsNeedsNoProvider(t *testing.T) {
 	emb := &indexertest.Embedder{Fail: func([]string) error { return fmt.Errorf("%w: down", contract.ErrProvider) }}
 	h := openPush(t, vfstest.NewMem(), emb)
@@ -499,7 +499,7 @@ func TestPushWithoutDocumentsNeedsNoProvider(t *testing.T) {
 	h.wantTexts("c3", "d/A/1", "one")
 }
 
-// TestPushEmbedsWhileOperationsCome: behaviour 89's indexer side: progress is
+// TestPushEmbedsWhileOperationsCome: progress is
 // made before the end of the operations, by full batches and by those that
 // come slowly.
 func TestPushEmbedsWhileOperationsCome(t *testing.T) {
@@ -529,7 +529,7 @@ func TestPushEmbedsWhileOperationsCome(t *testing.T) {
 	}
 }
 
-// TestPushBoundsItsMemory: behaviour 48: the texts of a large push are not held.
+// TestPushBoundsItsMemory: the texts of a large push are not held.
 func TestPushBoundsItsMemory(t *testing.T) {
 	dir, err := vfs.NewOS(t.TempDir())
 	if err != nil {

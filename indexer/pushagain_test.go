@@ -17,7 +17,7 @@ import (
 // TestPushMends damages the files of a domain that was pushed with its vectors,
 // on a server that has no document database: pushing the same operations again,
 // oldest first, brings every commit and head back as they were, and whole
-// commits are refused as ever. Behaviour 40.
+// commits are refused as ever.
 func TestPushMends(t *testing.T) {
 	l2 := catalog.SettingsRequest{Dim: 3, Metric: catalog.MetricL2, Normalize: new(bool)}
 	history := []struct {

@@ -24,7 +24,7 @@ func query(commit, text string) search.SearchRequest {
 	}
 }
 
-// TestEqualQueriesAreEmbeddedOnce: behaviour 134 for what is searched with.
+// TestEqualQueriesAreEmbeddedOnce counts what is embedded of equal queries.
 func TestEqualQueriesAreEmbeddedOnce(t *testing.T) {
 	emb := &indexertest.Embedder{}
 	h := openPush(t, vfstest.NewMem(), emb)
@@ -71,7 +71,7 @@ func TestEqualQueriesAreEmbeddedOnce(t *testing.T) {
 	}
 }
 
-// TestAnotherModelIsAskedAnew: behaviour 134 for another model.
+// TestAnotherModelIsAskedAnew: the vectors of one model are not another's.
 func TestAnotherModelIsAskedAnew(t *testing.T) {
 	files := vfstest.NewMem()
 	for _, name := range []string{"a", "b"} {

@@ -62,7 +62,6 @@ func yes() *bool { b := true; return &b }
 // TestSettingsAreChosenOnce: the first commit decides, what repeats it is
 // fine, and what contradicts it is refused with what the domain has; after
 // restarts, merges, forks and the loss of everything but commit files too.
-// Behaviour 151.
 func TestSettingsAreChosenOnce(t *testing.T) {
 	mem := vfstest.NewMem()
 	src := indexertest.NewSource()

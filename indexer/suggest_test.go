@@ -30,7 +30,7 @@ func (h *harness) suggest(commit, text string, count int, filter search.Filter) 
 	return got
 }
 
-// TestSuggest holds rule 141.
+// TestSuggest checks suggestions: their number, their filters, and where they come from.
 func TestSuggest(t *testing.T) {
 	h := openPush(t, vfstest.NewMem(), &indexertest.Embedder{Window: 12})
 	h.mustPush("", "", "c1", puts(
@@ -126,7 +126,7 @@ func TestSuggest(t *testing.T) {
 	}
 }
 
-// TestSuggestReadsTheServedCommit holds rules 35, 104 and 128 for suggestions.
+// TestSuggestReadsTheServedCommit: suggestions choose the commit as searches do.
 func TestSuggestReadsTheServedCommit(t *testing.T) {
 	emb := &indexertest.Embedder{}
 	h := openPush(t, vfstest.NewMem(), emb)

@@ -35,7 +35,7 @@ func (h *harness) byVector(commit string, count int, v ...float32) []search.Hit 
 }
 
 // TestSuppliedVectors: a domain whose vectors all come with its documents needs
-// no embedder, and searches by them. Behaviour 153.
+// no embedder, and searches by them.
 func TestSuppliedVectors(t *testing.T) {
 	emb := &indexertest.Embedder{Fail: func([]string) error { return fmt.Errorf("%w: nobody may ask", contract.ErrProvider) }}
 	mem := vfstest.NewMem()
