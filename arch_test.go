@@ -25,6 +25,7 @@ var layers = [][]string{
 	{"snapshot", "hnsw", "vecstore", "textindex", "fields"},
 	{"vfs", "contract"},
 	{"vector"},
+	{"internal"},
 }
 
 // outside are packages of the project that stand outside the order: data and
@@ -106,6 +107,15 @@ func layerOf(name string) int {
 	return slices.IndexFunc(layers, func(l []string) bool { return slices.Contains(l, name) })
 }
 
+// order spells the import order out.
+func order() string {
+	rooms := make([]string, len(layers))
+	for i, l := range layers {
+		rooms[i] = strings.Join(l, ", ")
+	}
+	return strings.Join(rooms, " → ")
+}
+
 // helper packages (…test, generators, converters) serve tests and developers;
 // they are not part of the program.
 func helper(p listed) bool {
@@ -135,7 +145,7 @@ func TestImportOrder(t *testing.T) {
 				continue
 			}
 			if layerOf(to) <= at {
-				t.Errorf("%s imports %s: the order is cmd → api, docdb, embed, templates → service → indexer → search → catalog → snapshot, hnsw, vecstore, textindex, fields → vfs, contract → vector; siblings do not import each other", p.ImportPath, imp)
+				t.Errorf("%s imports %s: the order is %s; siblings do not import each other", p.ImportPath, imp, order())
 			}
 		}
 	}

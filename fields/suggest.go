@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/vectorlink/vectorlink/internal/edit"
 )
 
 const (
@@ -25,7 +27,7 @@ func Suggest(name string, names []string) string {
 	}
 	var list []near
 	for _, n := range names {
-		if cost := EditDistance(strings.ToLower(short(name)), strings.ToLower(short(n))); cost <= max(2, min(len(name), len(n))/3) || strings.EqualFold(name, n) {
+		if cost := edit.Distance(strings.ToLower(short(name)), strings.ToLower(short(n))); cost <= max(2, min(len(name), len(n))/3) || strings.EqualFold(name, n) {
 			list = append(list, near{n, cost})
 		}
 	}
@@ -53,26 +55,4 @@ func short(s string) string {
 		s = strings.ToValidUTF8(s[:shownName], "") + "…"
 	}
 	return s
-}
-
-// EditDistance returns the number of bytes to change, add or take away to make b
-// of a (Levenshtein 1966). It takes time in proportion to both lengths.
-func EditDistance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }

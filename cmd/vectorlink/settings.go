@@ -14,7 +14,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
-	"github.com/vectorlink/vectorlink/fields"
+	"github.com/vectorlink/vectorlink/internal/edit"
 )
 
 // setting is one field of a configuration struct.
@@ -222,7 +222,7 @@ func (p *program) environment(list []setting, strict bool, bad *complaints) map[
 func didYouMean(name string, known []string) string {
 	best, at := "", max(3, len(name)/4)
 	for _, k := range known {
-		if d := fields.EditDistance(name, k); d < at {
+		if d := edit.Distance(name, k); d < at {
 			best, at = k, d
 		}
 	}
