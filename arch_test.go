@@ -17,6 +17,7 @@ const module = "github.com/vectorlink/vectorlink"
 // (below it), never a sibling and never to the left.
 var layers = [][]string{
 	{"cmd"},
+	{"workshop"},
 	{"api", "docdb", "embed", "templates"},
 	{"service"},
 	{"indexer"},
@@ -42,7 +43,7 @@ var owners = map[string][]string{
 	"github.com/hasura/go-graphql-client":          {"docdb"},
 	"github.com/vektah/gqlparser":                  {"docdb"},
 	"github.com/aymerick/raymond":                  {"templates"},
-	"github.com/sashabaranov/go-openai":            {"embed"},
+	"github.com/sashabaranov/go-openai":            {"embed", "workshop"},
 	"github.com/tiktoken-go/tokenizer":             {"embed"},
 	"github.com/dlclark/regexp2":                   {"embed"},
 	"github.com/rivo/uniseg":                       {"embed"},

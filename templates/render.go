@@ -120,30 +120,6 @@ func (r *Renderer) Render(ctx context.Context, template string, data []byte) (st
 	return text, nil
 }
 
-// Check reports whether Render would accept the template: nil, ErrTemplate or
-// ErrLimit.
-func (r *Renderer) Check(template string) error {
-	_, err := r.program(template)
-	return err
-}
-
-// A Warning points at something in a valid template that its author can hardly
-// have meant.
-type Warning struct {
-	Line int    // line of the template, from 1
-	Text string // what to do about it
-}
-
-// Lint returns the warnings for a template, in order of lines, or the error that
-// Check gives.
-func (r *Renderer) Lint(template string) ([]Warning, error) {
-	prog, err := r.program(template)
-	if err != nil {
-		return nil, err
-	}
-	return append([]Warning(nil), prog.warnings...), nil
-}
-
 // program returns the parsed template, from the cache where it has been seen.
 func (r *Renderer) program(template string) (*program, error) {
 	if len(template) > r.limits.TemplateBytes {

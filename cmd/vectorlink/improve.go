@@ -6,14 +6,10 @@ import (
 	"fmt"
 
 	"github.com/vectorlink/vectorlink/contract"
-	"github.com/vectorlink/vectorlink/docdb"
 	"github.com/vectorlink/vectorlink/embed"
 	"github.com/vectorlink/vectorlink/templates"
+	"github.com/vectorlink/vectorlink/workshop"
 )
-
-// triedDocuments is how many documents of a class an improved template must
-// render.
-const triedDocuments = 20
 
 // checkChat adds what is wrong with the settings of the chat model.
 func (c *suggestCmd) checkChat(cfg *Config, bad *complaints) {
@@ -33,65 +29,22 @@ func (c *suggestCmd) checkChat(cfg *Config, bad *complaints) {
 }
 
 // improve puts the suggestions in better words, where the model finds such.
-func (c *suggestCmd) improve(ctx context.Context, p *program, w *workshop, list []suggestion) error {
-	chat, err := embed.NewChat(embed.ChatConfig{
-		Provider: w.cfg.EmbedProvider, URL: w.cfg.EmbedURL, Model: c.AI, Key: embed.NewSecret(string(w.cfg.EmbedKey)),
+func (c *suggestCmd) improve(ctx context.Context, p *program, schema *workshop.Schema, cfg *Config, list []workshop.Suggestion) error {
+	chat, err := workshop.NewChat(workshop.ChatConfig{
+		Provider: cfg.EmbedProvider, URL: cfg.EmbedURL, Model: c.AI, Key: embed.NewSecret(string(cfg.EmbedKey)),
 	})
 	if err != nil {
 		return as(errUsage, err)
 	}
 	renderer := templates.New(templates.Limits{})
 	for i := range list {
-		s := &list[i]
-		class := docdb.Class{Name: s.Class, Query: s.Pair.Query, Template: s.Pair.Template}
-		answer, _, err := w.schema.Answer(class)
-		if err != nil {
-			return err
-		}
-		documents, err := w.documents(ctx, class)
-		if err != nil {
-			return err
-		}
-		by := templates.Improver{Complete: chat.Complete, Try: func(ctx context.Context, template string) error {
-			return tryTemplate(ctx, renderer, template, documents)
-		}}
-		better, err := renderer.Improve(ctx, by, s.Class, s.Pair, shapeOf(answer))
-		switch {
-		case errors.Is(err, templates.ErrNoBetter):
-			fmt.Fprintf(p.stderr, "%s: keeps the plain sentences: %s\n", plainText(s.Class), clip(err.Error(), 300))
-			continue
+		switch err := schema.Improve(ctx, renderer, chat.Complete, &list[i]); {
+		case errors.Is(err, workshop.ErrNoBetter):
+			fmt.Fprintf(p.stderr, "%s: keeps the plain sentences: %s\n", plainText(list[i].Class), clip(err.Error(), 300))
 		case errors.Is(err, contract.ErrProvider):
 			return as(errUpstream, err)
 		case err != nil:
-			return err
-		}
-		s.Pair.Template = better
-		if s.Object, err = w.schema.Class(s.Class).WithPair(s.Pair.Query, better); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// documents reads some documents of a class, as they are filled into templates.
-func (w *workshop) documents(ctx context.Context, class docdb.Class) ([][]byte, error) {
-	var list [][]byte
-	for op, err := range w.client.Documents(ctx, w.schema, class, nil, triedDocuments) {
-		if err != nil {
-			return nil, fromSource(err)
-		}
-		if op.Kind == contract.Upsert {
-			list = append(list, op.Data)
-		}
-	}
-	return list, nil
-}
-
-// tryTemplate renders documents. Its error quotes none of them.
-func tryTemplate(ctx context.Context, r *templates.Renderer, template string, documents [][]byte) error {
-	for _, data := range documents {
-		if _, err := r.Render(ctx, template, data); err != nil {
-			return err
+			return fromSource(err)
 		}
 	}
 	return nil

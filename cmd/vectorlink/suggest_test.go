@@ -18,6 +18,7 @@ import (
 	"github.com/vectorlink/vectorlink/templates"
 	"github.com/vectorlink/vectorlink/testdata/starwars"
 	"github.com/vectorlink/vectorlink/vfs/vfstest"
+	"github.com/vectorlink/vectorlink/workshop"
 )
 
 // judge is a search whose answer is known.
@@ -90,11 +91,11 @@ func TestSuggestedPairs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	described, err := client.Schema(t.Context(), "admin/suggested", bareIDs[list[len(list)-1].Name])
+	described, err := workshop.Open(t.Context(), client, "admin/suggested", bareIDs[list[len(list)-1].Name])
 	if err != nil {
 		t.Fatal(err)
 	}
-	suggestions, err := suggest(described, func(c *docdb.SchemaClass) bool { return c.Pair == nil })
+	suggestions, err := described.Suggest(func(c *workshop.Class) bool { return described.Pair(c.Name) == nil })
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -12,8 +13,8 @@ import (
 	"strings"
 
 	"github.com/vectorlink/vectorlink/contract"
-	"github.com/vectorlink/vectorlink/docdb"
 	"github.com/vectorlink/vectorlink/templates"
+	"github.com/vectorlink/vectorlink/workshop"
 )
 
 // templatesCmd helps people who write queries and templates. It asks the
@@ -33,58 +34,42 @@ type SchemaConfig struct {
 	Branch string `xor:"ref" placeholder:"NAME" help:"Look at the head of this branch (default main)."`
 }
 
-// workshop is a schema at hand.
-type workshop struct {
-	client *docdb.Client
-	schema *docdb.Schema
-	cfg    Config
-	pairs  []docdb.Class // of the schema, or of a file in their place; by name
-}
-
 // open reads the settings and the schema, and pairs from a file if one is named.
 // more checks further settings.
-func (c *SchemaConfig) open(ctx context.Context, p *program, pairs string, more ...func(*Config, *complaints)) (*workshop, error) {
+func (c *SchemaConfig) open(ctx context.Context, p *program, pairs string, more ...func(*Config, *complaints)) (*workshop.Schema, *Config, error) {
 	var bad complaints
-	w := &workshop{}
+	cfg := &Config{}
 	// The whole configuration is read, so that a server's file serves here,
 	// but only these parts of it need to make sense.
-	p.readSettings(&w.cfg, p.configFile(c.ConfigFile), true, &bad)
-	w.cfg.DatabaseConfig.check(&bad)
+	p.readSettings(cfg, p.configFile(c.ConfigFile), true, &bad)
+	cfg.DatabaseConfig.check(&bad)
 	for _, check := range more {
-		check(&w.cfg, &bad)
+		check(cfg, &bad)
 	}
-	if w.cfg.TerminusDBURL == "" {
+	if cfg.TerminusDBURL == "" {
 		bad.add("terminusdb-url: must not be empty")
 	}
 	if err := bad.error(); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	var err error
-	if w.client, err = w.cfg.client(slog.New(slog.DiscardHandler)); err != nil {
-		return nil, as(errUsage, err)
+	client, err := cfg.client(slog.New(slog.DiscardHandler))
+	if err != nil {
+		return nil, nil, as(errUsage, err)
 	}
 	commit := c.Commit
 	if commit == "" {
-		branch := c.Branch
-		if branch == "" {
-			branch = contract.MainBranch
-		}
-		if commit, err = w.client.Head(ctx, c.Domain, branch); err != nil {
-			return nil, fromSource(err)
+		if commit, err = client.Head(ctx, c.Domain, cmp.Or(c.Branch, contract.MainBranch)); err != nil {
+			return nil, nil, fromSource(err)
 		}
 	}
-	if w.schema, err = w.client.Schema(ctx, c.Domain, commit); err != nil {
-		return nil, fromSource(err)
-	}
-	for _, class := range w.schema.Classes {
-		if class.Pair != nil {
-			w.pairs = append(w.pairs, *class.Pair)
-		}
+	schema, err := workshop.Open(ctx, client, c.Domain, commit)
+	if err != nil {
+		return nil, nil, fromSource(err)
 	}
 	if pairs == "" {
-		return w, nil
+		return schema, cfg, nil
 	}
-	return w, w.replacePairs(pairs)
+	return schema, cfg, replacePairs(schema, pairs)
 }
 
 // fromSource gives errors of the database the exit code of things out of reach.
@@ -96,23 +81,18 @@ func fromSource(err error) error {
 }
 
 // replacePairs takes the pairs of a file in the place of the schema's.
-func (w *workshop) replacePairs(file string) error {
+func replacePairs(schema *workshop.Schema, file string) error {
 	data, err := os.ReadFile(file)
 	if err != nil {
 		return as(errUsage, fmt.Errorf("--pairs: %w", err))
 	}
-	list, err := docdb.ParsePairs(data)
+	list, err := workshop.ParsePairs(data)
 	if err != nil {
 		return as(errUsage, fmt.Errorf("--pairs: %s: %w", file, err))
 	}
-	for _, pair := range list {
-		if w.schema.Class(pair.Name) == nil {
-			return fmt.Errorf("--pairs: %s: the schema has no class %s", file, pair.Name)
-		}
-		w.pairs = slices.DeleteFunc(w.pairs, func(old docdb.Class) bool { return old.Name == pair.Name })
-		w.pairs = append(w.pairs, pair)
+	if err := schema.Replace(list); err != nil {
+		return fmt.Errorf("--pairs: %s: %w", file, err)
 	}
-	slices.SortFunc(w.pairs, func(a, b docdb.Class) int { return strings.Compare(a.Name, b.Name) })
 	return nil
 }
 
@@ -143,31 +123,31 @@ type preview struct {
 
 // Run runs the command.
 func (c *previewCmd) Run(ctx context.Context, p *program) error {
-	w, err := c.open(ctx, p, c.Pairs, func(cfg *Config, bad *complaints) { cfg.EmbedConfig.check(bad) })
+	schema, cfg, err := c.open(ctx, p, c.Pairs, func(cfg *Config, bad *complaints) { cfg.EmbedConfig.check(bad) })
 	if err != nil {
 		return err
 	}
-	i := slices.IndexFunc(w.pairs, func(pair docdb.Class) bool { return pair.Name == c.Class })
+	pair := schema.Pair(c.Class)
 	switch {
-	case w.schema.Class(c.Class) == nil:
+	case schema.Class(c.Class) == nil:
 		return fmt.Errorf("the schema has no class %s", c.Class)
-	case i < 0:
+	case pair == nil:
 		return fmt.Errorf("class %s has no query and template: vectorlink templates suggest proposes some", c.Class)
-	case w.pairs[i].Err == nil && w.pairs[i].Template == "":
+	case pair.Err == nil && pair.Template == "":
 		return fmt.Errorf("class %s has a query but no template", c.Class)
 	}
-	embedder, err := w.cfg.embedder()
+	embedder, err := cfg.embedder()
 	if err != nil {
 		return as(errUsage, err)
 	}
 	var ids []string
 	for _, id := range c.ID {
-		ids = append(ids, w.schema.IRI(id))
+		ids = append(ids, schema.IRI(id))
 	}
 	renderer := templates.New(templates.Limits{})
 	list := []preview{}
 	failed := 0
-	for op, err := range w.client.Documents(ctx, w.schema, w.pairs[i], ids, c.Count) {
+	for op, err := range schema.Documents(ctx, *pair, ids, c.Count) {
 		if err != nil {
 			return fromSource(err)
 		}
@@ -242,40 +222,33 @@ the templates, no document; what it writes is taken only if it says the same
 fields and documents of the class can be rendered by it.`
 }
 
-// suggestion is a pair for a class.
-type suggestion struct {
-	Class  string
-	Pair   templates.Pair
-	Object json.RawMessage // the class as the schema should hold it
-}
-
 // Run runs the command.
 func (c *suggestCmd) Run(ctx context.Context, p *program) error {
-	w, err := c.open(ctx, p, "", c.checkChat)
+	schema, cfg, err := c.open(ctx, p, "", c.checkChat)
 	if err != nil {
 		return err
 	}
 	for _, name := range c.Class {
-		if w.schema.Class(name) == nil {
+		if schema.Class(name) == nil {
 			return fmt.Errorf("the schema has no class %s", name)
 		}
 	}
-	wanted := func(class *docdb.SchemaClass) bool {
-		return slices.Contains(c.Class, class.Name) || len(c.Class) == 0 && class.Pair == nil
+	wanted := func(class *workshop.Class) bool {
+		return slices.Contains(c.Class, class.Name) || len(c.Class) == 0 && schema.Pair(class.Name) == nil
 	}
-	list, err := suggest(w.schema, wanted)
+	list, err := schema.Suggest(wanted)
 	if err != nil {
 		return err
 	}
-	for i := range w.schema.Classes {
-		class := &w.schema.Classes[i]
-		made := slices.ContainsFunc(list, func(s suggestion) bool { return s.Class == class.Name })
+	for i := range schema.Classes {
+		class := &schema.Classes[i]
+		made := slices.ContainsFunc(list, func(s workshop.Suggestion) bool { return s.Class == class.Name })
 		if wanted(class) && !made && (len(c.Class) > 0 || !class.Part && !class.Enum && !class.Abstract) {
 			fmt.Fprintf(p.stderr, "%s: has no documents of its own, or nothing that says something in words\n", plainText(class.Name))
 		}
 	}
 	if c.AI != "" {
-		if err := c.improve(ctx, p, w, list); err != nil {
+		if err := c.improve(ctx, p, schema, cfg, list); err != nil {
 			return err
 		}
 	}
@@ -296,33 +269,4 @@ func (c *suggestCmd) Run(ctx context.Context, p *program) error {
 	}
 	_, err = p.stdout.Write(text.Bytes())
 	return err
-}
-
-// suggest suggests a pair for the classes that are wanted, where there is
-// anything to say of them.
-func suggest(schema *docdb.Schema, wanted func(*docdb.SchemaClass) bool) ([]suggestion, error) {
-	classes := make([]templates.Class, len(schema.Classes))
-	for i, c := range schema.Classes {
-		classes[i] = templates.Class{Name: c.Name, Label: c.Label, Part: c.Part, Enum: c.Enum, Abstract: c.Abstract}
-		for _, f := range c.Fields {
-			classes[i].Fields = append(classes[i].Fields, templates.Field(f))
-		}
-	}
-	var list []suggestion
-	for i := range schema.Classes {
-		c := &schema.Classes[i]
-		if !wanted(c) {
-			continue
-		}
-		pair, ok := templates.Suggest(classes, c.Name)
-		if !ok {
-			continue
-		}
-		object, err := c.WithPair(pair.Query, pair.Template)
-		if err != nil {
-			return nil, err
-		}
-		list = append(list, suggestion{c.Name, pair, object})
-	}
-	return list, nil
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/vectorlink/vectorlink/docdb/minidb"
 	"github.com/vectorlink/vectorlink/testdata/starwars"
+	"github.com/vectorlink/vectorlink/workshop"
 )
 
 // sketch serves a database with a schema and documents, and returns the settings
@@ -94,7 +95,7 @@ UnknownInTemplate: 1 document tried
 		t.Errorf("exit %d\n%s%s\nwant\n%s", code, stdout, stderr, want)
 	}
 	code, stdout, _ = call(t.Context(), env, "templates", "check", "--domain", "a/b", "--json")
-	var res checkResult
+	var res workshop.Report
 	if err := json.Unmarshal([]byte(stdout), &res); err != nil || code != exitFailed || len(res.Findings) != 11 || res.Tried["Empty"] != 2 {
 		t.Errorf("as JSON: exit %d, %+v, %v", code, res, err)
 	}

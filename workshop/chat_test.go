@@ -1,4 +1,4 @@
-package embed_test
+package workshop_test
 
 import (
 	"context"
@@ -12,6 +12,7 @@ import (
 
 	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/embed"
+	"github.com/vectorlink/vectorlink/workshop"
 )
 
 func TestChat(t *testing.T) {
@@ -38,7 +39,7 @@ func TestChat(t *testing.T) {
 		io.WriteString(w, answer)
 	}))
 	defer srv.Close()
-	chat, err := embed.NewChat(embed.ChatConfig{Provider: embed.ProviderCompatible, URL: srv.URL, Model: "m", Key: embed.NewSecret(key)})
+	chat, err := workshop.NewChat(workshop.ChatConfig{Provider: embed.ProviderCompatible, URL: srv.URL, Model: "m", Key: embed.NewSecret(key)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -82,11 +83,11 @@ func TestChat(t *testing.T) {
 	if _, err := chat.Complete(t.Context(), "be brief", "hello"); !errors.Is(err, contract.ErrProvider) || !strings.Contains(err.Error(), "cannot be reached") {
 		t.Errorf("without the server: %v", err)
 	}
-	for _, bad := range []embed.ChatConfig{
+	for _, bad := range []workshop.ChatConfig{
 		{Provider: "nobody", URL: srv.URL, Model: "m"}, {Provider: embed.ProviderCompatible, Model: "m"},
 		{Provider: embed.ProviderCompatible, URL: srv.URL}, {Provider: embed.ProviderCompatible, URL: "ftp://x", Model: "m"},
 	} {
-		if _, err := embed.NewChat(bad); !errors.Is(err, contract.ErrInvalid) {
+		if _, err := workshop.NewChat(bad); !errors.Is(err, contract.ErrInvalid) {
 			t.Errorf("%+v: %v", bad, err)
 		}
 	}

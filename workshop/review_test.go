@@ -1,18 +1,20 @@
-package templates_test
+package workshop_test
 
 import (
 	"errors"
 	"strings"
 	"testing"
 
+	"github.com/vectorlink/vectorlink/docdb"
 	"github.com/vectorlink/vectorlink/templates"
+	"github.com/vectorlink/vectorlink/workshop"
 )
 
 // person is the shape of an answered person.
-var person = &templates.Shape{Members: map[string]*templates.Shape{
+var person = &docdb.Answer{Members: map[string]*docdb.Answer{
 	"label": {}, "desc": {Many: true},
-	"homeworld": {Members: map[string]*templates.Shape{"label": {}, "terrain": {}}},
-	"films":     {Many: true, Members: map[string]*templates.Shape{"label": {}, "director": {Members: map[string]*templates.Shape{"name": {}}}}},
+	"homeworld": {Members: map[string]*docdb.Answer{"label": {}, "terrain": {}}},
+	"films":     {Many: true, Members: map[string]*docdb.Answer{"label": {}, "director": {Members: map[string]*docdb.Answer{"name": {}}}}},
 }}
 
 func TestReview(t *testing.T) {
@@ -47,10 +49,10 @@ func TestReview(t *testing.T) {
 		{"<p>{{label}}</p>", `1: the template writes "<p>"`},
 		{"{{label}}\n&amp;", `2: the template writes "&amp;"`},
 		{"{{label}}&#39;s", `1: the template writes "&#39;"`},
-		// What Lint says.
+		// What the template alone shows.
 		{"{{@type}}", "1: @type is a variable"},
 	} {
-		warnings, err := r.Review(c.template, person)
+		warnings, err := workshop.Review(r, c.template, person)
 		if err != nil {
 			t.Errorf("%q: %v", c.template, err)
 			continue
@@ -66,10 +68,10 @@ func TestReview(t *testing.T) {
 			t.Errorf("%q: %+v, want %s", c.template, warnings, c.want)
 		}
 	}
-	if warnings, err := r.Review("{{a.b}}{{#each x}}{{y}}{{/each}}{{#with z}}{{q}}{{/with}}", nil); err != nil || len(warnings) > 0 {
+	if warnings, err := workshop.Review(r, "{{a.b}}{{#each x}}{{y}}{{/each}}{{#with z}}{{q}}{{/with}}", nil); err != nil || len(warnings) > 0 {
 		t.Errorf("of an unknown shape: %+v, %v", warnings, err)
 	}
-	if _, err := r.Review("{{#if}}", person); !errors.Is(err, templates.ErrTemplate) {
+	if _, err := workshop.Review(r, "{{#if}}", person); !errors.Is(err, templates.ErrTemplate) {
 		t.Errorf("a bad template: %v", err)
 	}
 }
@@ -79,7 +81,7 @@ func TestFindHTML(t *testing.T) {
 		"fish & chips; a < b > c": "", "1<2": "", "x &y; z": "", "<name>": "", "<Planet 7>": "",
 		"fish &amp; chips": "&amp;", "it&#x27;s": "&#x27;", "a<br>b": "<br>", "a<BR/>b": "<BR/>", `<a href="x">y</a>`: `<a href="x">`,
 	} {
-		if got := templates.FindHTML(text); got != want {
+		if got := workshop.FindHTML(text); got != want {
 			t.Errorf("%q: got %q, want %q", text, got, want)
 		}
 	}

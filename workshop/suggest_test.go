@@ -1,4 +1,4 @@
-package templates_test
+package workshop_test
 
 import (
 	"encoding/json"
@@ -9,11 +9,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/vectorlink/vectorlink/docdb"
 	"github.com/vectorlink/vectorlink/templates"
+	"github.com/vectorlink/vectorlink/workshop"
 )
 
-var library = []templates.Class{
-	{Name: "Books", Fields: []templates.Field{
+var library = []workshop.Class{
+	{Name: "Books", Fields: []workshop.Field{
 		{Name: "title", Type: "xsd:string"}, {Name: "isbn", Type: "xsd:string"}, {Name: "summary", Type: "xsd:string"},
 		{Name: "genre", Type: "Genre"}, {Name: "topics", Type: "xsd:string", Many: true},
 		{Name: "firstPublished", Type: "xsd:gYear"}, {Name: "created_at", Type: "xsd:dateTime"}, {Name: "pageCount", Type: "xsd:integer"},
@@ -23,15 +25,15 @@ var library = []templates.Class{
 		{Name: "cover_url", Type: "xsd:anyURI"}, {Name: "meta", Type: "sys:JSON"}, {Name: "place", Type: "Nameless"},
 	}},
 	{Name: "Genre", Enum: true},
-	{Name: "Author", Label: "Writer of {{books}}", Fields: []templates.Field{{Name: "fullName", Type: "xsd:string"}, {Name: "bio", Type: "xsd:string", Many: true}}},
-	{Name: "Award", Part: true, Fields: []templates.Field{{Name: "name", Type: "xsd:string"}, {Name: "jury", Type: "Author"}, {Name: "year", Type: "xsd:gYear"}}},
-	{Name: "Edition", Part: true, Fields: []templates.Field{{Name: "publisher", Type: "xsd:string"}, {Name: "pages", Type: "xsd:integer"}, {Name: "inner", Type: "Award"}}},
-	{Name: "Nameless", Fields: []templates.Field{{Name: "latitude", Type: "xsd:decimal"}, {Name: "id", Type: "xsd:string"}}},
-	{Name: "Thing", Abstract: true, Fields: []templates.Field{{Name: "name", Type: "xsd:string"}}},
+	{Name: "Author", Label: "Writer of {{books}}", Fields: []workshop.Field{{Name: "fullName", Type: "xsd:string"}, {Name: "bio", Type: "xsd:string", Many: true}}},
+	{Name: "Award", Part: true, Fields: []workshop.Field{{Name: "name", Type: "xsd:string"}, {Name: "jury", Type: "Author"}, {Name: "year", Type: "xsd:gYear"}}},
+	{Name: "Edition", Part: true, Fields: []workshop.Field{{Name: "publisher", Type: "xsd:string"}, {Name: "pages", Type: "xsd:integer"}, {Name: "inner", Type: "Award"}}},
+	{Name: "Nameless", Fields: []workshop.Field{{Name: "latitude", Type: "xsd:decimal"}, {Name: "id", Type: "xsd:string"}}},
+	{Name: "Thing", Abstract: true, Fields: []workshop.Field{{Name: "name", Type: "xsd:string"}}},
 }
 
 func TestSuggest(t *testing.T) {
-	pair, ok := templates.Suggest(library, "Books")
+	pair, ok := workshop.SuggestFrom(library, "Books")
 	const query = `query($id: ID){ Books(id: $id) { title, summary, genre, topics, firstPublished, has_maps, isbn, outOfPrint, author { fullName }, awards { name, year, jury { fullName } }, edition { publisher }, cites(orderBy: {title: ASC}, limit: 10) { title } } }`
 	const template = `The book is called {{title}}.` +
 		`{{#if summary}} {{summary}}{{/if}}` +
@@ -54,11 +56,11 @@ func TestSuggest(t *testing.T) {
 	if want := "The book is called Snow. It falls. The genre is prose. The topics are cold, white. The first published is 1990. It is out of print. The main author is Ann. The name is A. The publisher is P."; err != nil || text != want {
 		t.Errorf("renders as %q, %v; want %q", text, err, want)
 	}
-	if pair, _ := templates.Suggest(library, "Author"); pair.Template != "The writer of books is called {{fullName}}.{{#each bio}} {{this}}{{/each}}" {
+	if pair, _ := workshop.SuggestFrom(library, "Author"); pair.Template != "The writer of books is called {{fullName}}.{{#each bio}} {{this}}{{/each}}" {
 		t.Errorf("Author: %s", pair.Template)
 	}
 	for _, name := range []string{"Genre", "Award", "Thing", "Nameless", "Missing"} {
-		if pair, ok := templates.Suggest(library, name); ok {
+		if pair, ok := workshop.SuggestFrom(library, name); ok {
 			t.Errorf("%s: %+v", name, pair)
 		}
 	}
@@ -69,8 +71,8 @@ func TestSuggestNouns(t *testing.T) {
 		"People": "person", "Species": "species", "Countries": "country", "Boxes": "box", "Class": "class", "Bus": "bus",
 		"StarshipClass": "starship class", "MGLTUnit": "MGLT unit", "Addresses": "address", "Gas": "gas", "blog_posts": "blog post", "Status": "status",
 	} {
-		class := templates.Class{Name: name, Fields: []templates.Field{{Name: "label", Type: "xsd:string"}}}
-		if pair, _ := templates.Suggest([]templates.Class{class}, name); pair.Template != "The "+want+" is called {{label}}." {
+		class := workshop.Class{Name: name, Fields: []workshop.Field{{Name: "label", Type: "xsd:string"}}}
+		if pair, _ := workshop.SuggestFrom([]workshop.Class{class}, name); pair.Template != "The "+want+" is called {{label}}." {
 			t.Errorf("%s: %s, want %s", name, pair.Template, want)
 		}
 	}
@@ -88,23 +90,23 @@ func TestSuggestRandom(t *testing.T) {
 	stems := []string{"label", "name", "title", "desc", "summary", "is_new", "hasWings", "kind", "homeWorld", "color", "url", "created", "X", "part_of", "len", "each", "this"}
 	said := 0
 	for range 200 {
-		classes := []templates.Class{{Name: "E", Enum: true}}
+		classes := []workshop.Class{{Name: "E", Enum: true}}
 		for i := range 4 {
-			c := templates.Class{Name: fmt.Sprintf("C%d", i), Part: rng.IntN(3) == 0}
+			c := workshop.Class{Name: fmt.Sprintf("C%d", i), Part: rng.IntN(3) == 0}
 			for _, j := range rng.Perm(len(stems))[:rng.IntN(8)] {
 				many := rng.IntN(3) == 0
-				c.Fields = append(c.Fields, templates.Field{Name: stems[j], Type: types[rng.IntN(len(types))], Many: many, Unordered: many && rng.IntN(2) == 0})
+				c.Fields = append(c.Fields, workshop.Field{Name: stems[j], Type: types[rng.IntN(len(types))], Many: many, Unordered: many && rng.IntN(2) == 0})
 			}
 			classes = append(classes, c)
 		}
 		for _, c := range classes {
-			pair, ok := templates.Suggest(classes, c.Name)
+			pair, ok := workshop.SuggestFrom(classes, c.Name)
 			if !ok {
 				continue
 			}
 			said++
 			shape, data := answered(rng, classes, c.Name, 0)
-			warnings, err := r.Review(pair.Template, shape)
+			warnings, err := workshop.Review(r, pair.Template, shape)
 			if err != nil || len(warnings) > 0 {
 				t.Fatalf("%+v\n%s\n%v %+v", classes, pair.Template, err, warnings)
 			}
@@ -123,7 +125,7 @@ func TestSuggestRandom(t *testing.T) {
 					f[a], f[b] = f[b], f[a]
 				})
 			}
-			if again, _ := templates.Suggest(shuffled, c.Name); again != pair {
+			if again, _ := workshop.SuggestFrom(shuffled, c.Name); again != pair {
 				t.Fatalf("in another order of fields\n%+v\nbecomes\n%+v", pair, again)
 			}
 		}
@@ -135,22 +137,22 @@ func TestSuggestRandom(t *testing.T) {
 
 // answered makes the shape of a class with every field, and a random object of
 // it.
-func answered(rng *rand.Rand, classes []templates.Class, name string, depth int) (*templates.Shape, map[string]any) {
-	i := slices.IndexFunc(classes, func(c templates.Class) bool { return c.Name == name })
-	shape, data := &templates.Shape{Members: make(map[string]*templates.Shape)}, make(map[string]any)
+func answered(rng *rand.Rand, classes []workshop.Class, name string, depth int) (*docdb.Answer, map[string]any) {
+	i := slices.IndexFunc(classes, func(c workshop.Class) bool { return c.Name == name })
+	shape, data := &docdb.Answer{Members: make(map[string]*docdb.Answer)}, make(map[string]any)
 	for _, f := range classes[i].Fields {
-		var member *templates.Shape
+		var member *docdb.Answer
 		var value any
 		switch {
 		case strings.HasPrefix(f.Type, "C") && depth < 3:
 			member, value = answered(rng, classes, f.Type, depth+1)
 		case f.Type == "xsd:boolean":
-			member, value = &templates.Shape{}, rng.IntN(2) == 0
+			member, value = &docdb.Answer{}, rng.IntN(2) == 0
 		default:
-			member, value = &templates.Shape{}, "text"
+			member, value = &docdb.Answer{}, "text"
 		}
 		if f.Many {
-			member = &templates.Shape{Many: true, Members: member.Members}
+			member = &docdb.Answer{Many: true, Members: member.Members}
 			list := []any{}
 			for range rng.IntN(3) {
 				list = append(list, value)

@@ -1,31 +1,12 @@
-package templates
+package workshop
 
 import (
 	"cmp"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
 )
-
-// Class is what a schema says of a class, as far as a suggestion needs it.
-type Class struct {
-	Name  string
-	Label string // of its documentation; may be empty
-	// Part: its instances are parts of documents and have no text of their
-	// own. Enum: it is a list of values. Abstract: it has no instances.
-	Part, Enum, Abstract bool
-	Fields               []Field
-}
-
-// Field is a field of a class, under the name that a query gives it.
-type Field struct {
-	Name  string
-	Label string // of its documentation; may be empty
-	Type  string // xsd:string, …, or the name of a class
-	// Many: a list or set of values. Unordered: the database may give them in
-	// any order.
-	Many, Unordered bool
-}
 
 // Pair is a query and a template that go together.
 type Pair struct {
@@ -33,14 +14,14 @@ type Pair struct {
 	Template string `json:"template"`
 }
 
-// Suggest proposes a query and a template for the documents of a class: a
+// suggest proposes a query and a template for the documents of a class: a
 // sentence with the name, the descriptions as they stand, and a sentence for
 // each further fact that says something in words, links by the name of what
 // they lead to. Identifiers, addresses, times and measures are left out, because
 // they say nothing to a model of language. The same classes give the same pair.
 //
 // ok is false where the class has no documents, or nothing to say of them.
-func Suggest(classes []Class, name string) (pair Pair, ok bool) {
+func suggest(classes []Class, name string) (pair Pair, ok bool) {
 	s := &suggester{classes: make(map[string]*Class, len(classes))}
 	for i := range classes {
 		s.classes[classes[i].Name] = &classes[i]
@@ -57,6 +38,35 @@ func Suggest(classes []Class, name string) (pair Pair, ok bool) {
 		Query:    fmt.Sprintf("query($id: ID){ %s(id: $id) { %s } }", c.Name, strings.Join(body.fields, ", ")),
 		Template: body.text.String(),
 	}, true
+}
+
+// Suggestion is a pair for a class.
+type Suggestion struct {
+	Class  string
+	Pair   Pair
+	Object json.RawMessage // the class as the schema should hold it
+}
+
+// Suggest suggests a pair for each of the classes that are wanted and that have
+// documents with something to say.
+func (s *Schema) Suggest(wanted func(*Class) bool) ([]Suggestion, error) {
+	var list []Suggestion
+	for i := range s.Classes {
+		c := &s.Classes[i]
+		if !wanted(c) {
+			continue
+		}
+		pair, ok := suggest(s.Classes, c.Name)
+		if !ok {
+			continue
+		}
+		object, err := c.with(pair)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, Suggestion{c.Name, pair, object})
+	}
+	return list, nil
 }
 
 // manyShown is how many of a set of links a text names: a text with hundreds of

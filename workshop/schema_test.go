@@ -1,4 +1,4 @@
-package docdb_test
+package workshop_test
 
 import (
 	"encoding/json"
@@ -8,9 +8,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/docdb"
 	"github.com/vectorlink/vectorlink/docdb/minidb"
+	"github.com/vectorlink/vectorlink/workshop"
 )
 
 const describedSchema = `[
@@ -25,7 +25,7 @@ const describedSchema = `[
 	{"@id":"Size","@type":"Enum","@value":["small","large"]}
 ]`
 
-func described(t *testing.T) (*docdb.Client, *docdb.Schema) {
+func described(t *testing.T) *workshop.Schema {
 	t.Helper()
 	db := minidb.New(minidb.Config{})
 	srv := httptest.NewServer(db)
@@ -44,15 +44,15 @@ func described(t *testing.T) (*docdb.Client, *docdb.Schema) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := c.Schema(t.Context(), "a/b", ids["documents"])
+	s, err := workshop.Open(t.Context(), c, "a/b", ids["documents"])
 	if err != nil {
 		t.Fatal(err)
 	}
-	return c, s
+	return s
 }
 
 func TestSchema(t *testing.T) {
-	_, s := described(t)
+	s := described(t)
 	var names []string
 	for _, c := range s.Classes {
 		names = append(names, c.Name)
@@ -61,10 +61,10 @@ func TestSchema(t *testing.T) {
 		t.Fatalf("classes %v, want %v", names, want)
 	}
 	place := s.Class("Place")
-	if place.Label != "Place on a map" || place.Part || place.Enum || place.Abstract || !slices.Equal(place.Parents, []string{"Thing"}) || place.Pair == nil || place.Pair.Template != "{{name}}" {
+	if place.Label != "Place on a map" || place.Part || place.Enum || place.Abstract || !slices.Equal(place.Parents, []string{"Thing"}) {
 		t.Errorf("Place: %+v", place)
 	}
-	wantFields := []docdb.SchemaField{
+	wantFields := []workshop.Field{
 		{Name: "name", Label: "full name", Type: "xsd:string"},
 		{Name: "near", Label: "Neighbours", Type: "Place", Many: true, Unordered: true},
 		{Name: "of_old", Type: "xsd:boolean"},
@@ -78,14 +78,17 @@ func TestSchema(t *testing.T) {
 	if !s.Class("Road").Part || !s.Class("Size").Enum || !s.Class("Thing").Abstract || s.Class("Missing") != nil {
 		t.Error("kinds of classes are wrong")
 	}
+	if pair := s.Pair("Place"); pair == nil || pair.Template != "{{name}}" || s.Pair("Road") != nil {
+		t.Errorf("pairs %+v", s.Pairs)
+	}
 	if got := s.IRI("Place/1"); got != "terminusdb:///b/Place/1" {
 		t.Errorf("IRI %s", got)
 	}
-	object, err := place.WithPair("q < 1", "t & u")
+	object, err := place.With(workshop.Pair{Query: "q < 1", Template: "t & u"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	pairs, err := docdb.ParsePairs(object)
+	pairs, err := workshop.ParsePairs(object)
 	if err != nil || len(pairs) != 1 || pairs[0] != (docdb.Class{Name: "Place", Query: "q < 1", Template: "t & u"}) {
 		t.Errorf("pairs %+v, %v", pairs, err)
 	}
@@ -104,77 +107,9 @@ func TestParsePairs(t *testing.T) {
 		`[{"@id":"A","@metadata":{"embedding":"text"}}]`:    "not an object",
 		`[{"@id":"A"},{"@id":"B","@metadata":{"other":1}}]`: "",
 	} {
-		pairs, err := docdb.ParsePairs([]byte(text))
+		pairs, err := workshop.ParsePairs([]byte(text))
 		if want == "" && (err != nil || len(pairs) > 0) || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
 			t.Errorf("%s: %+v, %v; want %q", text, pairs, err, want)
 		}
-	}
-}
-
-func TestAnswer(t *testing.T) {
-	_, s := described(t)
-	class := func(fields string) docdb.Class {
-		return docdb.Class{Name: "Place", Query: "query($id: ID){ Place(id: $id) { " + fields + " } }", Template: "x"}
-	}
-	answer, problems, err := s.Answer(class("n: name, size, _type, near(orderBy: {name: ASC}) { name, within { name } }, roads { number }, _within_of_Place { of_old }"))
-	leaf := &docdb.Answer{}
-	want := &docdb.Answer{Members: map[string]*docdb.Answer{
-		"n": leaf, "size": leaf, "_type": leaf,
-		"near":             {Many: true, Members: map[string]*docdb.Answer{"name": leaf, "within": {Members: map[string]*docdb.Answer{"name": leaf}}}},
-		"roads":            {Many: true, Members: map[string]*docdb.Answer{"number": leaf}},
-		"_within_of_Place": {Many: true, Members: map[string]*docdb.Answer{"of_old": leaf}},
-	}}
-	if err != nil || len(problems) > 0 || !reflect.DeepEqual(answer, want) {
-		got, _ := json.Marshal(answer)
-		t.Errorf("answer %s, %v, %v", got, problems, err)
-	}
-	for fields, problem := range map[string]string{
-		"name, colour":        "colour, which is no field of Place",
-		"near { colour }":     "colour, which is no field of Place",
-		"within":              "without saying which",
-		"name { first }":      "fields of name of Place, which has none",
-		"_near_of_Road { x }": "_near_of_Road",
-	} {
-		if _, problems, err := s.Answer(class(fields)); err != nil || len(problems) != 1 || !strings.Contains(problems[0], problem) {
-			t.Errorf("%s: %v, %v; want %q", fields, problems, err, problem)
-		}
-	}
-	if _, _, err := s.Answer(docdb.Class{Name: "Place", Query: "{"}); err == nil {
-		t.Error("a query that does not parse has an answer")
-	}
-}
-
-func TestDocuments(t *testing.T) {
-	c, s := described(t)
-	pair := docdb.Class{Name: "Place", Query: "query($id: ID){ Place(id: $id) { name, near { name } } }", Template: "other than the schema's"}
-	read := func(pair docdb.Class, ids []string, most int) (got []string) {
-		t.Helper()
-		for op, err := range c.Documents(t.Context(), s, pair, ids, most) {
-			if err != nil {
-				t.Fatal(err)
-			}
-			text := string(op.Data)
-			if op.Kind == contract.Failed {
-				text = "failed"
-			} else if op.Template != pair.Template {
-				t.Errorf("template %q", op.Template)
-			}
-			got = append(got, strings.TrimPrefix(op.ID, "terminusdb:///b/")+text)
-		}
-		return got
-	}
-	one, two := `Place/1{"name":"one","near":[]}`, `Place/2{"name":"two","near":[{"name":"one"}]}`
-	if got, want := read(pair, nil, 2), []string{one, two}; !slices.Equal(got, want) {
-		t.Errorf("the first two: %v, want %v", got, want)
-	}
-	if got := read(pair, nil, 0); len(got) != 3 {
-		t.Errorf("all: %v", got)
-	}
-	if got, want := read(pair, []string{s.IRI("Place/2"), s.IRI("Place/9")}, 0), []string{two}; !slices.Equal(got, want) {
-		t.Errorf("by id: %v, want %v", got, want)
-	}
-	pair.Query = "{"
-	if got, want := read(pair, nil, 1), []string{"Place/1failed"}; !slices.Equal(got, want) {
-		t.Errorf("by a bad query: %v, want %v", got, want)
 	}
 }

@@ -1,10 +1,10 @@
-package embed
+package workshop
 
 import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -13,15 +13,16 @@ import (
 	"github.com/sashabaranov/go-openai"
 
 	"github.com/vectorlink/vectorlink/contract"
+	"github.com/vectorlink/vectorlink/embed"
 )
 
 // ChatConfig says which chat model to ask. Provider, URL and Key are as in
-// Config: a server that embeds mostly chats too.
+// embed.Config: a server that embeds mostly chats too.
 type ChatConfig struct {
 	Provider string
 	URL      string
 	Model    string // required; with Azure the deployment
-	Key      Secret
+	Key      embed.Secret
 	// Timeout bounds one answer; 0 stands for two minutes.
 	Timeout time.Duration
 }
@@ -40,36 +41,29 @@ const (
 
 // NewChat checks c and returns a Chat; it sends nothing yet.
 func NewChat(c ChatConfig) (*Chat, error) {
-	p, ok := Preset(c.Provider)
+	p, ok := embed.Preset(c.Provider)
 	if !ok {
-		return nil, fmt.Errorf("embed: chat: %w: provider %q is none of %s", contract.ErrInvalid, c.Provider, strings.Join(Presets(), ", "))
+		return nil, fmt.Errorf("workshop: chat: %w: provider %q is none of %s", contract.ErrInvalid, c.Provider, strings.Join(embed.Presets(), ", "))
 	}
-	if c.URL == "" {
-		c.URL = p.URL
-	}
-	base, err := baseURL(c.URL, p.Azure)
+	config, err := p.Client(c.URL, c.Key.Reveal())
 	if err != nil {
-		return nil, fmt.Errorf("embed: chat: %w: %w", contract.ErrInvalid, err)
+		return nil, fmt.Errorf("workshop: chat: %w: %w", contract.ErrInvalid, err)
 	}
 	if c.Model == "" {
-		return nil, fmt.Errorf("embed: chat: %w: no model is named", contract.ErrInvalid)
+		return nil, fmt.Errorf("workshop: chat: %w: no model is named", contract.ErrInvalid)
 	}
 	if c.Timeout <= 0 {
 		c.Timeout = chatTime
 	}
-	config := openai.DefaultConfig(c.Key.Reveal())
-	config.BaseURL = base
-	if p.Azure {
-		config = openai.DefaultAzureConfig(c.Key.Reveal(), base)
-		config.APIVersion = azureVersion
-		config.AzureModelMapperFunc = url.PathEscape
-	}
-	config.HTTPClient = &chatClient{newClient(c.Timeout).client}
+	config.HTTPClient = &chatClient{http.Client{
+		Timeout:       c.Timeout,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return errRedirect },
+	}}
 	return &Chat{openai.NewClientWithConfig(config), c.Model}, nil
 }
 
 // Complete returns the model's answer to a message, under instructions. Errors
-// wrap indexer.ErrProvider, or are the context's.
+// wrap contract.ErrProvider, or are the context's.
 func (c *Chat) Complete(ctx context.Context, instructions, message string) (string, error) {
 	res, err := c.client.CreateChatCompletion(ctx, openai.ChatCompletionRequest{
 		Model: c.model,
@@ -82,13 +76,18 @@ func (c *Chat) Complete(ctx context.Context, instructions, message string) (stri
 		return "", context.Cause(ctx)
 	}
 	if err != nil {
-		return "", fmt.Errorf("embed: %w: chat: %s", contract.ErrProvider, chatReason(err))
+		return "", fmt.Errorf("workshop: %w: chat: %s", contract.ErrProvider, chatReason(err))
 	}
 	if len(res.Choices) == 0 || strings.TrimSpace(res.Choices[0].Message.Content) == "" {
-		return "", fmt.Errorf("embed: %w: chat: the answer is empty", contract.ErrProvider)
+		return "", fmt.Errorf("workshop: %w: chat: the answer is empty", contract.ErrProvider)
 	}
 	return res.Choices[0].Message.Content, nil
 }
+
+var (
+	errRedirect = errors.New("the server redirects to another address")
+	errPage     = errors.New("the server answers with a web page")
+)
 
 // chatReason says what went wrong, without the provider's own words, which may
 // quote the message or the key.
@@ -97,6 +96,8 @@ func chatReason(err error) string {
 		api     *openai.APIError
 		request *openai.RequestError
 		sent    *url.Error
+		long    *http.MaxBytesError
+		slow    net.Error
 	)
 	status := 0
 	switch {
@@ -112,13 +113,13 @@ func chatReason(err error) string {
 		return "HTTP 404: check the provider's address (VECTORLINK_EMBED_URL) and the model's name"
 	case status != 0:
 		return fmt.Sprintf("HTTP %d", status)
-	case errors.Is(err, errRedirect), errors.Is(err, errPage), errors.Is(err, errTooLarge):
-		for _, known := range []error{errRedirect, errPage, errTooLarge} {
-			if errors.Is(err, known) {
-				return known.Error()
-			}
-		}
-	case isTimeout(err):
+	case errors.Is(err, errRedirect):
+		return errRedirect.Error()
+	case errors.Is(err, errPage):
+		return errPage.Error()
+	case errors.As(err, &long):
+		return "the answer is too large"
+	case errors.As(err, &slow) && slow.Timeout():
 		return "the provider does not answer in time"
 	case errors.As(err, &sent):
 		return "the provider cannot be reached: check its address (VECTORLINK_EMBED_URL)"
@@ -127,7 +128,7 @@ func chatReason(err error) string {
 }
 
 // chatClient sends requests, follows no redirect and bounds answers.
-type chatClient struct{ client *http.Client }
+type chatClient struct{ client http.Client }
 
 // Do implements openai.HTTPDoer.
 func (c *chatClient) Do(r *http.Request) (*http.Response, error) {
@@ -135,17 +136,10 @@ func (c *chatClient) Do(r *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	switch {
-	case res.StatusCode >= 300 && res.StatusCode < 400:
-		res.Body.Close()
-		return nil, errRedirect
-	case strings.HasPrefix(res.Header.Get("Content-Type"), "text/html") && res.StatusCode < 300:
+	if res.StatusCode < 300 && strings.HasPrefix(res.Header.Get("Content-Type"), "text/html") {
 		res.Body.Close()
 		return nil, errPage
 	}
-	res.Body = struct {
-		io.Reader
-		io.Closer
-	}{&limitedBody{res.Body, maxChat}, res.Body}
+	res.Body = http.MaxBytesReader(nil, res.Body, maxChat)
 	return res, nil
 }

@@ -1,4 +1,4 @@
-package templates
+package workshop
 
 import (
 	"slices"
@@ -6,7 +6,7 @@ import (
 	"unicode"
 )
 
-// The words by which Suggest knows what a field is for. A field counts by any of
+// The words by which suggest knows what a field is for. A field counts by any of
 // the words of its name.
 var (
 	// names are the fields that name a document, best first. The last stands
