@@ -4,12 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/url"
-	"strings"
 	"sync"
 	"time"
 
 	"github.com/vectorlink/vectorlink/contract"
+	"github.com/vectorlink/vectorlink/docdb/internal/web"
 )
 
 // Defaults and limits of a Config.
@@ -87,14 +86,14 @@ var _ contract.Source = (*Client)(nil)
 
 // NewClient checks cfg and returns a client; it does not connect.
 func NewClient(cfg Config) (*Client, error) {
-	base, err := baseURL(cfg.URL)
+	base, err := web.BaseURL(cfg.URL)
 	if err != nil {
 		return nil, fmt.Errorf("docdb: VECTORLINK_TERMINUSDB_URL: %w", err)
 	}
 	if cfg.Password != "" && cfg.Token != "" {
 		return nil, errors.New("docdb: set VECTORLINK_TERMINUSDB_PASSWORD or VECTORLINK_TERMINUSDB_TOKEN, not both")
 	}
-	if cfg.ForwardHeader != "" && !isToken(cfg.ForwardHeader) {
+	if cfg.ForwardHeader != "" && !web.IsHeader(cfg.ForwardHeader) {
 		return nil, fmt.Errorf("docdb: VECTORLINK_USER_FORWARD_HEADER: %q is not a header name", cfg.ForwardHeader)
 	}
 	if cfg.BatchSize < 0 || cfg.BatchSize > MaxBatchSize {
@@ -118,54 +117,4 @@ func orElse[T comparable](field *T, value T) {
 	if *field == zero {
 		*field = value
 	}
-}
-
-// baseURL parses the address of a server or endpoint.
-func baseURL(s string) (*url.URL, error) {
-	u, err := url.Parse(s)
-	if err != nil {
-		// url.Error quotes the whole address, which may hold a password.
-		return nil, errors.New("not an address")
-	}
-	switch {
-	case u.Scheme != "http" && u.Scheme != "https", u.Host == "":
-		return nil, errors.New("not an http:// or https:// address")
-	case u.User != nil:
-		return nil, errors.New("holds a user or password: give them in their own settings")
-	case u.RawQuery != "" || u.Fragment != "":
-		return nil, errors.New("holds a query or fragment")
-	}
-	u.Path = strings.TrimRight(u.Path, "/")
-	u.RawPath = strings.TrimRight(u.RawPath, "/")
-	return u, nil
-}
-
-// isToken reports whether s can be the name of a header.
-func isToken(s string) bool {
-	for _, c := range []byte(s) {
-		if c <= ' ' || c >= 0x7f || strings.IndexByte("()<>@,;:\\\"/[]?={}", c) >= 0 {
-			return false
-		}
-	}
-	return s != ""
-}
-
-// resource returns the escaped path of a domain under a prefix, with further
-// segments, such as /api/log/admin/star_wars/local/commit/k7.
-func resource(prefix, domain string, more ...string) (string, error) {
-	org, db, ok := strings.Cut(domain, "/")
-	if !ok || !isSegment(org) || !isSegment(db) {
-		return "", fmt.Errorf("%w: domain %q is not of the form org/db", contract.ErrInvalid, domain)
-	}
-	var b strings.Builder
-	b.WriteString(prefix)
-	for _, s := range append([]string{org, db}, more...) {
-		b.WriteString("/" + url.PathEscape(s))
-	}
-	return b.String(), nil
-}
-
-// isSegment reports whether s can stand between two slashes and mean itself.
-func isSegment(s string) bool {
-	return s != "" && s != "." && s != ".." && !strings.ContainsAny(s, "/\x00")
 }

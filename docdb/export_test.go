@@ -17,7 +17,6 @@ var (
 	MendNumbers   = mendNumbers
 	IsPlainNumber = isPlainNumber
 	ErrTooLarge   = errTooLarge
-	ParseLine     = parseLine
 	ParseMetadata = parseMetadata
 )
 

@@ -28,13 +28,3 @@ func TestFieldsGoByTheSchema(t *testing.T) {
 		}
 	}
 }
-
-func TestContentLinesHaveFields(t *testing.T) {
-	op, err := docdb.ParseLine([]byte(`{"op":"Inserted","id":"a","string":"b","fields":{"y":2.0,"x":null}}`))
-	if op.Fields != `{"y":2}` || err != nil {
-		t.Errorf("fields %s, %v", op.Fields, err)
-	}
-	if _, err := docdb.ParseLine([]byte(`{"op":"Inserted","id":"a","string":"b","fields":{"y":{}}}`)); err == nil {
-		t.Error("an object is taken for a field")
-	}
-}

@@ -14,6 +14,7 @@ import (
 	"github.com/hasura/go-graphql-client"
 
 	"github.com/vectorlink/vectorlink/contract"
+	"github.com/vectorlink/vectorlink/docdb/internal/web"
 )
 
 // maxShifts is how often an answer is shifted by a byte to get a character off
@@ -57,7 +58,7 @@ func (c *Client) ask(ctx context.Context, domain, commit, key string, text func(
 // log, and panics when that cuts a character in two, which an answer shifted by
 // a byte or two, by a longer key at its beginning, avoids.
 func (c *Client) askData(ctx context.Context, domain, commit, key string, text func(key string) string, variables map[string]any) (map[string]json.RawMessage, string, error) {
-	path, err := resource("/api/graphql", domain, "local", "commit", commit)
+	path, err := web.Resource("/api/graphql", domain, "local", "commit", commit)
 	if err != nil {
 		return nil, "", err
 	}
@@ -92,22 +93,9 @@ func execute(ctx context.Context, client *graphql.Client, query string, variable
 	case cause != nil:
 		return nil, cause
 	case len(first.Path) > 0:
-		return nil, &batchError{"the database cannot resolve it: " + shorten(first.Message)}
+		return nil, &batchError{"the database cannot resolve it: " + web.Shorten(first.Message)}
 	}
-	return nil, &classError{"the database refuses the query: " + shorten(first.Message)}
-}
-
-// shorten cuts a message at a length fit for a line.
-func shorten(s string) string {
-	const most = 200
-	if len(s) <= most {
-		return s
-	}
-	for cut := most; ; cut-- {
-		if utf8.RuneStart(s[cut]) {
-			return s[:cut] + "…"
-		}
-	}
+	return nil, &classError{"the database refuses the query: " + web.Shorten(first.Message)}
 }
 
 // doer sends the GraphQL library's requests over our wire, so that the library
@@ -159,7 +147,7 @@ func (d doer) fault(a *answer) error {
 	case isPanic:
 		// Rust quotes what it panicked over, a document maybe, in backticks.
 		said, _, _ := strings.Cut(panicked, "`")
-		return &batchError{"the database panics on it: " + shorten(strings.Trim(said, `"\)],_0123456789 `))}
+		return &batchError{"the database panics on it: " + web.Shorten(strings.Trim(said, `"\)],_0123456789 `))}
 	case strings.Contains(message, "commit_does_not_exist"):
 		return fmt.Errorf("%w: the commit is gone from %s", contract.ErrNotFound, d.domain)
 	case strings.Contains(message, "immutable_graph_update"):

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/vectorlink/vectorlink/contract"
+	"github.com/vectorlink/vectorlink/docdb/internal/web"
 )
 
 // mainBranch exists in every database, though it may have been deleted.
@@ -76,7 +77,7 @@ func afterSlash(id string) string { return id[strings.LastIndexByte(id, '/')+1:]
 
 // Branches lists the branches of a domain (org/db).
 func (c *Client) Branches(ctx context.Context, domain string) ([]Branch, error) {
-	path, err := resource("/api/document", domain, "local", "_commits")
+	path, err := web.Resource("/api/document", domain, "local", "_commits")
 	if err != nil {
 		return nil, err
 	}
@@ -100,10 +101,10 @@ func (c *Client) Branches(ctx context.Context, domain string) ([]Branch, error) 
 
 // Head returns the commit that a branch points at.
 func (c *Client) Head(ctx context.Context, domain, branch string) (string, error) {
-	if !isSegment(branch) {
+	if !web.IsSegment(branch) {
 		return c.headFromList(ctx, domain, branch)
 	}
-	path, err := resource("/api/document", domain, "local", "branch", branch)
+	path, err := web.Resource("/api/document", domain, "local", "branch", branch)
 	if err != nil {
 		return "", err
 	}
@@ -141,7 +142,7 @@ func (c *Client) headFromList(ctx context.Context, domain, branch string) (strin
 // Commit looks a commit up. It asks the commit graph, because everything else
 // answers 500 for a commit it does not know.
 func (c *Client) Commit(ctx context.Context, domain, id string) (Commit, error) {
-	path, err := resource("/api/document", domain, "local", "_commits")
+	path, err := web.Resource("/api/document", domain, "local", "_commits")
 	if err != nil {
 		return Commit{}, err
 	}
@@ -155,7 +156,7 @@ func (c *Client) Commit(ctx context.Context, domain, id string) (Commit, error) 
 		if err != nil {
 			return Commit{}, err
 		}
-		if a.status == http.StatusNotFound && errorKind(a.body) == "DocumentNotFound" {
+		if a.status == http.StatusNotFound && web.ErrorKind(a.body) == "DocumentNotFound" {
 			continue
 		}
 		if a.status != http.StatusOK {
@@ -212,7 +213,7 @@ func (c *Client) History(ctx context.Context, domain, commit string) iter.Seq2[C
 
 // readLog returns a page of a commit's log, which starts with the commit itself.
 func (c *Client) readLog(ctx context.Context, domain, commit string, start, count int) ([]Commit, error) {
-	path, err := resource("/api/log", domain, "local", "commit", commit)
+	path, err := web.Resource("/api/log", domain, "local", "commit", commit)
 	if err != nil {
 		return nil, err
 	}

@@ -12,6 +12,7 @@ import (
 	"slices"
 
 	"github.com/vectorlink/vectorlink/contract"
+	"github.com/vectorlink/vectorlink/docdb/internal/web"
 	"github.com/vectorlink/vectorlink/fields"
 )
 
@@ -331,7 +332,7 @@ func (c *Client) missing(ctx context.Context, domain, commit string, p *classPul
 	if p.query.filtered {
 		return contract.Op{}, false, nil
 	}
-	path, err := resource("/api/document", domain, "local", "commit", commit)
+	path, err := web.Resource("/api/document", domain, "local", "commit", commit)
 	if err != nil {
 		return contract.Op{}, false, err
 	}
@@ -340,7 +341,7 @@ func (c *Client) missing(ctx context.Context, domain, commit string, p *classPul
 	case errors.Is(err, errTooLarge):
 	case err != nil:
 		return contract.Op{}, false, err
-	case a.status == http.StatusNotFound && errorKind(a.body) == "DocumentNotFound":
+	case a.status == http.StatusNotFound && web.ErrorKind(a.body) == "DocumentNotFound":
 		return contract.Op{}, false, nil
 	case a.status != http.StatusOK:
 		return contract.Op{}, false, c.wire.fault(a, domain)

@@ -11,6 +11,8 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+
+	"github.com/vectorlink/vectorlink/docdb/internal/web"
 )
 
 // What a database without prefixes of its own has.
@@ -86,7 +88,7 @@ func (c *Client) schema(ctx context.Context, domain, commit string) (*schema, er
 
 // schemaObjects asks for the list of a schema's objects.
 func (c *Client) schemaObjects(ctx context.Context, domain, commit string) ([]byte, error) {
-	path, err := resource("/api/document", domain, "local", "commit", commit)
+	path, err := web.Resource("/api/document", domain, "local", "commit", commit)
 	if err != nil {
 		return nil, err
 	}

@@ -3,25 +3,18 @@ package docdb
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"regexp"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/vectorlink/vectorlink/contract"
+	"github.com/vectorlink/vectorlink/docdb/internal/web"
 )
-
-// idleTimeout is how long a connection is kept without use. A kept-alive
-// connection holds one of the server's few workers, and the server closes it
-// after two seconds: leave before that, or the next request meets an EOF.
-const idleTimeout = time.Second
 
 // maxConns: with as many kept connections as it has workers (the number of its
 // CPUs) the server stalls for seconds; every TerminusDB has two at least.
@@ -51,30 +44,8 @@ var errTooLarge = errors.New("answer is too long")
 
 func newWire(base *url.URL, cfg Config) *wire {
 	return &wire{
-		base: base, http: newHTTPClient(cfg.Timeout, maxConns), user: cfg.User, password: cfg.Password, token: cfg.Token,
+		base: base, http: web.NewClient(cfg.Timeout, maxConns), user: cfg.User, password: cfg.Password, token: cfg.Token,
 		forward: cfg.ForwardHeader, timeout: cfg.Timeout, maxAnswer: cfg.MaxAnswer,
-	}
-}
-
-// newHTTPClient returns a client with short-lived connections, at most conns of
-// them (0: no limit), that follows no redirects: credentials go to the
-// configured server only.
-func newHTTPClient(headerTimeout time.Duration, conns int) *http.Client {
-	dialer := &net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}
-	return &http.Client{
-		Transport: &http.Transport{
-			Proxy:                  http.ProxyFromEnvironment,
-			DialContext:            dialer.DialContext,
-			TLSHandshakeTimeout:    10 * time.Second,
-			ResponseHeaderTimeout:  headerTimeout,
-			ExpectContinueTimeout:  time.Second,
-			MaxConnsPerHost:        conns,
-			MaxIdleConnsPerHost:    maxConns,
-			IdleConnTimeout:        idleTimeout,
-			MaxResponseHeaderBytes: 64 << 10,
-			DisableCompression:     true, // the server sends none; nothing to bomb us with
-		},
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 }
 
@@ -113,7 +84,7 @@ func (w *wire) send(req *http.Request) (*answer, error) {
 	req.Header.Set("User-Agent", "vectorlink")
 	ctx := req.Context()
 	a, err := w.sendOnce(req)
-	if err != nil && isLostConnection(err) && ctx.Err() == nil {
+	if err != nil && web.IsLost(err) && ctx.Err() == nil {
 		if req.GetBody != nil {
 			if req.Body, err = req.GetBody(); err != nil {
 				return nil, w.source("cannot be asked again: %v", err)
@@ -129,7 +100,7 @@ func (w *wire) send(req *http.Request) (*answer, error) {
 	case errors.Is(err, errTooLarge):
 		return nil, fmt.Errorf("%w at %s: %w (more than %d bytes)", contract.ErrSource, w.host(), errTooLarge, w.maxAnswer)
 	}
-	return nil, w.source("%s", reason(err, w.timeout))
+	return nil, w.source("%s", web.Reason(err, w.timeout, "VECTORLINK_TERMINUSDB_URL"))
 }
 
 func (w *wire) sendOnce(req *http.Request) (*answer, error) {
@@ -148,36 +119,6 @@ func (w *wire) sendOnce(req *http.Request) (*answer, error) {
 		return nil, errTooLarge
 	}
 	return &answer{resp.StatusCode, resp.Header, body}, nil
-}
-
-// isLostConnection reports whether the other side hung up, before or amid its
-// answer.
-func isLostConnection(err error) bool {
-	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
-		errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) ||
-		// net/http does not export this one.
-		strings.Contains(err.Error(), "server closed idle connection")
-}
-
-// reason says in words why a request got no answer.
-func reason(err error, timeout time.Duration) string {
-	var dns *net.DNSError
-	var netErr net.Error
-	switch {
-	case errors.Is(err, syscall.ECONNREFUSED):
-		return "connection refused: is it running, and is VECTORLINK_TERMINUSDB_URL right?"
-	case errors.As(err, &dns):
-		return "no such host: is VECTORLINK_TERMINUSDB_URL right?"
-	case isLostConnection(err):
-		return "the connection was closed before the answer was complete"
-	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &netErr) && netErr.Timeout():
-		return fmt.Sprintf("no answer within %v", timeout)
-	}
-	var urlErr *url.Error
-	if errors.As(err, &urlErr) {
-		err = urlErr.Err // without the address and its query
-	}
-	return err.Error()
 }
 
 // host names the server in errors.
@@ -228,7 +169,7 @@ func missingRight(body []byte) string {
 // may be empty. Server messages can quote documents, so only the error's kind
 // is passed on.
 func (w *wire) fault(a *answer, domain string) error {
-	kind := errorKind(a.body)
+	kind := web.ErrorKind(a.body)
 	switch {
 	case kind == "UnknownDatabase":
 		return fmt.Errorf("%w: no database %q at %s", contract.ErrNotFound, domain, w.host())
@@ -253,24 +194,4 @@ func (w *wire) fault(a *answer, domain string) error {
 		return w.source("answered %d %s", a.status, kind)
 	}
 	return w.source("answered %d", a.status)
-}
-
-// errorKind returns the kind of a TerminusDB error body, such as
-// DocumentNotFound; empty when it has none that looks like one.
-func errorKind(body []byte) string {
-	var e struct {
-		Error struct {
-			Type string `json:"@type"`
-		} `json:"api:error"`
-	}
-	if json.Unmarshal(body, &e) != nil {
-		return ""
-	}
-	kind := strings.TrimPrefix(e.Error.Type, "api:")
-	for _, c := range []byte(kind) {
-		if (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') {
-			return ""
-		}
-	}
-	return kind[:min(len(kind), 80)]
 }

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+
+	"github.com/vectorlink/vectorlink/docdb/internal/web"
 )
 
 // nodesPerQuery is how many documents are asked about in one triple query.
@@ -62,7 +64,7 @@ func (c *Client) properties(ctx context.Context, domain, commit string, nodes []
 
 // woql runs a triple query at a commit.
 func (c *Client) woql(ctx context.Context, domain, commit string, q query) ([]row, error) {
-	path, err := resource("/api/woql", domain, "local", "commit", commit)
+	path, err := web.Resource("/api/woql", domain, "local", "commit", commit)
 	if err != nil {
 		return nil, err
 	}

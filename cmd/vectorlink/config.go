@@ -220,14 +220,9 @@ func (c *Config) check(bad *complaints) {
 	if strings.Contains(c.AdminUser, ":") {
 		bad.add("admin-user: must not contain a colon")
 	}
-	if c.TerminusDBURL != "" && c.ContentEndpoint != "" {
-		bad.add("terminusdb-url, terminusdb-content-endpoint: set one, not both")
-	}
-	c.DatabaseConfig.check(bad)
+	c.checkSources(bad)
 	checkURL(bad, "terminusdb-content-endpoint", c.ContentEndpoint)
-	if c.Watch != "" && c.TerminusDBURL == "" {
-		bad.add("watch: takes terminusdb-url, where the databases are")
-	}
+	c.DatabaseConfig.check(bad)
 	if c.PrometheusPort < 0 || c.PrometheusPort > math.MaxUint16 {
 		bad.add("prometheus-port: %d is no port", c.PrometheusPort)
 	}

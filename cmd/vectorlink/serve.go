@@ -11,7 +11,6 @@ import (
 
 	"github.com/vectorlink/vectorlink/api"
 	"github.com/vectorlink/vectorlink/contract"
-	"github.com/vectorlink/vectorlink/docdb"
 	"github.com/vectorlink/vectorlink/indexer"
 	"github.com/vectorlink/vectorlink/templates"
 )
@@ -43,6 +42,10 @@ func (c *serveCmd) Run(ctx context.Context, p *program) error {
 	if err != nil {
 		bad = append(bad, err)
 	}
+	heads, err := cfg.heads(source)
+	if err != nil {
+		bad = append(bad, err)
+	}
 	if err := bad.error(); err != nil {
 		return err
 	}
@@ -53,7 +56,7 @@ func (c *serveCmd) Run(ctx context.Context, p *program) error {
 		printSettings(p.stdout, rows)
 		return nil
 	}
-	return serve(ctx, cfg, source, embedder, log)
+	return serve(ctx, cfg, source, heads, embedder, log)
 }
 
 // readConfig reads all settings of the server and checks them.
@@ -86,41 +89,6 @@ func newLogger(w io.Writer, level slog.Level) *slog.Logger {
 	return slog.New(slog.NewJSONHandler(w, opts))
 }
 
-// source returns what commits are pulled from; nil when nothing is configured.
-func (c *Config) source(log *slog.Logger) (contract.Source, error) {
-	switch {
-	case c.TerminusDBURL != "":
-		return asSource(c.client(log))
-	case c.ContentEndpoint != "":
-		return asSource(docdb.NewContentSource(docdb.ContentConfig{
-			Endpoint:      c.ContentEndpoint,
-			ForwardHeader: c.UserForwardHeader,
-			User:          c.TerminusDBUser,
-		}))
-	}
-	return nil, nil
-}
-
-// client returns a client of the document database.
-func (c *DatabaseConfig) client(log *slog.Logger) (*docdb.Client, error) {
-	return docdb.NewClient(docdb.Config{
-		URL:           c.TerminusDBURL,
-		User:          c.TerminusDBUser,
-		Password:      docdb.Secret(c.TerminusDBPassword),
-		Token:         docdb.Secret(c.TerminusDBToken),
-		ForwardHeader: c.UserForwardHeader,
-		Logger:        log,
-	})
-}
-
-// asSource keeps a nil pointer from becoming a Source that is not nil.
-func asSource[S contract.Source](s S, err error) (contract.Source, error) {
-	if err != nil {
-		return nil, err
-	}
-	return s, nil
-}
-
 // api returns the settings of the HTTP side.
 func (c *Config) api(log *slog.Logger) api.Config {
 	return api.Config{
@@ -139,8 +107,8 @@ func (c *Config) api(log *slog.Logger) api.Config {
 	}
 }
 
-// serve serves until ctx ends.
-func serve(ctx context.Context, cfg Config, source contract.Source, embedder contract.Embedder, log *slog.Logger) (err error) {
+// serve serves until ctx ends. heads is not nil where databases are watched.
+func serve(ctx context.Context, cfg Config, source contract.Source, heads contract.Heads, embedder contract.Embedder, log *slog.Logger) (err error) {
 	st, err := claim(cfg.DataDir)
 	if err != nil {
 		return err
@@ -178,9 +146,9 @@ func serve(ctx context.Context, cfg Config, source contract.Source, embedder con
 		log.Warn("everybody who reaches this address may do everything: no VECTORLINK_ADMIN_SECRET is set")
 	}
 	watching := func(context.Context) {}
-	if cfg.Watch != "" {
+	if heads != nil {
 		watcher := indexer.NewWatcher(indexer.WatchConfig{
-			Heads:     source.(contract.Heads), // which a TerminusDB has
+			Heads:     heads,
 			Snapshots: st, Follow: cfg.Watch.followed(), Interval: time.Duration(cfg.WatchInterval), Logger: log,
 		})
 		web.Watcher, watching = watcher, watcher.Run

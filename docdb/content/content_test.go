@@ -1,4 +1,4 @@
-package docdb_test
+package content_test
 
 import (
 	"context"
@@ -11,18 +11,32 @@ import (
 	"time"
 
 	"github.com/vectorlink/vectorlink/contract"
-	"github.com/vectorlink/vectorlink/docdb"
+	"github.com/vectorlink/vectorlink/docdb/content"
 )
 
-func newContent(t *testing.T, h http.HandlerFunc, change ...func(*docdb.ContentConfig)) *docdb.ContentSource {
+const domain = "admin/star_wars"
+
+// collect ranges over a pull's operations.
+func collect(t *testing.T, p *contract.Pull) (ops []contract.Op) {
+	t.Helper()
+	for op, err := range p.Ops {
+		if err != nil {
+			t.Fatal(err)
+		}
+		ops = append(ops, op)
+	}
+	return ops
+}
+
+func newContent(t *testing.T, h http.HandlerFunc, change ...func(*content.Config)) *content.Client {
 	t.Helper()
 	s := httptest.NewServer(h)
 	t.Cleanup(s.Close)
-	cfg := docdb.ContentConfig{Endpoint: s.URL + "/content/", ForwardHeader: "X-User-Forward"}
+	cfg := content.Config{URL: s.URL + "/content/", ForwardHeader: "X-User-Forward"}
 	for _, f := range change {
 		f(&cfg)
 	}
-	c, err := docdb.NewContentSource(cfg)
+	c, err := content.NewClient(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -126,8 +140,8 @@ func TestContentRefused(t *testing.T) {
 	if _, err := c.Pull(t.Context(), contract.PullRequest{Domain: "admin", Commit: "k7"}); !errors.Is(err, contract.ErrInvalid) {
 		t.Errorf("bad domain: %v", err)
 	}
-	for _, cfg := range []docdb.ContentConfig{{}, {Endpoint: "x"}, {Endpoint: "http://x", ForwardHeader: "a b"}, {Endpoint: "http://x", Timeout: -1}} {
-		if _, err := docdb.NewContentSource(cfg); err == nil {
+	for _, cfg := range []content.Config{{}, {URL: "x"}, {URL: "http://x", ForwardHeader: "a b"}, {URL: "http://x", Timeout: -1}} {
+		if _, err := content.NewClient(cfg); err == nil {
 			t.Errorf("%+v: no error", cfg)
 		}
 	}
@@ -153,7 +167,7 @@ func TestContentCut(t *testing.T) {
 		{"cancelled", func(w http.ResponseWriter, r *http.Request) { start(w); <-release }, context.Canceled, "canceled"},
 	} {
 		ctx, cancel := context.WithCancel(t.Context())
-		c := newContent(t, k.h, func(cfg *docdb.ContentConfig) {
+		c := newContent(t, k.h, func(cfg *content.Config) {
 			if k.name == "silence" {
 				cfg.Timeout = 100 * time.Millisecond
 			}
@@ -186,7 +200,7 @@ func FuzzParseLine(f *testing.F) {
 	f.Add([]byte(`{"op":"Error","message":"é"}`))
 	f.Add([]byte(`{"op":"Deleted","id":null}`))
 	f.Fuzz(func(t *testing.T, line []byte) {
-		op, err := docdb.ParseLine(line)
+		op, err := content.ParseLine(line)
 		if err != nil {
 			if len(err.Error()) > 200 {
 				t.Errorf("long error: %v", err)
@@ -199,15 +213,12 @@ func FuzzParseLine(f *testing.F) {
 	})
 }
 
-// FuzzParseMetadata: usable metadata has a query, unusable a reason.
-func FuzzParseMetadata(f *testing.F) {
-	f.Add([]byte(`{"embedding":{"query":"q","template":"t"}}`))
-	f.Add([]byte(`{"embedding":[]}`))
-	f.Add([]byte(` null`))
-	f.Fuzz(func(t *testing.T, metadata []byte) {
-		class, ok := docdb.ParseMetadata(metadata)
-		if ok && (class.Query == "") != (class.Err != nil) || !ok && class != (docdb.Class{}) {
-			t.Errorf("%q: %+v, %v", metadata, class, ok)
-		}
-	})
+func TestLinesHaveFields(t *testing.T) {
+	op, err := content.ParseLine([]byte(`{"op":"Inserted","id":"a","string":"b","fields":{"y":2.0,"x":null}}`))
+	if op.Fields != `{"y":2}` || err != nil {
+		t.Errorf("fields %s, %v", op.Fields, err)
+	}
+	if _, err := content.ParseLine([]byte(`{"op":"Inserted","id":"a","string":"b","fields":{"y":{}}}`)); err == nil {
+		t.Error("an object is taken for a field")
+	}
 }

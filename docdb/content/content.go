@@ -1,8 +1,12 @@
-package docdb
+// Package content reads ready-made operations from an endpoint that is asked for
+// a commit, as the first VectorLink did instead of reading a database. It is the
+// smallest document source there is: no history, no schema.
+package content
 
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -11,25 +15,24 @@ import (
 	"iter"
 	"net/http"
 	"net/url"
-	"strings"
 	"time"
 	"unicode/utf8"
 
 	"github.com/vectorlink/vectorlink/contract"
+	"github.com/vectorlink/vectorlink/docdb/internal/web"
 	"github.com/vectorlink/vectorlink/fields"
 )
 
 // MaxLine bounds a line of a content endpoint's answer in bytes.
 const MaxLine = 64 << 20
 
-// maxContentErrorBody is how much of a refused request's answer is looked at.
-const maxContentErrorBody = 64 << 10
+// maxErrorBody is how much of a refused request's answer is looked at.
+const maxErrorBody = 64 << 10
 
-// ContentConfig says where ready-made operations come from.
-type ContentConfig struct {
-	// Endpoint is asked as {Endpoint}/{org}/{db}?commit_id=…[&previous=…].
-	// Required.
-	Endpoint string
+// Config says where ready-made operations come from.
+type Config struct {
+	// URL is asked as {URL}/{org}/{db}?commit_id=…[&previous=…]. Required.
+	URL string
 	// ForwardHeader, when set, is the header that names the user.
 	ForwardHeader string
 	// User is the value of ForwardHeader; empty means DefaultUser.
@@ -39,8 +42,16 @@ type ContentConfig struct {
 	Timeout time.Duration
 }
 
-// ContentSource reads NDJSON operations from a content endpoint, which the
-// first VectorLink took instead of a database:
+// Defaults of a Config.
+const (
+	DefaultUser    = "admin"
+	DefaultTimeout = time.Minute
+)
+
+// setting is what errors name as the setting of the address.
+const setting = "TERMINUSDB_CONTENT_ENDPOINT"
+
+// Client reads NDJSON operations from an endpoint:
 //
 //	{"op":"Inserted","id":"…","string":"…"}   also Changed and Replaced
 //	{"op":"Deleted","id":"…"}
@@ -49,7 +60,7 @@ type ContentConfig struct {
 // It knows nothing of history: the caller's previous commit is the base, and
 // every commit counts as lying on the requested branch. It may be used by many
 // goroutines.
-type ContentSource struct {
+type Client struct {
 	base    *url.URL
 	http    *http.Client
 	forward string
@@ -57,26 +68,26 @@ type ContentSource struct {
 	timeout time.Duration
 }
 
-var _ contract.Source = (*ContentSource)(nil)
+var _ contract.Source = (*Client)(nil)
 
-// NewContentSource checks cfg and returns a source; it does not connect.
-func NewContentSource(cfg ContentConfig) (*ContentSource, error) {
-	base, err := baseURL(cfg.Endpoint)
+// NewClient checks cfg and returns a client; it does not connect.
+func NewClient(cfg Config) (*Client, error) {
+	base, err := web.BaseURL(cfg.URL)
 	if err != nil {
-		return nil, fmt.Errorf("docdb: TERMINUSDB_CONTENT_ENDPOINT: %w", err)
+		return nil, fmt.Errorf("content: %s: %w", setting, err)
 	}
-	if cfg.ForwardHeader != "" && !isToken(cfg.ForwardHeader) {
-		return nil, fmt.Errorf("docdb: VECTORLINK_USER_FORWARD_HEADER: %q is not a header name", cfg.ForwardHeader)
+	if cfg.ForwardHeader != "" && !web.IsHeader(cfg.ForwardHeader) {
+		return nil, fmt.Errorf("content: VECTORLINK_USER_FORWARD_HEADER: %q is not a header name", cfg.ForwardHeader)
 	}
 	if cfg.Timeout < 0 {
-		return nil, errors.New("docdb: timeout must not be negative")
+		return nil, errors.New("content: timeout must not be negative")
 	}
-	orElse(&cfg.User, DefaultUser)
-	orElse(&cfg.Timeout, DefaultTimeout)
-	return &ContentSource{
+	cfg.User = cmp.Or(cfg.User, DefaultUser)
+	cfg.Timeout = cmp.Or(cfg.Timeout, DefaultTimeout)
+	return &Client{
 		// A stream holds its connection as long as its reader takes: with a
 		// limit, the pulls of other domains would wait for it.
-		base: base, http: newHTTPClient(cfg.Timeout, 0),
+		base: base, http: web.NewClient(cfg.Timeout, 0),
 		forward: cfg.ForwardHeader, user: cfg.User, timeout: cfg.Timeout,
 	}, nil
 }
@@ -84,8 +95,8 @@ func NewContentSource(cfg ContentConfig) (*ContentSource, error) {
 // Pull asks the endpoint for the operations that lead to the commit: from
 // req.Previous where that is indexed, else from nothing, and then the answer is
 // the complete commit. The stream is read while Ops is ranged over.
-func (s *ContentSource) Pull(ctx context.Context, req contract.PullRequest) (*contract.Pull, error) {
-	path, err := resource("", req.Domain)
+func (c *Client) Pull(ctx context.Context, req contract.PullRequest) (*contract.Pull, error) {
+	path, err := web.Resource("", req.Domain)
 	if err != nil {
 		return nil, err
 	}
@@ -95,19 +106,19 @@ func (s *ContentSource) Pull(ctx context.Context, req contract.PullRequest) (*co
 		pull.Base, pull.Complete = req.Previous, false
 		query.Set("previous", req.Previous)
 	}
-	body, err := s.open(ctx, s.base.String()+path+"?"+query.Encode(), req)
+	body, err := c.open(ctx, c.base.String()+path+"?"+query.Encode(), req)
 	if err != nil {
 		return nil, err
 	}
-	pull.Ops = s.ops(ctx, body)
+	pull.Ops = c.ops(ctx, body)
 	return pull, nil
 }
 
 // open sends the request and returns the body of a 200. Nobody needs to read
 // it: it closes itself when ctx ends or no reader comes within the timeout.
-func (s *ContentSource) open(ctx context.Context, address string, req contract.PullRequest) (*idleReader, error) {
+func (c *Client) open(ctx context.Context, address string, req contract.PullRequest) (*idleReader, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
-	idle := time.AfterFunc(s.timeout, func() { cancel(errIdle) })
+	idle := time.AfterFunc(c.timeout, func() { cancel(errIdle) })
 	fail := func(err error) (*idleReader, error) {
 		idle.Stop()
 		cancel(nil)
@@ -115,54 +126,54 @@ func (s *ContentSource) open(ctx context.Context, address string, req contract.P
 	}
 	httpReq, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
-		return fail(s.source("cannot be asked"))
+		return fail(c.source("cannot be asked"))
 	}
-	if s.forward != "" {
-		httpReq.Header.Set(s.forward, s.user)
+	if c.forward != "" {
+		httpReq.Header.Set(c.forward, c.user)
 	}
 	httpReq.Header.Set("User-Agent", "vectorlink")
-	resp, err := s.http.Do(httpReq)
-	if err != nil && isLostConnection(err) && ctx.Err() == nil {
-		resp, err = s.http.Do(httpReq)
+	resp, err := c.http.Do(httpReq)
+	if err != nil && web.IsLost(err) && ctx.Err() == nil {
+		resp, err = c.http.Do(httpReq)
 	}
 	if err != nil {
-		return fail(s.broken(ctx, err))
+		return fail(c.broken(ctx, err))
 	}
 	if resp.StatusCode == http.StatusOK {
-		return &idleReader{body: resp.Body, ctx: ctx, cancel: cancel, timer: idle, timeout: s.timeout}, nil
+		return &idleReader{body: resp.Body, ctx: ctx, cancel: cancel, timer: idle, timeout: c.timeout}, nil
 	}
-	body, _ := io.ReadAll(io.LimitReader(resp.Body, maxContentErrorBody))
+	body, _ := io.ReadAll(io.LimitReader(resp.Body, maxErrorBody))
 	resp.Body.Close()
-	switch kind := errorKind(body); {
+	switch kind := web.ErrorKind(body); {
 	case resp.StatusCode == http.StatusNotFound:
-		return fail(fmt.Errorf("%w: the content endpoint at %s knows no commit %q of %s", contract.ErrNotFound, s.host(), req.Commit, req.Domain))
+		return fail(fmt.Errorf("%w: the content endpoint at %s knows no commit %q of %s", contract.ErrNotFound, c.host(), req.Commit, req.Domain))
 	case resp.StatusCode == http.StatusUnauthorized || resp.StatusCode == http.StatusForbidden:
-		return fail(s.source("does not let us in (%d): is VECTORLINK_USER_FORWARD_HEADER right?", resp.StatusCode))
+		return fail(c.source("does not let us in (%d): is VECTORLINK_USER_FORWARD_HEADER right?", resp.StatusCode))
 	case kind != "":
-		return fail(s.source("answered %d %s", resp.StatusCode, kind))
+		return fail(c.source("answered %d %s", resp.StatusCode, kind))
 	}
-	return fail(s.source("answered %d", resp.StatusCode))
+	return fail(c.source("answered %d", resp.StatusCode))
 }
 
-func (s *ContentSource) host() string { return s.base.Scheme + "://" + s.base.Host }
+func (c *Client) host() string { return c.base.Scheme + "://" + c.base.Host }
 
-func (s *ContentSource) source(format string, args ...any) error {
-	return fmt.Errorf("%w: content endpoint at %s: %s", contract.ErrSource, s.host(), fmt.Sprintf(format, args...))
+func (c *Client) source(format string, args ...any) error {
+	return fmt.Errorf("%w: content endpoint at %s: %s", contract.ErrSource, c.host(), fmt.Sprintf(format, args...))
 }
 
 // broken says why a request or its answer broke off.
-func (s *ContentSource) broken(ctx context.Context, err error) error {
+func (c *Client) broken(ctx context.Context, err error) error {
 	switch cause := context.Cause(ctx); {
 	case errors.Is(cause, errIdle):
-		return s.source("no answer within %v", s.timeout)
+		return c.source("no answer within %v", c.timeout)
 	case cause != nil:
-		return fmt.Errorf("docdb: asking %s: %w", s.host(), cause)
+		return fmt.Errorf("content: asking %s: %w", c.host(), cause)
 	}
-	return s.source("%s", strings.ReplaceAll(reason(err, s.timeout), "VECTORLINK_TERMINUSDB_URL", "TERMINUSDB_CONTENT_ENDPOINT"))
+	return c.source("%s", web.Reason(err, c.timeout, setting))
 }
 
 // ops reads the stream line by line and closes it at the end.
-func (s *ContentSource) ops(ctx context.Context, body *idleReader) iter.Seq2[contract.Op, error] {
+func (c *Client) ops(ctx context.Context, body *idleReader) iter.Seq2[contract.Op, error] {
 	return func(yield func(contract.Op, error) bool) {
 		defer body.close()
 		lines := bufio.NewReaderSize(body, 64<<10)
@@ -174,14 +185,14 @@ func (s *ContentSource) ops(ctx context.Context, body *idleReader) iter.Seq2[con
 			var op contract.Op
 			switch {
 			case errors.Is(err, errLongLine):
-				err = s.source("line %d is longer than %d bytes", number, MaxLine)
+				err = c.source("line %d is longer than %d bytes", number, MaxLine)
 			case err != nil && !errors.Is(err, io.EOF):
-				err = s.broken(body.ctx, err)
+				err = c.broken(body.ctx, err)
 			case len(bytes.TrimSpace(line)) == 0:
 				continue
 			default:
 				if op, err = parseLine(line); err != nil {
-					err = s.source("line %d: %v", number, err)
+					err = c.source("line %d: %v", number, err)
 				}
 			}
 			// Whoever takes the operation may be slow: that is not the
@@ -219,7 +230,7 @@ func parseLine(line []byte) (contract.Op, error) {
 			return contract.Op{}, fmt.Errorf("%s without id or string", l.Op)
 		}
 		op := contract.Op{Kind: contract.Upsert, ID: l.ID, Text: *l.String}
-		if !isNull(l.Fields) {
+		if len(l.Fields) > 0 && string(l.Fields) != "null" {
 			object, err := fields.Parse(l.Fields)
 			if err != nil {
 				return contract.Op{}, fmt.Errorf("fields: %w", err)
@@ -233,7 +244,7 @@ func parseLine(line []byte) (contract.Op, error) {
 		}
 		return contract.Op{Kind: contract.Delete, ID: l.ID}, nil
 	case "Error":
-		return contract.Op{Kind: contract.Failed, ID: l.ID, Err: fmt.Errorf("operation error: %s", shorten(l.Message))}, nil
+		return contract.Op{Kind: contract.Failed, ID: l.ID, Err: fmt.Errorf("operation error: %s", web.Shorten(l.Message))}, nil
 	}
 	return contract.Op{}, errors.New("op is not one of Inserted, Changed, Replaced, Deleted, Error")
 }

@@ -1,0 +1,4 @@
+package content
+
+// ParseLine reads one operation.
+var ParseLine = parseLine
