@@ -47,7 +47,7 @@ var owners = map[string][]string{
 	"github.com/tiktoken-go/tokenizer":             {"embed"},
 	"github.com/dlclark/regexp2":                   {"embed"},
 	"github.com/rivo/uniseg":                       {"embed"},
-	"github.com/cenkalti/backoff":                  {"embed", "docdb"},
+	"github.com/cenkalti/backoff":                  {"embed"},
 	"github.com/sony/gobreaker":                    {"embed"},
 	"golang.org/x/text":                            {"embed"},
 	"github.com/hashicorp/golang-lru":              {"search"},

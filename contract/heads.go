@@ -7,8 +7,8 @@ import (
 )
 
 // Heads is a document database seen as branches that move. A Source that is one
-// too can be watched. Implementations are used by many goroutines at once. Errors wrap ErrNotFound (no such database,
-// branch or commit) or ErrSource.
+// too can be watched. Implementations are used by many goroutines at once. Errors
+// wrap ErrNotFound (no such database, branch or commit) or ErrSource.
 type Heads interface {
 	// Heads returns the heads of all branches that have a commit, by name.
 	Heads(ctx context.Context, domain string) (map[string]string, error)

@@ -64,9 +64,9 @@ func TestUnansweredIsNotDeleted(t *testing.T) {
 		})
 	})
 	pair := embedding("query($id: ID){ A(id: $id) { label } }", "x")
-	p.pull(p.commit(minidb.Change{Schema: raw(class("A", pair)), Insert: []json.RawMessage{document("A/1", "x"), document("A/2", "x"), document("A/3", "x")}}))
+	p.pull(p.commit(minidb.Change{Schema: raw(class("A", pair)), Put: []json.RawMessage{document("A/1", "x"), document("A/2", "x"), document("A/3", "x")}}))
 	hidden.Store(true)
-	p.expect("one that is not answered", minidb.Change{Replace: []json.RawMessage{document("A/1", "y"), document("A/2", "y")}}, "!A/1 +A/2")
+	p.expect("one that is not answered", minidb.Change{Put: []json.RawMessage{document("A/1", "y"), document("A/2", "y")}}, "!A/1 +A/2")
 	p.expect("one that is gone", minidb.Change{Delete: []string{"A/1", "A/3"}}, "-A/1 -A/3")
 }
 
@@ -91,12 +91,12 @@ func TestDistantReferrers(t *testing.T) {
 	p.pull(p.commit(minidb.Change{
 		Schema: raw(fmt.Sprintf(`{"@id":"Node","@type":"Class","label":"xsd:string","next":{"@type":"Optional","@class":"Node"},"@metadata":%s}`,
 			embedding("query($id: ID){ Node(id: $id) { "+query+" } }", "x"))),
-		Insert: nodes}))
+		Put: nodes}))
 	for n := range deep {
-		p.expect(fmt.Sprintf("%d, which no text reaches", n), minidb.Change{Replace: []json.RawMessage{node(n, "y")}}, fmt.Sprintf("+Node/%d", n))
+		p.expect(fmt.Sprintf("%d, which no text reaches", n), minidb.Change{Put: []json.RawMessage{node(n, "y")}}, fmt.Sprintf("+Node/%d", n))
 	}
-	p.expect("the last but one", minidb.Change{Replace: []json.RawMessage{node(deep, "y")}}, fmt.Sprintf("+Node/0 +Node/%d", deep))
-	p.expect("the last", minidb.Change{Replace: []json.RawMessage{node(deep+1, "y")}}, fmt.Sprintf("+Node/1 +Node/%d", deep+1))
+	p.expect("the last but one", minidb.Change{Put: []json.RawMessage{node(deep, "y")}}, fmt.Sprintf("+Node/0 +Node/%d", deep))
+	p.expect("the last", minidb.Change{Put: []json.RawMessage{node(deep+1, "y")}}, fmt.Sprintf("+Node/1 +Node/%d", deep+1))
 }
 
 // TestLogWithGaps: a log that leaves out a commit, on its first page or a later
@@ -145,8 +145,8 @@ func TestClassChange(t *testing.T) {
 	dot := func(class string) []json.RawMessage {
 		return raw(fmt.Sprintf(`{"@type":%q,"@id":"Colour/1","label":"dot"}`, class))
 	}
-	s.commit(minidb.Change{Schema: raw(colour("Red"), colour("Blue")), Insert: dot("Red")})
-	task, _, _, embedded := s.commit(minidb.Change{Upsert: dot("Blue")})
+	s.commit(minidb.Change{Schema: raw(colour("Red"), colour("Blue")), Put: dot("Red")})
+	task, _, _, embedded := s.commit(minidb.Change{Put: dot("Blue")})
 	if task.Documents != 1 || task.Indexed != 1 || task.Deleted != 0 || len(embedded) != 0 {
 		t.Errorf("%d documents, %d indexed, %d deleted, embedded %q; want the one document written again and nothing embedded",
 			task.Documents, task.Indexed, task.Deleted, embedded)

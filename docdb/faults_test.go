@@ -21,7 +21,7 @@ func TestHazard03Byte1000(t *testing.T) {
 		steps := []minidb.Step{{Name: "0", Change: minidb.Change{Schema: raw(classA)}}}
 		for pad := range 5 {
 			steps = append(steps, minidb.Step{Name: fmt.Sprint(pad), Change: minidb.Change{
-				Upsert: []json.RawMessage{document("A/1", strings.Repeat("x", pad)+strings.Repeat(char, 600))},
+				Put: []json.RawMessage{document("A/1", strings.Repeat("x", pad)+strings.Repeat(char, 600))},
 			}})
 		}
 		panics := 0
@@ -69,7 +69,7 @@ func many(t *testing.T, n int, wrap func(http.Handler) http.Handler, change ...f
 	t.Helper()
 	step := minidb.Step{Name: "all", Change: minidb.Change{Schema: raw(classA)}}
 	for i := range n {
-		step.Insert = append(step.Insert, document(fmt.Sprintf("A/%04d", i), fmt.Sprintf("label %d", i)))
+		step.Put = append(step.Put, document(fmt.Sprintf("A/%04d", i), fmt.Sprintf("label %d", i)))
 	}
 	db := minidb.New(minidb.Config{})
 	ids, err := db.Load(domain, minidb.Prefixes{}, []minidb.Step{step})

@@ -162,10 +162,10 @@ func TestCosts(t *testing.T) {
 	}
 	all := minidb.Change{Schema: raw(notesSchema)}
 	for n := range 500 {
-		all.Insert = append(all.Insert, topic(n, "topic"), person(n, "person"))
+		all.Put = append(all.Put, topic(n, "topic"), person(n, "person"))
 	}
 	for n := range 9000 {
-		all.Insert = append(all.Insert, note(n, "note"))
+		all.Put = append(all.Put, note(n, "note"))
 	}
 	task, _, requests, embedded := s.commit(all)
 	if task.Documents != 10_000 || len(embedded) != 10_000 {
@@ -175,13 +175,13 @@ func TestCosts(t *testing.T) {
 
 	var mixed, added, gone minidb.Change
 	for n := range 34 {
-		mixed.Replace = append(mixed.Replace, note(n, "changed"))
+		mixed.Put = append(mixed.Put, note(n, "changed"))
 	}
 	for n := range 33 {
-		mixed.Replace = append(mixed.Replace, topic(100+n, "renamed"), person(200+n, "renamed"))
+		mixed.Put = append(mixed.Put, topic(100+n, "renamed"), person(200+n, "renamed"))
 	}
 	for n := range 100 {
-		added.Insert = append(added.Insert, note(20_000+n, "added"))
+		added.Put = append(added.Put, note(20_000+n, "added"))
 		gone.Delete = append(gone.Delete, fmt.Sprintf("Note/%d", 4000+n))
 	}
 	// Who quotes the renamed topics and people.
@@ -205,11 +205,11 @@ func TestCosts(t *testing.T) {
 		requests, referrers        int
 	}{
 		{"100 of three classes", mixed, len(quoting) + 66, len(quoting) + 66, 0, 10, 2},
-		{"34 and nobody quotes them", minidb.Change{Replace: mixed.Replace[:34]}, 0, 0, 0, 0, 0}, // no change: no commit
+		{"34 and nobody quotes them", minidb.Change{Put: mixed.Put[:34]}, 0, 0, 0, 0, 0}, // no change: no commit
 		{"100 added", added, 100, 100, 0, 6, 0},
 		{"100 deleted", gone, 0, 0, 100, 6, 0},
-		{"one topic renamed", minidb.Change{Replace: raw(string(topic(400, "renamed")))}, renamed + 1, renamed + 1, 0, 9, 2},
-		{"a field that no query reads", minidb.Change{Replace: raw(`{"@type":"Topic","@id":"Topic/401","label":"topic 401","hidden":"x"}`)}, 0, 0, 0, 6, 0},
+		{"one topic renamed", minidb.Change{Put: raw(string(topic(400, "renamed")))}, renamed + 1, renamed + 1, 0, 9, 2},
+		{"a field that no query reads", minidb.Change{Put: raw(`{"@type":"Topic","@id":"Topic/401","label":"topic 401","hidden":"x"}`)}, 0, 0, 0, 6, 0},
 		{"the schema, but no pair", minidb.Change{Schema: raw(`{"@id":"More","@type":"Class"}`)}, 0, 0, 0, 5, 0},
 	} {
 		task, seen, requests, embedded := s.commit(c.change)
@@ -317,24 +317,24 @@ func TestReferrers(t *testing.T) {
 	p := newPulls(t, plain)
 	p.pull(p.commit(minidb.Change{
 		Schema: raw(fmt.Sprintf(planetClass, ""), fmt.Sprintf(peopleClass, fmt.Sprintf(peoplePair, "x"))),
-		Insert: raw(`[{"@type":"Planet","@id":"Planet/1","label":"Tatooine"},{"@type":"Planet","@id":"Planet/2","label":"Naboo"},{"@type":"Planet","@id":"Planet/3","label":"Hoth"}]`,
+		Put: raw(`[{"@type":"Planet","@id":"Planet/1","label":"Tatooine"},{"@type":"Planet","@id":"Planet/2","label":"Naboo"},{"@type":"Planet","@id":"Planet/3","label":"Hoth"}]`,
 			`[{"@type":"People","@id":"People/luke","label":"Luke","homeworld":"Planet/1","teachers":["People/obi","People/yoda"]},
 			  {"@type":"People","@id":"People/rey","label":"Rey","teachers":["People/luke"]},
 			  {"@type":"People","@id":"People/obi","label":"Obi-Wan","homeworld":"Planet/2"},
 			  {"@type":"People","@id":"People/yoda","label":"Yoda"},
 			  {"@type":"People","@id":"People/han","label":"Han","path":["Planet/3","Planet/2","Planet/1"]}]`)}))
 	rename := func(id, label string) minidb.Change {
-		return minidb.Change{Replace: raw(fmt.Sprintf(`{"@type":"Planet","@id":%q,"label":%q}`, id, label))}
+		return minidb.Change{Put: raw(fmt.Sprintf(`{"@type":"Planet","@id":%q,"label":%q}`, id, label))}
 	}
 	p.expect("one level, two levels, a list", rename("Planet/1", "Sands"), "+People/han +People/luke +People/rey")
 	p.expect("through a set", rename("Planet/2", "Lakes"), "+People/han +People/luke +People/obi")
 	p.expect("a list alone", rename("Planet/3", "Ice"), "+People/han")
-	p.expect("what no query reads", minidb.Change{Replace: raw(`{"@type":"Planet","@id":"Planet/3","label":"Ice","climate":"frozen"}`)}, "")
-	p.expect("one quoted for something else", minidb.Change{Replace: raw(`{"@type":"People","@id":"People/luke","label":"Luke S.","homeworld":"Planet/1","teachers":["People/obi","People/yoda"]}`)}, "+People/luke")
-	p.expect("a link set", minidb.Change{Replace: raw(`{"@type":"People","@id":"People/yoda","label":"Yoda","homeworld":"Planet/3"}`)}, "+People/luke +People/yoda")
-	p.expect("a link's target deleted", minidb.Change{Upsert: raw(`{"@type":"People","@id":"People/han","label":"Han"}`), Delete: []string{"Planet/3"}}, "+People/han +People/luke +People/yoda")
+	p.expect("what no query reads", minidb.Change{Put: raw(`{"@type":"Planet","@id":"Planet/3","label":"Ice","climate":"frozen"}`)}, "")
+	p.expect("one quoted for something else", minidb.Change{Put: raw(`{"@type":"People","@id":"People/luke","label":"Luke S.","homeworld":"Planet/1","teachers":["People/obi","People/yoda"]}`)}, "+People/luke")
+	p.expect("a link set", minidb.Change{Put: raw(`{"@type":"People","@id":"People/yoda","label":"Yoda","homeworld":"Planet/3"}`)}, "+People/luke +People/yoda")
+	p.expect("a link's target deleted", minidb.Change{Put: raw(`{"@type":"People","@id":"People/han","label":"Han"}`), Delete: []string{"Planet/3"}}, "+People/han +People/luke +People/yoda")
 	p.expect("a set's member deleted", minidb.Change{Delete: []string{"People/obi"}}, "+People/luke -People/obi")
-	p.expect("added and deleted", minidb.Change{Insert: raw(`{"@type":"People","@id":"People/new","label":"New","homeworld":"Planet/1"}`), Delete: []string{"People/han"}}, "+People/new -People/han")
+	p.expect("added and deleted", minidb.Change{Put: raw(`{"@type":"People","@id":"People/new","label":"New","homeworld":"Planet/1"}`), Delete: []string{"People/han"}}, "+People/new -People/han")
 
 	// Several commits at once, and one that undoes another.
 	p.commit(rename("Planet/2", "x"))
@@ -354,7 +354,7 @@ func TestTemplateEdits(t *testing.T) {
 		return fmt.Sprintf(peopleClass, fmt.Sprintf(peoplePair, template))
 	}
 	p.pull(p.commit(minidb.Change{Schema: raw(planet("a"), people("a"), class("Note", "{}")),
-		Insert: raw(`{"@type":"Planet","@id":"Planet/1","label":"Tatooine"}`, `{"@type":"Planet","@id":"Planet/2","label":"Hoth"}`,
+		Put: raw(`{"@type":"Planet","@id":"Planet/1","label":"Tatooine"}`, `{"@type":"Planet","@id":"Planet/2","label":"Hoth"}`,
 			`{"@type":"People","@id":"People/1","label":"Luke","homeworld":"Planet/1"}`, `{"@type":"Note","@id":"Note/1","label":"n"}`)}))
 	schema := func(classes ...string) minidb.Change { return minidb.Change{Schema: raw(classes...)} }
 	p.expect("a template", schema(planet("b")), "+Planet/1 +Planet/2")
@@ -364,14 +364,14 @@ func TestTemplateEdits(t *testing.T) {
 	p.expect("a template lost", schema(class("Note", `{"embedding":{"query":"query($id: ID){ Note(id: $id) { label } }"}}`)), "-Note/1")
 	p.expect("a property read", schema(strings.Replace(people("a"), `"homeworld":{"@type":"Optional"`, `"homeworld":{"@type":"Set"`, 1)), "+People/1")
 	p.expect("a query that cannot be used", schema(class("Note", embedding("mutation { x }", "x"))), "!Note/1")
-	p.expect("that again", minidb.Change{Replace: []json.RawMessage{document("Note/1", "m")}}, "!Note/1")
-	p.expect("and others changed", minidb.Change{Insert: []json.RawMessage{document("People/2", "m")}}, "! +People/2")
+	p.expect("that again", minidb.Change{Put: []json.RawMessage{document("Note/1", "m")}}, "!Note/1")
+	p.expect("and others changed", minidb.Change{Put: []json.RawMessage{document("People/2", "m")}}, "! +People/2")
 	p.expect("and its documents deleted", minidb.Change{Delete: []string{"Note/1"}}, "-Note/1")
 	p.expect("a class removed", minidb.Change{FullSchema: true, Schema: raw(fmt.Sprintf(planetClass, ""), people("a"))}, "+People/1 +People/2")
 
 	// Another prefix gives every document another id.
 	p.commit(minidb.Change{Schema: raw(`{"@type":"@context","@base":"terminusdb:///other/","@schema":"terminusdb:///star-wars/schema#"}`)})
-	if got, _ := p.pull(p.commit(minidb.Change{Insert: []json.RawMessage{document("People/3", "m")}})); !got.Complete || got.Base == "" {
+	if got, _ := p.pull(p.commit(minidb.Change{Put: []json.RawMessage{document("People/3", "m")}})); !got.Complete || got.Base == "" {
 		t.Errorf("after a change of prefixes: %+v", got)
 	}
 }
@@ -384,7 +384,7 @@ func TestSubclasses(t *testing.T) {
 	p.pull(p.commit(minidb.Change{
 		Schema: raw(class("Place", pair), `{"@id":"Port","@type":"Class","@inherits":"Place","@metadata":`+pair+`}`, `{"@id":"Inn","@type":"Class","@inherits":"Place"}`,
 			`{"@id":"Ship","@type":"Class","at":{"@type":"Optional","@class":"Place"},"@metadata":`+embedding("query($id: ID){ Ship(id: $id) { at { label } } }", "x")+`}`),
-		Insert: raw(`[{"@type":"Port","@id":"Port/1","label":"Haven"},{"@type":"Inn","@id":"Inn/1","label":"Inn"},{"@type":"Place","@id":"Place/1","label":"Reef"}]`,
+		Put: raw(`[{"@type":"Port","@id":"Port/1","label":"Haven"},{"@type":"Inn","@id":"Inn/1","label":"Inn"},{"@type":"Place","@id":"Place/1","label":"Reef"}]`,
 			`[{"@type":"Ship","@id":"Ship/1","at":"Port/1"},{"@type":"Ship","@id":"Ship/2","at":"Inn/1"}]`)}))
 	for commit, snapshot := range p.snapshots {
 		got := strings.Join(slices.Sorted(maps.Keys(snapshot)), " ")
@@ -392,15 +392,15 @@ func TestSubclasses(t *testing.T) {
 			t.Errorf("%s: %s", commit, got)
 		}
 	}
-	p.expect("a subclass", minidb.Change{Replace: []json.RawMessage{document("Port/1", "x")}}, "+Port/1 +Ship/1")
-	p.expect("one without a pair", minidb.Change{Replace: []json.RawMessage{document("Inn/1", "x")}}, "+Ship/2")
+	p.expect("a subclass", minidb.Change{Put: []json.RawMessage{document("Port/1", "x")}}, "+Port/1 +Ship/1")
+	p.expect("one without a pair", minidb.Change{Put: []json.RawMessage{document("Inn/1", "x")}}, "+Ship/2")
 }
 
 // TestHazard05NoCommonAncestor: a history that does not go back to an indexed commit is listed
 // whole; so is one that a reset took to an older commit's child, from there.
 func TestHazard05NoCommonAncestor(t *testing.T) {
 	p := newPulls(t, plain)
-	first := p.commit(minidb.Change{Schema: raw(class("A", embedding("query($id: ID){ A(id: $id) { label } }", "x"))), Insert: []json.RawMessage{document("A/1", "x"), document("A/2", "x")}})
+	first := p.commit(minidb.Change{Schema: raw(class("A", embedding("query($id: ID){ A(id: $id) { label } }", "x"))), Put: []json.RawMessage{document("A/1", "x"), document("A/2", "x")}})
 	p.pull(first)
 	second := p.commit(minidb.Change{Delete: []string{"A/1"}})
 	p.pull(second)
@@ -414,7 +414,7 @@ func TestHazard05NoCommonAncestor(t *testing.T) {
 	if err := p.db.Reset(domain, "main", first); err != nil {
 		t.Fatal(err)
 	}
-	third := p.commit(minidb.Change{Insert: []json.RawMessage{document("A/3", "x")}})
+	third := p.commit(minidb.Change{Put: []json.RawMessage{document("A/3", "x")}})
 	if got, ops := p.pull(third); got.Base != first || got.Complete || ops != "+A/3" {
 		t.Errorf("after a reset: %+v %s", got, ops)
 	}
@@ -449,9 +449,9 @@ func TestFallback(t *testing.T) {
 			cfg.MaxAnswer = 1<<20 - 1
 			cfg.Logger = slog.New(slog.NewTextHandler(&log, nil))
 		})
-		base := p.commit(minidb.Change{Schema: raw(class("A", embedding("query($id: ID){ A(id: $id) { label } }", "x"))), Insert: []json.RawMessage{document("A/1", "x"), document("A/2", "x")}})
+		base := p.commit(minidb.Change{Schema: raw(class("A", embedding("query($id: ID){ A(id: $id) { label } }", "x"))), Put: []json.RawMessage{document("A/1", "x"), document("A/2", "x")}})
 		p.pull(base)
-		got, ops := p.pull(p.commit(minidb.Change{Delete: []string{"A/1"}, Insert: []json.RawMessage{document("A/3", "x")}}))
+		got, ops := p.pull(p.commit(minidb.Change{Delete: []string{"A/1"}, Put: []json.RawMessage{document("A/3", "x")}}))
 		if !got.Complete || got.Base != base || ops != "+A/2 +A/3" {
 			t.Errorf("%s: %+v %s", name, got, ops)
 		}
@@ -476,8 +476,8 @@ func TestNoLayers(t *testing.T) {
 			w.Write(body)
 		})
 	})
-	p.pull(p.commit(minidb.Change{Schema: raw(classA), Insert: []json.RawMessage{document("A/1", "x")}}))
-	if got, ops := p.pull(p.commit(minidb.Change{Insert: []json.RawMessage{document("A/2", "x")}})); !got.Complete || ops != "+A/1 +A/2" {
+	p.pull(p.commit(minidb.Change{Schema: raw(classA), Put: []json.RawMessage{document("A/1", "x")}}))
+	if got, ops := p.pull(p.commit(minidb.Change{Put: []json.RawMessage{document("A/2", "x")}})); !got.Complete || ops != "+A/1 +A/2" {
 		t.Errorf("%+v %s", got, ops)
 	}
 }
@@ -495,7 +495,7 @@ func TestWorth(t *testing.T) {
 		}
 		return list
 	}
-	indexed := p.commit(minidb.Change{Schema: raw(class("A", embedding("query($id: ID){ A(id: $id) { label } }", "x"))), Insert: documents(0, 4500, "x")})
+	indexed := p.commit(minidb.Change{Schema: raw(class("A", embedding("query($id: ID){ A(id: $id) { label } }", "x"))), Put: documents(0, 4500, "x")})
 	for _, c := range []struct {
 		name     string
 		changed  int
@@ -510,7 +510,7 @@ func TestWorth(t *testing.T) {
 	} {
 		head := ""
 		for i := range c.commits {
-			head = p.commit(minidb.Change{Upsert: documents(0, c.changed, fmt.Sprint(c.name, i))})
+			head = p.commit(minidb.Change{Put: documents(0, c.changed, fmt.Sprint(c.name, i))})
 		}
 		requests.take()
 		got, err := p.client.Pull(t.Context(), contract.PullRequest{Domain: domain, Commit: head, Indexed: func(id string) bool { return id == indexed }})

@@ -113,7 +113,7 @@ func TestHazard02Numbers(t *testing.T) {
 	p.client = newClient(t, p.db)
 	change := minidb.Change{Schema: raw(classA)}
 	for i, v := range values {
-		change.Insert = append(change.Insert, json.RawMessage(fmt.Sprintf(`{"@type":"A","@id":"A/%d","label":%q,"price":%q}`, i, v, v)))
+		change.Put = append(change.Put, json.RawMessage(fmt.Sprintf(`{"@type":"A","@id":"A/%d","label":%q,"price":%q}`, i, v, v)))
 	}
 	head := p.commit(change)
 	p.pull(head)
@@ -156,8 +156,8 @@ func TestHazard04DiffLosesChanges(t *testing.T) {
 		}
 		return []json.RawMessage{b}
 	}
-	p.pull(p.commit(minidb.Change{Schema: raw(classA), Insert: document(-1)}))
-	p.expect("one of 40 taken", minidb.Change{Replace: document(20)}, "+A/1")
+	p.pull(p.commit(minidb.Change{Schema: raw(classA), Put: document(-1)}))
+	p.expect("one of 40 taken", minidb.Change{Put: document(20)}, "+A/1")
 	for _, path := range paths {
 		if strings.HasPrefix(path, "/api/diff") || strings.HasPrefix(path, "/api/index") || strings.HasPrefix(path, "/api/history") {
 			t.Errorf("asked %s", path)
@@ -178,15 +178,15 @@ func TestHazard06IndexEndpoint(t *testing.T) {
 	}
 	head := p.commit(minidb.Change{
 		Schema: raw(class("Planet", "{}"), people(pair("a")), class("Bad", embedding("query($id: ID){ Bad(id: $id) { nosuch } }", "x"))),
-		Insert: raw(`{"@type":"Planet","@id":"Planet/10","label":"Kamino"}`, `{"@type":"Bad","@id":"Bad/1","label":"x"}`,
+		Put: raw(`{"@type":"Planet","@id":"Planet/10","label":"Kamino"}`, `{"@type":"Bad","@id":"Bad/1","label":"x"}`,
 			`[{"@type":"People","@id":"People/22","label":"Boba & <Fett>","age":12.5,"homeworld":"Planet/10"},{"@type":"People","@id":"People/72","label":"Lama Su","homeworld":"Planet/10"},{"@type":"People","@id":"People/73","label":"Taun We","homeworld":"Planet/10"}]`)})
 	p.pull(head)
 	if got, want := p.snapshots[head]["terminusdb:///star-wars/People/22"], "People\x00a\x00"+`{"label":"Boba & <Fett>","age":12.5,"homeworld":{"label":"Kamino"}}`; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
-	p.expect("every referrer", minidb.Change{Replace: raw(`{"@type":"Planet","@id":"Planet/10","label":"Kamino (ocean world)"}`)}, "! +People/22 +People/72 +People/73")
+	p.expect("every referrer", minidb.Change{Put: raw(`{"@type":"Planet","@id":"Planet/10","label":"Kamino (ocean world)"}`)}, "! +People/22 +People/72 +People/73")
 	p.expect("a template edit", minidb.Change{Schema: raw(people(pair("b")))}, "! +People/22 +People/72 +People/73")
-	p.expect("a bad class", minidb.Change{Upsert: []json.RawMessage{document("Bad/1", "y"), document("People/72", "y")}}, "!Bad/1 +People/72")
+	p.expect("a bad class", minidb.Change{Put: []json.RawMessage{document("Bad/1", "y"), document("People/72", "y")}}, "!Bad/1 +People/72")
 }
 
 // TestHazard08ContentLength: GraphQL takes no chunked request and no GET.
@@ -234,7 +234,7 @@ func TestHazard10DeletionNullsReferences(t *testing.T) {
 	p.pull(p.commit(minidb.Change{
 		Schema: raw(class("Species", "{}"), `{"@id":"People","@type":"Class","label":"xsd:string","species":{"@type":"Optional","@class":"Species"},"knows":{"@type":"Set","@class":"Species"},
 			"@metadata":`+embedding("query($id: ID){ People(id: $id) { species { label } knows { label } } }", "x")+`}`),
-		Insert: raw(`[{"@type":"Species","@id":"Species/8","label":"Mon Calamari"},{"@type":"Species","@id":"Species/9","label":"Ewok"}]`,
+		Put: raw(`[{"@type":"Species","@id":"Species/8","label":"Mon Calamari"},{"@type":"Species","@id":"Species/9","label":"Ewok"}]`,
 			`[{"@type":"People","@id":"People/27","label":"Ackbar","species":"Species/8"},{"@type":"People","@id":"People/28","label":"Wicket","species":"Species/9","knows":["Species/8"]},{"@type":"People","@id":"People/29","label":"Teebo","species":"Species/9"}]`)}))
 	p.expect("a species deleted", minidb.Change{Delete: []string{"Species/8"}}, "+People/27 +People/28")
 	var all []string

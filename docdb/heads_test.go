@@ -23,7 +23,7 @@ func TestHeadsAndAncestry(t *testing.T) {
 	}
 	srv := httptest.NewServer(db)
 	defer srv.Close()
-	c, err := docdb.NewClient(docdb.Config{URL: srv.URL, Password: minidb.DefaultPassword})
+	c, err := docdb.NewClient(docdb.Config{URL: srv.URL})
 	if err != nil {
 		t.Fatal(err)
 	}

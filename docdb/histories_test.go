@@ -362,7 +362,7 @@ func (w *world) step() bool {
 		if err != nil {
 			w.t.Fatal(err)
 		}
-		change.Upsert = append(change.Upsert, text)
+		change.Put = append(change.Put, text)
 		did = append(did, "+"+string(text))
 	}
 	head, err := w.db.Commit(w.domain, change)

@@ -79,7 +79,7 @@ func starWarsSteps(t *testing.T) []minidb.Step {
 	for _, c := range data.Commits {
 		steps = append(steps, minidb.Step{Name: c.Name, From: c.From, Change: minidb.Change{
 			Branch: c.Branch, Author: c.Author, Message: c.Message,
-			Schema: c.Schema, Insert: c.Insert, Replace: c.Replace, Delete: c.Delete,
+			Schema: c.Schema, Put: slices.Concat(c.Insert, c.Replace), Delete: c.Delete,
 		}})
 	}
 	return steps
@@ -147,7 +147,7 @@ func embedding(query, template string) string {
 func TestPullData(t *testing.T) {
 	c, ids, _ := load(t, minidb.Config{UnquoteNumbers: true}, []minidb.Step{{Name: "all", Change: minidb.Change{
 		Schema: raw(classA),
-		Insert: raw(`{"@type":"A","@id":"A/1","label":"007.5","price":"1-2","tags":["1.50","x"],"next":"A/a b"}`, `{"@type":"A","@id":"A/a b","label":"é \"1.0\" <&>"}`),
+		Put:    raw(`{"@type":"A","@id":"A/1","label":"007.5","price":"1-2","tags":["1.50","x"],"next":"A/a b"}`, `{"@type":"A","@id":"A/a b","label":"é \"1.0\" <&>"}`),
 	}}})
 	p, err := c.Pull(t.Context(), contract.PullRequest{Domain: domain, Commit: ids["all"], Branch: "main", Indexed: none})
 	if err != nil {
@@ -190,11 +190,11 @@ func TestPullBadClasses(t *testing.T) {
 	change := minidb.Change{Schema: raw(class("Good", good), class("NoTemplate", `{"embedding":{"query":"query($id:ID){NoTemplate(id:$id){label}}"}}`),
 		class("None", `{}`), class("Null", `{"embedding":null}`), `{"@id":"Heir","@type":"Class","@inherits":"Good"}`)}
 	for _, name := range []string{"Good/1", "NoTemplate/1", "None/1", "Null/1", "Heir/1"} {
-		change.Insert = append(change.Insert, document(name, "x"))
+		change.Put = append(change.Put, document(name, "x"))
 	}
 	for _, k := range classes {
 		change.Schema = append(change.Schema, json.RawMessage(class(k.name, k.metadata)))
-		change.Insert = append(change.Insert, document(k.name+"/1", "x"), document(k.name+"/2", "y"))
+		change.Put = append(change.Put, document(k.name+"/1", "x"), document(k.name+"/2", "y"))
 	}
 	var logged bytes.Buffer
 	c, ids, _ := load(t, minidb.Config{}, []minidb.Step{{Name: "all", Change: change}}, func(cfg *docdb.Config) {
@@ -242,7 +242,7 @@ func document(id, label string) json.RawMessage {
 // previous one asked for, and the branch is checked by parents.
 func TestPullBaseAndBranch(t *testing.T) {
 	step := func(name, branch, from string) minidb.Step {
-		return minidb.Step{Name: name, From: from, Change: minidb.Change{Branch: branch, Message: name, Upsert: []json.RawMessage{document("A/1", name)}}}
+		return minidb.Step{Name: name, From: from, Change: minidb.Change{Branch: branch, Message: name, Put: []json.RawMessage{document("A/1", name)}}}
 	}
 	steps := []minidb.Step{{Name: "0", Change: minidb.Change{Schema: raw(classA)}}}
 	for i := 1; i <= 40; i++ { // more than the first page of the log
@@ -395,7 +395,7 @@ func TestPullMissing(t *testing.T) {
 
 	c, ids, _ := load(t, minidb.Config{}, []minidb.Step{{Name: "all", Change: minidb.Change{
 		Schema: raw(class("A", embedding(`query($id: ID){ A(id: $id, filter: {label: {eq: "x"}}) { label } }`, "x"))),
-		Insert: []json.RawMessage{document("A/1", "x"), document("A/2", "y")},
+		Put:    []json.RawMessage{document("A/1", "x"), document("A/2", "y")},
 	}}})
 	if p, err = c.Pull(t.Context(), contract.PullRequest{Domain: domain, Commit: ids["all"], Indexed: none}); err != nil {
 		t.Fatal(err)

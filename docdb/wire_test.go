@@ -17,6 +17,7 @@ import (
 
 	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/docdb"
+	"github.com/vectorlink/vectorlink/docdb/docdbtest"
 	"github.com/vectorlink/vectorlink/docdb/minidb"
 )
 
@@ -57,10 +58,23 @@ func TestNewClientRefuses(t *testing.T) {
 
 // TestCredentials logs in each way there is.
 func TestCredentials(t *testing.T) {
-	db := minidb.New(minidb.Config{Password: canary, ForwardHeader: "X-User-Forward"})
+	db := minidb.New(minidb.Config{})
 	if _, err := db.Create(domain, minidb.Prefixes{}); err != nil {
 		t.Fatal(err)
 	}
+	wrong, stranger := docdbtest.One(t, transcripts, "70b"), docdbtest.One(t, transcripts, "70d")
+	guarded := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, password, basic := r.BasicAuth()
+		forwarded := r.Header.Get("X-User-Forward")
+		switch {
+		case forwarded == "admin", basic && password == canary:
+			db.ServeHTTP(w, r)
+		case forwarded != "", basic, r.Header.Get("Authorization") != "":
+			wrong.Write(w)
+		default:
+			stranger.Write(w)
+		}
+	})
 	for _, c := range []struct {
 		name   string
 		change func(*docdb.Config)
@@ -73,7 +87,7 @@ func TestCredentials(t *testing.T) {
 		{"header", func(c *docdb.Config) { c.Password, c.ForwardHeader = "", "X-User-Forward" }, ""},
 		{"header, unknown user", func(c *docdb.Config) { c.User, c.ForwardHeader = "nobody", "X-User-Forward" }, `"nobody"`},
 	} {
-		_, err := newClient(t, db, c.change).Branches(t.Context(), domain)
+		_, err := newClient(t, guarded, c.change).Branches(t.Context(), domain)
 		if c.says == "" && err != nil {
 			t.Errorf("%s: %v", c.name, err)
 		}

@@ -32,7 +32,7 @@ func described(t *testing.T) *workshop.Schema {
 	t.Cleanup(srv.Close)
 	ids, err := db.Load("a/b", minidb.Prefixes{Base: "terminusdb:///b/"}, []minidb.Step{
 		{Name: "schema", Change: minidb.Change{Branch: "main", Author: "a", Message: "m", Schema: []json.RawMessage{json.RawMessage(describedSchema)}}},
-		{Name: "documents", Change: minidb.Change{Branch: "main", Author: "a", Message: "m", Insert: []json.RawMessage{json.RawMessage(`[
+		{Name: "documents", Change: minidb.Change{Branch: "main", Author: "a", Message: "m", Put: []json.RawMessage{json.RawMessage(`[
 			{"@id":"Place/1","@type":"Place","name":"one","size":"small"},
 			{"@id":"Place/2","@type":"Place","name":"two","size":"large","near":["Place/1"],"within":"Place/1"},
 			{"@id":"Place/3","@type":"Place","name":"three","size":"large"}]`)}}},
@@ -40,7 +40,7 @@ func described(t *testing.T) *workshop.Schema {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := docdb.NewClient(docdb.Config{URL: srv.URL, Password: minidb.DefaultPassword})
+	c, err := docdb.NewClient(docdb.Config{URL: srv.URL})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -286,5 +286,5 @@ func (p *provider) settings(db string, batch int) []string {
 }
 
 func dbSettings(db string) []string {
-	return []string{"VECTORLINK_TERMINUSDB_URL=" + db, "VECTORLINK_TERMINUSDB_PASSWORD=" + minidb.DefaultPassword}
+	return []string{"VECTORLINK_TERMINUSDB_URL=" + db}
 }

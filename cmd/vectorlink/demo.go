@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"slices"
 	"strconv"
 	"sync/atomic"
 	"time"
@@ -88,7 +89,7 @@ func (c *demoCmd) Run(ctx context.Context, p *program) (err error) {
 	}
 	stops = append(stops, background(dbListener, db, log))
 	source, err := docdb.NewClient(docdb.Config{
-		URL: "http://" + dbListener.Addr().String(), User: minidb.DefaultUser, Password: minidb.DefaultPassword, Logger: log,
+		URL: "http://" + dbListener.Addr().String(), Logger: log,
 	})
 	if err != nil {
 		return err
@@ -140,7 +141,7 @@ func steps(data *starwars.Data) []minidb.Step {
 	for i, c := range data.Commits {
 		list[i] = minidb.Step{Name: c.Name, From: c.From, Change: minidb.Change{
 			Branch: c.Branch, Author: c.Author, Message: c.Message,
-			Schema: c.Schema, Insert: c.Insert, Replace: c.Replace, Delete: c.Delete,
+			Schema: c.Schema, Put: slices.Concat(c.Insert, c.Replace), Delete: c.Delete,
 		}}
 	}
 	return list

@@ -72,7 +72,7 @@ func TestSuggestedPairs(t *testing.T) {
 	db := minidb.New(minidb.Config{Now: demoClock()})
 	srv := httptest.NewServer(db)
 	defer srv.Close()
-	client, err := docdb.NewClient(docdb.Config{URL: srv.URL, Password: minidb.DefaultPassword})
+	client, err := docdb.NewClient(docdb.Config{URL: srv.URL})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -52,7 +52,7 @@ func (g *growing) commit(branch, planet string) string {
 	if err != nil {
 		g.t.Fatal(err)
 	}
-	id, err := g.db.Commit(domain, minidb.Change{Branch: branch, Author: "a", Message: "m", Insert: []json.RawMessage{doc}})
+	id, err := g.db.Commit(domain, minidb.Change{Branch: branch, Author: "a", Message: "m", Put: []json.RawMessage{doc}})
 	if err != nil {
 		g.t.Fatal(err)
 	}

@@ -16,21 +16,14 @@ import (
 	"time"
 )
 
-// Defaults of a Config and of a database's prefixes.
+// What a database without prefixes of its own has.
 const (
-	DefaultUser     = "admin"
-	DefaultPassword = "root"
-	DefaultBase     = "terminusdb:///data/"
-	DefaultSchema   = "terminusdb:///schema#"
+	defaultBase   = "terminusdb:///data/"
+	defaultSchema = "terminusdb:///schema#"
 )
 
-// Config says who is let in and which faults of the original are reproduced.
+// Config says which faults of the original are reproduced.
 type Config struct {
-	User     string // empty: DefaultUser
-	Password string // empty: DefaultPassword
-	// ForwardHeader, when set, is an insecure user header: a request that
-	// names User in it needs no password.
-	ForwardHeader string
 	// Now gives commits their time; nil means time.Now.
 	Now func() time.Time
 	// UnquoteNumbers makes GraphQL take the quotes off strings that look
@@ -62,8 +55,6 @@ type DB struct {
 var _ http.Handler = (*DB)(nil)
 
 type database struct {
-	name     string
-	prefixes Prefixes
 	commits  map[string]*commit
 	branches []*branch // in the order of their creation
 }
@@ -94,26 +85,28 @@ type commit struct {
 
 // New returns an empty DB.
 func New(cfg Config) *DB {
-	cfg.User = cmp.Or(cfg.User, DefaultUser)
-	cfg.Password = cmp.Or(cfg.Password, DefaultPassword)
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
 	return &DB{cfg: cfg, databases: map[string]*database{}}
 }
 
-// refusal is an error with the body that HTTP answers it by.
+// refusal is an error with the status and kind that HTTP answers it by.
 type refusal struct {
 	status  int
 	kind    string // api:error @type, without its prefix
-	detail  map[string]any
 	message string
 }
 
 func (r *refusal) Error() string { return "minidb: " + r.message }
 
-func refuse(status int, kind, message string, detail map[string]any) error {
-	return &refusal{status, kind, detail, message}
+func refuse(status int, kind, format string, args ...any) error {
+	return &refusal{status, kind, fmt.Sprintf(format, args...)}
+}
+
+// badRequest refuses what a caller made wrong.
+func badRequest(kind, format string, args ...any) error {
+	return refuse(http.StatusBadRequest, kind, format, args...)
 }
 
 // Create makes an empty database named org/db with a branch main and returns
@@ -121,15 +114,14 @@ func refuse(status int, kind, message string, detail map[string]any) error {
 func (db *DB) Create(domain string, prefixes Prefixes) (string, error) {
 	org, name, ok := strings.Cut(domain, "/")
 	if !ok || org == "" || name == "" || strings.Contains(name, "/") {
-		return "", refuse(http.StatusBadRequest, "InvalidResourcePath", fmt.Sprintf("database name %q is not of the form org/db", domain), nil)
+		return "", badRequest("InvalidResourcePath", "database name %q is not of the form org/db", domain)
 	}
-	prefixes.Base = cmp.Or(prefixes.Base, DefaultBase)
-	prefixes.Schema = cmp.Or(prefixes.Schema, DefaultSchema)
+	prefixes.Base = cmp.Or(prefixes.Base, defaultBase)
+	prefixes.Schema = cmp.Or(prefixes.Schema, defaultSchema)
 	db.mu.Lock()
 	defer db.mu.Unlock()
 	if db.databases[domain] != nil {
-		return "", refuse(http.StatusBadRequest, "DatabaseAlreadyExists", "Database already exists.",
-			map[string]any{"api:database_name": name, "api:organization_name": org})
+		return "", badRequest("DatabaseAlreadyExists", "Database already exists.")
 	}
 	context := map[string]any{"@type": "@context", "@base": prefixes.Base, "@schema": prefixes.Schema}
 	first := &commit{
@@ -139,7 +131,6 @@ func (db *DB) Create(domain string, prefixes Prefixes) (string, error) {
 	}
 	first.schemaLayer = layerID(first.id, "schema")
 	db.databases[domain] = &database{
-		name: domain, prefixes: prefixes,
 		commits:  map[string]*commit{first.id: first},
 		branches: []*branch{{name: "main", head: first}},
 	}
@@ -155,14 +146,14 @@ func (db *DB) Branch(domain, name, commit string) error {
 		return unknownDatabase(domain)
 	}
 	if name == "" || strings.Contains(name, "/") {
-		return refuse(http.StatusBadRequest, "InvalidResourcePath", fmt.Sprintf("%q is no branch name", name), nil)
+		return badRequest("InvalidResourcePath", "%q is no branch name", name)
 	}
 	if d.branch(name) != nil {
-		return refuse(http.StatusBadRequest, "BranchExistsError", fmt.Sprintf("Branch %s already exists", name), map[string]any{"api:branch_name": name})
+		return badRequest("BranchExistsError", "Branch %s already exists", name)
 	}
 	from := d.commits[commit]
 	if from == nil {
-		return refuse(http.StatusBadRequest, "OriginCommitDoesNotExist", fmt.Sprintf("no commit %q in %s", commit, domain), nil)
+		return badRequest("OriginCommitDoesNotExist", "no commit %q in %s", commit, domain)
 	}
 	d.branches = append(d.branches, &branch{name, from})
 	return nil
@@ -181,7 +172,7 @@ func (db *DB) Reset(domain, name, commit string) error {
 		return unknownBranch(domain + "/local/branch/" + name)
 	}
 	if to == nil {
-		return refuse(http.StatusBadRequest, "CommitDoesNotExist", fmt.Sprintf("no commit %q in %s", commit, domain), nil)
+		return badRequest("CommitDoesNotExist", "no commit %q in %s", commit, domain)
 	}
 	b.head = to
 	return nil
@@ -213,7 +204,7 @@ func (db *DB) Squash(domain, id string) (string, error) {
 	}
 	from := d.commits[id]
 	if from == nil {
-		return "", refuse(http.StatusBadRequest, "CommitDoesNotExist", fmt.Sprintf("no commit %q in %s", id, domain), nil)
+		return "", badRequest("CommitDoesNotExist", "no commit %q in %s", id, domain)
 	}
 	id = digestID("squash", from.id)
 	d.commits[id] = &commit{
@@ -234,46 +225,30 @@ type Change struct {
 	// replace; with FullSchema all others go.
 	Schema     []json.RawMessage
 	FullSchema bool
-	// Insert holds new documents: an existing id is refused. One without
-	// @id is given one by its class's @key.
-	Insert []json.RawMessage
-	// Replace holds documents that exist; Upsert such that may.
-	Replace []json.RawMessage
-	Upsert  []json.RawMessage
+	// Put holds documents to add or to replace.
+	Put []json.RawMessage
 	// Delete holds ids, short or full. References to them go too.
 	Delete []string
-	// IfHead, when set, is the id that the branch's head must have.
-	IfHead string
 }
 
 // Commit applies a change to the head of a branch and returns the id of the
 // new head. A change that changes nothing makes no commit: the old head's id is
 // returned.
 func (db *DB) Commit(domain string, change Change) (string, error) {
-	id, _, err := db.commit(domain, change)
-	return id, err
-}
-
-// commit also returns the full ids of the documents named, in order.
-func (db *DB) commit(domain string, change Change) (string, []string, error) {
 	db.mu.Lock()
 	defer db.mu.Unlock()
 	d := db.databases[domain]
 	if d == nil {
-		return "", nil, unknownDatabase(domain)
+		return "", unknownDatabase(domain)
 	}
 	change.Branch = cmp.Or(change.Branch, "main")
 	b := d.branch(change.Branch)
 	if b == nil {
-		return "", nil, unknownBranch(domain + "/local/branch/" + change.Branch)
-	}
-	if change.IfHead != "" && change.IfHead != b.head.id {
-		return "", nil, refuse(http.StatusBadRequest, "DataVersionMismatch", "Requested data version in header does not match actual data version.",
-			map[string]any{"api:actual_data_version": "branch:" + b.head.id, "api:requested_data_version": "branch:" + change.IfHead})
+		return "", unknownBranch(domain + "/local/branch/" + change.Branch)
 	}
 	e := newEdit(b.head)
 	if err := e.apply(change); err != nil {
-		return "", nil, err
+		return "", err
 	}
 	next := &commit{
 		class: "ValidCommit", author: change.Author, message: change.Message, timestamp: db.timestamp(),
@@ -283,7 +258,7 @@ func (db *DB) commit(domain string, change Change) (string, []string, error) {
 	instanceChanged := !maps.EqualFunc(b.head.documents, e.documents, func(x, y *document) bool { return x == y || bytes.Equal(x.json, y.json) })
 	schemaChanged := !bytes.Equal(b.head.schema.canonical(), e.schema.canonical())
 	if !instanceChanged && !schemaChanged {
-		return b.head.id, e.named, nil
+		return b.head.id, nil
 	}
 	if b.head.class == "ValidCommit" {
 		// The initial commit drops out of history with the first real one.
@@ -305,9 +280,8 @@ func (db *DB) commit(domain string, change Change) (string, []string, error) {
 		next = same // the same change to the same parent, on another branch
 	}
 	d.commits[next.id] = next
-	d.prefixes = next.prefixes
 	b.head = next
-	return next.id, e.named, nil
+	return next.id, nil
 }
 
 func (db *DB) timestamp() string {
@@ -342,14 +316,11 @@ func layerID(commit, graph string) string {
 }
 
 func unknownDatabase(domain string) error {
-	org, name, _ := strings.Cut(domain, "/")
-	return refuse(http.StatusNotFound, "UnknownDatabase", "Unknown database: "+domain,
-		map[string]any{"api:database_name": name, "api:organization_name": org})
+	return refuse(http.StatusNotFound, "UnknownDatabase", "Unknown database: %s", domain)
 }
 
 func unknownBranch(resource string) error {
-	return refuse(http.StatusBadRequest, "UnresolvableAbsoluteDescriptor", fmt.Sprintf("The branch does not exist for '%s'", resource),
-		map[string]any{"api:absolute_descriptor": resource})
+	return badRequest("UnresolvableAbsoluteDescriptor", "The branch does not exist for '%s'", resource)
 }
 
 // canonical encodes a value with its members in order of their names, as the

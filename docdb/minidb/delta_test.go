@@ -21,24 +21,24 @@ func deltaSteps(t *testing.T) []minidb.Step {
 		"specs":{"@type":"Specs","@id":"Starship/901/specs/Specs/tW3p-DYtRBd6wySd","crew":"%d","length":"31"}}`
 	return []minidb.Step{
 		{Name: "v0kmxg1825d7weaq9e98rt7ewvo9uxg", Change: minidb.Change{Message: "schema", FullSchema: true, Schema: raw(string(schema))}},
-		{Name: "anm7p83nwg86o1ecu6b4qpthhm9v2l0", Change: minidb.Change{Message: "bulk-load", Insert: raw(
+		{Name: "anm7p83nwg86o1ecu6b4qpthhm9v2l0", Change: minidb.Change{Message: "bulk-load", Put: raw(
 			`[{"@type":"Planet","@id":"Planet/4","label":"Hoth","climate":"frozen"},{"@type":"Planet","@id":"Planet/10","label":"Kamino"},{"@type":"Planet","@id":"Planet/43","label":"Cerea"}]`,
 			`[{"@type":"Species","@id":"Species/20","label":"Cerean"},{"@type":"Species","@id":"Species/32","label":"Kaminoan","homeworld":"Planet/10"}]`,
 			`[{"@type":"People","@id":"People/1","label":"Luke Skywalker","hair_colors":"blond"},{"@type":"People","@id":"People/20","label":"Yoda"}]`,
 			`[{"@type":"People","@id":"People/22","label":"Boba Fett","homeworld":"Planet/10"},{"@type":"People","@id":"People/72","label":"Lama Su","homeworld":"Planet/10","species":"Species/32"},{"@type":"People","@id":"People/73","label":"Taun We","homeworld":"Planet/10"}]`,
 			kiAdi, `{"@type":"Film","@id":"Film/5","label":"Attack of the Clones","planets":["Planet/4","Planet/10"]}`)}},
-		{Name: "iuoilw4bz934j5m3qo6lfieyn05co68", Change: minidb.Change{Message: "change-3", Replace: raw(
+		{Name: "iuoilw4bz934j5m3qo6lfieyn05co68", Change: minidb.Change{Message: "change-3", Put: raw(
 			`{"@type":"People","@id":"People/1","label":"Luke Skywalker","hair_colors":"blond, grey"}`,
 			`{"@type":"People","@id":"People/20","label":"Yoda","desc":["He dies at a great age."]}`,
 			`{"@type":"Planet","@id":"Planet/4","label":"Hoth","climate":"frozen, windy"}`)}},
-		{Name: "b8uppmkm8a1b5pa9yzjemgk589vcnho", Change: minidb.Change{Message: "add-4", Insert: raw(
+		{Name: "b8uppmkm8a1b5pa9yzjemgk589vcnho", Change: minidb.Change{Message: "add-4", Put: raw(
 			`{"@type":"Planet","@id":"Planet/901","label":"Glass Reef","climate":"humid","terrain":"coral, shallow sea"}`,
 			`{"@type":"Species","@id":"Species/901","label":"Reef Singer","hair_colors":"none","homeworld":"Planet/901","language":"Reefsong","skin_colors":"teal"}`,
 			`{"@type":"People","@id":"People/901","label":"Ona Tidewell","desc":["A navigator who maps the currents of the Glass Reef."],"gender":"female","homeworld":"Planet/901","species":"Species/901"}`,
 			fmt.Sprintf(starship, 2))}},
 		{Name: "bhx0fa9yz8xqoqjdr8f4unu29ol04t9", Change: minidb.Change{Message: "schema-template", Schema: raw(
 			`{"@id":"Note","@type":"Class","label":"xsd:string"}`)}},
-		{Name: "ikbp6504qf58nk1lgkr5ei0r3yy7ri8", Change: minidb.Change{Message: "subdoc-and-label", Replace: raw(
+		{Name: "ikbp6504qf58nk1lgkr5ei0r3yy7ri8", Change: minidb.Change{Message: "subdoc-and-label", Put: raw(
 			`{"@type":"Planet","@id":"Planet/10","label":"Kamino (ocean world)"}`, fmt.Sprintf(starship, 3))}},
 		{Name: "waocbby44r0rf4dwh76sd3yv8an5dpv", Change: minidb.Change{Message: "delete-person", Delete: []string{"People/52"}}},
 	}
@@ -54,7 +54,7 @@ func TestRecordedDeltas(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := &recorded{db: db, commits: ids}
-	for _, name := range []string{"60", "60b", "60c", "60d", "60e", "61", "61b", "61c"} {
+	for _, name := range []string{"60", "60b", "60c", "60d", "60e", "61", "61c"} {
 		r.play(t, name)
 	}
 	for from, id := range ids {
@@ -67,7 +67,7 @@ func TestRecordedDeltas(t *testing.T) {
 	// Deleting a document nulls the references to it in the same commit.
 	ids, err = db.Load("admin/scratch", minidb.Prefixes{}, []minidb.Step{
 		{Name: "schema", Change: minidb.Change{FullSchema: true, Schema: raw(string(docdbtest.One(t, transcripts, "20").Answer))}},
-		{Name: "v6qf05ke2om9wf8n31k13el4p3co21z", Change: minidb.Change{Insert: raw(
+		{Name: "v6qf05ke2om9wf8n31k13el4p3co21z", Change: minidb.Change{Put: raw(
 			`{"@type":"Species","@id":"Species/8","label":"Mon Calamari","language":"Mon Calamarian"}`,
 			`{"@type":"People","@id":"People/27","label":"Ackbar","gender":"male","species":"Species/8"}`)}},
 		{Name: "t7s5lktn9r8mw8648ibhrea2d52erjj", Change: minidb.Change{Delete: []string{"Species/8"}}},
@@ -84,11 +84,11 @@ func TestRecordedRequired(t *testing.T) {
 	db := minidb.New(minidb.Config{})
 	if _, err := db.Load("admin/req", minidb.Prefixes{}, []minidb.Step{{Name: "all", Change: minidb.Change{
 		Schema: raw(`[{"@id":"T","@type":"Class"},{"@id":"R","@type":"Class","must":"T"}]`),
-		Insert: raw(`[{"@type":"T","@id":"T/1"},{"@type":"R","@id":"R/1","must":"T/1"}]`),
+		Put:    raw(`[{"@type":"T","@id":"T/1"},{"@type":"R","@id":"R/1","must":"T/1"}]`),
 	}}}); err != nil {
 		t.Fatal(err)
 	}
-	(&recorded{db: db, commits: map[string]string{}}).play(t, "06")
+	(&recorded{db: db, commits: map[string]string{}}).story(t, "06")
 }
 
 // triples asks for the pattern in JSON and prints the answers.
@@ -117,7 +117,7 @@ func TestTriples(t *testing.T) {
 			{"@id":"Kind","@type":"Enum","@value":["a","b"]},
 			{"@id":"A","@type":"Class","list":{"@type":"List","@class":"A"},"grid":{"@type":"Array","@class":"xsd:string"},
 			 "kind":{"@type":"Optional","@class":"Kind"},"blob":{"@type":"Optional","@class":"sys:JSON"}}]`),
-			Insert: raw(`[{"@type":"A","@id":"A/1"},{"@type":"A","@id":"A/2","list":["A/1","A/2"],"grid":["x"],"kind":"b","blob":{"n":1}}]`)}},
+			Put: raw(`[{"@type":"A","@id":"A/1"},{"@type":"A","@id":"A/2","list":["A/1","A/2"],"grid":["x"],"kind":"b","blob":{"n":1}}]`)}},
 		{Name: "1", Change: minidb.Change{Delete: []string{"A/2"}}},
 	})
 	if err != nil {
@@ -139,11 +139,10 @@ func TestTriples(t *testing.T) {
 	}
 	got := triples(t, db, ids["0"], `{"@type":"Or","or":[
 		{"@type":"Triple","subject":{"@type":"NodeValue","variable":"S"},"predicate":{"@type":"NodeValue","variable":"P"},"object":{"@type":"Value","node":"A/1"}},
-		{"@type":"Triple","subject":{"@type":"NodeValue","variable":"S"},"predicate":{"@type":"NodeValue","node":"@schema:kind"},"object":{"@type":"Value","variable":"O"}},
 		{"@type":"Triple","subject":{"@type":"NodeValue","node":"terminusdb:///data/A/1"},"predicate":{"@type":"NodeValue","variable":"P"},"object":{"@type":"Value","variable":"O"}}]}`)
 	lines := strings.Split(got, "\n")
-	if len(lines) != 4 || !strings.HasPrefix(lines[0], "Cons/") || !strings.HasSuffix(lines[0], " rdf:first <nil>") ||
-		lines[1] != "A/2 <nil> @schema:Kind/b" || lines[2] != "<nil> rdf:type @schema:A" || lines[3] != "<nil> @schema:list rdf:nil" {
+	if len(lines) != 3 || !strings.HasPrefix(lines[0], "Cons/") || !strings.HasSuffix(lines[0], " rdf:first <nil>") ||
+		lines[1] != "<nil> rdf:type @schema:A" || lines[2] != "<nil> @schema:list rdf:nil" {
 		t.Errorf("answers\n%s", got)
 	}
 }
@@ -155,9 +154,6 @@ func TestReverse(t *testing.T) {
 		{`{ Place { label _calls_of_Ship { label } _built_of_Ship(filter: {label: {eq: "x"}}) { label } } }`,
 			`{"data":{"Place":[{"label":"Yard","_calls_of_Ship":[],"_built_of_Ship":[]},{"label":"Reef","_calls_of_Ship":[{"label":"Low Tide"}],"_built_of_Ship":[]},{"label":"Haven","_calls_of_Ship":[{"label":"Low Tide"}],"_built_of_Ship":[]}]}}`},
 		{`{ _count(Place: {}) }`, `{"data":{"_count":3}}`},
-		{`{ Ship(filter: {built: {_ids: ["terminusdb:///x/Place/1"]}}) { label } }`, `{"data":{"Ship":[{"label":"Low Tide"}]}}`},
-		{`{ Ship(filter: {_or: [{built: {_id: "terminusdb:///x/Place/2"}}, {label: {eq: "x"}}]}) { label } }`, `{"data":{"Ship":[]}}`},
-		{`{ Ship(filter: {_not: {label: {eq: "x"}}, _and: [{label: {ne: "y"}}]}) { label } }`, `{"data":{"Ship":[{"label":"Low Tide"}]}}`},
 	} {
 		if got := graphql(t, db, c.query); got != c.want {
 			t.Errorf("%s\n got %s\nwant %s", c.query, got, c.want)

@@ -6,16 +6,16 @@
 // It holds databases (org/db) with branches and immutable commits. A commit has
 // a schema and documents of its classes; subdocuments, links, sets, lists,
 // enums and inheritance work as in the original, and so does deletion: it takes
-// the references to the document with it. Loaded through [DB.Create],
-// [DB.Commit] and [DB.Branch], or through the HTTP interface:
+// the references to the document with it. It is filled by [DB.Create],
+// [DB.Commit] and [DB.Branch], or by [DB.Load], and read by HTTP:
 //
-//	GET, HEAD, POST, PUT, DELETE  /api/document/<resource>
-//	GET                           /api/log/<resource>
-//	POST                          /api/graphql/<resource>
-//	POST                          /api/woql/<resource>
-//	POST                          /api/branch/<org>/<db>/local/branch/<name>
-//	POST                          /api/db/<org>/<db>
-//	GET                           /api/prefixes/<org>/<db>, /api/info, /api/ok
+//	GET, HEAD  /api/document/<resource>
+//	GET        /api/log/<resource>
+//	POST       /api/graphql/<resource>
+//	POST       /api/woql/<resource>
+//
+// Of each it knows what the client asks and what the classes' queries of the
+// demo and the tests say. Nobody needs a password.
 //
 // Commit ids are made from the commit's content and its parent, so the same
 // history has the same ids everywhere.

@@ -5,13 +5,10 @@ import (
 	"cmp"
 	"crypto/sha256"
 	"encoding/base64"
-	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"io"
 	"maps"
-	"net/http"
-	"net/url"
 	"regexp"
 	"slices"
 	"strings"
@@ -30,7 +27,6 @@ type edit struct {
 	schema    *schema
 	documents map[string]*document
 	changed   map[string]bool // short ids whose links must be checked
-	named     []string        // full ids of the documents named, or names of classes
 }
 
 func newEdit(head *commit) *edit {
@@ -44,30 +40,17 @@ func (e *edit) apply(change Change) error {
 	if err := e.delete(change.Delete); err != nil {
 		return err
 	}
-	for _, part := range []struct {
-		documents []json.RawMessage
-		mode      writeMode
-	}{{change.Replace, replaceOnly}, {change.Upsert, upsert}, {change.Insert, insertOnly}} {
-		docs, err := decodeAll(part.documents)
-		if err != nil {
+	docs, err := decodeAll(change.Put)
+	if err != nil {
+		return err
+	}
+	for _, doc := range docs {
+		if err := e.put(doc); err != nil {
 			return err
-		}
-		for _, doc := range docs {
-			if err := e.put(doc, part.mode); err != nil {
-				return err
-			}
 		}
 	}
 	return e.checkLinks()
 }
-
-type writeMode int
-
-const (
-	insertOnly writeMode = iota
-	replaceOnly
-	upsert
-)
 
 // decodeAll decodes documents and lists of documents, numbers exact.
 func decodeAll(raw []json.RawMessage) ([]map[string]any, error) {
@@ -81,7 +64,7 @@ func decodeAll(raw []json.RawMessage) ([]map[string]any, error) {
 			err = fmt.Errorf("text after the JSON")
 		}
 		if err != nil {
-			return nil, refuse(http.StatusBadRequest, "MalformedJson", "Submitted JSON is malformed: "+err.Error(), nil)
+			return nil, badRequest("MalformedJson", "Submitted JSON is malformed: %v", err)
 		}
 		list, ok := v.([]any)
 		if !ok {
@@ -90,7 +73,7 @@ func decodeAll(raw []json.RawMessage) ([]map[string]any, error) {
 		for _, x := range list {
 			doc, ok := x.(map[string]any)
 			if !ok {
-				return nil, refuse(http.StatusBadRequest, "MalformedJson", "Submitted JSON is not an object or a list of objects", nil)
+				return nil, badRequest("MalformedJson", "Submitted JSON is not an object or a list of objects")
 			}
 			docs = append(docs, doc)
 		}
@@ -124,15 +107,12 @@ func (e *edit) editSchema(change Change) error {
 			return schemaFailure("a class has no @id")
 		}
 		raw[name] = doc
-		if name != "@context" || !change.FullSchema {
-			e.named = append(e.named, name)
-		}
 	}
 	e.schema = newSchema(raw)
 	for id, doc := range e.documents {
 		e.changed[id] = true
 		if c := e.schema.classes[doc.class]; c == nil {
-			return schemaFailure(fmt.Sprintf("%s would have no class", id))
+			return schemaFailure("%s would have no class", id)
 		}
 		value, err := e.refit(doc.value)
 		if err != nil {
@@ -177,7 +157,7 @@ func (e *edit) refit(object map[string]any) (map[string]any, error) {
 		case p.isMany():
 			object[field] = list
 		case len(list) > 1:
-			return nil, schemaFailure(fmt.Sprintf("%v would have several values for %s", object["@id"], field))
+			return nil, schemaFailure("%v would have several values for %s", object["@id"], field)
 		case len(list) == 1:
 			object[field] = list[0]
 		default:
@@ -198,33 +178,16 @@ func (p Prefixes) full(id string) string {
 	return p.Base + id
 }
 
-func (e *edit) put(doc map[string]any, mode writeMode) error {
+func (e *edit) put(doc map[string]any) error {
 	name, _ := doc["@type"].(string)
 	name = strings.TrimPrefix(name, e.prefixes.Schema)
 	c := e.schema.classes[name]
 	if c == nil || c.enum != nil || c.abstract || c.subdocument {
-		return schemaFailure(fmt.Sprintf("a document has the @type %q, which is no document class", name))
+		return schemaFailure("a document has the @type %q, which is no document class", name)
 	}
 	id, _ := doc["@id"].(string)
-	if id == "" {
-		id = generateID(c, "", doc)
-	}
-	submitted := id
-	id = e.short(id)
-	if !strings.HasPrefix(id, c.prefix) {
-		return refuse(http.StatusBadRequest, "SubmittedDocumentIdDoesNotHaveExpectedPrefix",
-			fmt.Sprintf("Document id %q does not have expected prefix '%s'", submitted, e.prefixes.full(c.prefix)),
-			map[string]any{"api:document": doc, "api:prefix": e.prefixes.full(c.prefix), "api:submitted_id": submitted})
-	}
-	full := e.prefixes.full(id)
-	switch exists := e.documents[id] != nil; {
-	case exists && mode == insertOnly:
-		return refuse(http.StatusBadRequest, "DocumentIdAlreadyExists",
-			fmt.Sprintf("Tried to insert a new document with id '%s', but an object with that id already exists", full),
-			map[string]any{"api:document": doc, "api:document_id": full})
-	case !exists && mode == replaceOnly:
-		return refuse(http.StatusNotFound, "DocumentNotFound", fmt.Sprintf("Document not found: '%s'", full),
-			map[string]any{"api:document": doc, "api:document_id": full})
+	if id = e.short(id); !strings.HasPrefix(id, c.prefix) {
+		return badRequest("SubmittedDocumentIdDoesNotHaveExpectedPrefix", "Document id %q does not have expected prefix '%s'", id, c.prefix)
 	}
 	value, err := e.object(c, id, doc)
 	if err != nil {
@@ -232,7 +195,6 @@ func (e *edit) put(doc map[string]any, mode writeMode) error {
 	}
 	e.documents[id] = &document{id: id, class: name, value: value, json: canonical(value)}
 	e.changed[id] = true
-	e.named = append(e.named, full)
 	return nil
 }
 
@@ -246,14 +208,14 @@ func (e *edit) object(c *class, id string, doc map[string]any) (map[string]any, 
 		}
 		p, ok := c.properties[field]
 		if !ok {
-			return nil, schemaFailure(fmt.Sprintf("%s has a field %q, which its class %s has not", id, field, c.name))
+			return nil, schemaFailure("%s has a field %q, which its class %s has not", id, field, c.name)
 		}
 		values, isList := v.([]any)
 		switch {
 		case p.isMany() && !isList:
 			values = []any{v}
 		case !p.isMany() && isList && p.class != "sys:JSON":
-			return nil, schemaFailure(fmt.Sprintf("%s has a list for %s", id, field))
+			return nil, schemaFailure("%s has a list for %s", id, field)
 		case !p.isMany():
 			x, err := e.value(p, id, field, 0, v)
 			if err != nil {
@@ -287,7 +249,7 @@ func (e *edit) object(c *class, id string, doc map[string]any) (map[string]any, 
 	}
 	for field, p := range c.properties {
 		if _, ok := out[field]; !ok && p.kind == "One" {
-			return nil, schemaFailure(fmt.Sprintf("%s lacks %s, which its class %s requires", id, field, c.name))
+			return nil, schemaFailure("%s lacks %s, which its class %s requires", id, field, c.name)
 		}
 		if _, ok := out[field]; !ok && (p.kind == "List" || p.kind == "Array") {
 			out[field] = []any{}
@@ -307,7 +269,7 @@ func linkOf(v any) string {
 
 func (e *edit) value(p property, id, field string, index int, v any) (any, error) {
 	bad := func() error {
-		return schemaFailure(fmt.Sprintf("%s has a value for %s that is no %s", id, field, p.class))
+		return schemaFailure("%s has a value for %s that is no %s", id, field, p.class)
 	}
 	c := e.schema.classes[p.class]
 	switch {
@@ -344,7 +306,10 @@ func (e *edit) value(p property, id, field string, index int, v any) (any, error
 	}
 	sub, _ := doc["@id"].(string)
 	if sub == "" {
-		sub = generateID(c, fmt.Sprintf("%s/%s/", id, field), map[string]any{"index": index, "document": doc})
+		// What the original draws at random comes from the content here,
+		// so that it is the same each time.
+		sum := sha256.Sum256(canonical(map[string]any{"index": index, "document": doc}))
+		sub = fmt.Sprintf("%s/%s/%s%s", id, field, c.prefix, base64.RawURLEncoding.EncodeToString(sum[:12]))
 	}
 	return e.object(c, e.short(sub), doc)
 }
@@ -386,39 +351,13 @@ func basicValue(class string, v any) (any, bool) {
 	return s, ok
 }
 
-// generateID makes the id of a document without one, as its class's key says.
-// What the original draws at random comes from the content here, so that it is
-// the same each time.
-func generateID(c *class, prefix string, doc map[string]any) string {
-	prefix += c.prefix
-	sum := sha256.Sum256(canonical(doc))
-	var fields []string
-	for _, f := range c.keyFields {
-		fields = append(fields, fmt.Sprint(doc[f]))
-	}
-	switch c.key {
-	case "Lexical":
-		for i, f := range fields {
-			fields[i] = strings.ReplaceAll(url.PathEscape(f), "%27", "'")
-		}
-		return prefix + strings.Join(fields, "+")
-	case "Hash":
-		sum = sha256.Sum256([]byte(strings.Join(fields, "")))
-		return prefix + hex.EncodeToString(sum[:])
-	case "ValueHash":
-		return prefix + hex.EncodeToString(sum[:])
-	}
-	return prefix + base64.RawURLEncoding.EncodeToString(sum[:12])
-}
-
 // delete removes documents and the references to them.
 func (e *edit) delete(ids []string) error {
 	gone := map[string]bool{}
 	for _, id := range ids {
 		id = e.short(id)
 		if e.documents[id] == nil {
-			full := e.prefixes.full(id)
-			return refuse(http.StatusNotFound, "DocumentNotFound", fmt.Sprintf("Document not found: %q", full), map[string]any{"api:document_id": full})
+			return documentNotFound(id)
 		}
 		delete(e.documents, id)
 		gone[id] = true
@@ -519,7 +458,7 @@ func (e *edit) checkObject(object map[string]any) error {
 	for field, p := range e.schema.classes[class].properties {
 		v, ok := object[field]
 		if !ok && p.kind == "One" {
-			return schemaFailure(fmt.Sprintf("%s lacks %s", object["@id"], field))
+			return schemaFailure("%s lacks %s", object["@id"], field)
 		}
 		target := e.schema.classes[p.class]
 		if !ok || p.isBasic() || target == nil || target.enum != nil {
@@ -533,7 +472,7 @@ func (e *edit) checkObject(object map[string]any) error {
 			switch x := x.(type) {
 			case string:
 				if doc := e.documents[x]; doc == nil || !e.schema.isA(doc.class, p.class) {
-					return schemaFailure(fmt.Sprintf("%s refers by %s to %s, which is no %s", object["@id"], field, x, p.class))
+					return schemaFailure("%s refers by %s to %s, which is no %s", object["@id"], field, x, p.class)
 				}
 			case map[string]any:
 				if err := e.checkObject(x); err != nil {

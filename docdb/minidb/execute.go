@@ -66,11 +66,8 @@ func (q *query) args(field *ast.Field) listArgs {
 }
 
 // roots returns the nodes that a root field answers.
-func (q *query) roots(field *ast.Field) ([]*node, error) {
+func (q *query) roots(field *ast.Field) []*node {
 	args := q.args(field)
-	if args.id != nil && args.ids != nil {
-		return nil, errIDAndIDs
-	}
 	var all []*node
 	class := field.Name
 	// By id, only the class itself is found, not its subclasses.
@@ -81,10 +78,6 @@ func (q *query) roots(field *ast.Field) ([]*node, error) {
 		all = q.find([]string{*args.id}, exact)
 	case args.ids != nil:
 		all = q.find(args.ids, exact)
-	case args.filter["_id"] != nil:
-		all = q.find([]string{fmt.Sprint(args.filter["_id"])}, heirs)
-	case args.filter["_ids"] != nil:
-		all = q.find(texts(args.filter["_ids"]), heirs)
 	default:
 		for _, id := range q.commit.order {
 			if n := q.commit.nodes[id]; exact(n) || args.children && heirs(n) {
@@ -92,7 +85,7 @@ func (q *query) roots(field *ast.Field) ([]*node, error) {
 			}
 		}
 	}
-	return q.arrange(all, args), nil
+	return q.arrange(all, args)
 }
 
 // find looks up full ids; short ones are not known here.
@@ -137,44 +130,12 @@ func (q *query) arrange(all []*node, args listArgs) []*node {
 	return all
 }
 
-// matches applies a filter: fields with {eq, ne, lt, le, gt, ge}, links with
-// filters of their own, sets with {someHave}.
+// matches applies a filter: fields with {eq, ne}, links with filters of their
+// own, sets with {someHave}.
 func (q *query) matches(n *node, filter map[string]any) bool {
 	for name, want := range filter {
 		condition, _ := want.(map[string]any)
 		value := n.value[name]
-		parts, _ := want.([]any)
-		holds := func(part any) bool {
-			f, _ := part.(map[string]any)
-			return q.matches(n, f)
-		}
-		switch name {
-		case "_and":
-			if slices.ContainsFunc(parts, func(x any) bool { return !holds(x) }) {
-				return false
-			}
-			continue
-		case "_or":
-			if !slices.ContainsFunc(parts, holds) {
-				return false
-			}
-			continue
-		case "_not":
-			if holds(want) {
-				return false
-			}
-			continue
-		case "_id":
-			if q.commit.prefixes.full(n.id) != want {
-				return false
-			}
-			continue
-		case "_ids":
-			if !slices.Contains(texts(want), q.commit.prefixes.full(n.id)) {
-				return false
-			}
-			continue
-		}
 		if some, ok := condition["someHave"].(map[string]any); ok {
 			list, _ := value.([]any)
 			if !slices.ContainsFunc(list, func(x any) bool { return q.matchesValue(x, some) }) {
@@ -197,9 +158,7 @@ func (q *query) matchesValue(value any, condition map[string]any) bool {
 		return false
 	}
 	for op, want := range condition {
-		c := compareValues(value, want)
-		ok := map[string]bool{"eq": c == 0, "ne": c != 0, "lt": c < 0, "le": c <= 0, "gt": c > 0, "ge": c >= 0}[op]
-		if !ok {
+		if equal := compareValues(value, want) == 0; op != "eq" && op != "ne" || equal != (op == "eq") {
 			return false
 		}
 	}
@@ -260,7 +219,7 @@ func (q *query) writeField(b *bytes.Buffer, field *ast.Field, n *node) {
 		return
 	}
 	if back, ok := q.commit.schema.classes[n.class].reverse[field.Name]; ok {
-		q.writeList(b, field.SelectionSet, q.arrange(q.narrow(q.referrers(n, back), field), q.args(field)))
+		q.writeList(b, field.SelectionSet, q.arrange(q.referrers(n, back), q.args(field)))
 		return
 	}
 	p := q.commit.schema.classes[n.class].properties[field.Name]
@@ -292,7 +251,7 @@ func (q *query) writeField(b *bytes.Buffer, field *ast.Field, n *node) {
 				nodes = append(nodes, t)
 			}
 		}
-		q.writeList(b, field.SelectionSet, q.arrange(q.narrow(nodes, field), q.args(field)))
+		q.writeList(b, field.SelectionSet, q.arrange(nodes, q.args(field)))
 	default:
 		if t := q.commit.nodes[linkOf(value)]; t != nil {
 			q.writeObject(b, field.SelectionSet, t)
@@ -300,15 +259,6 @@ func (q *query) writeField(b *bytes.Buffer, field *ast.Field, n *node) {
 			b.WriteString("null")
 		}
 	}
-}
-
-// narrow applies the id arguments of a nested list.
-func (q *query) narrow(nodes []*node, field *ast.Field) []*node {
-	args := q.args(field)
-	return slices.DeleteFunc(nodes, func(n *node) bool {
-		id := q.commit.prefixes.full(n.id)
-		return args.id != nil && id != *args.id || args.ids != nil && !slices.Contains(args.ids, id)
-	})
 }
 
 // referrers returns the objects of a class that link to n by a property.

@@ -2,7 +2,6 @@ package minidb
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -41,18 +40,15 @@ func panicked(text string) failure {
 	return failure(fmt.Sprintf("Unexpected error in graphql: error(rust_error(panic(%s)),_7216)", canonical(text)))
 }
 
-var (
-	errTypename = panicked("GraphQLValue::concrete_type_name() must be implemented by unions, interfaces and objects")
-	errIDAndIDs = panicked("You must not specify 'id' and 'ids' simultaneously")
-)
+var errTypename = panicked("GraphQLValue::concrete_type_name() must be implemented by unions, interfaces and objects")
 
 func graphqlFailure(w http.ResponseWriter, status int, message string) {
-	writeJSON(w, status, typeJSON, map[string]any{"errors": []any{map[string]any{"message": message}}})
+	writeJSON(w, status, map[string]any{"errors": []any{map[string]any{"message": message}}})
 }
 
 func (db *DB) serveGraphQL(w http.ResponseWriter, r *http.Request, path []string) {
 	if r.Method != http.MethodPost || r.ContentLength < 0 {
-		writeJSON(w, http.StatusInternalServerError, typeJSON, map[string]any{
+		writeJSON(w, http.StatusInternalServerError, map[string]any{
 			"api:message": "Unexpected failure in request handler", "api:status": "api:failure",
 		})
 		return
@@ -83,22 +79,15 @@ func (db *DB) serveGraphQL(w http.ResponseWriter, r *http.Request, path []string
 		return
 	}
 	var request struct {
-		Query         string         `json:"query"`
-		Variables     map[string]any `json:"variables"`
-		OperationName string         `json:"operationName"`
+		Query     string         `json:"query"`
+		Variables map[string]any `json:"variables"`
 	}
-	body, err := readBody(r)
-	if err == nil {
-		d := json.NewDecoder(bytes.NewReader(body))
-		d.UseNumber()
-		err = d.Decode(&request)
-	}
-	if err != nil {
-		graphqlFailure(w, http.StatusInternalServerError, fmt.Sprintf("Unexpected error in graphql: error(json_parse_error(1,%d),_1)", min(len(body), 2)))
+	if readJSON(r, &request) != nil {
+		graphqlFailure(w, http.StatusInternalServerError, "Unexpected error in graphql: error(json_parse_error(1,2),_1)")
 		return
 	}
 	db.mu.RLock()
-	answer, complaints, err := db.execute(res, request.Query, request.Variables, request.OperationName)
+	answer, complaints, err := db.execute(res, request.Query, request.Variables)
 	db.mu.RUnlock()
 	switch {
 	case err != nil:
@@ -163,26 +152,15 @@ type query struct {
 
 // execute answers a query: with an answer, with complaints about the query, or
 // with an error that the original answers by 500.
-func (db *DB) execute(res resource, text string, variables map[string]any, operationName string) ([]byte, []queryError, error) {
+func (db *DB) execute(res resource, text string, variables map[string]any) ([]byte, []queryError, error) {
 	doc, err := parser.ParseQueryWithTokenLimit(&ast.Source{Input: text}, maxQueryTokens)
 	if err != nil {
 		return nil, []queryError{syntaxError(err)}, nil
 	}
-	var operation *ast.OperationDefinition
-	for _, o := range doc.Operations {
-		if operationName == "" || o.Name == operationName {
-			operation = o
-			break
-		}
+	if len(doc.Operations) != 1 || doc.Operations[0].Operation != ast.Query {
+		return nil, []queryError{{Message: "One query is answered here, and no mutation"}}, nil
 	}
-	switch {
-	case operation == nil:
-		return nil, []queryError{{Message: "Unknown operation"}}, nil
-	case operation.Operation == ast.Mutation && res.branch == nil:
-		return nil, nil, failure(fmt.Sprintf("Unexpected error in graphql: error(immutable_graph_update(commit_descriptor{commit_id:%q}),_7258)", res.commit.id))
-	case operation.Operation != ast.Query:
-		return nil, []queryError{{Message: "Only queries are answered here"}}, nil
-	}
+	operation := doc.Operations[0]
 	q := &query{commit: res.commit, unstable: db.cfg.UnstableSets, variables: map[string]any{}}
 	res.commit.index()
 	q.setVariables(operation, variables)
@@ -202,11 +180,7 @@ func (db *DB) execute(res resource, text string, variables map[string]any, opera
 			fmt.Fprint(&b, q.count(field))
 			continue
 		}
-		nodes, err := q.roots(field)
-		if err != nil {
-			return nil, q.complaints, err
-		}
-		q.writeList(&b, field.SelectionSet, nodes)
+		q.writeList(&b, field.SelectionSet, q.roots(field))
 	}
 	b.WriteString("}}")
 	return b.Bytes(), q.complaints, nil
@@ -243,27 +217,8 @@ func (q *query) setVariables(operation *ast.OperationDefinition, given map[strin
 		if !ok && d.DefaultValue != nil {
 			v, _ = d.DefaultValue.Value(nil)
 		}
-		if !fits(d.Type, v) {
-			q.complain(d.Position, "Variable \"$%s\" got invalid value. Expected \"%s\".", d.Variable, d.Type)
-		}
 		q.variables[d.Variable] = v
 	}
-}
-
-// fits reports whether v can be of a type, as far as the types of ids go.
-func fits(t *ast.Type, v any) bool {
-	if v == nil {
-		return !t.NonNull
-	}
-	if t.Elem != nil {
-		list, ok := v.([]any)
-		return ok && !slices.ContainsFunc(list, func(x any) bool { return !fits(t.Elem, x) })
-	}
-	switch v.(type) {
-	case map[string]any, []any:
-		return t.NamedType != "ID" && t.NamedType != "String" && t.NamedType != "Int"
-	}
-	return true
 }
 
 // checkRoots checks a whole query against the schema before anything is

@@ -1,9 +1,7 @@
 package minidb
 
 import (
-	"fmt"
 	"maps"
-	"net/http"
 	"slices"
 	"strings"
 )
@@ -22,8 +20,6 @@ type class struct {
 	enum        []string // not nil: an enum
 	abstract    bool
 	subdocument bool
-	key         string
-	keyFields   []string
 	parents     []string
 	properties  map[string]property // its own and the inherited
 	reverse     map[string]reverse  // by GraphQL field, such as _homeworld_of_People
@@ -93,10 +89,6 @@ func parseClass(name string, doc map[string]any) *class {
 	_, c.abstract = doc["@abstract"]
 	_, c.subdocument = doc["@subdocument"]
 	c.parents = texts(doc["@inherits"])
-	if key, ok := doc["@key"].(map[string]any); ok {
-		c.key, _ = key["@type"].(string)
-		c.keyFields = texts(key["@fields"])
-	}
 	for field, v := range doc {
 		if strings.HasPrefix(field, "@") {
 			continue
@@ -171,23 +163,23 @@ func (s *schema) check() error {
 		c := s.classes[name]
 		for _, p := range c.parents {
 			if s.classes[p] == nil {
-				return schemaFailure(fmt.Sprintf("class %s inherits from %s, which does not exist", name, p))
+				return schemaFailure("class %s inherits from %s, which does not exist", name, p)
 			}
 		}
 		for field, p := range c.properties {
 			if !p.isBasic() && s.classes[p.class] == nil {
-				return schemaFailure(fmt.Sprintf("class %s has a field %s of class %q, which does not exist", name, field, p.class))
+				return schemaFailure("class %s has a field %s of class %q, which does not exist", name, field, p.class)
 			}
 			switch p.kind {
 			case "One", "Optional", "Set", "List", "Array", "Cardinality":
 			default:
-				return schemaFailure(fmt.Sprintf("class %s has a field %s of unknown kind %q", name, field, p.kind))
+				return schemaFailure("class %s has a field %s of unknown kind %q", name, field, p.kind)
 			}
 		}
 	}
 	return nil
 }
 
-func schemaFailure(message string) error {
-	return refuse(http.StatusBadRequest, "SchemaCheckFailure", "Schema check failure: "+message, nil)
+func schemaFailure(format string, args ...any) error {
+	return badRequest("SchemaCheckFailure", "Schema check failure: "+format, args...)
 }

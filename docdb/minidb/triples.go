@@ -207,7 +207,6 @@ func compareTriples(a, b triple) int {
 
 // facts are the triples of a commit, found by subject or by object.
 type facts struct {
-	all       []triple
 	bySubject map[string][]triple
 	byObject  map[string][]triple
 }
@@ -220,8 +219,7 @@ func (c *commit) allFacts() *facts {
 		for _, doc := range c.documents {
 			collect(set, c.triples(doc))
 		}
-		f.all = sortedWithout(set, nil)
-		for _, t := range f.all {
+		for _, t := range sortedWithout(set, nil) {
 			f.bySubject[t.s] = append(f.bySubject[t.s], t)
 			if !t.data {
 				f.byObject[t.o] = append(f.byObject[t.o], t)

@@ -2,44 +2,26 @@ package minidb
 
 import (
 	"encoding/json"
-	"fmt"
-	"maps"
 	"net/http"
 	"slices"
 )
 
-// maxWOQLDepth bounds how deep a query may nest.
-const maxWOQLDepth = 64
-
 // bindings are one answer to a query: a triple's part by the variable's name.
-type bindings map[string]term
-
-// term is a name, or data as canonical JSON.
-type term struct {
-	text string
-	data bool
-}
+type bindings map[string]any
 
 // woqlError is a complaint about a query.
 func woqlError(format string, args ...any) error {
-	return refuse(http.StatusBadRequest, "WOQLSyntaxError", "Not well formed WOQL: "+fmt.Sprintf(format, args...), nil)
+	return badRequest("WOQLSyntaxError", "Not well formed WOQL: "+format, args...)
 }
 
-// serveWOQL answers the reads of TerminusDB's triple query language: And, Or,
-// Optional, Distinct, IsA, Triple, AddedTriple and DeletedTriple.
+// serveWOQL answers the part of TerminusDB's triple query language that
+// vectorlink speaks: Triple, AddedTriple, DeletedTriple, and Or of these.
 func (db *DB) serveWOQL(w http.ResponseWriter, r *http.Request, path []string) error {
-	if r.Method != http.MethodPost {
-		return refuse(http.StatusMethodNotAllowed, "MethodNotAllowed", "Method not allowed", nil)
-	}
-	body, err := readBody(r)
-	if err != nil {
-		return err
-	}
 	var request struct {
 		Query map[string]any `json:"query"`
 	}
-	if json.Unmarshal(body, &request) != nil || request.Query == nil {
-		return refuse(http.StatusBadRequest, "MissingParameter", "Missing parameter: query", map[string]any{"api:parameter": "query"})
+	if readJSON(r, &request) != nil || request.Query == nil {
+		return badRequest("MissingParameter", "Missing parameter: query")
 	}
 	db.mu.RLock()
 	res, err := db.resolve(path)
@@ -50,24 +32,21 @@ func (db *DB) serveWOQL(w http.ResponseWriter, r *http.Request, path []string) e
 	case res.graph:
 		return errUnhandled
 	}
-	q := woql{commit: res.commit}
-	answers, err := q.solve(request.Query, bindings{}, 0)
-	if err != nil {
-		return err
+	q := woql{commit: res.commit, bindings: []bindings{}}
+	parts := []any{request.Query}
+	if request.Query["@type"] == "Or" {
+		parts, _ = request.Query["or"].([]any)
 	}
-	list := make([]map[string]any, len(answers))
-	for i, b := range answers {
-		list[i] = map[string]any{}
-		for name, t := range b {
-			if list[i][name] = t.text; t.data {
-				list[i][name] = json.RawMessage(t.text)
-			}
+	for _, part := range parts {
+		query, _ := part.(map[string]any)
+		if err := q.match(query); err != nil {
+			return err
 		}
 	}
 	w.Header().Set("TerminusDB-Data-Version", res.version())
-	writeJSON(w, http.StatusOK, typeJSON, map[string]any{
+	writeJSON(w, http.StatusOK, map[string]any{
 		"@type": "api:WoqlResponse", "api:status": "api:success", "api:variable_names": append([]string{}, q.variables...),
-		"bindings": list, "deletes": 0, "inserts": 0, "transaction_retry_count": 0,
+		"bindings": q.bindings, "deletes": 0, "inserts": 0, "transaction_retry_count": 0,
 	})
 	return nil
 }
@@ -76,139 +55,45 @@ func (db *DB) serveWOQL(w http.ResponseWriter, r *http.Request, path []string) e
 type woql struct {
 	commit         *commit
 	variables      []string // in the order in which they were met
+	bindings       []bindings
 	haveDelta      bool
 	added, deleted []triple
 }
 
-// solve returns the ways in which b can be extended so that the query holds.
-func (q *woql) solve(query map[string]any, b bindings, depth int) ([]bindings, error) {
-	if depth > maxWOQLDepth {
-		return nil, woqlError("nested too deep")
-	}
-	switch kind, _ := query["@type"].(string); kind {
-	case "Triple", "AddedTriple", "DeletedTriple":
-		return q.match(kind, query, b)
-	case "And":
-		parts, err := queries(query["and"])
-		found := []bindings{b}
-		for _, part := range parts {
-			var next []bindings
-			for _, b := range found {
-				more, err := q.solve(part, b, depth+1)
-				if err != nil {
-					return nil, err
-				}
-				next = append(next, more...)
-			}
-			found = next
-		}
-		return found, err
-	case "Or":
-		parts, err := queries(query["or"])
-		var found []bindings
-		for _, part := range parts {
-			more, err := q.solve(part, b, depth+1)
-			if err != nil {
-				return nil, err
-			}
-			found = append(found, more...)
-		}
-		return found, err
-	case "Optional", "Distinct":
-		part, ok := query["query"].(map[string]any)
-		if !ok {
-			return nil, woqlError("%s without query", kind)
-		}
-		found, err := q.solve(part, b, depth+1)
-		if kind == "Optional" {
-			if len(found) == 0 {
-				found = []bindings{b}
-			}
-			return found, err
-		}
-		return distinct(found, texts(query["variables"])), err
-	case "IsA":
-		return q.isA(query, b)
-	default:
-		return nil, woqlError("no query of type %q here", kind)
-	}
+// place is one place of a triple: a variable, or a name to equal.
+type place struct {
+	variable, name string
 }
 
-func queries(v any) ([]map[string]any, error) {
-	list, _ := v.([]any)
-	var parts []map[string]any
-	for _, x := range list {
-		part, ok := x.(map[string]any)
-		if !ok {
-			return nil, woqlError("a part that is no query")
-		}
-		parts = append(parts, part)
-	}
-	return parts, nil
-}
-
-// distinct keeps the first of the answers that agree in the variables.
-func distinct(all []bindings, variables []string) []bindings {
-	seen := map[string]bool{}
-	return slices.DeleteFunc(all, func(b bindings) bool {
-		var key []byte
-		for _, name := range variables {
-			key = fmt.Appendf(key, "%v %q ", b[name].data, b[name].text)
-		}
-		again := seen[string(key)]
-		seen[string(key)] = true
-		return again
-	})
-}
-
-// pattern is one place of a triple: a variable, or a value to equal.
-type pattern struct {
-	variable string
-	value    term
-}
-
-func (q *woql) pattern(v any) (pattern, error) {
+func (q *woql) place(v any) (place, error) {
 	object, _ := v.(map[string]any)
 	if name, ok := object["variable"].(string); ok {
 		if !slices.Contains(q.variables, name) {
 			q.variables = append(q.variables, name)
 		}
-		return pattern{variable: name}, nil
+		return place{variable: name}, nil
 	}
 	if node, ok := object["node"].(string); ok {
-		return pattern{value: term{text: q.commit.prefixes.shorten(q.commit.prefixes.expand(node))}}, nil
+		return place{name: q.commit.prefixes.shorten(q.commit.prefixes.expand(node))}, nil
 	}
-	if data, ok := object["data"].(map[string]any); ok {
-		return pattern{value: term{text: string(canonical(data)), data: true}}, nil
-	}
-	return pattern{}, woqlError("a place with no variable, node or data")
+	return place{}, woqlError("a place with no variable or node")
 }
 
-// bound returns the value that the place must have, if it must have one.
-func (p pattern) bound(b bindings) (term, bool) {
-	if p.variable == "" {
-		return p.value, true
-	}
-	t, ok := b[p.variable]
-	return t, ok
-}
-
-func (q *woql) match(kind string, query map[string]any, b bindings) ([]bindings, error) {
-	var places [3]pattern
+// match adds the triples that fit a query.
+func (q *woql) match(query map[string]any) error {
+	var places [3]place
 	for i, name := range []string{"subject", "predicate", "object"} {
 		var err error
-		if places[i], err = q.pattern(query[name]); err != nil {
-			return nil, err
+		if places[i], err = q.place(query[name]); err != nil {
+			return err
 		}
 	}
 	if graph, ok := query["graph"]; ok && graph != "instance" {
-		return nil, woqlError("no graph %v here", graph)
+		return woqlError("no graph %v here", graph)
 	}
-	subject, hasSubject := places[0].bound(b)
-	object, hasObject := places[2].bound(b)
 	var candidates []triple
-	switch {
-	case kind != "Triple":
+	switch kind, _ := query["@type"].(string); {
+	case kind == "AddedTriple", kind == "DeletedTriple":
 		if !q.haveDelta {
 			q.added, q.deleted = q.commit.delta()
 			q.haveDelta = true
@@ -216,62 +101,31 @@ func (q *woql) match(kind string, query map[string]any, b bindings) ([]bindings,
 		if candidates = q.added; kind == "DeletedTriple" {
 			candidates = q.deleted
 		}
-	case hasSubject:
-		candidates = q.commit.allFacts().bySubject[subject.text]
-	case hasObject && !object.data:
-		candidates = q.commit.allFacts().byObject[object.text]
+	case kind != "Triple":
+		return woqlError("no query of type %q here", kind)
+	case places[0].variable == "":
+		candidates = q.commit.allFacts().bySubject[places[0].name]
+	case places[2].variable == "":
+		candidates = q.commit.allFacts().byObject[places[2].name]
 	default:
-		candidates = q.commit.allFacts().all
+		return woqlError("neither subject nor object is given")
 	}
-	var found []bindings
-candidate:
 	for _, t := range candidates {
-		next := bindings{}
-		maps.Copy(next, b)
-		for i, v := range []term{{text: t.s}, {text: t.p}, {t.o, t.data}} {
-			if want, ok := places[i].bound(next); ok && want != v {
-				continue candidate
+		found := bindings{}
+		fits := true
+		for i, part := range []string{t.s, t.p, t.o} {
+			switch data := i == 2 && t.data; {
+			case places[i].variable == "":
+				fits = fits && !data && part == places[i].name
+			case data:
+				found[places[i].variable] = json.RawMessage(part)
+			default:
+				found[places[i].variable] = part
 			}
-			if places[i].variable != "" {
-				next[places[i].variable] = v
-			}
 		}
-		found = append(found, next)
-	}
-	return found, nil
-}
-
-// isA binds the classes of an element, inherited ones too.
-func (q *woql) isA(query map[string]any, b bindings) ([]bindings, error) {
-	element, err := q.pattern(query["element"])
-	if err != nil {
-		return nil, err
-	}
-	class, err := q.pattern(query["type"])
-	if err != nil {
-		return nil, err
-	}
-	subject, ok := element.bound(b)
-	if !ok {
-		return nil, woqlError("IsA of an unknown element is not answered here")
-	}
-	q.commit.index()
-	n := q.commit.nodes[subject.text]
-	if n == nil {
-		return nil, nil
-	}
-	var found []bindings
-	for _, name := range append([]string{n.class}, q.commit.schema.ancestors(n.class)...) {
-		t := term{text: q.commit.prefixes.shorten(q.commit.prefixes.Schema + name)}
-		if want, ok := class.bound(b); ok && want != t {
-			continue
+		if fits {
+			q.bindings = append(q.bindings, found)
 		}
-		next := bindings{}
-		maps.Copy(next, b)
-		if class.variable != "" {
-			next[class.variable] = t
-		}
-		found = append(found, next)
 	}
-	return found, nil
+	return nil
 }
