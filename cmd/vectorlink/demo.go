@@ -15,7 +15,6 @@ import (
 
 	"github.com/vectorlink/vectorlink/api"
 	"github.com/vectorlink/vectorlink/contract"
-	"github.com/vectorlink/vectorlink/docdb"
 	"github.com/vectorlink/vectorlink/docdb/minidb"
 	"github.com/vectorlink/vectorlink/embed"
 	"github.com/vectorlink/vectorlink/indexer"
@@ -88,9 +87,11 @@ func (c *demoCmd) Run(ctx context.Context, p *program) (err error) {
 		return fmt.Errorf("the demo's document database: %w", err)
 	}
 	stops = append(stops, background(dbListener, db, log))
-	source, err := docdb.NewClient(docdb.Config{
-		URL: "http://" + dbListener.Addr().String(), Logger: log,
-	})
+	// From here on everything is a server's: it pulls from the database's
+	// address, whatever answers there.
+	cfg := Config{SearchReady: true}
+	cfg.TerminusDBURL = "http://" + dbListener.Addr().String()
+	source, err := cfg.source(log)
 	if err != nil {
 		return err
 	}
@@ -114,7 +115,6 @@ func (c *demoCmd) Run(ctx context.Context, p *program) (err error) {
 	if err != nil {
 		return err
 	}
-	cfg := Config{SearchReady: true}
 	web := cfg.api(log)
 	listener, err := listenNear(web, string(c.Listen))
 	if err != nil {
