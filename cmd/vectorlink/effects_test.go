@@ -164,7 +164,7 @@ func databaseEffects(e *effects) {
 	if err != nil {
 		e.Fatal(err)
 	}
-	db := minidb.New(minidb.Config{User: "reader", Password: "pass", Now: demoClock()})
+	db := minidb.New(minidb.Config{Now: demoClock()})
 	commits, err := db.Load(domain, minidb.Prefixes{Base: starwars.Base}, steps(data))
 	if err != nil {
 		e.Fatal(err)
