@@ -22,7 +22,7 @@ var layers = [][]string{
 	{"service"},
 	{"indexer"},
 	{"search"},
-	{"catalog"},
+	{"catalog", "tasks"},
 	{"snapshot", "hnsw", "vecstore", "textindex", "fields"},
 	{"vfs", "contract"},
 	{"vector"},

@@ -1,0 +1,33 @@
+package tasks
+
+import (
+	"encoding/binary"
+	"hash/crc32"
+)
+
+// Header returns how a journal begins.
+func Header() []byte { return header() }
+
+// Seal returns a record of that body, with its checksums.
+func Seal(body []byte) []byte {
+	b := append([]byte(recordMagic), make([]byte, recordHead-len(recordMagic))...)
+	binary.LittleEndian.PutUint32(b[4:], uint32(len(body)))
+	binary.LittleEndian.PutUint32(b[8:], crc32.Checksum(body, castagnoli))
+	binary.LittleEndian.PutUint32(b[12:], crc32.Checksum(b[:12], castagnoli))
+	return append(b, body...)
+}
+
+// All returns every task by its id, and the domains that store clustering.
+func (r *Registry) All() (map[string]Task, []string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	all := make(map[string]Task)
+	for id, j := range r.tasks {
+		all[id] = j.snapshot()
+	}
+	var domains []string
+	for domain := range r.clustering {
+		domains = append(domains, domain)
+	}
+	return all, domains
+}

@@ -1,0 +1,199 @@
+package tasks
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"time"
+)
+
+// The journal's layout, see FORMAT.md.
+const (
+	fileMagic   = "\x89VLTASK\n"
+	fileVersion = 1
+	headerSize  = 16
+
+	recordMagic = "\xf5VLT" // the first byte is never part of JSON
+	recordHead  = 16
+	maxBody     = 4 << 20
+)
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// errHeader: the file does not begin as a journal of this version does.
+var errHeader = errors.New("damaged header, or the file of a newer program")
+
+// record is what one record says: the state of a task, that a task is not known
+// any more, or whether a domain stores clustering. A later record about the same
+// thing holds.
+type record struct {
+	Task       *Task             `json:"task,omitempty"`
+	Resume     json.RawMessage   `json:"resume,omitempty"` // see Spec; of a pending task
+	Forget     string            `json:"forget,omitempty"` // a task's id
+	Clustering *clusteringRecord `json:"clustering,omitempty"`
+}
+
+type clusteringRecord struct {
+	Domain string `json:"domain"`
+	On     bool   `json:"on"`
+}
+
+// valid reports whether the registry can have written r.
+func (r *record) valid() bool {
+	switch {
+	case r.Task != nil:
+		t := r.Task
+		return r.Forget == "" && r.Clustering == nil && isID(t.ID) &&
+			(t.State == Pending && t.Finished.IsZero() || (t.State == Complete || t.State == Failed) && !t.Finished.IsZero()) &&
+			t.Percentage >= 0 && t.Percentage <= 100 && len(t.Skipped) <= MaxSkipped &&
+			isTime(t.Created) && isTime(t.Finished)
+	case r.Forget != "":
+		return r.Clustering == nil && isID(r.Forget)
+	default:
+		return r.Clustering != nil
+	}
+}
+
+// isTime reports whether the time can be written in UTC.
+func isTime(t time.Time) bool {
+	year := t.UTC().Year()
+	return year >= 0 && year <= 9999
+}
+
+func header() []byte {
+	b := append(make([]byte, 0, headerSize), fileMagic...)
+	b = binary.LittleEndian.AppendUint32(b, fileVersion)
+	return binary.LittleEndian.AppendUint32(b, crc32.Checksum(b, castagnoli))
+}
+
+// append appends the record's bytes to b. A task whose list of skipped documents
+// makes it too large is written without the list.
+func (r record) append(b []byte) ([]byte, error) {
+	start := len(b)
+	out := bytes.NewBuffer(append(b, make([]byte, recordHead)...))
+	enc := json.NewEncoder(out)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(r); err != nil {
+		return b, fmt.Errorf("encode a task: %w", err)
+	}
+	body := out.Len() - start - recordHead
+	if body > maxBody {
+		if r.Task == nil || r.Task.Skipped == nil {
+			return b, fmt.Errorf("encode a task: it takes %d bytes, more than %d", body, maxBody)
+		}
+		t := *r.Task
+		t.Skipped = nil
+		r.Task = &t
+		return r.append(b)
+	}
+	b = out.Bytes()
+	head := b[start:]
+	copy(head, recordMagic)
+	binary.LittleEndian.PutUint32(head[4:], uint32(body))
+	binary.LittleEndian.PutUint32(head[8:], crc32.Checksum(head[recordHead:], castagnoli))
+	binary.LittleEndian.PutUint32(head[12:], crc32.Checksum(head[:12], castagnoli))
+	return b, nil
+}
+
+// scanned is what scan found out about a file.
+type scanned struct {
+	end  int64 // of the last whole record
+	lost int64 // bytes before end that belong to no whole record
+}
+
+// scan reads a journal of that size and hands its whole records to visit, in
+// order, with their sizes. What is not a whole record is passed over. The error
+// is errHeader, or that of the reader.
+func scan(r io.Reader, size int64, visit func(rec record, size int)) (scanned, error) {
+	s := scanned{end: headerSize}
+	in := bufio.NewReaderSize(r, int(min(max(size, 4<<10), recordHead+maxBody)))
+	head, err := in.Peek(headerSize)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return s, err
+	}
+	if !bytes.Equal(head, header()) {
+		return s, errHeader
+	}
+	at := discard(in, headerSize)
+	for {
+		rec, n, err := peek(in)
+		if err != nil {
+			return s, err
+		}
+		if n > 0 {
+			visit(rec, n)
+			s.lost += at - s.end
+			at += discard(in, n)
+			s.end = at
+			continue
+		}
+		passed, err := seek(in)
+		at += passed
+		if errors.Is(err, io.EOF) {
+			return s, nil
+		}
+		if err != nil {
+			return s, err
+		}
+	}
+}
+
+// discard skips n bytes that are known to be there.
+func discard(in *bufio.Reader, n int) int64 {
+	n, _ = in.Discard(n)
+	return int64(n)
+}
+
+// peek decodes the record that comes next and returns its size, 0 where none
+// does. The error is that of the reader.
+func peek(in *bufio.Reader) (rec record, size int, err error) {
+	head, err := in.Peek(recordHead)
+	if errors.Is(err, io.EOF) {
+		return rec, 0, nil
+	}
+	if err != nil || string(head[:4]) != recordMagic || crc32.Checksum(head[:12], castagnoli) != binary.LittleEndian.Uint32(head[12:]) {
+		return rec, 0, err
+	}
+	body, sum := binary.LittleEndian.Uint32(head[4:]), binary.LittleEndian.Uint32(head[8:])
+	if body > maxBody {
+		return rec, 0, nil
+	}
+	size = recordHead + int(body)
+	b, err := in.Peek(size)
+	if errors.Is(err, io.EOF) || errors.Is(err, bufio.ErrBufferFull) {
+		return rec, 0, nil // the file ends before it does
+	}
+	if err != nil || crc32.Checksum(b[recordHead:], castagnoli) != sum {
+		return rec, 0, err
+	}
+	if json.Unmarshal(b[recordHead:], &rec) != nil || !rec.valid() {
+		return rec, 0, nil
+	}
+	return rec, size, nil
+}
+
+// seek skips at least one byte, up to where the next record may begin, and
+// returns how many. It is io.EOF where none can.
+func seek(in *bufio.Reader) (passed int64, err error) {
+	for skip := 1; ; {
+		n, err := in.Discard(skip)
+		passed += int64(n)
+		if err != nil {
+			return passed, err
+		}
+		if _, err := in.Peek(len(recordMagic)); err != nil {
+			return passed, err
+		}
+		b, _ := in.Peek(in.Buffered())
+		if skip = bytes.Index(b, []byte(recordMagic)); skip >= 0 {
+			n, err := in.Discard(skip)
+			return passed + int64(n), err
+		}
+		skip = len(b) - len(recordMagic) + 1
+	}
+}
