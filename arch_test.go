@@ -51,7 +51,6 @@ var owners = map[string][]string{
 	"github.com/sony/gobreaker":                    {"embed"},
 	"golang.org/x/text":                            {"embed"},
 	"github.com/hashicorp/golang-lru":              {"search"},
-	"go.etcd.io/bbolt":                             {"indexer"},
 	"golang.org/x/sync":                            {"indexer", "search", "embed", "hnsw"},
 	"github.com/klauspost/compress":                {"snapshot"},
 	"golang.org/x/sys":                             {"vfs", "vector", "embed"},

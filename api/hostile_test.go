@@ -36,7 +36,7 @@ import (
 var hostileNames = []string{
 	"..", ".", "...", "../..", "..%2f", "%2e%2e", "%2e%2e%2f%2e%2e", `..\..`, `\`, `c:\x`, "C:", "a\x00b", "\x00", "-rf", ".hidden", ".-x",
 	"CON", "con.txt", "NUL", "aux", "LPT1", "~", "~root", "$HOME", "`id`", "a b", " ", "a\nb", "a\rb", "\x1b[2J", "a;b", "a|b", "a*b", "a?b", `"`, "'", "<x>",
-	"\u2024\u2024\u2044", "\uff0e\uff0e\uff0f", "\u202e", "e\u0301", "\u00e9", "\u212a", "K", "k", "\U0001f480", "a@b", "a~b", "vectorlink.db", "LOCK", "x.hnsw", "x.vecs.tmp",
+	"\u2024\u2024\u2044", "\uff0e\uff0e\uff0f", "\u202e", "e\u0301", "\u00e9", "\u212a", "K", "k", "\U0001f480", "a@b", "a~b", "tasks.journal", "LOCK", "x.hnsw", "x.vecs.tmp",
 	"%", "%00", "\xff\xfe", strings.Repeat("x", 512), strings.Repeat("x", 4096), strings.Repeat("../", 300), strings.Repeat("\u65e5", 170),
 }
 

@@ -70,7 +70,7 @@ func (ix *Indexer) newBuilder(d *domain, task string, settings catalog.Settings,
 		return nil, err
 	}
 	b := &builder{
-		ix: ix, d: d, clustering: ix.tasks.clusters(d.Name), settings: settings, base: base, vecs: vecs, stage: st, report: report,
+		ix: ix, d: d, clustering: ix.tasks.StoresClustering(d.Name), settings: settings, base: base, vecs: vecs, stage: st, report: report,
 		fingerprint: settings.Model(ix.cfg.Embedder.Fingerprint()),
 		changes:     make(map[string]*change),
 		seen:        make(map[string]struct{}),
@@ -172,7 +172,7 @@ func (b *builder) skip(id string, reason error) {
 	if id != "" && len(id) <= contract.MaxIDBytes {
 		b.left[id] = struct{}{}
 	}
-	b.report(func(t *Task) { t.Skipped = append(t.Skipped, skipped(id, reason)) })
+	b.report(func(t *Task) { t.Skip(skipped(id, reason)) })
 }
 
 func skipped(id string, reason error) Skipped {

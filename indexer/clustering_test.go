@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"math"
-	"path/filepath"
 	"slices"
 	"sync"
 	"testing"
@@ -94,9 +93,8 @@ func (h *harness) vectorsOf(commit string) (documents, clustering map[string][]f
 func TestStoreClustering(t *testing.T) {
 	files, src := vfstest.NewMem(), indexertest.NewSource()
 	emb := &byRole{Embedder: &indexertest.Embedder{Window: 3}, texts: make(map[contract.Role][]string)}
-	tasks := filepath.Join(t.TempDir(), "tasks.db")
 	start := func() *harness {
-		return open(t, files, src, emb.Embedder, func(c *indexer.Config) { c.Embedder, c.TaskFile = emb, tasks })
+		return open(t, files, src, emb.Embedder, func(c *indexer.Config) { c.Embedder, c.TaskFile = emb, taskFile })
 	}
 	h := start()
 	stores := func() bool {

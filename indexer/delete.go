@@ -38,8 +38,8 @@ func (ix *Indexer) DeleteDomain(_ context.Context, domain string, purge bool) er
 	d.forgetSettings()
 	// After the unbinding: a task that starts from here on finds nothing
 	// to build on, and those that began before end.
-	ix.cancelTasks(domain, func(*job) bool { return true }, errDomainDeleted)
-	if err := ix.tasks.setClustering(domain, false); err != nil {
+	ix.cancelTasks(domain, func(Task, string) bool { return true }, errDomainDeleted)
+	if err := ix.tasks.SetClustering(domain, false); err != nil {
 		return err
 	}
 	if err := ix.removeCommits(d, infos); err != nil {
@@ -99,7 +99,7 @@ func (ix *Indexer) unbindBranch(d *domain, branch string) (freed []string, err e
 		}
 	}
 	infos := d.Unbind(func(info snapshot.Info) bool { return owned[info.Commit] })
-	ix.cancelTasks(d.Name, func(j *job) bool { return j.task.Branch == branch || owned[j.base] }, errBranchDeleted)
+	ix.cancelTasks(d.Name, func(t Task, base string) bool { return t.Branch == branch || owned[base] }, errBranchDeleted)
 	return freed, ix.removeCommits(d, infos)
 }
 
@@ -124,8 +124,8 @@ func (ix *Indexer) standAlone(d *domain, info snapshot.Info) error {
 }
 
 // cancelTasks ends running tasks of a domain.
-func (ix *Indexer) cancelTasks(domain string, match func(*job) bool, reason error) {
-	if err := ix.tasks.cancel(domain, match, reason); err != nil {
+func (ix *Indexer) cancelTasks(domain string, match func(t Task, base string) bool, reason error) {
+	if err := ix.tasks.Cancel(domain, match, reason); err != nil {
 		// They have ended all the same: after a restart they find nothing
 		// to resume, or make their commit anew.
 		ix.log.Error("states of cancelled tasks were not stored", "domain", domain, "err", err)

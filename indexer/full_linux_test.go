@@ -70,7 +70,7 @@ func TestFullDisk(t *testing.T) {
 	}
 	commit("c0")
 	emb := &indexertest.Embedder{BatchSize: batch}
-	tasks := func(c *indexer.Config) { c.TaskFile = filepath.Join(dir, "vectorlink.db") }
+	tasks := func(c *indexer.Config) { c.TaskFile = taskFile }
 	h := open(t, files, src, emb, tasks)
 	h.mustIndex("c0", "")
 	failed := 0

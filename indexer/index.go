@@ -15,6 +15,7 @@ import (
 	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/search"
 	"github.com/vectorlink/vectorlink/snapshot"
+	"github.com/vectorlink/vectorlink/tasks"
 )
 
 // Index begins to make the snapshot of a commit and returns its task at once.
@@ -26,23 +27,27 @@ func (ix *Indexer) Index(_ context.Context, req IndexRequest) (Task, error) {
 	if err := ix.checkIndex(&req); err != nil {
 		return Task{}, err
 	}
-	t := Task{Domain: req.Domain, Commit: req.Commit, Branch: req.Branch, State: TaskPending}
 	if d, err := ix.domain(req.Domain); err == nil {
 		if info, ok := d.Real(req.Commit); ok && d.isWhole(info) {
-			t.State, t.Percentage = TaskComplete, 100
+			t := Task{Domain: req.Domain, Commit: req.Commit, Branch: req.Branch}
 			t.Documents, t.Base = int(info.Documents), info.Base
 			t.HeadMoved = d.Head(req.Branch).Commit == req.Commit
-			t.Skipped = ix.skippedBefore(d, req.Commit)
+			t.Skipped, t.SkippedTotal = ix.skippedBefore(d, req.Commit)
+			return ix.tasks.Record(t)
 		}
 	}
-	j, fresh, err := ix.tasks.add(&job{task: t, previous: req.Previous, settings: req.Settings, key: req.CallerKey})
+	resume, err := req.resumption()
 	if err != nil {
 		return Task{}, err
 	}
-	if fresh && t.State == TaskPending {
-		ix.enqueue(j)
+	j, fresh, err := ix.tasks.Start(tasks.Spec{Domain: req.Domain, Commit: req.Commit, Branch: req.Branch, Resume: resume})
+	if err != nil {
+		return Task{}, err
 	}
-	return ix.tasks.snapshot(j), nil
+	if fresh {
+		ix.enqueue(&job{Job: j, previous: req.Previous, settings: req.Settings, key: req.CallerKey})
+	}
+	return j.Task(), nil
 }
 
 // checkIndex refuses requests that cannot be served, and fills in the branch.
@@ -95,21 +100,21 @@ func checkRef(param, name string) error {
 }
 
 // Task returns the state of a task, or ErrNotFound.
-func (ix *Indexer) Task(id string) (Task, error) { return ix.tasks.find(id) }
+func (ix *Indexer) Task(id string) (Task, error) { return ix.tasks.Find(id) }
 
 // enqueue has the job run after those of its domain that came before it.
 func (ix *Indexer) enqueue(j *job) {
 	ix.mu.RLock()
 	defer ix.mu.RUnlock()
-	// Stopped, the job stays in the database and runs after the next start.
-	if ix.stopCtx.Err() == nil && ix.tasks.enqueue(j) {
-		ix.wg.Go(func() { ix.serveQueue(j.task.Domain) })
+	// Stopped, the job stays in the journal and runs after the next start.
+	if domain := j.Task().Domain; ix.stopCtx.Err() == nil && ix.queues.put(domain, j) {
+		ix.wg.Go(func() { ix.serveQueue(domain) })
 	}
 }
 
 // serveQueue runs a domain's jobs one after another until none is left.
 func (ix *Indexer) serveQueue(domain string) {
-	for j := ix.tasks.next(domain, nil); j != nil; j = ix.tasks.next(domain, j) {
+	for j := ix.queues.next(domain, nil); j != nil; j = ix.queues.next(domain, j) {
 		select {
 		case ix.running <- struct{}{}:
 			ix.run(j)
@@ -122,17 +127,22 @@ func (ix *Indexer) serveQueue(domain string) {
 
 // resume goes on with the tasks that were running when the process ended.
 func (ix *Indexer) resume() {
-	for _, j := range ix.tasks.pending() {
-		if j.push {
-			ix.endCutPush(j)
+	for _, pending := range ix.tasks.Pending() {
+		if pending.Resume() == nil {
+			ix.endCutPush(pending)
 			continue
 		}
-		if ix.cfg.Source == nil && !ix.indexed(j.task.Domain, j.task.Commit) {
-			ix.endTask(j, fmt.Errorf("%w: the server was restarted without a document source", contract.ErrNotConfigured))
+		t := pending.Task()
+		if ix.cfg.Source == nil && !ix.indexed(t.Domain, t.Commit) {
+			pending.End(fmt.Errorf("%w: the server was restarted without a document source", contract.ErrNotConfigured))
 			continue
 		}
-		ix.log.Info("resuming task", "task", j.task.ID, "domain", j.task.Domain, "commit", j.task.Commit)
-		ix.tasks.update(j, func(t *Task) { t.Skipped, t.Embedded, t.Reused, t.Tokens = nil, 0, 0, 0 })
+		j, err := resumed(pending)
+		if err != nil {
+			pending.End(fmt.Errorf("resume the task: %w", err))
+			continue
+		}
+		ix.log.Info("resuming task", "task", t.ID, "domain", t.Domain, "commit", t.Commit)
 		ix.enqueue(j)
 	}
 }
@@ -141,38 +151,29 @@ func (ix *Indexer) resume() {
 func (ix *Indexer) run(j *job) {
 	ctx, cancel := context.WithCancelCause(ix.stopCtx)
 	defer cancel(nil)
-	if !ix.tasks.begin(j, cancel) {
+	if !j.Begin(cancel) {
 		return // it was cancelled while it waited
 	}
-	if key := ix.tasks.callerKey(j); key != "" {
-		ctx = contract.CallerKey(ctx, key)
+	if j.key != "" {
+		ctx = contract.CallerKey(ctx, j.key)
 	}
 	start := time.Now()
 	err := ix.guard(func() error { return ix.pull(ctx, j) })
 	if err != nil && ix.stopCtx.Err() != nil {
 		return // stopped, not failed: it resumes at the next start
 	}
-	ix.endTask(j, err)
-	ix.logTask(j, err, time.Since(start))
+	j.End(err)
+	ix.logTask(j.Task(), err, time.Since(start))
 }
 
-func (ix *Indexer) logTask(j *job, err error, dur time.Duration) {
-	t := ix.tasks.snapshot(j)
+func (ix *Indexer) logTask(t Task, err error, dur time.Duration) {
 	attrs := []any{"task", t.ID, "domain", t.Domain, "commit", t.Commit, "dur_ms", dur.Milliseconds(),
-		"documents", t.Documents, "indexed", t.Indexed, "embedded", t.Embedded, "reused", t.Reused, "skipped", len(t.Skipped)}
+		"documents", t.Documents, "indexed", t.Indexed, "embedded", t.Embedded, "reused", t.Reused, "skipped", t.SkippedTotal}
 	if err != nil {
 		ix.log.Error("task failed", append(attrs, "err", err)...)
 		return
 	}
 	ix.log.Info("commit indexed", attrs...)
-}
-
-func (ix *Indexer) endTask(j *job, err error) {
-	if serr := ix.tasks.end(j, err); serr != nil {
-		// The commit does not depend on it: after a restart the task
-		// runs again and finds its work done.
-		ix.log.Error("task state was not stored", "task", j.task.ID, "err", serr)
-	}
 }
 
 // guard turns a panic of the pipeline into a failed task.
@@ -187,7 +188,7 @@ func (ix *Indexer) guard(f func() error) (err error) {
 
 // pull makes the snapshot of the job's commit from the document source.
 func (ix *Indexer) pull(ctx context.Context, j *job) error {
-	t := ix.tasks.snapshot(j)
+	t := j.Task()
 	d := ix.enter(t.Domain)
 	defer ix.leave(d)
 	settings, settled, err := ix.agree(d, j.settings)
@@ -197,7 +198,7 @@ func (ix *Indexer) pull(ctx context.Context, j *job) error {
 	defer settled()
 	if info, ok := d.Real(t.Commit); ok {
 		err := ix.mend(ctx, d, j, info)
-		ix.tasks.update(j, func(task *Task) { task.HeadMoved = d.Head(t.Branch).Commit == t.Commit })
+		j.Report(func(task *Task) { task.HeadMoved = d.Head(t.Branch).Commit == t.Commit })
 		if err == nil {
 			ix.considerMerge(d, info.Commit)
 		}
@@ -212,10 +213,10 @@ func (ix *Indexer) pull(ctx context.Context, j *job) error {
 	if pull.OnBranch {
 		h.Branch = t.Branch
 	}
-	if _, err := b.finish(ctx, h, pull.Complete, func() Task { return ix.tasks.snapshot(j) }); err != nil {
+	if _, err := b.finish(ctx, h, pull.Complete, j.Task); err != nil {
 		return err
 	}
-	ix.tasks.update(j, func(t *Task) { t.HeadMoved = pull.OnBranch })
+	j.Report(func(t *Task) { t.HeadMoved = pull.OnBranch })
 	ix.considerMerge(d, t.Commit)
 	return nil
 }
@@ -227,7 +228,7 @@ func (ix *Indexer) read(ctx context.Context, d *domain, settings catalog.Setting
 	if ix.cfg.Source == nil {
 		return nil, nil, nil, fmt.Errorf("%w; a commit that was pushed is mended by pushing it again", errNoSource)
 	}
-	t := ix.tasks.snapshot(j)
+	t := j.Task()
 	pull, err = ix.cfg.Source.Pull(ctx, ix.pullRequest(d, commit, t.Branch, j.previous))
 	if err != nil {
 		return nil, nil, nil, err
@@ -240,11 +241,11 @@ func (ix *Indexer) read(ctx context.Context, d *domain, settings catalog.Setting
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	base, release, err := ix.takeBase(d, j, func() (string, error) { return pull.Base, nil })
+	base, release, err := ix.takeBase(d, j.Job, func() (string, error) { return pull.Base, nil })
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	b, err = ix.newBuilder(d, t.ID, settings, base, vecs, func(f func(*Task)) { ix.tasks.update(j, f) })
+	b, err = ix.newBuilder(d, t.ID, settings, base, vecs, j.Report)
 	if err != nil {
 		release()
 		return nil, nil, nil, err
@@ -270,27 +271,28 @@ func (ix *Indexer) pullRequest(d *domain, commit, branch, previous string) contr
 	}
 }
 
-// skippedBefore returns what was skipped when the commit was indexed: as the task
-// said that did it, or that came after it, as long as that is known, and then as
-// the commit's file lists documents.
-func (ix *Indexer) skippedBefore(d *domain, commit string) []Skipped {
-	if list := ix.tasks.lastSkipped(target{d.Name, commit}); len(list) > 0 {
-		return list
+// skippedBefore returns what was skipped when the commit was indexed, as a task
+// lists it, and how many documents in all: as the task said that did it, or that
+// came after it, as long as that is known, and then as the commit's file lists
+// documents.
+func (ix *Indexer) skippedBefore(d *domain, commit string) (list []Skipped, total int) {
+	if list, total := ix.tasks.LastSkipped(d.Name, commit); total > 0 {
+		return list, total
 	}
 	info, ok := d.Real(commit)
 	if !ok || info.Skipped == 0 {
-		return nil
+		return nil, 0
 	}
 	s, err := ix.Open(ix.stopCtx, d.Domain, commit)
 	if err != nil {
-		return nil // who searches it is told why
+		return nil, 0 // who searches it is told why
 	}
 	defer s.Release()
-	var list []Skipped
+	var t Task
 	for _, id := range s.View().Skipped() {
-		list = append(list, skipped(id, errSkippedBefore))
+		t.Skip(skipped(id, errSkippedBefore))
 	}
-	return list
+	return t.Skipped, t.SkippedTotal
 }
 
 var errSkippedBefore = errors.New("it was skipped when the commit was indexed")
@@ -319,7 +321,7 @@ func (ix *Indexer) again(d *domain, base, commit string) []string {
 // takeBase leases the snapshot that the job will build on, as openBase does,
 // and notes it, so that a deletion sees every job that builds on what it
 // removes.
-func (ix *Indexer) takeBase(d *domain, j *job, choose func() (string, error)) (*search.Snapshot, func(), error) {
+func (ix *Indexer) takeBase(d *domain, j *tasks.Job, choose func() (string, error)) (*search.Snapshot, func(), error) {
 	d.writing.Lock()
 	defer d.writing.Unlock()
 	commit, err := choose()
@@ -328,7 +330,7 @@ func (ix *Indexer) takeBase(d *domain, j *job, choose func() (string, error)) (*
 	}
 	s, release, err := ix.openBase(d, commit)
 	if s != nil {
-		ix.tasks.setBase(j, s.Commit())
+		j.SetBase(s.Commit())
 	}
 	return s, release, err
 }
@@ -384,7 +386,7 @@ func (ix *Indexer) Assign(_ context.Context, domain, branch, source, target stri
 	if source == target {
 		return ix.moveHead(d, branch, source)
 	}
-	release, ok := ix.tasks.bind(domain, target)
+	release, ok := ix.tasks.Bind(domain, target)
 	if !ok {
 		return fmt.Errorf("%w: target_commit %s is being indexed", contract.ErrConflict, target)
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/vectorlink/vectorlink/hnsw"
 	"github.com/vectorlink/vectorlink/search"
 	"github.com/vectorlink/vectorlink/snapshot"
+	"github.com/vectorlink/vectorlink/tasks"
 	"github.com/vectorlink/vectorlink/textindex"
 	"github.com/vectorlink/vectorlink/vfs"
 )
@@ -28,8 +29,8 @@ type Config struct {
 	Source   contract.Source
 	Embedder contract.Embedder
 	Renderer contract.Renderer
-	// TaskFile is the path of the task database; empty: tasks live in memory
-	// alone. Losing it loses no commit.
+	// TaskFile is the name of the task journal in FS; empty: tasks live in
+	// memory alone. Losing it loses no commit.
 	TaskFile string
 	// PagePoolBytes bounds the buffer pool of vector pages (default
 	// 256 MiB), SnapshotPoolBytes what is kept of open snapshots (default
@@ -75,9 +76,10 @@ type Graph struct {
 // Indexer keeps the snapshots of a data directory. Make one with Open.
 type Indexer struct {
 	*search.Reader
-	cfg   Config
-	log   *slog.Logger
-	tasks *taskRegistry
+	cfg    Config
+	log    *slog.Logger
+	tasks  *tasks.Registry
+	queues queues
 
 	mu sync.RWMutex // guards starting goroutines against Close
 
@@ -118,7 +120,7 @@ func Open(cfg Config) (*Indexer, error) {
 	ix.Reader = search.New(search.ReaderConfig{
 		FS: cfg.FS, Embedder: cfg.Embedder, PagePoolBytes: cfg.PagePoolBytes, SnapshotPoolBytes: cfg.SnapshotPoolBytes,
 		QueryCacheBytes: cfg.QueryCacheBytes, Ef: cfg.Graph.Ef, Workers: cfg.Workers, ProbeEvery: cfg.ProbeEvery,
-		Clustered: func(domain string) bool { return ix.tasks.clusters(domain) },
+		Clustered: func(domain string) bool { return ix.tasks.StoresClustering(domain) },
 		Opened:    ix.considerOpened, Logger: cfg.Logger,
 	})
 	ix.stopCtx, ix.stop = context.WithCancelCause(context.Background())
@@ -128,14 +130,9 @@ func Open(cfg Config) (*Indexer, error) {
 	if err := ix.sweepTexts(names); err != nil {
 		return nil, fmt.Errorf("indexer: %w", err)
 	}
-	tasks, lost, err := openTasks(cfg.TaskFile)
-	if err != nil {
+	if ix.tasks, err = tasks.Open(cfg.FS, cfg.TaskFile, ix.log); err != nil {
 		return nil, fmt.Errorf("indexer: %w", err)
 	}
-	if lost != nil {
-		ix.log.Error("the task database is damaged; tasks are forgotten, commits are not: index again what was running", "file", cfg.TaskFile, "err", lost)
-	}
-	ix.tasks = tasks
 	ix.findMerges()
 	for range mergeWorkers {
 		ix.wg.Go(ix.mergeLoop)
@@ -187,7 +184,7 @@ func (ix *Indexer) Close(ctx context.Context) error {
 	case <-ctx.Done():
 		return fmt.Errorf("indexer: close: %w", context.Cause(ctx))
 	}
-	return errors.Join(ix.Reader.Close(), ix.tasks.close())
+	return errors.Join(ix.Reader.Close(), ix.tasks.Close())
 }
 
 // Readiness tells what the indexer can do at the moment.
@@ -240,5 +237,5 @@ func cleanDir(files vfs.FS) ([]string, error) {
 	return names, cleanStages(files, names)
 }
 
-// now is the clock of tasks; they are shown to people and pruned by age.
+// now is the clock of commits; their times are shown to people.
 func now() time.Time { return time.Now().UTC() }

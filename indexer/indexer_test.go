@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -33,6 +32,9 @@ type rendering struct{}
 func (rendering) Render(context.Context, string, []byte) (string, error) {
 	return "", errors.New("no template in this test")
 }
+
+// taskFile is the name of the task journal, in tests that have one.
+const taskFile = "tasks.journal"
 
 // harness is an indexer over stand-ins.
 type harness struct {
@@ -452,8 +454,7 @@ func TestRestartResumesAndAnswersTheSame(t *testing.T) {
 	src, emb := indexertest.NewSource(), &indexertest.Embedder{BatchSize: 1}
 	src.Commit("main", "c1", indexertest.Change{Put: docs("d/A/1", "one", "d/A/2", "two", "d/A/3", "three")})
 	files := vfstest.NewMem()
-	db := filepath.Join(t.TempDir(), "vectorlink.db")
-	withTasks := func(c *indexer.Config) { c.TaskFile = db }
+	withTasks := func(c *indexer.Config) { c.TaskFile = taskFile }
 
 	reached, release := make(chan struct{}), make(chan struct{})
 	var once sync.Once

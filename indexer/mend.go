@@ -19,21 +19,21 @@ import (
 // database, or else from there. Texts whose vectors are whole are not embedded
 // again. The file is replaced by a checkpoint of the same contents.
 func (ix *Indexer) mend(ctx context.Context, d *domain, j *job, info snapshot.Info) error {
-	ix.tasks.update(j, func(t *Task) { t.Documents, t.Base = int(info.Documents), info.Base })
-	before := ix.skippedBefore(d, info.Commit)
+	j.Report(func(t *Task) { t.Documents, t.Base = int(info.Documents), info.Base })
+	before, total := ix.skippedBefore(d, info.Commit)
 	if d.isWhole(info) {
-		ix.tasks.update(j, func(t *Task) { t.Skipped = before })
+		j.Report(func(t *Task) { t.Skipped, t.SkippedTotal = before, total })
 		return nil
 	}
 	err := ix.mendVectors(ctx, d, j, info)
 	if errors.Is(err, contract.ErrCorrupt) && context.Cause(ctx) == nil {
-		before = nil // it is read again
-		ix.log.Warn("indexed commit is damaged and made anew", "domain", d.Name, "commit", info.Commit, "err", err)
+		before, total = nil, 0 // it is read again
+		ix.log.Warn("indexed commit is damaged: rebuilding it", "domain", d.Name, "commit", info.Commit, "err", err)
 		err = ix.remake(ctx, d, j, info)
 	}
-	if err == nil && ix.tasks.skipped(j) == 0 {
+	if err == nil && j.Task().SkippedTotal == 0 {
 		d.setWhole(info)
-		ix.tasks.update(j, func(t *Task) { t.Skipped = before })
+		j.Report(func(t *Task) { t.Skipped, t.SkippedTotal = before, total })
 	}
 	return err
 }
@@ -57,7 +57,7 @@ func (ix *Indexer) mendVectors(ctx context.Context, d *domain, j *job, info snap
 		return err
 	}
 	defer s.Release()
-	b, err := ix.newBuilder(d, j.task.ID, catalog.SettingsOf(info), s, vecs, func(f func(*Task)) { ix.tasks.update(j, f) })
+	b, err := ix.newBuilder(d, j.ID(), catalog.SettingsOf(info), s, vecs, j.Report)
 	if err != nil {
 		return err
 	}
@@ -150,7 +150,7 @@ func (b *builder) tellLost() {
 	for _, slot := range slices.Sorted(maps.Keys(b.damaged)) {
 		for e := range b.base.View().Holders(slot) {
 			if e.Supplied() && b.changes[e.ID] == nil {
-				b.report(func(t *Task) { t.Skipped = append(t.Skipped, skipped(e.ID, errLostVector)) })
+				b.report(func(t *Task) { t.Skip(skipped(e.ID, errLostVector)) })
 			}
 		}
 	}

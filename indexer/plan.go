@@ -2,6 +2,9 @@ package indexer
 
 import (
 	"context"
+	"crypto/rand"
+
+	"github.com/vectorlink/vectorlink/tasks"
 )
 
 // Plan says what indexing a commit would cost. Nothing was embedded or stored
@@ -41,7 +44,8 @@ func (ix *Indexer) Plan(ctx context.Context, req IndexRequest) (Plan, error) {
 	defer ix.leave(d)
 	if info, ok := d.Real(req.Commit); ok {
 		plan.Indexed, plan.Documents, plan.Base = true, int(info.Documents), info.Base
-		plan.Skipped = append(plan.Skipped, ix.skippedBefore(d, req.Commit)...)
+		before, _ := ix.skippedBefore(d, req.Commit)
+		plan.Skipped = append(plan.Skipped, before...)
 		return plan, nil
 	}
 	if ix.cfg.Source == nil {
@@ -66,7 +70,7 @@ func (ix *Indexer) Plan(ctx context.Context, req IndexRequest) (Plan, error) {
 		return Plan{}, err
 	}
 	var t Task
-	b, err := ix.newBuilder(d, taskPrefix+"plan-"+randomID(), settings, base, vecs, func(f func(*Task)) { f(&t) })
+	b, err := ix.newBuilder(d, tasks.IDPrefix+"plan-"+rand.Text(), settings, base, vecs, func(f func(*Task)) { f(&t) })
 	if err != nil {
 		return Plan{}, err
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/search"
 	"github.com/vectorlink/vectorlink/snapshot"
+	"github.com/vectorlink/vectorlink/tasks"
 )
 
 const (
@@ -56,7 +57,7 @@ type PushRequest struct {
 type Push struct {
 	ix      *Indexer
 	d       *domain
-	j       *job
+	j       *tasks.Job
 	branch  string
 	base    string // as named by the request or the branch
 	release func()
@@ -104,11 +105,9 @@ func (ix *Indexer) StartPush(ctx context.Context, req PushRequest) (*Push, error
 			return nil, d.taken(req.Commit)
 		}
 	}
-	j, fresh, err := ix.tasks.add(&job{
-		task: Task{Domain: req.Domain, Commit: req.Commit, Branch: req.Branch, State: TaskPending},
-		push: true,
-	})
-	if err != nil {
+	// It cannot be run again: its operations are gone with the process.
+	j, fresh, err := ix.tasks.Start(tasks.Spec{Domain: req.Domain, Commit: req.Commit, Branch: req.Branch})
+	if err != nil && !errors.Is(err, tasks.ErrBound) {
 		return nil, err
 	}
 	if !fresh {
@@ -124,7 +123,7 @@ func (ix *Indexer) StartPush(ctx context.Context, req PushRequest) (*Push, error
 	}
 	if err := p.open(ctx, req); err != nil {
 		p.cancel(err)
-		ix.tasks.discard(j)
+		j.Discard()
 		ix.leave(p.d)
 		if errors.Is(err, errDomainDeleted) || errors.Is(err, errBranchDeleted) {
 			err = fmt.Errorf("%w: %v", contract.ErrBusy, err) // it has not begun: try again
@@ -162,7 +161,7 @@ func (d *domain) taken(commit string) error {
 // open takes hold of the branch, the base and the vectors, and starts the run.
 func (p *Push) open(ctx context.Context, req PushRequest) (err error) {
 	ix, d := p.ix, p.d
-	if !ix.tasks.begin(p.j, p.cancel) {
+	if !p.j.Begin(p.cancel) {
 		return errDomainDeleted
 	}
 	// Now that nobody else can bind it.
@@ -204,7 +203,7 @@ func (p *Push) open(ctx context.Context, req PushRequest) (err error) {
 		}
 	}()
 	if req.StoreClustering {
-		if err := ix.tasks.setClustering(d.Name, true); err != nil {
+		if err := ix.tasks.SetClustering(d.Name, true); err != nil {
 			return err
 		}
 	}
@@ -212,7 +211,7 @@ func (p *Push) open(ctx context.Context, req PushRequest) (err error) {
 	// clients take a conflict here for a commit that is done.
 	vecs, vecsErr := ix.ownVectors(d, settings)
 	p.vecsErr = vecsErr
-	p.b, err = ix.newBuilder(d, p.j.task.ID, settings, base, vecs, func(f func(*Task)) { ix.tasks.update(p.j, f) })
+	p.b, err = ix.newBuilder(d, p.j.ID(), settings, base, vecs, p.j.Report)
 	if err != nil {
 		return err
 	}
@@ -254,8 +253,8 @@ func (p *Push) takeBase(parent string) (*search.Snapshot, error) {
 		if p.old != nil {
 			return p.base, nil
 		}
-		if p.base = p.d.Head(p.branch).Commit; p.d.FirstOn(p.j.task.Commit) > 0 {
-			p.base = p.d.HeadBefore(p.branch, p.d.FirstOn(p.j.task.Commit))
+		if p.base = p.d.Head(p.branch).Commit; p.d.FirstOn(p.j.Task().Commit) > 0 {
+			p.base = p.d.HeadBefore(p.branch, p.d.FirstOn(p.j.Task().Commit))
 		}
 		if parent == "" {
 			return p.base, nil
@@ -268,7 +267,7 @@ func (p *Push) takeBase(parent string) (*search.Snapshot, error) {
 			return "", fmt.Errorf("%w: parent_commit %s of %s is not indexed, and branch %s has no commits to build on", contract.ErrNotFound, parent, p.d.Name, p.branch)
 		}
 		p.ix.log.Warn("the parent of a pushed commit is not indexed; building on the branch's head",
-			"domain", p.d.Name, "commit", p.j.task.Commit, "parent", parent, "base", p.base)
+			"domain", p.d.Name, "commit", p.j.Task().Commit, "parent", parent, "base", p.base)
 		return p.base, nil
 	})
 	p.release = release
@@ -288,7 +287,7 @@ func (p *Push) Apply(op contract.Op) error {
 	}
 	p.seen++
 	var err error
-	if op.Kind == contract.Failed && p.ix.tasks.skipped(p.j) >= maxSkipped {
+	if op.Kind == contract.Failed && p.j.Task().SkippedTotal >= maxSkipped {
 		err = fmt.Errorf("%w: more than %d operations failed", contract.ErrInvalid, maxSkipped)
 	} else {
 		err = p.b.apply(p.ctx, op)
@@ -343,13 +342,13 @@ func (p *Push) Advanced() <-chan struct{} { return p.advanced }
 func (p *Push) Base() string { return p.base }
 
 // Task returns the state of the push's task.
-func (p *Push) Task() Task { return p.ix.tasks.snapshot(p.j) }
+func (p *Push) Task() Task { return p.j.Task() }
 
 // Progress returns the counts so far.
 func (p *Push) Progress() PushProgress {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return PushProgress{Indexed: p.indexed, Seen: p.seen, Skipped: p.ix.tasks.skipped(p.j)}
+	return PushProgress{Indexed: p.indexed, Seen: p.seen, Skipped: p.j.Task().SkippedTotal}
 }
 
 // run embeds what comes, writes the commit at the end, and lets go of
@@ -369,10 +368,10 @@ func (p *Push) run() {
 	p.settled()
 	p.d.unlockBranch(p.branch)
 	ix.leave(p.d)
-	ix.endTask(p.j, err)
+	p.j.End(err)
 	p.err = err
 	close(p.done)
-	ix.logTask(p.j, err, time.Since(p.start))
+	ix.logTask(p.j.Task(), err, time.Since(p.start))
 }
 
 func (p *Push) work() error {
@@ -480,7 +479,7 @@ func (p *Push) embed(batch []piece) error {
 	p.settle()
 	if p.ended {
 		share := shareEmbed * float64(p.embedded) / float64(p.b.issued)
-		p.ix.tasks.update(p.j, func(t *Task) { t.Percentage = share })
+		p.j.Report(func(t *Task) { t.Percentage = share })
 	}
 	return nil
 }
@@ -504,24 +503,25 @@ func (p *Push) commit() error {
 			return err
 		}
 	}
-	p.ix.tasks.update(p.j, func(t *Task) { t.HeadMoved = p.d.Head(t.Branch).Commit == t.Commit })
+	p.j.Report(func(t *Task) { t.HeadMoved = p.d.Head(t.Branch).Commit == t.Commit })
 	p.ix.considerMerge(p.d, t.Commit)
 	return nil
 }
 
 // endCutPush ends a push that was running when the process ended: as failed,
 // unless its commit had been written.
-func (ix *Indexer) endCutPush(j *job) {
-	if d, err := ix.domain(j.task.Domain); err == nil {
-		if info, ok := d.Commit(j.task.Commit); ok {
-			ix.tasks.update(j, func(t *Task) {
+func (ix *Indexer) endCutPush(j *tasks.Job) {
+	cut := j.Task()
+	if d, err := ix.domain(cut.Domain); err == nil {
+		if info, ok := d.Commit(cut.Commit); ok {
+			j.Report(func(t *Task) {
 				t.Documents, t.Base, t.HeadMoved = int(info.Documents), info.Base, true
 				t.Indexed, t.Deleted = int(info.Indexed), int(info.Deleted)
 				t.Embedded, t.Reused, t.Tokens = int(info.Embedded), int(info.Reused), int(info.Tokens)
 			})
-			ix.endTask(j, nil)
+			j.End(nil)
 			return
 		}
 	}
-	ix.endTask(j, errCutPush)
+	j.End(errCutPush)
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
@@ -14,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/vectorlink/vectorlink/catalog"
 	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/indexer"
 	"github.com/vectorlink/vectorlink/indexer/indexertest"
@@ -571,8 +571,7 @@ func TestPushBoundsItsMemory(t *testing.T) {
 // commit was written is complete; finished tasks stay known.
 func TestPushesAndRestarts(t *testing.T) {
 	files := vfstest.NewMem()
-	db := filepath.Join(t.TempDir(), "vectorlink.db")
-	withTasks := func(c *indexer.Config) { c.TaskFile = db }
+	withTasks := func(c *indexer.Config) { c.TaskFile = taskFile }
 	h := openPush(t, files, &indexertest.Embedder{}, withTasks)
 	done := h.mustPush("", "", "c1", puts("d/A/1", "one")...)
 	p := h.mustStart("", "", "c2")
@@ -613,6 +612,30 @@ func TestClosedTakesNoPush(t *testing.T) {
 	}
 	if err := ix.DeleteBranchIndex(t.Context(), domain, "b"); !errors.Is(err, contract.ErrClosed) {
 		t.Errorf("DeleteBranchIndex: %v", err)
+	}
+}
+
+// TestSkippedOperationsAreBounded: a push that skips thousands lists the first,
+// and counts all.
+func TestSkippedOperationsAreBounded(t *testing.T) {
+	h := openPush(t, vfstest.NewMem(), &indexertest.Embedder{})
+	p, err := h.StartPush(t.Context(), indexer.PushRequest{Domain: domain, Commit: "c1", Settings: catalog.SettingsRequest{Dim: 3}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 3000 {
+		if err := p.Apply(put(fmt.Sprintf("d/A/%04d", i), "a text, and no vector")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p.Finish()
+	<-p.Done()
+	task := p.Task()
+	if len(task.Skipped) != 1000 || task.SkippedTotal != 3000 || task.Skipped[999].ID != "d/A/0999" {
+		t.Errorf("%d listed of %d", len(task.Skipped), task.SkippedTotal)
+	}
+	if got := p.Progress().Skipped; got != 3000 {
+		t.Errorf("%d skipped by its progress", got)
 	}
 }
 

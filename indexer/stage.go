@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/vectorlink/vectorlink/tasks"
 	"github.com/vectorlink/vectorlink/vfs"
 )
 
@@ -92,7 +93,7 @@ func (s *stage) close() error {
 
 func cleanStages(files vfs.FS, names []string) error {
 	for _, name := range names {
-		if strings.HasSuffix(name, stageSuffix) && strings.HasPrefix(name, taskPrefix) {
+		if strings.HasSuffix(name, stageSuffix) && strings.HasPrefix(name, tasks.IDPrefix) {
 			if err := files.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
 				return err
 			}

@@ -30,8 +30,8 @@ func (ix *Indexer) Statistics(domainName string) (Statistics, error) {
 		st.Documents += t.Documents
 		st.Chunks += t.Chunks
 	}
-	st.StoreClustering = ix.tasks.clusters(domainName)
-	st.Tasks = ix.tasks.count()
+	st.StoreClustering = ix.tasks.StoresClustering(domainName)
+	st.Tasks, _, _ = ix.tasks.Count()
 	st.Activity = ix.activity(domains)
 	use := ix.Usage()
 	st.OpenSnapshots, st.SnapshotBytes = use.Snapshots, use.SnapshotBytes
@@ -52,7 +52,7 @@ func (ix *Indexer) activity(domains []*search.Domain) Activity {
 	a := Activity{
 		Embedded: ix.counters.embedded.Load(), Written: ix.counters.written.Load(),
 	}
-	a.Unfinished, a.Running = ix.tasks.active()
+	_, a.Unfinished, a.Running = ix.tasks.Count()
 	ix.flights.mu.Lock()
 	a.Embedding = len(ix.flights.inAir)
 	ix.flights.mu.Unlock()

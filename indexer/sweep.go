@@ -9,6 +9,7 @@ import (
 
 	"github.com/vectorlink/vectorlink/search"
 	"github.com/vectorlink/vectorlink/snapshot"
+	"github.com/vectorlink/vectorlink/tasks"
 	"github.com/vectorlink/vectorlink/textindex"
 	"github.com/vectorlink/vectorlink/vfs"
 )
@@ -125,7 +126,7 @@ func leftover(name string) bool {
 			}
 		}
 	}
-	return strings.HasSuffix(name, stageSuffix) && strings.HasPrefix(name, taskPrefix)
+	return strings.HasSuffix(name, stageSuffix) && strings.HasPrefix(name, tasks.IDPrefix)
 }
 
 func sizeOf(files vfs.FS, name string) (int64, error) {

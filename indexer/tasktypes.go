@@ -1,9 +1,8 @@
 package indexer
 
 import (
-	"time"
-
 	"github.com/vectorlink/vectorlink/catalog"
+	"github.com/vectorlink/vectorlink/tasks"
 )
 
 // IndexRequest asks for the snapshot of a commit.
@@ -19,61 +18,18 @@ type IndexRequest struct {
 	CallerKey string
 }
 
-// TaskState is the state of a task.
-type TaskState string
-
-const (
-	TaskPending  TaskState = "pending"
-	TaskComplete TaskState = "complete"
-	TaskFailed   TaskState = "failed"
+// A task is package tasks' own.
+type (
+	Task      = tasks.Task
+	TaskState = tasks.State
+	Skipped   = tasks.Skipped
 )
 
-// Task is the state of one indexing task.
-type Task struct {
-	ID     string    `json:"id"` // "task-" and 32 hex digits
-	Domain string    `json:"domain"`
-	Commit string    `json:"commit"`
-	Branch string    `json:"branch"`
-	State  TaskState `json:"state"`
-	// Percentage is the share of the work done, 0 to 100; it never falls. Up
-	// to 10 it counts documents read, then tokens embedded.
-	Percentage float64 `json:"percentage"`
-	// Documents is the number of documents in the finished snapshot.
-	Documents int `json:"documents"`
-	// Indexed is the number of documents inserted or changed by this task,
-	// Deleted the number removed.
-	Indexed int `json:"indexed"`
-	Deleted int `json:"deleted"`
-	// Embedded is the number of distinct texts (chunks) sent to the
-	// embedder, Reused that of the snapshot's texts whose vectors were there
-	// already (while the task runs: of those looked at so far). Tokens
-	// counts the embedded texts' tokens, of TokensToEmbed, which is known
-	// once all documents are read.
-	Embedded      int `json:"embedded"`
-	Reused        int `json:"reused"`
-	Tokens        int `json:"tokens"`
-	TokensToEmbed int `json:"tokens_to_embed"`
-	// Base is the commit the snapshot was built on, or "".
-	Base string `json:"base,omitempty"`
-	// HeadMoved reports whether the branch's last indexed commit is now
-	// this one.
-	HeadMoved bool `json:"head_moved"`
-	// Skipped names what could not be indexed; of a commit that was indexed
-	// before, then.
-	Skipped []Skipped `json:"skipped"`
-	// Error is why the task failed, fit for the user; ErrorCode is its kind
-	// for programs (see Code).
-	Error     string    `json:"error,omitempty"`
-	ErrorCode string    `json:"error_code,omitempty"`
-	Created   time.Time `json:"created"`
-	Finished  time.Time `json:"finished,omitzero"`
-}
-
-// Skipped names a document that could not be indexed, and why.
-type Skipped struct {
-	ID      string `json:"id"`
-	Message string `json:"message"`
-}
+const (
+	TaskPending  = tasks.Pending
+	TaskComplete = tasks.Complete
+	TaskFailed   = tasks.Failed
+)
 
 // Statistics counts what is stored.
 type Statistics struct {

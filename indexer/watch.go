@@ -47,7 +47,10 @@ func (ix *Indexer) IndexNow(ctx context.Context, req IndexRequest) (Task, error)
 	if err != nil {
 		return Task{}, err
 	}
-	return ix.tasks.wait(ctx, t.ID, ix.stopCtx.Done())
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	defer context.AfterFunc(ix.stopCtx, func() { cancel(contract.ErrClosed) })()
+	return ix.tasks.Wait(ctx, t.ID)
 }
 
 // Followed names what a Watcher follows of one domain.

@@ -12,7 +12,6 @@ import (
 	_ "net/http/pprof" // served on a port of its own
 	"os"
 	"os/exec"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"time"
@@ -42,7 +41,7 @@ func serve(dir, rows string) error {
 	}
 	ix, err := indexer.Open(indexer.Config{
 		FS: files, Embedder: embedder, Renderer: templates.New(templates.Limits{}),
-		TaskFile: filepath.Join(dir, "vectorlink.db"), Logger: log,
+		TaskFile: "tasks.journal", Logger: log,
 	})
 	if err != nil {
 		return err

@@ -109,7 +109,7 @@ func (c *demoCmd) Run(ctx context.Context, p *program) (err error) {
 		defer cancel()
 		return st.close(ctx, log)
 	})
-	err = st.open(dir, indexer.Config{
+	err = st.open(indexer.Config{
 		Source: source, Embedder: counting{local, d.embedded}, Renderer: templates.New(templates.Limits{}), Logger: log,
 	})
 	if err != nil {

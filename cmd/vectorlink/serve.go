@@ -123,7 +123,7 @@ func serve(ctx context.Context, cfg Config, source contract.Source, heads contra
 	if err != nil {
 		return err
 	}
-	err = st.open(cfg.DataDir, indexer.Config{
+	err = st.open(indexer.Config{
 		Source:            source,
 		Embedder:          embedder,
 		Renderer:          templates.New(templates.Limits{}),

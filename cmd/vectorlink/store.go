@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"path/filepath"
 
 	"github.com/vectorlink/vectorlink/indexer"
 	"github.com/vectorlink/vectorlink/vfs"
@@ -15,7 +14,7 @@ import (
 // The files of a data directory that are not the indexer's own.
 const (
 	lockFile = "LOCK"
-	taskFile = "vectorlink.db"
+	taskFile = "tasks.journal"
 )
 
 // store is a data directory that this process holds, and the indexer over it.
@@ -43,9 +42,9 @@ func claim(dir string) (*store, error) {
 }
 
 // open opens the indexer over the claimed directory.
-func (s *store) open(dir string, cfg indexer.Config) error {
+func (s *store) open(cfg indexer.Config) error {
 	cfg.FS = s.dir
-	cfg.TaskFile = filepath.Join(dir, taskFile)
+	cfg.TaskFile = taskFile
 	ix, err := indexer.Open(cfg)
 	if err != nil {
 		return err
