@@ -29,6 +29,7 @@ func open(t testing.TB, files vfs.FS) *tasks.Registry {
 	t.Helper()
 	r, err := tasks.Open(files, file, quiet())
 	must(t, err)
+	t.Cleanup(func() { _ = r.Close() }) // for tests that have failed
 	return r
 }
 

@@ -28,7 +28,7 @@ type model struct {
 // TestModel does random things to a registry, restarts and kills among them, and
 // compares it with a map.
 func TestModel(t *testing.T) {
-	seeds := uint64(12)
+	seeds := uint64(6)
 	for seed := range seeds {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
