@@ -64,8 +64,8 @@ func large(r *tasks.Registry) error {
 			return err
 		}
 		j.Report(func(t *tasks.Task) {
-			for range 600 {
-				t.Skip(tasks.Skipped{ID: "d/A/1", Message: strings.Repeat("why", 200)})
+			for range 16 {
+				t.Skip(tasks.Skipped{ID: "d/A/1", Message: strings.Repeat("why", 2000)})
 			}
 		})
 		j.End(nil)
@@ -152,7 +152,9 @@ func TestPowerCut(t *testing.T) {
 			for seed, share := range []float64{0, 1, 0.5, 0.5, 0.8} {
 				c := crash{fmt.Sprintf("before %d %s, %.0f%%, seed %d", n, op, 100*share, seed), mem.CrashClone(uint64(seed), share), p.copy()}
 				c.then.check(t, c.what, c.files.CrashClone(0, 1))
-				crashes = append(crashes, c)
+				if seed < 3 {
+					crashes = append(crashes, c)
+				}
 			}
 		}
 		fault := vfstest.NewFault(mem)

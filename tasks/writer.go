@@ -13,7 +13,7 @@ import (
 
 // slack is how much of the journal may be out of date before it is rewritten,
 // besides as much as is up to date.
-const slack = 1 << 20
+const slack = 256 << 10
 
 // writer is the goroutine that writes the journal.
 type writer struct {
