@@ -2,10 +2,10 @@ package vfs_test
 
 import (
 	"errors"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"testing"
 
 	"github.com/vectorlink/vectorlink/vfs"
@@ -78,14 +78,17 @@ func TestOSStaysInside(t *testing.T) {
 }
 
 // TestLockBetweenProcesses holds the lock in a second process, which is then
-// killed: nothing stale may remain.
+// killed: nothing stale may remain. That process waits for the end of its input,
+// which comes even if this one dies; a goroutine that waits for nothing would be
+// a deadlock to the runtime.
 func TestLockBetweenProcesses(t *testing.T) {
 	if dir := os.Getenv("VFS_TEST_LOCK"); dir != "" {
 		if _, err := newOS(t, dir).Lock("LOCK"); err != nil {
 			t.Fatal(err)
 		}
 		os.Stdout.WriteString("locked\n")
-		select {}
+		io.Copy(io.Discard, os.Stdin)
+		return
 	}
 	dir := t.TempDir()
 	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestLockBetweenProcesses$")
@@ -94,11 +97,16 @@ func TestLockBetweenProcesses(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer in.Close()
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	line := make([]byte, 7)
-	if _, err := out.Read(line); err != nil || !strings.HasPrefix(string(line), "locked") {
+	line := make([]byte, len("locked\n"))
+	if _, err := io.ReadFull(out, line); err != nil || string(line) != "locked\n" {
 		t.Fatalf("the second process said %q, %v", line, err)
 	}
 	o := newOS(t, dir)
