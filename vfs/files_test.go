@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io"
 	"slices"
-	"syscall"
 	"testing"
 
 	"github.com/vectorlink/vectorlink/vfs"
@@ -52,6 +51,7 @@ func TestWriteFile(t *testing.T) {
 		}
 		return fsys.SyncDir()
 	}
+	errFull := errors.New("no space left")
 	check := func(m *vfstest.Mem, at int, versions ...string) {
 		t.Helper()
 		got, err := m.ReadFile("a")
@@ -71,7 +71,7 @@ func TestWriteFile(t *testing.T) {
 			t.Fatal(err)
 		}
 		f := vfstest.NewFault(m)
-		f.Set(vfstest.Plan{At: at, Err: syscall.ENOSPC, Short: true})
+		f.Set(vfstest.Plan{At: at, Err: errFull, Short: true})
 		f.OnOp(func(n int, _ vfstest.Op) {
 			if n == at {
 				for seed, share := range []float64{0, 0.5, 1} {
@@ -87,7 +87,7 @@ func TestWriteFile(t *testing.T) {
 			check(m.CrashClone(0, 0), at, "new")
 			return
 		}
-		if !errors.Is(err, syscall.ENOSPC) {
+		if !errors.Is(err, errFull) {
 			t.Errorf("operation %d failed, and WriteFile said %v", at, err)
 		}
 		check(m, at, "old", "new")

@@ -170,3 +170,5 @@ func (f *osFile) Size() (int64, error) {
 	}
 	return info.Size(), nil
 }
+
+func (f *osFile) ID() (FileID, error) { return fileID(f.File) }

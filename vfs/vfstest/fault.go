@@ -236,3 +236,9 @@ func (f *faultFile) Size() (int64, error) {
 	}
 	return f.file.Size()
 }
+
+// ID is no operation of its own: it passes, and has no number.
+func (f *faultFile) ID() (vfs.FileID, error) {
+	id, _, err := vfs.ID(f.file)
+	return id, err
+}

@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/vectorlink/vectorlink/vfs"
 )
@@ -36,6 +37,7 @@ var _ vfs.FS = (*Mem)(nil)
 
 // node is one file, whatever its names are. Mem.mu guards it.
 type node struct {
+	id      uint64
 	data    []byte // as seen by programs
 	durable []byte // as on the disk
 	// dirty holds the sectors that the next Sync writes. A sector that differs
@@ -47,6 +49,13 @@ type node struct {
 type nameOp struct {
 	from, to string
 	node     *node
+}
+
+// nodes numbers the files of all Mems.
+var nodes atomic.Uint64
+
+func newNode(data, durable []byte) *node {
+	return &node{id: nodes.Add(1), data: data, durable: durable, dirty: map[int]bool{}}
 }
 
 // NewMem returns an empty file system.
@@ -119,7 +128,7 @@ func (n *node) crash(rng *rand.Rand, keep func() bool, keepShare float64) *node 
 			}
 		}
 	}
-	return &node{data: data, durable: slices.Clone(data), dirty: map[int]bool{}}
+	return newNode(data, slices.Clone(data))
 }
 
 // touch marks the bytes from..to as written since the last Sync.
@@ -170,7 +179,7 @@ func (m *Mem) Open(name string, mode vfs.Mode) (vfs.File, error) {
 	case n == nil && mode != vfs.Create:
 		return nil, missing("open", name)
 	case n == nil:
-		n = &node{dirty: map[int]bool{}}
+		n = newNode(nil, nil)
 		m.change(nameOp{to: name, node: n})
 	case mode == vfs.Create:
 		n.resize(0)
@@ -246,7 +255,7 @@ func (m *Mem) Lock(name string) (io.Closer, error) {
 		return nil, vfs.ErrLocked
 	}
 	if m.names[name] == nil {
-		m.change(nameOp{to: name, node: &node{dirty: map[int]bool{}}})
+		m.change(nameOp{to: name, node: newNode(nil, nil)})
 	}
 	m.locked[name] = true
 	return &memLock{m: m, name: name}, nil
@@ -365,6 +374,9 @@ func (f *memFile) Size() (int64, error) {
 	return int64(len(f.n.data)), nil
 }
 
+// ID returns the file's number.
+func (f *memFile) ID() (vfs.FileID, error) { return vfs.FileID{Inode: f.n.id}, nil }
+
 func (f *memFile) Close() error {
 	if err := f.begin("close", false, 0); err != nil {
 		return err
@@ -379,7 +391,7 @@ func (f *memFile) Close() error {
 func (m *Mem) WriteFile(name string, data []byte) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	n := &node{data: slices.Clone(data), durable: slices.Clone(data), dirty: map[int]bool{}}
+	n := newNode(slices.Clone(data), slices.Clone(data))
 	m.names[name], m.durable[name] = n, n
 }
 
