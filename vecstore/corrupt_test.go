@@ -98,6 +98,43 @@ func TestGolden(t *testing.T) {
 	must(t, s.Verify(nil))
 }
 
+// TestGoldenNamed: the same of version 2, and of ranges.
+func TestGoldenNamed(t *testing.T) {
+	vecstore.SmallRanges(t)
+	const name = "admin%2Fdb@clustering"
+	m := vfstest.NewMem()
+	cfg := config(128)
+	cfg.Name = "clustering"
+	s, err := vecstore.Create(m, name+".vecs", cfg, pool())
+	must(t, err)
+	wantAppend(t, s, seq(0, 15), seq(0, 15))
+	closeStore(t, s)
+	for of, golden := range map[string]string{name + ".vecs": "testdata/v2.vecs", name + ".ranges": "testdata/v1.ranges"} {
+		data, err := m.ReadFile(of)
+		must(t, err)
+		if *update {
+			must(t, os.WriteFile(golden, data, 0o644))
+		}
+		want, err := os.ReadFile(golden)
+		must(t, err)
+		if !bytes.Equal(data, want) {
+			t.Errorf("the bytes of %s differ from %s", of, golden)
+		}
+		m.WriteFile(of, want)
+	}
+	s, err = vecstore.OpenRead(m, name+".vecs", cfg, pool())
+	must(t, err)
+	defer closeStore(t, s)
+	must(t, s.Refresh(15))
+	must(t, s.Verify(nil))
+	if list, err := s.Ranges(); err != nil || len(list) != 2 {
+		t.Errorf("%d ranges, %v, want 2", len(list), err)
+	}
+	for i := range 15 {
+		wantVec(t, s, uint32(i), i)
+	}
+}
+
 // TestNewerVersion: a version that is not known is that of a newer program if
 // the header is sound, else it is damage.
 func TestNewerVersion(t *testing.T) {
@@ -105,16 +142,16 @@ func TestNewerVersion(t *testing.T) {
 	closeStore(t, create(t, m, 2, 1, pool()))
 	data, err := m.ReadFile(file)
 	must(t, err)
-	data[8] = 2
+	data[8] = 3
 	m.WriteFile(file, data)
 	if _, err := vecstore.Open(m, file, vecstore.Config{}, pool()); !errors.Is(err, vecstore.ErrCorrupt) || errors.Is(err, vecstore.ErrVersion) ||
-		!strings.Contains(err.Error(), "version 2") {
-		t.Errorf("Open of a version damaged to 2: %v, want ErrCorrupt", err)
+		!strings.Contains(err.Error(), "version 3") {
+		t.Errorf("Open of a version damaged to 3: %v, want ErrCorrupt", err)
 	}
 	binary.LittleEndian.PutUint32(data[4092:], crc32.Checksum(data[:4092], crc32.MakeTable(crc32.Castagnoli)))
 	m.WriteFile(file, data)
 	if _, err := vecstore.Open(m, file, vecstore.Config{}, pool()); !errors.Is(err, vecstore.ErrVersion) || errors.Is(err, vecstore.ErrCorrupt) {
-		t.Errorf("Open of version 2: %v, want ErrVersion", err)
+		t.Errorf("Open of version 3: %v, want ErrVersion", err)
 	}
 }
 

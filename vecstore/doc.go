@@ -1,5 +1,6 @@
 // Package vecstore keeps the vectors of a domain in one append-only file of
-// pages, <domain>.vecs, shared by all its commits.
+// pages, <domain>.vecs, shared by all its commits. A domain may have further,
+// named vectors, each in a file of its own ([FileName]).
 //
 // A vector is known by its slot, its position in the file, and found by its
 // content key: [Store.Append] answers a key that is already there with its old
@@ -19,8 +20,15 @@
 // [Create] or [Open] cost a few system calls and constant memory, enough to
 // read. Before the first Lookup or Append on an opened store [Store.Recover]
 // reads the file once, cuts what a crash has left unfinished at its end, and
-// builds the map from key to slot (about 60 bytes a slot). A file is opened by
-// one Store at a time.
+// builds the map from key to slot (about 60 bytes a slot). A file is appended to
+// by one Store at a time. One whose write has failed is [Store.Retire]d: it
+// closes when the last of those who have [Store.Acquire]d it leaves.
+//
+// Another process reads beside it through [OpenRead], which never writes and
+// sees the slots up to the end that a commit names ([Store.Refresh]).
+//
+// What is closed of a file, [Store.Ranges], never changes again: each range can
+// be kept elsewhere as one object.
 //
 // # Concurrency and durability
 //

@@ -5,15 +5,20 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
-	"hash/crc32"
 	"math"
+	"strings"
 	"unsafe"
+
+	"github.com/vectorlink/vectorlink/vfs"
 )
 
 // The numbers of FORMAT.md.
 const (
-	magic   = "\x89VLVECS\n"
-	version = 1
+	magic = "\x89VLVECS\n"
+	// Files of main vectors are of version 1, of others of version 2, whose
+	// headers name them.
+	version      = 1
+	versionNamed = 2
 
 	headerSize = 4096 // also the alignment of pages
 	pageAlign  = 4096
@@ -29,6 +34,7 @@ const (
 	offModelLen    = 30
 	offIdentity    = 32
 	offNames       = 64
+	offNameLen     = headerSize - 8 // version 2
 	offHeaderCRC   = headerSize - 4
 	flagNormalized = 1
 
@@ -39,14 +45,33 @@ const (
 	MaxLength = 1e18
 	MinLength = 1e-15
 
-	// maxNameLen bounds the domain and the fingerprint, in bytes.
-	maxNameLen = 2000
+	// maxNameLen bounds the domain and the fingerprint, in bytes, and
+	// maxVectorsName the name of vectors.
+	maxNameLen     = 2000
+	maxVectorsName = 64
+
+	// Ext is the extension of files of vectors, RangesExt that of their ranges.
+	Ext       = "vecs"
+	RangesExt = "ranges"
+
+	// Main is the name of the vectors that a domain has first.
+	Main = "main"
 
 	keySize = 32
 	crcSize = 4
 )
 
-var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+// FileName returns the name of the file of a domain's named vectors; "" is
+// [Main].
+func FileName(domain, name string) string {
+	if name == Main {
+		name = ""
+	}
+	return vfs.FileName(domain, name, Ext)
+}
+
+// RangesName returns the name of the file of ranges beside a file of vectors.
+func RangesName(name string) string { return strings.TrimSuffix(name, "."+Ext) + "." + RangesExt }
 
 // Metric says how the distance of two vectors is measured.
 type Metric uint32
@@ -82,6 +107,9 @@ type Key [keySize]byte
 type Config struct {
 	// Domain is the owner's full name, 1 to 2000 bytes.
 	Domain string
+	// Name tells the domain's vectors from its others, up to 64 bytes. Empty is
+	// the same as [Main]; it is empty in what is read from a file.
+	Name string
 	// Fingerprint names the model and everything else that decides what a text
 	// becomes, 1 to 2000 bytes.
 	Fingerprint string
@@ -95,8 +123,20 @@ type Config struct {
 	Normalized bool
 }
 
+// plain returns c with the one spelling of the main vectors' name.
+func (c Config) plain() Config {
+	if c.Name == Main {
+		c.Name = ""
+	}
+	return c
+}
+
 func (c Config) validate() error {
 	switch {
+	case len(c.Name) > maxVectorsName:
+		return invalid("a name of %d bytes, want up to %d", len(c.Name), maxVectorsName)
+	case c.Name != "" && len(c.Domain)+len(c.Fingerprint)+len(c.Name) > offNameLen-offNames:
+		return invalid("domain, fingerprint and name of more than %d bytes", offNameLen-offNames)
 	case c.Domain == "" || len(c.Domain) > maxNameLen:
 		return invalid("a domain of %d bytes, want 1 to %d", len(c.Domain), maxNameLen)
 	case c.Fingerprint == "" || len(c.Fingerprint) > maxNameLen:
@@ -192,6 +232,10 @@ func (h header) encode() []byte {
 	copy(b, magic)
 	le := binary.LittleEndian
 	le.PutUint32(b[offVersion:], version)
+	if h.cfg.Name != "" {
+		le.PutUint32(b[offVersion:], versionNamed)
+		le.PutUint16(b[offNameLen:], uint16(len(h.cfg.Name)))
+	}
 	le.PutUint32(b[offPageSize:], uint32(h.pageSize))
 	le.PutUint32(b[offDim:], uint32(h.cfg.Dim))
 	le.PutUint32(b[offMetric:], uint32(h.cfg.Metric))
@@ -200,11 +244,11 @@ func (h header) encode() []byte {
 	}
 	le.PutUint16(b[offDomainLen:], uint16(len(h.cfg.Domain)))
 	le.PutUint16(b[offModelLen:], uint16(len(h.cfg.Fingerprint)))
-	copy(b[offNames:], h.cfg.Domain+h.cfg.Fingerprint)
+	copy(b[offNames:], h.cfg.Domain+h.cfg.Fingerprint+h.cfg.Name)
 	// The identity is the hash of everything above, and nothing random.
 	id := sha256.Sum256(b[:offHeaderCRC])
 	copy(b[offIdentity:], id[:])
-	le.PutUint32(b[offHeaderCRC:], crc32.Checksum(b[:offHeaderCRC], castagnoli))
+	le.PutUint32(b[offHeaderCRC:], vfs.Checksum(0, b[:offHeaderCRC]))
 	return b
 }
 
@@ -222,32 +266,37 @@ func parseHeader(name string, b []byte) (header, error) {
 	if !bytes.HasPrefix(b, []byte(magic)) {
 		return corrupt("not a vector file")
 	}
-	v, sound := le.Uint32(b[offVersion:]), le.Uint32(b[offHeaderCRC:]) == crc32.Checksum(b[:offHeaderCRC], castagnoli)
+	v, sound := le.Uint32(b[offVersion:]), le.Uint32(b[offHeaderCRC:]) == vfs.Checksum(0, b[:offHeaderCRC])
 	switch {
-	case v != version && sound:
-		return header{}, fmt.Errorf("vecstore: %s: %w: %d, this program writes %d", name, ErrVersion, v, version)
-	case v != version:
+	case v != version && v != versionNamed && sound:
+		return header{}, fmt.Errorf("vecstore: %s: %w: %d, this program writes %d", name, ErrVersion, v, versionNamed)
+	case v != version && v != versionNamed:
 		// Every version has this checksum: a flipped bit is no newer program.
 		return corrupt(fmt.Sprintf("version %d, and a checksum mismatch", v))
 	case !sound:
 		return corrupt("checksum mismatch")
 	}
 	domainLen, modelLen := int(le.Uint16(b[offDomainLen:])), int(le.Uint16(b[offModelLen:]))
-	if domainLen > maxNameLen || modelLen > maxNameLen {
+	nameLen := 0
+	if v == versionNamed {
+		nameLen = int(le.Uint16(b[offNameLen:]))
+	}
+	if domainLen > maxNameLen || modelLen > maxNameLen || nameLen > maxVectorsName || offNames+domainLen+modelLen+nameLen > offHeaderCRC {
 		return corrupt("lengths out of bounds")
 	}
-	names := b[offNames : offNames+domainLen+modelLen]
+	names := b[offNames : offNames+domainLen+modelLen+nameLen]
 	h := header{
 		pageSize: int(le.Uint32(b[offPageSize:])),
 		cfg: Config{
 			Domain:      string(names[:domainLen]),
-			Fingerprint: string(names[domainLen:]),
+			Fingerprint: string(names[domainLen : domainLen+modelLen]),
+			Name:        string(names[domainLen+modelLen:]),
 			Dim:         int(le.Uint32(b[offDim:])),
 			Metric:      Metric(le.Uint32(b[offMetric:])),
 			Normalized:  le.Uint32(b[offFlags:])&flagNormalized != 0,
 		},
 	}
-	if err := h.cfg.validate(); err != nil {
+	if err := h.cfg.validate(); err != nil || h.cfg.Name == Main {
 		return corrupt("values out of bounds")
 	}
 	if _, ok := newLayout(h.cfg.Dim, h.pageSize); !ok {
@@ -263,12 +312,13 @@ func parseHeader(name string, b []byte) (header, error) {
 // codec makes and checks the records of one file.
 type codec struct {
 	layout
-	seed uint32 // CRC32C of the file's identity, with which records' begin
+	identity [sha256.Size]byte
+	seed     uint32 // CRC32C of the identity, with which records' begin
 }
 
 func newCodec(h header, l layout) codec {
-	id := h.encode()[offIdentity : offIdentity+sha256.Size]
-	return codec{layout: l, seed: crc32.Checksum(id, castagnoli)}
+	id := [sha256.Size]byte(h.encode()[offIdentity:])
+	return codec{layout: l, identity: id, seed: vfs.Checksum(0, id[:])}
 }
 
 // sum is the checksum of a record: CRC32C of identity, slot, and all of the
@@ -276,7 +326,7 @@ func newCodec(h header, l layout) codec {
 func (c codec) sum(slot uint32, rec []byte) uint32 {
 	var s [4]byte
 	binary.LittleEndian.PutUint32(s[:], slot)
-	return crc32.Update(crc32.Update(c.seed, castagnoli, s[:]), castagnoli, rec[:c.record-crcSize])
+	return vfs.Checksum(vfs.Checksum(c.seed, s[:]), rec[:c.record-crcSize])
 }
 
 // appendRecord appends a slot's record to b.

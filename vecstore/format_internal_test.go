@@ -38,8 +38,20 @@ func TestFormatDocument(t *testing.T) {
 		"Header: identity":            num(offIdentity) + ", " + num(offNames-offIdentity),
 		"Header: domain":              num(offNames) + ", *d*",
 		"Header: fingerprint":         num(offNames) + " + *d*, *f*",
-		"Header: reserved":            num(offNames) + " + *d* + *f*, rest",
+		"Header: name":                num(offNames) + " + *d* + *f*, *n*",
+		"Header: reserved":            num(offNames) + " + *d* + *f* + *n*, rest",
+		"Header: name length":         num(offNameLen) + ", 2",
+		"Header: reserved too":        num(offNameLen+2) + ", 2",
 		"Header: checksum":            num(offHeaderCRC) + ", " + num(crcSize),
+		"Ranges: magic":               "0, 8",
+		"Ranges: version":             num(offVersion) + ", 4",
+		"Ranges: range size":          num(offRangeSize) + ", 4",
+		"Ranges: identity":            num(offRangesOf) + ", 32",
+		"Ranges: reserved":            num(offRangesOf+32) + ", " + num(offRangesCRC-offRangesOf-32),
+		"Ranges: checksum":            num(offRangesCRC) + ", " + num(crcSize),
+		"Ranges: first slot":          "0, 4",
+		"Ranges: hash":                num(offRangeSum) + ", 32",
+		"Ranges: checksum of it":      num(offRangeCRC) + ", " + num(crcSize),
 		"Pages and records: vector":   "0, 4 × dimension",
 		"Pages and records: key":      "4 × dimension, " + num(keySize),
 		"Pages and records: reserved": "4 × dimension + " + num(keySize) + ", rest",
@@ -137,6 +149,8 @@ func TestToNative(t *testing.T) {
 // FuzzHeader: what parses encodes to the same bytes.
 func FuzzHeader(f *testing.F) {
 	h := header{cfg: Config{Domain: "a/b", Fingerprint: "m", Dim: 3, Metric: Cosine, Normalized: true}, pageSize: 4096}
+	f.Add(h.encode())
+	h.cfg.Name = "clustering"
 	f.Add(h.encode())
 	f.Add([]byte(magic))
 	f.Add(append([]byte(magic), 2, 0, 0, 0))

@@ -15,6 +15,7 @@ import (
 // prove it by, and gets the header that is asked for. Nobody may have the file
 // open.
 func MendHeader(fsys vfs.FS, name string, cfg Config) (err error) {
+	cfg = cfg.plain()
 	if err := cfg.validate(); err != nil {
 		return err
 	}

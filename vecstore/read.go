@@ -1,6 +1,7 @@
 package vecstore
 
 import (
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -267,7 +268,8 @@ func (s *Store) dotsOnPage(q []float32, slots []uint32, dst []float32) (int, err
 }
 
 // Verify reads the whole file from the disk, not from the pool, and checks the
-// header, every record and the bytes between them. report, if not nil, is
+// header, every record, the bytes between them, and the hashes of ranges that
+// are kept beside the file. report, if not nil, is
 // called for each damage found with the slot, or [NoSlot], and a
 // [*CorruptError]. Verify returns nil if there was none, an [ErrCorrupt] if
 // there was some, and another error if it could not go on. Reading and
@@ -284,7 +286,18 @@ func (s *Store) Verify(report func(slot uint32, err error)) error {
 	if err != nil {
 		return err
 	}
-	err = s.scan(n, func(first uint32, recs []byte, count int) (bool, error) {
+	sums, _, err := s.readRanges(n)
+	if err != nil {
+		return err
+	}
+	before := 0 // damages found before the range under way
+	sum := s.newSummer(0, func(r int, sum [sha256.Size]byte) {
+		if damages == before && r < len(sums) && sum != sums[r] {
+			found(NoSlot, fmt.Sprintf("range %d is not what %s says", r, RangesName(s.name)))
+		}
+		before = damages
+	})
+	err = s.scan(0, n, func(first uint32, recs []byte, count int) (bool, error) {
 		for i := range count {
 			slot, rec := first+uint32(i), recs[s.offset(uint32(i))-headerSize:][:s.record]
 			if reason := s.check(slot, rec); reason != "" {
@@ -297,6 +310,7 @@ func (s *Store) Verify(report func(slot uint32, err error)) error {
 				found(NoSlot, fmt.Sprintf("bytes after the records of page %d are not zero", page+uint32(i)))
 			}
 		}
+		sum.write(recs, count)
 		return true, nil
 	})
 	if err != nil {
@@ -334,7 +348,7 @@ func (s *Store) verifyEnds(found func(uint32, string)) (uint32, error) {
 	}
 	n := s.published.Load()
 	// A file that grows, and not by this Store, has another process at work on it.
-	if end := s.end(n); size > end && (s.writer != nil || size == s.opened) {
+	if end := s.end(n); size > end && !s.readOnly && (s.writer != nil || size == s.opened) {
 		found(NoSlot, fmt.Sprintf("%d bytes after the last record", size-end))
 	}
 	return n, nil

@@ -28,6 +28,8 @@ type Store struct {
 	pool *Pool
 
 	reader    vfs.File
+	readOnly  bool
+	id        vfs.FileID    // of the open file
 	opened    int64         // the file's size then
 	published atomic.Uint32 // slots that readers may see; all of them durable once recovered
 	closed    atomic.Bool
@@ -36,6 +38,8 @@ type Store struct {
 	writer    vfs.File   // nil until recovered
 	writeFail error      // the write or sync that ended appending
 
+	ranges ranges
+	life   life
 	coder  coder
 	frames []*frame // by page, nil for pages not in memory; guarded by Pool.mu
 
@@ -50,6 +54,7 @@ type Store struct {
 // one, to be opened. An existing file is not touched: the error is then
 // [io/fs.ErrExist]. The pool must have room for some pages, see [NewPool].
 func Create(fsys vfs.FS, name string, cfg Config, pool *Pool) (*Store, error) {
+	cfg = cfg.plain()
 	if err := cfg.validate(); err != nil {
 		return nil, err
 	}
@@ -63,7 +68,15 @@ func Create(fsys vfs.FS, name string, cfg Config, pool *Pool) (*Store, error) {
 		}
 		return nil, wrap(name, "create", err)
 	}
-	if err := writeFile(fsys, name, h.encode()); err != nil {
+	// Those of an earlier file of that name must not pass for this one's.
+	if err := removeRanges(fsys, name); err != nil {
+		return nil, wrap(name, "create", err)
+	}
+	err := vfs.WriteFile(fsys, name, func(w io.Writer) error {
+		_, err := w.Write(h.encode())
+		return err
+	})
+	if err != nil {
 		return nil, wrap(name, "create", err)
 	}
 	s, err := Open(fsys, name, cfg, pool)
@@ -76,37 +89,16 @@ func Create(fsys vfs.FS, name string, cfg Config, pool *Pool) (*Store, error) {
 	return s, nil
 }
 
-// writeFile makes a file of that content, or none. Its bytes are durable when it
-// returns, its name is so after SyncDir.
-func writeFile(fsys vfs.FS, name string, data []byte) error {
-	temp := vfs.TempName(name)
-	f, err := fsys.Open(temp, vfs.Create)
-	if err != nil {
-		return err
-	}
-	_, err = f.WriteAt(data, 0)
-	if err == nil {
-		err = f.Sync()
-	}
-	if err = errors.Join(err, f.Close()); err == nil {
-		err = fsys.Rename(temp, name)
-	}
-	if err != nil {
-		// What cannot be removed now is removed at the next start.
-		return errors.Join(err, fsys.Remove(temp))
-	}
-	return nil
-}
-
 func tooSmall(pageSize int, pool *Pool) error {
 	return invalid("pages of %d bytes need a pool of %d bytes at least, it has %d", pageSize, pageSize*minFrames, pool.limit)
 }
 
 // Open opens a file for reading: it reads the header and the size, no more.
-// Those of want's Domain, Fingerprint, Dim and Metric that are not zero must be
-// the file's, with Metric Normalized too, else the error is [ErrMismatch]. Until Recover, Len counts
-// records that a crash may have left unfinished at the end of the file;
-// reading such a one is an error like any damage.
+// Each field of want that is not zero must equal the file's, else Open returns
+// [ErrMismatch]. Normalized is compared only if Metric is set, and Name only if
+// Domain is. Until Recover, Len counts records that a crash may have left
+// unfinished at the end of the file; reading such a one is an error like any
+// damage.
 func Open(fsys vfs.FS, name string, want Config, pool *Pool) (*Store, error) {
 	f, err := fsys.Open(name, vfs.Read)
 	if err != nil {
@@ -128,8 +120,12 @@ func open(fsys vfs.FS, f vfs.File, name string, want Config, pool *Pool) (*Store
 	if !pool.fits(h.pageSize) {
 		return nil, tooSmall(h.pageSize, pool)
 	}
-	if err := h.cfg.mismatch(name, want); err != nil {
+	if err := h.cfg.mismatch(name, want.plain()); err != nil {
 		return nil, err
+	}
+	id, _, err := vfs.ID(f)
+	if err != nil {
+		return nil, wrap(name, "open", err)
 	}
 	size, err := f.Size()
 	if err != nil {
@@ -141,7 +137,7 @@ func open(fsys vfs.FS, f vfs.File, name string, want Config, pool *Pool) (*Store
 	}
 	s := &Store{
 		codec: newCodec(h, lay), fsys: fsys, name: name, cfg: h.cfg, head: h, pool: pool,
-		reader: f, opened: size, damaged: map[uint32]struct{}{},
+		reader: f, id: id, opened: size, damaged: map[uint32]struct{}{},
 	}
 	s.published.Store(n)
 	return s, nil
@@ -164,6 +160,8 @@ func (c Config) mismatch(name string, want Config) error {
 	switch {
 	case want.Domain != "" && c.Domain != want.Domain:
 		return differ("domain", c.Domain, want.Domain)
+	case want.Domain != "" && c.Name != want.Name:
+		return differ("name", c.Name, want.Name)
 	case want.Fingerprint != "" && c.Fingerprint != want.Fingerprint:
 		return differ("fingerprint", c.Fingerprint, want.Fingerprint)
 	case want.Dim != 0 && c.Dim != want.Dim:
@@ -205,10 +203,12 @@ func (s *Store) Len() uint32 { return s.published.Load() }
 func (s *Store) Recover(floor uint32) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closed.Load() {
+	switch {
+	case s.closed.Load() || s.life.isRetired():
 		return wrap(s.name, "recover", ErrClosed)
-	}
-	if s.writer != nil {
+	case s.readOnly:
+		return invalid("recover %s, which is open for reading only", s.name)
+	case s.writer != nil:
 		return nil
 	}
 	w, err := s.fsys.Open(s.name, vfs.ReadWrite)
@@ -240,7 +240,7 @@ func (s *Store) recover(w vfs.File, floor uint32) error {
 	keys := make(map[Key]uint32, min(n, 1<<16))
 	damaged := map[uint32]struct{}{}
 	rewritten := false
-	err = s.scan(n, func(first uint32, recs []byte, count int) (bool, error) {
+	err = s.scan(0, n, func(first uint32, recs []byte, count int) (bool, error) {
 		good := count
 		for i := range count {
 			slot, rec := first+uint32(i), recs[s.offset(uint32(i))-headerSize:]
@@ -276,6 +276,9 @@ func (s *Store) recover(w vfs.File, floor uint32) error {
 	if err != nil {
 		return err
 	}
+	if err := s.cutRanges(n); err != nil {
+		return wrap(s.name, "recover: ranges", err)
+	}
 	for ; n < floor; n++ {
 		damaged[n] = struct{}{}
 	}
@@ -303,16 +306,16 @@ func (s *Store) recover(w vfs.File, floor uint32) error {
 	return nil
 }
 
-// scan reads the first n records of the file in order and hands them to fn in
-// chunks of whole pages: the first slot, the bytes from the start of its page
-// on (up to the next chunk, zeros where the file has ended), and the number of
-// records. fn may change the bytes, but not keep them. It ends the scan with
-// false or an error.
-func (s *Store) scan(n uint32, fn func(first uint32, recs []byte, count int) (bool, error)) error {
+// scan reads the records from slot from, the first of a page, up to slot n in
+// order and hands them to fn in chunks of whole pages: the first slot, the bytes
+// from the start of its page on (up to the next chunk, zeros where the file has
+// ended), and the number of records. fn may change the bytes, but not keep them.
+// It ends the scan with false or an error.
+func (s *Store) scan(from, n uint32, fn func(first uint32, recs []byte, count int) (bool, error)) error {
 	pages := max(chunkSize/s.pageSize, 1)
 	step := uint32(pages * s.perPage)
-	buf := make([]byte, min(int64(pages*s.pageSize), s.end(n)-headerSize))
-	for first := uint32(0); first < n; {
+	buf := make([]byte, min(int64(pages*s.pageSize), max(s.end(n)-s.offset(from), 0)))
+	for first := from; first < n; {
 		count := min(step, n-first)
 		b := buf[:min(int64(len(buf)), s.end(n)-s.offset(first))]
 		if err := s.readRecords(b, first, first+count-1); err != nil {
@@ -390,7 +393,7 @@ func (s *Store) Append(keys []Key, vecs [][]float32) ([]uint32, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
-	case s.closed.Load():
+	case s.closed.Load() || s.life.isRetired():
 		return nil, wrap(s.name, "append", ErrClosed)
 	case s.writer == nil:
 		return nil, invalid("append to %s before Recover", s.name)
@@ -429,8 +432,9 @@ func (s *Store) Append(keys []Key, vecs [][]float32) ([]uint32, error) {
 	}
 	s.published.Store(old + uint32(len(added)))
 	s.maps.Lock()
-	defer s.maps.Unlock()
 	maps.Copy(s.keys, fresh)
+	s.maps.Unlock()
+	s.closeRanges(old)
 	return slots, nil
 }
 

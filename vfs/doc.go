@@ -4,6 +4,7 @@
 // that own a file format (vecstore, snapshot) reach it only through [FS], so
 // that production cannot leave the directory ([OS] is built on [os.Root]) and
 // tests can put a crashing or failing disk under them (package vfstest).
+// [Limit] bounds how many of its files are open at once.
 // [FileName] turns a domain and a commit, which come from outside, into a name
 // that is safe on every file system.
 //
