@@ -19,6 +19,7 @@ import (
 	"github.com/vectorlink/vectorlink/indexer/indexertest"
 	"github.com/vectorlink/vectorlink/search"
 	"github.com/vectorlink/vectorlink/snapshot"
+	"github.com/vectorlink/vectorlink/vecstore"
 	"github.com/vectorlink/vectorlink/vfs"
 	"github.com/vectorlink/vectorlink/vfs/vfstest"
 )
@@ -270,6 +271,42 @@ func TestLostVectors(t *testing.T) {
 			}
 			h.eachWhole(commits...)
 		})
+	}
+}
+
+// TestVerifyOfAShortFile: a file of vectors that was cut where a record ends, or
+// is gone, looks whole by itself. Every commit whose vectors it has lost says so,
+// and no other.
+func TestVerifyOfAShortFile(t *testing.T) {
+	src, commits := threeCommits()
+	whole := indexed(t, src, commits)
+	infos, _, err := snapshot.List(whole)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err := vecstore.Inspect(whole, vecsName)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for n := range d.Vectors {
+		mem := whole.CrashClone(0, 1)
+		end := 4096 + int(n)/d.RecordsPerPage*d.PageSize + int(n)%d.RecordsPerPage*d.RecordSize
+		spoil(t, mem, vecsName, func(b []byte) []byte { return b[:end] })
+		if _, err := vecstore.Inspect(mem, vecsName); err != nil {
+			t.Errorf("the file alone: %v", err)
+		}
+		want, got := make(map[string]bool), make(map[string]bool)
+		for _, info := range infos {
+			if info.SlotEnd > n {
+				want[info.Name] = true
+			}
+		}
+		if _, err := indexer.Verify(t.Context(), mem, func(f indexer.Finding) { got[f.File] = true }); err != nil {
+			t.Fatal(err)
+		}
+		if len(want) == 0 || !maps.Equal(got, want) {
+			t.Errorf("cut to %d of %d vectors: found in %v, want in %v", n, d.Vectors, got, want)
+		}
 	}
 }
 

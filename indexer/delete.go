@@ -12,6 +12,7 @@ import (
 	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/search"
 	"github.com/vectorlink/vectorlink/snapshot"
+	"github.com/vectorlink/vectorlink/vecstore"
 )
 
 // The reasons of tasks that a deletion cuts short.
@@ -189,7 +190,7 @@ func (ix *Indexer) removeCommits(d *domain, infos []snapshot.Info) (err error) {
 func (ix *Indexer) removeVectors(d *domain) error {
 	d.Retire(nil)
 	d.ForgetSlots()
-	err := ix.cfg.FS.Remove(d.VecsName())
+	err := vecstore.Remove(ix.cfg.FS, d.VecsName())
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("delete the vectors of %s: %w", d.Name, err)
 	}

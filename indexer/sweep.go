@@ -7,10 +7,10 @@ import (
 	"io/fs"
 	"strings"
 
-	"github.com/vectorlink/vectorlink/search"
 	"github.com/vectorlink/vectorlink/snapshot"
 	"github.com/vectorlink/vectorlink/tasks"
 	"github.com/vectorlink/vectorlink/textindex"
+	"github.com/vectorlink/vectorlink/vecstore"
 	"github.com/vectorlink/vectorlink/vfs"
 )
 
@@ -59,7 +59,8 @@ func Sweep(ctx context.Context, cfg SweepConfig, report func(Removal)) (SweepSum
 	used := make(map[string]bool)
 	for _, info := range infos {
 		used[info.Vecs] = true
-		used[vfs.FileName(info.Domain, "", search.VecsExt)] = true
+		used[vecstore.FileName(info.Domain, vecstore.Main)] = true
+		used[vecstore.RangesName(info.Vecs)], used[vecstore.RangesName(vecstore.FileName(info.Domain, vecstore.Main))] = true, true
 		used[textindex.FileName(info.Domain, info.Commit)] = true
 	}
 	for _, d := range damaged {
@@ -76,7 +77,12 @@ func Sweep(ctx context.Context, cfg SweepConfig, report func(Removal)) (SweepSum
 			reason = "left by an unfinished write"
 		case strings.HasSuffix(name, "."+textindex.Ext):
 			reason = "full text of a commit that is gone"
-		case strings.HasSuffix(name, "."+search.VecsExt):
+		case strings.HasSuffix(name, "."+vecstore.RangesExt):
+			if len(damaged) > 0 {
+				continue
+			}
+			reason = "hashes of vectors of a domain without commits"
+		case strings.HasSuffix(name, "."+vecstore.Ext):
 			reason = "vectors of a domain without commits"
 			if len(damaged) > 0 {
 				sum.Held++
@@ -120,7 +126,7 @@ func Sweep(ctx context.Context, cfg SweepConfig, report func(Removal)) (SweepSum
 // renames or removes: whatever is left of it is rubbish.
 func leftover(name string) bool {
 	if vfs.IsTemp(name) {
-		for _, ext := range []string{snapshot.Ext, textindex.Ext, search.VecsExt} {
+		for _, ext := range []string{snapshot.Ext, textindex.Ext, vecstore.Ext, vecstore.RangesExt} {
 			if strings.Contains(name, "."+ext+".") {
 				return true
 			}

@@ -10,7 +10,6 @@ import (
 	"strings"
 
 	"github.com/vectorlink/vectorlink/hnsw"
-	"github.com/vectorlink/vectorlink/search"
 	"github.com/vectorlink/vectorlink/snapshot"
 	"github.com/vectorlink/vectorlink/textindex"
 	"github.com/vectorlink/vectorlink/vecstore"
@@ -126,7 +125,7 @@ func (v *verifier) vectorFile(ctx context.Context, name string) {
 	v.vectors[name] = n
 	cfg := s.Config()
 	v.models[name] = cfg
-	if want := vfs.FileName(cfg.Domain, "", search.VecsExt); want != name {
+	if want := vecstore.FileName(cfg.Domain, cfg.Name); want != name {
 		v.report(name, "it belongs to the file "+want)
 	}
 	v.sum.Vectors += int(n)

@@ -12,9 +12,6 @@ import (
 	"github.com/vectorlink/vectorlink/vfs"
 )
 
-// vecsExt is the extension of files of vectors.
-const VecsExt = "vecs"
-
 // vectors holds the open file of a domain's vectors.
 type vectors struct {
 	domain string
@@ -34,7 +31,7 @@ type vectors struct {
 	retired []*vecstore.Store
 }
 
-func (v *vectors) VecsName() string { return vfs.FileName(v.domain, "", VecsExt) }
+func (v *vectors) VecsName() string { return vecstore.FileName(v.domain, vecstore.Main) }
 
 // readable returns the vectors for reading, or nil if none exist.
 func (v *vectors) Readable() (*vecstore.Store, error) {
