@@ -134,8 +134,14 @@ func (h *history) checkAfter(t *testing.T, fsys vfs.FS, floor uint32) []int {
 	return there
 }
 
-// TestPowerCut cuts the power before every operation and after the last.
+// TestPowerCut cuts the power before every operation and after the last, also
+// where one file may be open at a time.
 func TestPowerCut(t *testing.T) {
+	t.Run("unlimited", func(t *testing.T) { powerCut(t, func(fsys vfs.FS) vfs.FS { return fsys }) })
+	t.Run("one file", func(t *testing.T) { powerCut(t, func(fsys vfs.FS) vfs.FS { return vfs.Limit(fsys, 1) }) })
+}
+
+func powerCut(t *testing.T, above func(vfs.FS) vfs.FS) {
 	type crash struct {
 		name string
 		fs   *vfstest.Mem
@@ -159,7 +165,7 @@ func TestPowerCut(t *testing.T) {
 	}
 	f := vfstest.NewFault(m)
 	f.OnOp(cut)
-	must(t, h.run(f))
+	must(t, h.run(above(f)))
 	ops := f.Ops()
 	cut(ops, "end")
 	for _, c := range crashes {

@@ -337,7 +337,7 @@ func TestLimitedWaits(t *testing.T) {
 // TestLimitedStress reads, writes, replaces, removes and closes from many
 // goroutines at few handles; the race detector watches.
 func TestLimitedStress(t *testing.T) {
-	const workers, names, rounds = 12, 6, 400
+	const workers, names, rounds = 12, 6, 150
 	for kind, beneath := range map[string]vfs.FS{"Mem": vfstest.NewMem(), "OS": newOS(t, t.TempDir())} {
 		for _, limit := range []int{1, 3} {
 			t.Run(fmt.Sprint(kind, limit), func(t *testing.T) {
@@ -424,4 +424,29 @@ func stress(l *vfs.Limited, rng *rand.Rand, w, names, rounds int) error {
 		}
 	}
 	return nil
+}
+
+// BenchmarkLimitedRead is what a read of a file costs: beneath, and above with a
+// handle and without.
+func BenchmarkLimitedRead(b *testing.B) {
+	disk := newOS(b, b.TempDir())
+	put(b, disk, "a", "0123")
+	put(b, disk, "b", "0123")
+	limited := vfs.Limit(disk, 1)
+	for name, files := range map[string][]vfs.File{
+		"disk":     {openRead(b, disk, "a")},
+		"open":     {openRead(b, limited, "a")},
+		"reopened": {openRead(b, limited, "a"), openRead(b, limited, "b")},
+	} {
+		b.Run(name, func(b *testing.B) {
+			p := make([]byte, 4)
+			for b.Loop() {
+				for _, f := range files {
+					if _, err := f.ReadAt(p, 0); err != nil {
+						b.Fatal(err)
+					}
+				}
+			}
+		})
+	}
 }

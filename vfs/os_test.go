@@ -12,7 +12,7 @@ import (
 	"github.com/vectorlink/vectorlink/vfs/vfstest"
 )
 
-func newOS(t *testing.T, dir string) *vfs.OS {
+func newOS(t testing.TB, dir string) *vfs.OS {
 	t.Helper()
 	o, err := vfs.NewOS(dir)
 	if err != nil {
