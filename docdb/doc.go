@@ -31,11 +31,11 @@
 // [contract.Heads] too: then the server can watch it. A source without Heads is
 // indexed by /index and pushes alone, and the server says so when asked to watch.
 //
-// Give the package a Config, and a NewClient that checks it and does not connect.
-// Then add the settings to Config of cmd/vectorlink and a row to its table of
-// sources; nothing else knows the sources by name. Package docdb/internal/web has
-// bounded connections and errors in words for those that speak HTTP. The example
-// of this package is a whole source.
+// Give the package a Config, and a NewClient that checks it and does not connect,
+// and hold it against docdbtest.TestSource. Then add the settings to Config of
+// cmd/vectorlink and a row to its table of sources; nothing else knows the sources
+// by name. Package docdb/internal/web has bounded connections and errors in words
+// for those that speak HTTP. The example of this package is a whole source.
 //
 // # What of its libraries serves
 //

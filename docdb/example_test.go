@@ -11,6 +11,7 @@ import (
 // notebook is a document database of one branch: a list of commits, oldest
 // first, each with all its documents by id.
 type notebook struct {
+	domain  string
 	names   []string
 	commits []map[string]string
 }
@@ -18,8 +19,8 @@ type notebook struct {
 // Pull implements contract.Source.
 func (n *notebook) Pull(_ context.Context, req contract.PullRequest) (*contract.Pull, error) {
 	at := slices.Index(n.names, req.Commit)
-	if at < 0 {
-		return nil, fmt.Errorf("%w: no commit %q", contract.ErrNotFound, req.Commit)
+	if at < 0 || req.Domain != n.domain {
+		return nil, fmt.Errorf("%w: no commit %q in %s", contract.ErrNotFound, req.Commit, req.Domain)
 	}
 	pull := &contract.Pull{OnBranch: !slices.Contains(n.names[at+1:], req.Head)}
 	base := map[string]string{}
@@ -54,7 +55,7 @@ func (n *notebook) Pull(_ context.Context, req contract.PullRequest) (*contract.
 // A whole document source, of a database that has one branch.
 func Example() {
 	var source contract.Source = &notebook{
-		names: []string{"monday", "tuesday"},
+		domain: "me/notes", names: []string{"monday", "tuesday"},
 		commits: []map[string]string{
 			{"note/1": "rain", "note/2": "tea"},
 			{"note/1": "sun", "note/2": "tea"},

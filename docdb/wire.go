@@ -50,7 +50,7 @@ func newWire(base *url.URL, cfg Config) *wire {
 }
 
 // do asks path (escaped, from /api on) with an optional query and JSON body.
-// Its error is the context's or wraps indexer.ErrSource; any status is an
+// Its error is the context's or wraps contract.ErrSource; any status is an
 // answer.
 func (w *wire) do(ctx context.Context, method, path string, query url.Values, body []byte) (*answer, error) {
 	address := w.base.String() + path
@@ -124,7 +124,7 @@ func (w *wire) sendOnce(req *http.Request) (*answer, error) {
 // host names the server in errors.
 func (w *wire) host() string { return w.base.Scheme + "://" + w.base.Host }
 
-// source returns an error that wraps indexer.ErrSource and names the server.
+// source returns an error that wraps contract.ErrSource and names the server.
 func (w *wire) source(format string, args ...any) error {
 	return fmt.Errorf("%w at %s: %s", contract.ErrSource, w.host(), fmt.Sprintf(format, args...))
 }

@@ -58,8 +58,9 @@ const setting = "TERMINUSDB_CONTENT_ENDPOINT"
 //	{"op":"Error","message":"…"}
 //
 // It knows nothing of history: the caller's previous commit is the base, and
-// every commit counts as lying on the requested branch. It may be used by many
-// goroutines.
+// every commit counts as lying on the requested branch. What could not be embedded
+// before is tried again when the endpoint names it, and not before. A Client may
+// be used by many goroutines.
 type Client struct {
 	base    *url.URL
 	http    *http.Client

@@ -1,4 +1,5 @@
-// Package docdbtest reads recorded exchanges with a TerminusDB server, for
+// Package docdbtest holds document sources to what the pipeline builds on
+// ([TestSource]), and reads recorded exchanges with a TerminusDB server, for
 // tests that play them to the client or put the same questions to minidb.
 package docdbtest
 

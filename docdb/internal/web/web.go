@@ -46,8 +46,7 @@ func NewClient(headerTimeout time.Duration, conns int) *http.Client {
 	}
 }
 
-// IsLost reports whether the other side hung up, before or amid its
-// answer.
+// IsLost reports whether the other side hung up, before or amid its answer.
 func IsLost(err error) bool {
 	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
 		errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) ||
