@@ -15,7 +15,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/docdb"
@@ -139,11 +138,7 @@ func (s *sidecar) commit(c minidb.Change) (task indexer.Task, seen map[string]in
 	}
 	s.requests.take()
 	s.embedder.Reset()
-	task, err = s.indexer.Index(s.t.Context(), indexer.IndexRequest{Domain: domain, Commit: head})
-	for err == nil && task.State == indexer.TaskPending {
-		time.Sleep(time.Millisecond) // poll, as a client does
-		task, err = s.indexer.Task(task.ID)
-	}
+	task, err = s.indexer.IndexNow(s.t.Context(), indexer.IndexRequest{Domain: domain, Commit: head})
 	if err != nil || task.State != indexer.TaskComplete {
 		s.t.Fatalf("%+v, %v", task, err)
 	}

@@ -84,11 +84,12 @@ func (l Limits) withDefaults() Limits {
 type Renderer struct {
 	limits Limits
 	cache  cache
+	now    func() time.Time // the clock that Limits.Time goes by
 }
 
 // New returns a Renderer.
 func New(l Limits) *Renderer {
-	return &Renderer{limits: l.withDefaults()}
+	return &Renderer{limits: l.withDefaults(), now: time.Now}
 }
 
 // Render fills the template with data, one JSON object, and returns the text
@@ -101,7 +102,7 @@ func (r *Renderer) Render(ctx context.Context, template string, data []byte) (st
 	if err := ctx.Err(); err != nil {
 		return "", fmt.Errorf("templates: %w", err)
 	}
-	b := &budget{ctx: ctx, deadline: time.Now().Add(r.limits.Time), limits: r.limits}
+	b := &budget{ctx: ctx, now: r.now, deadline: r.now().Add(r.limits.Time), limits: r.limits}
 	prog, err := r.program(template)
 	if err != nil {
 		return "", err
@@ -148,6 +149,7 @@ func guard[T any](f func() (T, error)) (result T, err error) {
 // microsecond or less, and the clock is looked at every so many of them.
 type budget struct {
 	ctx      context.Context
+	now      func() time.Time
 	deadline time.Time
 	limits   Limits
 	left     int
@@ -167,7 +169,7 @@ func (b *budget) spend(n int) error {
 	if err := b.ctx.Err(); err != nil {
 		return fmt.Errorf("templates: %w", err)
 	}
-	if time.Now().After(b.deadline) {
+	if b.now().After(b.deadline) {
 		return overLimit("not done within %v", b.limits.Time)
 	}
 	return nil
