@@ -57,7 +57,7 @@
 // # What is worked around
 //
 // The server's answers are not taken at their word. Its GraphQL prints some
-// strings as bare numbers, valid JSON or not (see mendNumbers); it fails when a
+// strings as bare numbers, valid JSON or not (see repairNumbers); it fails when a
 // character straddles byte 1000 of an answer (see Client.askData); it answers
 // 500 for a commit it does not know (Client.Commit asks the commit graph); it
 // lists a whole class for a null id (ids are never null here); it answers Sets

@@ -209,7 +209,7 @@ func (f *feed) mark(p *place, o object) {
 // change of the document that it started from.
 //
 // It may mark too much, where documents of one class stand at several places:
-// then a text is rendered anew and found to be the same.
+// then a text is rendered again and found to be the same.
 func (f *feed) spread(ctx context.Context) error {
 	deepest := 0
 	for p := range f.places() {

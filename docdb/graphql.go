@@ -114,7 +114,7 @@ func (d doer) Do(req *http.Request) (*http.Response, error) {
 	if a.status != http.StatusOK {
 		return nil, d.fault(a)
 	}
-	body := mendNumbers(a.body)
+	body := repairNumbers(a.body)
 	switch {
 	case len(bytes.TrimSpace(body)) == 0:
 		return nil, d.wire.garbage("an empty GraphQL answer")

@@ -146,7 +146,7 @@ func (b *shaper) field(field *ast.Field, class string, at *place) *member {
 
 // hintOf tells what values of an xsd type are, since GraphQL's answers do not:
 // strings that look like numbers come without their quotes, and some numbers
-// are made strings for it (see mendNumbers).
+// are made strings for it (see repairNumbers).
 func hintOf(xsd string) fields.Hint {
 	name, ok := strings.CutPrefix(xsd, "xsd:")
 	switch {

@@ -11,7 +11,7 @@ import (
 // The four reasons for which there is no text.
 var (
 	// ErrTemplate: the class's template is bad and stays so for every document
-	// until somebody mends it. The error is a [*TemplateError].
+	// until somebody corrects it. The error is a [*TemplateError].
 	ErrTemplate = errors.New("bad template")
 	// ErrData: the document is not one valid JSON object in UTF-8.
 	ErrData = errors.New("bad document")
@@ -25,7 +25,7 @@ var (
 // TemplateError says what is wrong with a template. It unwraps to [ErrTemplate].
 type TemplateError struct {
 	Line   int    // line of the template, from 1; 0 when not known
-	Reason string // what to mend; may quote the template, never a document
+	Reason string // what to correct; may quote the template, never a document
 }
 
 func (e *TemplateError) Error() string {

@@ -37,8 +37,8 @@ type Completer func(ctx context.Context, instructions, message string) (string, 
 
 // Improve puts the template of a suggestion in better words, those of a chat
 // model. It must review without a warning over the shape of its query's answer,
-// speak of the same fields, and render documents of the class. The model is told
-// what was wrong and asked again a few times; then the error is ErrNoBetter and
+// speak of the same fields, and render documents of the class. The model is
+// given what was wrong and asked again a few times; then the error is ErrNoBetter and
 // the suggestion stays as it is. Other errors are those of complete and of the
 // database.
 //

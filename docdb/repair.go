@@ -2,7 +2,7 @@ package docdb
 
 import "bytes"
 
-// mendNumbers turns the bare tokens of a GraphQL answer that are not plain
+// repairNumbers turns the bare tokens of a GraphQL answer that are not plain
 // numbers into strings, and leaves every other byte alone.
 //
 // TerminusDB's GraphQL takes the quotes off strings that look like numbers: the
@@ -12,9 +12,9 @@ import "bytes"
 // zero. A token that is exactly how a number would be written anyway (see
 // isPlainNumber) stays a number: there the text is the same either way.
 //
-// The result is body itself when there is nothing to mend.
-func mendNumbers(body []byte) []byte {
-	var out []byte // nil until something was mended
+// The result is body itself when there is nothing to repair.
+func repairNumbers(body []byte) []byte {
+	var out []byte // nil until something was repaired
 	done := 0      // body[:done] has been copied to out
 	for i := 0; i < len(body); {
 		switch c := body[i]; {

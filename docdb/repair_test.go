@@ -14,7 +14,7 @@ import (
 	"github.com/vectorlink/vectorlink/docdb/docdbtest"
 )
 
-func TestMendNumbers(t *testing.T) {
+func TestRepairNumbers(t *testing.T) {
 	for _, c := range []struct{ in, want string }{
 		{`{"a":1}`, `{"a":1}`},
 		{`{"a":-12.25,"b":0,"c":12345678901234567890}`, `{"a":-12.25,"b":0,"c":12345678901234567890}`},
@@ -30,19 +30,19 @@ func TestMendNumbers(t *testing.T) {
 		{`007`, `"007"`},
 		{``, ``},
 	} {
-		if got := docdb.MendNumbers([]byte(c.in)); string(got) != c.want {
-			t.Errorf("mend %s\n got %s\nwant %s", c.in, got, c.want)
+		if got := docdb.RepairNumbers([]byte(c.in)); string(got) != c.want {
+			t.Errorf("repair %s\n got %s\nwant %s", c.in, got, c.want)
 		}
 	}
 }
 
-func TestMendRecorded(t *testing.T) {
+func TestRepairRecorded(t *testing.T) {
 	for name, want := range map[string]string{
 		"54":  `{"data":{"Starship":[{"hyperdrive_rating":"1.0","MGLT":"100","specs":{"length":12.5,"crew":"1"}}]}}`,
 		"54c": `{"data":{"Species":[{"label":"007.5","language":"01.10","hair_colors":"1.50","skin_colors":"it was \"hair_colors\":\"1.5\" <b>&=` + "`" + `"}]}}`,
 		"58c": `{"data":{"Item":[{"label":"a","price":"1-2","quantity":3,"dec":12.34,"int":12345678901234567890,"dbl":1.5,"flag":true,"day":"2020-01-02","tags":["1.5","b"],"nums":[1.5,2],"kind":"big_thing","blob":"{\"v\":\"1.5\",\"w\":[1,{\"z\":null}]}","year":"2020"}]}}`,
 	} {
-		if got := docdb.MendNumbers(docdbtest.One(t, transcripts, name).Answer); string(got) != want {
+		if got := docdb.RepairNumbers(docdbtest.One(t, transcripts, name).Answer); string(got) != want {
 			t.Errorf("%s:\n got %s\nwant %s", name, got, want)
 		}
 	}
@@ -51,9 +51,9 @@ func TestMendRecorded(t *testing.T) {
 // unquote is what the server does to its answers.
 var unquote = regexp.MustCompile(`"([a-z]+)":"([0-9]+\.[0-9]+)"|"(price)":"([0-9.eE+-]+)"`)
 
-// TestMendKeepsTexts: whatever the server unquotes, after mending every value
+// TestRepairKeepsTexts: whatever the server unquotes, after repairing every value
 // has the text it was stored with.
-func TestMendKeepsTexts(t *testing.T) {
+func TestRepairKeepsTexts(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	rng := rand.New(rand.NewPCG(seed, 1))
@@ -91,14 +91,14 @@ func TestMendKeepsTexts(t *testing.T) {
 			t.Fatal(err)
 		}
 		sent := unquote.ReplaceAll(plain, []byte(`"$1$3":$2$4`))
-		d := json.NewDecoder(bytes.NewReader(docdb.MendNumbers(sent)))
+		d := json.NewDecoder(bytes.NewReader(docdb.RepairNumbers(sent)))
 		d.UseNumber()
 		var got any
 		if err := d.Decode(&got); err != nil {
-			t.Fatalf("%v\nstored %s\nsent   %s\nmended %s", err, plain, sent, docdb.MendNumbers(sent))
+			t.Fatalf("%v\nstored %s\nsent   %s\nrepaired %s", err, plain, sent, docdb.RepairNumbers(sent))
 		}
 		if g, w := asTexts(got), asTexts(any(want)); !reflect.DeepEqual(g, w) {
-			t.Fatalf("stored %s\nsent   %s\nmended %s", plain, sent, docdb.MendNumbers(sent))
+			t.Fatalf("stored %s\nsent   %s\nrepaired %s", plain, sent, docdb.RepairNumbers(sent))
 		}
 	}
 }
@@ -124,16 +124,16 @@ func asTexts(v any) any {
 	return v
 }
 
-// FuzzMendNumbers: valid JSON stays valid and keeps its strings, and mending
-// twice is mending once.
-func FuzzMendNumbers(f *testing.F) {
+// FuzzRepairNumbers: valid JSON stays valid and keeps its strings, and
+// repairing twice is repairing once.
+func FuzzRepairNumbers(f *testing.F) {
 	for _, s := range []string{`{"a":007.5}`, `[1.0,-0,1e9]`, `{"price":1-2,"q":"\"1.0"}`, `"`, `\`, `{"a":"b\\"}`, "\xff1.0"} {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, in []byte) {
-		out := docdb.MendNumbers(bytes.Clone(in))
-		if again := docdb.MendNumbers(out); !bytes.Equal(again, out) {
-			t.Fatalf("mending twice: %q then %q", out, again)
+		out := docdb.RepairNumbers(bytes.Clone(in))
+		if again := docdb.RepairNumbers(out); !bytes.Equal(again, out) {
+			t.Fatalf("repairing twice: %q then %q", out, again)
 		}
 		if json.Valid(in) && !json.Valid(out) {
 			t.Fatalf("valid %q became invalid %q", in, out)
