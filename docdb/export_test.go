@@ -14,7 +14,7 @@ import (
 
 // For tests of what the exported methods do not show one by one.
 var (
-	RepairNumbers   = repairNumbers
+	RepairNumbers = repairNumbers
 	IsPlainNumber = isPlainNumber
 	ErrTooLarge   = errTooLarge
 	ParseMetadata = parseMetadata
