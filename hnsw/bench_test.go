@@ -13,7 +13,7 @@ var benchData = sync.OnceValue(func() *memory { return clustered(90, 10000, 384,
 
 func BenchmarkBuild(b *testing.B) {
 	m := benchData()
-	nodes := m.nodes()
+	nodes := m.slots(nil)
 	for b.Loop() {
 		mustBuild(b, m, nodes, hnsw.Params{}, 0)
 	}
@@ -22,7 +22,7 @@ func BenchmarkBuild(b *testing.B) {
 
 func BenchmarkSearch(b *testing.B) {
 	m := benchData()
-	g := mustBuild(b, m, m.nodes(), hnsw.Params{}, 0)
+	g := mustBuild(b, m, m.slots(nil), hnsw.Params{}, 0)
 	qs := m.queries(91, 200, 0.1)
 	for _, ef := range []int{20, 50, 100, 200} {
 		b.Run(fmt.Sprint("ef", ef), func(b *testing.B) {

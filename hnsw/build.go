@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"slices"
 
+	"github.com/vectorlink/vectorlink/internal/parallel"
 	"github.com/vectorlink/vectorlink/vector"
 )
 
@@ -27,6 +28,7 @@ type builder struct {
 	slots   []uint32     // by node
 	codes   vector.Codes // by node
 	seq     []uint32
+	entry   uint32 // where the searches of the construction begin
 	layers  []layer
 	workers []*worker
 }
@@ -77,23 +79,39 @@ func (w *worker) sim(node uint32) float32 {
 	return ordered(w.dots[0])
 }
 
-// Build makes a graph of nodes, whose slots are distinct, in any order. The
-// same nodes and vectors give the same graph, to the byte, whatever the order
-// of nodes and the number of workers; workers < 1 stands for one per processor.
+// Build returns a graph of slots, which are distinct, in any order. The same
+// slots and vectors give the same graph, to the byte, whatever the order of
+// slots and the number of workers; workers < 1 stands for one per processor.
 //
 // Build works on 8-bit codes of the vectors: while it runs it holds, for each
 // node, a byte per dimension and about 12·M bytes of links (580 bytes at 384
 // dimensions and M 16). It looks at ctx between nodes. The error wraps
 // [ErrInput] for bad parameters or a slot given twice, else it is that of vecs
 // or of ctx.
-func Build(ctx context.Context, vecs Vectors, nodes []Node, p Params, workers int) (*Graph, error) {
+func Build(ctx context.Context, vecs Vectors, slots []uint32, p Params, workers int) (*Graph, error) {
 	if err := p.Validate(); err != nil {
 		return nil, err
 	}
-	p = p.withDefaults()
-	if len(nodes) > maxNodes || int64(len(nodes))*int64(p.maxLinks(0)) > layerLinks {
-		return nil, fmt.Errorf("%w: %d nodes are more than a graph of M %d can hold", ErrInput, len(nodes), p.M)
+	b, err := newBuilder(vecs, p.withDefaults(), workers)
+	if err != nil {
+		return nil, err
 	}
+	nodes := make([]ranked, len(slots))
+	for i, slot := range slots {
+		nodes[i] = newRanked(slot, b.params.M)
+	}
+	if err := b.number(nodes); err != nil {
+		return nil, err
+	}
+	g, err := b.build(ctx, vecs)
+	if err != nil {
+		return nil, fmt.Errorf("hnsw: build: %w", err)
+	}
+	return g, nil
+}
+
+// newBuilder returns a builder that has no nodes yet.
+func newBuilder(vecs Vectors, p Params, workers int) (*builder, error) {
 	dim := vecs.Dim()
 	if dim < 1 {
 		return nil, fmt.Errorf("%w: vectors of %d dimensions", ErrInput, dim)
@@ -101,51 +119,61 @@ func Build(ctx context.Context, vecs Vectors, nodes []Node, p Params, workers in
 	if workers < 1 {
 		workers = runtime.GOMAXPROCS(0)
 	}
-	if len(nodes) == 0 {
-		return &Graph{params: p}, nil
-	}
 	b := &builder{params: p, dim: dim, workers: make([]*worker, workers)}
 	for i := range b.workers {
 		w := &worker{b: b, vec: make([]float32, dim)}
 		w.space, b.workers[i] = w, w
 	}
-	if err := b.number(nodes); err != nil {
-		return nil, err
+	return b, nil
+}
+
+// build inserts all nodes, which are numbered, and returns the graph.
+func (b *builder) build(ctx context.Context, vecs Vectors) (*Graph, error) {
+	if len(b.slots) == 0 {
+		return &Graph{params: b.params}, nil
 	}
 	if err := b.read(ctx, vecs); err != nil {
-		return nil, fmt.Errorf("hnsw: build: %w", err)
+		return nil, err
 	}
+	b.entry = b.seq[0]
 	for done := 0; done < len(b.seq); {
 		size := min(max(done/batchShare, 1), batchMax, len(b.seq)-done)
 		if err := b.insert(ctx, done, done+size); err != nil {
-			return nil, fmt.Errorf("hnsw: build: %w", err)
+			return nil, err
 		}
 		done += size
 	}
-	for l := range b.layers {
-		if err := b.trim(ctx, l); err != nil {
-			return nil, fmt.Errorf("hnsw: build: %w", err)
-		}
-	}
-	if err := b.connect(ctx); err != nil {
-		return nil, fmt.Errorf("hnsw: build: %w", err)
-	}
-	return b.finish(), nil
+	return b.finish(ctx)
 }
 
-// number decides the nodes' levels, numbers and order of insertion.
-func (b *builder) number(nodes []Node) error {
-	type ranked struct {
-		Node
-		level int
-		order uint64
+// parallel calls do for every i below n, spread over the builder's workers,
+// each of which has its own w. It is [parallel.Do] else.
+func (b *builder) parallel(ctx context.Context, n int, do func(ctx context.Context, w *worker, i int) error) error {
+	return parallel.Do(ctx, len(b.workers), n, func(ctx context.Context, worker, i int) error {
+		return do(ctx, b.workers[worker], i)
+	})
+}
+
+// ranked is a node to be numbered.
+type ranked struct {
+	slot  uint32
+	level int
+	order uint64 // of insertion, among nodes of one level
+}
+
+func newRanked(slot uint32, m int) ranked {
+	return ranked{slot, levelOf(slot, m), mix(uint64(slot) ^ orderSalt)}
+}
+
+// number decides the nodes' numbers and order of insertion, caps their levels
+// at the graph's, and makes layers without links for them.
+func (b *builder) number(rank []ranked) error {
+	if len(rank) > maxNodes || int64(len(rank))*int64(b.params.maxLinks(0)) > layerLinks {
+		return fmt.Errorf("%w: %d nodes are more than a graph of M %d can hold", ErrInput, len(rank), b.params.M)
 	}
-	rank := make([]ranked, len(nodes))
 	var count [maxLayers]int // nodes per layer
-	for i, n := range nodes {
-		level := levelOf(n.Hash, b.params.M)
-		rank[i] = ranked{n, level, mix(n.Hash ^ orderSalt)}
-		for l := range level + 1 {
+	for _, n := range rank {
+		for l := range n.level + 1 {
 			count[l]++
 		}
 	}
@@ -159,12 +187,12 @@ func (b *builder) number(nodes []Node) error {
 	}
 
 	slices.SortFunc(rank, func(x, y ranked) int {
-		return cmp.Or(cmp.Compare(y.level, x.level), cmp.Compare(x.Slot, y.Slot))
+		return cmp.Or(cmp.Compare(y.level, x.level), cmp.Compare(x.slot, y.slot))
 	})
 	b.slots = make([]uint32, len(rank))
 	b.seq = make([]uint32, len(rank))
 	for i, r := range rank {
-		b.slots[i], b.seq[i] = r.Slot, uint32(i)
+		b.slots[i], b.seq[i] = r.slot, uint32(i)
 	}
 	sorted := slices.Clone(b.slots)
 	slices.Sort(sorted)
@@ -196,7 +224,7 @@ const (
 	orderSalt = 0x2545_f491_4f6c_dd1d
 )
 
-// mix spreads x over 64 bits (the finalizer of splitmix64): hashes that differ
+// mix spreads x over 64 bits (the finalizer of splitmix64): slots that differ
 // little give numbers that have nothing to do with each other.
 func mix(x uint64) uint64 {
 	x += 0x9e37_79b9_7f4a_7c15
@@ -205,10 +233,11 @@ func mix(x uint64) uint64 {
 	return x ^ x>>31
 }
 
-// levelOf returns the level a hash gives: l or more with probability m^-l. In
-// integers, since a logarithm may differ between machines in its last bit.
-func levelOf(hash uint64, m int) int {
-	x := mix(hash ^ levelSalt)
+// levelOf returns the level of a slot by its hash: l or more with probability
+// m^-l. In integers, since a logarithm may differ between machines in its last
+// bit.
+func levelOf(slot uint32, m int) int {
+	x := mix(uint64(slot) ^ levelSalt)
 	level := 0
 	for bound := math.MaxUint64 / uint64(m); x < bound && level < maxLayers-1; bound /= uint64(m) {
 		level++
@@ -224,7 +253,7 @@ func (b *builder) read(ctx context.Context, vecs Vectors) error {
 	if euclidean(vecs) {
 		b.codes.Halves = make([]float32, len(b.slots))
 	}
-	return b.parallel(ctx, len(b.slots), func(w *worker, i int) error {
+	return b.parallel(ctx, len(b.slots), func(ctx context.Context, w *worker, i int) error {
 		if err := vecs.Read(b.slots[i], w.vec); err != nil {
 			return err
 		}
@@ -245,7 +274,7 @@ func (b *builder) level(node uint32) int {
 // insert adds seq[from:to] to the graph of seq[:from].
 func (b *builder) insert(ctx context.Context, from, to int) error {
 	batch := b.seq[from:to]
-	err := b.parallel(ctx, len(batch), func(w *worker, i int) error {
+	err := b.parallel(ctx, len(batch), func(ctx context.Context, w *worker, i int) error {
 		if err := w.candidates(ctx, batch[i], from > 0); err != nil {
 			return err
 		}
@@ -291,7 +320,7 @@ func (w *worker) candidates(ctx context.Context, node uint32, started bool) erro
 	if !started {
 		return nil
 	}
-	if err := w.descend(ctx, b.seq[0], len(b.layers)-1, b.level(node)+1); err != nil {
+	if err := w.descend(ctx, b.entry, len(b.layers)-1, b.level(node)+1); err != nil {
 		return err
 	}
 	// Only a walk through such a crowd gets to this limit.
@@ -384,7 +413,7 @@ func (b *builder) linkBack(ctx context.Context, l int, batch []uint32) error {
 		}
 	}
 	groups = append(groups, len(edges))
-	return b.parallel(ctx, len(groups)-1, func(w *worker, i int) error {
+	return b.parallel(ctx, len(groups)-1, func(ctx context.Context, w *worker, i int) error {
 		group := edges[groups[i]:groups[i+1]]
 		node := uint32(group[0] >> 32)
 		if g.degree(node)+len(group) <= g.room() {
@@ -420,7 +449,7 @@ func (w *worker) prune(l int, node uint32, links []uint32) error {
 // trim cuts the lists of layer l to their final size.
 func (b *builder) trim(ctx context.Context, l int) error {
 	g := &b.layers[l]
-	return b.parallel(ctx, g.nodes, func(w *worker, i int) error {
+	return b.parallel(ctx, g.nodes, func(ctx context.Context, w *worker, i int) error {
 		node := uint32(i)
 		if g.degree(node) <= b.params.maxLinks(l) {
 			return nil
@@ -429,8 +458,17 @@ func (b *builder) trim(ctx context.Context, l int) error {
 	})
 }
 
-// finish returns the graph as built.
-func (b *builder) finish() *Graph {
+// finish cuts the lists to their final size, makes every node reachable, and
+// returns the graph.
+func (b *builder) finish(ctx context.Context) (*Graph, error) {
+	for l := range b.layers {
+		if err := b.trim(ctx, l); err != nil {
+			return nil, err
+		}
+	}
+	if err := b.connect(ctx); err != nil {
+		return nil, err
+	}
 	g := &Graph{params: b.params, slots: b.slots, layers: make([]layer, len(b.layers)), lastSlot: slices.Max(b.slots)}
 	for l := range b.layers {
 		from := &b.layers[l]
@@ -441,5 +479,5 @@ func (b *builder) finish() *Graph {
 		}
 		g.layers[l] = to
 	}
-	return g
+	return g, nil
 }

@@ -4,20 +4,20 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"math/rand/v2"
 	"slices"
 	"sync/atomic"
 	"testing"
 
 	"github.com/vectorlink/vectorlink/hnsw"
+	"github.com/vectorlink/vectorlink/internal/parallel"
 )
 
 // The bytes of a graph depend on its nodes and vectors, and on nothing else.
 func TestBuildDeterministic(t *testing.T) {
 	m := clustered(2, 900, 16, 40, 0.5)
 	p := hnsw.Params{M: 8, EfConstruction: 40}
-	nodes := m.nodes()
+	nodes := m.slots(nil)
 	want := mustBuild(t, m, nodes, p, 1).AppendTo(nil)
 	for _, workers := range []int{1, 2, 7} {
 		rand.New(rand.NewPCG(3, uint64(workers))).Shuffle(len(nodes), func(i, j int) { nodes[i], nodes[j] = nodes[j], nodes[i] })
@@ -50,7 +50,7 @@ func TestBuildInvariants(t *testing.T) {
 		{"narrow search", clustered(5, 1000, 16, 20, 0.3), hnsw.Params{M: 2, EfConstruction: 2}},
 		{"wide", clustered(6, 400, 8, 40, 0.3), hnsw.Params{M: 256}},
 	} {
-		g := mustBuild(t, tc.m, tc.m.nodes(), tc.p, 2)
+		g := mustBuild(t, tc.m, tc.m.slots(nil), tc.p, 2)
 		if problems := hnsw.Check(g); len(problems) > 0 {
 			t.Errorf("%s: %v", tc.name, problems)
 		}
@@ -60,32 +60,9 @@ func TestBuildInvariants(t *testing.T) {
 	}
 }
 
-// All hashes alike, as bad a caller as can be, still make a graph.
-func TestBuildEqualHashes(t *testing.T) {
-	m := clustered(7, 600, 16, 30, 0.5)
-	nodes := m.nodes()
-	for _, hash := range []uint64{0, 1, 1 << 63} {
-		for i := range nodes {
-			nodes[i].Hash = hash
-		}
-		g := mustBuild(t, m, nodes, hnsw.Params{}, 2)
-		if problems := hnsw.Check(g); len(problems) > 0 {
-			t.Errorf("hash %d: %v", hash, problems)
-		}
-		if got := recall(t, m, g, m.queries(8, 50, 0.05), 10, 60, nil); got < 0.95 {
-			t.Errorf("hash %d: recall %.3f, want 0.95", hash, got)
-		}
-	}
-}
-
 func TestHasLenBytes(t *testing.T) {
 	m := clustered(9, 300, 8, 30, 0.5)
-	var nodes []hnsw.Node
-	for _, n := range m.nodes() {
-		if n.Slot%3 == 0 {
-			nodes = append(nodes, n)
-		}
-	}
+	nodes := m.slots(func(slot uint32) bool { return slot%3 == 0 })
 	g := mustBuild(t, m, nodes, hnsw.Params{M: 3}, 1)
 	for slot := range uint32(310) {
 		if got, want := g.Has(slot), slot < 300 && slot%3 == 0; got != want {
@@ -106,22 +83,22 @@ func TestHasLenBytes(t *testing.T) {
 
 func TestBuildRefuses(t *testing.T) {
 	m := clustered(10, 10, 4, 2, 0.5)
-	twice := append(m.nodes(), hnsw.Node{Slot: 7, Hash: 99})
+	twice := append(m.slots(nil), 7)
 	for _, tc := range []struct {
 		name  string
 		vecs  hnsw.Vectors
-		nodes []hnsw.Node
+		slots []uint32
 		p     hnsw.Params
 	}{
 		{"slot given twice", m, twice, hnsw.Params{}},
-		{"M 1", m, m.nodes(), hnsw.Params{M: 1}},
-		{"M negative", m, m.nodes(), hnsw.Params{M: -16}},
-		{"M 257", m, m.nodes(), hnsw.Params{M: 257}},
-		{"EfConstruction below M", m, m.nodes(), hnsw.Params{M: 16, EfConstruction: 15}},
-		{"EfConstruction huge", m, m.nodes(), hnsw.Params{EfConstruction: 1<<16 + 1}},
+		{"M 1", m, m.slots(nil), hnsw.Params{M: 1}},
+		{"M negative", m, m.slots(nil), hnsw.Params{M: -16}},
+		{"M 257", m, m.slots(nil), hnsw.Params{M: 257}},
+		{"EfConstruction below M", m, m.slots(nil), hnsw.Params{M: 16, EfConstruction: 15}},
+		{"EfConstruction huge", m, m.slots(nil), hnsw.Params{EfConstruction: 1<<16 + 1}},
 		{"no dimensions", &memory{dim: 0}, nil, hnsw.Params{}},
 	} {
-		if g, err := hnsw.Build(t.Context(), tc.vecs, tc.nodes, tc.p, 1); !errors.Is(err, hnsw.ErrInput) || g != nil {
+		if g, err := hnsw.Build(t.Context(), tc.vecs, tc.slots, tc.p, 1); !errors.Is(err, hnsw.ErrInput) || g != nil {
 			t.Errorf("%s: got %v, %v, want ErrInput", tc.name, g, err)
 		}
 	}
@@ -146,7 +123,7 @@ func TestBuildFails(t *testing.T) {
 			}
 			return nil
 		}
-		_, err := hnsw.Build(t.Context(), m, m.nodes(), hnsw.Params{}, workers)
+		_, err := hnsw.Build(t.Context(), m, m.slots(nil), hnsw.Params{}, workers)
 		if !errors.Is(err, broken) {
 			t.Errorf("%d workers: got %v, want the vectors' error", workers, err)
 		}
@@ -166,7 +143,7 @@ func TestBuildCancelled(t *testing.T) {
 			}
 			return nil
 		}
-		if _, err := hnsw.Build(ctx, m, m.nodes(), hnsw.Params{}, workers); !errors.Is(err, context.Canceled) {
+		if _, err := hnsw.Build(ctx, m, m.slots(nil), hnsw.Params{}, workers); !errors.Is(err, context.Canceled) {
 			t.Errorf("%d workers: got %v, want context.Canceled", workers, err)
 		}
 	}
@@ -184,11 +161,11 @@ func TestBuildPanic(t *testing.T) {
 		}
 		func() {
 			defer func() {
-				if got := fmt.Sprint(recover()); got != "bug below" {
-					t.Errorf("%d workers: recovered %q", workers, got)
+				if p, ok := recover().(*parallel.Panic); !ok || p.Value != "bug below" {
+					t.Errorf("%d workers: recovered %v", workers, p)
 				}
 			}()
-			_, err := hnsw.Build(t.Context(), m, m.nodes(), hnsw.Params{}, workers)
+			_, err := hnsw.Build(t.Context(), m, m.slots(nil), hnsw.Params{}, workers)
 			t.Errorf("%d workers: Build returned %v", workers, err)
 		}()
 	}

@@ -55,7 +55,7 @@ func TestRecallAmongNearDuplicates(t *testing.T) {
 			n := 96_000 / dim / 100 * 100
 			m := clustered(61, n, dim, n/100, noise) // crowds of 100
 			c := withCodes(m)
-			g := mustBuild(t, m, m.nodes(), hnsw.Params{EfConstruction: 100}, 2)
+			g := mustBuild(t, m, m.slots(nil), hnsw.Params{EfConstruction: 100}, 2)
 			qs := m.queries(62, 50, noise/10)
 			if got := recallOf(t, m, c, g, qs, 10, 200, nil); got < 0.98 {
 				t.Errorf("dim %d, noise %g: recall@10 at ef 200 is %.4f, want 0.98", dim, noise, got)
@@ -69,7 +69,7 @@ func TestEqualCrowdsByCodes(t *testing.T) {
 	const crowds, size = 50, 40
 	m := clustered(26, crowds*size, 32, crowds, 0)
 	c := withCodes(m)
-	g := mustBuild(t, m, m.nodes(), hnsw.Params{EfConstruction: 80}, 2)
+	g := mustBuild(t, m, m.slots(nil), hnsw.Params{EfConstruction: 80}, 2)
 	for i := range uint32(crowds) {
 		hits, err := g.Search(t.Context(), c, m.row(i*size), size, size, nil)
 		if err != nil {
@@ -94,7 +94,7 @@ func TestSmallSetsByCodes(t *testing.T) {
 			m.rows[i] = float32(r.IntN(5) - 2)
 		}
 		c := withCodes(m)
-		g := mustBuild(t, m, m.nodes(), hnsw.Params{M: 3, EfConstruction: 20}, 2)
+		g := mustBuild(t, m, m.slots(nil), hnsw.Params{M: 3, EfConstruction: 20}, 2)
 		q := make([]float32, m.dim)
 		for i := range q {
 			q[i] = float32(r.NormFloat64())
@@ -136,7 +136,7 @@ func TestOddCodes(t *testing.T) {
 
 	odd := clustered(64, 200, 4, 10, 0.5)
 	odd.rows[4*77] = float32(math.NaN())
-	g = mustBuild(t, odd, odd.nodes(), hnsw.Params{M: 4}, 2)
+	g = mustBuild(t, odd, odd.slots(nil), hnsw.Params{M: 4}, 2)
 	hits, err := g.Search(t.Context(), withCodes(odd), odd.row(5), 200, 200, nil)
 	if err != nil || len(hits) != 200 || hits[199].Slot != 77 {
 		t.Errorf("%d hits, %v, the last %v; want slot 77 last of 200", len(hits), err, hits[len(hits)-1:])
@@ -177,8 +177,8 @@ func TestBuildIgnoresCodes(t *testing.T) {
 	c := withCodes(m)
 	c.codes = vector.Planes{}
 	p := hnsw.Params{M: 4, EfConstruction: 20}
-	a, err1 := hnsw.Build(t.Context(), c, m.nodes(), p, 2)
-	b, err2 := hnsw.Build(t.Context(), m, m.nodes(), p, 2)
+	a, err1 := hnsw.Build(t.Context(), c, m.slots(nil), p, 2)
+	b, err2 := hnsw.Build(t.Context(), m, m.slots(nil), p, 2)
 	if err := errors.Join(err1, err2); err != nil || !slices.Equal(a.AppendTo(nil), b.AppendTo(nil)) {
 		t.Errorf("a build with codes differs (%v)", err)
 	}
@@ -203,7 +203,7 @@ func (s spoilt) Dots(q []float32, slots []uint32, dst []float32) error {
 func TestUnreadableVectorAmongTheBest(t *testing.T) {
 	m := clustered(63, 1500, 64, 15, 0.02) // crowds of 100
 	c := withCodes(m)
-	g := mustBuild(t, m, m.nodes(), hnsw.Params{EfConstruction: 100}, 2)
+	g := mustBuild(t, m, m.slots(nil), hnsw.Params{EfConstruction: 100}, 2)
 	found, want := 0, 0
 	for _, q := range m.queries(64, 50, 0.002) {
 		exact, err := hnsw.Scan(t.Context(), m, q, m.slots(nil), 11)

@@ -56,8 +56,8 @@ func (b *builder) connect(ctx context.Context) error {
 				break
 			}
 		}
-		// Somebody can: not all links of all nodes can be the first to reach a
-		// node, since a node is reached first once.
+		// Such a node exists: each node is first reached by exactly one link,
+		// so some node has a link to spare.
 		for other := uint32(0); from == nobody; other++ {
 			if parent[other] != nobody && w.adopt(parent, other, node) {
 				from = other

@@ -17,8 +17,8 @@
 // Every node belongs to the ground layer and, with probability M^-l, to layer
 // l. Nodes are numbered by level, highest first, so that a layer is a prefix of
 // the numbering and an upper layer needs no table of its members. Level and
-// insertion order come from the hash of the content key; there is no random
-// state, and the numbers of a build are the same on every machine.
+// insertion order come from a hash of the slot number; there is no random state,
+// and the numbers of a build are the same on every machine.
 //
 // Build inserts batch by batch. All nodes of a batch search the graph as it
 // stood before the batch, in parallel, and are compared with the batch-mates

@@ -15,9 +15,7 @@ func Example() {
 		0, 1, // slot 1
 		0.6, 0.8, // slot 2
 	}}
-	nodes := []hnsw.Node{{Slot: 0, Hash: 0x51}, {Slot: 1, Hash: 0xa7}, {Slot: 2, Hash: 0x3c}}
-
-	built, err := hnsw.Build(ctx, vecs, nodes, hnsw.Params{}, 0)
+	built, err := hnsw.Build(ctx, vecs, []uint32{0, 1, 2}, hnsw.Params{}, 0)
 	if err != nil {
 		fmt.Println(err)
 		return

@@ -57,15 +57,7 @@ func (m *memory) row(slot uint32) []float32 { return m.rows[int(slot)*m.dim:][:m
 
 func (m *memory) len() int { return len(m.rows) / m.dim }
 
-// nodes returns one node per row, with hashes as poor as a counter.
-func (m *memory) nodes() []hnsw.Node {
-	nodes := make([]hnsw.Node, m.len())
-	for i := range nodes {
-		nodes[i] = hnsw.Node{Slot: uint32(i), Hash: uint64(i)}
-	}
-	return nodes
-}
-
+// slots returns those that live admits, all if it is nil.
 func (m *memory) slots(live func(uint32) bool) []uint32 {
 	var slots []uint32
 	for i := range m.len() {
@@ -132,7 +124,7 @@ func (m *memory) queries(seed uint64, n int, noise float32) [][]float32 {
 var shared = sync.OnceValue(func() *memory { return clustered(1, 4000, 32, 200, 1) })
 
 var sharedGraph = sync.OnceValues(func() (*hnsw.Graph, error) {
-	return hnsw.Build(context.Background(), shared(), shared().nodes(), hnsw.Params{EfConstruction: 64}, 0)
+	return hnsw.Build(context.Background(), shared(), shared().slots(nil), hnsw.Params{EfConstruction: 64}, 0)
 })
 
 func sharedFixture(t testing.TB) (*memory, *hnsw.Graph) {
@@ -144,11 +136,11 @@ func sharedFixture(t testing.TB) (*memory, *hnsw.Graph) {
 	return shared(), g
 }
 
-func mustBuild(t testing.TB, m *memory, nodes []hnsw.Node, p hnsw.Params, workers int) *hnsw.Graph {
+func mustBuild(t testing.TB, m *memory, slots []uint32, p hnsw.Params, workers int) *hnsw.Graph {
 	t.Helper()
-	g, err := hnsw.Build(t.Context(), m, nodes, p, workers)
+	g, err := hnsw.Build(t.Context(), m, slots, p, workers)
 	if err != nil {
-		t.Fatalf("Build of %d nodes: %v", len(nodes), err)
+		t.Fatalf("Build of %d slots: %v", len(slots), err)
 	}
 	return g
 }

@@ -30,8 +30,7 @@ func tiny(t testing.TB) (*memory, *hnsw.Graph) {
 		// Rounded, so that no machine's sine makes another graph.
 		m.rows = append(m.rows, float32(math.Round(cos*64)/64), float32(math.Round(sin*64)/64))
 	}
-	nodes := m.nodes()
-	return m, mustBuild(t, m, nodes, hnsw.Params{M: 2, EfConstruction: 8}, 2)
+	return m, mustBuild(t, m, m.slots(nil), hnsw.Params{M: 2, EfConstruction: 8}, 2)
 }
 
 // annotate prints a section as hex with the meaning of every byte. It is
@@ -147,12 +146,12 @@ func sections(t testing.TB) map[string][]byte {
 	all := map[string][]byte{"tiny": small.AppendTo(nil), "zero value": new(hnsw.Graph).AppendTo(nil)}
 	for _, n := range []int{0, 1, 2, 3, 40, 300} {
 		m := clustered(uint64(n), n, 4, 1+n/10, 0.5)
-		nodes := m.nodes()
-		for i := range nodes {
-			nodes[i].Slot = uint32(i) * uint32(math.MaxUint32/300) // far apart, the last near the end
+		slots := m.slots(nil)
+		for i := range slots {
+			slots[i] = uint32(i) * uint32(math.MaxUint32/300) // far apart, the last near the end
 		}
 		big := &sparse{m}
-		g, err := hnsw.Build(t.Context(), big, nodes, hnsw.Params{M: 3, EfConstruction: 20}, 2)
+		g, err := hnsw.Build(t.Context(), big, slots, hnsw.Params{M: 3, EfConstruction: 20}, 2)
 		if err != nil {
 			t.Fatal(err)
 		}

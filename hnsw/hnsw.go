@@ -107,17 +107,8 @@ type Coder interface {
 	Vectors
 	// Codes returns codes whose row s is that of the vector of slot s, for
 	// every slot of the graph searched. They hold until the search is over.
-	// With too few rows for that the search makes do without codes.
+	// If they have fewer rows, they are not used.
 	Codes() vector.Planes
-}
-
-// Node is a slot to be put into a graph.
-type Node struct {
-	Slot uint32
-	// Hash is a hash of the slot's content key. It decides the node's level
-	// and its place in the insertion order, so it must not be one that follows
-	// the vectors' likeness.
-	Hash uint64
 }
 
 // Hit is one result of a search.

@@ -128,7 +128,7 @@ func TestLevelOf(t *testing.T) {
 	for _, m := range []int{2, 16, 64} {
 		var at [maxLayers]int
 		for i := range n {
-			at[levelOf(uint64(i), m)]++
+			at[levelOf(uint32(i), m)]++
 		}
 		// A share of 1/m of each level goes on to the next.
 		rest := n

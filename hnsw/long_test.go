@@ -52,7 +52,7 @@ func TestMNIST(t *testing.T) {
 	truth := read("mnist-784-cosine-top100.u32.gz")
 
 	began := time.Now()
-	g := mustBuild(t, base, base.nodes(), hnsw.Params{}, 0)
+	g := mustBuild(t, base, base.slots(nil), hnsw.Params{}, 0)
 	t.Logf("%d nodes in %v, %.1f MB in memory, %.1f MB on disk", g.Len(), time.Since(began).Round(time.Second),
 		float64(g.Bytes())/1e6, float64(len(g.AppendTo(nil)))/1e6)
 	if problems := hnsw.Check(g); len(problems) > 0 {

@@ -109,11 +109,11 @@ func TestRecallByDistance(t *testing.T) {
 	for _, offset := range offsets {
 		plain, coded := places(31, n, 32, 50, offset)
 		p := hnsw.Params{EfConstruction: 100}
-		g, err := hnsw.Build(t.Context(), plain, plain.nodes(), p, 2)
+		g, err := hnsw.Build(t.Context(), plain, plain.slots(nil), p, 2)
 		if err != nil {
 			t.Fatal(err)
 		}
-		again, err := hnsw.Build(t.Context(), coded, plain.nodes(), p, 3)
+		again, err := hnsw.Build(t.Context(), coded, plain.slots(nil), p, 3)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -166,7 +166,7 @@ func TestRecallOfProducts(t *testing.T) {
 				row[j] *= scale
 			}
 		}
-		g := mustBuild(t, m, m.nodes(), hnsw.Params{EfConstruction: 100}, 2)
+		g := mustBuild(t, m, m.slots(nil), hnsw.Params{EfConstruction: 100}, 2)
 		qs := m.queries(35, 100, 0.1)
 		for name, vecs := range map[string]hnsw.Vectors{"vectors": m, "codes": withCodes(m)} {
 			got := found(t, vecs, m.len(), g, qs, 10, 100, nil)
@@ -186,7 +186,7 @@ func TestEqualCrowdsByDistance(t *testing.T) {
 		copy(c.row(uint32(i)), c.row(uint32(i/size*size)))
 		c.codes.Set(uint32(i), c.row(uint32(i)))
 	}
-	g, err := hnsw.Build(t.Context(), c, c.nodes(), hnsw.Params{EfConstruction: 80}, 2)
+	g, err := hnsw.Build(t.Context(), c, c.slots(nil), hnsw.Params{EfConstruction: 80}, 2)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -72,7 +72,7 @@ func TestRecallInnerProduct(t *testing.T) {
 			m.row(uint32(i))[j] *= f
 		}
 	}
-	g := mustBuild(t, m, m.nodes(), hnsw.Params{EfConstruction: 100}, 2)
+	g := mustBuild(t, m, m.slots(nil), hnsw.Params{EfConstruction: 100}, 2)
 	if got := recall(t, m, g, m.queries(25, 60, 0.05), 10, 100, nil); got < 0.97 {
 		t.Errorf("recall@10 at ef 100 is %.4f, want 0.97", got)
 	}
@@ -83,7 +83,7 @@ func TestRecallInnerProduct(t *testing.T) {
 func TestEqualCrowds(t *testing.T) {
 	const crowds, size = 50, 40
 	m := clustered(26, crowds*size, 32, crowds, 0)
-	g := mustBuild(t, m, m.nodes(), hnsw.Params{EfConstruction: 80}, 2)
+	g := mustBuild(t, m, m.slots(nil), hnsw.Params{EfConstruction: 80}, 2)
 	for c := range uint32(crowds) {
 		q := m.row(c * size)
 		hits, err := g.Search(t.Context(), m, q, size, size, nil)
@@ -112,12 +112,8 @@ func TestSearchSmallSets(t *testing.T) {
 		for i := range m.rows {
 			m.rows[i] = float32(r.IntN(5) - 2) // many ties, zero vectors too
 		}
-		nodes := m.nodes()
-		for i := range nodes {
-			nodes[i].Hash = r.Uint64()
-		}
 		p := hnsw.Params{M: 2 + r.IntN(3), EfConstruction: 4 + r.IntN(20)}
-		g := mustBuild(t, m, nodes, p, 1+r.IntN(3))
+		g := mustBuild(t, m, m.slots(nil), p, 1+r.IntN(3))
 		if problems := hnsw.Check(g); len(problems) > 0 {
 			t.Errorf("seed %d: %v", seed, problems)
 		}
@@ -201,7 +197,7 @@ func TestNaN(t *testing.T) {
 	nan := float32(math.NaN())
 	m := clustered(32, 200, 4, 10, 0.5)
 	m.rows[4*77] = nan
-	g := mustBuild(t, m, m.nodes(), hnsw.Params{M: 4}, 2)
+	g := mustBuild(t, m, m.slots(nil), hnsw.Params{M: 4}, 2)
 	q := slices.Clone(m.row(5))
 	hits, err := g.Search(t.Context(), m, q, 200, 200, nil)
 	if err != nil || len(hits) != 200 {
@@ -285,7 +281,7 @@ func TestSearchFails(t *testing.T) {
 func TestSearchConcurrently(t *testing.T) {
 	m, g := sharedFixture(t)
 	small := clustered(33, 90, 32, 9, 0.5)
-	gs := mustBuild(t, small, small.nodes(), hnsw.Params{M: 4}, 2)
+	gs := mustBuild(t, small, small.slots(nil), hnsw.Params{M: 4}, 2)
 	qs := m.queries(34, 24, 0.1)
 	search := func(g *hnsw.Graph, m *memory, q []float32) []hnsw.Hit {
 		hits, err := g.Search(t.Context(), m, q, 10, 40, nil)
@@ -339,7 +335,7 @@ func (c chosen) Slots() []uint32      { return c }
 // where there are k, few or many, and nearly all of the nearest.
 func TestSearchInSubsets(t *testing.T) {
 	m := clustered(5, 2000, 16, 20, 0.5)
-	g := mustBuild(t, m, m.nodes(), hnsw.Params{}, 0)
+	g := mustBuild(t, m, m.slots(nil), hnsw.Params{}, 0)
 	for _, every := range []int{1, 2, 7, 50, 700, 5000} {
 		var subset chosen
 		for slot := range uint32(2000) {

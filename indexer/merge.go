@@ -56,11 +56,7 @@ func (ix *Indexer) merge(ctx context.Context, req mergeRequest) (merged bool, er
 	}
 	var graph []byte
 	if len(live) >= ix.cfg.Graph.MinVectors {
-		nodes := make([]hnsw.Node, len(live))
-		for i, slot := range live {
-			nodes[i] = hnsw.Node{Slot: slot, Hash: slotHash(slot)}
-		}
-		g, err := hnsw.Build(ctx, s.Vectors(), nodes, ix.graphParams(s.Settings()), ix.cfg.Workers)
+		g, err := hnsw.Build(ctx, s.Vectors(), live, ix.graphParams(s.Settings()), ix.cfg.Workers)
 		if err != nil {
 			return false, catalog.StoreError(err)
 		}
@@ -114,15 +110,4 @@ func (ix *Indexer) prepareText(req mergeRequest) error {
 		return ix.PrepareText(ix.stopCtx, s)
 	}
 	return nil
-}
-
-// slotHash decides a node's level and its place in the order of insertion. A
-// slot stands for a text for ever, so a hash of its number is as good as one
-// of the text, and needs no look-up. (The finaliser of splitmix64, Steele et
-// al. 2014.)
-func slotHash(slot uint32) uint64 {
-	z := (uint64(slot) + 1) * 0x9e3779b97f4a7c15
-	z = (z ^ z>>30) * 0xbf58476d1ce4e5b9
-	z = (z ^ z>>27) * 0x94d049bb133111eb
-	return z ^ z>>31
 }

@@ -203,12 +203,12 @@ func fillStore(dir string, base [][]float32, o options) (*vecstore.Store, error)
 }
 
 func build(store *vecstore.Store, o options) (*hnsw.Graph, error) {
-	nodes := make([]hnsw.Node, store.Len())
-	for i := range nodes {
-		nodes[i] = hnsw.Node{Slot: uint32(i), Hash: uint64(i)}
+	slots := make([]uint32, store.Len())
+	for i := range slots {
+		slots[i] = uint32(i)
 	}
 	wall, cpu := time.Now(), processCPU()
-	g, err := hnsw.Build(context.Background(), store, nodes, o.params, o.threads)
+	g, err := hnsw.Build(context.Background(), store, slots, o.params, o.threads)
 	if err != nil {
 		return nil, err
 	}
