@@ -27,9 +27,10 @@ type builder struct {
 	dim     int
 	slots   []uint32     // by node
 	codes   vector.Codes // by node
-	seq     []uint32
-	entry   uint32 // where the searches of the construction begin
 	layers  []layer
+	seq     []uint32
+	entry   uint32 // where searches begin while links are made
+	top     int    // and the highest layer they begin in
 	workers []*worker
 }
 
@@ -46,6 +47,10 @@ type worker struct {
 	alive  []entry
 	ids    []uint32
 	dots   []float32
+	// Of a relinking, by numbers of the graph extended:
+	marks  []bool   // of each node: met
+	marked []uint32 // those met
+	lost   []uint32 // and not kept
 }
 
 func (w *worker) links(layer int, node uint32) []uint32 { return w.b.layers[layer].links(node) }
@@ -98,7 +103,7 @@ func Build(ctx context.Context, vecs Vectors, slots []uint32, p Params, workers 
 	}
 	nodes := make([]ranked, len(slots))
 	for i, slot := range slots {
-		nodes[i] = newRanked(slot, b.params.M)
+		nodes[i] = ranked{slot: slot, level: levelOf(slot, b.params.M)}
 	}
 	if err := b.number(nodes); err != nil {
 		return nil, err
@@ -135,7 +140,12 @@ func (b *builder) build(ctx context.Context, vecs Vectors) (*Graph, error) {
 	if err := b.read(ctx, vecs); err != nil {
 		return nil, err
 	}
-	b.entry = b.seq[0]
+	all := make([]uint32, len(b.slots))
+	for i := range all {
+		all[i] = uint32(i)
+	}
+	b.seq = b.inserted(all)
+	b.entry, b.top = b.seq[0], len(b.layers)-1
 	for done := 0; done < len(b.seq); {
 		size := min(max(done/batchShare, 1), batchMax, len(b.seq)-done)
 		if err := b.insert(ctx, done, done+size); err != nil {
@@ -156,17 +166,13 @@ func (b *builder) parallel(ctx context.Context, n int, do func(ctx context.Conte
 
 // ranked is a node to be numbered.
 type ranked struct {
-	slot  uint32
-	level int
-	order uint64 // of insertion, among nodes of one level
+	slot   uint32
+	level  int
+	origin uint32 // its number in the graph that is extended
 }
 
-func newRanked(slot uint32, m int) ranked {
-	return ranked{slot, levelOf(slot, m), mix(uint64(slot) ^ orderSalt)}
-}
-
-// number decides the nodes' numbers and order of insertion, caps their levels
-// at the graph's, and makes layers without links for them.
+// number caps the nodes' levels at the graph's, orders them by their numbers,
+// and makes layers without links for them.
 func (b *builder) number(rank []ranked) error {
 	if len(rank) > maxNodes || int64(len(rank))*int64(b.params.maxLinks(0)) > layerLinks {
 		return fmt.Errorf("%w: %d nodes are more than a graph of M %d can hold", ErrInput, len(rank), b.params.M)
@@ -190,9 +196,8 @@ func (b *builder) number(rank []ranked) error {
 		return cmp.Or(cmp.Compare(y.level, x.level), cmp.Compare(x.slot, y.slot))
 	})
 	b.slots = make([]uint32, len(rank))
-	b.seq = make([]uint32, len(rank))
 	for i, r := range rank {
-		b.slots[i], b.seq[i] = r.slot, uint32(i)
+		b.slots[i] = r.slot
 	}
 	sorted := slices.Clone(b.slots)
 	slices.Sort(sorted)
@@ -201,12 +206,6 @@ func (b *builder) number(rank []ranked) error {
 			return fmt.Errorf("%w: slot %d is given twice", ErrInput, sorted[i])
 		}
 	}
-	slices.SortFunc(b.seq, func(x, y uint32) int {
-		return cmp.Or(
-			cmp.Compare(rank[y].level, rank[x].level),
-			cmp.Compare(rank[x].order, rank[y].order),
-			cmp.Compare(x, y))
-	})
 	for l := range top + 1 {
 		// Between prunings a node may hold more links than the finished graph
 		// allows: a list that is cut back only when it overflows is cut a dozen
@@ -215,6 +214,28 @@ func (b *builder) number(rank []ranked) error {
 		b.layers = append(b.layers, newLayer(count[l], most+most/2-1))
 	}
 	return nil
+}
+
+// inserted returns nodes in the order of their insertion: highest level first,
+// and by hash within a level, so that no likeness of slots next to each other
+// shows in it.
+func (b *builder) inserted(nodes []uint32) []uint32 {
+	type place struct {
+		node  uint32
+		level int
+		order uint64
+	}
+	places := make([]place, len(nodes))
+	for i, node := range nodes {
+		places[i] = place{node, b.level(node), mix(uint64(b.slots[node]) ^ orderSalt)}
+	}
+	slices.SortFunc(places, func(x, y place) int {
+		return cmp.Or(cmp.Compare(y.level, x.level), cmp.Compare(x.order, y.order), cmp.Compare(x.node, y.node))
+	})
+	for i, p := range places {
+		nodes[i] = p.node
+	}
+	return nodes
 }
 
 // Salts that make level and order independent of each other. They are part of
@@ -320,7 +341,7 @@ func (w *worker) candidates(ctx context.Context, node uint32, started bool) erro
 	if !started {
 		return nil
 	}
-	if err := w.descend(ctx, b.entry, len(b.layers)-1, b.level(node)+1); err != nil {
+	if err := w.descend(ctx, b.entry, b.top, b.level(node)+1); err != nil {
 		return err
 	}
 	// Only a walk through such a crowd gets to this limit.
@@ -416,6 +437,9 @@ func (b *builder) linkBack(ctx context.Context, l int, batch []uint32) error {
 	return b.parallel(ctx, len(groups)-1, func(ctx context.Context, w *worker, i int) error {
 		group := edges[groups[i]:groups[i+1]]
 		node := uint32(group[0] >> 32)
+		// In an extension, two nodes may have picked each other.
+		old := g.links(node)
+		group = slices.DeleteFunc(group, func(e uint64) bool { return slices.Contains(old, uint32(e)) })
 		if g.degree(node)+len(group) <= g.room() {
 			for _, e := range group {
 				g.add(node, uint32(e))

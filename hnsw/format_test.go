@@ -279,6 +279,46 @@ func TestDecodeRefuses(t *testing.T) {
 	}
 }
 
+// A graph read from a file may have nodes that no link leads to. They are found
+// nevertheless when a search wants them, and linked to when it is extended.
+func TestUnreachableNodes(t *testing.T) {
+	// Four nodes in two pairs, which link to each other alone.
+	b := append([]byte("vlgr\x01\x00\x02\x00\x08\x00\x00\x00\x01\x00\x00\x00"), 4, 0, 0, 0, 4, 0, 0, 0)
+	b = append(b, 0, 0, 0, 0)             // slots 0 … 3
+	b = append(b, 1, 1, 1, 0, 1, 3, 1, 2) // 0 and 1, 2 and 3
+	g, err := hnsw.Decode(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := &memory{dim: 2, rows: []float32{1, 0, 0.8, 0.6, 0, 1, -0.6, 0.8}}
+	check := func(what string, g *hnsw.Graph) {
+		for _, vecs := range []hnsw.Vectors{m, withCodes(m)} {
+			for _, live := range []func(uint32) bool{nil, func(slot uint32) bool { return slot != 1 }, func(slot uint32) bool { return slot > 1 }} {
+				slots := m.slots(live)
+				want, err1 := hnsw.Scan(t.Context(), m, []float32{0, 1}, slots, len(slots))
+				got, err2 := g.Search(t.Context(), vecs, []float32{0, 1}, 9, 9, live)
+				if err := errors.Join(err1, err2); err != nil || !slices.Equal(got, want) {
+					t.Errorf("%s: got %v, %v, want %v", what, got, err, want)
+				}
+				in, err := g.SearchIn(t.Context(), vecs, []float32{0, 1}, 9, 9, chosen(slots))
+				if err != nil || !slices.Equal(in, want) {
+					t.Errorf("%s, in a subset: got %v, %v, want %v", what, in, err, want)
+				}
+			}
+		}
+	}
+	check("decoded", g)
+	m.rows = append(m.rows, 0.6, -0.8)
+	extended, err := g.Extend(t.Context(), m, []uint32{4}, nil, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	check("extended", extended)
+	if problems := hnsw.Check(extended); len(problems) > 0 {
+		t.Error(problems)
+	}
+}
+
 func decodeErr(b []byte) error { _, err := hnsw.Decode(b); return err }
 
 // duplicateSlot is a graph of three nodes in two layers, where the ground
@@ -321,6 +361,13 @@ func decodeAndUse(t *testing.T, b []byte) bool {
 		t.Errorf("Decode(%x) encodes to %x", b, got)
 	}
 	vecs := &sparse{clustered(50, 7, 2, 7, 0)}
+	add := slices.DeleteFunc([]uint32{1, 2, 3, 1 << 20}, g.Has)
+	extended, err := g.Extend(t.Context(), vecs, add, func(slot uint32) bool { return slot%5 > 0 || g.Has(slot+1) }, 2)
+	if err != nil {
+		t.Errorf("Decode(%x): extended: %v", b, err)
+	} else if problems := hnsw.Check(extended); len(problems) > 0 {
+		t.Errorf("Decode(%x): extended: %v", b, problems)
+	}
 	for _, live := range []func(uint32) bool{nil, func(slot uint32) bool { return slot%2 == 0 }} {
 		hits, err := g.Search(t.Context(), vecs, []float32{1, 0}, 3, 5, live)
 		if err != nil || len(hits) > 3 || live == nil && len(hits) != min(3, g.Len()) {
