@@ -51,7 +51,7 @@ var owners = map[string][]string{
 	"github.com/sony/gobreaker":                    {"embed"},
 	"golang.org/x/text":                            {"embed"},
 	"github.com/hashicorp/golang-lru":              {"search"},
-	"golang.org/x/sync":                            {"indexer", "search", "embed", "hnsw"},
+	"golang.org/x/sync":                            {"indexer", "search", "embed"},
 	"github.com/klauspost/compress":                {"snapshot"},
 	"golang.org/x/sys":                             {"vfs", "vector", "embed"},
 	"github.com/mmcloughlin/avo":                   {}, // generators alone

@@ -20,6 +20,26 @@ func BenchmarkBuild(b *testing.B) {
 	b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(b.N*len(nodes)), "µs/node")
 }
 
+// Beside BenchmarkBuild: a fiftieth of the slots comes, or an eighth goes.
+func BenchmarkExtend(b *testing.B) {
+	m := benchData()
+	dead := func(slot uint32) bool { return slot*2654435761>>16%8 == 0 }
+	g := mustBuild(b, m, m.slots(func(slot uint32) bool { return slot%51 > 0 }), hnsw.Params{}, 0)
+	b.Run("insert", func(b *testing.B) {
+		add := m.slots(func(slot uint32) bool { return slot%51 == 0 })
+		for b.Loop() {
+			mustExtend(b, g, m, add, nil, 0)
+		}
+		b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(b.N*len(add)), "µs/node")
+	})
+	b.Run("relink", func(b *testing.B) {
+		for b.Loop() {
+			mustExtend(b, g, m, nil, func(slot uint32) bool { return !dead(slot) }, 0)
+		}
+		b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(b.N*g.Len()), "µs/node")
+	})
+}
+
 func BenchmarkSearch(b *testing.B) {
 	m := benchData()
 	g := mustBuild(b, m, m.slots(nil), hnsw.Params{}, 0)

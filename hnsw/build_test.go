@@ -51,7 +51,7 @@ func TestBuildInvariants(t *testing.T) {
 		{"wide", clustered(6, 400, 8, 40, 0.3), hnsw.Params{M: 256}},
 	} {
 		g := mustBuild(t, tc.m, tc.m.slots(nil), tc.p, 2)
-		if problems := hnsw.Check(g); len(problems) > 0 {
+		if problems := append(hnsw.Check(g), hnsw.Short(g)...); len(problems) > 0 {
 			t.Errorf("%s: %v", tc.name, problems)
 		}
 		if g.Len() != tc.m.len() {

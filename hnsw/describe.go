@@ -18,11 +18,7 @@ type Layer struct {
 func (g *Graph) Describe() Description {
 	d := Description{Params: g.params, Nodes: len(g.slots), Layers: make([]Layer, len(g.layers)), Bytes: g.Bytes()}
 	for i := range g.layers {
-		l := &g.layers[i]
-		d.Layers[i].Nodes = l.nodes
-		for node := range l.nodes {
-			d.Layers[i].Links += int(l.rows[node*l.stride])
-		}
+		d.Layers[i] = Layer{Nodes: g.layers[i].nodes, Links: g.layers[i].total()}
 	}
 	return d
 }

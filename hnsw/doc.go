@@ -7,8 +7,8 @@
 // product, or minus half the squared Euclidean distance: larger is nearer; the
 // metric and its distances live above.
 //
-// A graph is immutable. [Build] makes one from a set of slots, [Graph.Search]
-// walks it, [Graph.AppendTo] and [Decode] turn it into its section of a commit
+// A graph is immutable. [Build] makes one from a set of slots, [Graph.Extend]
+// one from another at the cost of what differs, [Graph.Search] walks it, [Graph.AppendTo] and [Decode] turn it into its section of a commit
 // file and back (FORMAT.md). Sets too small for a graph, and the slots added
 // since, are searched with [Scan].
 //
@@ -30,9 +30,16 @@
 // every node reachable from node 0 in the ground layer, which every search
 // starts from too: what is live can be found.
 //
+// Extend copies a graph. Nodes that lose neighbours choose their links again
+// among those left and the neighbours of the lost ones, by the rule of Build.
+// New nodes, and those that found too few, are then inserted batch by batch
+// into a graph that has nodes of every level, so each layer is searched by
+// itself. Levels are those that a Build of the same slots gives: as a graph
+// grows, its highest nodes rise. The last pass is that of Build.
+//
 // # Concurrency and durability
 //
 // A Graph may be used by any number of goroutines; so must the [Vectors] given
-// to a search or a build. Nothing here touches a file: the commit file around
+// to a search, a build or an extension. Nothing here touches a file: the commit file around
 // the section carries identity and checksums.
 package hnsw

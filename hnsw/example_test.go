@@ -38,3 +38,25 @@ func Example() {
 	// slot 2: 0.8
 	// slot 0: 0.0
 }
+
+// A slot is added to a graph, and another taken out.
+func ExampleGraph_Extend() {
+	ctx := context.Background()
+	vecs := &memory{dim: 2, rows: []float32{1, 0, 0, 1, 0.6, 0.8, 0.8, 0.6}} // slots 0 to 3
+	graph, err := hnsw.Build(ctx, vecs, []uint32{0, 1, 2}, hnsw.Params{}, 0)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	live := func(slot uint32) bool { return slot != 1 }
+	extended, err := graph.Extend(ctx, vecs, []uint32{3}, live, 0)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(graph.Len(), graph.Has(1), graph.Has(3))
+	fmt.Println(extended.Len(), extended.Has(1), extended.Has(3))
+	// Output:
+	// 3 true false
+	// 3 false true
+}

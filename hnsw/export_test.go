@@ -17,6 +17,9 @@ const (
 	Version    = formatVersion
 )
 
-// Check reports what is wrong with a graph that Build made: the invariants that
-// Search and the format rely on.
+// Check reports what is wrong with a graph that Build or Extend made: the
+// invariants that Search and the format rely on.
 func Check(g *Graph) (problems []string) { return check(g) }
+
+// Short reports the nodes of such a graph that have too few links.
+func Short(g *Graph) (problems []string) { return short(g) }

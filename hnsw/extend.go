@@ -18,19 +18,20 @@ const (
 )
 
 // Extend returns a graph of the slots of g that live keeps and of those in add;
-// live nil keeps all. It costs what it changes, and reads the vectors of all
-// slots once. g is not changed.
+// live nil keeps all. g is not changed, and the result has its parameters.
 //
 // A new node is inserted as [Build] inserts one. Where live drops nodes, those
 // that linked to them choose their links again, among what they had and what
-// the dropped ones linked to. Where most of a graph would change, Extend is
-// Build. The result keeps what Build promises: every node can be reached, and
-// the same arguments give the same bytes, whatever the order of add and the
-// number of workers. It has g's parameters.
+// the dropped ones linked to. The cost is that of the nodes inserted and linked
+// again; where they would be most of the graph, Extend is Build. Besides, every
+// vector is read once, and memory is taken as by Build. The result keeps what
+// Build promises: every node can be reached, and the same arguments give the
+// same bytes, whatever the order of add and the number of workers.
 //
-// A slot that g holds may be in add only if live drops it. live is called from
-// the calling goroutine only. The error wraps [ErrInput] for a slot given twice,
-// else it is that of vecs, which are not asked for dropped slots, or of ctx.
+// A slot that g holds may be in add only if live drops it. Vectors of dropped
+// slots are not read: a slot whose vector is damaged has to be dropped. live is
+// called from the calling goroutine only. The error wraps [ErrInput] for a slot
+// given twice, else it is that of vecs or of ctx.
 func (g *Graph) Extend(ctx context.Context, vecs Vectors, add []uint32, live func(slot uint32) bool, workers int) (*Graph, error) {
 	kept := g.slots
 	if live != nil {
@@ -257,7 +258,6 @@ func (x *extension) fill(ctx context.Context, l int) error {
 	nodes := make([]uint32, x.layers[l].nodes)
 	for i := range nodes {
 		nodes[i] = uint32(i)
-		x.layers[l].set(uint32(i), nil)
 	}
 	nodes = x.inserted(nodes)
 	for done := 0; done < len(nodes); {

@@ -30,7 +30,7 @@ func mustExtend(t testing.TB, g *hnsw.Graph, vecs hnsw.Vectors, add []uint32, li
 func TestExtendSequences(t *testing.T) {
 	first := rand.Uint64()
 	t.Logf("first seed %d", first)
-	for seed := first; seed < first+15; seed++ {
+	for seed := first; seed < first+25; seed++ {
 		r := rand.New(rand.NewPCG(seed, 0))
 		n := 2 + r.IntN(600)
 		m := clustered(seed, n, 2+r.IntN(20), 1+r.IntN(40), []float32{0, 0.1, 0.5, 1}[r.IntN(4)])
@@ -83,7 +83,7 @@ func TestExtendSequences(t *testing.T) {
 					slots = append(slots, slot)
 				}
 			}
-			if problems := hnsw.Check(next); len(problems) > 0 {
+			if problems := append(hnsw.Check(next), hnsw.Short(next)...); len(problems) > 0 {
 				t.Fatalf("seed %d, step %d: %v", seed, step, problems)
 			}
 			fresh := mustBuild(t, m, slots, p, 2)
@@ -159,7 +159,7 @@ func TestExtendDropsCrowds(t *testing.T) {
 	// Of every crowd but a few, all; of the others, all but three.
 	live := func(slot uint32) bool { return slot/50%5 > 0 || slot/50 < 20 && slot%50 < 3 }
 	g = mustExtend(t, g, m, nil, live, 2)
-	if problems := hnsw.Check(g); len(problems) > 0 {
+	if problems := append(hnsw.Check(g), hnsw.Short(g)...); len(problems) > 0 {
 		t.Error(problems)
 	}
 	if want := len(m.slots(live)); g.Len() != want {
@@ -167,6 +167,26 @@ func TestExtendDropsCrowds(t *testing.T) {
 	}
 	if got := recall(t, m, g, m.queries(74, 100, 0.05), 10, 100, live); got < 0.98 {
 		t.Errorf("recall@10 at ef 100 is %.4f, want 0.98", got)
+	}
+}
+
+// New crowds, all in one batch, find each other, on every level.
+func TestExtendByCrowds(t *testing.T) {
+	m := clustered(79, 2400, 32, 48, 0.5) // crowds of 50
+	p := hnsw.Params{M: 3, EfConstruction: 32}
+	old := func(slot uint32) bool { return slot/50%24 > 0 }
+	g := mustBuild(t, m, m.slots(old), p, 2)
+	added := m.slots(func(slot uint32) bool { return !old(slot) })
+	g = mustExtend(t, g, m, added, nil, 2)
+	fresh := mustBuild(t, m, m.slots(nil), p, 2)
+	var qs [][]float32
+	for _, slot := range added {
+		qs = append(qs, m.row(slot))
+	}
+	got, want := recall(t, m, g, qs, 10, 40, nil), recall(t, m, fresh, qs, 10, 40, nil)
+	t.Logf("recall@10 at ef 40 is %.4f, of a fresh graph %.4f", got, want)
+	if got < want-0.005 {
+		t.Errorf("recall@10 at ef 40 is %.4f, of a fresh graph %.4f", got, want)
 	}
 }
 

@@ -58,6 +58,20 @@ func check(g *Graph) (problems []string) {
 	return problems
 }
 
+// short lists the nodes that have fewer links than Build and Extend give each: M,
+// or all other nodes of a layer.
+func short(g *Graph) (problems []string) {
+	for l := range g.layers {
+		at := &g.layers[l]
+		for node := range at.nodes {
+			if got, least := at.degree(uint32(node)), min(g.params.M, at.nodes-1); got < least {
+				problems = append(problems, fmt.Sprintf("node %d has %d links in layer %d, want %d", node, got, l, least))
+			}
+		}
+	}
+	return problems
+}
+
 // TestPool compares the pool with its definition: the candidates down to the
 // ef-th live one, best first. (A heap that takes its last leaf for the worst
 // evicts the wrong ones.)
