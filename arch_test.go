@@ -48,7 +48,6 @@ var owners = map[string][]string{
 	"github.com/dlclark/regexp2":                   {"embed"},
 	"github.com/rivo/uniseg":                       {"embed"},
 	"github.com/cenkalti/backoff":                  {"embed"},
-	"github.com/sony/gobreaker":                    {"embed"},
 	"golang.org/x/text":                            {"embed"},
 	"github.com/hashicorp/golang-lru":              {"search"},
 	"golang.org/x/sync":                            {"indexer", "search", "embed"},

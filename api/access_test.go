@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/vectorlink/vectorlink/api"
+	"github.com/vectorlink/vectorlink/contract"
 )
 
 func basic(user, secret string) string {
@@ -17,7 +18,7 @@ func basic(user, secret string) string {
 // withSecret configures a secret that contains colons.
 const secret = canary + ":with:colons"
 
-func withSecret(c *api.Config) { c.Secret = secret }
+func withSecret(c *api.Config) { c.Secret = contract.NewSecret(secret) }
 
 // TestCredentials holds wire contract §2.2.
 func TestCredentials(t *testing.T) {
@@ -208,7 +209,7 @@ func TestCrossSite(t *testing.T) {
 
 // TestSecretIsSilent checks every way a secret could be printed by accident.
 func TestSecretIsSilent(t *testing.T) {
-	s := api.Secret(canary)
+	s := contract.NewSecret(canary)
 	cfg := api.Config{Secret: s}
 	for _, got := range []string{
 		fmt.Sprint(s), fmt.Sprintf("%v %s %q %#v", s, s, s, s),
@@ -221,7 +222,7 @@ func TestSecretIsSilent(t *testing.T) {
 	if b, err := s.MarshalText(); err != nil || string(b) != "***" {
 		t.Errorf("MarshalText = %s, %v", b, err)
 	}
-	if got := api.Secret("").String(); got != "" {
+	if got := (contract.Secret{}).String(); got != "" {
 		t.Errorf("no secret prints as %q", got)
 	}
 }
@@ -231,7 +232,7 @@ func TestSecretIsSilent(t *testing.T) {
 func TestHostsOfAnOpenServer(t *testing.T) {
 	open := newEnv(t)
 	told := newEnv(t, func(c *api.Config) { c.Insecure = true })
-	locked := newEnv(t, func(c *api.Config) { c.Secret = "s" })
+	locked := newEnv(t, func(c *api.Config) { c.Secret = contract.NewSecret("s") })
 	ask := func(e *env, host string) int {
 		t.Helper()
 		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, e.url+"/last-indexed?domain=a/b", nil)

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/search"
 )
 
@@ -41,13 +42,13 @@ func validDataVersion(v string) bool {
 }
 
 // callerKey returns the provider key that a caller brings.
-func callerKey(h http.Header) string {
+func callerKey(h http.Header) contract.Secret {
 	for _, name := range []string{"VECTORLINK_EMBEDDING_API_KEY", "X-Embedding-Api-Key"} {
 		if key := h.Get(name); key != "" {
-			return key
+			return contract.NewSecret(key)
 		}
 	}
-	return ""
+	return contract.Secret{}
 }
 
 // served says which commit an answer comes from.

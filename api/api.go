@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/indexer"
 	"github.com/vectorlink/vectorlink/search"
 )
@@ -82,7 +83,7 @@ type Config struct {
 	// Secret is the password of Basic credentials and the token of Bearer
 	// ones. Empty: every request is let in, which Listen refuses on other
 	// addresses than loopback.
-	Secret Secret
+	Secret contract.Secret
 	// Insecure lets Listen open any address without a Secret.
 	Insecure bool
 	// SearchReady false answers every search with 503, for an operator who
@@ -108,26 +109,6 @@ type Config struct {
 	// Version is the program's version, reported by /statistics.
 	Version string
 }
-
-// Secret is a password or key that does not print itself.
-type Secret string
-
-// String hides the secret from package fmt.
-func (s Secret) String() string {
-	if s == "" {
-		return ""
-	}
-	return "***"
-}
-
-// GoString hides the secret from %#v.
-func (s Secret) GoString() string { return s.String() }
-
-// LogValue hides the secret from package slog.
-func (s Secret) LogValue() slog.Value { return slog.StringValue(s.String()) }
-
-// MarshalText hides the secret from encoders.
-func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
 const (
 	defaultUser          = "admin"

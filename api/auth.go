@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"net/netip"
 	"strings"
+
+	"github.com/vectorlink/vectorlink/contract"
 )
 
 // access knows the credentials, as hashes: hashes have one length, so that
@@ -17,12 +19,12 @@ type access struct {
 	user, secret [sha256.Size]byte
 }
 
-func newAccess(user string, secret Secret, insecure bool) *access {
+func newAccess(user string, secret contract.Secret, insecure bool) *access {
 	return &access{
-		open:     secret == "",
+		open:     secret.IsZero(),
 		insecure: insecure,
 		user:     sha256.Sum256([]byte(user)),
-		secret:   sha256.Sum256([]byte(secret)),
+		secret:   sha256.Sum256([]byte(secret.Reveal())),
 	}
 }
 

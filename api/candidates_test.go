@@ -146,7 +146,7 @@ func TestCompare(t *testing.T) {
 			body: `{"source":"X-wing ` + canary + `","target":"Y-wing"}`, header: map[string]string{"X-Embedding-Api-Key": canary}})
 		got.wantBody(t, `{"distance":0.125,`+want.body)
 		wantAsked(t, e.last(t), search.CompareRequest{
-			Source: "X-wing " + canary, Target: "Y-wing", SourceRole: want.source, TargetRole: want.target, CallerKey: canary,
+			Source: "X-wing " + canary, Target: "Y-wing", SourceRole: want.source, TargetRole: want.target, CallerKey: contract.NewSecret(canary),
 		})
 	}
 	for _, tt := range []struct {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/vectorlink/vectorlink/api"
+	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/indexer"
 	"github.com/vectorlink/vectorlink/vfs/vfstest"
 )
@@ -19,7 +20,7 @@ import (
 // TestEarlyRefusals: they reach a client that goes on sending, in
 // both modes.
 func TestEarlyRefusals(t *testing.T) {
-	l := newLive(t, vfstest.NewMem(), func(_ *indexer.Config, c *api.Config) { c.Secret = "s" })
+	l := newLive(t, vfstest.NewMem(), func(_ *indexer.Config, c *api.Config) { c.Secret = contract.NewSecret("s") })
 	tests := []struct {
 		target string
 		auth   string

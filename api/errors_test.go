@@ -16,7 +16,7 @@ import (
 	"github.com/vectorlink/vectorlink/contract"
 )
 
-// TestErrorTable checks the status of every error that package indexer exports.
+// TestErrorTable checks the status of every error that package contract exports.
 func TestErrorTable(t *testing.T) {
 	table := map[string]struct {
 		err    error
@@ -30,6 +30,7 @@ func TestErrorTable(t *testing.T) {
 		"ErrBusy":          {contract.ErrBusy, 503, "busy"},
 		"ErrClosed":        {contract.ErrClosed, 503, "shutting_down"},
 		"ErrProvider":      {contract.ErrProvider, 500, "provider_failed"},
+		"ErrUnavailable":   {contract.ErrUnavailable, 500, "provider_failed"},
 		"ErrSource":        {contract.ErrSource, 500, "source_failed"},
 		"ErrCorrupt":       {contract.ErrCorrupt, 500, "damaged"},
 		"ErrDown":          {contract.ErrDown, 503, "provider_down"},

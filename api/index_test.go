@@ -41,11 +41,11 @@ func TestIndex(t *testing.T) {
 			with(func(r *indexer.IndexRequest) { r.Branch = "x" })},
 		{"graphspec's commit", request{target: "/index?domain=admin/sw/local/commit/k7"}, base},
 		{"key", request{target: "/index?domain=admin/sw&commit=k7", header: map[string]string{"VECTORLINK_EMBEDDING_API_KEY": canary}},
-			with(func(r *indexer.IndexRequest) { r.CallerKey = canary })},
+			with(func(r *indexer.IndexRequest) { r.CallerKey = contract.NewSecret(canary) })},
 		{"key in canonical letters", request{target: "/index?domain=admin/sw&commit=k7", header: map[string]string{"Vectorlink_embedding_api_key": canary}},
-			with(func(r *indexer.IndexRequest) { r.CallerKey = canary })},
+			with(func(r *indexer.IndexRequest) { r.CallerKey = contract.NewSecret(canary) })},
 		{"key in the other header", request{target: "/index?domain=admin/sw&commit=k7", header: map[string]string{"x-embedding-api-key": canary}},
-			with(func(r *indexer.IndexRequest) { r.CallerKey = canary })},
+			with(func(r *indexer.IndexRequest) { r.CallerKey = contract.NewSecret(canary) })},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

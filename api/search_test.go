@@ -147,8 +147,8 @@ func TestSearchRequests(t *testing.T) {
 		{"raw without body", request{method: "POST", target: least}, query(byVector)},
 		{"raw of an odd media type", request{method: "POST", target: "/search?domain=a/b&commit=k7", media: "///", body: "squid"}, query(byVector)},
 
-		{"key", request{target: least, header: map[string]string{"VECTORLINK_EMBEDDING_API_KEY": canary}}, query(func(r *search.SearchRequest) { r.CallerKey = canary })},
-		{"other key", request{target: least, header: map[string]string{"X-Embedding-Api-Key": canary}}, query(func(r *search.SearchRequest) { r.CallerKey = canary })},
+		{"key", request{target: least, header: map[string]string{"VECTORLINK_EMBEDDING_API_KEY": canary}}, query(func(r *search.SearchRequest) { r.CallerKey = contract.NewSecret(canary) })},
+		{"other key", request{target: least, header: map[string]string{"X-Embedding-Api-Key": canary}}, query(func(r *search.SearchRequest) { r.CallerKey = contract.NewSecret(canary) })},
 		{"canary", get("/search?domain=a/b&commit=k7&q=" + canary), query(func(r *search.SearchRequest) { r.Text = canary })},
 	}
 	for _, tt := range tests {

@@ -32,7 +32,7 @@ func Listen(cfg Config, address string) (net.Listener, error) {
 	if err != nil {
 		return nil, fmt.Errorf("api: listen: %w", err)
 	}
-	if cfg.Secret == "" && !cfg.Insecure && !addr.IP.IsLoopback() {
+	if cfg.Secret.IsZero() && !cfg.Insecure && !addr.IP.IsLoopback() {
 		return nil, fmt.Errorf("%w: %s", ErrUnprotected, address)
 	}
 	l, err := net.ListenTCP("tcp", addr)

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/vectorlink/vectorlink/api"
+	"github.com/vectorlink/vectorlink/contract"
 )
 
 // serve runs api.Serve over ix on a free port and returns its address and what
@@ -46,7 +47,7 @@ func TestListen(t *testing.T) {
 		{"0.0.0.0:0", api.Config{}, true},
 		{"[::]:0", api.Config{}, true},
 		{"192.0.2.1:0", api.Config{}, true},
-		{"0.0.0.0:0", api.Config{Secret: "s"}, false},
+		{"0.0.0.0:0", api.Config{Secret: contract.NewSecret("s")}, false},
 		{"0.0.0.0:0", api.Config{Insecure: true}, false},
 	}
 	for _, tt := range tests {

@@ -41,35 +41,48 @@ type Chunk struct {
 	Tokens     int // number of its tokens
 }
 
+// EmbedRequest is what one Embed call asks for.
+type EmbedRequest struct {
+	// Role is what the texts are to the model.
+	Role Role
+	// Texts are embedded whole, each as one vector.
+	Texts []string
+	// AsGiven asks for vectors of the length that the model gives them,
+	// instead of unit length.
+	AsGiven bool
+	// Patient says that nobody waits for the answer: what fails for the
+	// moment is tried again for minutes, not for seconds.
+	Patient bool
+	// Key is the caller's key at the provider, used where the server has
+	// none of its own.
+	Key Secret
+}
+
 // Embedder turns texts into vectors. It is used by many goroutines at once.
 type Embedder interface {
 	// Fingerprint identifies everything that decides a vector: provider
 	// kind, model, dimension, prefixes, window. Vectors of different
 	// fingerprints are never compared. It holds no secret and no URL.
 	Fingerprint() string
-	// Dim returns the length of the vectors. It may ask the provider once.
-	Dim(ctx context.Context) (int, error)
+	// Dim returns the length of the vectors. It may ask the provider once,
+	// with the caller's key where the server has none.
+	Dim(ctx context.Context, key Secret) (int, error)
 	// Batch returns the number of texts that one Embed call should carry.
 	Batch() int
 	// Split cuts a text into chunks that fit the model's window and returns
 	// the number of tokens in the whole text. Every text has at least one
 	// chunk, and a text that fits has exactly one, the whole text.
 	Split(text string) (chunks []Chunk, tokens int)
-	// Embed returns one vector of unit length per text, in order; under
-	// AsGiven one of whatever length the model gave it. Where the
-	// provider refused some texts and embedded the others, the error is a
+	// Embed returns one vector per text, in order. Where the provider
+	// refused some texts and embedded the others, the error is a
 	// *RefusedError and the others' vectors are returned (they are paid
-	// for). Any other error wraps ErrProvider or is the context's; with it
-	// may come the vectors that were made before, the others being nil.
-	Embed(ctx context.Context, role Role, texts []string) ([][]float32, error)
-}
-
-// Prober is an Embedder that can be down, being a service elsewhere.
-type Prober interface {
-	// Probe asks the service for the vector of a short text, once. Its error
-	// is as Embed's; one that wraps ErrNotConfigured says that it cannot be
-	// asked without a caller's key.
-	Probe(ctx context.Context) error
+	// for). Any other error wraps ErrProvider (ErrUnavailable, where the
+	// provider itself is in trouble), or ErrDown, or is the context's; with
+	// it may come the vectors that were made before, the others being nil.
+	Embed(ctx context.Context, r EmbedRequest) ([][]float32, error)
+	// Up reports whether Embed can be expected to work. It is false while
+	// the service behind the Embedder is known to be down.
+	Up() bool
 }
 
 // RefusedError reports texts that the provider will not embed, whatever is
@@ -89,31 +102,3 @@ func (e *RefusedError) Error() string {
 	}
 	return "no text refused"
 }
-
-// AsGiven returns a context under which Embed calls return vectors of the
-// length that the model gives them.
-func AsGiven(ctx context.Context) context.Context {
-	return context.WithValue(ctx, asGiven{}, true)
-}
-
-// IsAsGiven reports whether ctx comes from AsGiven.
-func IsAsGiven(ctx context.Context) bool {
-	is, _ := ctx.Value(asGiven{}).(bool)
-	return is
-}
-
-type asGiven struct{}
-
-// CallerKey returns a context under which Embed calls may use the given
-// provider key, where the server has none of its own.
-func CallerKey(ctx context.Context, key string) context.Context {
-	return context.WithValue(ctx, callerKey{}, key)
-}
-
-// CallerKeyFrom returns the key that CallerKey put into ctx, or "".
-func CallerKeyFrom(ctx context.Context) string {
-	key, _ := ctx.Value(callerKey{}).(string)
-	return key
-}
-
-type callerKey struct{}

@@ -1,6 +1,9 @@
 package contract
 
-import "errors"
+import (
+	"errors"
+	"fmt"
+)
 
 // The errors a caller can act on. Everything this package returns, and every
 // adapter's error that should reach a user as more than "internal error",
@@ -23,6 +26,9 @@ var (
 	ErrSource = errors.New("document database")
 	// ErrProvider: the embedding provider failed or answered nonsense.
 	ErrProvider = errors.New("embedding provider")
+	// ErrUnavailable is the ErrProvider of a provider that cannot be
+	// reached, does not answer in time, or says that it is in trouble.
+	ErrUnavailable = fmt.Errorf("%w is unavailable", ErrProvider)
 	// ErrDown: the embedding provider is known to be down; what needs no
 	// embedding goes on, and the same request may succeed later.
 	ErrDown = errors.New("embedding provider is down")

@@ -20,29 +20,6 @@ const (
 	DefaultMaxAnswer = 64 << 20
 )
 
-// Secret is a password or token: it prints as *** wherever it is formatted,
-// logged or encoded. Convert it to string to use it.
-type Secret string
-
-func (s Secret) mask() string {
-	if s == "" {
-		return ""
-	}
-	return "***"
-}
-
-// String returns *** for any secret but the empty one.
-func (s Secret) String() string { return s.mask() }
-
-// GoString keeps %#v from printing the secret.
-func (s Secret) GoString() string { return `docdb.Secret("` + s.mask() + `")` }
-
-// MarshalText keeps encoders from writing the secret.
-func (s Secret) MarshalText() ([]byte, error) { return []byte(s.mask()), nil }
-
-// LogValue keeps loggers from writing the secret.
-func (s Secret) LogValue() slog.Value { return slog.StringValue(s.mask()) }
-
 // Config says where the database is and who asks.
 type Config struct {
 	// URL of the server, such as http://localhost:6363; a path in it is
@@ -53,9 +30,9 @@ type Config struct {
 	User string
 	// Password goes with User (Basic authentication). At most one of
 	// Password and Token is set.
-	Password Secret
+	Password contract.Secret
 	// Token is sent as a Bearer token instead of User and Password.
-	Token Secret
+	Token contract.Secret
 	// ForwardHeader, when set, is the name of the server's insecure user
 	// header: its value is User, and no password or token is sent.
 	ForwardHeader string
@@ -86,11 +63,11 @@ var _ contract.Source = (*Client)(nil)
 
 // NewClient checks cfg and returns a client; it does not connect.
 func NewClient(cfg Config) (*Client, error) {
-	base, err := web.BaseURL(cfg.URL)
+	base, err := contract.ParseAddress(cfg.URL)
 	if err != nil {
-		return nil, fmt.Errorf("docdb: VECTORLINK_TERMINUSDB_URL: %w", err)
+		return nil, fmt.Errorf("docdb: VECTORLINK_TERMINUSDB_URL %w", err)
 	}
-	if cfg.Password != "" && cfg.Token != "" {
+	if !cfg.Password.IsZero() && !cfg.Token.IsZero() {
 		return nil, errors.New("docdb: set VECTORLINK_TERMINUSDB_PASSWORD or VECTORLINK_TERMINUSDB_TOKEN, not both")
 	}
 	if cfg.ForwardHeader != "" && !web.IsHeader(cfg.ForwardHeader) {

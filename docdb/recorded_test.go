@@ -26,7 +26,7 @@ func newClient(t *testing.T, h http.Handler, change ...func(*docdb.Config)) *doc
 	t.Helper()
 	s := httptest.NewServer(h)
 	t.Cleanup(s.Close)
-	cfg := docdb.Config{URL: s.URL, User: "admin", Password: "root"}
+	cfg := docdb.Config{URL: s.URL, User: "admin", Password: contract.NewSecret("root")}
 	for _, f := range change {
 		f(&cfg)
 	}

@@ -25,8 +25,8 @@ type wire struct {
 	base      *url.URL
 	http      *http.Client
 	user      string
-	password  Secret
-	token     Secret
+	password  contract.Secret
+	token     contract.Secret
 	forward   string
 	timeout   time.Duration
 	maxAnswer int64
@@ -76,10 +76,10 @@ func (w *wire) send(req *http.Request) (*answer, error) {
 	switch {
 	case w.forward != "":
 		req.Header.Set(w.forward, w.user)
-	case w.token != "":
-		req.Header.Set("Authorization", "Bearer "+string(w.token))
-	case w.password != "":
-		req.SetBasicAuth(w.user, string(w.password))
+	case !w.token.IsZero():
+		req.Header.Set("Authorization", "Bearer "+w.token.Reveal())
+	case !w.password.IsZero():
+		req.SetBasicAuth(w.user, w.password.Reveal())
 	}
 	req.Header.Set("User-Agent", "vectorlink")
 	ctx := req.Context()
@@ -137,9 +137,9 @@ func (w *wire) loginHint(what string) string {
 	switch {
 	case w.forward != "":
 		return fmt.Sprintf("%s, sent as user %q in the header %s: does the server take that header, and is VECTORLINK_TERMINUSDB_USER right?", what, w.user, w.forward)
-	case w.token != "":
+	case !w.token.IsZero():
 		return what + ": is VECTORLINK_TERMINUSDB_TOKEN right?"
-	case w.password != "":
+	case !w.password.IsZero():
 		return fmt.Sprintf("%s, sent as user %q with a password: are VECTORLINK_TERMINUSDB_USER and VECTORLINK_TERMINUSDB_PASSWORD right?", what, w.user)
 	}
 	return what + ": set VECTORLINK_TERMINUSDB_PASSWORD"
@@ -147,7 +147,7 @@ func (w *wire) loginHint(what string) string {
 
 // who names the user that asks.
 func (w *wire) who() string {
-	if w.forward == "" && w.token != "" {
+	if w.forward == "" && !w.token.IsZero() {
 		return "the token's user"
 	}
 	return fmt.Sprintf("user %q", w.user)
@@ -177,7 +177,7 @@ func (w *wire) fault(a *answer, domain string) error {
 		return fmt.Errorf("%w: no such branch or database in %q at %s", contract.ErrNotFound, domain, w.host())
 	case a.status == http.StatusUnauthorized:
 		return w.source("%s", w.loginHint("does not let us in (401)"))
-	case a.status == http.StatusForbidden && (w.forward+string(w.token)+string(w.password)) == "":
+	case a.status == http.StatusForbidden && (w.forward+w.token.Reveal()+w.password.Reveal()) == "":
 		return w.source("%s", w.loginHint("does not let strangers in (403)"))
 	case a.status == http.StatusForbidden:
 		if right := missingRight(a.body); right != "" {

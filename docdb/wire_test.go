@@ -24,7 +24,7 @@ import (
 const canary = "canary-Xq7"
 
 func TestSecret(t *testing.T) {
-	cfg := docdb.Config{URL: "http://localhost", User: "admin", Password: canary, Token: canary}
+	cfg := docdb.Config{URL: "http://localhost", User: "admin", Password: contract.NewSecret(canary), Token: contract.NewSecret(canary)}
 	var log bytes.Buffer
 	slog.New(slog.NewJSONHandler(&log, nil)).Info("x", "cfg", cfg, "secret", cfg.Password)
 	encoded, err := json.Marshal(cfg)
@@ -36,7 +36,7 @@ func TestSecret(t *testing.T) {
 			t.Errorf("shows the secret: %s", text)
 		}
 	}
-	if s := docdb.Secret("").String(); s != "" {
+	if s := (contract.Secret{}).String(); s != "" {
 		t.Errorf("no secret prints as %q", s)
 	}
 }
@@ -45,7 +45,7 @@ func TestNewClientRefuses(t *testing.T) {
 	for _, cfg := range []docdb.Config{
 		{}, {URL: "localhost:6363"}, {URL: "ftp://localhost"}, {URL: "http://"}, {URL: "http://admin:" + canary + "@localhost"},
 		{URL: "http://localhost?x=1"}, {URL: "http://" + canary + "\x7f"},
-		{URL: "http://localhost", Password: canary, Token: canary},
+		{URL: "http://localhost", Password: contract.NewSecret(canary), Token: contract.NewSecret(canary)},
 		{URL: "http://localhost", ForwardHeader: "no header"},
 		{URL: "http://localhost", BatchSize: -1}, {URL: "http://localhost", BatchSize: 1_000_000},
 		{URL: "http://localhost", Timeout: -1},
@@ -80,11 +80,11 @@ func TestCredentials(t *testing.T) {
 		change func(*docdb.Config)
 		says   string // empty: no error
 	}{
-		{"password", func(c *docdb.Config) { c.Password = canary }, ""},
-		{"wrong password", func(c *docdb.Config) { c.Password = "x" }, "VECTORLINK_TERMINUSDB_PASSWORD"},
-		{"no password", func(c *docdb.Config) { c.Password = "" }, "set VECTORLINK_TERMINUSDB_PASSWORD"},
-		{"token", func(c *docdb.Config) { c.Password, c.Token = "", canary }, "VECTORLINK_TERMINUSDB_TOKEN"},
-		{"header", func(c *docdb.Config) { c.Password, c.ForwardHeader = "", "X-User-Forward" }, ""},
+		{"password", func(c *docdb.Config) { c.Password = contract.NewSecret(canary) }, ""},
+		{"wrong password", func(c *docdb.Config) { c.Password = contract.NewSecret("x") }, "VECTORLINK_TERMINUSDB_PASSWORD"},
+		{"no password", func(c *docdb.Config) { c.Password = contract.Secret{} }, "set VECTORLINK_TERMINUSDB_PASSWORD"},
+		{"token", func(c *docdb.Config) { c.Password, c.Token = contract.Secret{}, contract.NewSecret(canary) }, "VECTORLINK_TERMINUSDB_TOKEN"},
+		{"header", func(c *docdb.Config) { c.Password, c.ForwardHeader = contract.Secret{}, "X-User-Forward" }, ""},
 		{"header, unknown user", func(c *docdb.Config) { c.User, c.ForwardHeader = "nobody", "X-User-Forward" }, `"nobody"`},
 	} {
 		_, err := newClient(t, guarded, c.change).Branches(t.Context(), domain)
@@ -97,7 +97,7 @@ func TestCredentials(t *testing.T) {
 	}
 	var got string
 	c := newClient(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { got = r.Header.Get("Authorization") }),
-		func(c *docdb.Config) { c.Password, c.Token = "", canary })
+		func(c *docdb.Config) { c.Password, c.Token = contract.Secret{}, contract.NewSecret(canary) })
 	c.Branches(t.Context(), domain)
 	if got != "Bearer "+canary {
 		t.Errorf("token was sent as %q", got)
@@ -147,7 +147,7 @@ func TestBrokenServers(t *testing.T) {
 		}},
 	} {
 		client := newClient(t, c.h, func(cfg *docdb.Config) {
-			cfg.Password, cfg.MaxAnswer, cfg.Timeout = canary, 1000, 10*time.Second
+			cfg.Password, cfg.MaxAnswer, cfg.Timeout = contract.NewSecret(canary), 1000, 10*time.Second
 			if c.name == "silence" {
 				cfg.Timeout = 50 * time.Millisecond
 			}
@@ -256,7 +256,7 @@ func TestHazard07IdleConnections(t *testing.T) {
 	}
 	s.Start()
 	t.Cleanup(s.Close)
-	c, err := docdb.NewClient(docdb.Config{URL: s.URL + "/", Password: "root"})
+	c, err := docdb.NewClient(docdb.Config{URL: s.URL + "/", Password: contract.NewSecret("root")})
 	if err != nil {
 		t.Fatal(err)
 	}

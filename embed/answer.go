@@ -7,10 +7,11 @@ import (
 )
 
 // check orders the vectors of an answer by their index and brings them to unit
-// length, unless they are wanted as given. A vector that cannot be used for its own sake goes to unusable; if
-// none can, or if the answer as a whole makes no sense, that is a failure.
-func (e *OpenAIEmbedder) check(a *answer, want int, asGiven bool) (vectors [][]float32, unusable map[int]error, f *failure) {
-	senseless := func(format string, args ...any) (_ [][]float32, _ map[int]error, _ *failure) {
+// length, unless they are wanted as given. A vector that cannot be used for its
+// own sake goes to unusable; if none can, or if the answer as a whole makes no
+// sense, that is a failure.
+func (c *caller) check(a *answer, want int) (vectors [][]float32, unusable map[int]error, err error) {
+	senseless := func(format string, args ...any) (_ [][]float32, _ map[int]error, _ error) {
 		return nil, nil, &failure{kind: refused, reason: fmt.Sprintf(format, args...), hint: hintAddress}
 	}
 	if len(a.Data) != want {
@@ -28,14 +29,7 @@ func (e *OpenAIEmbedder) check(a *answer, want int, asGiven bool) (vectors [][]f
 			return senseless("the answer's vectors are not numbered from 0 to %d", want-1)
 		}
 		seen[i] = true
-		if n, dim := len(d.Embedding.values), int(e.dim.Load()); n > 0 && dim != 0 && n != dim {
-			return nil, nil, &failure{
-				kind:   broken,
-				reason: fmt.Sprintf("the vectors have %d dimensions, not %d", n, dim),
-				hint:   "check VECTORLINK_MODEL and VECTORLINK_DIM",
-			}
-		}
-		v, err := checked(d.Embedding.values, asGiven)
+		v, err := checked(d.Embedding.values, c.asGiven)
 		if err != nil {
 			if unusable == nil {
 				unusable = map[int]error{}
@@ -44,8 +38,13 @@ func (e *OpenAIEmbedder) check(a *answer, want int, asGiven bool) (vectors [][]f
 			continue
 		}
 		// Only a vector that can be used tells the length of the others.
-		if !e.dim.CompareAndSwap(0, int64(len(v))) && int(e.dim.Load()) != len(v) {
-			return nil, nil, &failure{kind: broken, reason: "the vectors differ in length", hint: hintAddress}
+		c.dim.CompareAndSwap(0, int64(len(v)))
+		if dim := int(c.dim.Load()); len(v) != dim {
+			return nil, nil, &failure{
+				kind:   broken,
+				reason: fmt.Sprintf("the vectors have %d dimensions, not %d", len(v), dim),
+				hint:   "check VECTORLINK_MODEL and VECTORLINK_DIM",
+			}
 		}
 		vectors[i] = v
 	}

@@ -16,13 +16,17 @@ func (p Provider) Client(address, key string) (openai.ClientConfig, error) {
 	if err != nil {
 		return openai.ClientConfig{}, err
 	}
+	return p.client(base, key), nil
+}
+
+func (p Provider) client(base, key string) openai.ClientConfig {
 	if !p.Azure {
 		c := openai.DefaultConfig(key)
 		c.BaseURL = base
-		return c, nil
+		return c
 	}
 	c := openai.DefaultAzureConfig(key, base)
 	c.APIVersion = azureVersion
 	c.AzureModelMapperFunc = url.PathEscape
-	return c, nil
+	return c
 }

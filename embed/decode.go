@@ -8,27 +8,16 @@ import (
 	"errors"
 	"io"
 	"math"
-	"net/http"
 )
 
-// An answer is what a provider says to a request. It travels with the
-// request's context down to the transport, which fills it in: go-openai can
-// read either numbers or base64, whichever was asked for, while some servers
-// answer the one when asked for the other. Asking again would pay again.
+// An answer is what a provider says to a request.
 type answer struct {
-	limit  int64 // most bytes that are read of it
-	status int   // of HTTP, 0 if there was no answer
-	header http.Header
-
 	Data []struct {
 		Index     int
 		Embedding vector
 	}
 	base64 bool // at least one vector came so
 }
-
-// answerKey is the context key of the answer.
-type answerKey struct{}
 
 // read reads the first JSON value of r. What follows it is not looked at.
 func (a *answer) read(r io.Reader) error {

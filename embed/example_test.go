@@ -14,9 +14,9 @@ func ExampleLocal() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	v, err := model.Embed(context.Background(), contract.RoleDocument, []string{
+	v, err := model.Embed(context.Background(), contract.EmbedRequest{Role: contract.RoleDocument, Texts: []string{
 		"How do I get my money back?", "Refunds are paid within ten days.", "The dam generates electricity.",
-	})
+	}})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -28,7 +28,7 @@ func ExampleOpenAI() {
 	provider, err := embed.OpenAI(embed.Config{
 		URL:   "http://localhost:11434", // Ollama's
 		Model: "nomic-embed-text-v2-moe",
-		Key:   embed.NewSecret("never shown"),
+		Key:   contract.NewSecret("never shown"),
 	})
 	if err != nil {
 		log.Fatal(err)

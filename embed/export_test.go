@@ -8,11 +8,10 @@ import (
 // RetryQuickly makes e wait for no more than a few milliseconds.
 func (e *OpenAIEmbedder) RetryQuickly(tries uint) {
 	e.retry = retryPolicy{first: time.Millisecond, most: 2 * time.Millisecond, tries: tries, elapsed: 10 * time.Second}
-	e.breaker = newBreaker(e.config.Parallel, time.Millisecond)
 }
 
 // Tries returns how often a request is sent at most.
 func (e *OpenAIEmbedder) Tries() int { return int(e.retry.tries) }
 
 // SetTransport replaces the network.
-func (e *OpenAIEmbedder) SetTransport(t http.RoundTripper) { e.http.client.Transport = t }
+func (e *OpenAIEmbedder) SetTransport(t http.RoundTripper) { e.http.Transport = t }

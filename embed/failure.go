@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/cenkalti/backoff/v5"
 	"github.com/sashabaranov/go-openai"
 
 	"github.com/vectorlink/vectorlink/contract"
@@ -27,6 +28,7 @@ type failure struct {
 	status int // of HTTP, or 0
 	reason string
 	hint   string
+	lost   bool          // no whole answer came
 	after  time.Duration // to wait, as the provider asks; 0 if it does not
 }
 
@@ -48,6 +50,18 @@ func (f *failure) Error() string {
 	return f.reason + ": " + f.hint
 }
 
+// Unwrap returns what has package backoff wait as the provider asks.
+func (f *failure) Unwrap() error {
+	if f.after == 0 {
+		return nil
+	}
+	return &backoff.RetryAfterError{Duration: f.after}
+}
+
+// unavailable reports whether the provider cannot be reached or is in trouble.
+// One that refuses something, or limits the rate, is well.
+func (f *failure) unavailable() bool { return f.lost || f.status >= 500 }
+
 // suspect reports whether the texts may be at fault. Some servers answer 500
 // to a text that is too long for them.
 func (f *failure) suspect() bool {
@@ -58,7 +72,7 @@ const hintAddress = "check the provider's address (VECTORLINK_EMBED_URL) and the
 
 // classify makes a failure of an error of go-openai, of which the text is
 // never used.
-func (e *OpenAIEmbedder) classify(ctx context.Context, err error, header http.Header, inputs []string) *failure {
+func (c *caller) classify(err error, header http.Header, inputs []string) *failure {
 	var (
 		api     *openai.APIError
 		request *openai.RequestError
@@ -70,9 +84,9 @@ func (e *OpenAIEmbedder) classify(ctx context.Context, err error, header http.He
 	)
 	switch {
 	case errors.As(err, &api) && api.HTTPStatusCode != 0:
-		return e.status(api.HTTPStatusCode, shortCode(api, append([]string{e.key(ctx)}, inputs...)), header)
+		return c.status(api.HTTPStatusCode, shortCode(api, append([]string{c.key}, inputs...)), header)
 	case errors.As(err, &request) && request.HTTPStatusCode != 0:
-		return e.status(request.HTTPStatusCode, "", header)
+		return c.status(request.HTTPStatusCode, "", header)
 	case errors.Is(err, errRedirect):
 		return &failure{kind: broken, reason: errRedirect.Error(), hint: hintAddress}
 	case errors.Is(err, errPage):
@@ -80,19 +94,19 @@ func (e *OpenAIEmbedder) classify(ctx context.Context, err error, header http.He
 	case errors.Is(err, errTooLarge):
 		return &failure{kind: broken, reason: errTooLarge.Error(), hint: hintAddress}
 	case errors.As(err, &cert):
-		return &failure{kind: broken, reason: "the provider's certificate is not trusted", hint: "install the authority that signed it, or mend the address"}
+		return &failure{kind: broken, lost: true, reason: "the provider's certificate is not trusted", hint: "install the authority that signed it, or correct the address"}
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		return &failure{kind: passing, reason: "the answer is cut short"}
+		return &failure{kind: passing, lost: true, reason: "the answer is cut short"}
 	case errors.As(err, &syntax), errors.As(err, &value), errors.Is(err, errVector):
 		return &failure{kind: refused, reason: "the answer cannot be read", hint: hintAddress}
 	case errors.As(err, &lookup):
-		return &failure{kind: passing, reason: "the provider's address cannot be resolved", hint: hintAddress}
+		return &failure{kind: passing, lost: true, reason: "the provider's address cannot be resolved", hint: hintAddress}
 	case isTimeout(err):
-		return &failure{kind: passing, reason: "the provider does not answer in time", hint: "it may be overloaded; a smaller VECTORLINK_EMBED_BATCH_SIZE helps slow ones"}
+		return &failure{kind: passing, lost: true, reason: "the provider does not answer in time", hint: "it may be overloaded; a smaller VECTORLINK_EMBED_BATCH_SIZE helps slow ones"}
 	case errors.As(err, &sent):
-		return &failure{kind: passing, reason: "the provider cannot be reached", hint: "see that it runs, and " + hintAddress}
+		return &failure{kind: passing, lost: true, reason: "the provider cannot be reached", hint: "see that it runs, and " + hintAddress}
 	}
-	return &failure{kind: passing, reason: "the connection to the provider broke"}
+	return &failure{kind: passing, lost: true, reason: "the connection to the provider broke"}
 }
 
 func isTimeout(err error) bool {
@@ -118,9 +132,7 @@ func (e *OpenAIEmbedder) status(status int, code string, header http.Header) *fa
 		f.kind, f.hint = broken, "the quota is used up: check the account at the provider"
 	case status == http.StatusTooManyRequests || status == http.StatusRequestTimeout || status == http.StatusTooEarly:
 		f.kind, f.hint = passing, "the provider limits the rate: try again later"
-		if f.after = retryAfter(header); f.after == 0 && header.Get("Retry-After") == "" {
-			f.after = renewal(header)
-		}
+		f.after = retryAfter(header)
 	case status == http.StatusNotImplemented || status < 500:
 		f.kind, f.hint = broken, hintAddress
 	default:
@@ -175,10 +187,15 @@ func bounded(seconds float64) time.Duration {
 	return time.Duration(min(seconds, maxRetryAfter.Seconds()) * float64(time.Second))
 }
 
-// failed makes the error that Embed and Dim return.
-func (e *OpenAIEmbedder) failed(ctx context.Context, err error) error {
+// failed makes the error that Embed, Dim and Probe return.
+func failed(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	return fmt.Errorf("embed: %w: %w", contract.ErrProvider, err)
+	kind := contract.ErrProvider
+	var f *failure
+	if errors.As(err, &f) && f.unavailable() {
+		kind = contract.ErrUnavailable
+	}
+	return fmt.Errorf("embed: %w: %w", kind, err)
 }

@@ -5,8 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
+	"log/slog"
 	"math"
 	"net/http"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -61,21 +64,24 @@ func hijack(bytes string) func(http.ResponseWriter, request) bool {
 	}
 }
 
-// flood answers with a gigabyte, if it is let.
-func flood(w http.ResponseWriter, _ request) bool {
-	w.Header().Set("Content-Type", "application/json")
-	_, _ = io.WriteString(w, `{"data":[{"index":0,"embedding":[`)
-	block := []byte(strings.Repeat("0.125,", 10_000))
-	for sent := 0; sent < 1<<30; {
-		n, err := w.Write(block)
-		if sent += n; err != nil {
-			if sent > 64<<20 {
-				panic(fmt.Sprintf("%d bytes were taken", sent))
+// flood returns a fault that answers with a gigabyte, if it is let.
+func flood(status int) fault {
+	return func(w http.ResponseWriter, _ request) bool {
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(status)
+		_, _ = io.WriteString(w, `{"data":[{"index":0,"embedding":[`)
+		block := []byte(strings.Repeat("0.125,", 10_000))
+		for sent := 0; sent < 1<<30; {
+			n, err := w.Write(block)
+			if sent += n; err != nil {
+				if sent > 64<<20 {
+					panic(fmt.Sprintf("%d bytes were taken", sent))
+				}
+				return true
 			}
-			return true
 		}
+		panic("all was taken")
 	}
-	panic("all was taken")
 }
 
 // silence says nothing until the caller has gone.
@@ -122,6 +128,12 @@ const (
 	fails  = "fails"  // it is not worth asking again
 )
 
+// unavailable reports whether an error that says so is of a provider that cannot
+// be reached or is in trouble, and not of one that refuses something.
+func unavailable(says string) bool {
+	return strings.HasPrefix(says, "HTTP 5") || slices.Contains([]string{"cut short", "reached", "in time"}, says)
+}
+
 // TestFaults plays every fault that providers are known for. Each ends as its
 // row says: the call succeeds without a wrong vector, or fails with
 // ErrProvider, no text being blamed for a provider's fault; no text and no key
@@ -135,6 +147,8 @@ func TestFaults(t *testing.T) {
 		says  string // in the error, where the fault lasts
 	}{
 		{"400", answer(400, apiError), fails, "HTTP 400"},
+		{"400 with the key for its type", answer(400, `{"error":{"message":"no","type":"KEY"}}`), fails, "HTTP 400"},
+		{"400 with the key for its code", answer(400, `{"error":{"message":"no","code":"KEY"}}`), fails, "HTTP 400"},
 		{"401", answer(401, apiError), fails, "VECTORLINK_EMBED_KEY"},
 		{"402", answer(402, apiError), fails, "quota"},
 		{"403", answer(403, apiError), fails, "VECTORLINK_EMBED_KEY"},
@@ -169,7 +183,8 @@ func TestFaults(t *testing.T) {
 		{"reset in the body", hijack("HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n{\"data\":["), passes, "cut short"},
 		{"not HTTP", hijack("SSH-2.0-OpenSSH\r\n"), passes, "reached"},
 		{"silence", silence, passes, "in time"},
-		{"1 GiB", flood, fails, "too large"},
+		{"1 GiB", flood(200), fails, "too large"},
+		{"500 with 1 GiB", flood(500), passes, "HTTP 500"},
 		{"one vector short", vectors(`{"index":%d,"embedding":`+eight+`}`, 1), fails, "2 vectors for 3 texts"},
 		{"one vector too many", vectors(`{"index":%d,"embedding":`+eight+`}`, -1), fails, "4 vectors for 3 texts"},
 		{"wrong order", reordered, works, ""},
@@ -209,7 +224,7 @@ func TestFaults(t *testing.T) {
 			texts := numbered(3)
 
 			p.play(test.fault)
-			v, err := e.Embed(t.Context(), contract.RoleDocument, texts)
+			v, err := e.Embed(t.Context(), documents(texts...))
 			if test.ends == works {
 				if err != nil {
 					t.Errorf("got %v", err)
@@ -218,6 +233,9 @@ func TestFaults(t *testing.T) {
 				var refused *contract.RefusedError
 				if v != nil || !errors.Is(err, contract.ErrProvider) || errors.As(err, &refused) || !strings.Contains(err.Error(), test.says) {
 					t.Errorf("a lasting fault: got %v, %v, want ErrProvider saying %q", v, err, test.says)
+				}
+				if away := unavailable(test.says); errors.Is(err, contract.ErrUnavailable) != away {
+					t.Errorf("%v, which should say that the provider is unavailable: %t", err, away)
 				}
 				clean(t, err)
 				// A refusal is tried without base64, and with another text.
@@ -230,7 +248,7 @@ func TestFaults(t *testing.T) {
 				p.play(func(w http.ResponseWriter, r request) bool {
 					return times.Add(1) <= 2 && test.fault(w, r)
 				})
-				if v, err = e.Embed(t.Context(), contract.RoleDocument, texts); err != nil {
+				if v, err = e.Embed(t.Context(), documents(texts...)); err != nil {
 					t.Errorf("a fault that passes: %v", err)
 				}
 			}
@@ -247,7 +265,7 @@ func TestFaults(t *testing.T) {
 // and a provider that speaks after them is heard.
 func TestSilence(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		e, err := embed.OpenAI(embed.Config{URL: "http://provider.test", Model: "m", Key: embed.NewSecret(canaryKey)})
+		e, err := embed.OpenAI(embed.Config{URL: "http://provider.test", Model: "m", Key: contract.NewSecret(canaryKey)})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -259,12 +277,12 @@ func TestSilence(t *testing.T) {
 			}
 			return roundTrip(func() (int, string) { return 200, "" }).RoundTrip(r)
 		}))
-		_, err = e.Embed(t.Context(), contract.RoleDocument, []string{"a"})
+		_, err = e.Embed(t.Context(), documents("a"))
 		if took := time.Since(start); !errors.Is(err, contract.ErrProvider) || !strings.Contains(err.Error(), "in time") || took < 4*time.Minute || took > 6*time.Minute {
 			t.Errorf("got %v after %v, want ErrProvider after some 5 minutes", err, took)
 		}
 		time.Sleep(10*time.Minute - time.Since(start))
-		if _, err := e.Embed(t.Context(), contract.RoleDocument, []string{"a"}); err != nil {
+		if _, err := e.Embed(t.Context(), documents("a")); err != nil {
 			t.Errorf("after the silence: %v", err)
 		}
 	})
@@ -292,7 +310,7 @@ func TestOneBadVector(t *testing.T) {
 		})
 		e := p.remote(t)
 		for _, texts := range [][]string{{"poison", "b", "c", "d"}, {"poison"}} {
-			v, err := e.Embed(t.Context(), contract.RoleDocument, texts)
+			v, err := e.Embed(t.Context(), documents(texts...))
 			var refused *contract.RefusedError
 			if !errors.As(err, &refused) || len(refused.Texts) != 1 || refused.Texts[0] == nil || v[0] != nil {
 				t.Errorf("%s: got %v, want text 0 refused", bad, err)
@@ -311,12 +329,12 @@ func TestUnreachable(t *testing.T) {
 	p := newProvider(t)
 	e := p.remote(t)
 	p.Close()
-	_, err := e.Embed(t.Context(), contract.RoleDocument, []string{"a"})
-	if !errors.Is(err, contract.ErrProvider) || !strings.Contains(err.Error(), "VECTORLINK_EMBED_URL") {
-		t.Errorf("got %v, want ErrProvider", err)
+	_, err := e.Embed(t.Context(), documents("a"))
+	if !errors.Is(err, contract.ErrUnavailable) || !errors.Is(err, contract.ErrProvider) || !strings.Contains(err.Error(), "VECTORLINK_EMBED_URL") {
+		t.Errorf("got %v, want ErrUnavailable", err)
 	}
 	clean(t, err)
-	if _, err := e.Dim(t.Context()); !errors.Is(err, contract.ErrProvider) {
+	if _, err := e.Dim(t.Context(), contract.Secret{}); !errors.Is(err, contract.ErrProvider) {
 		t.Errorf("dim: got %v, want ErrProvider", err)
 	}
 }
@@ -375,7 +393,7 @@ func TestBackoff(t *testing.T) {
 					return 200, ""
 				}))
 				start := time.Now()
-				v, err := e.Embed(t.Context(), contract.RoleDocument, []string{"a"})
+				v, err := e.Embed(t.Context(), documents("a"))
 				if took := time.Since(start); took < test.least || took > test.most {
 					t.Errorf("took %v, want %v to %v", took, test.least, test.most)
 				}
@@ -401,7 +419,7 @@ func TestBackoffCancel(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 		defer cancel()
 		start := time.Now()
-		_, err = e.Embed(ctx, contract.RoleDocument, []string{"a"})
+		_, err = e.Embed(ctx, documents("a"))
 		if took := time.Since(start); took != 10*time.Second || !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("got %v after %v, want the deadline after 10 s", err, took)
 		}
@@ -426,7 +444,7 @@ func FuzzAnswer(f *testing.F) {
 		e.RetryQuickly(1)
 		e.SetTransport(bodies{status: 200 + max(0, status)%400, body: body})
 		texts := []string{"text number 0", "text number 1"}
-		v, err := e.Embed(t.Context(), contract.RoleDocument, texts)
+		v, err := e.Embed(t.Context(), documents(texts...))
 		var refused *contract.RefusedError
 		if err != nil && !errors.As(err, &refused) {
 			if v != nil || !errors.Is(err, contract.ErrProvider) {
@@ -455,4 +473,37 @@ type bodies struct {
 func (b bodies) RoundTrip(r *http.Request) (*http.Response, error) {
 	_ = r.Body.Close()
 	return &http.Response{StatusCode: b.status, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(b.body)), Request: r}, nil
+}
+
+// TestNothingIsShown: a key or a text is in no log line, whatever happens, and in
+// no form of the embedder.
+func TestNothingIsShown(t *testing.T) {
+	var out lockedBuffer
+	usual, writer, flags := slog.Default(), log.Writer(), log.Flags()
+	slog.SetDefault(slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{Level: slog.LevelDebug})))
+	defer func() { slog.SetDefault(usual); log.SetOutput(writer); log.SetFlags(flags) }()
+
+	p := newProvider(t)
+	for _, config := range []func(*embed.Config){
+		func(*embed.Config) {},
+		func(c *embed.Config) { c.Key = contract.Secret{} }, // the caller's
+	} {
+		e := p.remote(t, config)
+		g := embed.NewGuard(e, embed.GuardConfig{Logger: slog.Default()})
+		for _, f := range []fault{nil, answer(401, apiError), answer(429, apiError), answer(500, apiError), answer(200, apiError)} {
+			p.play(f)
+			r := documents(numbered(2)...)
+			r.Patient, r.Key = false, contract.NewSecret(canaryKey)
+			_, err := g.Embed(t.Context(), r)
+			clean(t, err)
+			clean(t, g.Probe(t.Context()))
+			fmt.Fprintf(&out, "%v %+v %#v %+v", e, e, e, r.Key)
+		}
+		g.Close()
+	}
+	for _, canary := range []string{canaryKey, "text number"} {
+		if strings.Contains(string(out.Bytes()), canary) {
+			t.Errorf("%q is in\n%s", canary, out.Bytes())
+		}
+	}
 }

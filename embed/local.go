@@ -39,11 +39,11 @@ func Local(workers int) (*LocalEmbedder, error) {
 	return &LocalEmbedder{model: m, workers: workers}, nil
 }
 
-// Fingerprint implements indexer.Embedder.
+// Fingerprint implements contract.Embedder.
 func (l *LocalEmbedder) Fingerprint() string { return localFingerprint }
 
 // Dim returns 384.
-func (l *LocalEmbedder) Dim(context.Context) (int, error) { return minilm.Dim, nil }
+func (l *LocalEmbedder) Dim(context.Context, contract.Secret) (int, error) { return minilm.Dim, nil }
 
 // Batch returns 32.
 func (l *LocalEmbedder) Batch() int { return 32 }
@@ -66,10 +66,14 @@ func (l *LocalEmbedder) Split(text string) ([]contract.Chunk, int) {
 
 // Embed returns a vector for every text, the empty one included; of a text
 // that Split would cut, the first 254 tokens count. The role does not matter
-// to this model. The only error is the context's.
-func (l *LocalEmbedder) Embed(ctx context.Context, _ contract.Role, texts []string) ([][]float32, error) {
-	return l.model.Embed(ctx, texts, l.workers)
+// to this model, which gives all vectors unit length. The only error is the
+// context's.
+func (l *LocalEmbedder) Embed(ctx context.Context, r contract.EmbedRequest) ([][]float32, error) {
+	return l.model.Embed(ctx, r.Texts, l.workers)
 }
+
+// Up returns true.
+func (l *LocalEmbedder) Up() bool { return true }
 
 // Notice returns the notice and licence of the built-in model, which must
 // accompany every copy of the program.

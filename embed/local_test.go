@@ -25,7 +25,7 @@ func TestLocalIdentity(t *testing.T) {
 	if got, want := l.Fingerprint(), "local/all-MiniLM-L6-v2/384/w256/int8-1"; got != want {
 		t.Errorf("fingerprint %q, want %q", got, want)
 	}
-	if dim, err := l.Dim(t.Context()); dim != 384 || err != nil {
+	if dim, err := l.Dim(t.Context(), contract.Secret{}); dim != 384 || err != nil {
 		t.Errorf("dim %d, %v, want 384", dim, err)
 	}
 	if l.Batch() != 32 {
@@ -101,7 +101,7 @@ func FuzzLocalSplit(f *testing.F) {
 func TestLocalEmbed(t *testing.T) {
 	l := local(t)
 	texts := []string{"a pet that meows", "cat", "", "the price of steel"}
-	v, err := l.Embed(t.Context(), contract.RoleDocument, texts)
+	v, err := l.Embed(t.Context(), documents(texts...))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -118,7 +118,7 @@ func TestLocalEmbed(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := l.Embed(ctx, contract.RoleQuery, texts); !errors.Is(err, context.Canceled) {
+	if _, err := l.Embed(ctx, queries(texts...)); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v, want context.Canceled", err)
 	}
 }

@@ -4,13 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/url"
+	"net/http"
 	"strings"
 	"sync/atomic"
 	"time"
-
-	"github.com/sashabaranov/go-openai"
-	"github.com/sony/gobreaker/v2"
 
 	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/embed/subword"
@@ -33,9 +30,9 @@ type Config struct {
 	// providers that can be asked. It is sent only when set, since most
 	// models refuse it.
 	Dimensions int
-	// Key is sent with every request. Without one, the key of the caller
-	// (indexer.CallerKey) is used, if there is any.
-	Key Secret
+	// Key is sent with every request. Without one, the key of the caller is
+	// used (contract.EmbedRequest), if there is any.
+	Key contract.Secret
 	// TokenizerPath is the model's tokenizer.json, plain or packed by bzip2.
 	// Without it, tokens are counted by OpenAI's cl100k.
 	TokenizerPath string
@@ -64,24 +61,20 @@ type OpenAIEmbedder struct {
 	model     model
 	window    window
 	tokenizer *subword.Tokenizer // nil: cl100k
-	http      *limitedClient
+	http      *http.Client
 	retry     retryPolicy
 	slots     chan struct{} // one per request under way
 	pace      pace
-	breaker   *gobreaker.TwoStepCircuitBreaker[any]
 
 	dim      atomic.Int64 // length of a vector, 0 until known
 	encoding atomic.Int32 // what is known of the provider's base64
 }
 
-var (
-	_ contract.Embedder = (*OpenAIEmbedder)(nil)
-	_ contract.Prober   = (*OpenAIEmbedder)(nil)
-)
+var _ Service = (*OpenAIEmbedder)(nil)
 
 // OpenAI returns an embedder for the provider that c describes. It sends
 // nothing yet. A setting that makes no sense is reported as
-// indexer.ErrInvalid, all of them at once.
+// contract.ErrInvalid, all of them at once.
 func OpenAI(c Config) (*OpenAIEmbedder, error) {
 	var complaints []error
 	complain := func(format string, args ...any) {
@@ -158,27 +151,19 @@ func OpenAI(c Config) (*OpenAIEmbedder, error) {
 		http:      newClient(c.Timeout),
 		retry:     defaultRetry,
 		slots:     make(chan struct{}, c.Parallel),
-		breaker:   newBreaker(c.Parallel, breakerRests),
 	}
 	e.dim.Store(int64(m.dim))
 	return e, nil
 }
 
-// baseURL checks an address and brings it into the form that go-openai wants.
+// baseURL brings an address into the form that go-openai wants.
 func baseURL(address string, azure bool) (string, error) {
 	if address == "" {
 		return "", errors.New("url: the provider has no address of its own")
 	}
-	u, err := url.Parse(strings.TrimRight(address, "/"))
-	switch {
-	case err != nil: // its text would repeat the address
-		return "", errors.New("url: not a valid address")
-	case u.Scheme != "http" && u.Scheme != "https" || u.Host == "":
-		return "", errors.New("url: not an http or https address")
-	case u.User != nil:
-		return "", errors.New("url: credentials do not belong in the address; give them as the key")
-	case u.RawQuery != "" || u.Fragment != "":
-		return "", errors.New("url: an address of this kind has no query and no fragment")
+	u, err := contract.ParseAddress(address)
+	if err != nil {
+		return "", fmt.Errorf("url: %w", err)
 	}
 	base := u.String()
 	if !azure && !strings.HasSuffix(base, "/v1") {
@@ -189,9 +174,9 @@ func baseURL(address string, azure bool) (string, error) {
 
 // Close closes idle connections. Calls under way are not disturbed, and the
 // embedder may be used again.
-func (e *OpenAIEmbedder) Close() { e.http.client.CloseIdleConnections() }
+func (e *OpenAIEmbedder) Close() { e.http.CloseIdleConnections() }
 
-// Fingerprint implements indexer.Embedder. Where vectors come from does not
+// Fingerprint implements contract.Embedder. Where vectors come from does not
 // matter, so that a model may move to another address: the provider's name,
 // the model, the dimensions asked for or known (else "native"), the window and
 // how the model is told roles.
@@ -212,36 +197,42 @@ func (e *OpenAIEmbedder) Fingerprint() string {
 
 // Dim returns the length of the vectors: the one set, the one known for the
 // model, or that of a vector it asks the provider for, once.
-func (e *OpenAIEmbedder) Dim(ctx context.Context) (int, error) {
+func (e *OpenAIEmbedder) Dim(ctx context.Context, key contract.Secret) (int, error) {
 	if dim := e.dim.Load(); dim != 0 {
 		return int(dim), nil
 	}
-	c, err := e.caller(ctx, contract.RoleDocument)
+	c, err := e.caller(contract.EmbedRequest{Role: contract.RoleDocument, Patient: true, Key: key})
 	if err != nil {
 		return 0, err
 	}
 	if err := c.control(ctx); err != nil {
-		return 0, e.failed(ctx, err)
+		return 0, failed(ctx, err)
 	}
 	return int(e.dim.Load()), nil
 }
 
-// Probe implements indexer.Prober: it asks once for the vector of a short text.
-// While the breaker leaves the provider alone it fails without asking.
+// Probe implements Service. It waits neither for other requests nor for what the
+// provider allows, and asks without a key if the server has none: a provider
+// that limits the rate, or wants a key, is up.
 func (e *OpenAIEmbedder) Probe(ctx context.Context) error {
-	c, err := e.caller(ctx, contract.RoleQuery)
-	if err != nil {
+	key, err := e.key(contract.Secret{})
+	if err != nil && !errors.Is(err, contract.ErrNotConfigured) {
 		return err
 	}
-	_, unusable, err := c.send(ctx, []string{controlText})
+	c := e.with(key, contract.EmbedRequest{Role: contract.RoleQuery})
+	texts := []string{controlText}
+	x, err := c.exchange(ctx, texts, false)
 	if err == nil {
-		err = unusable[0]
+		_, _, err = c.check(&x.answer, len(texts))
 	}
 	if err != nil {
-		return e.failed(ctx, err)
+		return failed(ctx, err)
 	}
 	return nil
 }
+
+// Up returns true: what happens to requests is for a Guard to remember.
+func (e *OpenAIEmbedder) Up() bool { return true }
 
 // Batch returns the number of texts that fill all the requests that may be
 // under way at once.
@@ -276,32 +267,37 @@ func (e *OpenAIEmbedder) Split(text string) ([]contract.Chunk, int) {
 	}), len(ends)
 }
 
-// key returns the key for a call, which may be the caller's.
-func (e *OpenAIEmbedder) key(ctx context.Context) string {
-	if key := e.config.Key.Reveal(); key != "" {
-		return key
+// key returns the key for a call, the caller's where the server has none.
+func (e *OpenAIEmbedder) key(callers contract.Secret) (string, error) {
+	key := e.config.Key.Reveal()
+	if key == "" {
+		key = callers.Reveal()
 	}
-	return contract.CallerKeyFrom(ctx)
-}
-
-// client returns go-openai's client with the key for this call.
-func (e *OpenAIEmbedder) client(ctx context.Context) (*openai.Client, error) {
-	key := e.key(ctx)
 	if key == "" && e.provider.Key && (e.config.URL == e.provider.URL || e.provider.Azure) {
-		return nil, fmt.Errorf("embed: %w: %w: the provider %s wants a key: set VECTORLINK_EMBED_KEY, or send one with the request", contract.ErrProvider, contract.ErrNotConfigured, e.provider.Name)
+		return "", fmt.Errorf("embed: %w: %w: the provider %s wants a key: set VECTORLINK_EMBED_KEY, or send one with the request", contract.ErrProvider, contract.ErrNotConfigured, e.provider.Name)
 	}
 	if strings.ContainsFunc(key, func(r rune) bool { return r < ' ' || r > '~' }) {
-		return nil, fmt.Errorf("embed: %w: the key has characters that no key has; look for a line break or a quote at its end", contract.ErrProvider)
+		return "", fmt.Errorf("embed: %w: the key has characters that no key has; look for a line break or a quote at its end", contract.ErrProvider)
 	}
-	var c openai.ClientConfig
-	if e.provider.Azure {
-		c = openai.DefaultAzureConfig(key, e.base)
-		c.APIVersion = azureVersion
-		c.AzureModelMapperFunc = url.PathEscape
-	} else {
-		c = openai.DefaultConfig(key)
-		c.BaseURL = e.base
+	return key, nil
+}
+
+// caller returns what sends the requests of one call.
+func (e *OpenAIEmbedder) caller(r contract.EmbedRequest) (*caller, error) {
+	key, err := e.key(r.Key)
+	if err != nil {
+		return nil, err
 	}
-	c.HTTPClient = e.http
-	return openai.NewClientWithConfig(c), nil
+	return e.with(key, r), nil
+}
+
+func (e *OpenAIEmbedder) with(key string, r contract.EmbedRequest) *caller {
+	c := &caller{
+		OpenAIEmbedder: e, client: e.provider.client(e.base, key), key: key,
+		role: r.Role, asGiven: r.AsGiven, retry: e.retry,
+	}
+	if !r.Patient {
+		c.retry.elapsed = min(c.retry.elapsed, impatience)
+	}
+	return c
 }

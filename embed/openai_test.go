@@ -2,15 +2,16 @@ package embed_test
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/vectorlink/vectorlink/contract"
@@ -21,7 +22,7 @@ func TestOpenAIEmbed(t *testing.T) {
 	p := newProvider(t)
 	e := p.remote(t, func(c *embed.Config) { c.Batch, c.Parallel = 10, 3 })
 	texts := numbered(95)
-	v, err := e.Embed(t.Context(), contract.RoleDocument, texts)
+	v, err := e.Embed(t.Context(), documents(texts...))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -47,7 +48,7 @@ func TestOpenAIEmbed(t *testing.T) {
 			t.Errorf("request %d: %s", i, p.paths[i])
 		}
 	}
-	if dim, err := e.Dim(t.Context()); dim != fakeDim || err != nil || p.count() != 10 {
+	if dim, err := e.Dim(t.Context(), contract.Secret{}); dim != fakeDim || err != nil || p.count() != 10 {
 		t.Errorf("dim %d, %v after %d requests, want %d without another", dim, err, p.count(), fakeDim)
 	}
 }
@@ -65,11 +66,13 @@ func TestAsGiven(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		v, err := e.Embed(contract.AsGiven(t.Context()), contract.RoleDocument, []string{"a text"})
+		r := documents("a text")
+		r.AsGiven = true
+		v, err := e.Embed(t.Context(), r)
 		if got := fmt.Sprint(v, err); !strings.Contains(got, tt.want) {
 			t.Errorf("%s: %s, want %s", tt.data, got, tt.want)
 		}
-		if v, err := e.Embed(t.Context(), contract.RoleDocument, []string{"a text"}); err == nil && v[0][0] != 0.6 {
+		if v, err := e.Embed(t.Context(), documents("a text")); err == nil && v[0][0] != 0.6 {
 			t.Errorf("%s at unit length is %v", tt.data, v)
 		}
 		e.Close()
@@ -97,7 +100,7 @@ func TestOpenAIAddress(t *testing.T) {
 				c.Provider = "azure"
 			}
 		})
-		if _, err := e.Embed(t.Context(), contract.RoleQuery, []string{"a"}); err != nil {
+		if _, err := e.Embed(t.Context(), queries("a")); err != nil {
 			t.Errorf("%s: %v", test.url, err)
 		}
 		if got := p.paths[len(p.paths)-1]; got != test.want {
@@ -123,14 +126,13 @@ func TestOpenAIAddress(t *testing.T) {
 
 func TestOpenAIKey(t *testing.T) {
 	p := newProvider(t)
-	e := p.remote(t, func(c *embed.Config) { c.Key = embed.Secret{} })
+	e := p.remote(t, func(c *embed.Config) { c.Key = contract.Secret{} })
 	for _, key := range []string{"", "caller"} {
-		ctx := t.Context()
-		want := ""
+		r, want := queries("a"), ""
 		if key != "" {
-			ctx, want = contract.CallerKey(ctx, key), "Bearer "+key
+			r.Key, want = contract.NewSecret(key), "Bearer "+key
 		}
-		if _, err := e.Embed(ctx, contract.RoleQuery, []string{"a"}); err != nil {
+		if _, err := e.Embed(t.Context(), r); err != nil {
 			t.Fatal(err)
 		}
 		if got := p.headers[len(p.headers)-1].Get("Authorization"); got != want {
@@ -138,7 +140,9 @@ func TestOpenAIKey(t *testing.T) {
 		}
 	}
 	e = p.remote(t)
-	if _, err := e.Embed(contract.CallerKey(t.Context(), "caller"), contract.RoleQuery, []string{"a"}); err != nil {
+	r := queries("a")
+	r.Key = contract.NewSecret("caller")
+	if _, err := e.Embed(t.Context(), r); err != nil {
 		t.Fatal(err)
 	}
 	if got := p.headers[len(p.headers)-1].Get("Authorization"); got != "Bearer "+canaryKey {
@@ -148,12 +152,12 @@ func TestOpenAIKey(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = e.Embed(t.Context(), contract.RoleQuery, []string{"a"})
+	_, err = e.Embed(t.Context(), queries("a"))
 	if !errors.Is(err, contract.ErrNotConfigured) || !strings.Contains(err.Error(), "VECTORLINK_EMBED_KEY") {
 		t.Errorf("without a key: %v, want ErrNotConfigured", err)
 	}
-	e = p.remote(t, func(c *embed.Config) { c.Key = embed.NewSecret(canaryKey + "\n") })
-	_, err = e.Embed(t.Context(), contract.RoleQuery, []string{"a"})
+	e = p.remote(t, func(c *embed.Config) { c.Key = contract.NewSecret(canaryKey + "\n") })
+	_, err = e.Embed(t.Context(), queries("a"))
 	if !errors.Is(err, contract.ErrProvider) {
 		t.Errorf("key with a line break: %v, want ErrProvider", err)
 	}
@@ -184,7 +188,7 @@ func TestOpenAIModels(t *testing.T) {
 			t.Errorf("%s: fingerprint shows the key or the address", test.model)
 		}
 		for range 2 {
-			if dim, err := e.Dim(t.Context()); dim != test.dim || err != nil {
+			if dim, err := e.Dim(t.Context(), contract.Secret{}); dim != test.dim || err != nil {
 				t.Errorf("%s: dim %d, %v, want %d", test.model, dim, err, test.dim)
 			}
 		}
@@ -201,14 +205,14 @@ func TestOpenAIModels(t *testing.T) {
 func TestOpenAIDimensionsSent(t *testing.T) {
 	p := newProvider(t)
 	e := p.remote(t, func(c *embed.Config) { c.Dimensions = fakeDim })
-	if _, err := e.Embed(t.Context(), contract.RoleDocument, []string{"a"}); err != nil {
+	if _, err := e.Embed(t.Context(), documents("a")); err != nil {
 		t.Fatal(err)
 	}
 	if d := p.requests[0].members["dimensions"]; d != float64(fakeDim) {
 		t.Errorf("dimensions sent: %v, want %d", d, fakeDim)
 	}
 	e = p.remote(t, func(c *embed.Config) { c.Dimensions = fakeDim + 1 })
-	_, err := e.Embed(t.Context(), contract.RoleDocument, []string{"a"})
+	_, err := e.Embed(t.Context(), documents("a"))
 	if !errors.Is(err, contract.ErrProvider) || !strings.Contains(err.Error(), "8 dimensions, not 9") {
 		t.Errorf("wrong length: got %v, want ErrProvider", err)
 	}
@@ -223,7 +227,7 @@ func TestOpenAIPrefixes(t *testing.T) {
 		contract.RoleClustering:     "clustering: x",
 		contract.RoleClassification: "classification: x",
 	} {
-		if _, err := e.Embed(t.Context(), role, []string{"x"}); err != nil {
+		if _, err := e.Embed(t.Context(), contract.EmbedRequest{Role: role, Texts: []string{"x"}}); err != nil {
 			t.Fatal(err)
 		}
 		if got := p.requests[len(p.requests)-1].Input[0]; got != want {
@@ -241,7 +245,7 @@ func TestOpenAIPack(t *testing.T) {
 		texts[i] = strings.Repeat(word, 1000)
 	}
 	each := e.Tokens(texts[0])
-	if _, err := e.Embed(t.Context(), contract.RoleDocument, texts); err != nil {
+	if _, err := e.Embed(t.Context(), documents(texts...)); err != nil {
 		t.Fatal(err)
 	}
 	want := (len(texts)*each + 249_999) / 250_000
@@ -296,27 +300,6 @@ func FuzzOpenAISplit(f *testing.F) {
 	})
 }
 
-func TestSecret(t *testing.T) {
-	s := embed.NewSecret(canaryKey)
-	var log strings.Builder
-	slog.New(slog.NewJSONHandler(&log, nil)).Info("x", "key", s, "in", struct{ Key embed.Secret }{s})
-	b, err := json.Marshal(map[string]any{"key": s, "config": embed.Config{Key: s}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	var shown strings.Builder
-	shown.WriteString(log.String() + string(b) + s.String() + s.GoString())
-	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d", "%t"} {
-		shown.WriteString(fmt.Sprintf(verb, s) + fmt.Sprintf(verb, embed.Config{Key: s}) + fmt.Sprintf(verb, &embed.Config{Key: s}))
-	}
-	if strings.Contains(shown.String(), "canary") || strings.Contains(shown.String(), fmt.Sprintf("%x", "canary")) {
-		t.Errorf("the secret shows: %s", shown.String())
-	}
-	if s.Reveal() != canaryKey || s.IsZero() || !(embed.Secret{}).IsZero() || (embed.Secret{}).String() != "" {
-		t.Error("a secret has lost its value")
-	}
-}
-
 func TestPoison(t *testing.T) {
 	for _, status := range []int{400, 413, 422, 500} {
 		t.Run(fmt.Sprint(status), func(t *testing.T) {
@@ -332,7 +315,7 @@ func TestPoison(t *testing.T) {
 			e := p.remote(t)
 			texts := numbered(600)
 			texts[7], texts[8], texts[444] = "poison", "more poison", "poison again"
-			v, err := e.Embed(t.Context(), contract.RoleDocument, texts)
+			v, err := e.Embed(t.Context(), documents(texts...))
 			var refused *contract.RefusedError
 			if !errors.As(err, &refused) || len(refused.Texts) != 3 {
 				t.Fatalf("got %v, want 3 texts refused", err)
@@ -368,7 +351,7 @@ func TestPartly(t *testing.T) {
 	})
 	e := p.remote(t, func(c *embed.Config) { c.Batch, c.Parallel = 5, 1 })
 	texts := numbered(20)
-	v, err := e.Embed(t.Context(), contract.RoleDocument, texts)
+	v, err := e.Embed(t.Context(), documents(texts...))
 	if !errors.Is(err, contract.ErrProvider) || len(v) != len(texts) {
 		t.Fatalf("got %d vectors, %v, want ErrProvider with those that came before", len(v), err)
 	}
@@ -389,7 +372,7 @@ func TestPoisonAmongMany(t *testing.T) {
 	e := p.remote(t)
 	texts := numbered(10_000)
 	texts[6543] = "poison"
-	v, err := e.Embed(t.Context(), contract.RoleDocument, texts)
+	v, err := e.Embed(t.Context(), documents(texts...))
 	var refused *contract.RefusedError
 	if !errors.As(err, &refused) || len(refused.Texts) != 1 || refused.Texts[6543] == nil {
 		t.Fatalf("got %v, want text 6543 refused", err)
@@ -407,12 +390,12 @@ func TestPoisonAmongMany(t *testing.T) {
 func TestEmptyText(t *testing.T) {
 	p := newProvider(t)
 	e := p.remote(t)
-	v, err := e.Embed(t.Context(), contract.RoleDocument, []string{"", "b"})
+	v, err := e.Embed(t.Context(), documents("", "b"))
 	var refused *contract.RefusedError
 	if !errors.As(err, &refused) || len(refused.Texts) != 1 || refused.Texts[0] == nil || !isFake(v[1], "b") {
 		t.Errorf("got %v, %v, want the empty text refused and the other embedded", v, err)
 	}
-	if v, err := e.Embed(t.Context(), contract.RoleDocument, nil); len(v) != 0 || err != nil {
+	if v, err := e.Embed(t.Context(), documents()); len(v) != 0 || err != nil {
 		t.Errorf("no texts: %v, %v", v, err)
 	}
 	if p.count() != 1 {
@@ -437,7 +420,7 @@ func TestOpenAICancel(t *testing.T) {
 		cancel()
 	}()
 	start := time.Now()
-	_, err := e.Embed(ctx, contract.RoleDocument, []string{"a"})
+	_, err := e.Embed(ctx, documents("a"))
 	if !errors.Is(err, context.Canceled) || time.Since(start) > 4*time.Second {
 		t.Errorf("got %v after %v, want context.Canceled at once", err, time.Since(start))
 	}
@@ -457,16 +440,55 @@ func TestProbe(t *testing.T) {
 		})
 		before := p.count()
 		err := e.Probe(t.Context())
-		if !errors.Is(err, contract.ErrProvider) || p.count() != before+1 {
+		if !errors.Is(err, contract.ErrProvider) || errors.Is(err, contract.ErrUnavailable) != (status >= 500) || p.count() != before+1 {
 			t.Errorf("%d: %v after %d requests", status, err, p.count()-before)
 		}
 		clean(t, err)
 	}
+	// Without a key it asks all the same: to be told to bring one is an answer.
 	none, err := embed.OpenAI(embed.Config{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := none.Probe(t.Context()); !errors.Is(err, contract.ErrNotConfigured) {
-		t.Errorf("without a key: %v, want ErrNotConfigured", err)
+	asked := 0
+	none.SetTransport(roundTripper(func(r *http.Request) (*http.Response, error) {
+		asked++
+		return bodies{status: 401, body: apiError}.RoundTrip(r)
+	}))
+	if err := none.Probe(t.Context()); !errors.Is(err, contract.ErrProvider) || errors.Is(err, contract.ErrUnavailable) || asked != 1 {
+		t.Errorf("without a key: %v after %d requests, want an ErrProvider of a provider that is there", err, asked)
 	}
+}
+
+// TestProbeDoesNotWait: a provider that asks everybody to wait is asked all the
+// same whether it is there, beside the requests under way.
+func TestProbeDoesNotWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e, err := embed.OpenAI(embed.Config{URL: "http://provider.test", Model: "m", Parallel: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var asked atomic.Int64
+		e.SetTransport(roundTrip(func() (int, string) {
+			if asked.Add(1) == 1 {
+				time.Sleep(time.Second)
+				return 429, "50"
+			}
+			return 200, ""
+		}))
+		var job sync.WaitGroup
+		job.Go(func() {
+			if _, err := e.Embed(t.Context(), documents("a")); err != nil {
+				t.Error(err)
+			}
+		})
+		start := time.Now()
+		for _, at := range []time.Duration{time.Second / 2, 2 * time.Second} { // under way, held back
+			time.Sleep(at - time.Since(start))
+			if err := e.Probe(t.Context()); err != nil || time.Since(start) != at {
+				t.Errorf("at %v: %v after %v", at, err, time.Since(start)-at)
+			}
+		}
+		job.Wait()
+	})
 }

@@ -34,13 +34,16 @@ type allowance struct {
 	resets time.Time
 }
 
-// take waits until a request of so many tokens may go. Each must be ended by
-// give.
-func (p *pace) take(ctx context.Context, tokens int) error {
+// take waits until a request of so many tokens may go, no longer than so long:
+// where it is known to take longer it fails at once. Each must be ended by give.
+func (p *pace) take(ctx context.Context, tokens int, patience time.Duration) error {
+	deadline := time.Now().Add(patience)
 	for {
 		p.mu.Lock()
-		wait := p.wait(tokens)
-		if wait == 0 {
+		now := time.Now()
+		at := p.earliest(now, tokens)
+		crowded := p.alone && p.underWay.requests > 0
+		if !at.After(now) && !crowded {
 			p.underWay.requests++
 			p.underWay.tokens += tokens
 			p.requests.left--
@@ -48,13 +51,20 @@ func (p *pace) take(ctx context.Context, tokens int) error {
 			p.mu.Unlock()
 			return nil
 		}
+		if at.After(deadline) || !now.Before(deadline) {
+			p.mu.Unlock()
+			return errPaced
+		}
+		if crowded { // until another request ends
+			at = deadline
+		}
 		if p.changed == nil {
 			p.changed = make(chan struct{})
 		}
 		changed := p.changed
 		p.mu.Unlock()
 
-		timer := time.NewTimer(wait)
+		timer := time.NewTimer(at.Sub(now))
 		select {
 		case <-timer.C:
 		case <-changed:
@@ -66,34 +76,44 @@ func (p *pace) take(ctx context.Context, tokens int) error {
 	}
 }
 
-// wait returns how long a request has to wait, 0 if it may go.
-func (p *pace) wait(tokens int) time.Duration {
-	now := time.Now()
-	wait := p.until.Sub(now)
-	if p.requests.resets.After(now) && p.requests.left < 1 {
-		wait = max(wait, p.requests.resets.Sub(now))
-	}
-	if p.tokens.resets.After(now) && p.tokens.left < tokens {
-		wait = max(wait, p.tokens.resets.Sub(now))
-	}
-	if p.alone && p.underWay.requests > 0 {
-		wait = max(wait, maxRetryAfter)
-	}
-	return max(wait, 0)
+var errPaced = &failure{
+	kind:   broken, // by the time that it may be repeated nobody waits any more
+	reason: "the provider's rate limit is used up",
+	hint:   "try again later",
 }
 
-// give ends a request. after is how long the provider asked to wait.
-func (p *pace) give(tokens int, a *answer, after time.Duration) {
+// earliest returns when a request may go by what the provider has said.
+func (p *pace) earliest(now time.Time, tokens int) time.Time {
+	at := p.until
+	for _, renewed := range []time.Time{p.requests.has(1, now), p.tokens.has(tokens, now)} {
+		if renewed.After(at) {
+			at = renewed
+		}
+	}
+	return at
+}
+
+// has returns when there is so much, now or at the end of the window.
+func (a *allowance) has(needed int, now time.Time) time.Time {
+	if a.left < needed && a.resets.After(now) {
+		return a.resets
+	}
+	return now
+}
+
+// give ends a request, given the status and header of its answer, if one came,
+// and how long the provider asked to wait.
+func (p *pace) give(tokens, status int, header http.Header, after time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.underWay.requests--
 	p.underWay.tokens -= tokens
-	p.requests.observe(a.header, "requests", p.underWay.requests)
-	p.tokens.observe(a.header, "tokens", p.underWay.tokens)
+	p.requests.observe(header, "requests", p.underWay.requests)
+	p.tokens.observe(header, "tokens", p.underWay.tokens)
 	switch {
-	case a.status == http.StatusTooManyRequests:
+	case status == http.StatusTooManyRequests:
 		p.alone = true
-	case a.status != 0 && a.status < 300:
+	case status != 0 && status < 300:
 		p.alone = false
 	}
 	if until := time.Now().Add(after); after > 0 && until.After(p.until) {
@@ -135,17 +155,6 @@ func remaining(header http.Header, kind string) (left int, wait time.Duration, o
 	left, err := strconv.Atoi(text)
 	wait = resetAfter(reset)
 	return left, wait, err == nil && left >= 0 && wait > 0
-}
-
-// renewal returns when the allowance is renewed that is used up.
-func renewal(header http.Header) time.Duration {
-	wait := time.Duration(0)
-	for _, kind := range []string{"requests", "tokens"} {
-		if left, w, ok := remaining(header, kind); ok && left == 0 {
-			wait = max(wait, w)
-		}
-	}
-	return wait
 }
 
 // resetAfter reads when an allowance is renewed: "6m0s", seconds, a time in

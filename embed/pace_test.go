@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -105,7 +106,7 @@ func TestRateLimit(t *testing.T) {
 						for i := range texts {
 							texts[i] = fmt.Sprintf("job%d text %d", j, i)
 						}
-						v, err := e.Embed(t.Context(), contract.RoleDocument, texts)
+						v, err := e.Embed(t.Context(), documents(texts...))
 						if err != nil {
 							t.Errorf("job %d: %v", j, err)
 							return
@@ -183,7 +184,7 @@ func TestPace(t *testing.T) {
 				}))
 				for _, want := range []time.Duration{0, test.wait} {
 					start := time.Now()
-					if _, err := e.Embed(t.Context(), contract.RoleDocument, []string{"a text of some forty bytes, to be exact."}); err != nil {
+					if _, err := e.Embed(t.Context(), documents("a text of some forty bytes, to be exact.")); err != nil {
 						t.Fatal(err)
 					}
 					if took := time.Since(start); took != want {
@@ -207,57 +208,92 @@ func TestPaceCancel(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 		defer cancel()
 		start := time.Now()
-		_, err = e.Embed(ctx, contract.RoleDocument, numbered(9))
+		_, err = e.Embed(ctx, documents(numbered(9)...))
 		if took := time.Since(start); took != 5*time.Second || !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("got %v after %v, want the deadline after 5 s", err, took)
 		}
 	})
 }
 
-// TestBreaker: a provider that is down for five minutes is asked now and then
-// by one request, queries fail at once, and all is well soon after.
-func TestBreaker(t *testing.T) {
+// TestPaceOfQueries: somebody who waits for an answer hears at once that the
+// rate limit is used up for longer than he would wait, and waits otherwise.
+func TestPaceOfQueries(t *testing.T) {
+	for _, test := range []struct {
+		name  string
+		after string // of the provider, to a request before
+		waits time.Duration
+		fails bool
+	}{
+		{"a while", "7", 7 * time.Second, false},
+		{"too long", "60", 0, true},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				e, err := embed.OpenAI(embed.Config{URL: "http://provider.test", Model: "m"})
+				if err != nil {
+					t.Fatal(err)
+				}
+				var requests atomic.Int64
+				e.SetTransport(roundTrip(func() (int, string) {
+					if requests.Add(1) == 1 {
+						return 429, test.after
+					}
+					return 200, ""
+				}))
+				var job sync.WaitGroup
+				job.Go(func() {
+					if _, err := e.Embed(t.Context(), documents("a")); err != nil {
+						t.Errorf("documents: %v", err)
+					}
+				})
+				synctest.Wait()
+				start := time.Now()
+				_, err = e.Embed(t.Context(), queries("b"))
+				if waited := time.Since(start); waited != test.waits {
+					t.Errorf("waited %v, want %v", waited, test.waits)
+				}
+				if (err != nil) != test.fails || test.fails && (!errors.Is(err, contract.ErrProvider) || errors.Is(err, contract.ErrUnavailable)) {
+					t.Errorf("got %v", err)
+				}
+				job.Wait()
+			})
+		})
+	}
+}
+
+// TestPaceOfACrowd: after a refusal one request goes at a time, and a query waits
+// for the one before it no longer than somebody would.
+func TestPaceOfACrowd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e, err := embed.OpenAI(embed.Config{URL: "http://provider.test", Model: "m"})
 		if err != nil {
 			t.Fatal(err)
 		}
-		start := time.Now()
-		const down = 5 * time.Minute
-		asked := 0
+		var requests, takes atomic.Int64
 		e.SetTransport(roundTrip(func() (int, string) {
-			if time.Since(start) >= down {
-				return 200, ""
+			if requests.Add(1) == 1 {
+				return 429, ""
 			}
-			asked++
-			return 503, ""
+			time.Sleep(time.Duration(takes.Load()))
+			return 200, ""
 		}))
-		var job sync.WaitGroup
-		job.Go(func() { // one of documents gives up within its budget
-			if _, err := e.Embed(t.Context(), contract.RoleDocument, []string{"a"}); !errors.Is(err, contract.ErrProvider) {
-				t.Errorf("documents: got %v, want ErrProvider", err)
+		for _, slow := range []time.Duration{8 * time.Second, 40 * time.Second} {
+			requests.Store(0)
+			takes.Store(int64(slow))
+			var job sync.WaitGroup
+			job.Go(func() {
+				if _, err := e.Embed(t.Context(), documents("a")); err != nil {
+					t.Errorf("documents: %v", err)
+				}
+			})
+			time.Sleep(time.Second) // it is refused, and asks again
+			start := time.Now()
+			_, err = e.Embed(t.Context(), queries("b"))
+			waited := time.Since(start)
+			if slow < 20*time.Second != (err == nil) || err != nil && waited != 20*time.Second {
+				t.Errorf("beside a request of %v: %v after %v", slow, err, waited)
 			}
-		})
-		time.Sleep(20 * time.Second)
-		slow, queries := 0, 0
-		for time.Since(start) < down {
-			before := time.Now()
-			_, err := e.Embed(t.Context(), contract.RoleQuery, []string{"a"})
-			if !errors.Is(err, contract.ErrProvider) {
-				t.Fatalf("query: got %v, want ErrProvider", err)
-			}
-			if queries++; time.Since(before) > 0 {
-				slow++
-			}
-			time.Sleep(time.Second)
-		}
-		job.Wait()
-		if queries < 100 || slow > 12 || asked > 60 {
-			t.Errorf("of %d queries %d waited, and %d requests were sent", queries, slow, asked)
-		}
-		time.Sleep(30 * time.Second)
-		if _, err := e.Embed(t.Context(), contract.RoleQuery, []string{"a"}); err != nil {
-			t.Errorf("after the failure: %v", err)
+			job.Wait()
 		}
 	})
 }

@@ -40,7 +40,7 @@ func TestPresets(t *testing.T) {
 			if !ok || p.Name != test.name || p.Batch != test.batch || p.Batch > p.MostTexts {
 				t.Fatalf("preset %+v, %v", p, ok)
 			}
-			c := embed.Config{Provider: test.name, Model: "m", Dimensions: 256, Key: embed.NewSecret(canaryKey)}
+			c := embed.Config{Provider: test.name, Model: "m", Dimensions: 256, Key: contract.NewSecret(canaryKey)}
 			if p.URL == "" {
 				if _, err := embed.OpenAI(c); !errors.Is(err, contract.ErrInvalid) || !strings.Contains(err.Error(), "url") {
 					t.Errorf("without an address: got %v, want ErrInvalid", err)
@@ -68,7 +68,7 @@ func TestPresets(t *testing.T) {
 					return nil, errors.New("no network")
 				}))
 				e.RetryQuickly(1)
-				_, _ = e.Embed(t.Context(), role, []string{"x"})
+				_, _ = e.Embed(t.Context(), contract.EmbedRequest{Role: role, Texts: []string{"x"}})
 				if want != "" {
 					want = "," + want
 				}
@@ -84,7 +84,7 @@ func TestPresets(t *testing.T) {
 				}
 			}
 			// Without a key, those that want one are not asked.
-			c.Key = embed.Secret{}
+			c.Key = contract.Secret{}
 			if e, err = embed.OpenAI(c); err != nil {
 				t.Fatal(err)
 			}
@@ -94,7 +94,7 @@ func TestPresets(t *testing.T) {
 				return nil, errors.New("no network")
 			}))
 			e.RetryQuickly(1)
-			_, err = e.Embed(t.Context(), contract.RoleQuery, []string{"x"})
+			_, err = e.Embed(t.Context(), queries("x"))
 			if asked == p.Key || p.Key != errors.Is(err, contract.ErrNotConfigured) {
 				t.Errorf("without a key: asked is %v, %v", asked, err)
 			}
@@ -134,7 +134,7 @@ func TestEncoding(t *testing.T) {
 			e := p.remote(t)
 			for i := range 3 {
 				texts := []string{fmt.Sprint("text ", i)}
-				v, err := e.Embed(t.Context(), contract.RoleDocument, texts)
+				v, err := e.Embed(t.Context(), documents(texts...))
 				if err != nil || !isFake(v[0], texts[0]) {
 					t.Fatalf("got %v, %v", v, err)
 				}
@@ -158,7 +158,7 @@ func TestEncodingPoison(t *testing.T) {
 		return slices.Contains(r.Input, "poison") && answer(400, apiError)(w, r)
 	})
 	e := p.remote(t)
-	_, err := e.Embed(t.Context(), contract.RoleDocument, []string{"a", "poison"})
+	_, err := e.Embed(t.Context(), documents("a", "poison"))
 	var refused *contract.RefusedError
 	if !errors.As(err, &refused) || slices.Collect(maps.Keys(refused.Texts))[0] != 1 {
 		t.Errorf("got %v, want text 1 refused", err)

@@ -19,6 +19,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/embed"
 )
 
@@ -164,7 +165,7 @@ func isFake(v []float32, text string) bool {
 // remote returns an embedder that asks p and does not wait long.
 func (p *provider) remote(t testing.TB, change ...func(*embed.Config)) *embed.OpenAIEmbedder {
 	t.Helper()
-	c := embed.Config{URL: p.URL, Model: "fake", Key: embed.NewSecret(canaryKey), Timeout: 5 * time.Second}
+	c := embed.Config{URL: p.URL, Model: "fake", Key: contract.NewSecret(canaryKey), Timeout: 5 * time.Second}
 	for _, f := range change {
 		f(&c)
 	}
@@ -175,6 +176,16 @@ func (p *provider) remote(t testing.TB, change ...func(*embed.Config)) *embed.Op
 	t.Cleanup(e.Close)
 	e.RetryQuickly(4)
 	return e
+}
+
+// documents asks for the vectors of documents, queries for those of what
+// somebody searches with.
+func documents(texts ...string) contract.EmbedRequest {
+	return contract.EmbedRequest{Role: contract.RoleDocument, Texts: texts, Patient: true}
+}
+
+func queries(texts ...string) contract.EmbedRequest {
+	return contract.EmbedRequest{Role: contract.RoleQuery, Texts: texts}
 }
 
 // numbered returns n different texts.

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/sashabaranov/go-openai"
@@ -20,52 +21,36 @@ type job struct {
 	inputs  []string
 	vectors [][]float32 // each written by the request that holds its text
 
+	healthy atomic.Bool // the provider has answered well in this call
+
 	mu      sync.Mutex
 	refused map[int]error
-	healthy bool // the provider has answered well in this call
 }
 
-// A caller asks in one role and with one key.
+// A caller sends the requests of one call.
 type caller struct {
 	*OpenAIEmbedder
-	client *openai.Client
-	role   contract.Role
-	retry  retryPolicy
+	client  openai.ClientConfig // with the key
+	key     string
+	role    contract.Role
+	asGiven bool
+	retry   retryPolicy
 }
 
-func (e *OpenAIEmbedder) caller(ctx context.Context, role contract.Role) (*caller, error) {
-	client, err := e.client(ctx)
-	if err != nil {
-		return nil, err
-	}
-	c := &caller{e, client, role, e.retry}
-	if role == contract.RoleQuery { // somebody is waiting
-		c.retry.elapsed = min(c.retry.elapsed, queryPatience)
-	}
-	return c, nil
-}
-
-// queryPatience bounds how long a query is repeated.
-const queryPatience = 20 * time.Second
-
-// Embed implements indexer.Embedder. Texts go out in requests of as many texts
+// Embed implements contract.Embedder. Texts go out in requests of as many texts
 // and tokens as the provider takes, several at a time. What fails for the
 // moment is repeated, within limits; a request that is refused is halved until
 // the texts at fault stand alone. The empty text is refused without asking,
-// where the model has no prefix. While the provider is known to be down, a
-// query fails at once; texts of other roles wait for it. Vectors that came
-// before an error are returned with it, nil in the place of the others: they
-// are paid for.
-func (e *OpenAIEmbedder) Embed(ctx context.Context, role contract.Role, texts []string) ([][]float32, error) {
+// where the model has no prefix. Vectors that came before an error are returned
+// with it, nil in the place of the others: they are paid for.
+func (e *OpenAIEmbedder) Embed(ctx context.Context, r contract.EmbedRequest) ([][]float32, error) {
+	texts := r.Texts
 	if len(texts) == 0 {
 		return nil, ctx.Err()
 	}
-	c, err := e.caller(ctx, role)
+	c, err := e.caller(r)
 	if err != nil {
 		return nil, err
-	}
-	if role == contract.RoleQuery && e.resting() {
-		return nil, e.failed(ctx, errResting)
 	}
 	j := &job{
 		caller:  c,
@@ -73,7 +58,7 @@ func (e *OpenAIEmbedder) Embed(ctx context.Context, role contract.Role, texts []
 		vectors: make([][]float32, len(texts)),
 		refused: map[int]error{},
 	}
-	if prefix := nomicPrefixes[role]; e.model.prefixes && prefix != "" {
+	if prefix := nomicPrefixes[r.Role]; e.model.prefixes && prefix != "" {
 		j.inputs = make([]string, len(texts))
 		for i, t := range texts {
 			j.inputs[i] = prefix + t
@@ -85,7 +70,7 @@ func (e *OpenAIEmbedder) Embed(ctx context.Context, role contract.Role, texts []
 		group.Go(func() error { return j.resolve(inner, request) })
 	}
 	if err := group.Wait(); err != nil {
-		err = e.failed(ctx, err)
+		err = failed(ctx, err)
 		if !slices.ContainsFunc(j.vectors, func(v []float32) bool { return v != nil }) {
 			return nil, err
 		}
@@ -137,9 +122,9 @@ func (j *job) resolve(ctx context.Context, request []int) error {
 	}
 	vectors, unusable, err := j.ask(ctx, inputs)
 	if err == nil {
+		j.healthy.Store(true)
 		j.mu.Lock()
 		defer j.mu.Unlock()
-		j.healthy = true
 		for i, index := range request {
 			if unusable[i] != nil {
 				j.refused[index] = unusable[i]
@@ -154,14 +139,10 @@ func (j *job) resolve(ctx context.Context, request []int) error {
 		return err
 	}
 	// The texts are to blame only if the provider does its work on others.
-	if !j.isHealthy() {
-		if j.control(ctx) != nil {
-			return err
-		}
-		j.mu.Lock()
-		j.healthy = true
-		j.mu.Unlock()
+	if !j.healthy.Load() && j.control(ctx) != nil {
+		return err
 	}
+	j.healthy.Store(true)
 	if len(request) == 1 {
 		j.mu.Lock()
 		defer j.mu.Unlock()
@@ -173,12 +154,6 @@ func (j *job) resolve(ctx context.Context, request []int) error {
 		return err
 	}
 	return j.resolve(ctx, request[half:])
-}
-
-func (j *job) isHealthy() bool {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.healthy
 }
 
 // controlText is a text that no provider refuses.
@@ -231,45 +206,45 @@ func (c *caller) sendAs(ctx context.Context, inputs []string, base64 bool) ([][]
 		return nil, nil, context.Cause(ctx)
 	}
 	tokens := roughTokens(inputs)
-	if err := c.pace.take(ctx, tokens); err != nil {
+	if err := c.pace.take(ctx, tokens, c.retry.elapsed); err != nil {
 		return nil, nil, err
 	}
-	done, err := c.breaker.Allow()
-	if err != nil {
-		c.pace.give(tokens, &answer{}, 0)
-		return nil, nil, errResting
-	}
-	expected, a := expect(ctx, len(inputs), int(c.dim.Load()))
-	_, err = c.client.CreateEmbeddings(expected, c.request(inputs, base64))
-	var f *failure
-	if err != nil && ctx.Err() == nil {
-		f = c.classify(ctx, err, a.header, inputs)
-	}
+	x, err := c.exchange(ctx, inputs, base64)
 	var after time.Duration
-	if f != nil {
+	var f *failure
+	if errors.As(err, &f) {
 		after = f.after
 	}
-	c.pace.give(tokens, a, after)
-	switch {
-	case err != nil && f == nil:
-		done(errIgnored)
-		return nil, nil, context.Cause(ctx)
-	case f == nil:
-		done(nil)
-	default:
-		done(f.forBreaker())
-		return nil, nil, f
+	c.pace.give(tokens, x.status, x.header, after)
+	if err != nil {
+		return nil, nil, err
 	}
-	vectors, unusable, f := c.check(a, len(inputs), contract.IsAsGiven(ctx))
-	if f != nil {
-		return nil, nil, f
+	vectors, unusable, err := c.check(&x.answer, len(inputs))
+	if err != nil {
+		return nil, nil, err
 	}
-	if base64 && a.base64 {
+	if base64 && x.answer.base64 {
 		c.encoding.CompareAndSwap(encodingUnknown, encodingBase64)
 	} else if base64 {
 		c.encoding.Store(encodingFloat)
 	}
 	return vectors, unusable, nil
+}
+
+// exchange sends one request now, and returns what came of it. The error is a
+// *failure or the context's.
+func (c *caller) exchange(ctx context.Context, inputs []string, base64 bool) (*exchange, error) {
+	x := newExchange(c.http, len(inputs), int(c.dim.Load()))
+	client := c.client
+	client.HTTPClient = x
+	_, err := openai.NewClientWithConfig(client).CreateEmbeddings(ctx, c.request(inputs, base64))
+	switch {
+	case err == nil:
+		return x, nil
+	case ctx.Err() != nil:
+		return x, context.Cause(ctx)
+	}
+	return x, c.classify(err, x.header, inputs)
 }
 
 // roughTokens guesses the number of tokens in some texts. Nothing but the pace

@@ -1,7 +1,6 @@
 package embed
 
 import (
-	"context"
 	"errors"
 	"io"
 	"net/http"
@@ -18,70 +17,85 @@ const (
 	maxComplaint    = 64 << 10
 )
 
-// expect returns a context for a request for some vectors, and what will hold
-// the answer.
-func expect(ctx context.Context, texts, dim int) (context.Context, *answer) {
-	if dim == 0 {
-		dim = likelyDim
-	}
-	a := &answer{limit: int64(answerBase + texts*dim*answerPerNumber)}
-	return context.WithValue(ctx, answerKey{}, a), a
-}
-
 var (
 	errRedirect = errors.New("the server redirects to another address")
 	errPage     = errors.New("the server answers with a web page")
 	errTooLarge = errors.New("the answer is too large")
 )
 
-// A limitedClient sends requests and distrusts what comes back: it follows no
-// redirect, which would carry texts to another address, takes no page for an
-// answer, and reads an answer itself, no more of it than is expected. To
-// go-openai it hands an empty object.
-type limitedClient struct{ client *http.Client }
-
-func newClient(timeout time.Duration) *limitedClient {
+// newClient returns a client that follows no redirect, which would carry texts
+// to another address.
+func newClient(timeout time.Duration) *http.Client {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.MaxIdleConnsPerHost = 16
 	transport.MaxResponseHeaderBytes = 64 << 10
-	return &limitedClient{&http.Client{
+	return &http.Client{
 		Transport:     transport,
 		Timeout:       timeout,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}}
+	}
+}
+
+// unlikely returns why an answer cannot come from a provider, or nil.
+func unlikely(res *http.Response) error {
+	switch {
+	case res.StatusCode >= 300 && res.StatusCode < 400:
+		return errRedirect
+	case res.StatusCode < 300 && strings.HasPrefix(res.Header.Get("Content-Type"), "text/html"):
+		return errPage
+	}
+	return nil
+}
+
+// An exchange is one request and its answer. It is the HTTPDoer of the client
+// that sends the request, because go-openai keeps no header of a failure, which
+// says when to come back; reads answers of any length; and reads either numbers
+// or base64, whichever was asked for, taking what it cannot read for 0. Some
+// servers answer the one when asked for the other, and to ask again would be to
+// pay again. So an exchange reads the answer itself, and hands an empty object
+// on.
+type exchange struct {
+	client *http.Client
+	limit  int64 // most bytes that are read of an answer
+
+	status int // of HTTP, 0 if there was no answer
+	header http.Header
+	answer answer
+}
+
+// newExchange returns an exchange for some vectors.
+func newExchange(client *http.Client, texts, dim int) *exchange {
+	if dim == 0 {
+		dim = likelyDim
+	}
+	return &exchange{client: client, limit: int64(answerBase + texts*dim*answerPerNumber)}
 }
 
 // Do implements openai.HTTPDoer.
-func (c *limitedClient) Do(r *http.Request) (*http.Response, error) {
-	a := r.Context().Value(answerKey{}).(*answer)
-	res, err := c.client.Do(r)
+func (x *exchange) Do(r *http.Request) (*http.Response, error) {
+	res, err := x.client.Do(r)
 	if err != nil {
 		return nil, err
 	}
-	a.status, a.header = res.StatusCode, res.Header
-	refuse := func(err error) (*http.Response, error) {
+	x.status, x.header = res.StatusCode, res.Header
+	if err := unlikely(res); err != nil {
 		res.Body.Close()
 		return nil, err
 	}
-	switch {
-	case res.StatusCode >= 300 && res.StatusCode < 400:
-		return refuse(errRedirect)
-	case res.StatusCode < 300 && strings.HasPrefix(res.Header.Get("Content-Type"), "text/html"):
-		return refuse(errPage)
-	case res.StatusCode >= 400:
+	if res.StatusCode >= 400 {
 		// What is cut off says nothing that the status does not.
 		res.Body = struct {
 			io.Reader
 			io.Closer
 		}{io.LimitReader(res.Body, maxComplaint), res.Body}
-	default:
-		err := a.read(&limitedBody{res.Body, a.limit})
-		res.Body.Close()
-		if err != nil {
-			return nil, err
-		}
-		res.Body = io.NopCloser(strings.NewReader("{}"))
+		return res, nil
 	}
+	err = x.answer.read(&limitedBody{res.Body, x.limit})
+	res.Body.Close()
+	if err != nil {
+		return nil, err
+	}
+	res.Body = io.NopCloser(strings.NewReader("{}"))
 	return res, nil
 }
 

@@ -29,6 +29,7 @@ type builder struct {
 	report   func(func(*Task))
 
 	fingerprint string
+	key         contract.Secret     // the caller's at the provider
 	changes     map[string]*change  // by id; the last operation on an id wins
 	seen        map[string]struct{} // ids named by some operation; nil where nobody asks
 	waiting     []*change           // documents whose slots are not known yet

@@ -163,7 +163,9 @@ func (b *builder) buyAs(ctx context.Context, role contract.Role, batch []piece) 
 			return err
 		}
 	}
-	vectors, failed := b.ix.Embed(ctx, b.settings, role, texts)
+	vectors, failed := b.ix.cfg.Embedder.Embed(ctx, contract.EmbedRequest{
+		Role: role, Texts: texts, AsGiven: !b.settings.Normalize, Patient: true, Key: b.key,
+	})
 	var partly *contract.RefusedError
 	if errors.As(failed, &partly) {
 		failed = nil

@@ -26,15 +26,16 @@ type byRole struct {
 	texts map[contract.Role][]string
 }
 
-func (e *byRole) Embed(ctx context.Context, role contract.Role, texts []string) ([][]float32, error) {
+func (e *byRole) Embed(ctx context.Context, r contract.EmbedRequest) ([][]float32, error) {
 	e.mu.Lock()
-	e.texts[role] = append(e.texts[role], texts...)
+	e.texts[r.Role] = append(e.texts[r.Role], r.Texts...)
 	e.mu.Unlock()
-	inRole := make([]string, len(texts))
-	for i, text := range texts {
-		inRole[i] = withRole(role, text)
+	inRole := make([]string, len(r.Texts))
+	for i, text := range r.Texts {
+		inRole[i] = withRole(r.Role, text)
 	}
-	return e.Embedder.Embed(ctx, role, inRole)
+	r.Texts = inRole
+	return e.Embedder.Embed(ctx, r)
 }
 
 func (e *byRole) take() map[contract.Role][]string {

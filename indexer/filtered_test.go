@@ -29,13 +29,13 @@ type rows struct {
 	list [][]float32
 }
 
-func (r *rows) Dim(context.Context) (int, error) { return len(r.list[0]), nil }
-func (r *rows) Batch() int                       { return 256 }
-func (r *rows) Fingerprint() string              { return "test/rows" }
+func (r *rows) Dim(context.Context, contract.Secret) (int, error) { return len(r.list[0]), nil }
+func (r *rows) Batch() int                                        { return 256 }
+func (r *rows) Fingerprint() string                               { return "test/rows" }
 
-func (r *rows) Embed(_ context.Context, _ contract.Role, texts []string) ([][]float32, error) {
-	out := make([][]float32, len(texts))
-	for i, text := range texts {
+func (r *rows) Embed(_ context.Context, req contract.EmbedRequest) ([][]float32, error) {
+	out := make([][]float32, len(req.Texts))
+	for i, text := range req.Texts {
 		var n int
 		if _, err := fmt.Sscanf(text, "%d", &n); err != nil {
 			return nil, err

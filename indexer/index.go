@@ -154,9 +154,6 @@ func (ix *Indexer) run(j *job) {
 	if !j.Begin(cancel) {
 		return // it was cancelled while it waited
 	}
-	if j.key != "" {
-		ctx = contract.CallerKey(ctx, j.key)
-	}
 	start := time.Now()
 	err := ix.guard(func() error { return ix.pull(ctx, j) })
 	if err != nil && ix.stopCtx.Err() != nil {
@@ -233,7 +230,8 @@ func (ix *Indexer) read(ctx context.Context, d *domain, settings catalog.Setting
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	dim, err := ix.dim(ctx, settings)
+	key := j.key
+	dim, err := ix.dim(ctx, settings, key)
 	if err != nil {
 		return nil, nil, nil, err
 	}
@@ -250,6 +248,7 @@ func (ix *Indexer) read(ctx context.Context, d *domain, settings catalog.Setting
 		release()
 		return nil, nil, nil, err
 	}
+	b.key = key
 	done = func() {
 		b.close()
 		release()

@@ -54,10 +54,7 @@ type Config struct {
 	// QueryCacheBytes bounds what is kept of the vectors of queries; 0 means
 	// 32 MiB, less than 0 that none are kept.
 	QueryCacheBytes int64
-	// ProbeEvery is the pause between two looks at an embedding provider that
-	// is down; 0 means 10 seconds.
-	ProbeEvery time.Duration
-	Logger     *slog.Logger // nil: nothing is logged
+	Logger          *slog.Logger // nil: nothing is logged
 }
 
 // Graph holds the parameters of graphs and of when they are built.
@@ -119,7 +116,7 @@ func Open(cfg Config) (*Indexer, error) {
 	}
 	ix.Reader = search.New(search.ReaderConfig{
 		FS: cfg.FS, Embedder: cfg.Embedder, PagePoolBytes: cfg.PagePoolBytes, SnapshotPoolBytes: cfg.SnapshotPoolBytes,
-		QueryCacheBytes: cfg.QueryCacheBytes, Ef: cfg.Graph.Ef, Workers: cfg.Workers, ProbeEvery: cfg.ProbeEvery,
+		QueryCacheBytes: cfg.QueryCacheBytes, Ef: cfg.Graph.Ef, Workers: cfg.Workers,
 		Clustered: func(domain string) bool { return ix.tasks.StoresClustering(domain) },
 		Opened:    ix.considerOpened, Logger: cfg.Logger,
 	})
@@ -137,7 +134,6 @@ func Open(cfg Config) (*Indexer, error) {
 	for range mergeWorkers {
 		ix.wg.Go(ix.mergeLoop)
 	}
-	ix.wg.Go(func() { ix.Watch(ix.stopCtx) })
 	ix.resume()
 	return ix, nil
 }
@@ -190,7 +186,7 @@ func (ix *Indexer) Close(ctx context.Context) error {
 // Readiness tells what the indexer can do at the moment.
 type Readiness struct {
 	Index  bool // the store is open
-	Search bool // the latest call or probe of the embedding provider succeeded
+	Search bool // the embedding provider is not known to be down
 }
 
 // Ready reports what works. It does no work itself.

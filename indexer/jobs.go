@@ -5,6 +5,7 @@ import (
 	"sync"
 
 	"github.com/vectorlink/vectorlink/catalog"
+	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/tasks"
 )
 
@@ -13,7 +14,7 @@ type job struct {
 	*tasks.Job
 	previous string
 	settings catalog.SettingsRequest
-	key      string // the caller's provider key; never stored
+	key      contract.Secret // the caller's provider key; never stored
 }
 
 // resumption is what is kept of a pull for its run after a restart.

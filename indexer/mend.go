@@ -62,6 +62,7 @@ func (ix *Indexer) mendVectors(ctx context.Context, d *domain, j *job, info snap
 		return err
 	}
 	defer b.close()
+	b.key = j.key
 	if err := b.mendBase(ctx); err != nil {
 		return err
 	}

@@ -45,7 +45,7 @@ type PushRequest struct {
 	// is deleted: every text that is indexed gets a vector in that role too.
 	StoreClustering bool
 	// CallerKey: see IndexRequest.
-	CallerKey string
+	CallerKey contract.Secret
 }
 
 // Push makes a commit of operations that are handed to it one by one. Their
@@ -118,9 +118,6 @@ func (ix *Indexer) StartPush(ctx context.Context, req PushRequest) (*Push, error
 		arrived: make(chan struct{}, 1), advanced: make(chan struct{}, 1), done: make(chan struct{}),
 	}
 	p.ctx, p.cancel = context.WithCancelCause(ix.stopCtx)
-	if req.CallerKey != "" {
-		p.ctx = contract.CallerKey(p.ctx, req.CallerKey)
-	}
 	if err := p.open(ctx, req); err != nil {
 		p.cancel(err)
 		j.Discard()
@@ -216,6 +213,7 @@ func (p *Push) open(ctx context.Context, req PushRequest) (err error) {
 		return err
 	}
 	p.b.flowing, p.b.seen, p.b.same = true, nil, make(map[string]struct{})
+	p.b.key = req.CallerKey
 	ix.mu.RLock()
 	defer ix.mu.RUnlock()
 	if ix.stopCtx.Err() != nil {
@@ -454,7 +452,7 @@ func (p *Push) settle() {
 // embed gets a batch its vectors.
 func (p *Push) embed(batch []piece) error {
 	if p.b.vecs == nil {
-		dim, err := p.ix.dim(p.ctx, p.b.settings)
+		dim, err := p.ix.dim(p.ctx, p.b.settings, p.b.key)
 		if err != nil {
 			return err
 		}

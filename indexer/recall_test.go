@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/vectorlink/vectorlink/contract"
+	"github.com/vectorlink/vectorlink/embed"
 	"github.com/vectorlink/vectorlink/indexer"
 	"github.com/vectorlink/vectorlink/indexer/indexertest"
 	"github.com/vectorlink/vectorlink/search"
@@ -183,37 +184,46 @@ func TestACrowdAsksOnce(t *testing.T) {
 	})
 }
 
-// probed is an embedder that can be probed.
-type probed struct {
+// served is an embedder behind a service that can be down.
+type served struct {
 	*indexertest.Embedder
-	down   atomic.Bool
+	err    atomic.Pointer[error] // what every call and probe ends with
 	probes atomic.Int64
 }
 
-func newProbed() *probed {
-	p := &probed{}
-	p.Embedder = &indexertest.Embedder{Fail: func([]string) error { return p.fault() }}
-	return p
+func newServed() *served {
+	s := &served{}
+	s.Embedder = &indexertest.Embedder{Fail: func([]string) error { return s.fault() }}
+	return s
 }
 
-func (p *probed) fault() error {
-	if p.down.Load() {
-		return fmt.Errorf("%w: connection refused", contract.ErrProvider)
+func (s *served) fault() error {
+	if err := s.err.Load(); err != nil {
+		return *err
 	}
 	return nil
 }
 
-func (p *probed) Probe(context.Context) error {
-	p.probes.Add(1)
-	return p.fault()
+func (s *served) set(err error) { s.err.Store(&err) }
+
+func (s *served) Probe(context.Context) error {
+	s.probes.Add(1)
+	return s.fault()
+}
+
+// openServed opens an indexer over a guarded service.
+func openServed(t *testing.T, service embed.Service, emb *indexertest.Embedder) *harness {
+	guard := embed.NewGuard(service, embed.GuardConfig{})
+	t.Cleanup(guard.Close)
+	return openPush(t, vfstest.NewMem(), emb, func(c *indexer.Config) { c.Embedder = guard })
 }
 
 // TestReadinessLooksAtTheProvider walks through a provider's failure: it is
 // noticed by a call, probed until it is back, and costs nothing before and after.
 func TestReadinessLooksAtTheProvider(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := newProbed()
-		h := openPush(t, vfstest.NewMem(), p.Embedder, func(c *indexer.Config) { c.Embedder = p })
+		p := newServed()
+		h := openServed(t, p, p.Embedder)
 		h.mustPush("main", "", "c1", puts("d/A/1", "one fish")...)
 		find := func(text string, mode search.Mode) error {
 			req := query("c1", text)
@@ -239,12 +249,14 @@ func TestReadinessLooksAtTheProvider(t *testing.T) {
 		}
 		want("while all is well", true, 1) // the one at the start
 
-		p.down.Store(true)
+		p.set(fmt.Errorf("%w: connection refused", contract.ErrUnavailable))
 		want("before anybody has noticed", true, 1)
 		if err := find("fish", search.ModeVector); !errors.Is(err, contract.ErrProvider) {
 			t.Errorf("the first to notice: %v", err)
 		}
-		want("noticed", false, 2)
+		want("one failure and a probe", true, 2)
+		time.Sleep(time.Second)
+		want("confirmed", false, 3)
 		calls := p.Texts()
 		for _, mode := range []search.Mode{search.ModeVector, search.ModeHybrid} {
 			if err := find("fish", mode); !errors.Is(err, contract.ErrDown) {
@@ -273,25 +285,66 @@ func TestReadinessLooksAtTheProvider(t *testing.T) {
 			t.Errorf("equal texts: %v, %v", d, err)
 		}
 		time.Sleep(25 * time.Second)
-		want("still down", false, 4)
+		want("still down", false, 5)
 
-		p.down.Store(false)
+		p.set(nil)
 		time.Sleep(10 * time.Second)
-		want("back", true, 5)
+		want("back", true, 6)
 		if err := find("fish", search.ModeVector); err != nil {
 			t.Errorf("back: %v", err)
 		}
 		time.Sleep(time.Hour)
-		want("long after", true, 5)
+		want("long after", true, 6)
+		h.close()
+	})
+}
 
-		// A caller's own bad key says nothing of the provider.
-		p.Fail = func([]string) error { return fmt.Errorf("%w: 401", contract.ErrProvider) }
-		req := query("c1", "mine")
-		req.CallerKey = "mine"
-		if _, err := h.Search(t.Context(), req); !errors.Is(err, contract.ErrProvider) {
-			t.Errorf("with a bad key: %v", err)
+// keyless is a service that embeds queries only for callers with a key of their
+// own.
+type keyless struct{ *served }
+
+var errKeyless = fmt.Errorf("embed: %w: %w: wants a key", contract.ErrProvider, contract.ErrNotConfigured)
+
+func (k keyless) Embed(ctx context.Context, r contract.EmbedRequest) ([][]float32, error) {
+	if r.Role == contract.RoleQuery && r.Key.IsZero() {
+		return nil, errKeyless
+	}
+	return k.served.Embed(ctx, r)
+}
+
+func (k keyless) Probe(context.Context) error { return errKeyless }
+
+// TestCallersFaultsTakeNobodyDown: a caller who brings no key, or one that the
+// provider refuses, or who meets its rate limit, hears so himself, however
+// often he tries, and everybody else is served.
+func TestCallersFaultsTakeNobodyDown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newServed()
+		h := openServed(t, keyless{p}, p.Embedder)
+		h.mustPush("main", "", "c1", puts("d/A/1", "one fish")...)
+		for i := range 20 {
+			_, err := h.Search(t.Context(), query("c1", "fish"))
+			if !errors.Is(err, contract.ErrNotConfigured) || errors.Is(err, contract.ErrDown) {
+				t.Fatalf("without a key: %v", err)
+			}
+			req := query("c1", fmt.Sprint("fish ", i))
+			req.CallerKey = contract.NewSecret("mine")
+			for _, status := range []string{"HTTP 401", "HTTP 429"} {
+				p.set(fmt.Errorf("%w: %s", contract.ErrProvider, status))
+				if _, err := h.Search(t.Context(), req); !errors.Is(err, contract.ErrProvider) {
+					t.Fatalf("%s: %v", status, err)
+				}
+			}
+			p.set(nil)
+			if _, err := h.Search(t.Context(), req); err != nil {
+				t.Fatalf("a caller with a key: %v", err)
+			}
+			synctest.Wait()
+			if !h.Ready().Search {
+				t.Fatal("the provider is taken for down")
+			}
+			time.Sleep(time.Second)
 		}
-		want("after a bad key", true, 6)
 		h.close()
 	})
 }

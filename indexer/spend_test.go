@@ -82,11 +82,13 @@ type halfway struct {
 	failing bool
 }
 
-func (e *halfway) Embed(ctx context.Context, role contract.Role, texts []string) ([][]float32, error) {
+func (e *halfway) Embed(ctx context.Context, r contract.EmbedRequest) ([][]float32, error) {
 	if !e.failing {
-		return e.Embedder.Embed(ctx, role, texts)
+		return e.Embedder.Embed(ctx, r)
 	}
-	some, err := e.Embedder.Embed(ctx, role, texts[:len(texts)/2])
+	texts := r.Texts
+	r.Texts = texts[:len(texts)/2]
+	some, err := e.Embedder.Embed(ctx, r)
 	if err != nil {
 		return nil, err
 	}

@@ -20,11 +20,11 @@ import (
 var errNoVector = errors.New("it has no vector, and this database has no model to make one: its vectors come with its documents")
 
 // dim returns the length of a domain's vectors.
-func (ix *Indexer) dim(ctx context.Context, s catalog.Settings) (int, error) {
+func (ix *Indexer) dim(ctx context.Context, s catalog.Settings, key contract.Secret) (int, error) {
 	if s.Dim != 0 {
 		return s.Dim, nil
 	}
-	return ix.cfg.Embedder.Dim(ctx)
+	return ix.cfg.Embedder.Dim(ctx, key)
 }
 
 // CheckVector says, as an ErrInvalid, why an operation cannot bring that vector:
@@ -49,7 +49,7 @@ func (b *builder) supplied(ctx context.Context, v []float32) ([]float32, error) 
 	case b.base != nil && b.base.View().Header().Dim > 0:
 		dim = int(b.base.View().Header().Dim)
 	default:
-		if dim, err = b.ix.dim(ctx, b.settings); err != nil {
+		if dim, err = b.ix.dim(ctx, b.settings, b.key); err != nil {
 			return nil, err
 		}
 	}

@@ -2,6 +2,7 @@ package indexer
 
 import (
 	"github.com/vectorlink/vectorlink/catalog"
+	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/tasks"
 )
 
@@ -15,7 +16,7 @@ type IndexRequest struct {
 	Settings catalog.SettingsRequest
 	// CallerKey is the caller's provider key, used where the server has
 	// none; kept in memory only.
-	CallerKey string
+	CallerKey contract.Secret
 }
 
 // A task is package tasks' own.

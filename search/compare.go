@@ -15,7 +15,7 @@ type CompareRequest struct {
 	Source, Target         string
 	SourceRole, TargetRole contract.Role
 	// CallerKey: see IndexRequest.
-	CallerKey string
+	CallerKey contract.Secret
 }
 
 // Compare returns the distance of two texts. That of equal ones is 0, which
@@ -27,17 +27,14 @@ func (r *Reader) Compare(ctx context.Context, req CompareRequest) (float32, erro
 	if req.Source == req.Target {
 		return 0, nil
 	}
-	if req.CallerKey != "" {
-		ctx = contract.CallerKey(ctx, req.CallerKey)
-	}
 	var a, b []float32
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() (err error) {
-		a, err = r.embedWhole(ctx, catalog.DefaultSettings, req.SourceRole, req.Source)
+		a, err = r.embedWhole(ctx, catalog.DefaultSettings, req.SourceRole, req.Source, req.CallerKey)
 		return err
 	})
 	group.Go(func() (err error) {
-		b, err = r.embedWhole(ctx, catalog.DefaultSettings, req.TargetRole, req.Target)
+		b, err = r.embedWhole(ctx, catalog.DefaultSettings, req.TargetRole, req.Target, req.CallerKey)
 		return err
 	})
 	if err := group.Wait(); err != nil {

@@ -33,7 +33,7 @@ type queryCache struct {
 // part of it, so that nobody gets the refusal of another's.
 type question struct {
 	text      vecstore.Key
-	callerKey string
+	callerKey contract.Secret
 }
 
 // asked is a call that others wait for.
@@ -58,11 +58,10 @@ func newQueryCache(limit int64) *queryCache {
 
 // vector returns the vector of a text, from memory or by calling embed. It is
 // shared: it must not be changed.
-func (r *queryCache) vector(ctx context.Context, text vecstore.Key, embed func() ([]float32, error)) ([]float32, error) {
-	q := question{text, contract.CallerKeyFrom(ctx)}
+func (r *queryCache) vector(ctx context.Context, q question, embed func() ([]float32, error)) ([]float32, error) {
 	for {
 		r.mu.Lock()
-		if v, ok := r.cache.Get(text); ok {
+		if v, ok := r.cache.Get(q.text); ok {
 			r.hits++
 			r.mu.Unlock()
 			return v, nil
@@ -131,16 +130,14 @@ func (r *queryCache) stats() (entries, bytes, hits, missing int64) {
 }
 
 // embedWhole returns the vector of a text that somebody searches or compares
-// with, whole, as a domain with such settings has vectors. While the provider is
-// known to be down it is ErrDown at once. The vector is shared: it must not be
-// changed.
-func (r *Reader) embedWhole(ctx context.Context, s catalog.Settings, role contract.Role, text string) ([]float32, error) {
-	key := vecstore.ContentKey(s.Model(r.cfg.Embedder.Fingerprint()), role, text)
-	return r.queries.vector(ctx, key, func() ([]float32, error) {
-		if err := r.provider.known(ctx); err != nil {
-			return nil, err
-		}
-		vectors, err := r.Embed(ctx, s, role, []string{text})
+// with, whole, as a domain with such settings has vectors. The vector is shared:
+// it must not be changed.
+func (r *Reader) embedWhole(ctx context.Context, s catalog.Settings, role contract.Role, text string, callerKey contract.Secret) ([]float32, error) {
+	q := question{vecstore.ContentKey(s.Model(r.cfg.Embedder.Fingerprint()), role, text), callerKey}
+	return r.queries.vector(ctx, q, func() ([]float32, error) {
+		vectors, err := r.cfg.Embedder.Embed(ctx, contract.EmbedRequest{
+			Role: role, Texts: []string{text}, AsGiven: !s.Normalize, Key: callerKey,
+		})
 		var refused *contract.RefusedError
 		switch {
 		case errors.As(err, &refused):

@@ -2,14 +2,11 @@ package search
 
 import (
 	"cmp"
-	"context"
 	"errors"
 	"log/slog"
 	"runtime"
 	"sync/atomic"
-	"time"
 
-	"github.com/vectorlink/vectorlink/catalog"
 	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/vecstore"
 	"github.com/vectorlink/vectorlink/vfs"
@@ -32,9 +29,6 @@ type ReaderConfig struct {
 	// Workers is the number of goroutines a request that compares many
 	// documents spreads over; 0 means one per CPU.
 	Workers int
-	// ProbeEvery is the pause between two looks at an embedding provider that
-	// is down; 0 means 10 seconds.
-	ProbeEvery time.Duration
 	// Clustered reports whether a domain stores clustering vectors.
 	Clustered func(domain string) bool
 	// Opened is called with every snapshot that was brought into memory; nil:
@@ -45,15 +39,14 @@ type ReaderConfig struct {
 
 // Reader answers requests from the snapshots of a data directory.
 type Reader struct {
-	cfg      ReaderConfig
-	log      *slog.Logger
-	pages    *vecstore.Pool
-	pool     *pool
-	domains  *Registry
-	heavy    chan struct{} // bounds the requests that compare many documents
-	provider *provider
-	queries  *queryCache   // the vectors of queries
-	serials  atomic.Uint64 // of what was loaded, to tell it apart
+	cfg     ReaderConfig
+	log     *slog.Logger
+	pages   *vecstore.Pool
+	pool    *pool
+	domains *Registry
+	heavy   chan struct{} // bounds the requests that compare many documents
+	queries *queryCache   // the vectors of queries
+	serials atomic.Uint64 // of what was loaded, to tell it apart
 }
 
 // New returns a Reader of a data directory of which nothing is known yet.
@@ -61,14 +54,13 @@ func New(cfg ReaderConfig) *Reader {
 	cfg.defaults()
 	pages := vecstore.NewPool(cfg.PagePoolBytes)
 	return &Reader{
-		cfg:      cfg,
-		log:      cfg.Logger,
-		pages:    pages,
-		pool:     newPool(cfg.SnapshotPoolBytes),
-		domains:  &Registry{log: cfg.Logger, files: cfg.FS, pages: pages, domains: make(map[string]*Domain)},
-		heavy:    make(chan struct{}, maxHeavy),
-		queries:  newQueryCache(cfg.QueryCacheBytes),
-		provider: newProvider(cfg.Embedder, cfg.ProbeEvery, cfg.Logger),
+		cfg:     cfg,
+		log:     cfg.Logger,
+		pages:   pages,
+		pool:    newPool(cfg.SnapshotPoolBytes),
+		domains: &Registry{log: cfg.Logger, files: cfg.FS, pages: pages, domains: make(map[string]*Domain)},
+		heavy:   make(chan struct{}, maxHeavy),
+		queries: newQueryCache(cfg.QueryCacheBytes),
 	}
 }
 
@@ -78,9 +70,6 @@ func (cfg *ReaderConfig) defaults() {
 	cfg.QueryCacheBytes = cmp.Or(cfg.QueryCacheBytes, 32<<20)
 	cfg.Ef = cmp.Or(cfg.Ef, 64)
 	cfg.Workers = cmp.Or(cfg.Workers, runtime.GOMAXPROCS(0))
-	if cfg.ProbeEvery <= 0 {
-		cfg.ProbeEvery = defaultProbeEvery
-	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -89,12 +78,8 @@ func (cfg *ReaderConfig) defaults() {
 // Domains returns the Registry of what the Reader reads.
 func (r *Reader) Domains() *Registry { return r.domains }
 
-// Watch probes the embedding provider until ctx ends.
-func (r *Reader) Watch(ctx context.Context) { r.provider.watch(ctx) }
-
-// Up reports whether the latest call or probe of the embedding provider
-// succeeded.
-func (r *Reader) Up() bool { return !r.provider.down.Load() }
+// Up reports whether the embedding provider is not known to be down.
+func (r *Reader) Up() bool { return r.cfg.Embedder.Up() }
 
 // Close closes all files. No request may be running.
 func (r *Reader) Close() error {
@@ -125,15 +110,4 @@ func (r *Reader) Usage() Usage {
 	u.Snapshots, u.SnapshotBytes = r.pool.stats()
 	u.Queries, u.QueryBytes, u.QueryHits, u.QueryMisses = r.queries.stats()
 	return u
-}
-
-// embed calls the embedder for a domain with such settings, and remembers
-// whether it worked.
-func (r *Reader) Embed(ctx context.Context, s catalog.Settings, role contract.Role, texts []string) ([][]float32, error) {
-	if !s.Normalize {
-		ctx = contract.AsGiven(ctx)
-	}
-	vectors, err := r.cfg.Embedder.Embed(ctx, role, texts)
-	r.provider.note(ctx, err)
-	return vectors, err
 }

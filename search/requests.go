@@ -80,7 +80,7 @@ type SearchRequest struct {
 	// that a document has, "vector" for the vector of the hit's chunk.
 	OutputFields []string
 	// CallerKey: see IndexRequest.
-	CallerKey string
+	CallerKey contract.Secret
 }
 
 // MaxSimilarIDs bounds the documents of a SimilarRequest.

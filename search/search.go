@@ -118,10 +118,7 @@ func (r *Reader) embedQuery(ctx context.Context, d *Domain, s *Snapshot, req Sea
 	if req.Role == 0 {
 		req.Role = contract.RoleQuery
 	}
-	if req.CallerKey != "" {
-		ctx = contract.CallerKey(ctx, req.CallerKey)
-	}
-	v, err := r.embedWhole(ctx, s.settings, req.Role, req.Text)
+	v, err := r.embedWhole(ctx, s.settings, req.Role, req.Text, req.CallerKey)
 	if err != nil {
 		return nil, err
 	}

@@ -22,7 +22,7 @@ type ChatConfig struct {
 	Provider string
 	URL      string
 	Model    string // required; with Azure the deployment
-	Key      embed.Secret
+	Key      contract.Secret
 	// Timeout bounds one answer; 0 stands for two minutes.
 	Timeout time.Duration
 }

@@ -39,7 +39,7 @@ func TestChat(t *testing.T) {
 		io.WriteString(w, answer)
 	}))
 	defer srv.Close()
-	chat, err := workshop.NewChat(workshop.ChatConfig{Provider: embed.ProviderCompatible, URL: srv.URL, Model: "m", Key: embed.NewSecret(key)})
+	chat, err := workshop.NewChat(workshop.ChatConfig{Provider: embed.ProviderCompatible, URL: srv.URL, Model: "m", Key: contract.NewSecret(key)})
 	if err != nil {
 		t.Fatal(err)
 	}

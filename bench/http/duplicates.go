@@ -33,9 +33,9 @@ type given struct {
 
 func (g given) Fingerprint() string { return "bench/rows" }
 
-func (g given) Embed(ctx context.Context, role contract.Role, texts []string) ([][]float32, error) {
-	out := make([][]float32, len(texts))
-	for i, text := range texts {
+func (g given) Embed(ctx context.Context, r contract.EmbedRequest) ([][]float32, error) {
+	out := make([][]float32, len(r.Texts))
+	for i, text := range r.Texts {
 		n, err := strconv.Atoi(strings.TrimPrefix(text, "row "))
 		if err != nil || n >= len(g.rows) {
 			return nil, fmt.Errorf("%w: no such row", contract.ErrProvider)

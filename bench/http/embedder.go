@@ -19,7 +19,9 @@ type instant struct{}
 
 func (instant) Fingerprint() string { return fmt.Sprintf("bench/words/%d", dim) }
 
-func (instant) Dim(context.Context) (int, error) { return dim, nil }
+func (instant) Dim(context.Context, contract.Secret) (int, error) { return dim, nil }
+
+func (instant) Up() bool { return true }
 
 func (instant) Batch() int { return 256 }
 
@@ -28,9 +30,9 @@ func (instant) Split(text string) ([]contract.Chunk, int) {
 	return []contract.Chunk{{End: len(text), Tokens: words}}, words
 }
 
-func (instant) Embed(ctx context.Context, _ contract.Role, texts []string) ([][]float32, error) {
-	out := make([][]float32, len(texts))
-	for i, text := range texts {
+func (instant) Embed(ctx context.Context, r contract.EmbedRequest) ([][]float32, error) {
+	out := make([][]float32, len(r.Texts))
+	for i, text := range r.Texts {
 		out[i] = vectorOf(text)
 	}
 	return out, context.Cause(ctx)

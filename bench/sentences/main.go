@@ -176,7 +176,7 @@ func embedAll(texts []string) ([][]float32, error) {
 	}
 	rows := make([][]float32, 0, len(texts))
 	for part := range slices.Chunk(texts, 32*model.Batch()) {
-		vecs, err := model.Embed(context.Background(), contract.RoleDocument, part)
+		vecs, err := model.Embed(context.Background(), contract.EmbedRequest{Role: contract.RoleDocument, Texts: part})
 		if err != nil {
 			return nil, err
 		}

@@ -14,6 +14,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"github.com/vectorlink/vectorlink/contract"
 )
 
 // ClientConfig says which server a client command talks to, and as whom. The
@@ -23,8 +25,8 @@ type ClientConfig struct {
 	Server string `name:"server" type:"setting" environ:"VECTORLINK_SERVER" fallback:"http://127.0.0.1:8080" placeholder:"URL" help:"Server to talk to."`
 	// AdminUser and AdminSecret are the credentials it asks for. Without a
 	// secret none are sent.
-	AdminUser   string `name:"admin-user" type:"setting" environ:"VECTORLINK_ADMIN_USER,TDB_SEARCH_ADMIN_USER" fallback:"admin" placeholder:"NAME" help:"User name at the server."`
-	AdminSecret Secret `name:"admin-secret" type:"setting" environ:"VECTORLINK_ADMIN_SECRET,VECTORLINK_ADMIN_PASSWORD,TDB_SEARCH_ADMIN_SECRET" placeholder:"SECRET" help:"Secret at the server."`
+	AdminUser   string          `name:"admin-user" type:"setting" environ:"VECTORLINK_ADMIN_USER,TDB_SEARCH_ADMIN_USER" fallback:"admin" placeholder:"NAME" help:"User name at the server."`
+	AdminSecret contract.Secret `name:"admin-secret" type:"setting" environ:"VECTORLINK_ADMIN_SECRET,VECTORLINK_ADMIN_PASSWORD,TDB_SEARCH_ADMIN_SECRET" placeholder:"SECRET" help:"Secret at the server."`
 	// Patience bounds how long nothing may come from the server.
 	Patience Interval `name:"patience" type:"setting" environ:"VECTORLINK_PATIENCE" fallback:"5m" placeholder:"TIME" help:"Longest silence of the server, such as 30s or 1h."`
 }
@@ -42,7 +44,7 @@ const (
 type client struct {
 	server   string // without a slash at its end
 	user     string
-	secret   Secret
+	secret   contract.Secret
 	patience time.Duration // 0: without end
 	http     *http.Client
 }
@@ -63,7 +65,7 @@ func (p *program) connect(cfg ClientConfig) (*client, error) {
 	return c, nil
 }
 
-func newClient(server, user string, secret Secret) *client {
+func newClient(server, user string, secret contract.Secret) *client {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.DialContext = (&net.Dialer{Timeout: dialTime}).DialContext
 	return &client{server: strings.TrimRight(server, "/"), user: user, secret: secret, http: &http.Client{Transport: transport}}
@@ -200,8 +202,8 @@ func (c *client) send(ctx context.Context, method, path string, query url.Values
 	if accept != "" {
 		req.Header.Set("Accept", accept)
 	}
-	if c.secret != "" {
-		req.SetBasicAuth(c.user, string(c.secret))
+	if !c.secret.IsZero() {
+		req.SetBasicAuth(c.user, c.secret.Reveal())
 	}
 	heard := func() bool { return true }
 	if c.patience > 0 {

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/vectorlink/vectorlink/api"
+	"github.com/vectorlink/vectorlink/contract"
 )
 
 // TestStrangeServers checks the exit codes of commands whose server is none of
@@ -103,12 +104,12 @@ func TestWaitThroughRestart(t *testing.T) {
 		}
 	}))
 	defer srv.Close()
-	st, err := newClient(srv.URL, "", "").wait(t.Context(), "task-1", time.Minute, func(taskState) {})
+	st, err := newClient(srv.URL, "", contract.Secret{}).wait(t.Context(), "task-1", time.Minute, func(taskState) {})
 	if err != nil || st.Documents != 7 {
 		t.Errorf("got %+v, %v", st, err)
 	}
 	looks.Store(0)
-	_, err = newClient(srv.URL, "", "").wait(t.Context(), "task-1", 0, func(taskState) {})
+	_, err = newClient(srv.URL, "", contract.Secret{}).wait(t.Context(), "task-1", 0, func(taskState) {})
 	if exitCode(err) != exitUpstream {
 		t.Errorf("without patience: got %v", err)
 	}

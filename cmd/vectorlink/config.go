@@ -7,10 +7,10 @@ import (
 	"log/slog"
 	"math"
 	"net"
-	"net/url"
 	"strconv"
 	"strings"
 
+	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/embed"
 )
 
@@ -39,7 +39,7 @@ type Config struct {
 	// Bearer ones. Without it everybody who can reach Listen may do
 	// everything. A flag shows in the list of processes: better give it by
 	// environment or file.
-	AdminSecret Secret `name:"admin-secret" type:"setting" environ:"VECTORLINK_ADMIN_SECRET,VECTORLINK_ADMIN_PASSWORD,TDB_SEARCH_ADMIN_SECRET" placeholder:"SECRET" help:"Secret that clients must give."`
+	AdminSecret contract.Secret `name:"admin-secret" type:"setting" environ:"VECTORLINK_ADMIN_SECRET,VECTORLINK_ADMIN_PASSWORD,TDB_SEARCH_ADMIN_SECRET" placeholder:"SECRET" help:"Secret that clients must give."`
 
 	// Insecure allows an address beyond loopback without AdminSecret.
 	Insecure bool `name:"insecure" type:"switch" environ:"VECTORLINK_INSECURE" help:"Serve beyond loopback without a secret."`
@@ -121,10 +121,10 @@ type DatabaseConfig struct {
 	TerminusDBUser string `name:"terminusdb-user" type:"setting" environ:"VECTORLINK_TERMINUSDB_USER" fallback:"admin" placeholder:"NAME" help:"User at the document database."`
 
 	// TerminusDBPassword goes with TerminusDBUser.
-	TerminusDBPassword Secret `name:"terminusdb-password" type:"setting" environ:"VECTORLINK_TERMINUSDB_PASSWORD" placeholder:"SECRET" help:"Password at the document database."`
+	TerminusDBPassword contract.Secret `name:"terminusdb-password" type:"setting" environ:"VECTORLINK_TERMINUSDB_PASSWORD" placeholder:"SECRET" help:"Password at the document database."`
 
 	// TerminusDBToken is sent instead of user and password.
-	TerminusDBToken Secret `name:"terminusdb-token" type:"setting" environ:"VECTORLINK_TERMINUSDB_TOKEN" placeholder:"SECRET" help:"Token for the document database, instead of a password."`
+	TerminusDBToken contract.Secret `name:"terminusdb-token" type:"setting" environ:"VECTORLINK_TERMINUSDB_TOKEN" placeholder:"SECRET" help:"Token for the document database, instead of a password."`
 
 	// UserForwardHeader is the header in which a document database behind a
 	// proxy is told the user's name, instead of a password. Whoever can reach
@@ -156,7 +156,7 @@ type EmbedConfig struct {
 	Dim int `name:"dim" type:"setting" environ:"VECTORLINK_DIM" fallback:"0" placeholder:"N" help:"Length of vectors; 0 is the model's own."`
 
 	// EmbedKey is the provider's key.
-	EmbedKey Secret `name:"embed-key" type:"setting" environ:"VECTORLINK_EMBED_KEY,OPENAI_API_KEY,OPENAI_KEY" placeholder:"SECRET" help:"Key of the embedding provider."`
+	EmbedKey contract.Secret `name:"embed-key" type:"setting" environ:"VECTORLINK_EMBED_KEY,OPENAI_API_KEY,OPENAI_KEY" placeholder:"SECRET" help:"Key of the embedding provider."`
 
 	// EmbedBatchSize is the number of texts asked for at once. Left out it is
 	// 256 of openai and azure, 128 of voyage and 32 of the others.
@@ -211,7 +211,7 @@ func indented(errs []error) error {
 
 // check adds what is wrong with the settings taken together.
 func (c *Config) check(bad *complaints) {
-	if c.AdminSecret == "" && !c.Insecure && !c.Listen.loopback() {
+	if c.AdminSecret.IsZero() && !c.Insecure && !c.Listen.loopback() {
 		bad.add("listen: %s can be reached by others: set VECTORLINK_ADMIN_SECRET, or --insecure to let everybody in", c.Listen)
 	}
 	if c.DataDir == "" {
@@ -242,26 +242,19 @@ func (c *Config) check(bad *complaints) {
 
 // check adds what is wrong with the settings of the database.
 func (c *DatabaseConfig) check(bad *complaints) {
-	if c.TerminusDBPassword != "" && c.TerminusDBToken != "" {
+	if !c.TerminusDBPassword.IsZero() && !c.TerminusDBToken.IsZero() {
 		bad.add("terminusdb-password, terminusdb-token: set one, not both")
 	}
 	checkURL(bad, "terminusdb-url", c.TerminusDBURL)
 }
 
-// checkURL adds what is wrong with an address that may be empty. It does not
-// quote it, for there may be a password in it.
+// checkURL adds what is wrong with an address that may be empty.
 func checkURL(bad *complaints, key, address string) {
 	if address == "" {
 		return
 	}
-	u, err := url.Parse(address)
-	switch {
-	case err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "":
-		bad.add("%s: is not an http:// or https:// address", key)
-	case u.User != nil:
-		bad.add("%s: holds a user or password, which have settings of their own", key)
-	case u.RawQuery != "" || u.Fragment != "":
-		bad.add("%s: holds a query or fragment", key)
+	if _, err := contract.ParseAddress(address); err != nil {
+		bad.add("%s: %w", key, err)
 	}
 }
 
@@ -273,7 +266,7 @@ const minPool = 1 << 20
 func (c *EmbedConfig) check(bad *complaints) {
 	switch {
 	case c.EmbedProvider != "":
-	case c.EmbedKey != "":
+	case !c.EmbedKey.IsZero():
 		c.EmbedProvider = embed.ProviderOpenAI
 	case c.EmbedURL != "":
 		c.EmbedProvider = embed.ProviderCompatible
@@ -442,24 +435,3 @@ func (b Bytes) String() string {
 	}
 	return strconv.FormatInt(int64(b), 10)
 }
-
-// Secret is a password or key. It prints as *** wherever it is formatted,
-// logged or encoded; convert it to string to use it.
-type Secret string
-
-// String returns *** for any secret but the empty one.
-func (s Secret) String() string {
-	if s == "" {
-		return ""
-	}
-	return "***"
-}
-
-// GoString keeps %#v from printing the secret.
-func (s Secret) GoString() string { return strconv.Quote(s.String()) }
-
-// MarshalText keeps encoders from writing the secret.
-func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
-
-// LogValue keeps loggers from writing the secret.
-func (s Secret) LogValue() slog.Value { return slog.StringValue(s.String()) }

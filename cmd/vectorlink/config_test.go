@@ -195,7 +195,7 @@ func TestSecretsAreNotShown(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if cfg.AdminSecret != "canary" || cfg.TerminusDBPassword != "canary" || cfg.EmbedKey != "canary" {
+	if cfg.AdminSecret.Reveal() != "canary" || cfg.TerminusDBPassword.Reveal() != "canary" || cfg.EmbedKey.Reveal() != "canary" {
 		t.Fatal("the secrets were not read")
 	}
 	var out bytes.Buffer

@@ -121,7 +121,7 @@ func (c *demoCmd) Run(ctx context.Context, p *program) (err error) {
 		return err
 	}
 	stops = append(stops, background(listener, api.New(web, st), log))
-	d.client = newClient("http://"+listener.Addr().String(), "", "")
+	d.client = newClient("http://"+listener.Addr().String(), "", contract.Secret{})
 	stops = append(stops, func() error { d.client.close(); return nil })
 
 	if err := d.show(ctx, local.Kernels()); err != nil {
@@ -196,8 +196,8 @@ type counting struct {
 }
 
 // Embed embeds and counts.
-func (c counting) Embed(ctx context.Context, role contract.Role, texts []string) ([][]float32, error) {
-	vectors, err := c.Embedder.Embed(ctx, role, texts)
+func (c counting) Embed(ctx context.Context, r contract.EmbedRequest) ([][]float32, error) {
+	vectors, err := c.Embedder.Embed(ctx, r)
 	c.n.Add(int64(len(vectors)))
 	return vectors, err
 }

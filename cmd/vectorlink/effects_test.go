@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/docdb/minidb"
 	"github.com/vectorlink/vectorlink/testdata/starwars"
 )
@@ -215,7 +216,7 @@ func databaseEffects(e *effects) {
 		e.Fatalf("%v: %s", err, text)
 	}
 	e.check("embed-price", plan.Tokens > 0 && plan.Price == float64(plan.Tokens), "%s", text)
-	cl := newClient(e.url, "", "")
+	cl := newClient(e.url, "", contract.Secret{})
 	defer cl.close()
 	id, err := cl.index(e.Context(), values("domain", domain, "commit", commits["load"]))
 	if err != nil {

@@ -14,28 +14,29 @@ import (
 	"github.com/vectorlink/vectorlink/embed"
 )
 
-// embedder returns the embedder that the settings choose.
-func (c *EmbedConfig) embedder() (contract.Embedder, error) {
+// embedder returns the embedder that the settings choose, and once more as the
+// service that it is, nil where it is the model in this process.
+func (c *EmbedConfig) embedder() (contract.Embedder, embed.Service, error) {
 	if c.EmbedProvider == providerLocal {
 		local, err := embed.Local(0)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
-		return sized{local, int(c.EmbedBatchSize)}, nil
+		return sized{local, int(c.EmbedBatchSize)}, nil, nil
 	}
 	remote, err := embed.OpenAI(embed.Config{
 		Provider:      c.EmbedProvider,
 		URL:           c.EmbedURL,
 		Model:         c.Model,
 		Dimensions:    c.Dim,
-		Key:           embed.NewSecret(string(c.EmbedKey)),
+		Key:           c.EmbedKey,
 		TokenizerPath: c.TokenizerPath,
 		Batch:         int(c.EmbedBatchSize),
 	})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return remote, nil
+	return remote, remote, nil
 }
 
 // sized is an embedder whose batches have another size.
@@ -89,7 +90,7 @@ func (c *embedCmd) Run(ctx context.Context, p *program) error {
 	if err := bad.error(); err != nil {
 		return err
 	}
-	e, err := cfg.embedder()
+	e, _, err := cfg.embedder()
 	if err != nil {
 		return as(errUsage, err)
 	}
@@ -117,7 +118,7 @@ func (c *embedCmd) Run(ctx context.Context, p *program) error {
 // embedBatch writes a line for every text and returns how many were refused.
 // The first text has the given index.
 func embedBatch(ctx context.Context, e contract.Embedder, role contract.Role, texts []string, index int, out io.Writer) (int, error) {
-	vectors, err := e.Embed(ctx, role, texts)
+	vectors, err := e.Embed(ctx, contract.EmbedRequest{Role: role, Texts: texts, Patient: true})
 	var refused *contract.RefusedError
 	if errors.As(err, &refused) {
 		err = nil

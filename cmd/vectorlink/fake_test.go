@@ -28,7 +28,7 @@ type fakeIndexer struct {
 // fakeServer serves a fakeIndexer.
 func fakeServer(t *testing.T, secret string) string {
 	t.Helper()
-	web := api.New(api.Config{Secret: api.Secret(secret), SearchReady: true, Version: version},
+	web := api.New(api.Config{Secret: contract.NewSecret(secret), SearchReady: true, Version: version},
 		&fakeIndexer{looks: make(map[string]int)})
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if q := r.URL.Query(); q.Get("commit") == "01d" { // an old server, which knows no dry run

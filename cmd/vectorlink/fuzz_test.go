@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"unicode/utf8"
+
+	"github.com/vectorlink/vectorlink/contract"
 )
 
 // FuzzParseText: what is taken for a text is valid and reads back the same.
@@ -54,7 +56,7 @@ func FuzzSettings(f *testing.F) {
 		p := &program{flags: map[string]string{"page-pool-bytes": size, "listen": address}}
 		var bad complaints
 		cfg, rows := p.readConfig(name, &bad)
-		if len(bad) > 0 || cfg.AdminSecret+cfg.TerminusDBPassword+cfg.TerminusDBToken+cfg.EmbedKey != "" {
+		if len(bad) > 0 || [4]contract.Secret{cfg.AdminSecret, cfg.TerminusDBPassword, cfg.TerminusDBToken, cfg.EmbedKey} != [4]contract.Secret{} {
 			return // secrets are printed as ***
 		}
 		if _, _, err := net.SplitHostPort(string(cfg.Listen)); err != nil {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 
 	"github.com/vectorlink/vectorlink/contract"
-	"github.com/vectorlink/vectorlink/embed"
 	"github.com/vectorlink/vectorlink/templates"
 	"github.com/vectorlink/vectorlink/workshop"
 )
@@ -17,7 +16,7 @@ func (c *suggestCmd) checkChat(cfg *Config, bad *complaints) {
 		return
 	}
 	cfg.Model = "" // that embeds; with local it must be its own
-	if cfg.EmbedProvider == "" && cfg.EmbedKey == "" && cfg.EmbedURL == "" {
+	if cfg.EmbedProvider == "" && cfg.EmbedKey.IsZero() && cfg.EmbedURL == "" {
 		cfg.EmbedProvider = providerLocal
 	}
 	if cfg.EmbedProvider == providerLocal {
@@ -31,7 +30,7 @@ func (c *suggestCmd) checkChat(cfg *Config, bad *complaints) {
 // improve puts the suggestions in better words, where the model finds such.
 func (c *suggestCmd) improve(ctx context.Context, p *program, schema *workshop.Schema, cfg *Config, list []workshop.Suggestion) error {
 	chat, err := workshop.NewChat(workshop.ChatConfig{
-		Provider: cfg.EmbedProvider, URL: cfg.EmbedURL, Model: c.AI, Key: embed.NewSecret(string(cfg.EmbedKey)),
+		Provider: cfg.EmbedProvider, URL: cfg.EmbedURL, Model: c.AI, Key: cfg.EmbedKey,
 	})
 	if err != nil {
 		return as(errUsage, err)

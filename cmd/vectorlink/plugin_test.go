@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/vectorlink/vectorlink/api"
+	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/indexer"
 )
 
@@ -48,7 +49,7 @@ func TestPlugin(t *testing.T) {
 		t.Fatal(err)
 	}
 	told := &notified{}
-	srv := httptest.NewServer(api.New(api.Config{User: "boss", Secret: "hush:hush", Watcher: told}, &fakeIndexer{}))
+	srv := httptest.NewServer(api.New(api.Config{User: "boss", Secret: contract.NewSecret("hush:hush"), Watcher: told}, &fakeIndexer{}))
 	defer srv.Close()
 	silent := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body) // only then its end is noticed

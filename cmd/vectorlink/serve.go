@@ -11,6 +11,7 @@ import (
 
 	"github.com/vectorlink/vectorlink/api"
 	"github.com/vectorlink/vectorlink/contract"
+	"github.com/vectorlink/vectorlink/embed"
 	"github.com/vectorlink/vectorlink/indexer"
 	"github.com/vectorlink/vectorlink/templates"
 )
@@ -38,7 +39,7 @@ func (c *serveCmd) Run(ctx context.Context, p *program) error {
 	if err != nil {
 		bad = append(bad, err)
 	}
-	embedder, err := cfg.embedder()
+	embedder, service, err := cfg.embedder()
 	if err != nil {
 		bad = append(bad, err)
 	}
@@ -55,6 +56,11 @@ func (c *serveCmd) Run(ctx context.Context, p *program) error {
 		}
 		printSettings(p.stdout, rows)
 		return nil
+	}
+	if service != nil {
+		guard := embed.NewGuard(service, embed.GuardConfig{Logger: log})
+		defer guard.Close()
+		embedder = guard
 	}
 	return serve(ctx, cfg, source, heads, embedder, log)
 }
@@ -93,7 +99,7 @@ func newLogger(w io.Writer, level slog.Level) *slog.Logger {
 func (c *Config) api(log *slog.Logger) api.Config {
 	return api.Config{
 		User:        c.AdminUser,
-		Secret:      api.Secret(c.AdminSecret),
+		Secret:      c.AdminSecret,
 		Insecure:    c.Insecure,
 		SearchReady: c.SearchReady,
 		RateLimit:   float64(c.RateLimit),
@@ -142,7 +148,7 @@ func serve(ctx context.Context, cfg Config, source contract.Source, heads contra
 	if source == nil {
 		log.Warn("no document source: commits can be pushed but not pulled; set VECTORLINK_TERMINUSDB_URL to index them by /index or --watch")
 	}
-	if cfg.AdminSecret == "" && cfg.Insecure {
+	if cfg.AdminSecret.IsZero() && cfg.Insecure {
 		log.Warn("everybody who reaches this address may do everything: no VECTORLINK_ADMIN_SECRET is set")
 	}
 	watching := func(context.Context) {}

@@ -18,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/testdata/starwars"
 )
 
@@ -229,7 +230,7 @@ func TestTerminate(t *testing.T) {
 	env := prov.settings(db, 8)
 	p := launchServe(t, dir, env...)
 	commit := commits[domain+"@load"]
-	id, err := newClient(p.url, "", "").index(t.Context(), values("domain", domain, "commit", commit))
+	id, err := newClient(p.url, "", contract.Secret{}).index(t.Context(), values("domain", domain, "commit", commit))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -240,7 +241,7 @@ func TestTerminate(t *testing.T) {
 
 	held.Store(false)
 	p = launchServe(t, dir, env...)
-	cl := newClient(p.url, "", "")
+	cl := newClient(p.url, "", contract.Secret{})
 	st, err := cl.wait(t.Context(), id, 0, func(taskState) {})
 	if err != nil || st.Documents != costs(t, data)["load"].documents {
 		t.Errorf("after the restart: %+v, %v", st, err)
@@ -265,7 +266,7 @@ func TestTerminate(t *testing.T) {
 		t.Fatal(err)
 	}
 	for { // until no new connection is accepted
-		if _, err := newClient(p.url, "", "").get(t.Context(), "/health/live", nil, new(struct{})); err != nil {
+		if _, err := newClient(p.url, "", contract.Secret{}).get(t.Context(), "/health/live", nil, new(struct{})); err != nil {
 			break
 		}
 	}
@@ -342,7 +343,7 @@ type killing struct {
 func (h *killing) run(data *starwars.Data) {
 	h.process = launchServe(h.t, h.dir, h.env...)
 	for _, c := range data.Commits {
-		id, err := newClient(h.process.url, "", "").index(h.t.Context(), values("domain", domain, "commit", h.commits[domain+"@"+c.Name], "branch", c.Branch))
+		id, err := newClient(h.process.url, "", contract.Secret{}).index(h.t.Context(), values("domain", domain, "commit", h.commits[domain+"@"+c.Name], "branch", c.Branch))
 		if err != nil {
 			h.t.Fatal(err)
 		}
@@ -370,7 +371,7 @@ func (h *killing) ended(id, name string) bool {
 		timer := time.AfterFunc(time.Duration(h.rng.IntN(250))*time.Millisecond, cancel)
 		defer timer.Stop()
 	}
-	st, err := newClient(h.process.url, "", "").wait(ctx, id, 0, func(taskState) {})
+	st, err := newClient(h.process.url, "", contract.Secret{}).wait(ctx, id, 0, func(taskState) {})
 	switch {
 	case errors.Is(err, context.Canceled):
 		return false
@@ -385,7 +386,7 @@ func (h *killing) ended(id, name string) bool {
 // check holds that every acknowledged commit is whole and can be searched.
 func (h *killing) check() {
 	h.t.Helper()
-	cl := newClient(h.process.url, "", "")
+	cl := newClient(h.process.url, "", contract.Secret{})
 	defer cl.close()
 	for _, name := range h.acknowledged {
 		commit := h.commits[domain+"@"+name]

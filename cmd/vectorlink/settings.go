@@ -14,6 +14,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/internal/edit"
 )
 
@@ -146,7 +147,15 @@ func (s setting) set(raw any) error {
 			return fmt.Errorf("is not a single value")
 		}
 	}
-	if u, ok := s.value.Addr().Interface().(encoding.TextUnmarshaler); ok {
+	field := s.value.Addr().Interface()
+	u, decodes := field.(encoding.TextUnmarshaler)
+	_, secret := field.(*contract.Secret)
+	if !isText && (secret || !decodes && s.value.Kind() == reflect.String) {
+		// YAML reads 0123 as 83, and yes as true: a name or a secret would
+		// silently be another one.
+		return fmt.Errorf("must stand in quotes")
+	}
+	if decodes {
 		if err := u.UnmarshalText([]byte(text)); err != nil {
 			return fmt.Errorf("%q %w", text, err)
 		}
@@ -154,11 +163,6 @@ func (s setting) set(raw any) error {
 	}
 	switch s.value.Kind() {
 	case reflect.String:
-		// YAML reads 0123 as 83, and yes as true: a name or a secret would
-		// silently be another one.
-		if !isText {
-			return fmt.Errorf("must stand in quotes")
-		}
 		s.value.SetString(text)
 	case reflect.Bool:
 		if text != "true" && text != "false" {

@@ -74,8 +74,8 @@ func (c *DatabaseConfig) client(log *slog.Logger) (*docdb.Client, error) {
 	return docdb.NewClient(docdb.Config{
 		URL:           c.TerminusDBURL,
 		User:          c.TerminusDBUser,
-		Password:      docdb.Secret(c.TerminusDBPassword),
-		Token:         docdb.Secret(c.TerminusDBToken),
+		Password:      c.TerminusDBPassword,
+		Token:         c.TerminusDBToken,
 		ForwardHeader: c.UserForwardHeader,
 		Logger:        log,
 	})

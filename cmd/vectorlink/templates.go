@@ -136,7 +136,7 @@ func (c *previewCmd) Run(ctx context.Context, p *program) error {
 	case pair.Err == nil && pair.Template == "":
 		return fmt.Errorf("class %s has a query but no template", c.Class)
 	}
-	embedder, err := cfg.embedder()
+	embedder, _, err := cfg.embedder()
 	if err != nil {
 		return as(errUsage, err)
 	}

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/docdb/minidb"
 	"github.com/vectorlink/vectorlink/indexer"
 	"github.com/vectorlink/vectorlink/testdata/starwars"
@@ -62,7 +63,7 @@ func (g *growing) commit(branch, planet string) string {
 // watchRows waits until what /statistics says of followed branches satisfies ok.
 func watchRows(t *testing.T, server string, ok func([]indexer.BranchLag) bool) []indexer.BranchLag {
 	t.Helper()
-	cl := newClient(server, "", "")
+	cl := newClient(server, "", contract.Secret{})
 	defer cl.close()
 	for deadline := time.Now().Add(30 * time.Second); ; {
 		var st struct{ Watch []indexer.BranchLag }
@@ -118,7 +119,7 @@ func TestServeWatch(t *testing.T) {
 	commits := func() []string {
 		t.Helper()
 		var rows []commitRow
-		if _, err := newClient(p.url, "", "").get(t.Context(), "/commits", values("domain", domain), &rows); err != nil {
+		if _, err := newClient(p.url, "", contract.Secret{}).get(t.Context(), "/commits", values("domain", domain), &rows); err != nil {
 			t.Fatal(err)
 		}
 		var ids []string
@@ -179,7 +180,7 @@ func TestServeWatch(t *testing.T) {
 	notify(`{"domain":"` + domain + `","branch":"main"}`)
 	watchRows(t, p.url, func(rows []indexer.BranchLag) bool {
 		var h head
-		if _, err := newClient(p.url, "", "").get(t.Context(), "/last-indexed", values("domain", domain), &h); err != nil {
+		if _, err := newClient(p.url, "", contract.Secret{}).get(t.Context(), "/last-indexed", values("domain", domain), &h); err != nil {
 			t.Fatal(err)
 		}
 		return at("main", g.ids["load"])(rows) && h.Commit != nil && *h.Commit == g.ids["load"]

@@ -96,7 +96,7 @@ func TestWatchRetries(t *testing.T) {
 			mux.HandleFunc("/assign", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
 			srv := httptest.NewServer(mux)
 			defer srv.Close()
-			cl := newClient(srv.URL, "", "")
+			cl := newClient(srv.URL, "", contract.Secret{})
 			defer cl.close()
 			cl.patience = time.Minute
 			w := indexer.NewWatcher(indexer.WatchConfig{

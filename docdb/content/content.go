@@ -73,9 +73,9 @@ var _ contract.Source = (*Client)(nil)
 
 // NewClient checks cfg and returns a client; it does not connect.
 func NewClient(cfg Config) (*Client, error) {
-	base, err := web.BaseURL(cfg.URL)
+	base, err := contract.ParseAddress(cfg.URL)
 	if err != nil {
-		return nil, fmt.Errorf("content: %s: %w", setting, err)
+		return nil, fmt.Errorf("content: %s %w", setting, err)
 	}
 	if cfg.ForwardHeader != "" && !web.IsHeader(cfg.ForwardHeader) {
 		return nil, fmt.Errorf("content: VECTORLINK_USER_FORWARD_HEADER: %q is not a header name", cfg.ForwardHeader)

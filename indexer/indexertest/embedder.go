@@ -32,13 +32,13 @@ type Embedder struct {
 	calls int
 }
 
-// Fingerprint implements indexer.Embedder.
+// Fingerprint implements contract.Embedder.
 func (e *Embedder) Fingerprint() string { return fmt.Sprintf("test/%s/%d", e.Name, e.dim()) }
 
-// Dim implements indexer.Embedder.
-func (e *Embedder) Dim(context.Context) (int, error) { return e.dim(), nil }
+// Dim implements contract.Embedder.
+func (e *Embedder) Dim(context.Context, contract.Secret) (int, error) { return e.dim(), nil }
 
-// Batch implements indexer.Embedder.
+// Batch implements contract.Embedder.
 func (e *Embedder) Batch() int {
 	if e.BatchSize == 0 {
 		return 8
@@ -53,7 +53,7 @@ func (e *Embedder) dim() int {
 	return e.Dimensions
 }
 
-// Split implements indexer.Embedder: words are tokens, and chunks do not
+// Split implements contract.Embedder: words are tokens, and chunks do not
 // overlap.
 func (e *Embedder) Split(text string) ([]contract.Chunk, int) {
 	words := 0
@@ -77,8 +77,9 @@ func (e *Embedder) Split(text string) ([]contract.Chunk, int) {
 	return append(chunks, contract.Chunk{Start: start, End: len(text), TokenStart: first, Tokens: words - first}), words
 }
 
-// Embed implements indexer.Embedder.
-func (e *Embedder) Embed(ctx context.Context, _ contract.Role, texts []string) ([][]float32, error) {
+// Embed implements contract.Embedder.
+func (e *Embedder) Embed(ctx context.Context, r contract.EmbedRequest) ([][]float32, error) {
+	texts := r.Texts
 	if err := ctx.Err(); err != nil {
 		return nil, context.Cause(ctx)
 	}
@@ -97,7 +98,7 @@ func (e *Embedder) Embed(ctx context.Context, _ contract.Role, texts []string) (
 			}
 		}
 		out[i] = Vector(t, e.dim())
-		if contract.IsAsGiven(ctx) {
+		if r.AsGiven {
 			out[i] = Given(t, e.dim())
 		}
 	}
@@ -112,6 +113,9 @@ func (e *Embedder) Embed(ctx context.Context, _ contract.Role, texts []string) (
 	}
 	return out, nil
 }
+
+// Up implements contract.Embedder.
+func (e *Embedder) Up() bool { return true }
 
 // Texts returns every text embedded since the last Reset, in order.
 func (e *Embedder) Texts() []string {

@@ -76,26 +76,6 @@ func Reason(err error, timeout time.Duration, setting string) string {
 	return err.Error()
 }
 
-// BaseURL parses the address of a server or endpoint.
-func BaseURL(s string) (*url.URL, error) {
-	u, err := url.Parse(s)
-	if err != nil {
-		// url.Error quotes the whole address, which may hold a password.
-		return nil, errors.New("not an address")
-	}
-	switch {
-	case u.Scheme != "http" && u.Scheme != "https", u.Host == "":
-		return nil, errors.New("not an http:// or https:// address")
-	case u.User != nil:
-		return nil, errors.New("holds a user or password: give them in their own settings")
-	case u.RawQuery != "" || u.Fragment != "":
-		return nil, errors.New("holds a query or fragment")
-	}
-	u.Path = strings.TrimRight(u.Path, "/")
-	u.RawPath = strings.TrimRight(u.RawPath, "/")
-	return u, nil
-}
-
 // IsHeader reports whether s can be the name of a header.
 func IsHeader(s string) bool {
 	for _, c := range []byte(s) {
