@@ -25,6 +25,7 @@ type builder struct {
 	settings catalog.Settings
 	base     *search.Snapshot // nil: from nothing
 	vecs     *vecstore.Store  // nil while the domain has no vectors
+	holds    bool             // vecs is acquired
 	stage    *stage
 	report   func(func(*Task))
 
@@ -91,14 +92,20 @@ func (ix *Indexer) newBuilder(d *domain, task string, settings catalog.Settings,
 	return b, nil
 }
 
+// setVectors gives the builder the vectors to look up in and append to. They stay
+// open until its close; those that failed meanwhile refuse to be appended to.
 func (b *builder) setVectors(vecs *vecstore.Store) {
-	b.vecs = vecs
+	b.vecs, b.holds = vecs, vecs.Acquire() == nil
 	for _, slot := range vecs.Damaged() {
 		b.damaged[slot] = struct{}{}
 	}
 }
 
 func (b *builder) close() {
+	if b.holds {
+		b.vecs.Release()
+		b.holds = false
+	}
 	if err := b.stage.close(); err != nil {
 		b.ix.log.Warn("staged texts were not removed; the next start does it", "file", b.stage.name, "err", err)
 	}

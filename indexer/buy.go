@@ -58,7 +58,9 @@ func (b *builder) storeSupplied(pieces []piece) ([]piece, error) {
 			return nil
 		}
 		if _, err := b.vecs.Append(keys, vectors); err != nil {
-			b.d.Retire(b.vecs)
+			if err := b.d.Retire(b.vecs); err != nil {
+				b.ix.log.Warn("close vectors", "domain", b.d.Name, "err", err)
+			}
 			return catalog.StoreError(err)
 		}
 		b.found(len(keys), tokens)
@@ -196,7 +198,9 @@ func (b *builder) buyAs(ctx context.Context, role contract.Role, batch []piece) 
 		if errors.Is(err, vecstore.ErrInvalid) {
 			return fmt.Errorf("%w: %w", contract.ErrProvider, err)
 		}
-		b.d.Retire(b.vecs)
+		if err := b.d.Retire(b.vecs); err != nil {
+			b.ix.log.Warn("close vectors", "domain", b.d.Name, "err", err)
+		}
 		return catalog.StoreError(err)
 	}
 	b.ix.counters.written.Add(int64(len(good)))

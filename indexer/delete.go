@@ -188,7 +188,9 @@ func (ix *Indexer) removeCommits(d *domain, infos []snapshot.Info) (err error) {
 // removeVectors removes the vectors of a domain without commits. Searches under
 // way go on reading them. Called with d.writing held.
 func (ix *Indexer) removeVectors(d *domain) error {
-	d.Retire(nil)
+	if err := d.Retire(nil); err != nil {
+		ix.log.Warn("close vectors", "domain", d.Name, "err", err)
+	}
 	d.ForgetSlots()
 	err := vecstore.Remove(ix.cfg.FS, d.VecsName())
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {

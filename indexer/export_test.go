@@ -28,3 +28,12 @@ func (ix *Indexer) OpenVectors() (n int) {
 	}
 	return n
 }
+
+// Retire puts a domain's vectors out of use, as a failed write does.
+func (ix *Indexer) Retire(domain string) error {
+	d, err := ix.domain(domain)
+	if err != nil {
+		return err
+	}
+	return d.Retire(nil)
+}

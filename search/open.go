@@ -107,7 +107,9 @@ func (s *Snapshot) close() {
 	for _, l := range s.files {
 		l.release()
 	}
-	s.r.domains.Leave(s.d)
+	if s.vecs != nil {
+		s.vecs.Release()
+	}
 }
 
 // fileKey names a commit file in the pool.
@@ -158,7 +160,6 @@ func (r *Reader) loadCurrent(d *Domain, info snapshot.Info) (*Snapshot, error) {
 
 func (r *Reader) loadSnapshot(d *Domain, commit string) (_ *Snapshot, err error) {
 	s := &Snapshot{r: r, d: d, real: commit, serial: r.serials.Add(1)}
-	r.domains.stay(d)
 	defer func() {
 		if err != nil {
 			s.close()
@@ -174,7 +175,7 @@ func (r *Reader) loadSnapshot(d *Domain, commit string) (_ *Snapshot, err error)
 	if s.settings, err = catalog.ParseSettings(s.view.Header().Settings); err != nil {
 		return nil, fmt.Errorf("%w: commit %s carries %w", contract.ErrCorrupt, commit, err)
 	}
-	if s.vecs, err = d.Readable(); errors.Is(err, contract.ErrCorrupt) {
+	if s.vecs, err = d.acquire(); errors.Is(err, contract.ErrCorrupt) {
 		return nil, fmt.Errorf("%w; index commit %s again to mend it", err, commit)
 	} else if err != nil {
 		return nil, err

@@ -86,7 +86,7 @@ func (r *Reader) Close() error {
 	r.pool.purge()
 	var errs []error
 	for _, d := range r.domains.List("") {
-		errs = append(errs, d.vectors.close())
+		errs = append(errs, d.vectors.Retire(nil))
 	}
 	return errors.Join(errs...)
 }

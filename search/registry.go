@@ -50,14 +50,7 @@ func (r *Registry) Enter(name string) *Domain {
 	return d
 }
 
-// stay keeps the domain until leave.
-func (r *Registry) stay(d *Domain) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	d.users++
-}
-
-// leave ends what enter or stay began. A domain that nobody uses and of which
+// Leave ends what Enter began. A domain that nobody uses and of which
 // nothing is indexed (any more) is forgotten, and its vectors are closed: not
 // earlier, because a file of vectors has one opener at a time.
 // It reports whether the domain was forgotten.
@@ -68,7 +61,7 @@ func (r *Registry) Leave(d *Domain) bool {
 	if d.users > 0 || !d.empty() || r.domains[d.Name] != d {
 		return false
 	}
-	if err := d.vectors.close(); err != nil {
+	if err := d.vectors.Retire(nil); err != nil {
 		r.log.Warn("close vectors", "domain", d.Name, "err", err)
 	}
 	delete(r.domains, d.Name)

@@ -26,9 +26,6 @@ type vectors struct {
 	store *vecstore.Store
 	// recovered: store may be appended to.
 	recovered bool
-	// retired are stores that failed a write and were replaced; searches
-	// under way may still read them, so they stay open until the end.
-	retired []*vecstore.Store
 }
 
 func (v *vectors) VecsName() string { return vecstore.FileName(v.domain, vecstore.Main) }
@@ -51,6 +48,20 @@ func (v *vectors) Readable() (*vecstore.Store, error) {
 		v.store = s
 	}
 	return v.store, nil
+}
+
+// acquire returns the vectors for reading until their Release, or nil if none
+// exist.
+func (v *vectors) acquire() (*vecstore.Store, error) {
+	for {
+		s, err := v.Readable()
+		if err != nil || s == nil {
+			return nil, err
+		}
+		if err := s.Acquire(); !errors.Is(err, vecstore.ErrClosed) {
+			return s, err
+		}
+	}
 }
 
 // indexed returns the vectors with their keys, which can then be looked up; nil
@@ -88,7 +99,7 @@ func (v *vectors) Writable(want vecstore.Config, floor uint32) (*vecstore.Store,
 		}
 		// Not under mu: it reads the whole file, and searches go on meanwhile.
 		if err := s.Recover(floor); errors.Is(err, fs.ErrNotExist) {
-			v.Retire(s) // a reader opened the file just before it was purged
+			_ = v.Retire(s) // never written; a reader opened the file just before it was purged
 			continue
 		} else if err != nil {
 			return nil, catalog.StoreError(err)
@@ -128,17 +139,19 @@ func (v *vectors) open(want vecstore.Config, floor uint32) (s *vecstore.Store, r
 	return v.store, v.recovered, nil
 }
 
-// retire puts a store whose write or sync failed out of use (nil: whichever is
+// Retire puts a store whose write or sync failed out of use (nil: whichever is
 // in use): what it left behind is known only to the disk, so the next writer
 // opens and reads the file again. Of several tasks that met the failure the
-// first does it.
-func (v *vectors) Retire(failed *vecstore.Store) {
+// first does it. The file is closed when the last snapshot on it is.
+func (v *vectors) Retire(failed *vecstore.Store) error {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if v.store != nil && (failed == nil || v.store == failed) {
-		v.retired = append(v.retired, v.store)
-		v.store, v.recovered = nil, false
+	if v.store == nil || failed != nil && v.store != failed {
+		return nil
 	}
+	err := v.store.Retire()
+	v.store, v.recovered = nil, false
+	return err
 }
 
 // current returns the open store, nil for none, and whether it may be appended
@@ -147,19 +160,4 @@ func (v *vectors) Current() (*vecstore.Store, bool) {
 	v.mu.RLock()
 	defer v.mu.RUnlock()
 	return v.store, v.recovered
-}
-
-func (v *vectors) close() error {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	var errs []error
-	if v.store != nil {
-		errs = append(errs, v.store.Close())
-		v.store, v.recovered = nil, false
-	}
-	for _, s := range v.retired {
-		errs = append(errs, s.Close())
-	}
-	v.retired = nil
-	return errors.Join(errs...)
 }
