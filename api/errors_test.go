@@ -50,7 +50,7 @@ func TestErrorTable(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			e.err = fmt.Errorf("indexer: open: %w: something with k7", row.err)
 			if code := contract.Code(e.err); code != row.code {
-				t.Errorf("indexer calls it %q, the answer %q", code, row.code)
+				t.Errorf("the contract calls it %q, the answer %q", code, row.code)
 			}
 			got := e.get("/search?domain=a/b&commit=k7&q=x")
 			got.wantError(t, row.status, row.code)

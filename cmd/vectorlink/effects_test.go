@@ -260,11 +260,12 @@ func tokenEffects(e *effects) {
 func contentEffects(e *effects) {
 	endpoint := newRecorder(e.T, http.NotFoundHandler())
 	e.start(away{"listen", "127.0.0.1:0", "flag"}, away{"terminusdb-content-endpoint", endpoint.URL + "/here", "TERMINUSDB_CONTENT_ENDPOINT"},
-		away{"user-forward-header", "X-User", "TERMINUSDB_USER_FORWARD_HEADER"})
+		away{"user-forward-header", "X-User", "TERMINUSDB_USER_FORWARD_HEADER"}, away{"terminusdb-user", "reader", "file"})
 	e.ask("POST", e.url+"/index?domain=a/b&commit=c1", "", "", "")
 	asked := endpoint.find(e.T, func(recorded) bool { return true })
 	e.check("terminusdb-content-endpoint", asked.url == "/here/a/b?commit_id=c1", "%s", asked.url)
-	e.check("user-forward-header", asked.header.Get("X-User") == "admin", "%v", asked.header)
+	e.check("user-forward-header", asked.header.Get("X-User") != "", "%v", asked.header)
+	e.check("terminusdb-user", asked.header.Get("X-User") == "reader", "%v", asked.header)
 }
 
 // refusalEffects looks at what is refused, and at what is not.
