@@ -45,7 +45,7 @@ func hold(goroutines int) held {
 // million searches (some thousands, unless long), among them such as find
 // nothing, are wrong, or are given up by their clients.
 func TestSearchesLeaveNothing(t *testing.T) {
-	searches := 1500
+	searches := 700
 	if os.Getenv("VECTORLINK_LONG") != "" {
 		searches = 1_000_000
 	}
@@ -124,7 +124,7 @@ func TestSearchesLeaveNothing(t *testing.T) {
 		}
 	}
 	idle := runtime.NumGoroutine()
-	run(1000)
+	run(500) // until pools and caches are as large as they get
 	before := hold(idle)
 	run(searches)
 	after := hold(before.goroutines)
