@@ -299,7 +299,7 @@ func TestProviders(t *testing.T) {
 		t.Fatal("README.md has no row of VECTORLINK_EMBED_PROVIDER")
 	}
 	got := append(strings.Split(string(row[2]), ", "), providerLocal)
-	for _, word := range strings.Fields(string(row[1])) {
+	for word := range strings.FieldsSeq(string(row[1])) {
 		if _, known := embed.Preset(word); known {
 			got = append(got, word)
 		}
