@@ -82,8 +82,8 @@ func (ix *Indexer) newBuilder(d *domain, task string, settings catalog.Settings,
 		left:        make(map[string]struct{}),
 	}
 	if base != nil {
-		for _, id := range base.View().Skipped() {
-			b.left[id] = struct{}{}
+		for _, k := range base.View().Skipped() {
+			b.left[k.ID] = struct{}{}
 		}
 	}
 	if vecs != nil {
@@ -207,6 +207,10 @@ func (b *builder) upsert(ctx context.Context, op contract.Op) error {
 	}
 	if op.Type == "" {
 		op.Type = contract.DocType(op.ID)
+	}
+	if err := snapshot.CheckEntry(op.Type, text, op.Fields); err != nil {
+		b.skip(op.ID, err)
+		return nil
 	}
 	b.touch(op.ID)
 	hash := snapshot.HashText(text)
@@ -343,28 +347,30 @@ func (b *builder) finish(ctx context.Context, h snapshot.Header, complete bool, 
 	}
 	if b.vecs != nil {
 		h.Fingerprint, h.Dim, h.Vecs = b.fingerprint, uint32(b.vecs.Dim()), b.d.VecsName()
+		h.Metric, h.Normalized = string(b.settings.Metric), b.settings.Normalize
 	}
 	if h.Created = now().Unix(); h.Seq == 0 {
 		h.Seq = b.d.NextSeq()
 	}
 	h.Indexed, h.Deleted = uint32(t.Indexed), uint32(t.Deleted)
 	h.Embedded, h.Reused, h.Tokens = uint32(t.Embedded), uint32(t.Reused), uint64(t.Tokens)
-	var size int64
+	contents := snapshot.Contents{Changed: b.entries(changed), Count: len(changed), Skipped: snapshot.StringKeys(b.unsettled(complete))}
+	var info snapshot.Info
 	var err error
 	b.ix.hook("writing")
 	if b.base != nil {
-		h, size, err = b.base.View().WriteDelta(b.ix.cfg.FS, h, snapshot.Contents{Changed: b.entries(changed), Removed: removed, Skipped: b.unsettled(complete)})
+		contents.Removed = snapshot.StringKeys(removed)
+		info, err = b.base.View().WriteDelta(b.ix.cfg.FS, h, contents, b.barrier())
 	} else {
 		h.Kind, h.Settings = snapshot.Checkpoint, b.settings.String()
-		h, size, err = snapshot.Write(b.ix.cfg.FS, h, snapshot.Contents{Changed: b.entries(changed), Skipped: b.unsettled(complete)})
+		info, err = snapshot.Write(b.ix.cfg.FS, h, contents)
 	}
 	if err != nil {
 		return snapshot.Info{}, catalog.StoreError(err)
 	}
 	b.ix.hook("committed")
-	info := fileInfo(h, size)
 	b.d.written(info)
-	b.report(func(t *Task) { t.Documents, t.Base = int(h.Documents), h.Base })
+	b.report(func(t *Task) { t.Documents, t.Base = int(info.Documents), info.Base })
 	return info, nil
 }
 
@@ -432,9 +438,20 @@ func (b *builder) inBase(id string) bool {
 	return ok
 }
 
-// fileInfo describes a commit file just written.
-func fileInfo(h snapshot.Header, size int64) snapshot.Info {
-	return snapshot.Info{Header: h, Name: snapshot.FileName(h.Domain, h.Commit), Size: size}
+// barrier returns the last commit of the base's chain that the new file must not
+// pass over, "" for none: one that is being merged, or one whose file was
+// replaced since the base was opened, by a merge, or because what it stood on
+// was removed. Called with d.writing held.
+func (b *builder) barrier() (commit string) {
+	merging := b.d.mergeOf()
+	for f := range b.base.View().Files() {
+		h := f.Header()
+		now, ok := b.d.Commit(h.Commit)
+		if ok && h.Kind != snapshot.Alias && (h.Commit == merging || !now.Same(f.Info())) {
+			commit = h.Commit
+		}
+	}
+	return commit
 }
 
 func (b *builder) entries(ids []string) iter.Seq2[snapshot.EntryText, error] {

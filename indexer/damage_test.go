@@ -298,7 +298,7 @@ func TestVerifyOfAShortFile(t *testing.T) {
 		want, got := make(map[string]bool), make(map[string]bool)
 		for _, info := range infos {
 			if info.SlotEnd > n {
-				want[info.Name] = true
+				want[info.Name()] = true
 			}
 		}
 		if _, err := indexer.Verify(t.Context(), mem, func(f indexer.Finding) { got[f.File] = true }); err != nil {
@@ -371,7 +371,7 @@ func TestNewerFiles(t *testing.T) {
 			binary.LittleEndian.PutUint32(b[4092:], crc32.Checksum(b[:4092], crc32.MakeTable(crc32.Castagnoli)))
 		}},
 		{snapshot.FileName(domain, "c2"), func(b []byte) {
-			b[4] = 9
+			b[4], b[len(b)-1] = 9, '9'
 			n := binary.LittleEndian.Uint32(b[8:])
 			binary.LittleEndian.PutUint32(b[n-4:], crc32.Checksum(b[:n-4], crc32.MakeTable(crc32.Castagnoli)))
 		}},
@@ -480,7 +480,12 @@ func TestDamagedGraph(t *testing.T) {
 	waitGraph(t, mem, name)
 	h.mustIndex("c2", "")
 	h.close()
-	spoil(t, mem, name, func(b []byte) []byte { b[len(b)-100] ^= 1; return b })
+	d, err := snapshot.Inspect(mem, name)
+	graph := slices.IndexFunc(d.Sections, func(s snapshot.Section) bool { return s.Name == "graph" })
+	if err != nil || graph < 0 {
+		t.Fatalf("sections %+v, %v", d.Sections, err)
+	}
+	spoil(t, mem, name, func(b []byte) []byte { b[d.Sections[graph].Offset] ^= 1; return b })
 	found := 0
 	if _, err := indexer.Verify(t.Context(), mem, func(f indexer.Finding) { found++ }); err != nil || found == 0 {
 		t.Fatalf("verify finds %d, %v", found, err)

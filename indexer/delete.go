@@ -92,7 +92,7 @@ func (ix *Indexer) unbindBranch(d *domain, branch string) (freed []string, err e
 		}
 	}
 	for _, info := range list {
-		if !owned[info.Commit] && info.Kind != snapshot.Checkpoint && owned[info.Base] {
+		if !owned[info.Commit] && info.Kind != snapshot.Checkpoint && owned[info.On] {
 			if err := ix.standAlone(d, info); err != nil {
 				return freed, err
 			}
@@ -115,11 +115,11 @@ func (ix *Indexer) standAlone(d *domain, info snapshot.Info) error {
 	h := info.Header
 	h.Kind = snapshot.Checkpoint
 	view := s.View()
-	h, size, err := snapshot.Write(ix.cfg.FS, h, snapshot.Contents{Changed: view.Texts(), Skipped: view.Skipped()})
+	written, err := snapshot.Write(ix.cfg.FS, h, snapshot.Contents{Changed: view.Texts(), Skipped: view.Skipped()})
 	if err != nil {
 		return catalog.StoreError(err)
 	}
-	d.written(fileInfo(h, size))
+	d.written(written)
 	ix.ForgetFile(d.Domain, info)
 	return nil
 }
@@ -141,7 +141,7 @@ func (ix *Indexer) removeCommits(d *domain, infos []snapshot.Info) (err error) {
 	for _, info := range infos {
 		left[info.Commit] = info
 		if info.Kind != snapshot.Checkpoint {
-			standing[info.Base]++
+			standing[info.On]++
 		}
 	}
 	defer func() {
@@ -167,7 +167,7 @@ func (ix *Indexer) removeCommits(d *domain, infos []snapshot.Info) (err error) {
 		for _, info := range round {
 			err := ix.removeText(info)
 			if err == nil {
-				err = ix.cfg.FS.Remove(info.Name)
+				err = ix.cfg.FS.Remove(info.Name())
 			}
 			if err != nil && !errors.Is(err, fs.ErrNotExist) {
 				return fmt.Errorf("delete commit %s of %s: %w", info.Commit, d.Name, err)
@@ -175,7 +175,7 @@ func (ix *Indexer) removeCommits(d *domain, infos []snapshot.Info) (err error) {
 			ix.ForgetFile(d.Domain, info)
 			delete(left, info.Commit)
 			if info.Kind != snapshot.Checkpoint {
-				standing[info.Base]--
+				standing[info.On]--
 			}
 		}
 		if err := ix.cfg.FS.SyncDir(); err != nil {

@@ -15,6 +15,7 @@ import (
 	"github.com/vectorlink/vectorlink/indexer"
 	"github.com/vectorlink/vectorlink/indexer/indexertest"
 	"github.com/vectorlink/vectorlink/search"
+	"github.com/vectorlink/vectorlink/snapshot"
 	"github.com/vectorlink/vectorlink/textindex"
 	"github.com/vectorlink/vectorlink/vfs/vfstest"
 )
@@ -552,4 +553,57 @@ func TestNoFullTextOfADeletedCommitIsTaken(t *testing.T) {
 	h.mustPush("", "", "c1", puts("d/A/2", "pear")...)
 	find("apple")
 	find("pear", "d/A/2")
+}
+
+// TestBranchDeletedBelowPush deletes, while a push runs, the branch that its base
+// stands on: what the push writes must not stand on what was removed.
+func TestBranchDeletedBelowPush(t *testing.T) {
+	files, emb := vfstest.NewMem(), &indexertest.Embedder{}
+	h := openPush(t, files, emb)
+	var ops []contract.Op
+	want := make([]string, 0, 90)
+	for i := range 40 {
+		id, text := fmt.Sprintf("d/A/%02d", i), fmt.Sprint("text ", i)
+		ops, want = append(ops, put(id, text)), append(want, id, text)
+	}
+	h.mustPush("side", "", "c1", ops...)
+	for i, c := range []string{"c2", "c3", "c4"} {
+		id, text := "d/B/"+c, "new "+c
+		h.mustPush("main", fmt.Sprint("c", i+1), c, put(id, text))
+		want = append(want, id, text)
+	}
+	p := h.mustStart("main", "c4", "c5") // it would stand on c1
+	if err := h.DeleteBranchIndex(t.Context(), domain, "side"); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Apply(put("d/B/c5", "new c5")); err != nil {
+		t.Fatal(err)
+	}
+	want = append(want, "d/B/c5", "new c5")
+	p.Finish()
+	<-p.Done()
+	if task := p.Task(); task.State != indexer.TaskComplete {
+		t.Fatalf("%+v", task)
+	}
+	h.wantTexts("c5", want...)
+	h.close()
+	h = openPush(t, files, emb)
+	defer h.close()
+	h.wantTexts("c5", want...)
+	h.wantGone("c1")
+	noFindings(t, files)
+}
+
+// TestTooLargeIsSkipped: a document that no entry can hold is left out, as any
+// other that cannot be taken, and the commit goes on.
+func TestTooLargeIsSkipped(t *testing.T) {
+	h := openPush(t, vfstest.NewMem(), &indexertest.Embedder{})
+	defer h.close()
+	large := put("d/A/1", "one")
+	large.Fields = `{"a":"` + strings.Repeat("x", snapshot.MaxFields) + `"}`
+	task := h.push("", "", "c1", large, put("d/A/2", "two"))
+	if task.State != indexer.TaskComplete || len(task.Skipped) != 1 || task.Skipped[0].ID != "d/A/1" {
+		t.Fatalf("%s %s, skipped %v", task.State, task.Error, task.Skipped)
+	}
+	h.wantTexts("c1", "d/A/2", "two")
 }

@@ -100,7 +100,7 @@ func TestSweepKeeps(t *testing.T) {
 	if err != nil || sum.Spared != 3 || sum.Removed != litter-3 {
 		t.Errorf("%+v, %v", sum, err)
 	}
-	spoil(t, mem, "admin%2Ftest@c2.hnsw", func(b []byte) []byte { b[20] ^= 1; return b })
+	spoil(t, mem, "admin%2Ftest@c2.hnsw", func(b []byte) []byte { b[len(b)-30] ^= 1; return b })
 	if sum, err = indexer.Sweep(t.Context(), indexer.SweepConfig{FS: mem}, func(indexer.Removal) {}); err != nil || sum.Held != 2 || sum.Removed != litter-3 {
 		t.Errorf("beside a damaged commit file: %+v, %v", sum, err)
 	}

@@ -288,8 +288,8 @@ func (ix *Indexer) skippedBefore(d *domain, commit string) (list []Skipped, tota
 	}
 	defer s.Release()
 	var t Task
-	for _, id := range s.View().Skipped() {
-		t.Skip(skipped(id, errSkippedBefore))
+	for _, k := range s.View().Skipped() {
+		t.Skip(skipped(k.ID, errSkippedBefore))
 	}
 	return t.Skipped, t.SkippedTotal
 }
@@ -308,9 +308,12 @@ func (ix *Indexer) again(d *domain, base, commit string) []string {
 		return nil // then nothing builds on it either
 	}
 	defer s.Release()
-	ids := s.View().Skipped()
+	var ids []string
+	for _, k := range s.View().Skipped() {
+		ids = append(ids, k.ID)
+	}
 	if len(ids) <= maxAgain {
-		return slices.Clone(ids)
+		return ids
 	}
 	hash := snapshot.HashText(commit)
 	at := int(binary.LittleEndian.Uint32(hash[:]) % uint32(len(ids)))
@@ -402,7 +405,7 @@ func (ix *Indexer) Assign(_ context.Context, domain, branch, source, target stri
 			return fmt.Errorf("%w: target_commit %s is indexed already, as another snapshot", contract.ErrConflict, target)
 		}
 		old, _ := d.Commit(target)
-		if old.Kind != snapshot.Alias || !errors.Is(snapshot.Verify(ix.cfg.FS, old.Name), snapshot.ErrCorrupt) {
+		if old.Kind != snapshot.Alias || !errors.Is(snapshot.Verify(ix.cfg.FS, old.Name()), snapshot.ErrCorrupt) {
 			return nil
 		}
 		name.Branch, name.Seq = old.Branch, old.Seq // made anew, as it was
@@ -415,10 +418,10 @@ func (ix *Indexer) Assign(_ context.Context, domain, branch, source, target stri
 	if name.Created = now().Unix(); name.Seq == 0 {
 		name.Seq = d.NextSeq()
 	}
-	h, size, err := s.View().WriteAlias(ix.cfg.FS, name)
+	info, err := s.View().WriteAlias(ix.cfg.FS, name)
 	if err != nil {
 		return catalog.StoreError(err)
 	}
-	d.written(fileInfo(h, size))
+	d.written(info)
 	return nil
 }

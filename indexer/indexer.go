@@ -206,7 +206,7 @@ func (ix *Indexer) load() error {
 	}
 	for _, info := range infos {
 		if _, err := catalog.ParseSettings(info.Settings); err != nil {
-			damaged = append(damaged, snapshot.Damage{Name: info.Name, Err: err})
+			damaged = append(damaged, snapshot.Damage{Name: info.Name(), Err: err})
 			continue
 		}
 		ix.Domains().Know(info)

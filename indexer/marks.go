@@ -29,12 +29,12 @@ func (ix *Indexer) moveHead(d *domain, branch, commit string) error {
 	}
 	defer s.Release()
 	seq := d.NextSeq()
-	h, size, err := s.View().WriteAlias(ix.cfg.FS,
+	mark, err := s.View().WriteAlias(ix.cfg.FS,
 		snapshot.Header{Commit: fmt.Sprintf("%s%s/%d", search.MarkPrefix, branch, seq), Branch: branch, Seq: seq, Created: now().Unix()})
 	if err != nil {
 		return catalog.StoreError(err)
 	}
-	d.written(fileInfo(h, size))
+	d.written(mark)
 	older := d.Unbind(func(info snapshot.Info) bool { return search.IsMark(info) && info.Branch == branch && info.Seq < seq })
 	return ix.removeCommits(d, older)
 }

@@ -46,7 +46,7 @@ func (ix *Indexer) mendVectors(ctx context.Context, d *domain, j *job, info snap
 		return err
 	}
 	rewrite := false
-	err = snapshot.Verify(ix.cfg.FS, info.Name)
+	err = snapshot.Verify(ix.cfg.FS, info.Name())
 	if bad, ok := errors.AsType[*snapshot.CorruptError](err); ok && bad.Section == "graph" {
 		rewrite = true // the merge that follows makes another
 	} else if err != nil {
@@ -176,15 +176,15 @@ func (b *builder) replace(ctx context.Context, old snapshot.Info, complete bool)
 		h.Fingerprint, h.Dim, h.Vecs = b.fingerprint, uint32(b.vecs.Dim()), b.d.VecsName()
 	}
 	b.ix.hook("writing")
-	h, size, err := snapshot.Write(b.ix.cfg.FS, h, snapshot.Contents{Changed: b.contents(changed), Skipped: b.unsettled(complete)})
+	info, err := snapshot.Write(b.ix.cfg.FS, h, snapshot.Contents{Changed: b.contents(changed), Skipped: snapshot.StringKeys(b.unsettled(complete))})
 	if err != nil {
 		return catalog.StoreError(err)
 	}
 	b.ix.hook("committed")
-	b.d.written(fileInfo(h, size))
+	b.d.written(info)
 	b.ix.ForgetFile(b.d.Domain, now)
 	b.ix.ForgetSnapshots(b.d.Domain)
-	b.report(func(t *Task) { t.Indexed, t.Documents = len(changed), int(h.Documents) })
+	b.report(func(t *Task) { t.Indexed, t.Documents = len(changed), int(info.Documents) })
 	return nil
 }
 
@@ -236,7 +236,7 @@ func (ix *Indexer) needsPush(d *domain, info snapshot.Info) (from string, needs 
 	if _, err := ix.recoverVectors(d, info); err != nil {
 		return "", false // whoever searches is told why
 	}
-	err := snapshot.Verify(ix.cfg.FS, info.Name)
+	err := snapshot.Verify(ix.cfg.FS, info.Name())
 	if bad, ok := errors.AsType[*snapshot.CorruptError](err); ok && bad.Section != "graph" {
 		return info.Base, true
 	}

@@ -50,6 +50,8 @@ func (ix *Indexer) merge(ctx context.Context, req mergeRequest) (merged bool, er
 	if !ix.wantsMerge(s) {
 		return false, nil
 	}
+	d.setMerging(req.commit)
+	defer d.setMerging("")
 	live, err := s.Readable(slices.Collect(s.View().LiveSlots()))
 	if err != nil {
 		return false, catalog.StoreError(err)
@@ -68,7 +70,7 @@ func (ix *Indexer) merge(ctx context.Context, req mergeRequest) (merged bool, er
 		return false, nil // deleted meanwhile
 	}
 	// Not under the lock: it takes long, and commits go on meanwhile.
-	file, err := s.View().PrepareCheckpoint(ix.cfg.FS, graph)
+	file, err := s.View().PrepareMerge(ix.cfg.FS, true, graph)
 	if err != nil {
 		return false, catalog.StoreError(err)
 	}
@@ -79,11 +81,11 @@ func (ix *Indexer) merge(ctx context.Context, req mergeRequest) (merged bool, er
 		file.Discard() // deleted or mended meanwhile
 		return false, nil
 	}
-	h, size, err := file.Commit()
+	info, err := file.Commit()
 	if err != nil {
 		return false, catalog.StoreError(err)
 	}
-	d.written(fileInfo(h, size))
+	d.written(info)
 	ix.ForgetFile(d.Domain, old)
 	// What stands on it has a shorter chain now, or a graph again: a commit
 	// that came meanwhile must not be merged for the length of its old one.

@@ -114,7 +114,7 @@ func TestSettingsAreChosenOnce(t *testing.T) {
 		if info.Settings != "m=4 ef_construction=40" {
 			t.Errorf("the file of %s says %q", info.Commit, info.Settings)
 		}
-		d, err := snapshot.Inspect(mem, info.Name)
+		d, err := snapshot.Inspect(mem, info.Name())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -226,7 +226,7 @@ func TestSettingsText(t *testing.T) {
 func TestUnknownSettings(t *testing.T) {
 	mem := vfstest.NewMem()
 	h := snapshot.Header{Kind: snapshot.Checkpoint, Domain: domain, Commit: "c1", Branch: "main", Seq: 1, Settings: "colour=red"}
-	if _, _, err := snapshot.Write(mem, h, snapshot.Contents{}); err != nil {
+	if _, err := snapshot.Write(mem, h, snapshot.Contents{}); err != nil {
 		t.Fatal(err)
 	}
 	ix := openPush(t, mem, &indexertest.Embedder{})

@@ -33,6 +33,8 @@ type domain struct {
 	// pushing holds the branches that a push is at work on; the channel is
 	// closed when it has ended.
 	pushing map[string]chan struct{}
+	// merging is the commit whose file is being merged, "" for none.
+	merging string
 }
 
 // targets holds the writer's view of the domains in use. It is guarded by its
@@ -92,7 +94,7 @@ func (d *domain) isWhole(info snapshot.Info) bool {
 	d.state.Lock()
 	slots, looked := d.whole[info.Commit]
 	d.state.Unlock()
-	if !looked || d.IsSuspect(info.Name) {
+	if !looked || d.IsSuspect(info.Name()) {
 		return false
 	}
 	if info.SlotEnd == 0 {
@@ -109,7 +111,7 @@ func (d *domain) setWhole(info snapshot.Info) {
 	if store, _ := d.Current(); store != nil {
 		slots = len(store.Damaged())
 	}
-	d.Clear(info.Name)
+	d.Clear(info.Name())
 	d.state.Lock()
 	defer d.state.Unlock()
 	d.whole[info.Commit] = slots
@@ -118,6 +120,21 @@ func (d *domain) setWhole(info snapshot.Info) {
 // writableVectors returns the domain's vectors ready to be appended to.
 func (d *domain) writableVectors(want vecstore.Config) (*vecstore.Store, error) {
 	return d.Writable(want, d.End())
+}
+
+// setMerging notes the commit whose file is being merged, "" for none.
+func (d *domain) setMerging(commit string) {
+	d.state.Lock()
+	defer d.state.Unlock()
+	d.merging = commit
+}
+
+// mergeOf returns the commit whose file is being merged, "" for none: what is
+// written meanwhile goes on standing on it, or the merge would serve nobody.
+func (d *domain) mergeOf() string {
+	d.state.Lock()
+	defer d.state.Unlock()
+	return d.merging
 }
 
 // tryBranch takes the branch, or returns what is closed when it may be free.

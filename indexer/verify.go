@@ -154,29 +154,29 @@ func (v *verifier) commitFile(info snapshot.Info) {
 	v.sum.Files++
 	v.sum.Commits++
 	v.sum.Bytes += info.Size
-	if err := snapshot.Verify(v.files, info.Name); errors.Is(err, fs.ErrNotExist) {
+	if err := snapshot.Verify(v.files, info.Name()); errors.Is(err, fs.ErrNotExist) {
 		return
 	} else if err != nil {
 		mend := "index or push"
 		if info.Kind == snapshot.Alias {
 			mend = "assign"
 		}
-		v.report(info.Name, fmt.Sprintf("%v; %s commit %s again", err, mend, info.Commit))
+		v.report(info.Name(), fmt.Sprintf("%v; %s commit %s again", err, mend, info.Commit))
 		return
 	}
 	if info.Kind != snapshot.Checkpoint {
-		if _, ok := v.commits[info.Domain][info.Base]; !ok {
-			v.report(info.Name, fmt.Sprintf("the file of commit %s, on which it stands, is missing or damaged; index or push that commit again", info.Base))
+		if _, ok := v.commits[info.Domain][info.On]; !ok {
+			v.report(info.Name(), fmt.Sprintf("the file of commit %s, on which it stands, is missing or damaged; index or push that commit again", info.On))
 		}
 	}
 	if info.SlotEnd > v.vectors[info.Vecs] {
-		v.report(info.Name, fmt.Sprintf("it refers to %d vectors of %s, which holds %d", info.SlotEnd, info.Vecs, v.vectors[info.Vecs]))
+		v.report(info.Name(), fmt.Sprintf("it refers to %d vectors of %s, which holds %d", info.SlotEnd, info.Vecs, v.vectors[info.Vecs]))
 	}
 	if have, ok := v.models[info.Vecs]; ok && info.SlotEnd > 0 && (have.Fingerprint != info.Fingerprint || have.Dim != int(info.Dim)) {
-		v.report(info.Name, fmt.Sprintf("it refers to vectors of %s (%d dimensions), %s holds those of %s (%d)", info.Fingerprint, info.Dim, info.Vecs, have.Fingerprint, have.Dim))
+		v.report(info.Name(), fmt.Sprintf("it refers to vectors of %s (%d dimensions), %s holds those of %s (%d)", info.Fingerprint, info.Dim, info.Vecs, have.Fingerprint, have.Dim))
 	}
 	if err := v.references(info); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		v.report(info.Name, err.Error())
+		v.report(info.Name(), err.Error())
 	}
 }
 
@@ -184,10 +184,10 @@ func (v *verifier) commitFile(info snapshot.Info) {
 // vectors its entries refer to.
 func (v *verifier) references(info snapshot.Info) (err error) {
 	bad := v.bad[info.Vecs]
-	if info.Kind != snapshot.Checkpoint && len(bad) == 0 {
+	if !info.Graph && len(bad) == 0 {
 		return nil
 	}
-	f, err := snapshot.Open(v.files, info.Name)
+	f, err := snapshot.Open(v.files, info.Name())
 	if err != nil {
 		return err
 	}

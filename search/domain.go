@@ -187,7 +187,7 @@ func (d *Domain) knows(name string) bool {
 	d.mu.RLock()
 	defer d.mu.RUnlock()
 	for _, info := range d.commits {
-		if info.Name == name {
+		if info.Name() == name {
 			return true
 		}
 	}

@@ -55,7 +55,7 @@ func (r *Reader) Integrity(domainName string) (Integrity, error) {
 	known, texts := make(map[string]bool), make(map[string]bool)
 	vectors := false
 	for _, info := range commits {
-		known[info.Name] = true
+		known[info.Name()] = true
 		texts[textindex.FileName(info.Domain, info.Commit)] = true
 		vectors = vectors || info.SlotEnd > 0
 	}
@@ -79,11 +79,12 @@ func (r *Reader) Integrity(domainName string) (Integrity, error) {
 	}
 	for _, info := range commits {
 		// A commit that came after the list is there as well.
-		if there[info.Name] = there[info.Name] || r.exists(info.Name); there[info.Name] {
+		name := info.Name()
+		if there[name] = there[name] || r.exists(name); there[name] {
 			found.CommitFiles++
 		} else {
-			found.MissingFiles = append(found.MissingFiles, info.Name)
-			found.Warnings = append(found.Warnings, info.Name+" is missing; index its commit again")
+			found.MissingFiles = append(found.MissingFiles, name)
+			found.Warnings = append(found.Warnings, name+" is missing; index its commit again")
 		}
 	}
 	if vectors && found.VectorFiles == 0 {
@@ -117,8 +118,8 @@ func lost(commits []snapshot.Info, there map[string]bool) []string {
 	for _, info := range commits {
 		var way []string
 		ok := false
-		for c, found := info, true; ; c, found = by[c.Base], by[c.Base].Commit != "" {
-			if !found || !there[c.Name] {
+		for c, found := info, true; ; c, found = by[c.On], by[c.On].Commit != "" {
+			if !found || !there[c.Name()] {
 				break
 			}
 			known, met := stands[c.Commit]

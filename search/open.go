@@ -16,11 +16,10 @@ import (
 )
 
 // openFile is a commit file in the pool: shared by every snapshot that stands
-// on it. A checkpoint brings its graph.
+// on it, with its graph if it has one.
 type openFile struct {
 	file  *snapshot.File
 	graph *hnsw.Graph // nil: none, or damaged
-	slots int         // distinct ones of a checkpoint's entries
 	// serial is another one for each file that is opened.
 	serial uint64
 
@@ -145,7 +144,7 @@ func (r *Reader) loadCurrent(d *Domain, info snapshot.Info) (*Snapshot, error) {
 	for {
 		s, err := r.loadSnapshot(d, info.Commit)
 		now, ok := d.Commit(info.Commit)
-		if ok && now == info {
+		if ok && now.Same(info) {
 			return s, err
 		}
 		if err == nil {
@@ -190,11 +189,15 @@ func (r *Reader) loadSnapshot(d *Domain, commit string) (_ *Snapshot, err error)
 				contract.ErrCorrupt, d.VecsName(), have.Fingerprint, have.Dim, have.Metric, h.Fingerprint, h.Dim, s.settings.Metric)
 		}
 	}
-	s.graph = files[0].graph
+	for _, f := range files {
+		if f.file == s.view.GraphFile() {
+			s.graph = f.graph
+		}
+	}
 	switch {
 	case s.graph == nil:
 		s.scanned = slices.Collect(s.view.LiveSlots())
-	case s.graph.Len() < files[0].slots:
+	case s.graph.Len() < s.view.GraphLen():
 		// Built without vectors that could not be read then.
 		for slot := range s.view.LiveSlots() {
 			if !s.graph.Has(slot) {
@@ -217,7 +220,7 @@ func (r *Reader) loadChain(d *Domain, commit string, s *Snapshot) ([]*openFile, 
 		if !ok {
 			return nil, fmt.Errorf("%w: the file of commit %s, on which it stands, is missing or damaged; index or push that commit again", contract.ErrCorrupt, commit)
 		}
-		l, err := r.pool.acquire(context.Background(), fileKey(info.Name), func() (resource, error) { return r.loadFile(d, info) })
+		l, err := r.pool.acquire(context.Background(), fileKey(info.Name()), func() (resource, error) { return r.loadFile(d, info) })
 		if err != nil {
 			return nil, err
 		}
@@ -232,7 +235,7 @@ func (r *Reader) loadChain(d *Domain, commit string, s *Snapshot) ([]*openFile, 
 		if len(files) > limit {
 			return nil, fmt.Errorf("%w: the bases of commit %s lead round in a circle", contract.ErrCorrupt, commit)
 		}
-		commit = h.Base
+		commit = h.On
 	}
 }
 
@@ -247,9 +250,11 @@ func (r *Reader) makeView(d *Domain, files []*openFile) (*snapshot.View, error) 
 	if len(below) > 0 {
 		if l := r.pool.peek(snapshotKey(d.Name, last.Header().Base)); l != nil {
 			defer l.release()
-			// After a merge of the base, or where files were opened again,
-			// its view may stand on others than the chain just read.
-			if base := l.res.(*Snapshot).view; slices.Equal(slices.Collect(base.Files()), below) {
+			// The file may say again what the last ones of the base do. After a
+			// merge of the base, or where files were opened again, its view may
+			// stand on others than the chain just read.
+			base := l.res.(*Snapshot).view
+			if files := slices.Collect(base.Files()); len(files) >= len(below) && slices.Equal(files[:len(below)], below) {
 				return base.Extend(last)
 			}
 		}
@@ -258,14 +263,11 @@ func (r *Reader) makeView(d *Domain, files []*openFile) (*snapshot.View, error) 
 }
 
 func (r *Reader) loadFile(d *Domain, info snapshot.Info) (*openFile, error) {
-	file, err := snapshot.Open(r.cfg.FS, info.Name)
+	file, err := snapshot.Open(r.cfg.FS, info.Name())
 	if err != nil {
 		return nil, err
 	}
 	f := &openFile{file: file, serial: r.serials.Add(1)}
-	if file.Header().Kind != snapshot.Checkpoint {
-		return f, nil
-	}
 	b, err := file.Graph()
 	if err == nil && len(b) > 0 {
 		f.graph, err = hnsw.Decode(b)
@@ -276,9 +278,6 @@ func (r *Reader) loadFile(d *Domain, info snapshot.Info) (*openFile, error) {
 		r.log.Error("damaged graph: searching exactly until it is rebuilt", "domain", d.Name, "commit", info.Commit, "err", err)
 		f.graph = nil
 	}
-	if f.graph != nil {
-		f.slots = file.SlotCount()
-	}
 	return f, nil
 }
 
@@ -286,11 +285,11 @@ func (r *Reader) loadFile(d *Domain, info snapshot.Info) (*openFile, error) {
 // pool. The file goes first: a snapshot loaded in between would take the old
 // one.
 func (r *Reader) ForgetFile(d *Domain, info snapshot.Info) {
-	if l := r.pool.peek(fileKey(info.Name)); l != nil {
+	if l := r.pool.peek(fileKey(info.Name())); l != nil {
 		r.pool.remove(tableKey(l.res.(*openFile)))
 		l.release()
 	}
-	r.pool.remove(fileKey(info.Name))
+	r.pool.remove(fileKey(info.Name()))
 	r.pool.remove(snapshotKey(d.Name, info.Commit))
 	r.pool.remove(textKey(info))
 }

@@ -61,9 +61,9 @@ type textView struct {
 // number returns an entry's number among those of all files.
 func (v *textView) number(e *snapshot.Entry) int { return v.first[e.File()] + e.Place() }
 
-// textKey names a commit file's full text in the pool. The kind is part of it
-// because a merge puts another file under the name.
-func textKey(info snapshot.Info) string { return "text\x00" + info.Name + "\x00" + info.Kind.String() }
+// textKey names a commit file's full text in the pool. The file's ID is part
+// of it because a merge puts another file under the name.
+func textKey(info snapshot.Info) string { return fmt.Sprint("text\x00", info.Name(), "\x00", info.ID) }
 
 // PrepareText has the snapshot's full text at hand, so that the first search by
 // words does not wait for it.
@@ -139,8 +139,8 @@ func (p *textPart) dead(above []textPart) *textindex.Bitmap {
 		for i := range a.file.Entries() {
 			drop(a.file.Entries()[i].ID)
 		}
-		for _, id := range a.file.Removed() {
-			drop(id)
+		for _, k := range a.file.Removed() {
+			drop(k.ID)
 		}
 	}
 	if dead.IsEmpty() {
@@ -158,7 +158,7 @@ func (r *Reader) leaseText(ctx context.Context, file *lease) (*lease, error) {
 	if err != nil {
 		return nil, err
 	}
-	return r.pool.acquire(ctx, textKey(snapshot.Info{Header: h, Name: f.Name()}), func() (resource, error) {
+	return r.pool.acquire(ctx, textKey(f.Info()), func() (resource, error) {
 		id := textindex.Identity{
 			Domain: h.Domain, Commit: h.Commit, Seq: h.Seq,
 			Checkpoint: h.Kind == snapshot.Checkpoint, Content: textContent(f), Analyzer: settings.Language,

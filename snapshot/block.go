@@ -23,13 +23,13 @@ const (
 
 // maxRatio is the highest ratio of raw to stored length that a block of the
 // section may have; one that would shrink further is stored as it is. So the
-// memory a file can ask for is bounded by its size. Entries hold hashes, which
-// do not shrink; texts may be much alike, and are read a block at a time.
+// memory a file can ask for is bounded by its size. Texts may be much alike, and
+// are read a block at a time.
 func maxRatio(t sectionType) int {
-	if t == entriesSection {
-		return 32
+	if t == textsSection {
+		return 256
 	}
-	return 256
+	return 32
 }
 
 // The encoder and the decoder are stateless for whole blocks and start no
@@ -58,22 +58,21 @@ var (
 type blockWriter struct {
 	out     func(p []byte) error
 	seed    uint32 // checksum of the section's identity
-	typ     sectionType
+	row     row
 	pending []byte // raw bytes of the block being filled
 	scratch []byte
 	table   []byte
 	blocks  int
-	raw     uint64
-	length  uint64
 }
 
 func newBlockWriter(h *Header, t sectionType, out func(p []byte) error) *blockWriter {
-	return &blockWriter{out: out, typ: t, seed: h.identity(t)}
+	r := row{typ: t, version: 1, flags: requiredFlag | streamFlag}
+	return &blockWriter{out: out, row: r, seed: h.identity(r)}
 }
 
 // write appends s to the stream.
 func (w *blockWriter) write(s string) error {
-	w.raw += uint64(len(s))
+	w.row.raw += uint64(len(s))
 	for len(s) > 0 {
 		n := min(len(s), blockSize-len(w.pending))
 		w.pending = append(w.pending, s[:n]...)
@@ -90,12 +89,12 @@ func (w *blockWriter) write(s string) error {
 func (w *blockWriter) flush() error {
 	stored, length := w.pending, uint32(len(w.pending))|rawFlag
 	w.scratch = encoder().EncodeAll(w.pending, w.scratch[:0])
-	if n := len(w.scratch); n < len(w.pending) && n*maxRatio(w.typ) >= len(w.pending) {
+	if n := len(w.scratch); n < len(w.pending) && n*maxRatio(w.row.typ) >= len(w.pending) {
 		stored, length = w.scratch, uint32(n)
 	}
 	w.table = binary.LittleEndian.AppendUint32(w.table, length)
 	w.table = binary.LittleEndian.AppendUint32(w.table, checksum(blockIdentity(w.seed, w.blocks), stored))
-	w.length += uint64(len(stored))
+	w.row.length += uint64(len(stored))
 	w.blocks++
 	err := w.out(stored)
 	w.pending = w.pending[:0]
@@ -109,11 +108,9 @@ func (w *blockWriter) finish() (row, error) {
 			return row{}, err
 		}
 	}
-	return row{
-		typ: w.typ, blocks: uint32(w.blocks), raw: w.raw,
-		length: w.length + uint64(len(w.table)),
-		crc:    checksum(w.seed, w.table),
-	}, w.out(w.table)
+	w.row.length += uint64(len(w.table))
+	w.row.crc = checksum(w.seed, w.table)
+	return w.row, w.out(w.table)
 }
 
 // blocks is a block stream whose table has been read and checked.
@@ -136,14 +133,14 @@ type cachedBlock struct {
 	data   []byte
 }
 
-// readTable reads the table of the block stream that lies at offset. The row's
+// readTable reads the table of a block stream. The row's
 // length has been checked against the file's size.
-func readTable(f io.ReaderAt, h *Header, r row, offset int64) (*blocks, error) {
-	b := &blocks{seed: h.identity(r.typ), raw: r.raw}
-	size := uint64(r.blocks) * blockRowSize
-	if size > r.length || (r.raw+blockSize-1)/blockSize != uint64(r.blocks) || r.raw > uint64(r.blocks)*blockSize {
-		return nil, badf("%d blocks in %d bytes cannot hold %d", r.blocks, r.length, r.raw)
+func readTable(f io.ReaderAt, h *Header, r row) (*blocks, error) {
+	b := &blocks{seed: h.identity(r), raw: r.raw}
+	if r.blocks() > r.length/blockRowSize {
+		return nil, badf("%d bytes cannot hold the blocks of %d", r.length, r.raw)
 	}
+	size, offset := r.blocks()*blockRowSize, r.offset
 	table := make([]byte, size)
 	if err := readFull(f, table, offset+int64(r.length-size)); err != nil {
 		return nil, err
@@ -151,7 +148,7 @@ func readTable(f io.ReaderAt, h *Header, r row, offset int64) (*blocks, error) {
 	if checksum(b.seed, table) != r.crc {
 		return nil, badf("the checksum of its block table does not match")
 	}
-	b.rows = make([]blockRow, r.blocks)
+	b.rows = make([]blockRow, r.blocks())
 	at := offset
 	for i := range b.rows {
 		row := table[i*blockRowSize:]
@@ -194,26 +191,28 @@ func (b *blocks) decode(i int, stored, buf []byte) ([]byte, error) {
 }
 
 // all returns the whole stream. The table bounds what it allocates.
-func (b *blocks) all(f io.ReaderAt) ([]byte, error) {
+func (b *blocks) all(f io.ReaderAt) (string, error) {
 	if len(b.rows) == 0 {
-		return nil, nil
+		return "", nil
 	}
 	last := b.rows[len(b.rows)-1]
 	start := b.rows[0].offset
 	stored := make([]byte, last.offset+int64(last.stored())-start)
 	if err := readFull(f, stored, start); err != nil {
-		return nil, err
+		return "", err
 	}
-	raw, buf := make([]byte, 0, b.raw), make([]byte, 0, b.rawLen(0))
+	var raw strings.Builder
+	raw.Grow(int(b.raw))
+	buf := make([]byte, 0, b.rawLen(0))
 	for i, r := range b.rows {
 		at := r.offset - start
 		data, err := b.decode(i, stored[at:at+int64(r.stored())], buf)
 		if err != nil {
-			return nil, err
+			return "", err
 		}
-		raw = append(raw, data...)
+		raw.Write(data)
 	}
-	return raw, nil
+	return raw.String(), nil
 }
 
 // block returns the raw bytes of block i, from the cache if they are there.

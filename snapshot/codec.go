@@ -10,6 +10,13 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 func checksum(seed uint32, p []byte) uint32 { return crc32.Update(seed, castagnoli, p) }
 
+func appendUvarint(b []byte, n uint64) []byte { return binary.AppendUvarint(b, n) }
+
+// zigzag maps signed numbers to unsigned ones, small to small.
+func zigzag(n int64) uint64 { return uint64(n)<<1 ^ uint64(n>>63) }
+
+func unzigzag(n uint64) int64 { return int64(n>>1) ^ -int64(n&1) }
+
 // appendString appends a length as uvarint and the bytes.
 func appendString[T string | []byte](b []byte, s T) []byte {
 	b = binary.AppendUvarint(b, uint64(len(s)))
@@ -69,6 +76,16 @@ func (r *reader) uint64() uint64 {
 		return binary.LittleEndian.Uint64(p)
 	}
 	return 0
+}
+
+// num is uvarint, quick for numbers of one byte.
+func (r *reader) num(limit uint64) uint64 {
+	if len(r.rest) > 0 && r.rest[0] < 0x80 && uint64(r.rest[0]) <= limit {
+		n := r.rest[0]
+		r.rest = r.rest[1:]
+		return uint64(n)
+	}
+	return r.uvarint(limit)
 }
 
 // uvarint reads a number of at most limit in its shortest form: one value has

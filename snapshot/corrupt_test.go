@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io/fs"
 	"strings"
 	"testing"
@@ -74,9 +75,9 @@ func TestEveryBitFlipIsDetected(t *testing.T) {
 			if err := snapshot.Verify(mem, name); !damaged(t, err) {
 				t.Errorf("%s: bit %d of byte %d: Verify returned %v", name, i%8, i/8, err)
 			}
-			// Reading, other than Verify, does not look at the footer; it does
-			// notice whatever it uses.
-			if err := use(mem, name); !damaged(t, err) && i/8 < len(data)-8 && strings.Contains(name, "@c1") {
+			// Reading, other than Verify, does not look at how the file begins; it
+			// does notice whatever it uses.
+			if err := use(mem, name); !damaged(t, err) && i/8 >= 96 && strings.Contains(name, "@c1") {
 				t.Errorf("%s: bit %d of byte %d: reading returned %v", name, i%8, i/8, err)
 			}
 			data[i/8] ^= 1 << (i % 8)
@@ -115,7 +116,7 @@ func TestBlocksInTheWrongPlace(t *testing.T) {
 	texts := [2]string{"aaaaaaaaaaaaaaaa", "bbbbbbbbbbbbbbbb"}
 	var data [2][]byte
 	for i, commit := range []string{"x1", "x2"} {
-		write(t, mem, header(snapshot.Checkpoint, commit, "", 1), seq(doc("id", texts[i], 7)), nil, nil)
+		write(t, mem, header(snapshot.Checkpoint, commit, "", 1), seq(doc("id", texts[i], uint32(7+i))), nil, nil)
 		b, err := mem.ReadFile(snapshot.FileName(domain, commit))
 		if err != nil {
 			t.Fatal(err)
@@ -126,7 +127,7 @@ func TestBlocksInTheWrongPlace(t *testing.T) {
 		t.Fatal("the files should be alike")
 	}
 	name := snapshot.FileName(domain, "x1")
-	rows, start, err := snapshot.Rows(data[0])
+	rows, start, _, err := snapshot.Rows(data[0])
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -141,7 +142,7 @@ func TestBlocksInTheWrongPlace(t *testing.T) {
 		}
 		swapped++
 	}
-	if swapped != 2 || start == 0 {
+	if swapped != 3 || start == 0 {
 		t.Fatalf("swapped %d sections", swapped)
 	}
 	mem.WriteFile(name, data[1])
@@ -150,34 +151,66 @@ func TestBlocksInTheWrongPlace(t *testing.T) {
 	}
 }
 
+// refused checks that everything refuses the file for its version, naming why,
+// and does not overwrite it.
+func refused(t *testing.T, mem *vfstest.Mem, name string, why ...string) {
+	t.Helper()
+	_, err := snapshot.Open(mem, name)
+	if !errors.Is(err, snapshot.ErrVersion) || errors.Is(err, snapshot.ErrCorrupt) {
+		t.Fatalf("Open: %v", err)
+	}
+	for _, w := range why {
+		if !strings.Contains(err.Error(), w) {
+			t.Errorf("Open does not say %q: %v", w, err)
+		}
+	}
+	if err := snapshot.Verify(mem, name); !errors.Is(err, snapshot.ErrVersion) {
+		t.Errorf("Verify: %v", err)
+	}
+	_, bad, _ := snapshot.List(mem)
+	if len(bad) != 1 || !errors.Is(bad[0].Err, snapshot.ErrVersion) {
+		t.Errorf("List: %v", bad)
+	}
+	commit := strings.TrimSuffix(name[strings.Index(name, "@")+1:], ".hnsw")
+	if _, err := snapshot.Write(mem, header(snapshot.Checkpoint, commit, "", 9), snapshot.Contents{}); !errors.Is(err, snapshot.ErrVersion) {
+		t.Errorf("Write: %v", err)
+	}
+}
+
 func TestNewerVersionIsRefused(t *testing.T) {
 	for name, data := range files(t) {
 		mem := vfstest.NewMem()
+		copy(data[len(data)-4:], "FCL7")
 		binary.LittleEndian.PutUint16(data[4:], 7)
 		mem.WriteFile(name, data)
 		_, err := snapshot.Open(mem, name)
-		if !errors.Is(err, snapshot.ErrCorrupt) || errors.Is(err, snapshot.ErrVersion) || !strings.Contains(err.Error(), "version 7") {
+		if !damaged(t, err) || errors.Is(err, snapshot.ErrVersion) || !strings.Contains(err.Error(), "version 7") {
 			t.Errorf("Open of a version damaged to 7: %v", err)
 		}
-		snapshot.Seal(data)
+		binary.LittleEndian.PutUint32(data[92:], crc32.Checksum(data[:92], crc32.MakeTable(crc32.Castagnoli)))
 		mem.WriteFile(name, data)
-		_, err = snapshot.Open(mem, name)
-		if !errors.Is(err, snapshot.ErrVersion) || errors.Is(err, snapshot.ErrCorrupt) ||
-			!strings.Contains(err.Error(), "version 7") || !strings.Contains(err.Error(), "up to 2") {
-			t.Errorf("Open: %v", err)
+		refused(t, mem, name, "version 7", "up to 3")
+	}
+}
+
+// TestUnknownSections: optional ones do no harm, required ones are named.
+func TestUnknownSections(t *testing.T) {
+	for name, data := range files(t) {
+		mem := vfstest.NewMem()
+		mem.WriteFile(name, snapshot.AddSection(data, 900, 2, false, []byte("something new")))
+		if err := snapshot.Verify(mem, name); err != nil {
+			t.Errorf("%s with an optional section: %v", name, err)
 		}
-		if err := snapshot.Verify(mem, name); !errors.Is(err, snapshot.ErrVersion) {
-			t.Errorf("Verify: %v", err)
+		if strings.Contains(name, "@c1") {
+			if err := use(mem, name); err != nil {
+				t.Errorf("%s with an optional section: %v", name, err)
+			}
 		}
-		_, bad, _ := snapshot.List(mem)
-		if len(bad) != 1 || !errors.Is(bad[0].Err, snapshot.ErrVersion) {
-			t.Errorf("List: %v", bad)
-		}
-		// It is not overwritten either.
-		commit := strings.TrimSuffix(name[strings.Index(name, "@")+1:], ".hnsw")
-		if _, _, err := snapshot.Write(mem, header(snapshot.Checkpoint, commit, "", 9), snapshot.Contents{}); !errors.Is(err, snapshot.ErrVersion) {
-			t.Errorf("Write: %v", err)
-		}
+		mem.WriteFile(name, snapshot.AddSection(data, 900, 2, true, []byte("something new")))
+		refused(t, mem, name, "section 900", "version 2")
+		// A known type in a version that is not.
+		mem.WriteFile(name, snapshot.AddSection(data, 1, 9, true, []byte("other texts")))
+		refused(t, mem, name, "section texts", "version 9")
 	}
 }
 
@@ -191,7 +224,7 @@ func TestDamageStaysWhereItIs(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		rows, _, err := snapshot.Rows(data)
+		rows, _, _, err := snapshot.Rows(data)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -217,10 +250,10 @@ func TestDamageStaysWhereItIs(t *testing.T) {
 			t.Errorf("%s damaged: Verify returned %v", section, err)
 		}
 		// What is damaged inside may be indexed again, and only that.
-		if _, _, err := snapshot.Write(mem, header(snapshot.Checkpoint, "c1", "", 9), snapshot.Contents{Changed: seq(doc("z", "new", 1))}); err != nil {
+		if _, err := snapshot.Write(mem, header(snapshot.Checkpoint, "c1", "", 9), snapshot.Contents{Changed: seq(doc("z", "new", 1))}); err != nil {
 			t.Errorf("%s damaged: replacing it: %v", section, err)
 		}
-		if _, _, err := snapshot.Write(mem, header(snapshot.Checkpoint, "c1", "", 10), snapshot.Contents{Changed: seq(doc("z", "new", 1))}); !errors.Is(err, fs.ErrExist) {
+		if _, err := snapshot.Write(mem, header(snapshot.Checkpoint, "c1", "", 10), snapshot.Contents{Changed: seq(doc("z", "new", 1))}); !errors.Is(err, fs.ErrExist) {
 			t.Errorf("%s mended: replacing it: %v", section, err)
 		}
 	}

@@ -22,24 +22,24 @@ var script = []struct {
 	do     func(fsys vfs.FS) error
 }{
 	{"c1", "map[a:Luke b:Leia]", func(fsys vfs.FS) error {
-		_, _, err := snapshot.Write(fsys, header(snapshot.Checkpoint, "c1", "", 1), snapshot.Contents{Changed: seq(doc("a", "Luke", 0), doc("b", "Leia", 1))})
+		_, err := snapshot.Write(fsys, header(snapshot.Checkpoint, "c1", "", 1), snapshot.Contents{Changed: seq(doc("a", "Luke", 0), doc("b", "Leia", 1))})
 		return err
 	}},
 	{"c2", "map[b:Leia c:Yoda]", func(fsys vfs.FS) error {
 		return on(fsys, "c1", func(v *snapshot.View) error {
-			_, _, err := v.WriteDelta(fsys, header(0, "c2", "", 2), snapshot.Contents{Changed: seq(doc("c", "Yoda", 2)), Removed: []string{"a"}})
+			_, err := v.WriteDelta(fsys, header(0, "c2", "", 2), snapshot.Contents{Changed: seq(doc("c", "Yoda", 2)), Removed: keys("a")}, "")
 			return err
 		})
 	}},
 	{"c3", "map[b:Leia c:Yoda]", func(fsys vfs.FS) error {
 		return on(fsys, "c2", func(v *snapshot.View) error {
-			_, _, err := v.WriteAlias(fsys, snapshot.Header{Commit: "c3", Seq: 3})
+			_, err := v.WriteAlias(fsys, snapshot.Header{Commit: "c3", Seq: 3})
 			return err
 		})
 	}},
 	{"c2", "map[b:Leia c:Yoda]", func(fsys vfs.FS) error {
 		return on(fsys, "c2", func(v *snapshot.View) error {
-			_, _, err := v.WriteCheckpoint(fsys, []byte("graph"))
+			_, err := merge(fsys, v, []byte("graph"))
 			return err
 		})
 	}},
@@ -63,7 +63,7 @@ func state(fsys vfs.FS) (map[string]bool, error) {
 	}
 	have := map[string]bool{}
 	for _, info := range infos {
-		if err := snapshot.Verify(fsys, info.Name); err != nil {
+		if err := snapshot.Verify(fsys, info.Name()); err != nil {
 			return nil, err
 		}
 		have[info.Commit] = true

@@ -4,12 +4,27 @@
 // # Files
 //
 // There is one file per commit. A [Checkpoint] holds every entry of its
-// snapshot, their texts and, where it pays, a graph (opaque bytes here). A
-// [Delta] holds what its commit changed against its base. An [Alias] stands for
-// another commit of the domain. Beside its entries a file may list documents that
-// could not be taken, for who builds on it to try again. FORMAT.md describes the bytes. [Write] makes a
-// file, [List] reads the headers of all, [Open] reads one, [Verify] checks one
-// to the last byte.
+// snapshot and their texts. A [Delta] holds what differs from the snapshot of
+// the commit it stands on: its base, the parent in history, or a commit before
+// that. An [Alias] stands for another commit of the domain. Checkpoints and
+// deltas may bring graphs (opaque bytes here) and a list of documents that could
+// not be taken, for who builds on them to try again. FORMAT.md describes the
+// bytes. [Write] makes a file, [List] reads the headers of all, [Open] reads one,
+// [Verify] checks one to the last byte.
+//
+// An entry has a key, a string or an integer, perhaps a text, fields, and chunks,
+// which refer to vectors by slots: to the main ones, and to those of other names
+// that the header lists.
+//
+// # Chains
+//
+// A commit's file, the one it stands on, and so on down to a checkpoint are its
+// chain. [View.WriteDelta] keeps chains short as the levels of a log-structured
+// merge tree do: a delta absorbs the last ones of the chain, by saying again what
+// they say, when there are several that are not larger. A commit costs what it
+// changes times the logarithm of the number of commits, and no chain has to be
+// rewritten for its length alone. [View.PrepareMerge] rewrites what has grown: to
+// a checkpoint, or to one delta on the chain's checkpoint, with a new graph.
 //
 // # Views
 //
@@ -24,10 +39,11 @@
 // Files and views are immutable once made and may be used by any number of
 // goroutines; what they hand out is shared and must not be changed. An open
 // file is counted: [Open] gives its caller one reference, each view takes one
-// of every file it stands on, and the last Close closes the descriptor. So a
+// of every file it stands on, and the last Close closes the descriptor, which only
+// large files keep. So a
 // caller may close a file as soon as the views it wants are made, texts stay
 // readable as long as a view is open, and a view on a delta keeps working after
-// a merge has put a checkpoint in that delta's place.
+// a merge has put another file in that delta's place.
 //
 // # Durability
 //

@@ -11,14 +11,15 @@ var (
 	// ErrCorrupt: the file is damaged; index its commit again. The error is
 	// a *CorruptError.
 	ErrCorrupt = errors.New("damaged commit file")
-	// ErrVersion: the file was written by a newer program; use that one.
+	// ErrVersion: the file was written by a newer program, or holds a section
+	// that only such a one understands; use that one.
 	ErrVersion = errors.New("unknown format version")
 )
 
 // CorruptError says what is wrong with a damaged file.
 type CorruptError struct {
 	File    string // the file's name
-	Section string // "header", "texts", "entries", "removed", "graph", "footer", "chain"
+	Section string // "header", "trailer", "chain", or a section: "texts", "entries", "graph" and so on
 	Reason  string
 }
 
@@ -37,3 +38,8 @@ func badf(format string, args ...any) error { return reason(fmt.Sprintf(format, 
 type reason string
 
 func (r reason) Error() string { return string(r) }
+
+// versionError returns an error that wraps ErrVersion.
+func versionError(format string, args ...any) error {
+	return fmt.Errorf("%w: %s", ErrVersion, fmt.Sprintf(format, args...))
+}

@@ -28,9 +28,9 @@ func Example() {
 	}
 	first := snapshot.Header{
 		Kind: snapshot.Checkpoint, Domain: "admin/star_wars", Commit: "k1", Branch: "main", Seq: 1,
-		Fingerprint: "local:all-MiniLM-L6-v2", Dim: 384, Vecs: vfs.FileName("admin/star_wars", "", "vecs"),
+		Vectors: snapshot.Vectors{Fingerprint: "local:all-MiniLM-L6-v2", Dim: 384, Vecs: vfs.FileName("admin/star_wars", "", "vecs")},
 	}
-	_, _, err = snapshot.Write(fsys, first, snapshot.Contents{Changed: seq(entry("People/1", "Luke", 0), entry("People/20", "a wise old man", 1))})
+	_, err = snapshot.Write(fsys, first, snapshot.Contents{Changed: seq(entry("People/1", "Luke", 0), entry("People/20", "a wise old man", 1))})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -39,7 +39,7 @@ func Example() {
 		log.Fatal(err)
 	}
 	defer func() { _ = base.Close() }()
-	_, _, err = base.WriteDelta(fsys, snapshot.Header{Commit: "k2", Branch: "main", Seq: 2}, snapshot.Contents{Changed: seq(entry("People/1", "Luke, a farm boy", 2)), Removed: []string{"People/20"}})
+	_, err = base.WriteDelta(fsys, snapshot.Header{Commit: "k2", Branch: "main", Seq: 2}, snapshot.Contents{Changed: seq(entry("People/1", "Luke, a farm boy", 2)), Removed: []snapshot.Key{{ID: "People/20"}}}, "")
 	if err != nil {
 		log.Fatal(err)
 	}

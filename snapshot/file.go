@@ -1,158 +1,37 @@
 package snapshot
 
 import (
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"slices"
 	"sort"
-	"strings"
-	"sync"
 	"sync/atomic"
 
 	"github.com/vectorlink/vectorlink/vfs"
 )
 
-// Info is a commit file's header, its name and its size in bytes.
-type Info struct {
-	Header
-	Name string
-	Size int64
-}
-
-// Damage is a file whose header cannot be read. Err is a *CorruptError, wraps
-// ErrVersion, or is the disk's.
-type Damage struct {
-	Name string
-	Err  error
-}
-
-// List reads the headers of all commit files, in the order of their names. A
-// file that cannot be read is damaged and keeps none of the others from being
-// listed; err concerns the directory.
-func List(fsys vfs.FS) (infos []Info, damaged []Damage, err error) {
-	names, err := fsys.List()
-	if err != nil {
-		return nil, nil, fmt.Errorf("snapshot: list: %w", err)
-	}
-	names = slices.DeleteFunc(names, func(name string) bool { return !strings.HasSuffix(name, "."+Ext) })
-	// Most of the time is the disk's and the system's.
-	type result struct {
-		info Info
-		err  error
-	}
-	results := make([]result, len(names))
-	var (
-		next atomic.Int64
-		wg   sync.WaitGroup
-	)
-	for range min(listers, len(names)) {
-		wg.Go(func() {
-			for i := next.Add(1) - 1; int(i) < len(names); i = next.Add(1) - 1 {
-				results[i].info, results[i].err = readInfo(fsys, names[i])
-			}
-		})
-	}
-	wg.Wait()
-	for i, r := range results {
-		switch {
-		case errors.Is(r.err, fs.ErrNotExist): // removed meanwhile
-		case r.err != nil:
-			damaged = append(damaged, Damage{Name: names[i], Err: r.err})
-		default:
-			infos = append(infos, r.info)
-		}
-	}
-	return infos, damaged, nil
-}
-
-// listers is how many files List reads at once.
-const listers = 8
-
-// readInfo reads the header of the named file.
-func readInfo(fsys vfs.FS, name string) (Info, error) {
-	f, err := fsys.Open(name, vfs.Read)
-	if err != nil {
-		return Info{}, fmt.Errorf("snapshot: read %s: %w", name, err)
-	}
-	h, _, _, size, err := readHeader(f, name)
-	if err := errors.Join(err, f.Close()); err != nil {
-		return Info{}, at(name, "header", err)
-	}
-	return Info{Header: h, Name: name, Size: size}, nil
-}
-
-// at says where an error of the decoding functions happened: bad bytes become
-// a *CorruptError, others (the disk's) are wrapped.
-func at(name, section string, err error) error {
-	if bad, ok := errors.AsType[reason](err); ok {
-		return &CorruptError{File: name, Section: section, Reason: string(bad)}
-	}
-	return fmt.Errorf("snapshot: read %s: %s: %w", name, section, err)
-}
-
-// readHeader reads and checks the header of the file, whose sections begin at
-// start and fill it but for the footer.
-func readHeader(f vfs.File, name string) (h Header, rows []row, start, size int64, err error) {
-	fail := func(err error) (Header, []row, int64, int64, error) { return Header{}, nil, 0, 0, err }
-	if size, err = f.Size(); err != nil {
-		return fail(err)
-	}
-	p := make([]byte, min(size, firstRead))
-	if err := readFull(f, p, 0); err != nil {
-		return fail(err)
-	}
-	n, err := prelude(p)
-	if err != nil {
-		return fail(err)
-	}
-	if int64(n) > size {
-		return fail(badf("it ends early"))
-	}
-	if n > len(p) {
-		p = slices.Grow(p, n-len(p))[:n]
-		if err := readFull(f, p[firstRead:], firstRead); err != nil {
-			return fail(err)
-		}
-	}
-	if h, rows, err = decodeHeader(p[:n]); err != nil {
-		return fail(err)
-	}
-	if want := FileName(h.Domain, h.Commit); name != want {
-		return fail(badf("it belongs to the file %s", want))
-	}
-	rest := size - int64(n) - footerSize
-	for _, r := range rows {
-		if rest < 0 || r.length > uint64(rest) {
-			return fail(badf("the file is too short for its sections"))
-		}
-		rest -= int64(r.length)
-	}
-	if rest != 0 {
-		return fail(badf("the file's size is not what its sections need"))
-	}
-	return h, rows, int64(n), size, nil
-}
-
 // File is an open commit file. It is immutable and counted: see the package
 // comment.
 type File struct {
 	name    string
-	size    int64
+	layout  layout
 	header  Header
-	f       vfs.File
-	entries []Entry  // ids ascending
-	removed []string // ascending
-	skipped []string // ascending
-	refs    []ref    // by slot, then entry, then chunk
-	slots   bitset   // of entries' chunks
-	chunks  uint32   // of all entries
+	f       vfs.File // nil where src has all of it
+	src     io.ReaderAt
+	entries []Entry      // ascending by key
+	others  []chunkTable // of the vectors beside the main ones
+	removed []Key        // ascending
+	skipped []Key        // ascending
+	refs    []ref        // by slot, then entry, then chunk
+	slots   bitset       // of entries' chunks
+	shared  bitset       // those of several chunks
+	chunks  uint32       // of all entries
 	memory  int64
-	texts   *blocks
-	graph   row // typ 0: none
-	graphAt int64
+	texts   *blocks // nil where all texts are empty
+	graphs  []row   // by vectors; typ 0: none
 
 	users  atomic.Int64 // references to f
 	closed atomic.Bool  // the opener's is gone
@@ -162,7 +41,8 @@ type File struct {
 type ref struct{ slot, entry, chunk uint32 }
 
 // Open opens the named commit file. It reads and checks the entries; texts and
-// graph are checked when they are read. Close it.
+// graphs are checked when they are read. A small file is read whole, and its
+// descriptor is not kept. Close it.
 func Open(fsys vfs.FS, name string) (*File, error) {
 	vf, err := fsys.Open(name, vfs.Read)
 	if err != nil {
@@ -173,100 +53,69 @@ func Open(fsys vfs.FS, name string) (*File, error) {
 	if err := f.load(); err != nil {
 		return nil, errors.Join(err, vf.Close())
 	}
+	if f.layout.memory > 0 {
+		f.f = nil
+		if err := vf.Close(); err != nil {
+			return nil, fmt.Errorf("snapshot: read %s: %w", name, err)
+		}
+	}
 	return f, nil
 }
 
-// load reads all but texts and graph.
+// load reads all but texts and graphs.
 func (f *File) load() error {
-	h, rows, start, size, err := readHeader(f.f, f.name)
+	l, err := readLayout(f.f, f.name, smallFile)
 	if err != nil {
 		return at(f.name, "header", err)
 	}
-	f.header, f.size = h, size
-	var textsEnd uint64
-	for _, r := range rows {
-		var err error
-		switch r.typ {
-		case textsSection:
-			f.texts, err = readTable(f.f, &h, r, start)
-			textsEnd = r.raw
-		case entriesSection:
-			err = f.loadEntries(r, start, textsEnd)
-		case removedSection:
-			f.removed, err = readIDs(f.f, &h, r, start, h.Removed)
-		case skippedSection:
-			f.skipped, err = readIDs(f.f, &h, r, start, h.Skipped)
-		case graphSection:
-			f.graph, f.graphAt = r, start
+	f.layout, f.header, f.src = l, l.header, l.src
+	t := newTable(&l.header)
+	for _, r := range l.rows {
+		if !r.known() && !l.legacy {
+			continue
 		}
-		if err != nil {
-			return at(f.name, r.typ.String(), err)
+		if err := l.read(t, r); err != nil {
+			return at(f.name, r.name(&l.header), err)
 		}
-		start += int64(r.length)
 	}
-	if err := f.index(); err != nil {
+	f.texts, f.entries, f.removed, f.skipped, f.graphs = t.texts, t.entries, t.removed, t.skipped, t.graphs
+	f.others, f.chunks = t.chunks[1:], t.chunks[0].count
+	if err := f.index(t); err != nil {
 		return at(f.name, "entries", err)
 	}
 	return nil
 }
 
-func (f *File) loadEntries(r row, start int64, textsEnd uint64) error {
-	stream, err := readTable(f.f, &f.header, r, start)
-	if err != nil {
-		return err
-	}
-	raw, err := stream.all(f.f)
-	if err != nil {
-		return err
-	}
-	f.entries, err = decodeEntries(raw, f.header.Changed, f.header.SlotEnd, textsEnd)
-	return err
-}
-
-// readIDs reads a section of that many ids.
-func readIDs(f io.ReaderAt, h *Header, r row, start int64, n uint32) ([]string, error) {
-	p, err := readPlain(f, h, r, start)
-	if err != nil {
-		return nil, err
-	}
-	return decodeIDs(p, n)
-}
-
-// readPlain reads and checks a section that is stored as it is. Its length has
-// been checked against the file's size.
-func readPlain(f io.ReaderAt, h *Header, r row, start int64) ([]byte, error) {
-	p := make([]byte, r.length)
-	if err := readFull(f, p, start); err != nil {
-		return nil, err
-	}
-	if checksum(h.identity(r.typ), p) != r.crc {
-		return nil, badf("its checksum does not match")
-	}
-	return p, nil
-}
-
 // index makes what is found by slot, and checks the counts.
-func (f *File) index() error {
-	n := 0
+func (f *File) index(t *table) error {
+	f.memory = int64(cap(f.entries))*entrySize + f.layout.memory + int64(len(t.fields))
 	for i := range f.entries {
 		f.entries[i].file, f.entries[i].place = f, uint32(i)
-		n += len(f.entries[i].Chunks)
-		f.memory += int64(len(f.entries[i].ID) + len(f.entries[i].Fields))
-	}
-	f.sortRefs(n)
-	f.chunks = uint32(n)
-	if f.header.Kind == Checkpoint && f.header.Chunks != f.chunks {
-		return badf("%d chunks, the header counts %d", f.chunks, f.header.Chunks)
-	}
-	for _, id := range f.removed {
-		if f.find(id) >= 0 {
-			return badf("id %q is both changed and removed", id)
+		f.memory += int64(len(f.entries[i].ID))
+		if f.layout.legacy {
+			f.memory += int64(len(f.entries[i].Fields))
 		}
 	}
-	f.memory += int64(cap(f.entries))*entrySize + int64(n)*(20+12) + f.slots.bytes()
-	for _, ids := range [][]string{f.removed, f.skipped} {
-		for _, id := range ids {
-			f.memory += 16 + int64(len(id))
+	f.sortRefs(int(f.chunks))
+	if f.header.Kind == Checkpoint {
+		for i := range t.chunks {
+			if want := f.header.vectors(i).Chunks; want != t.chunks[i].count {
+				return badf("%d chunks, the header counts %d", t.chunks[i].count, want)
+			}
+		}
+	}
+	for _, k := range f.removed {
+		if f.find(k) >= 0 {
+			return badf("id %q is both changed and removed", k.ID)
+		}
+	}
+	f.memory += int64(f.chunks)*(20+12) + f.slots.bytes() + f.shared.bytes()
+	for _, c := range f.others {
+		f.memory += int64(c.count)*20 + int64(len(c.chunks))*24
+	}
+	for _, keys := range [][]Key{f.removed, f.skipped} {
+		for _, k := range keys {
+			f.memory += 24 + int64(len(k.ID))
 		}
 	}
 	if f.texts != nil {
@@ -276,34 +125,84 @@ func (f *File) index() error {
 }
 
 // sortRefs makes the refs of the n chunks. They are gathered in the order of
-// entries and chunks; sorting slots with the place in that order is three times
-// as fast as comparing whole refs.
+// entries and chunks, and sorted by slot without changing that order.
 func (f *File) sortRefs(n int) {
-	refs, keys := make([]ref, 0, n), make([]uint64, 0, n)
+	if n == 0 {
+		return
+	}
+	refs := make([]ref, 0, n)
 	for i := range f.entries {
-		for j, c := range f.entries[i].Chunks {
-			keys = append(keys, uint64(c.Slot)<<32|uint64(len(refs)))
-			refs = append(refs, ref{c.Slot, uint32(i), uint32(j)})
-			f.slots.set(c.Slot, true, nil)
+		for j := range f.entries[i].Chunks {
+			refs = append(refs, ref{f.entries[i].Chunks[j].Slot, uint32(i), uint32(j)})
 		}
 	}
-	slices.Sort(keys)
-	f.refs = make([]ref, n)
-	for i, k := range keys {
-		f.refs[i] = refs[uint32(k)]
+	f.refs = sortBySlot(refs, func(r ref) uint32 { return r.slot })
+	for i, r := range f.refs {
+		if i > 0 && f.refs[i-1].slot == r.slot {
+			f.shared.set(r.slot, true, nil)
+		} else {
+			f.slots.set(r.slot, true, nil)
+		}
 	}
+}
+
+// sortBySlot sorts by slot and keeps the order of equal ones: a radix sort, a
+// fifth of the time of one that compares.
+func sortBySlot[T any](list []T, slot func(T) uint32) []T {
+	const digit = 11
+	high, sorted := uint32(0), true
+	for i := range list {
+		high |= slot(list[i])
+		sorted = sorted && (i == 0 || slot(list[i-1]) <= slot(list[i]))
+	}
+	if sorted {
+		return list
+	}
+	if len(list) < 256 {
+		slices.SortStableFunc(list, func(a, b T) int { return cmp.Compare(slot(a), slot(b)) })
+		return list
+	}
+	other := make([]T, len(list))
+	for shift := uint(0); shift < 32 && high>>shift > 0; shift += digit {
+		var starts [1 << digit]int
+		for i := range list {
+			starts[slot(list[i])>>shift%(1<<digit)]++
+		}
+		at := 0
+		for d, n := range starts {
+			starts[d] = at
+			at += n
+		}
+		for i := range list {
+			d := slot(list[i]) >> shift % (1 << digit)
+			other[starts[d]] = list[i]
+			starts[d]++
+		}
+		list, other = other, list
+	}
+	return list
 }
 
 // entrySize is about what an Entry takes without what it points to.
 const entrySize = 144
 
-// find returns the index of the entry of that id, or -1.
-func (f *File) find(id string) int {
-	i := sort.Search(len(f.entries), func(i int) bool { return f.entries[i].ID >= id })
-	if i < len(f.entries) && f.entries[i].ID == id {
+// find returns the index of the entry of that key, or -1.
+func (f *File) find(k Key) int {
+	i := sort.Search(len(f.entries), func(i int) bool { return compareKeys(f.entries[i].ID, f.entries[i].Int, k.ID, k.Int) >= 0 })
+	if i < len(f.entries) && f.entries[i].Key() == k {
 		return i
 	}
 	return -1
+}
+
+// lists reports whether the file says something of the key: that its document
+// is what e says, or, where e is nil, that it is removed.
+func (f *File) lists(k Key) (e *Entry, listed bool) {
+	if i := f.find(k); i >= 0 {
+		return &f.entries[i], true
+	}
+	_, removed := slices.BinarySearchFunc(f.removed, k, Key.Compare)
+	return nil, removed
 }
 
 // holders returns the entries' chunks that use the slot.
@@ -323,24 +222,24 @@ func (f *File) Header() Header { return f.header }
 func (f *File) Name() string { return f.name }
 
 // Size returns the file's size in bytes.
-func (f *File) Size() int64 { return f.size }
+func (f *File) Size() int64 { return f.layout.size }
+
+// Info returns what List says of the file.
+func (f *File) Info() Info { return f.layout.info() }
 
 // Bytes returns about how many bytes of memory the open file takes.
 func (f *File) Bytes() int64 { return f.memory }
 
-// Entries returns the entries that the file lists, ids ascending: all of a
+// Entries returns the entries that the file lists, ascending by key: all of a
 // checkpoint, those changed by a delta. The slice is shared.
 func (f *File) Entries() []Entry { return f.entries }
 
-// Removed returns the ids that a delta removes, ascending. The slice is shared.
-func (f *File) Removed() []string { return f.removed }
+// Removed returns the keys that a delta removes, ascending. The slice is shared.
+func (f *File) Removed() []Key { return f.removed }
 
-// Skipped returns the ids of documents that could not be taken, ascending. The
+// Skipped returns the keys of documents that could not be taken, ascending. The
 // slice is shared.
-func (f *File) Skipped() []string { return f.skipped }
-
-// SlotCount returns the number of distinct slots that the entries use.
-func (f *File) SlotCount() int { return f.slots.count }
+func (f *File) Skipped() []Key { return f.skipped }
 
 // Text reads the text of one of the file's entries.
 func (f *File) Text(e *Entry) (string, error) {
@@ -350,23 +249,45 @@ func (f *File) Text(e *Entry) (string, error) {
 	return f.text(e)
 }
 
-// Graph reads the graph section and checks it; nil if there is none. The
-// caller owns the bytes. A damaged graph harms nothing else: it can be built
-// again from the vectors.
-func (f *File) Graph() ([]byte, error) {
-	if f.graph.typ == 0 {
+// Graph reads the graph over the main vectors and checks it; nil if there is
+// none. The caller owns the bytes. A damaged graph harms nothing else: it can be
+// built again from the vectors.
+func (f *File) Graph() ([]byte, error) { return f.graph(0) }
+
+// GraphOf is Graph for the vectors of that name.
+func (f *File) GraphOf(name string) ([]byte, error) {
+	if name == MainVectors {
+		return f.graph(0)
+	}
+	i := f.header.other(name)
+	if i < 0 {
 		return nil, nil
 	}
-	p, err := readPlain(f.f, &f.header, f.graph, f.graphAt)
+	return f.graph(i + 1)
+}
+
+func (f *File) graph(space int) ([]byte, error) {
+	r := f.graphs[space]
+	if r.typ == 0 {
+		return nil, nil
+	}
+	p, err := readPlain(f.src, &f.header, r)
 	if err != nil {
-		return nil, at(f.name, "graph", err)
+		return nil, at(f.name, r.name(&f.header), err)
 	}
 	return p, nil
 }
 
 // text reads the text of one of the file's entries and checks it.
 func (f *File) text(e *Entry) (string, error) {
-	s, err := f.texts.read(f.f, e.offset, int(e.TextLen))
+	if e.NoText {
+		return "", nil
+	}
+	var s string
+	var err error
+	if e.TextLen > 0 {
+		s, err = f.texts.read(f.src, e.offset, int(e.TextLen))
+	}
 	if err == nil && HashText(s) != e.TextHash {
 		err = badf("the text of %q is not the one the entry was made for", e.ID)
 	}
@@ -399,7 +320,7 @@ func (f *File) retain() bool {
 
 // release gives a reference back.
 func (f *File) release() error {
-	if f.users.Add(-1) > 0 {
+	if f.users.Add(-1) > 0 || f.f == nil {
 		return nil
 	}
 	if err := f.f.Close(); err != nil {
@@ -416,43 +337,66 @@ func Verify(fsys vfs.FS, name string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
-	if _, err := f.Graph(); err != nil {
-		return err
+	for i := range f.graphs {
+		if _, err := f.graph(i); err != nil {
+			return err
+		}
 	}
 	for i := range f.entries {
 		if _, err := f.text(&f.entries[i]); err != nil {
 			return err
 		}
 	}
-	if err := f.verifyWhole(); err != nil {
-		return at(name, "footer", err)
+	if err := f.layout.verifyWhole(); err != nil {
+		return at(name, "trailer", err)
 	}
 	return nil
 }
 
-// verifyWhole checks the footer: the checksum over all bytes behind the header,
-// then the header's.
-func (f *File) verifyWhole() error {
-	head := make([]byte, f.header.encodedSize(sections(&f.header, f.graph.typ != 0)))
-	if err := readFull(f.f, head, 0); err != nil {
+// verifyWhole checks the checksum of the whole file.
+func (l *layout) verifyWhole() error {
+	if !l.legacy {
+		head := make([]byte, preambleSize)
+		if err := readFull(l.src, head, 0); err != nil {
+			return err
+		}
+		if string(head) != string(preamble) {
+			return badf("the file does not begin as it should")
+		}
+		crc, err := l.sum(checksum(0, head))
+		if err == nil && crc != l.body {
+			err = badf("the checksum of the whole file does not match")
+		}
 		return err
 	}
-	crc, end := uint32(0), f.size-footerSize
-	buf := make([]byte, min(writeSize, end))
-	for offset := int64(len(head)); offset < end; {
-		p := buf[:min(int64(len(buf)), end-offset)]
-		if err := readFull(f.f, p, offset); err != nil {
-			return err
+	// The footer's checksum covers the sections, then the header.
+	crc, err := l.sum(0)
+	if err != nil {
+		return err
+	}
+	head, foot := make([]byte, l.start), make([]byte, legacyFooter)
+	if err := readFull(l.src, head, 0); err != nil {
+		return err
+	}
+	if err := readFull(l.src, foot, l.end); err != nil {
+		return err
+	}
+	if string(foot[4:]) != legacyEnd || binary.LittleEndian.Uint32(foot) != checksum(crc, head) {
+		return badf("the magic at the end or the checksum of the whole file does not match")
+	}
+	return nil
+}
+
+// sum returns the checksum of the sections, begun with crc.
+func (l *layout) sum(crc uint32) (uint32, error) {
+	buf := make([]byte, min(writeSize, l.end-l.start))
+	for offset := l.start; offset < l.end; {
+		p := buf[:min(int64(len(buf)), l.end-offset)]
+		if err := readFull(l.src, p, offset); err != nil {
+			return 0, err
 		}
 		crc = checksum(crc, p)
 		offset += int64(len(p))
 	}
-	foot := make([]byte, footerSize)
-	if err := readFull(f.f, foot, end); err != nil {
-		return err
-	}
-	if string(foot[4:]) != endMagic || binary.LittleEndian.Uint32(foot) != checksum(crc, head) {
-		return badf("its magic or the checksum of the whole file does not match")
-	}
-	return nil
+	return crc, nil
 }

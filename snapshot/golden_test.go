@@ -58,10 +58,7 @@ func readFormat(t *testing.T) document {
 		} else if m := offsetLine.FindStringSubmatch(line); m != nil {
 			d.fields[heading] = append(d.fields[heading], field{number(m[1]), number(m[2]), m[3]})
 			if magic := magicField.FindStringSubmatch(m[3]); magic != nil {
-				key := "magic"
-				if heading == "footer" {
-					key = "end magic"
-				}
+				key := map[string]string{"preamble": "magic", "tail": "end magic", "old header": "old magic", "old footer": "old end magic"}[heading]
 				d.constants[key] = int(binary.LittleEndian.Uint32([]byte(magic[1])))
 			}
 		} else if m := constantLine.FindStringSubmatch(line); m != nil {
@@ -96,41 +93,48 @@ func TestFormatDocument(t *testing.T) {
 	}
 }
 
-// TestFormatOffsets writes a header of distinct values and reads them at the
-// offsets that FORMAT.md gives.
+// TestFormatOffsets reads a file at the offsets that FORMAT.md gives.
 func TestFormatOffsets(t *testing.T) {
 	mem := vfstest.NewMem()
-	h := header(snapshot.Delta, "c", "b", 0x1111111111111111)
-	h.Created, h.Tokens, h.Dim, h.SlotEnd, h.Documents, h.Chunks = 0x2222222222222222, 0x3333333333333333, 0x44, 0x55, 0x66, 0x77
-	h.Indexed, h.Deleted, h.Embedded, h.Reused = 0xaa, 0xbb, 0xcc, 0xdd
+	h := header(snapshot.Delta, "c", "b", 7)
+	h.SlotEnd, h.Documents, h.Chunks = 0x55, 0x66, 0x77
 	h = write(t, mem, h, seq(doc("x", "y", 0x20)), []string{"a", "b"}, nil)
 	data, err := mem.ReadFile(snapshot.FileName(domain, "c"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, length, err := snapshot.Rows(data)
-	if err != nil {
-		t.Fatal(err)
+	rows, record, rowsAt, err := snapshot.Rows(data)
+	if err != nil || len(rows) != 4 {
+		t.Fatalf("rows %+v, %v", rows, err)
 	}
-	want := map[string]uint64{
-		"magic": 0x46434c56, "version": 1, "kind": 2, "sections": 3, "header length": uint64(length), "dim": 0x44,
-		"seq": h.Seq, "created": uint64(h.Created), "tokens": h.Tokens, "slot end": 0x55, "documents": 0x66, "chunks": 0x77,
-		"changed": 1, "removed": 2, "indexed": 0xaa, "deleted": 0xbb, "embedded": 0xcc, "reused": 0xdd, "skipped": 0,
+	if got := snapshot.AppendHeader(nil, &h); string(data[record:rowsAt]) != string(got) {
+		t.Errorf("the record is %x, want %x", data[record:rowsAt], got)
 	}
-	seen := 0
-	for _, f := range readFormat(t).fields["header"] {
-		for name, value := range want {
-			if !strings.HasPrefix(f.name, name) {
+	d := readFormat(t)
+	for _, part := range []struct {
+		name string
+		at   int
+		want map[string]uint64
+	}{
+		{"preamble", 0, map[string]uint64{"magic": 0x46434c56, "version": 3, "length": 96}},
+		{"section row", rowsAt + 28, map[string]uint64{"type": 2, "version": 1, "flags": 1, "vectors": 0, "length": rows[1].Length, "raw length": rows[1].Raw}},
+		{"tail", len(data) - 20, map[string]uint64{"record length": uint64(rowsAt - record), "sections": 4, "magic": 0x334c4346}},
+	} {
+		seen := 0
+		for _, f := range d.fields[part.name] {
+			name, _, _ := strings.Cut(f.name, ",")
+			want, ok := part.want[name]
+			if !ok {
 				continue
 			}
 			seen++
-			if got := little(data[f.offset:][:f.size]); got != value {
-				t.Errorf("%s at %d is %#x, want %#x", name, f.offset, got, value)
+			if got := little(data[part.at+f.offset:][:f.size]); got != want {
+				t.Errorf("%s of %s at %d is %#x, want %#x", name, part.name, f.offset, got, want)
 			}
 		}
-	}
-	if seen != len(want) {
-		t.Errorf("FORMAT.md lists %d of %d fields", seen, len(want))
+		if seen != len(part.want) {
+			t.Errorf("FORMAT.md lists %d of %d fields of %s", seen, len(part.want), part.name)
+		}
 	}
 }
 
@@ -145,12 +149,11 @@ func little(p []byte) uint64 {
 func TestGolden(t *testing.T) {
 	mem := vfstest.NewMem()
 	three(t, mem)
-	h := header(snapshot.Checkpoint, "c4", "", 4)
-	h.Settings = "metric=l2 language=de"
-	wrote(t)(snapshot.Write(mem, h, snapshot.Contents{Changed: seq(doc("a", "Luke Skywalker", 0)), Skipped: []string{"b", "cc"}}))
+	rich(t, mem)
 	d := readFormat(t)
-	for i, kind := range []string{"checkpoint", "delta", "alias", "settings"} {
-		data, err := mem.ReadFile(snapshot.FileName(domain, fmt.Sprintf("c%d", i+1)))
+	for commit, kind := range map[string]string{"c1": "checkpoint", "c2": "delta", "c3": "alias", "r1": "rich", "r2": "richdelta"} {
+		name := snapshot.FileName(domain, commit)
+		data, err := mem.ReadFile(name)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -170,7 +173,6 @@ func TestGolden(t *testing.T) {
 		}
 		// The golden bytes, not only the ones just written, can be read.
 		old := vfstest.NewMem()
-		name := snapshot.FileName(domain, fmt.Sprintf("c%d", i+1))
 		old.WriteFile(name, undump(t, string(want)))
 		if err := snapshot.Verify(old, name); err != nil {
 			t.Error(err)
@@ -181,7 +183,7 @@ func TestGolden(t *testing.T) {
 // dump annotates the bytes of a file by the tables of FORMAT.md.
 func dump(t *testing.T, d document, data []byte) string {
 	t.Helper()
-	rows, length, err := snapshot.Rows(data)
+	rows, record, rowsAt, err := snapshot.Rows(data)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -212,27 +214,25 @@ func dump(t *testing.T, d document, data []byte) string {
 			put(f.size, fmt.Sprintf("%s%s = %d", prefix, name, little(p)))
 		}
 	}
-	table("header", "")
-	names := []string{"domain", "commit", "base", "branch", "fingerprint", "vecs"}
-	if data[4] == 2 {
-		names = append(names, "settings")
+	table("preamble", "")
+	for _, r := range rows {
+		name := r.Name
+		if r.Space > 0 {
+			name = fmt.Sprint(name, " of vectors ", r.Space)
+		}
+		put(int(r.Length)-r.Blocks*8, name)
+		for range r.Blocks {
+			table("block stream", name+": ")
+		}
 	}
-	for _, name := range names {
-		n := int(little(data[at:][:2]))
-		put(2+n, name)
+	if at != record {
+		t.Fatalf("the sections end at %d, the record begins at %d", at, record)
 	}
+	put(rowsAt-record, "the header's record")
 	for _, r := range rows {
 		table("section row", "row of "+r.Name+": ")
 	}
-	put(length-at, "CRC-32C of the header")
-	for _, r := range rows {
-		tableSize := r.Blocks * 8
-		put(int(r.Length)-tableSize, r.Name)
-		for range r.Blocks {
-			table("block stream", r.Name+": ")
-		}
-	}
-	table("footer", "")
+	table("tail", "")
 	if at != len(data) {
 		t.Fatalf("dumped %d of %d bytes", at, len(data))
 	}

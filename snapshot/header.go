@@ -3,7 +3,8 @@ package snapshot
 import (
 	"encoding/binary"
 	"fmt"
-	"strings"
+	"math"
+	"unique"
 )
 
 // Kind is what a commit file is.
@@ -11,9 +12,9 @@ type Kind uint8
 
 // The kinds, as on disk.
 const (
-	// Checkpoint: the whole entry table, and perhaps a graph.
+	// Checkpoint: all entries.
 	Checkpoint Kind = 1
-	// Delta: what the commit changed against its base.
+	// Delta: what differs from the snapshot of the commit it stands on.
 	Delta Kind = 2
 	// Alias: the commit is another name of its base's snapshot.
 	Alias Kind = 3
@@ -32,14 +33,53 @@ func (k Kind) String() string {
 	return fmt.Sprintf("kind(%d)", uint8(k))
 }
 
+// MainVectors is the name of the vectors that every domain has.
+const MainVectors = "main"
+
+// Vectors says which vectors the chunks of entries have, and how many there are.
+type Vectors struct {
+	// Fingerprint and Dim identify the embedding model, Vecs is the name of
+	// the file of vectors. They may be empty while SlotEnd is 0; from then on
+	// they stay what they are along a chain.
+	Fingerprint string
+	Vecs        string
+	// Metric is the measure of nearness, and Normalized says that vectors have
+	// unit length. Files of before version 3 do not say either: "".
+	Metric string
+	Dim    uint32
+	// SlotEnd is 1 + the highest slot that this file refers to, or anything
+	// below it did when it was written; 0 for none. A base that is rewritten
+	// with other slots may end above.
+	SlotEnd uint32
+	// Chunks counts those of the live entries of the whole snapshot.
+	Chunks     uint32
+	Normalized bool
+	// Graph says that this file holds a graph over these vectors: one of all
+	// slots that are live in its commit's snapshot, but for vectors that could
+	// not be read. Write sets it.
+	Graph bool
+}
+
+// NamedVectors are vectors beside the main ones.
+type NamedVectors struct {
+	Name string
+	Vectors
+}
+
 // Header says what a commit file is and what its snapshot holds.
 type Header struct {
-	Kind   Kind
+	Kind Kind
+	// Tag says that an alias is a name that somebody gave to a commit.
+	Tag    bool
 	Domain string // org/db
 	Commit string
-	// Base is the commit that this one was built on, "" for none; an alias
-	// stands for it. A checkpoint's is history only: it stands on nothing.
+	// Base is the commit that this one was built on, its parent in history, ""
+	// for none. An alias stands for it.
 	Base string
+	// On is the commit whose file this one needs, "" for a checkpoint, which
+	// needs none: a delta says what differs from that commit's snapshot, which
+	// is the base's or one before it. An alias's is its base.
+	On string
 	// Branch is the branch whose head moved here, "" for none.
 	Branch string
 	// Seq numbers the domain's commits: a branch's head is its commit of the
@@ -48,24 +88,17 @@ type Header struct {
 	Seq uint64
 	// Created is when the commit was indexed, in Unix seconds.
 	Created int64
-
-	// Fingerprint and Dim identify the embedding model, Vecs is the name of
-	// the file of vectors. They may be empty while SlotEnd is 0; from then on
-	// they stay what they are along a chain.
-	Fingerprint string
-	Dim         uint32
-	Vecs        string
 	// Settings are what the domain was created with, in a form that is its
 	// owner's (opaque here); "" for the defaults. What is written on a view
 	// takes the view's.
 	Settings string
-	// SlotEnd is 1 + the highest slot that this file refers to, or anything
-	// below it did when it was written; 0 for none. A base that is rewritten
-	// with other slots may end above.
-	SlotEnd uint32
 
-	// Documents and Chunks count what is live in the whole snapshot.
-	Documents, Chunks uint32
+	Vectors // the main ones
+	// Others are the vectors beside the main ones, each of another name.
+	Others []NamedVectors
+
+	// Documents counts what is live in the whole snapshot.
+	Documents uint32
 	// Changed, Removed and Skipped count what this file lists.
 	Changed, Removed, Skipped uint32
 
@@ -77,248 +110,229 @@ type Header struct {
 }
 
 const (
-	// magic begins every commit file.
-	magic = "VLCF"
-	// version is the highest format that this program writes and reads. A file
-	// gets the lowest that can say what it holds.
-	version = 2
-	// versionSettings is the first format with settings and skipped ids.
-	versionSettings = 2
-	// fixedSize is the size of the header before its strings.
-	fixedSize = 80
-	// rowSize is the size of a section's row.
-	rowSize = 28
+	// headerFormat is the first byte of a header's record.
+	headerFormat = 1
 	// maxName bounds each of the header's strings, in bytes.
 	maxName = 4096
-	// maxSections is the number of section types.
-	maxSections = 5
-	// minHeader and maxHeader bound the header's length.
-	minHeader = fixedSize + 6*2 + 4
-	maxHeader = minHeader + 6*maxName + 2 + maxName + maxSections*rowSize
-	// firstRead is how much of a file is read for its header, in one go.
-	firstRead = 4096
+	// maxOthers bounds the number of vectors beside the main ones.
+	maxOthers = 64
+	// tagFlag marks a tag.
+	tagFlag = 1
+	// onFlag says that On is given, because it is not what follows from kind
+	// and base.
+	onFlag = 2
+	// normalizedFlag and graphFlag are those of vectors.
+	normalizedFlag = 1
+	graphFlag      = 2
 )
 
-// sectionType numbers the sections, as on disk and in the order of the file.
-type sectionType uint8
-
-const (
-	textsSection   sectionType = 1
-	entriesSection sectionType = 2
-	removedSection sectionType = 3
-	graphSection   sectionType = 4
-	skippedSection sectionType = 5
-)
-
-// String returns the section's name in a CorruptError.
-func (t sectionType) String() string {
-	switch t {
-	case textsSection:
-		return "texts"
-	case entriesSection:
-		return "entries"
-	case removedSection:
-		return "removed"
-	case graphSection:
-		return "graph"
-	case skippedSection:
-		return "skipped"
+// AppendHeader appends the header's record, as it stands in a commit file and
+// may stand elsewhere. ParseHeader reads it.
+func AppendHeader(b []byte, h *Header) []byte {
+	flags := byte(0)
+	if h.Tag {
+		flags |= tagFlag
 	}
-	return fmt.Sprintf("section(%d)", uint8(t))
-}
-
-// row describes a section in the header. Sections follow the header in the
-// order of their rows, without gaps.
-type row struct {
-	typ    sectionType
-	blocks uint32 // number of blocks of a block stream, else 0
-	length uint64 // bytes in the file
-	raw    uint64 // bytes before compression; length if there is none
-	crc    uint32 // of a block stream's table, else of the bytes
-}
-
-// encodedSize returns the length of the header with the given number of
-// sections. It depends on the strings alone, so that the header can be written
-// when everything behind it is.
-func (h *Header) encodedSize(sections int) int {
-	n := minHeader + sections*rowSize
-	for _, s := range h.names(1) {
-		n += len(*s)
+	on := h.On != h.usualOn()
+	if on {
+		flags |= onFlag
 	}
-	if h.version() >= versionSettings {
-		n += 2 + len(h.Settings)
-	}
-	return n
-}
-
-// version returns the lowest format that can say what the header does.
-func (h *Header) version() uint16 {
-	if h.Settings != "" || h.Skipped > 0 {
-		return versionSettings
-	}
-	return 1
-}
-
-// names returns the strings of a format in the order of the file.
-func (h *Header) names(version uint16) []*string {
-	names := []*string{&h.Domain, &h.Commit, &h.Base, &h.Branch, &h.Fingerprint, &h.Vecs}
-	if version >= versionSettings {
-		names = append(names, &h.Settings)
-	}
-	return names
-}
-
-// appendTo appends the header in its encoded form, checksum included.
-func (h *Header) appendTo(b []byte, rows []row) []byte {
-	le, start := binary.LittleEndian, len(b)
-	b = append(b, magic...)
-	b = le.AppendUint16(b, h.version())
-	b = append(b, byte(h.Kind), byte(len(rows)))
-	b = le.AppendUint32(b, uint32(h.encodedSize(len(rows))))
-	b = le.AppendUint32(b, h.Dim)
-	b = le.AppendUint64(b, h.Seq)
-	b = le.AppendUint64(b, uint64(h.Created))
-	b = le.AppendUint64(b, h.Tokens)
+	b = append(b, headerFormat, byte(h.Kind), flags)
+	b = appendUvarint(b, h.Seq)
+	b = appendUvarint(b, zigzag(h.Created))
+	b = appendUvarint(b, h.Tokens)
 	for _, n := range h.counts() {
-		b = le.AppendUint32(b, *n)
+		b = appendUvarint(b, uint64(*n))
 	}
-	for _, s := range h.names(h.version()) {
-		b = appendShort(b, *s)
+	b = appendString(b, h.Domain)
+	b = appendString(b, h.Commit)
+	b = appendString(b, h.Base)
+	if on {
+		b = appendString(b, h.On)
 	}
-	for _, r := range rows {
-		b = append(b, byte(r.typ), 0, 0, 0)
-		b = le.AppendUint32(b, r.blocks)
-		b = le.AppendUint64(b, r.length)
-		b = le.AppendUint64(b, r.raw)
-		b = le.AppendUint32(b, r.crc)
+	b = appendString(b, h.Branch)
+	b = appendString(b, h.Settings)
+	b = h.Vectors.append(b)
+	b = appendUvarint(b, uint64(len(h.Others)))
+	for i := range h.Others {
+		b = appendString(b, h.Others[i].Name)
+		b = h.Others[i].Vectors.append(b)
 	}
-	return le.AppendUint32(b, checksum(0, b[start:]))
+	return b
 }
 
-// counts returns the small counters in the order of the file.
-func (h *Header) counts() [10]*uint32 {
-	return [...]*uint32{&h.SlotEnd, &h.Documents, &h.Chunks, &h.Changed, &h.Removed,
-		&h.Indexed, &h.Deleted, &h.Embedded, &h.Reused, &h.Skipped}
+// ParseHeader reads a record that AppendHeader made, and nothing after it.
+// Strings that many headers have are kept once.
+func ParseHeader(p []byte) (Header, error) {
+	h, err := parseHeader(p)
+	if err != nil {
+		return Header{}, fmt.Errorf("snapshot: header: %w", err)
+	}
+	return h, nil
 }
 
-// prelude checks the first bytes of a file and returns the header's length.
-func prelude(p []byte) (length int, err error) {
-	if len(p) < minHeader {
-		return 0, badf("it ends early")
+func parseHeader(p []byte) (h Header, err error) {
+	r := &reader{rest: p}
+	lead := r.take(3)
+	if r.err != nil {
+		return h, r.err
 	}
-	if string(p[:4]) != magic {
-		return 0, badf("this is no commit file")
+	if lead[0] != headerFormat {
+		return h, versionError("a header's record of format %d, this program reads %d", lead[0], headerFormat)
 	}
-	n := binary.LittleEndian.Uint32(p[8:])
-	if n < minHeader || n > maxHeader {
-		return 0, badf("its length is given as %d", n)
+	if lead[2]&^(tagFlag|onFlag) != 0 {
+		return h, badf("unknown flags are set")
 	}
-	return int(n), nil
-}
-
-// decodeHeader decodes p, a whole header whose prelude has been checked.
-func decodeHeader(p []byte) (h Header, rows []row, err error) {
-	body := p[:len(p)-4]
-	format := binary.LittleEndian.Uint16(p[4:])
-	// Length and checksum are those of every version: a flipped bit of the
-	// version's is no newer program.
-	switch sound := checksum(0, body) == binary.LittleEndian.Uint32(p[len(body):]); {
-	case !sound && format > version:
-		return h, nil, badf("version %d, and its checksum does not match", format)
-	case !sound:
-		return h, nil, badf("its checksum does not match")
-	case format > version:
-		return h, nil, fmt.Errorf("%w: the file has version %d, this program reads up to %d", ErrVersion, format, version)
-	case format == 0:
-		return h, nil, badf("version 0")
-	}
-	h.Kind = Kind(p[6])
-	sections := int(p[7])
-	r := &reader{rest: body[12:]}
-	h.Dim = r.uint32()
-	h.Seq = r.uint64()
-	h.Created = int64(r.uint64())
-	h.Tokens = r.uint64()
+	h.Kind, h.Tag = Kind(lead[1]), lead[2]&tagFlag != 0
+	h.Seq = r.num(math.MaxUint64)
+	h.Created = unzigzag(r.num(math.MaxUint64))
+	h.Tokens = r.num(math.MaxUint64)
 	for _, n := range h.counts() {
-		*n = r.uint32()
+		*n = uint32(r.num(math.MaxUint32))
 	}
-	for _, s := range h.names(format) {
-		*s = r.short(maxName)
-	}
-	if sections > maxSections || len(r.rest) != sections*rowSize {
-		return h, nil, badf("its parts do not add up to its length")
-	}
-	for range sections {
-		lead := r.uint32()
-		if lead > 0xff {
-			return h, nil, badf("reserved bytes are set")
+	h.Domain = shared(r.string(maxName))
+	h.Commit = string(r.string(maxName))
+	h.Base = string(r.string(maxName))
+	h.On = h.usualOn()
+	if lead[2]&onFlag != 0 {
+		usual := h.On
+		if h.On = string(r.string(maxName)); h.On == usual && r.err == nil {
+			return h, badf("it says what commit it stands on, which follows from its base")
 		}
-		rows = append(rows, row{typ: sectionType(lead), blocks: r.uint32(), length: r.uint64(), raw: r.uint64(), crc: r.uint32()})
+	}
+	h.Branch = shared(r.string(maxName))
+	h.Settings = shared(r.string(maxName))
+	h.Vectors.parse(r)
+	if n := int(r.num(maxOthers)); n > 0 && r.err == nil {
+		h.Others = make([]NamedVectors, n)
+		for i := range h.Others {
+			h.Others[i].Name = shared(r.string(maxName))
+			h.Others[i].Vectors.parse(r)
+		}
 	}
 	if r.err != nil {
-		return h, nil, r.err
+		return h, r.err
 	}
-	if format != h.version() {
-		return h, nil, badf("version %d, what it says is written in version %d", format, h.version())
+	if len(r.rest) > 0 {
+		return h, badf("%d bytes follow it", len(r.rest))
 	}
-	if err := h.validate(); err != nil {
-		return h, nil, err
+	return h, h.validate()
+}
+
+// shared returns p as a string that is the same for all headers read about the
+// same time.
+func shared(p []byte) string {
+	if len(p) == 0 {
+		return ""
 	}
-	return h, rows, checkRows(&h, rows)
+	return unique.Make(string(p)).Value()
+}
+
+// counts returns the small counters in the order of the record.
+func (h *Header) counts() [8]*uint32 {
+	return [...]*uint32{&h.Documents, &h.Changed, &h.Removed, &h.Skipped, &h.Indexed, &h.Deleted, &h.Embedded, &h.Reused}
+}
+
+// usualOn returns what On is where the record does not say.
+func (h *Header) usualOn() string {
+	if h.Kind == Checkpoint {
+		return ""
+	}
+	return h.Base
+}
+
+func (v *Vectors) append(b []byte) []byte {
+	flags := byte(0)
+	if v.Normalized {
+		flags |= normalizedFlag
+	}
+	if v.Graph {
+		flags |= graphFlag
+	}
+	b = append(b, flags)
+	for _, n := range [...]uint32{v.Dim, v.SlotEnd, v.Chunks} {
+		b = appendUvarint(b, uint64(n))
+	}
+	for _, s := range [...]string{v.Fingerprint, v.Metric, v.Vecs} {
+		b = appendString(b, s)
+	}
+	return b
+}
+
+func (v *Vectors) parse(r *reader) {
+	flags := r.num(normalizedFlag | graphFlag)
+	v.Normalized, v.Graph = flags&normalizedFlag != 0, flags&graphFlag != 0
+	for _, n := range [...]*uint32{&v.Dim, &v.SlotEnd, &v.Chunks} {
+		*n = uint32(r.num(math.MaxUint32))
+	}
+	for _, s := range [...]*string{&v.Fingerprint, &v.Metric, &v.Vecs} {
+		*s = shared(r.string(maxName))
+	}
+}
+
+// vectors returns the vectors of that number: 0 for the main ones, from 1 on
+// Others.
+func (h *Header) vectors(space int) *Vectors {
+	if space == 0 {
+		return &h.Vectors
+	}
+	return &h.Others[space-1].Vectors
+}
+
+// other returns the number of the vectors of that name in Others, or -1.
+func (h *Header) other(name string) int {
+	for i := range h.Others {
+		if h.Others[i].Name == name {
+			return i
+		}
+	}
+	return -1
 }
 
 // validate returns the reason why the header makes no sense, or nil.
 func (h *Header) validate() error {
-	for _, s := range h.names(version) {
-		if len(*s) > maxName {
-			return badf("a name of %d bytes is above the limit of %d", len(*s), maxName)
+	for _, s := range [...]string{h.Domain, h.Commit, h.Base, h.On, h.Branch, h.Settings} {
+		if len(s) > maxName {
+			return badf("a name of %d bytes is above the limit of %d", len(s), maxName)
 		}
 	}
 	switch {
 	case h.Domain == "" || h.Commit == "":
 		return badf("domain or commit is empty")
-	case h.Base == h.Commit:
+	case h.Base == h.Commit || h.On == h.Commit:
 		return badf("the commit is its own base")
-	case (h.Kind == Delta || h.Kind == Alias) && h.Base == "":
+	case h.Kind < Checkpoint || h.Kind > Alias:
+		return badf("unknown %v", h.Kind)
+	case h.Kind != Checkpoint && (h.Base == "" || h.On == ""):
 		return badf("a %v has no base", h.Kind)
+	case h.Kind == Checkpoint && h.On != "", h.Kind == Alias && h.On != h.Base:
+		return badf("a %v stands on another file than it can", h.Kind)
 	case h.Kind == Alias && (h.Changed != 0 || h.Removed != 0 || h.Skipped != 0):
 		return badf("an alias lists entries")
 	case h.Kind == Checkpoint && (h.Removed != 0 || h.Changed != h.Documents):
 		return badf("a checkpoint lists %d entries and %d removed ones for %d documents", h.Changed, h.Removed, h.Documents)
-	case h.Kind < Checkpoint || h.Kind > Alias:
-		return badf("unknown %v", h.Kind)
-	case h.SlotEnd > 0 && (h.Vecs == "" || h.Dim == 0), h.Chunks > 0 && (h.SlotEnd == 0 || h.Documents == 0):
-		return badf("it has chunks without documents or slots, or slots without a file of vectors")
+	case h.Tag && h.Kind != Alias:
+		return badf("a %v is no tag", h.Kind)
+	case len(h.Others) > maxOthers:
+		return badf("%d named vectors, the limit is %d", len(h.Others), maxOthers)
 	}
-	return nil
-}
-
-// checkRows checks which sections a file with that header has.
-func checkRows(h *Header, rows []row) error {
-	var types strings.Builder
-	for _, r := range rows {
-		types.WriteByte('0' + byte(r.typ)&0xf)
+	for i := range h.Others {
+		if name := h.Others[i].Name; name == "" || len(name) > maxName || name == MainVectors || h.other(name) != i {
+			return badf("vectors %d have no name, a long one, or one that is taken", i)
+		}
 	}
-	s, last := types.String(), ""
-	if h.Skipped > 0 {
-		last = "5"
-	}
-	ok := false
-	switch h.Kind {
-	case Checkpoint:
-		ok = s == "12"+last || s == "124"+last
-	case Delta:
-		ok = s == "123"+last
-	case Alias:
-		ok = s == ""
-	}
-	if !ok {
-		return badf("a %v has other sections than it should", h.Kind)
-	}
-	for _, r := range rows {
-		stream := r.typ == textsSection || r.typ == entriesSection
-		if r.typ > skippedSection || !stream && (r.blocks != 0 || r.raw != r.length) || r.typ == graphSection && r.length == 0 {
-			return badf("the row of section %v is malformed", r.typ)
+	for i := range 1 + len(h.Others) {
+		v := h.vectors(i)
+		for _, s := range [...]string{v.Fingerprint, v.Metric, v.Vecs} {
+			if len(s) > maxName {
+				return badf("a name of %d bytes is above the limit of %d", len(s), maxName)
+			}
+		}
+		switch {
+		case v.SlotEnd > 0 && (v.Vecs == "" || v.Dim == 0), v.Chunks > 0 && (v.SlotEnd == 0 || h.Documents == 0):
+			return badf("it has chunks without documents or slots, or slots without a file of vectors")
+		case h.Kind == Alias && v.Graph:
+			return badf("an alias holds a graph")
 		}
 	}
 	return nil
@@ -326,10 +340,13 @@ func checkRows(h *Header, rows []row) error {
 
 // identity is the start of the checksum of everything in a section, so that
 // whole sections and blocks in the wrong place do not pass.
-func (h *Header) identity(t sectionType) uint32 {
+func (h *Header) identity(r row) uint32 {
 	b := appendShort(nil, h.Domain)
 	b = appendShort(b, h.Commit)
-	b = append(b, byte(h.Kind), byte(t))
+	b = append(b, byte(h.Kind), byte(r.typ))
+	if r.space > 0 {
+		b = binary.LittleEndian.AppendUint16(b, r.space)
+	}
 	return checksum(0, b)
 }
 

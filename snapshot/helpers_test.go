@@ -3,6 +3,7 @@ package snapshot_test
 import (
 	"iter"
 	"maps"
+	"reflect"
 	"slices"
 	"testing"
 
@@ -16,7 +17,7 @@ const domain = "admin/star_wars"
 func header(kind snapshot.Kind, commit, base string, seq uint64) snapshot.Header {
 	return snapshot.Header{
 		Kind: kind, Domain: domain, Commit: commit, Base: base, Branch: "main", Seq: seq, Created: 1700000000,
-		Fingerprint: "local:test:3", Dim: 3, Vecs: "admin%2Fstar_wars.vecs",
+		Vectors: snapshot.Vectors{Fingerprint: "local:test:3", Dim: 3, Vecs: "admin%2Fstar_wars.vecs"},
 	}
 }
 
@@ -49,15 +50,19 @@ func seq(docs ...snapshot.EntryText) iter.Seq2[snapshot.EntryText, error] {
 // write writes a commit file and returns its header.
 func write(t testing.TB, fsys vfs.FS, h snapshot.Header, changed iter.Seq2[snapshot.EntryText, error], removed []string, graph []byte) snapshot.Header {
 	t.Helper()
-	h, size, err := snapshot.Write(fsys, h, snapshot.Contents{Changed: changed, Removed: removed, Graph: graph})
+	info, err := snapshot.Write(fsys, h, snapshot.Contents{Changed: changed, Removed: snapshot.StringKeys(removed), Graph: graph})
 	if err != nil {
 		t.Fatal(err)
 	}
 	f := open(t, fsys, h.Commit)
-	if f.Header() != h || f.Size() != size {
-		t.Fatalf("wrote %+v (%d bytes), read %+v (%d bytes)", h, size, f.Header(), f.Size())
+	listed, err := snapshot.ReadInfo(fsys, info.Name())
+	if err != nil {
+		t.Fatal(err)
 	}
-	return h
+	if !reflect.DeepEqual(f.Info(), info) || !reflect.DeepEqual(listed, info) || !listed.Same(info) {
+		t.Fatalf("wrote %+v, read %+v, listed %+v", info, f.Info(), listed)
+	}
+	return info.Header
 }
 
 // open opens a commit's file and closes it when the test ends.
@@ -88,7 +93,7 @@ func chain(fsys vfs.FS, commit string) (*snapshot.View, error) {
 		if f.Header().Kind == snapshot.Checkpoint {
 			break
 		}
-		commit = f.Header().Base
+		commit = f.Header().On
 	}
 	slices.Reverse(files)
 	return snapshot.NewView(files[0], files[1:]...)
@@ -123,21 +128,33 @@ func three(t testing.TB, fsys vfs.FS) {
 	t.Helper()
 	write(t, fsys, header(snapshot.Checkpoint, "c1", "", 1), seq(doc("a", "Luke Skywalker", 0), doc("b", "Leia Organa", 1), doc("c", "Luke Skywalker", 0)), nil, []byte("graph"))
 	v := view(t, fsys, "c1")
-	wrote(t)(v.WriteDelta(fsys, header(0, "c2", "", 2), snapshot.Contents{Changed: seq(doc("b", "General Leia Organa", 2), doc("d", "Yoda", 3)), Removed: []string{"a"}}))
+	wrote(t)(v.WriteDelta(fsys, header(0, "c2", "", 2), snapshot.Contents{Changed: seq(doc("b", "General Leia Organa", 2), doc("d", "Yoda", 3)), Removed: keys("a")}, ""))
 	wrote(t)(view(t, fsys, "c2").WriteAlias(fsys, snapshot.Header{Commit: "c3", Branch: "dev", Seq: 3, Created: 1700000001}))
 }
 
 // wrote returns a function that takes the results of a write.
-func wrote(t testing.TB) func(snapshot.Header, int64, error) snapshot.Header {
+func wrote(t testing.TB) func(snapshot.Info, error) snapshot.Header {
 	t.Helper()
-	return func(h snapshot.Header, _ int64, err error) snapshot.Header {
+	return func(info snapshot.Info, err error) snapshot.Header {
 		t.Helper()
 		if err != nil {
 			t.Fatal(err)
 		}
-		return h
+		return info.Header
 	}
 }
+
+// merge replaces the file of v's commit by a checkpoint.
+func merge(fsys vfs.FS, v *snapshot.View, graph []byte) (snapshot.Info, error) {
+	p, err := v.PrepareMerge(fsys, true, graph)
+	if err != nil {
+		return snapshot.Info{}, err
+	}
+	return p.Commit()
+}
+
+// keys are those of ids.
+func keys(ids ...string) []snapshot.Key { return snapshot.StringKeys(ids) }
 
 // must returns a function that takes a result and an error.
 func must(t testing.TB) func(*snapshot.View, error) *snapshot.View {
@@ -149,4 +166,39 @@ func must(t testing.TB) func(*snapshot.View, error) *snapshot.View {
 		}
 		return v
 	}
+}
+
+// rich writes a checkpoint r1 and a delta r2 on it that have something of
+// everything.
+func rich(t testing.TB, fsys vfs.FS) {
+	t.Helper()
+	h := header(snapshot.Checkpoint, "r1", "", 1)
+	h.Settings, h.Metric, h.Normalized, h.Tokens = "metric=l2 language=de", "l2", true, 300
+	h.Others = []snapshot.NamedVectors{{Name: "clustering", Vectors: snapshot.Vectors{Fingerprint: "local:cluster:2", Dim: 2, Vecs: "c.vecs", Metric: "cosine"}}}
+	number := doc("-7", "a number", 1)
+	number.Int, number.Others = true, [][]snapshot.Chunk{{{Slot: 3, End: 8, Tokens: 1}}}
+	nothing := doc("nothing", "", 0)
+	nothing.NoText, nothing.Chunks, nothing.DocTokens = true, nil, 0
+	pieces := doc("pieces", "in two pieces", 0)
+	pieces.Chunks = []snapshot.Chunk{{Slot: 4, End: 6, Tokens: 1}, {Slot: 2, Start: 7, End: 13, TokenStart: 1, Tokens: 1}}
+	fields := doc("pieces of fields", "supplied", 5)
+	fields.Fields, fields.DocTokens = `{"n":1}`, snapshot.NotCounted
+	docs := []snapshot.EntryText{number, nothing, pieces, fields}
+	list := func(docs []snapshot.EntryText) iter.Seq2[snapshot.EntryText, error] {
+		return func(yield func(snapshot.EntryText, error) bool) {
+			for _, d := range docs {
+				if !yield(d, nil) {
+					return
+				}
+			}
+		}
+	}
+	wrote(t)(snapshot.Write(fsys, h, snapshot.Contents{
+		Changed: list(docs), Skipped: append([]snapshot.Key{snapshot.IntKey(12)}, keys("lost", "lost too")...),
+		Graph: []byte("graph"), OtherGraphs: [][]byte{[]byte("another")},
+	}))
+	number.Text, number.Chunks, number.Others = "another number", nil, [][]snapshot.Chunk{{{Slot: 4, End: 14, Tokens: 2}}}
+	wrote(t)(view(t, fsys, "r1").WriteDelta(fsys, header(0, "r2", "", 2), snapshot.Contents{
+		Changed: list([]snapshot.EntryText{number}), Count: 1, Removed: append([]snapshot.Key{snapshot.IntKey(99)}, keys("nothing", "pieces")...),
+	}, ""))
 }

@@ -9,12 +9,14 @@ import (
 
 // Section describes one section of a commit file.
 type Section struct {
-	Name   string // "texts", "entries", "removed", "graph", "skipped"
-	Offset int64  // in the file
-	Length int64  // bytes in the file
-	Raw    int64  // bytes before compression
-	Blocks int    // of a block stream, else 0
-	Error  string // what is wrong with it; empty if it is whole
+	Name     string // "texts", "entries", "removed" and so on
+	Version  int    // of the section; 0 in files of before version 3
+	Required bool   // who does not understand it must not read the file
+	Offset   int64  // in the file
+	Length   int64  // bytes in the file
+	Raw      int64  // bytes before compression
+	Blocks   int    // of a block stream, else 0
+	Error    string // what is wrong with it; empty if it is whole
 }
 
 // Description is what [Inspect] could decode of a commit file.
@@ -22,12 +24,13 @@ type Description struct {
 	Name     string
 	Size     int64
 	Whole    bool    // nothing is wrong
+	Version  int     // 3, or 2 for the formats before
 	Header   *Header // nil: damaged
 	Sections []Section
-	Entries  []Entry  // nil where the section is damaged
-	Removed  []string // likewise
-	Skipped  []string // likewise
-	Graph    []byte   // likewise
+	Entries  []Entry // nil where the section is damaged
+	Removed  []Key   // likewise
+	Skipped  []Key   // likewise
+	Graph    []byte  // over the main vectors; likewise
 }
 
 // Inspect decodes as much of the named file as can be decoded, and returns what
@@ -43,14 +46,13 @@ func Inspect(fsys vfs.FS, name string) (d Description, err error) {
 	if d.Size, err = vf.Size(); err != nil {
 		return d, fmt.Errorf("snapshot: inspect %s: %w", name, err)
 	}
-	h, rows, start, first := inspectHeader(vf, d.Size)
-	if start == 0 {
+	l, first := readLayout(vf, name, smallFile)
+	if l.header.Domain == "" {
 		return d, at(name, "header", first)
 	}
-	d.Header = &h
-	if first == nil {
-		// Open is stricter: name, size and what ties the sections together.
-		_, _, _, _, first = readHeader(vf, name)
+	d.Header, d.Version = &l.header, version
+	if l.legacy {
+		d.Version = 2
 	}
 	if first != nil {
 		first = at(name, "header", first)
@@ -65,18 +67,16 @@ func Inspect(fsys vfs.FS, name string) (d Description, err error) {
 		}
 		return err.Error()
 	}
-	var textsEnd uint64
-	for _, r := range rows {
-		s := Section{Name: r.typ.String(), Offset: start, Length: int64(r.length), Raw: int64(r.raw), Blocks: int(r.blocks)}
-		if uint64(d.Size-start) < r.length {
-			s.Error = note(s.Name, badf("the file ends before it does"))
-			d.Sections = append(d.Sections, s)
-			break
+	t := newTable(&l.header)
+	for _, r := range l.rows {
+		s := Section{
+			Name: r.name(&l.header), Version: int(r.version), Required: r.flags&requiredFlag != 0,
+			Offset: r.offset, Length: int64(r.length), Raw: int64(r.raw), Blocks: int(r.blocks()),
 		}
-		s.Error = note(s.Name, d.section(vf, r, start, &textsEnd))
+		s.Error = note(s.Name, d.section(&l, t, r))
 		d.Sections = append(d.Sections, s)
-		start += int64(r.length)
 	}
+	d.Entries, d.Removed, d.Skipped = t.entries, t.removed, t.skipped
 	if first == nil {
 		first = Verify(fsys, name)
 	}
@@ -84,60 +84,27 @@ func Inspect(fsys vfs.FS, name string) (d Description, err error) {
 	return d, first
 }
 
-// inspectHeader decodes the header as far as its own bytes go; start is 0 if
-// they do not.
-func inspectHeader(f vfs.File, size int64) (h Header, rows []row, start int64, err error) {
-	p := make([]byte, min(size, maxHeader))
-	if err := readFull(f, p, 0); err != nil {
-		return h, nil, 0, err
+// section decodes one section into t and returns what is wrong with it.
+func (d *Description) section(l *layout, t *table, r row) error {
+	if !r.known() && !l.legacy {
+		return nil
 	}
-	n, err := prelude(p)
-	if err != nil {
-		return h, nil, 0, err
+	if r.typ == chunksSection && t.entries == nil {
+		return badf("its entries are damaged")
 	}
-	if n > len(p) {
-		return h, nil, 0, badf("it ends early")
+	if err := l.read(t, r); err != nil {
+		return err
 	}
-	if h, rows, err = decodeHeader(p[:n]); err != nil {
-		return h, nil, 0, err
-	}
-	return h, rows, int64(n), nil
-}
-
-// section decodes one section into d and returns what is wrong with it.
-func (d *Description) section(f vfs.File, r row, start int64, textsEnd *uint64) error {
 	switch r.typ {
 	case textsSection:
-		*textsEnd = r.raw
-		stream, err := readTable(f, d.Header, r, start)
-		if err == nil {
-			_, err = stream.all(f)
-		}
+		_, err := t.texts.all(l.src)
 		return err
-	case entriesSection:
-		stream, err := readTable(f, d.Header, r, start)
-		if err != nil {
-			return err
-		}
-		raw, err := stream.all(f)
-		if err != nil {
-			return err
-		}
-		d.Entries, err = decodeEntries(raw, d.Header.Changed, d.Header.SlotEnd, *textsEnd)
-		return err
-	case removedSection:
-		var err error
-		d.Removed, err = readIDs(f, d.Header, r, start, d.Header.Removed)
-		return err
-	case skippedSection:
-		var err error
-		d.Skipped, err = readIDs(f, d.Header, r, start, d.Header.Skipped)
-		return err
-	default:
-		p, err := readPlain(f, d.Header, r, start)
-		if err == nil {
+	case graphSection:
+		p, err := readPlain(l.src, &l.header, r)
+		if err == nil && r.space == 0 {
 			d.Graph = p
 		}
 		return err
 	}
+	return nil
 }

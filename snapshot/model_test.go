@@ -18,6 +18,8 @@ import (
 type modelDoc struct {
 	words  []string
 	fields string
+	noText bool
+	other  []string // words among the vectors named other
 }
 
 func (d modelDoc) text() string { return strings.Join(d.words, " ") }
@@ -31,9 +33,13 @@ func wordSlot(word string) uint32 {
 	return n*1777 + n%3
 }
 
-func (d modelDoc) entry(id string) snapshot.EntryText {
+func (d modelDoc) entry(k snapshot.Key) snapshot.EntryText {
 	et := snapshot.EntryText{Text: d.text()}
-	et.ID, et.Type, et.DocTokens, et.Fields = id, id[:1], uint32(len(d.words)), d.fields
+	et.ID, et.Int, et.Type, et.DocTokens, et.Fields = k.ID, k.Int, k.ID[:1], uint32(len(d.words)), d.fields
+	et.NoText = d.noText
+	if len(d.words) == 1 {
+		et.DocTokens = snapshot.NotCounted
+	}
 	at := 0
 	for i, w := range d.words {
 		et.Chunks = append(et.Chunks, snapshot.Chunk{
@@ -41,8 +47,16 @@ func (d modelDoc) entry(id string) snapshot.EntryText {
 		})
 		at += len(w) + 1
 	}
+	if d.other != nil {
+		et.Others = [][]snapshot.Chunk{nil}
+		for _, w := range d.other {
+			et.Others[0] = append(et.Others[0], snapshot.Chunk{Slot: wordSlot(w), End: uint32(len(d.text())), Tokens: 7})
+		}
+	}
 	return et
 }
+
+type documents = map[snapshot.Key]modelDoc
 
 // history is a random history and what every commit of it must hold.
 type history struct {
@@ -50,34 +64,37 @@ type history struct {
 	rng     *rand.Rand
 	fs      *vfstest.Mem
 	commits []string
-	want    map[string]map[string]modelDoc
+	want    map[string]documents
 	alias   map[string]bool
-	skipped map[string][]string
+	skipped map[string][]snapshot.Key
 	slotEnd map[string]uint32
 	open    map[string]*snapshot.View // kept open, whatever happens to the files
 	seq     uint64
+	// how often what was rare has happened
+	absorbed, rewritten, partly int
 }
 
 func TestHistories(t *testing.T) {
-	seeds := 12
+	seeds, steps := 10, 250
 	if os.Getenv("VECTORLINK_LONG") != "" {
-		seeds = 500
+		seeds = 300
 	}
 	first := rand.Uint64()
+	var absorbed, rewritten, partly int
 	for i := range uint64(seeds) {
 		seed := first + i
 		t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) {
 			h := &history{
 				t: t, rng: rand.New(rand.NewPCG(seed, 1)), fs: vfstest.NewMem(),
-				want: map[string]map[string]modelDoc{}, alias: map[string]bool{}, skipped: map[string][]string{},
+				want: map[string]documents{}, alias: map[string]bool{}, skipped: map[string][]snapshot.Key{},
 				slotEnd: map[string]uint32{}, open: map[string]*snapshot.View{},
 			}
 			h.root("c0")
-			for range 40 {
+			for range steps {
 				h.step()
 			}
 			for _, c := range h.commits {
-				h.check(c, view(t, h.fs, c))
+				h.check(c, h.view(c))
 			}
 			for c, v := range h.open {
 				h.check(c, v)
@@ -88,13 +105,32 @@ func TestHistories(t *testing.T) {
 			if err := snapshot.Clean(h.fs); err != nil {
 				t.Error(err)
 			}
+			absorbed, rewritten, partly = absorbed+h.absorbed, rewritten+h.rewritten, partly+h.partly
 		})
+	}
+	if absorbed < 10 || rewritten < 3 || partly < 3 {
+		t.Errorf("%d deltas absorbed others, %d became checkpoints, %d merges were not full: too few to prove anything", absorbed, rewritten, partly)
 	}
 }
 
-// id and document draw from small sets, so that slots are shared, leave and
+func (h *history) view(commit string) *snapshot.View {
+	h.t.Helper()
+	v, err := chain(h.fs, commit)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	h.t.Cleanup(func() { _ = v.Close() })
+	return v
+}
+
+// key and document draw from small sets, so that slots are shared, leave and
 // come back.
-func (h *history) id() string { return fmt.Sprintf("%c/%d", 'A'+h.rng.IntN(3), h.rng.IntN(12)) }
+func (h *history) key() snapshot.Key {
+	if h.rng.IntN(4) == 0 {
+		return snapshot.IntKey([]int64{-1 << 63, -70000, -12, -3, 0, 4, 12, 300, 1<<63 - 1}[h.rng.IntN(9)])
+	}
+	return snapshot.Key{ID: fmt.Sprintf("%c/%d", 'A'+h.rng.IntN(6), h.rng.IntN(12))}
+}
 
 func (h *history) document() modelDoc {
 	d := modelDoc{words: make([]string, h.rng.IntN(4))}
@@ -104,33 +140,39 @@ func (h *history) document() modelDoc {
 	for i := range d.words {
 		d.words[i] = fmt.Sprintf("w%d", h.rng.IntN(15))
 	}
+	d.noText = len(d.words) == 0 && h.rng.IntN(2) == 0
+	for range max(h.rng.IntN(4)-1, 0) {
+		d.other = append(d.other, fmt.Sprintf("w%d", h.rng.IntN(15)))
+	}
 	return d
 }
 
-// someIDs draws ids of documents that could not be taken, ascending.
-func (h *history) someIDs() []string {
-	var ids []string
+// someKeys draws keys of documents that could not be taken, ascending.
+func (h *history) someKeys() []snapshot.Key {
+	var keys []snapshot.Key
 	for range max(h.rng.IntN(8)-4, 0) {
-		ids = append(ids, h.id())
+		keys = append(keys, h.key())
 	}
-	slices.Sort(ids)
-	return slices.Compact(ids)
+	slices.SortFunc(keys, snapshot.Key.Compare)
+	return slices.Compact(keys)
 }
 
 func (h *history) header(commit string) snapshot.Header {
 	h.seq++
-	return header(snapshot.Checkpoint, commit, "", h.seq)
+	hd := header(snapshot.Checkpoint, commit, "", h.seq)
+	hd.Metric, hd.Normalized = "cosine", true
+	hd.Others = []snapshot.NamedVectors{{Name: "other", Vectors: snapshot.Vectors{Fingerprint: "x", Dim: 2, Vecs: "o.vecs", Metric: "l2"}}}
+	return hd
 }
 
-func (h *history) add(commit string, want map[string]modelDoc, slotEnd uint32) {
+func (h *history) add(commit string, want documents, slotEnd uint32) {
 	h.commits = append(h.commits, commit)
 	h.want[commit], h.slotEnd[commit] = want, slotEnd
-	v := view(h.t, h.fs, commit)
-	h.check(commit, v)
+	h.check(commit, h.view(commit))
 }
 
 // end returns 1 + the highest slot of the documents.
-func end(docs map[string]modelDoc) (n uint32) {
+func end(docs documents) (n uint32) {
 	for _, d := range docs {
 		for _, w := range d.words {
 			n = max(n, wordSlot(w)+1)
@@ -141,96 +183,136 @@ func end(docs map[string]modelDoc) (n uint32) {
 
 // root writes a checkpoint that has no base.
 func (h *history) root(commit string) {
-	want := map[string]modelDoc{}
-	for range h.rng.IntN(20) {
-		want[h.id()] = h.document()
+	want := documents{}
+	for range h.rng.IntN(90) {
+		want[h.key()] = h.document()
 	}
-	h.skipped[commit] = h.someIDs()
+	h.skipped[commit] = h.someKeys()
 	wrote(h.t)(snapshot.Write(h.fs, h.header(commit), snapshot.Contents{Changed: entries(want), Skipped: h.skipped[commit]}))
 	h.add(commit, want, end(want))
 }
 
-func entries(docs map[string]modelDoc) func(func(snapshot.EntryText, error) bool) {
-	var list []snapshot.EntryText
-	for id, d := range docs {
-		list = append(list, d.entry(id))
+func sortedKeys(docs documents) []snapshot.Key {
+	return slices.SortedFunc(maps.Keys(docs), snapshot.Key.Compare)
+}
+
+func entries(docs documents) func(func(snapshot.EntryText, error) bool) {
+	return func(yield func(snapshot.EntryText, error) bool) {
+		for _, k := range sortedKeys(docs) {
+			if !yield(docs[k].entry(k), nil) {
+				return
+			}
+		}
 	}
-	return seq(list...)
 }
 
 // step does one random thing to a random commit.
 func (h *history) step() {
 	base := h.commits[h.rng.IntN(len(h.commits))]
-	if h.rng.IntN(3) > 0 {
+	if h.rng.IntN(8) > 0 {
 		base = h.commits[len(h.commits)-1]
 	}
 	commit := fmt.Sprintf("c%d", len(h.commits))
-	v := view(h.t, h.fs, base)
-	switch n := h.rng.IntN(20); {
+	switch n := h.rng.IntN(60); {
 	case n == 0:
 		h.root(commit)
-	case n <= 2:
+	case n <= 3:
 		hd := h.header(commit)
-		wrote(h.t)(v.WriteAlias(h.fs, hd))
+		wrote(h.t)(h.view(base).WriteAlias(h.fs, hd))
 		h.alias[commit], h.skipped[commit] = true, h.skipped[base]
 		h.add(commit, h.want[base], h.slotEnd[base])
-	case n <= 6 && !h.alias[base]:
-		if h.rng.IntN(2) == 0 && h.open[base] == nil {
-			h.open[base] = must(h.t)(chain(h.fs, base))
-		}
-		var graph []byte
-		if h.rng.IntN(2) == 0 {
-			graph = []byte("graph of " + base)
-		}
-		merged := wrote(h.t)(v.WriteCheckpoint(h.fs, graph))
-		before := v.Header()
-		before.Kind, before.Changed, before.Removed = merged.Kind, merged.Changed, merged.Removed // skipped stays
-		if before != merged {
-			h.t.Fatalf("merge changed the header from %+v to %+v", before, merged)
-		}
-		m := view(h.t, h.fs, base)
-		h.check(base, m)
-		if len(m.Tail()) != 0 || m.Deltas() != 0 {
-			h.t.Fatalf("a merged checkpoint has a tail of %d on %d deltas", len(m.Tail()), m.Deltas())
-		}
-		if got, want := m.CheckpointSlots(), slices.Collect(v.LiveSlots()); !slices.Equal(got, want) {
-			h.t.Fatalf("checkpoint slots %d, want the live ones %d", got, want)
-		}
-		if got, err := m.Checkpoint().Graph(); string(got) != string(graph) || err != nil {
-			h.t.Fatalf("graph %q, %v", got, err)
-		}
+	case n <= 7 && !h.alias[base]:
+		h.merge(base, h.view(base))
 	default:
-		h.delta(base, commit, v)
+		h.delta(base, commit, h.view(base))
+	}
+}
+
+// merge puts another file of the same contents in the place of a commit's.
+func (h *history) merge(commit string, v *snapshot.View) {
+	if h.rng.IntN(2) == 0 && h.open[commit] == nil {
+		h.open[commit] = must(h.t)(chain(h.fs, commit))
+	}
+	var graph []byte
+	if h.rng.IntN(2) == 0 {
+		graph = []byte("graph of " + commit)
+	}
+	full := h.rng.IntN(2) == 0
+	p, err := v.PrepareMerge(h.fs, full, graph)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	merged := wrote(h.t)(p.Commit())
+	if v.Deltas() == 0 {
+		full = true
+	}
+	before := v.Header()
+	if merged.Kind == snapshot.Delta {
+		h.partly++
+	}
+	if full != (merged.Kind == snapshot.Checkpoint) || merged.Base != before.Base || merged.Seq != before.Seq || merged.Documents != before.Documents ||
+		merged.Chunks != before.Chunks || merged.Skipped != before.Skipped || merged.Tokens != before.Tokens {
+		h.t.Fatalf("merge changed the header from %+v to %+v", before, merged)
+	}
+	m := h.view(commit)
+	h.check(commit, m)
+	if m.Deltas() != map[bool]int{true: 0, false: 1}[full] {
+		h.t.Fatalf("a merged file stands on %d", m.Deltas())
+	}
+	if graph == nil {
+		return
+	}
+	if got, want := slices.Collect(m.GraphSlots()), slices.Collect(v.LiveSlots()); !slices.Equal(got, want) || len(m.Tail()) != 0 {
+		h.t.Fatalf("graph slots %d, want the live ones %d; tail %d", got, want, m.Tail())
+	}
+	if got, err := m.GraphFile().Graph(); string(got) != string(graph) || err != nil {
+		h.t.Fatalf("graph %q, %v", got, err)
 	}
 }
 
 // delta writes a delta, and checks that extending the base's view by it is the
-// same as making the view anew.
+// same as making the view from its files.
 func (h *history) delta(base, commit string, v *snapshot.View) {
 	want := maps.Clone(h.want[base])
-	var removed []string
-	for range h.rng.IntN(6) {
-		id := h.id() // perhaps not there, perhaps twice
-		removed = append(removed, id)
-		delete(want, id)
+	var removed []snapshot.Key
+	for range max(h.rng.IntN(9)-5, 0) {
+		k := h.key() // perhaps not there, perhaps twice
+		removed = append(removed, k)
+		delete(want, k)
 	}
-	changed := map[string]modelDoc{}
-	for range h.rng.IntN(8) {
-		id := h.id()
-		if slices.Contains(removed, id) {
-			continue
+	changed := documents{}
+	for range h.rng.IntN(4) {
+		if k := h.key(); !slices.Contains(removed, k) {
+			changed[k] = h.document()
 		}
-		changed[id] = h.document()
 	}
 	maps.Copy(want, changed)
-	h.skipped[commit] = h.someIDs()
-	wrote(h.t)(v.WriteDelta(h.fs, h.header(commit), snapshot.Contents{Changed: entries(changed), Removed: removed, Skipped: h.skipped[commit]}))
+	h.skipped[commit] = h.someKeys()
+	keep := ""
+	if h.rng.IntN(6) == 0 {
+		keep = h.commits[h.rng.IntN(len(h.commits))]
+	}
+	c := snapshot.Contents{Changed: entries(changed), Count: len(changed), Removed: removed, Skipped: h.skipped[commit]}
+	written := wrote(h.t)(v.WriteDelta(h.fs, h.header(commit), c, keep))
 	slotEnd := max(h.slotEnd[base], end(changed))
-	x, err := v.Extend(open(h.t, h.fs, commit))
+	h.want[commit], h.slotEnd[commit] = want, slotEnd
+	if written.Base != base || written.Indexed != 0 {
+		h.t.Fatalf("header %+v", written)
+	}
+	if written.Kind == snapshot.Checkpoint {
+		h.rewritten++
+		h.add(commit, want, slotEnd)
+		return
+	}
+	if written.On != base && !h.alias[base] {
+		h.absorbed++
+	}
+	f := open(h.t, h.fs, commit)
+	h.checkDelta(v, f, keep)
+	x, err := v.Extend(f)
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	h.want[commit], h.slotEnd[commit] = want, slotEnd
 	h.check(base, v)
 	h.check(commit, x)
 	h.check(base, v)
@@ -242,73 +324,97 @@ func (h *history) delta(base, commit string, v *snapshot.View) {
 	h.add(commit, want, slotEnd)
 }
 
+// checkDelta checks that a delta on v says what it must, and no more, and that
+// it passed over no file that it must not.
+func (h *history) checkDelta(v *snapshot.View, f *snapshot.File, keep string) {
+	h.t.Helper()
+	commit, on := f.Header().Commit, f.Header().On
+	for _, k := range f.Removed() {
+		_, below := h.want[on][k]
+		_, above := h.want[commit][k]
+		if !below || above {
+			h.t.Fatalf("%s removes %v; there in %s: %v, in it: %v", commit, k, on, below, above)
+		}
+	}
+	over := false
+	for file := range v.Files() {
+		hd := file.Header()
+		if over && (hd.Kind == snapshot.Checkpoint || hd.Graph || hd.Commit == keep && hd.Kind != snapshot.Alias) {
+			h.t.Fatalf("%s stands on %s and passes over %s, keep %q", commit, on, hd.Commit, keep)
+		}
+		over = over || hd.Commit == on
+	}
+	if !over {
+		h.t.Fatalf("%s stands on %s, which is not below", commit, on)
+	}
+}
+
 // check compares everything a view says with the model.
 func (h *history) check(commit string, v *snapshot.View) {
 	t := h.t
 	t.Helper()
 	want := h.want[commit]
 	if got, want := v.Skipped(), h.skipped[commit]; !slices.Equal(got, want) {
-		t.Fatalf("%s: skipped %q, want %q", commit, got, want)
+		t.Fatalf("%s: skipped %v, want %v", commit, got, want)
 	}
-	ids := slices.Sorted(maps.Keys(want))
-	var got []string
+	keys := sortedKeys(want)
+	var got []snapshot.Key
 	holders := map[uint32][]string{}
-	chunks := 0
+	chunks, others := 0, 0
 	for e := range v.All() {
-		got = append(got, e.ID)
-		w := want[e.ID].entry(e.ID)
-		w.TextHash, w.TextLen = snapshot.HashText(w.Text), uint32(len(w.Text))
-		if e.Type != w.Type || e.TextHash != w.TextHash || e.TextLen != w.TextLen || e.DocTokens != w.DocTokens || e.Fields != w.Fields || !slices.Equal(e.Chunks, w.Chunks) {
+		got = append(got, e.Key())
+		w := want[e.Key()].entry(e.Key())
+		if w.TextLen = uint32(len(w.Text)); !w.NoText {
+			w.TextHash = snapshot.HashText(w.Text)
+		}
+		if e.Type != w.Type || e.TextHash != w.TextHash || e.TextLen != w.TextLen || e.DocTokens != w.DocTokens || e.Fields != w.Fields || e.NoText != w.NoText || !slices.Equal(e.Chunks, w.Chunks) {
 			t.Fatalf("%s: entry %+v, want %+v", commit, e, w.Entry)
 		}
+		var other []snapshot.Chunk
+		if w.Others != nil {
+			other = w.Others[0]
+		}
+		if !slices.Equal(e.ChunksOf("other"), other) || !slices.Equal(e.ChunksOf(snapshot.MainVectors), w.Chunks) || e.ChunksOf("none") != nil {
+			t.Fatalf("%s: other chunks %v, want %v", commit, e.ChunksOf("other"), other)
+		}
+		others += len(other)
 		if text, err := v.Text(e); text != w.Text || err != nil {
 			t.Fatalf("%s: text of %s is %q (%v), want %q", commit, e.ID, text, err, w.Text)
 		}
 		if !v.Holds(e) || &e.File().Entries()[e.Place()] != e {
 			t.Fatalf("%s: %s is not held, or not in its place %d", commit, e.ID, e.Place())
 		}
-		if l, ok := v.Lookup(e.ID); !ok || l != e {
+		if l, ok := v.LookupKey(e.Key()); !ok || l != e {
+			t.Fatalf("%s: LookupKey(%v) = %v, %v", commit, e.Key(), l, ok)
+		}
+		if l, ok := v.Lookup(e.ID); !e.Int && (!ok || l != e) || e.Int && ok {
 			t.Fatalf("%s: Lookup(%s) = %v, %v", commit, e.ID, l, ok)
 		}
 		for i, c := range e.Chunks {
-			holders[c.Slot] = append(holders[c.Slot], fmt.Sprint(e.ID, "#", i))
+			holders[c.Slot] = append(holders[c.Slot], fmt.Sprint(e.Key(), "#", i))
 			chunks++
 		}
 	}
-	if !slices.Equal(got, ids) {
-		t.Fatalf("%s: ids %v, want %v", commit, got, ids)
+	if !slices.Equal(got, keys) {
+		t.Fatalf("%s: keys %v, want %v", commit, got, keys)
 	}
-	if v.Len() != len(ids) || v.Chunks() != chunks || v.SlotEnd() != h.slotEnd[commit] {
-		t.Fatalf("%s: %d documents, %d chunks, slot end %d; want %d, %d, %d", commit, v.Len(), v.Chunks(), v.SlotEnd(), len(ids), chunks, h.slotEnd[commit])
+	if v.Len() != len(keys) || v.Chunks() != chunks || v.SlotEnd() != h.slotEnd[commit] {
+		t.Fatalf("%s: %d documents, %d chunks, slot end %d; want %d, %d, %d", commit, v.Len(), v.Chunks(), v.SlotEnd(), len(keys), chunks, h.slotEnd[commit])
 	}
-	if hd := v.Header(); hd.Commit != commit || int(hd.Documents) != len(ids) || int(hd.Chunks) != chunks {
+	hd := v.Header()
+	if hd.Commit != commit || int(hd.Documents) != len(keys) || int(hd.Chunks) != chunks || int(hd.Others[0].Chunks) != others || hd.Metric != "cosine" {
 		t.Fatalf("%s: header %+v", commit, hd)
 	}
-	held := 0
-	for f := range v.Files() {
-		for i := range f.Entries() {
-			if v.Holds(&f.Entries()[i]) {
-				held++
-			}
-		}
-	}
-	if held != len(ids) {
-		t.Fatalf("%s: holds %d entries of its files, want %d", commit, held, len(ids))
-	}
+	h.checkFiles(commit, v)
 	live := slices.Sorted(maps.Keys(holders))
 	if got := slices.Collect(v.LiveSlots()); !slices.Equal(got, live) || v.LiveCount() != len(live) {
 		t.Fatalf("%s: live slots %v (%d), want %v", commit, got, v.LiveCount(), live)
-	}
-	base := v.CheckpointSlots()
-	tail := slices.DeleteFunc(slices.Clone(live), func(s uint32) bool { _, ok := slices.BinarySearch(base, s); return ok })
-	if !slices.Equal(v.Tail(), tail) {
-		t.Fatalf("%s: tail %v, want %v", commit, v.Tail(), tail)
 	}
 	for w := range 16 {
 		slot := wordSlot(fmt.Sprintf("w%d", w))
 		var got []string
 		for e, i := range v.Holders(slot) {
-			got = append(got, fmt.Sprint(e.ID, "#", i))
+			got = append(got, fmt.Sprint(e.Key(), "#", i))
 		}
 		slices.Sort(got)
 		slices.Sort(holders[slot])
@@ -317,12 +423,56 @@ func (h *history) check(commit string, v *snapshot.View) {
 		}
 	}
 	for range 5 {
-		id := h.id()
-		if _, ok := v.Lookup(id); ok != slices.Contains(ids, id) {
-			t.Fatalf("%s: Lookup(%s) found is %v", commit, id, ok)
+		k := h.key()
+		if _, ok := v.LookupKey(k); ok != slices.Contains(keys, k) {
+			t.Fatalf("%s: LookupKey(%v) found is %v", commit, k, ok)
 		}
 	}
 	if v.Bytes() < 0 || v.Checkpoint().Bytes() < 0 {
 		t.Fatalf("%s: %d bytes, checkpoint %d", commit, v.Bytes(), v.Checkpoint().Bytes())
+	}
+}
+
+// checkFiles checks what a view says of its files: what they hold, and what the
+// newest graph of them holds.
+func (h *history) checkFiles(commit string, v *snapshot.View) {
+	t := h.t
+	t.Helper()
+	held := 0
+	graph := v.Checkpoint()
+	for f := range v.Files() {
+		for i := range f.Entries() {
+			if v.Holds(&f.Entries()[i]) {
+				held++
+			}
+		}
+		if f.Header().Graph {
+			graph = f
+		}
+	}
+	if held != v.Len() {
+		t.Fatalf("%s: holds %d entries of its files, want %d", commit, held, v.Len())
+	}
+	if g := v.GraphFile(); graph.Header().Graph && g != graph || !graph.Header().Graph && g != nil {
+		t.Fatalf("%s: the newest graph is in %v, want %s", commit, g, graph.Name())
+	}
+	slots := map[uint32]bool{}
+	for _, d := range h.want[graph.Header().Commit] {
+		for _, w := range d.words {
+			slots[wordSlot(w)] = true
+		}
+	}
+	if got, want := slices.Collect(v.GraphSlots()), slices.Sorted(maps.Keys(slots)); !slices.Equal(got, want) || v.GraphLen() != len(want) {
+		t.Fatalf("%s: the graph holds %v, want %v", commit, got, want)
+	}
+	tail := slices.DeleteFunc(slices.Collect(v.LiveSlots()), func(s uint32) bool { return slots[s] })
+	dead := 0
+	for s := range slots {
+		if !v.Live(s) {
+			dead++
+		}
+	}
+	if !slices.Equal(v.Tail(), tail) || v.GraphDead() != dead {
+		t.Fatalf("%s: tail %v, %d dead; want %v, %d", commit, v.Tail(), v.GraphDead(), tail, dead)
 	}
 }

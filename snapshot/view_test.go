@@ -113,7 +113,7 @@ func TestManyReaders(t *testing.T) {
 	var readers sync.WaitGroup
 	for n := range 10 {
 		commit := fmt.Sprintf("c%d", n+1)
-		wrote(t)(v.WriteDelta(mem, header(0, commit, "", uint64(n+2)), snapshot.Contents{Changed: seq(doc(fmt.Sprintf("id%05d", n*7), commit, uint32(5000+n))), Removed: []string{fmt.Sprintf("id%05d", 2000+n)}}))
+		wrote(t)(v.WriteDelta(mem, header(0, commit, "", uint64(n+2)), snapshot.Contents{Changed: seq(doc(fmt.Sprintf("id%05d", n*7), commit, uint32(5000+n))), Removed: keys(fmt.Sprintf("id%05d", 2000+n))}, ""))
 		f, err := snapshot.Open(mem, snapshot.FileName(domain, commit))
 		if err != nil {
 			t.Fatal(err)
@@ -162,7 +162,7 @@ func TestExtendIsSmall(t *testing.T) {
 	for i := range 100 {
 		changed = append(changed, doc(fmt.Sprintf("id%05d", i*200), fmt.Sprint("new ", i), uint32(30_000+i)))
 	}
-	h := wrote(t)(v.WriteDelta(mem, header(0, "c1", "", 2), snapshot.Contents{Changed: seq(changed...)}))
+	h := wrote(t)(v.WriteDelta(mem, header(0, "c1", "", 2), snapshot.Contents{Changed: seq(changed...)}, ""))
 	x := must(t)(v.Extend(open(t, mem, h.Commit)))
 	defer func() { _ = x.Close() }()
 	// The delta's block of texts may be cached: 32 KiB of the limit.

@@ -1,10 +1,10 @@
 package snapshot
 
 import (
+	"bufio"
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"iter"
 	"slices"
@@ -18,10 +18,6 @@ import (
 const (
 	// Ext is the extension of commit files.
 	Ext = "hnsw"
-	// endMagic ends every commit file.
-	endMagic = "FCLV"
-	// footerSize is the size of the footer: checksum and endMagic.
-	footerSize = 8
 	// writeSize is how much is gathered before it is written.
 	writeSize = 256 << 10
 	// rememberTexts is how many texts Write knows to be in the file already.
@@ -36,45 +32,65 @@ var temporaries atomic.Uint64
 
 // Contents is what a commit file lists.
 type Contents struct {
-	// Changed yields the entries, ids ascending, with their texts, of which
-	// few are in memory at a time. A checkpoint's are everything.
+	// Changed yields the entries, ascending by key, with their texts, of which
+	// few are in memory at a time. A checkpoint's are everything. It may be
+	// run through more than once, and says the same each time.
 	Changed iter.Seq2[EntryText, error]
-	// Removed are ids of the base, ascending, none of them in Changed: a
-	// delta's alone.
-	Removed []string
-	// Skipped are the ids, ascending, of documents that the snapshot does not
+	// Count is how many entries Changed yields. [View.WriteDelta] chooses by
+	// it what the delta stands on; nothing else depends on it.
+	Count int
+	// Removed are keys of the snapshot that a delta stands on, ascending, none
+	// of them in Changed: a delta's alone.
+	Removed []Key
+	// Skipped are the keys, ascending, of documents that the snapshot does not
 	// hold as their commit does: they could not be taken. An alias has none
 	// of its own.
-	Skipped []string
-	// Graph is a checkpoint's alone; nil for none.
-	Graph []byte
+	Skipped []Key
+	// Graph is a graph over the main vectors, OtherGraphs are those over the
+	// others, in the order of Header.Others; what is empty is none.
+	Graph       []byte
+	OtherGraphs [][]byte
+
+	// hidden are more keys for Removed, ascending; those that Changed yields
+	// are none.
+	hidden []Key
 }
 
-// Write writes a commit file and returns its completed header and its size in
-// bytes. When it returns without an error, the commit is durable; that is its
+// graph returns the graph over the vectors of that number.
+func (c *Contents) graph(space int) []byte {
+	switch {
+	case space == 0:
+		return c.Graph
+	case space <= len(c.OtherGraphs):
+		return c.OtherGraphs[space-1]
+	}
+	return nil
+}
+
+// Write writes a commit file and returns what List says of it. When it returns without an error, the commit is durable; that is its
 // commit point. After an error the commit is not there, unless the disk failed
 // twice; in any case a file that is seen under the final name is whole.
 //
 // Write fills in TextHash and TextLen of the entries (a hash that is set must
 // be the text's) and of the header Changed, Removed and Skipped, SlotEnd where the
-// entries ask for more than what is given (the base's), and for a checkpoint
-// Documents and Chunks. Those of a delta or an alias are the caller's to give:
-// [View.WriteDelta] and [View.WriteAlias] know them.
+// entries ask for more than what is given (the base's), On where it follows
+// from the base, and for a checkpoint Documents and Chunks. Those of a delta or an alias are the
+// caller's to give: [View.WriteDelta] and [View.WriteAlias] know them.
 //
 // Committed files are immutable. Where the commit has a file that is sound, the
-// only write allowed is a checkpoint that keeps the history and the counts of
-// the file it replaces; any other is refused with
+// only writes allowed are a checkpoint that keeps the history and the counts of
+// the file it replaces, and what [View.PrepareMerge] makes; any other is refused with
 // [io/fs.ErrExist]. The caller sees to it that a commit is not written twice at
 // the same time.
-func Write(fsys vfs.FS, h Header, c Contents) (Header, int64, error) {
+func Write(fsys vfs.FS, h Header, c Contents) (Info, error) {
 	return write(fsys, h, c, nil)
 }
 
 // write is Write with a function that may complete the header at the end.
-func write(fsys vfs.FS, h Header, c Contents, complete func(*Header)) (Header, int64, error) {
+func write(fsys vfs.FS, h Header, c Contents, complete func(*Header)) (Info, error) {
 	p, err := prepare(fsys, h, c, complete)
 	if err != nil {
-		return h, 0, err
+		return Info{}, err
 	}
 	return p.Commit()
 }
@@ -82,105 +98,120 @@ func write(fsys vfs.FS, h Header, c Contents, complete func(*Header)) (Header, i
 // Prepared is a commit file that is written and synced, and does not have its
 // name yet. End it by Commit or Discard.
 type Prepared struct {
-	fsys vfs.FS
-	temp string
-	h    Header
-	size int64
+	fsys  vfs.FS
+	temp  string
+	info  Info
+	merge bool // it says the same as the file it replaces
 }
 
 func prepare(fsys vfs.FS, h Header, c Contents, complete func(*Header)) (*Prepared, error) {
 	name := FileName(h.Domain, h.Commit)
-	if err := checkInput(&h, c); err != nil {
+	if err := checkInput(&h, &c); err != nil {
 		return nil, fmt.Errorf("snapshot: write %s: %w", name, err)
 	}
 	temp := vfs.TempName(name + "." + strconv.FormatUint(temporaries.Add(1), 10))
-	size, err := writeTemp(fsys, temp, &h, c, complete)
+	info, err := writeTemp(fsys, temp, &h, &c, complete)
 	if err != nil {
 		return nil, fmt.Errorf("snapshot: write %s: %w", name, err)
 	}
-	return &Prepared{fsys, temp, h, size}, nil
+	return &Prepared{fsys: fsys, temp: temp, info: info, merge: h.Kind == Checkpoint}, nil
 }
 
 // Commit gives the file its name, as Write does at its end.
-func (p *Prepared) Commit() (Header, int64, error) {
-	name := FileName(p.h.Domain, p.h.Commit)
-	if err := commit(p.fsys, p.temp, name, &p.h); err != nil {
-		return p.h, 0, fmt.Errorf("snapshot: write %s: %w", name, err)
+func (p *Prepared) Commit() (Info, error) {
+	if err := p.commit(); err != nil {
+		return Info{}, fmt.Errorf("snapshot: write %s: %w", p.info.Name(), err)
 	}
-	return p.h, p.size, nil
+	return p.info, nil
 }
 
 // Discard removes the file. [Clean] finds what it leaves.
 func (p *Prepared) Discard() { _ = p.fsys.Remove(p.temp) }
 
 // checkInput checks what can be checked before the entries are seen.
-func checkInput(h *Header, c Contents) error {
-	switch {
-	case h.Kind == Alias && (c.Changed != nil || len(c.Skipped) > 0),
-		h.Kind != Delta && len(c.Removed) > 0, h.Kind != Checkpoint && len(c.Graph) > 0:
+func checkInput(h *Header, c *Contents) error {
+	if h.On == "" || h.Kind == Checkpoint {
+		h.On = h.usualOn()
+	}
+	if h.Kind == Alias && (c.Changed != nil || len(c.Skipped) > 0) || h.Kind != Delta && len(c.Removed) > 0 ||
+		len(c.OtherGraphs) > len(h.Others) {
 		return fmt.Errorf("a %v with sections of another kind", h.Kind)
 	}
-	for _, list := range [][]string{c.Removed, c.Skipped} {
-		for i, id := range list {
-			if id == "" || len(id) > MaxID || i > 0 && list[i-1] >= id {
-				return fmt.Errorf("removed or skipped id %q is empty, too long or out of order", id)
+	h.Others = slices.Clone(h.Others)
+	for i := range 1 + len(h.Others) {
+		h.vectors(i).Graph = len(c.graph(i)) > 0
+	}
+	for _, list := range [][]Key{c.Removed, c.Skipped} {
+		for i, k := range list {
+			if err := k.check(); err != nil {
+				return fmt.Errorf("removed or skipped: %w", err)
+			}
+			if i > 0 && list[i-1].Compare(k) >= 0 {
+				return fmt.Errorf("removed or skipped id %q is out of order", k.ID)
 			}
 		}
 	}
 	h.Changed, h.Removed, h.Skipped = 0, uint32(len(c.Removed)), uint32(len(c.Skipped))
 	check := *h
-	if h.Kind == Checkpoint {
-		check.Documents, check.Chunks = 0, 0
+	if h.Kind != Alias { // they are counted later
+		check.Documents, check.Others = 0, slices.Clone(h.Others)
+		for i := range 1 + len(check.Others) {
+			check.vectors(i).Chunks = 0
+		}
 	}
 	return check.validate()
 }
 
 // writeTemp writes and syncs the whole file under the temporary name; after an
 // error the file is gone.
-func writeTemp(fsys vfs.FS, temp string, h *Header, c Contents, complete func(*Header)) (size int64, err error) {
+func writeTemp(fsys vfs.FS, temp string, h *Header, c *Contents, complete func(*Header)) (info Info, err error) {
 	f, err := fsys.Open(temp, vfs.Create)
 	if err != nil {
-		return 0, err
+		return Info{}, err
 	}
-	w := &fileWriter{f: f}
+	w := &fileWriter{out: bufio.NewWriterSize(&appender{f: f}, writeSize)}
 	err = w.file(h, c, complete)
+	if err == nil {
+		err = w.out.Flush()
+	}
 	if err == nil {
 		err = f.Sync()
 	}
 	err = errors.Join(err, f.Close())
 	if err != nil {
 		_ = fsys.Remove(temp) // Clean finds what this leaves
-		return 0, err
+		return Info{}, err
 	}
-	return w.offset, nil
+	return Info{Header: *h, Size: w.size, ID: w.id}, nil
 }
 
 // commit gives the finished file its name, durably.
-func commit(fsys vfs.FS, temp, name string, h *Header) error {
-	replaces, err := mayReplace(fsys, name, h)
+func (p *Prepared) commit() error {
+	name := p.info.Name()
+	replaces, err := p.mayReplace(name)
 	if err == nil {
-		err = fsys.Rename(temp, name)
+		err = p.fsys.Rename(p.temp, name)
 	}
 	if err != nil {
-		_ = fsys.Remove(temp) // Clean finds what this leaves
+		_ = p.fsys.Remove(p.temp) // Clean finds what this leaves
 		return err
 	}
-	if err := fsys.SyncDir(); err != nil {
+	if err := p.fsys.SyncDir(); err != nil {
 		// The caller is told that the commit failed, so it should not be seen.
 		// What a merge replaced cannot be brought back, and need not be: the
 		// new file says the same.
 		if !replaces {
-			_ = fsys.Remove(name)
+			_ = p.fsys.Remove(name)
 		}
 		return err
 	}
 	return nil
 }
 
-// mayReplace reports whether there is a file of that name, and fails if h's
+// mayReplace reports whether there is a file of that name, and fails if p's
 // must not take its place.
-func mayReplace(fsys vfs.FS, name string, h *Header) (exists bool, err error) {
-	old, err := readInfo(fsys, name)
+func (p *Prepared) mayReplace(name string) (exists bool, err error) {
+	old, err := ReadInfo(p.fsys, name)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return false, nil
@@ -189,12 +220,12 @@ func mayReplace(fsys vfs.FS, name string, h *Header) (exists bool, err error) {
 	case err != nil:
 		return true, err
 	}
-	o := old.Header
-	if h.Kind == Checkpoint && o.Seq == h.Seq && o.Base == h.Base && o.Branch == h.Branch &&
-		o.Settings == h.Settings && o.Documents == h.Documents && o.Chunks == h.Chunks {
+	h := &p.info.Header
+	if p.merge && old.Seq == h.Seq && old.Base == h.Base && old.Branch == h.Branch &&
+		old.Settings == h.Settings && old.Documents == h.Documents && old.Chunks == h.Chunks {
 		return true, nil
 	}
-	if err := Verify(fsys, name); errors.Is(err, ErrCorrupt) {
+	if err := Verify(p.fsys, name); errors.Is(err, ErrCorrupt) {
 		return true, nil // damaged further in: indexing again is the cure
 	} else if err != nil {
 		return true, err
@@ -202,78 +233,55 @@ func mayReplace(fsys vfs.FS, name string, h *Header) (exists bool, err error) {
 	return true, fmt.Errorf("commit %q: %w", h.Commit, fs.ErrExist)
 }
 
-// fileWriter writes a file from front to back, all but the header, which is
-// written last.
-type fileWriter struct {
+// appender writes at the end of a file.
+type appender struct {
 	f      vfs.File
-	buf    []byte
-	offset int64  // of the end of buf
-	crc    uint32 // of what has been written, the header excepted
+	offset int64
+}
+
+func (a *appender) Write(p []byte) (int, error) {
+	n, err := a.f.WriteAt(p, a.offset)
+	a.offset += int64(n)
+	return n, err
+}
+
+// fileWriter writes a file from front to back.
+type fileWriter struct {
+	out  *bufio.Writer
+	size int64
+	crc  uint32 // of all that has been written
+	rows []row
+	id   uint64
 }
 
 // write appends p to the file.
 func (w *fileWriter) write(p []byte) error {
 	w.crc = checksum(w.crc, p)
-	w.offset += int64(len(p))
-	if len(w.buf)+len(p) > writeSize {
-		if err := w.flush(w.offset - int64(len(p))); err != nil {
-			return err
-		}
-		if len(p) > writeSize {
-			return writeFull(w.f, p, w.offset-int64(len(p)))
-		}
-	}
-	w.buf = append(w.buf, p...)
-	return nil
-}
-
-// flush writes what is gathered, which ends at end.
-func (w *fileWriter) flush(end int64) error {
-	if len(w.buf) == 0 {
-		return nil
-	}
-	err := writeFull(w.f, w.buf, end-int64(len(w.buf)))
-	w.buf = w.buf[:0]
+	w.size += int64(len(p))
+	_, err := w.out.Write(p)
 	return err
 }
 
-func writeFull(f vfs.File, p []byte, offset int64) error {
-	n, err := f.WriteAt(p, offset)
-	if err == nil && n < len(p) {
-		err = io.ErrShortWrite
-	}
-	return err
-}
-
-// file writes everything.
-func (w *fileWriter) file(h *Header, c Contents, complete func(*Header)) error {
-	var rows []row
-	var err error
-	headerSize := h.encodedSize(sections(h, len(c.Graph) > 0))
-	w.offset = int64(headerSize)
-	if h.Kind != Alias {
-		if rows, err = w.entries(h, c.Changed, c.Removed); err != nil {
-			return err
-		}
-	}
-	plain := func(t sectionType, p []byte) {
-		if err == nil {
-			var r row
-			r, err = w.plain(h, t, p)
-			rows = append(rows, r)
-		}
-	}
-	if h.Kind == Delta {
-		plain(removedSection, appendIDs(nil, c.Removed))
-	}
-	if len(c.Graph) > 0 {
-		plain(graphSection, c.Graph)
-	}
-	if len(c.Skipped) > 0 {
-		plain(skippedSection, appendIDs(nil, c.Skipped))
-	}
-	if err != nil {
+// file writes everything, the trailer last: what ends before it is no file.
+func (w *fileWriter) file(h *Header, c *Contents, complete func(*Header)) error {
+	if err := w.write(preamble); err != nil {
 		return err
+	}
+	if h.Kind != Alias {
+		if err := w.entries(h, c); err != nil {
+			return err
+		}
+	}
+	if err := w.plain(h, row{typ: removedSection}, appendKeys(nil, c.Removed)); err != nil {
+		return err
+	}
+	if err := w.plain(h, row{typ: skippedSection}, appendKeys(nil, c.Skipped)); err != nil {
+		return err
+	}
+	for i := range 1 + len(h.Others) {
+		if err := w.plain(h, row{typ: graphSection, space: uint16(i)}, c.graph(i)); err != nil {
+			return err
+		}
 	}
 	if complete != nil {
 		complete(h)
@@ -281,112 +289,153 @@ func (w *fileWriter) file(h *Header, c Contents, complete func(*Header)) error {
 	if err := h.validate(); err != nil {
 		return err
 	}
-	header := h.appendTo(make([]byte, 0, headerSize), rows)
-	footer := binary.LittleEndian.AppendUint32(nil, checksum(w.crc, header))
-	if err := w.write(append(footer, endMagic...)); err != nil {
-		return err
-	}
-	if err := w.flush(w.offset); err != nil {
-		return err
-	}
-	return writeFull(w.f, header, 0)
+	trailer := appendTrailer(nil, h, w.rows, w.crc)
+	w.id = uint64(binary.LittleEndian.Uint32(trailer[len(trailer)-8:]))<<32 | uint64(w.crc)
+	return w.write(trailer)
 }
 
-// sections returns how many sections a file has.
-func sections(h *Header, graph bool) int {
-	n := 2
-	switch {
-	case h.Kind == Alias:
-		return 0
-	case h.Kind == Delta || graph:
-		n++
+// plain writes a section that is stored as it is; none where there is nothing
+// in it.
+func (w *fileWriter) plain(h *Header, r row, p []byte) error {
+	if len(p) == 0 {
+		return nil
 	}
-	if h.Skipped > 0 {
-		n++
+	if r.version = 1; r.typ != graphSection {
+		r.flags = requiredFlag
 	}
-	return n
+	r.length, r.raw = uint64(len(p)), uint64(len(p))
+	r.crc = checksum(h.identity(r), p)
+	w.rows = append(w.rows, r)
+	return w.write(p)
 }
 
-// plain writes a section that is stored as it is.
-func (w *fileWriter) plain(h *Header, t sectionType, p []byte) (row, error) {
-	n := uint64(len(p))
-	return row{typ: t, length: n, raw: n, crc: checksum(h.identity(t), p)}, w.write(p)
-}
-
-// entries writes the texts as they come and the entries after them, and counts
-// both in the header.
-func (w *fileWriter) entries(h *Header, changed iter.Seq2[EntryText, error], removed []string) ([]row, error) {
-	var table []byte // the section of entries, until the texts are done
+// entries writes the texts as they come and the rest after them, and counts in
+// the header.
+func (w *fileWriter) entries(h *Header, c *Contents) error {
+	var fieldBlocks []byte // the section of fields, until the texts are done
 	texts := newBlockWriter(h, textsSection, w.write)
-	entries := newBlockWriter(h, entriesSection, func(p []byte) error { table = append(table, p...); return nil })
+	fields := newBlockWriter(h, fieldsSection, func(p []byte) error { fieldBlocks = append(fieldBlocks, p...); return nil })
+	entries := newEntryEncoder(1 + len(h.Others))
 	written := map[[32]byte]uint64{}
-	var scratch []byte
-	var last string
-	chunks := uint32(0)
+	var last *Key
+	var gone []Key // of hidden, those that nothing changed
+	hidden := c.hidden
+	changed := c.Changed
 	if changed == nil {
 		changed = func(func(EntryText, error) bool) {}
 	}
 	for et, err := range changed {
 		if err != nil {
-			return nil, err
+			return err
 		}
-		e := &et.Entry
-		if err := completeEntry(e, et.Text, last); err != nil {
-			return nil, err
+		e, key := &et.Entry, et.Key()
+		if err := completeEntry(&et, last, len(h.Others)); err != nil {
+			return err
 		}
-		if i, both := slices.BinarySearch(removed, e.ID); both {
-			return nil, fmt.Errorf("id %q is both changed and removed", removed[i])
+		if _, both := slices.BinarySearchFunc(c.Removed, key, Key.Compare); both {
+			return fmt.Errorf("id %q is both changed and removed", key.ID)
 		}
-		last = e.ID
-		offset, ok := written[e.TextHash]
-		if !ok {
-			offset = texts.raw
-			if len(written) == rememberTexts {
-				clear(written)
+		last = &key
+		for len(hidden) > 0 && hidden[0].Compare(key) <= 0 {
+			if hidden[0] != key {
+				gone = append(gone, hidden[0])
 			}
-			written[e.TextHash] = offset
-			if err := texts.write(et.Text); err != nil {
-				return nil, err
+			hidden = hidden[1:]
+		}
+		if !e.NoText {
+			offset, ok := written[e.TextHash]
+			if !ok {
+				offset = texts.row.raw
+				if len(written) == rememberTexts {
+					clear(written)
+				}
+				written[e.TextHash] = offset
+				if err := texts.write(et.Text); err != nil {
+					return err
+				}
 			}
+			e.offset = offset
 		}
-		e.offset = offset
-		scratch = appendEntry(scratch[:0], e)
-		if err := entries.write(string(scratch)); err != nil {
-			return nil, err
+		if err := fields.write(e.Fields); err != nil {
+			return err
 		}
+		entries.add(e, et.Others)
 		h.Changed++
-		chunks += uint32(len(e.Chunks))
-		for _, c := range e.Chunks {
-			h.SlotEnd = max(h.SlotEnd, c.Slot+1)
+	}
+	c.Removed = sortedKeys(slices.Concat(c.Removed, gone, hidden))
+	h.Removed = uint32(len(c.Removed))
+	for i, enc := range entries.chunks {
+		v := h.vectors(i)
+		v.SlotEnd = max(v.SlotEnd, enc.end)
+		if h.Kind == Checkpoint {
+			h.Documents, v.Chunks = h.Changed, enc.count
 		}
 	}
-	if h.Kind == Checkpoint {
-		h.Documents, h.Chunks = h.Changed, chunks
+	if h.Changed == 0 {
+		return nil
 	}
-	textsRow, err := texts.finish()
-	if err != nil {
-		return nil, err
+	if err := w.stream(texts, nil); err != nil {
+		return err
 	}
-	entriesRow, err := entries.finish()
-	if err != nil {
-		return nil, err
+	if err := w.stream(fields, &fieldBlocks); err != nil {
+		return err
 	}
-	return []row{textsRow, entriesRow}, w.write(table)
+	if err := w.plain(h, row{typ: entriesSection}, entries.section()); err != nil {
+		return err
+	}
+	for i := range entries.chunks {
+		if err := w.plain(h, row{typ: chunksSection, space: uint16(i)}, entries.chunks[i].section()); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
-// completeEntry fills in what follows from the text and checks the rest.
-func completeEntry(e *Entry, text, last string) error {
-	if len(text) > MaxText {
-		return fmt.Errorf("entry %q has a text of %d bytes, the limit is %d", e.ID, len(text), MaxText)
+// stream ends a block stream, and writes its blocks if they were gathered.
+func (w *fileWriter) stream(b *blockWriter, gathered *[]byte) error {
+	if b.row.raw == 0 {
+		return nil
 	}
-	if e.ID <= last && last != "" {
+	r, err := b.finish()
+	if err != nil {
+		return err
+	}
+	w.rows = append(w.rows, r)
+	if gathered == nil {
+		return nil
+	}
+	return w.write(*gathered)
+}
+
+// completeEntry fills in what follows from the text and checks the rest. last is
+// the key before, if there is one.
+func completeEntry(et *EntryText, last *Key, others int) error {
+	e := &et.Entry
+	if err := CheckEntry(e.Type, et.Text, e.Fields); err != nil {
+		return fmt.Errorf("entry %q: %w", e.ID, err)
+	}
+	if last != nil && last.Compare(e.Key()) >= 0 {
 		return fmt.Errorf("entry %q is out of order", e.ID)
 	}
-	hash := HashText(text)
+	hash := HashText(et.Text)
+	if e.NoText {
+		if et.Text != "" {
+			return fmt.Errorf("entry %q has a text and none", e.ID)
+		}
+		hash = [32]byte{}
+	}
 	if e.TextHash != hash && e.TextHash != [32]byte{} {
 		return fmt.Errorf("entry %q has the hash of another text", e.ID)
 	}
-	e.TextHash, e.TextLen = hash, uint32(len(text))
+	e.TextHash, e.TextLen = hash, uint32(len(et.Text))
+	if len(et.Others) > others {
+		return fmt.Errorf("entry %q has chunks of %d vectors beside the main ones, the header names %d", e.ID, len(et.Others), others)
+	}
+	for _, chunks := range et.Others {
+		if err := e.checkChunks(chunks); err != nil {
+			return err
+		}
+	}
 	return e.check()
 }
 

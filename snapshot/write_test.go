@@ -44,7 +44,14 @@ func TestWriteRefuses(t *testing.T) {
 		{"no kind", with(func(h *snapshot.Header) { h.Kind = 0 }), one, nil, "", "kind(0)"},
 		{"delta without base", with(func(h *snapshot.Header) { h.Kind = snapshot.Delta }), one, nil, "", "no base"},
 		{"alias with entries", with(func(h *snapshot.Header) { h.Kind, h.Base = snapshot.Alias, "b" }), one, nil, "", "alias"},
-		{"delta with graph", with(asDelta), one, nil, "graph", "delta"},
+		{"alias with graph", with(func(h *snapshot.Header) { h.Kind, h.Base = snapshot.Alias, "b" }), nil, nil, "graph", "alias"},
+		{"delta on itself", with(func(h *snapshot.Header) { asDelta(h); h.On = h.Commit }), one, nil, "", "own base"},
+		{"delta as tag", with(func(h *snapshot.Header) { asDelta(h); h.Tag = true }), one, nil, "", "tag"},
+		{"vectors without a name", with(func(h *snapshot.Header) { h.Others = make([]snapshot.NamedVectors, 1) }), one, nil, "", "no name"},
+		{"vectors of a taken name", with(func(h *snapshot.Header) { h.Others = []snapshot.NamedVectors{{Name: "main"}} }), one, nil, "", "taken"},
+		{"vectors that nobody names", with(none), entry(func(e *snapshot.EntryText) { e.Others = [][]snapshot.Chunk{{{Slot: 1}}} }), nil, "", "names 0"},
+		{"no integer", with(none), entry(func(e *snapshot.EntryText) { e.ID, e.Int = "07", true }), nil, "", "integer"},
+		{"text and none", with(none), entry(func(e *snapshot.EntryText) { e.NoText = true }), nil, "", "none"},
 		{"checkpoint with removed", with(none), one, []string{"x"}, "", "checkpoint"},
 		{"removed out of order", with(asDelta), nil, []string{"b", "a"}, "", "order"},
 		{"removed twice", with(asDelta), nil, []string{"a", "a"}, "", "order"},
@@ -74,7 +81,7 @@ func TestWriteRefuses(t *testing.T) {
 		if tt.changed == nil {
 			changed = nil
 		}
-		_, _, err := snapshot.Write(mem, tt.header, snapshot.Contents{Changed: changed, Removed: tt.removed, Graph: []byte(tt.graph)})
+		_, err := snapshot.Write(mem, tt.header, snapshot.Contents{Changed: changed, Removed: snapshot.StringKeys(tt.removed), Graph: []byte(tt.graph)})
 		if err == nil || !strings.Contains(err.Error(), tt.want) || !strings.HasPrefix(err.Error(), "snapshot: ") || errors.Is(err, snapshot.ErrCorrupt) {
 			t.Errorf("%s: %v", tt.name, err)
 		}
@@ -84,38 +91,28 @@ func TestWriteRefuses(t *testing.T) {
 	}
 }
 
-// TestWriteSkipped: only a file that lists skipped ids is of the format that
-// has them.
 func TestWriteSkipped(t *testing.T) {
 	mem := vfstest.NewMem()
-	version := func(commit string) byte {
-		t.Helper()
-		data, err := mem.ReadFile(snapshot.FileName(domain, commit))
-		if err != nil {
-			t.Fatal(err)
-		}
-		return data[4]
+	h := wrote(t)(snapshot.Write(mem, header(snapshot.Checkpoint, "c1", "", 1), snapshot.Contents{Skipped: keys("a", "b")}))
+	if got := view(t, mem, "c1").Skipped(); h.Skipped != 2 || !slices.Equal(got, keys("a", "b")) {
+		t.Errorf("header %+v, skipped %v", h, got)
 	}
-	h := wrote(t)(snapshot.Write(mem, header(snapshot.Checkpoint, "c1", "", 1), snapshot.Contents{Skipped: []string{"a", "b"}}))
-	if h.Skipped != 2 || version("c1") != 2 {
-		t.Errorf("header %+v, version %d", h, version("c1"))
-	}
-	h = wrote(t)(view(t, mem, "c1").WriteDelta(mem, header(0, "c2", "", 2), snapshot.Contents{Changed: seq(doc("a", "text", 5))}))
-	if h.Skipped != 0 || version("c2") != 1 {
-		t.Errorf("header %+v, version %d", h, version("c2"))
+	h = wrote(t)(view(t, mem, "c1").WriteDelta(mem, header(0, "c2", "", 2), snapshot.Contents{Changed: seq(doc("a", "text", 5))}, ""))
+	if got := view(t, mem, "c2").Skipped(); h.Skipped != 0 || got != nil {
+		t.Errorf("header %+v, skipped %v", h, got)
 	}
 	alias := header(snapshot.Alias, "c3", "c2", 3)
 	for _, bad := range []struct {
 		header  snapshot.Header
-		skipped []string
+		skipped []snapshot.Key
 	}{
-		{header(snapshot.Checkpoint, "c4", "", 4), []string{"b", "a"}},
-		{header(snapshot.Checkpoint, "c4", "", 4), []string{"a", "a"}},
-		{header(snapshot.Checkpoint, "c4", "", 4), []string{""}},
-		{alias, []string{"a"}},
+		{header(snapshot.Checkpoint, "c4", "", 4), keys("b", "a")},
+		{header(snapshot.Checkpoint, "c4", "", 4), keys("a", "a")},
+		{header(snapshot.Checkpoint, "c4", "", 4), keys("")},
+		{alias, keys("a")},
 	} {
-		if _, _, err := snapshot.Write(mem, bad.header, snapshot.Contents{Skipped: bad.skipped}); err == nil {
-			t.Errorf("%v with %q is written", bad.header.Kind, bad.skipped)
+		if _, err := snapshot.Write(mem, bad.header, snapshot.Contents{Skipped: bad.skipped}); err == nil {
+			t.Errorf("%v with %v is written", bad.header.Kind, bad.skipped)
 		}
 	}
 }
@@ -128,7 +125,7 @@ func TestWritePassesTheSourceErrorOn(t *testing.T) {
 			yield(snapshot.EntryText{}, broken)
 		}
 	}
-	if _, _, err := snapshot.Write(mem, header(snapshot.Checkpoint, "c", "", 1), snapshot.Contents{Changed: changed}); !errors.Is(err, broken) {
+	if _, err := snapshot.Write(mem, header(snapshot.Checkpoint, "c", "", 1), snapshot.Contents{Changed: changed}); !errors.Is(err, broken) {
 		t.Errorf("Write: %v", err)
 	}
 	if names, _ := mem.List(); len(names) > 0 {
@@ -145,7 +142,7 @@ func TestCommittedFilesAreImmutable(t *testing.T) {
 			if kind != snapshot.Checkpoint {
 				h.Base = "x"
 			}
-			if _, _, err := snapshot.Write(mem, h, snapshot.Contents{}); !errors.Is(err, fs.ErrExist) {
+			if _, err := snapshot.Write(mem, h, snapshot.Contents{}); !errors.Is(err, fs.ErrExist) {
 				t.Errorf("writing a %v over %s: %v", kind, commit, err)
 			}
 		}
@@ -161,16 +158,16 @@ func TestCommittedFilesAreImmutable(t *testing.T) {
 	}
 	h := v.Header()
 	h.Kind = snapshot.Checkpoint
-	if _, _, err := snapshot.Write(mem, h, snapshot.Contents{Changed: lose}); !errors.Is(err, fs.ErrExist) {
+	if _, err := snapshot.Write(mem, h, snapshot.Contents{Changed: lose}); !errors.Is(err, fs.ErrExist) {
 		t.Errorf("a merge that loses an entry: %v", err)
 	}
 	h.Seq++
-	if _, _, err := snapshot.Write(mem, h, snapshot.Contents{Changed: v.Texts()}); !errors.Is(err, fs.ErrExist) {
+	if _, err := snapshot.Write(mem, h, snapshot.Contents{Changed: v.Texts()}); !errors.Is(err, fs.ErrExist) {
 		t.Errorf("a merge that changes the sequence number: %v", err)
 	}
-	wrote(t)(v.WriteCheckpoint(mem, nil))
-	wrote(t)(v.WriteCheckpoint(mem, []byte("a graph later")))
-	wrote(t)(view(t, mem, "c3").WriteCheckpoint(mem, nil)) // an alias that stands by itself
+	wrote(t)(merge(mem, v, nil))
+	wrote(t)(merge(mem, v, []byte("a graph later")))
+	wrote(t)(merge(mem, view(t, mem, "c3"), nil)) // an alias that stands by itself
 	infos, bad, err := snapshot.List(mem)
 	if len(infos) != 3 || len(bad) != 0 || err != nil {
 		t.Errorf("List: %v, %v, %v", infos, bad, err)
@@ -204,7 +201,7 @@ func TestListSeesOnlyCommitFiles(t *testing.T) {
 		t.Fatalf("List: %v, %v, %v", infos, bad, err)
 	}
 	for i, commit := range []string{"c1", "c2", "c3"} {
-		if infos[i].Commit != commit || infos[i].Name != snapshot.FileName(domain, commit) || infos[i].Size == 0 {
+		if infos[i].Commit != commit || infos[i].Name() != snapshot.FileName(domain, commit) || infos[i].Size == 0 {
 			t.Errorf("List: %+v", infos[i])
 		}
 	}
@@ -246,12 +243,12 @@ func TestLargeAndOddTexts(t *testing.T) {
 		docs = append(docs, doc(id, text, 4_000_000_000))
 	}
 	mem := vfstest.NewMem()
-	_, size, err := snapshot.Write(mem, h, snapshot.Contents{Changed: seq(docs...)})
+	info, err := snapshot.Write(mem, h, snapshot.Contents{Changed: seq(docs...)})
 	if err != nil {
 		t.Fatal(err)
 	}
 	// The noise, once, and what shrinks so much that it is kept as it is.
-	if size > 200_000+32_768+32_769+70_000 {
+	if size := info.Size; size > 200_000+32_768+32_769+70_000 {
 		t.Errorf("the file has %d bytes: equal texts are kept twice, or nothing is compressed", size)
 	}
 	if err := snapshot.Verify(mem, snapshot.FileName(domain, h.Commit)); err != nil {
@@ -293,13 +290,13 @@ func TestEmptyCheckpoint(t *testing.T) {
 	}
 	// The model arrives with the first vector.
 	h = header(0, "d", "", 2)
-	wrote(t)(v.WriteDelta(mem, h, snapshot.Contents{Changed: seq(doc("a", "text", 5))}))
+	wrote(t)(v.WriteDelta(mem, h, snapshot.Contents{Changed: seq(doc("a", "text", 5))}, ""))
 	v = view(t, mem, "d")
 	if !slices.Equal(v.Tail(), []uint32{5}) || v.SlotEnd() != 6 {
 		t.Errorf("tail %v, slot end %d", v.Tail(), v.SlotEnd())
 	}
 	// And stays, also when the last vector goes.
-	wrote(t)(v.WriteDelta(mem, snapshot.Header{Commit: "e"}, snapshot.Contents{Removed: []string{"a"}}))
+	wrote(t)(v.WriteDelta(mem, snapshot.Header{Commit: "e"}, snapshot.Contents{Removed: keys("a")}, ""))
 	h = view(t, mem, "e").Header()
 	if h.Documents != 0 || h.SlotEnd != 6 || h.Vecs == "" || h.Dim != 3 {
 		t.Errorf("header %+v", h)
@@ -316,7 +313,7 @@ func TestOperatingSystem(t *testing.T) {
 	defer func() { _ = fsys.Close() }()
 	three(t, fsys)
 	old := view(t, fsys, "c2")
-	wrote(t)(old.WriteCheckpoint(fsys, []byte("graph")))
+	wrote(t)(merge(fsys, old, []byte("graph")))
 	for i, v := range []*snapshot.View{old, view(t, fsys, "c2"), view(t, fsys, "c3")} {
 		m, err := contents(v)
 		if got := fmt.Sprint(m); got != "map[b:General Leia Organa c:Luke Skywalker d:Yoda]" || err != nil {

@@ -48,21 +48,24 @@ type inspected struct {
 }
 
 type section struct {
-	Name   string `json:"name"`
-	Offset int64  `json:"offset"`
-	Length int64  `json:"length"`
-	Raw    int64  `json:"raw,omitempty"`
-	Blocks int    `json:"blocks,omitempty"`
-	Chunks uint32 `json:"chunks,omitempty"`
-	Error  string `json:"error,omitempty"`
+	Name    string `json:"name"`
+	Version int    `json:"version,omitempty"`
+	Offset  int64  `json:"offset"`
+	Length  int64  `json:"length"`
+	Raw     int64  `json:"raw,omitempty"`
+	Blocks  int    `json:"blocks,omitempty"`
+	Chunks  uint32 `json:"chunks,omitempty"`
+	Error   string `json:"error,omitempty"`
 }
 
 type entryRow struct {
 	ID     string          `json:"id"`
+	Int    bool            `json:"integer,omitempty"` // the id is one
 	Type   string          `json:"type"`
 	Bytes  uint32          `json:"bytes"`
 	Tokens uint32          `json:"tokens"`
 	Slots  []uint32        `json:"slots"`
+	NoText bool            `json:"no_text,omitempty"`
 	Fields json.RawMessage `json:"fields,omitempty"`
 }
 
@@ -132,10 +135,15 @@ func (c *inspectCmd) commitFile(files vfs.FS, name string) (inspected, error) {
 	d, err := snapshot.Inspect(files, name)
 	r := inspected{File: name, Kind: "commit", Size: d.Size}
 	if h := d.Header; h != nil {
+		r.field("format", d.Version)
 		r.field("kind", h.Kind)
 		r.field("domain", h.Domain)
 		r.field("commit", h.Commit)
 		r.field("base", h.Base)
+		r.field("stands_on", h.On)
+		if h.Tag {
+			r.field("tag", h.Tag)
+		}
 		r.field("branch", h.Branch)
 		r.field("sequence", h.Seq)
 		r.field("created", time.Unix(h.Created, 0).UTC().Format(time.RFC3339))
@@ -170,9 +178,12 @@ func (c *inspectCmd) commitFile(files vfs.FS, name string) (inspected, error) {
 		r.field("embedded", h.Embedded)
 		r.field("reused", h.Reused)
 		r.field("tokens", h.Tokens)
+		for _, o := range h.Others {
+			r.field(o.Name+"_vectors", fmt.Sprintf("%s of %s, %d dimensions, %s, slot end %d, %d chunks", o.Vecs, o.Fingerprint, o.Dim, o.Metric, o.SlotEnd, o.Chunks))
+		}
 	}
 	for _, s := range d.Sections {
-		r.Sections = append(r.Sections, section{Name: s.Name, Offset: s.Offset, Length: s.Length, Raw: s.Raw, Blocks: s.Blocks, Error: s.Error})
+		r.Sections = append(r.Sections, section{Name: s.Name, Version: s.Version, Offset: s.Offset, Length: s.Length, Raw: s.Raw, Blocks: s.Blocks, Error: s.Error})
 	}
 	if d.Graph != nil {
 		g, gerr := hnsw.Decode(d.Graph)
@@ -184,7 +195,7 @@ func (c *inspectCmd) commitFile(files vfs.FS, name string) (inspected, error) {
 	}
 	if c.Entries {
 		for _, e := range d.Entries {
-			row := entryRow{ID: e.ID, Type: e.Type, Bytes: e.TextLen, Tokens: uint32(e.Tokens()), Slots: []uint32{}}
+			row := entryRow{ID: e.ID, Int: e.Int, NoText: e.NoText, Type: e.Type, Bytes: e.TextLen, Tokens: uint32(e.Tokens()), Slots: []uint32{}}
 			for _, ch := range e.Chunks {
 				row.Slots = append(row.Slots, ch.Slot)
 			}
@@ -193,9 +204,18 @@ func (c *inspectCmd) commitFile(files vfs.FS, name string) (inspected, error) {
 			}
 			r.Entries = append(r.Entries, row)
 		}
-		r.Removed, r.Skipped = d.Removed, d.Skipped
+		r.Removed, r.Skipped = ids(d.Removed), ids(d.Skipped)
 	}
 	return r, err
+}
+
+// ids returns the ids of keys.
+func ids(keys []snapshot.Key) []string {
+	var list []string
+	for _, k := range keys {
+		list = append(list, k.ID)
+	}
+	return list
 }
 
 // graph is the printed form of a graph's description.
