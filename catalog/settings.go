@@ -1,4 +1,3 @@
-// Package catalog holds what is known of the domains of a data directory.
 package catalog
 
 import (

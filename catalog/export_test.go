@@ -1,0 +1,106 @@
+package catalog
+
+import (
+	"github.com/vectorlink/vectorlink/vfs"
+	"github.com/vectorlink/vectorlink/vfs/vfstest"
+
+	"github.com/vectorlink/vectorlink/snapshot"
+)
+
+// NewState returns the state of those commits.
+func NewState(infos []snapshot.Info) *State {
+	known := make(map[string]*record)
+	var records []*record
+	for i := range infos {
+		r := newRecord(&infos[i], func(c string) *record { return known[c] })
+		known[r.commit] = r
+		records = append(records, r)
+	}
+	return newState(records)
+}
+
+// With returns the state with a commit put, Without with one removed.
+func (s *State) With(info snapshot.Info) *State {
+	c := s.clone()
+	c.put(newRecord(&info, c.find))
+	return c
+}
+
+func (s *State) Without(commit string) *State {
+	c := s.clone()
+	c.remove(commit)
+	return c
+}
+
+// Records returns the number of records in the domain's catalog file, -1 where
+// there is none.
+func (d *Domain) Records() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.file == nil {
+		return -1
+	}
+	return d.file.records
+}
+
+// Parse parses the bytes of a catalog file and returns what they encode to again,
+// and where the header and each record end. An error is the reason why it stopped.
+func Parse(data []byte) (again []byte, ends []int, err error) {
+	mem := vfstest.NewMem()
+	mem.WriteFile("f", data)
+	f, err := mem.Open("f", vfs.Read)
+	if err != nil {
+		return nil, nil, err
+	}
+	c, err := readHead(f)
+	if err != nil {
+		return nil, nil, err
+	}
+	w := c
+	again = appendHead(nil, c.domain, c.generation)
+	ends = append(ends, len(again))
+	w.end = 0
+	err = c.scan(f, func(ch change) {
+		again = w.append(again, ch)
+		ends = append(ends, len(again))
+	})
+	return again, ends, err
+}
+
+// EncodeInfo returns the header record of a commit.
+func EncodeInfo(info snapshot.Info) []byte { return appendInfo(nil, &info) }
+
+// Seal returns a catalog file with one record of that type and body.
+func Seal(typ byte, body []byte) []byte {
+	b := appendHead(nil, "a/b", 7)
+	return appendRecord(b, 7, int64(len(b)), recordType(typ), func(b []byte) []byte { return append(b, body...) })
+}
+
+// Constants are the values that FORMAT.md must give.
+var Constants = map[string]int{
+	"version": version, "maxDomain": maxDomain, "maxString": maxString, "maxBody": maxBody, "minGarbage": minGarbage,
+	"put": int(putRecord), "replace": int(replaceRecord), "intent": int(intentRecord), "remove": int(removeRecord),
+}
+
+// Golden returns a catalog file of generation 7 with a record of each type.
+func Golden(checkpoint, delta snapshot.Info) []byte {
+	c := file{domain: checkpoint.Domain, generation: 7}
+	b := appendHead(nil, c.domain, c.generation)
+	for _, ch := range []change{
+		{typ: putRecord, info: checkpoint},
+		{typ: putRecord, info: delta},
+		{typ: intentRecord, commit: delta.Commit},
+		{typ: replaceRecord, info: delta},
+		{typ: removeRecord, commit: checkpoint.Commit},
+	} {
+		b = c.append(b, ch)
+	}
+	return b
+}
+
+// AllowGarbage has compaction begin at that many superseded records.
+func AllowGarbage(n int) (undo func()) {
+	old := minGarbage
+	minGarbage = n
+	return func() { minGarbage = old }
+}
