@@ -415,14 +415,21 @@ func infos(scan func(yield func(*record) bool)) iter.Seq[snapshot.Info] {
 	}
 }
 
-// FirstOn returns the lowest sequence number of the commits that were built on
-// one, 0 if there is none. Where that one is not indexed, its file was lost or
-// removed, and had a lower number.
-func (s *State) FirstOn(commit string) uint64 {
-	if r := first(s.bases, &record{base: commit}, func(r *record) bool { return r.base == commit }); r != nil {
-		return r.seq
-	}
-	return 0
+// FirstOn returns the lowest sequence number of the branch's commits that were
+// built on the commit, 0 for none. The commit itself need not be there: where it
+// is not, its file was lost or deleted.
+func (s *State) FirstOn(commit, branch string) uint64 {
+	seq := uint64(0)
+	s.bases.Ascend(&record{base: commit}, func(r *record) bool {
+		if r.base != commit {
+			return false
+		}
+		if r.branch() == branch {
+			seq = r.seq
+		}
+		return seq == 0
+	})
+	return seq
 }
 
 // FreeSeq returns the highest sequence number below the given one that no commit

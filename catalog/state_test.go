@@ -123,11 +123,15 @@ func check(t *testing.T, s *catalog.State, m model, rng *rand.Rand) {
 		got, found = s.Real(c)
 		same("Real", []any{got, found}, []any{want, ok})
 		same("Children", list(s.Children(c)), m.children(c))
-		first := uint64(0)
-		if ch := m.children(c); len(ch) > 0 && ch[0].Base == c {
-			first = ch[0].Seq
+		firsts := map[string]uint64{"no branch of that name": 0}
+		for _, ch := range m.children(c) {
+			if ch.Base == c && (firsts[ch.Branch] == 0 || ch.Seq < firsts[ch.Branch]) {
+				firsts[ch.Branch] = ch.Seq
+			}
 		}
-		same("FirstOn", s.FirstOn(c), first)
+		for branch, first := range firsts {
+			same("FirstOn", s.FirstOn(c, branch), first)
+		}
 	}
 }
 

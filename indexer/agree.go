@@ -108,14 +108,14 @@ func (ix *Indexer) agree(d *domain, r catalog.SettingsRequest) (s catalog.Settin
 			if vecs != nil {
 				a.settings = catalog.Kept(vecs.Config())
 				r := catalog.SettingsRequest{Metric: r.Metric, Normalize: r.Normalize, Dim: r.Dim}
-				if err := ix.conflict("what is kept of "+d.Name, a.settings, r); err != nil {
+				if err := ix.conflict("what is kept of "+d.Name(), a.settings, r); err != nil {
 					return catalog.Settings{}, nil, fmt.Errorf("%w; delete it with purge=true to begin anew", err)
 				}
 			}
 			a.settings = r.With(a.settings)
 		}
 	}
-	if err := ix.conflict(d.Name, a.settings, r); err != nil {
+	if err := ix.conflict(d.Name(), a.settings, r); err != nil {
 		return catalog.Settings{}, nil, err
 	}
 	a.tasks++
@@ -175,5 +175,5 @@ func (ix *Indexer) shown(d *domain, newest snapshot.Info) *catalog.Settings {
 
 // vecsConfig returns how the domain's vectors are kept.
 func (ix *Indexer) vecsConfig(d *domain, s catalog.Settings, dim int) vecstore.Config {
-	return vecstore.Config{Domain: d.Name, Fingerprint: s.Model(ix.cfg.Embedder.Fingerprint()), Dim: dim, Metric: s.Metric.Stored(), Normalized: s.Normalize}
+	return vecstore.Config{Domain: d.Name(), Fingerprint: s.Model(ix.cfg.Embedder.Fingerprint()), Dim: dim, Metric: s.Metric.Stored(), Normalized: s.Normalize}
 }

@@ -72,7 +72,7 @@ func (ix *Indexer) newBuilder(d *domain, task string, settings catalog.Settings,
 		return nil, err
 	}
 	b := &builder{
-		ix: ix, d: d, clustering: ix.tasks.StoresClustering(d.Name), settings: settings, base: base, vecs: vecs, stage: st, report: report,
+		ix: ix, d: d, clustering: ix.tasks.StoresClustering(d.Name()), settings: settings, base: base, vecs: vecs, stage: st, report: report,
 		fingerprint: settings.Model(ix.cfg.Embedder.Fingerprint()),
 		changes:     make(map[string]*change),
 		seen:        make(map[string]struct{}),
@@ -336,15 +336,29 @@ func (b *builder) finish(ctx context.Context, h snapshot.Header, complete bool, 
 		t.Reused = max(chunks-(t.Embedded-b.clustered), 0)
 	})
 	t := cost()
-	b.d.writing.Lock()
-	defer b.d.writing.Unlock()
-	// Whoever removes what this builds on cancels it first, under the lock.
-	if err := context.Cause(ctx); err != nil {
+	h.Indexed, h.Deleted = uint32(t.Indexed), uint32(t.Deleted)
+	h.Embedded, h.Reused, h.Tokens = uint32(t.Embedded), uint32(t.Reused), uint64(t.Tokens)
+	var info snapshot.Info
+	err := b.d.Update(func(tx *catalog.Tx) (err error) {
+		// What removes a commit that this builds on cancels it in an Update.
+		if err := context.Cause(ctx); err != nil {
+			return err
+		}
+		if _, taken := tx.State().Commit(h.Commit); taken {
+			return fmt.Errorf("%w: commit %s of %s was bound meanwhile", contract.ErrConflict, h.Commit, b.d.Name())
+		}
+		info, err = b.d.write(tx, h.Commit, func() (snapshot.Info, error) { return b.write(h, changed, removed, complete) })
+		return err
+	})
+	if err != nil {
 		return snapshot.Info{}, err
 	}
-	if _, taken := b.d.Commit(h.Commit); taken {
-		return snapshot.Info{}, fmt.Errorf("%w: commit %s of %s was bound meanwhile", contract.ErrConflict, h.Commit, b.d.Name)
-	}
+	b.report(func(t *Task) { t.Documents, t.Base = int(info.Documents), info.Base })
+	return info, nil
+}
+
+// write writes the commit's file.
+func (b *builder) write(h snapshot.Header, changed, removed []string, complete bool) (info snapshot.Info, err error) {
 	if b.vecs != nil {
 		h.Fingerprint, h.Dim, h.Vecs = b.fingerprint, uint32(b.vecs.Dim()), b.d.VecsName()
 		h.Metric, h.Normalized = string(b.settings.Metric), b.settings.Normalize
@@ -352,11 +366,7 @@ func (b *builder) finish(ctx context.Context, h snapshot.Header, complete bool, 
 	if h.Created = now().Unix(); h.Seq == 0 {
 		h.Seq = b.d.NextSeq()
 	}
-	h.Indexed, h.Deleted = uint32(t.Indexed), uint32(t.Deleted)
-	h.Embedded, h.Reused, h.Tokens = uint32(t.Embedded), uint32(t.Reused), uint64(t.Tokens)
 	contents := snapshot.Contents{Changed: b.entries(changed), Count: len(changed), Skipped: snapshot.StringKeys(b.unsettled(complete))}
-	var info snapshot.Info
-	var err error
 	b.ix.hook("writing")
 	if b.base != nil {
 		contents.Removed = snapshot.StringKeys(removed)
@@ -365,13 +375,10 @@ func (b *builder) finish(ctx context.Context, h snapshot.Header, complete bool, 
 		h.Kind, h.Settings = snapshot.Checkpoint, b.settings.String()
 		info, err = snapshot.Write(b.ix.cfg.FS, h, contents)
 	}
-	if err != nil {
-		return snapshot.Info{}, catalog.StoreError(err)
+	if err == nil {
+		b.ix.hook("committed")
 	}
-	b.ix.hook("committed")
-	b.d.written(info)
-	b.report(func(t *Task) { t.Documents, t.Base = int(info.Documents), info.Base })
-	return info, nil
+	return info, err
 }
 
 // outcome returns the ids that change and those that go, ascending. With
@@ -446,7 +453,7 @@ func (b *builder) barrier() (commit string) {
 	merging := b.d.mergeOf()
 	for f := range b.base.View().Files() {
 		h := f.Header()
-		now, ok := b.d.Commit(h.Commit)
+		now, ok := b.d.State().Commit(h.Commit)
 		if ok && h.Kind != snapshot.Alias && (h.Commit == merging || !now.Same(f.Info())) {
 			commit = h.Commit
 		}

@@ -59,7 +59,7 @@ func (b *builder) storeSupplied(pieces []piece) ([]piece, error) {
 		}
 		if _, err := b.vecs.Append(keys, vectors); err != nil {
 			if err := b.d.Retire(b.vecs); err != nil {
-				b.ix.log.Warn("close vectors", "domain", b.d.Name, "err", err)
+				b.ix.log.Warn("close vectors", "domain", b.d.Name(), "err", err)
 			}
 			return catalog.StoreError(err)
 		}
@@ -199,7 +199,7 @@ func (b *builder) buyAs(ctx context.Context, role contract.Role, batch []piece) 
 			return fmt.Errorf("%w: %w", contract.ErrProvider, err)
 		}
 		if err := b.d.Retire(b.vecs); err != nil {
-			b.ix.log.Warn("close vectors", "domain", b.d.Name, "err", err)
+			b.ix.log.Warn("close vectors", "domain", b.d.Name(), "err", err)
 		}
 		return catalog.StoreError(err)
 	}

@@ -10,7 +10,6 @@ import (
 
 	"github.com/vectorlink/vectorlink/catalog"
 	"github.com/vectorlink/vectorlink/contract"
-	"github.com/vectorlink/vectorlink/search"
 	"github.com/vectorlink/vectorlink/snapshot"
 	"github.com/vectorlink/vectorlink/vecstore"
 )
@@ -33,23 +32,35 @@ func (ix *Indexer) DeleteDomain(_ context.Context, domain string, purge bool) er
 	defer ix.leave(d)
 	d.rewriting.Lock()
 	defer d.rewriting.Unlock()
-	d.writing.Lock()
-	defer d.writing.Unlock()
-	infos := d.Unbind(func(snapshot.Info) bool { return true })
-	d.forgetSettings()
-	// After the unbinding: a task that starts from here on finds nothing
-	// to build on, and those that began before end.
-	ix.cancelTasks(domain, func(Task, string) bool { return true }, errDomainDeleted)
 	if err := ix.tasks.SetClustering(domain, false); err != nil {
 		return err
 	}
-	if err := ix.removeCommits(d, infos); err != nil {
-		return err
+	return d.Update(func(tx *catalog.Tx) error {
+		infos := slices.Collect(tx.State().Newest())
+		if err := tx.Remove(ids(infos)...); err != nil {
+			return catalog.StoreError(err)
+		}
+		d.forgetSettings()
+		// After the removal: a task that starts from here on finds nothing to
+		// build on, and those that began before end.
+		ix.cancelTasks(domain, func(Task, string) bool { return true }, errDomainDeleted)
+		if err := ix.removeFiles(d, tx, infos); err != nil {
+			return err
+		}
+		if !purge {
+			return nil
+		}
+		return ix.removeVectors(d, tx)
+	})
+}
+
+// ids returns the names of commits.
+func ids(infos []snapshot.Info) []string {
+	names := make([]string, len(infos))
+	for i, info := range infos {
+		names[i] = info.Commit
 	}
-	if !purge {
-		return nil
-	}
-	return ix.removeVectors(d)
+	return names
 }
 
 // DeleteBranchIndex removes the commits that were indexed on a branch, and ends
@@ -65,48 +76,70 @@ func (ix *Indexer) DeleteBranchIndex(_ context.Context, domain, branch string) e
 	}
 	d := ix.enter(domain)
 	defer ix.leave(d)
-	freed, err := ix.unbindBranch(d, branch)
+	freed, err := ix.removeBranch(d, branch)
 	for _, commit := range freed {
 		ix.considerMerge(d, commit)
 	}
 	return err
 }
 
-// unbindBranch does the work of DeleteBranchIndex under the domain's lock, and
-// returns the commits that got files of their own.
-func (ix *Indexer) unbindBranch(d *domain, branch string) (freed []string, err error) {
+// removeBranch does the work of DeleteBranchIndex, and returns the commits that got
+// files of their own.
+func (ix *Indexer) removeBranch(d *domain, branch string) (freed []string, err error) {
 	d.rewriting.Lock()
 	defer d.rewriting.Unlock()
-	d.writing.Lock()
-	defer d.writing.Unlock()
-	owned := make(map[string]bool)
-	list := d.List()
-	for _, info := range list {
-		if info.Branch == branch {
+	err = d.Update(func(tx *catalog.Tx) error {
+		owned := make(map[string]bool)
+		var infos []snapshot.Info
+		for info := range tx.State().NewestOn(branch) {
 			owned[info.Commit] = true
+			infos = append(infos, info)
 		}
-	}
-	for _, info := range list {
-		if search.IsMark(info) && owned[info.Base] {
-			owned[info.Commit] = true
-		}
-	}
-	for _, info := range list {
-		if !owned[info.Commit] && info.Kind != snapshot.Checkpoint && owned[info.On] {
-			if err := ix.standAlone(d, info); err != nil {
-				return freed, err
+		for _, h := range tx.State().Heads() {
+			for mark := range tx.State().Marks(h.Branch) {
+				if owned[mark.Base] && !owned[mark.Commit] {
+					owned[mark.Commit] = true
+					infos = append(infos, mark)
+				}
 			}
-			freed = append(freed, info.Commit)
 		}
-	}
-	infos := d.Unbind(func(info snapshot.Info) bool { return owned[info.Commit] })
-	ix.cancelTasks(d.Name, func(t Task, base string) bool { return t.Branch == branch || owned[base] }, errBranchDeleted)
-	return freed, ix.removeCommits(d, infos)
+		if freed, err = ix.standAlone(d, tx, infos); err != nil {
+			return err
+		}
+		if err := tx.Remove(ids(infos)...); err != nil {
+			return catalog.StoreError(err)
+		}
+		ix.cancelTasks(d.Name(), func(t Task, base string) bool { return t.Branch == branch || owned[base] }, errBranchDeleted)
+		return ix.removeFiles(d, tx, infos)
+	})
+	return freed, err
 }
 
-// standAlone rewrites the file of a delta or an alias as a checkpoint of the
-// same contents, so that it needs no other file.
-func (ix *Indexer) standAlone(d *domain, info snapshot.Info) error {
+// standAlone rewrites the files of others that stand on commits which are going as
+// checkpoints of the same contents, so that they need no other file. It returns
+// their commits.
+func (ix *Indexer) standAlone(d *domain, tx *catalog.Tx, going []snapshot.Info) (freed []string, err error) {
+	gone := make(map[string]bool, len(going))
+	for _, info := range going {
+		gone[info.Commit] = true
+	}
+	for _, info := range going {
+		for child := range tx.State().Children(info.Commit) {
+			if gone[child.Commit] || child.Kind == snapshot.Checkpoint || child.On != info.Commit {
+				continue
+			}
+			if err := ix.rewriteAlone(d, tx, child); err != nil {
+				return freed, err
+			}
+			freed = append(freed, child.Commit)
+		}
+	}
+	return freed, nil
+}
+
+// rewriteAlone rewrites the file of a delta or an alias as a checkpoint of the same
+// contents.
+func (ix *Indexer) rewriteAlone(d *domain, tx *catalog.Tx, info snapshot.Info) error {
 	s, err := ix.Open(ix.stopCtx, d.Domain, info.Commit)
 	if err != nil {
 		return err
@@ -115,11 +148,12 @@ func (ix *Indexer) standAlone(d *domain, info snapshot.Info) error {
 	h := info.Header
 	h.Kind = snapshot.Checkpoint
 	view := s.View()
-	written, err := snapshot.Write(ix.cfg.FS, h, snapshot.Contents{Changed: view.Texts(), Skipped: view.Skipped()})
+	_, err = d.write(tx, info.Commit, func() (snapshot.Info, error) {
+		return snapshot.Write(ix.cfg.FS, h, snapshot.Contents{Changed: view.Texts(), Skipped: view.Skipped()})
+	})
 	if err != nil {
-		return catalog.StoreError(err)
+		return err
 	}
-	d.written(written)
 	ix.ForgetFile(d.Domain, info)
 	return nil
 }
@@ -133,9 +167,9 @@ func (ix *Indexer) cancelTasks(domain string, match func(t Task, base string) bo
 	}
 }
 
-// removeCommits removes the files of unbound commits, none before those that
-// stand on it. What could not be removed is bound again.
-func (ix *Indexer) removeCommits(d *domain, infos []snapshot.Info) (err error) {
+// removeFiles removes the files of commits that are known no more, none before
+// those that stand on it. Commits whose files stay are made known again.
+func (ix *Indexer) removeFiles(d *domain, tx *catalog.Tx, infos []snapshot.Info) (err error) {
 	left := make(map[string]snapshot.Info, len(infos))
 	standing := make(map[string]int) // on a commit, by its id
 	for _, info := range infos {
@@ -146,7 +180,7 @@ func (ix *Indexer) removeCommits(d *domain, infos []snapshot.Info) (err error) {
 	}
 	defer func() {
 		for _, info := range left {
-			d.Add(info)
+			err = errors.Join(err, tx.Put(info))
 		}
 	}()
 	// A round at a time, because removals may reach the disk in any order
@@ -170,7 +204,7 @@ func (ix *Indexer) removeCommits(d *domain, infos []snapshot.Info) (err error) {
 				err = ix.cfg.FS.Remove(info.Name())
 			}
 			if err != nil && !errors.Is(err, fs.ErrNotExist) {
-				return fmt.Errorf("delete commit %s of %s: %w", info.Commit, d.Name, err)
+				return fmt.Errorf("delete commit %s of %s: %w", info.Commit, d.Name(), err)
 			}
 			ix.ForgetFile(d.Domain, info)
 			delete(left, info.Commit)
@@ -179,25 +213,25 @@ func (ix *Indexer) removeCommits(d *domain, infos []snapshot.Info) (err error) {
 			}
 		}
 		if err := ix.cfg.FS.SyncDir(); err != nil {
-			return fmt.Errorf("delete commits of %s: %w", d.Name, err)
+			return fmt.Errorf("delete commits of %s: %w", d.Name(), err)
 		}
 	}
 	return nil
 }
 
 // removeVectors removes the vectors of a domain without commits. Searches under
-// way go on reading them. Called with d.writing held.
-func (ix *Indexer) removeVectors(d *domain) error {
+// way go on reading them.
+func (ix *Indexer) removeVectors(d *domain, tx *catalog.Tx) error {
 	if err := d.Retire(nil); err != nil {
-		ix.log.Warn("close vectors", "domain", d.Name, "err", err)
+		ix.log.Warn("close vectors", "domain", d.Name(), "err", err)
 	}
-	d.ForgetSlots()
+	tx.ForgetSlots()
 	err := vecstore.Remove(ix.cfg.FS, d.VecsName())
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("delete the vectors of %s: %w", d.Name, err)
+		return fmt.Errorf("delete the vectors of %s: %w", d.Name(), err)
 	}
 	if err := ix.cfg.FS.SyncDir(); err != nil {
-		return fmt.Errorf("delete the vectors of %s: %w", d.Name, err)
+		return fmt.Errorf("delete the vectors of %s: %w", d.Name(), err)
 	}
 	return nil
 }

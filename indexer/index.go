@@ -28,10 +28,10 @@ func (ix *Indexer) Index(_ context.Context, req IndexRequest) (Task, error) {
 		return Task{}, err
 	}
 	if d, err := ix.domain(req.Domain); err == nil {
-		if info, ok := d.Real(req.Commit); ok && d.isWhole(info) {
+		if info, ok := d.State().Real(req.Commit); ok && d.isWhole(info) {
 			t := Task{Domain: req.Domain, Commit: req.Commit, Branch: req.Branch}
 			t.Documents, t.Base = int(info.Documents), info.Base
-			t.HeadMoved = d.Head(req.Branch).Commit == req.Commit
+			t.HeadMoved = d.State().Head(req.Branch).Commit == req.Commit
 			t.Skipped, t.SkippedTotal = ix.skippedBefore(d, req.Commit)
 			return ix.tasks.Record(t)
 		}
@@ -78,7 +78,7 @@ func (ix *Indexer) indexed(domain, commit string) bool {
 	if err != nil {
 		return false
 	}
-	_, ok := d.Real(commit)
+	_, ok := d.State().Real(commit)
 	return ok
 }
 
@@ -193,9 +193,9 @@ func (ix *Indexer) pull(ctx context.Context, j *job) error {
 		return err
 	}
 	defer settled()
-	if info, ok := d.Real(t.Commit); ok {
+	if info, ok := d.State().Real(t.Commit); ok {
 		err := ix.mend(ctx, d, j, info)
-		j.Report(func(task *Task) { task.HeadMoved = d.Head(t.Branch).Commit == t.Commit })
+		j.Report(func(task *Task) { task.HeadMoved = d.State().Head(t.Branch).Commit == t.Commit })
 		if err == nil {
 			ix.considerMerge(d, info.Commit)
 		}
@@ -239,7 +239,7 @@ func (ix *Indexer) read(ctx context.Context, d *domain, settings catalog.Setting
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	base, release, err := ix.takeBase(d, j.Job, func() (string, error) { return pull.Base, nil })
+	base, release, err := ix.takeBase(d, j.Job, func(*catalog.State) (string, error) { return pull.Base, nil })
 	if err != nil {
 		return nil, nil, nil, err
 	}
@@ -262,8 +262,8 @@ func (ix *Indexer) read(ctx context.Context, d *domain, settings catalog.Setting
 
 func (ix *Indexer) pullRequest(d *domain, commit, branch, previous string) contract.PullRequest {
 	return contract.PullRequest{
-		Domain: d.Name, Commit: commit, Branch: branch,
-		Head:     d.Head(branch).Commit,
+		Domain: d.Name(), Commit: commit, Branch: branch,
+		Head:     d.State().Head(branch).Commit,
 		Previous: previous,
 		Indexed:  func(commit string) bool { return ix.canOpen(d, commit) },
 		Again:    func(base string) []string { return ix.again(d, base, commit) },
@@ -275,10 +275,10 @@ func (ix *Indexer) pullRequest(d *domain, commit, branch, previous string) contr
 // came after it, as long as that is known, and then as the commit's file lists
 // documents.
 func (ix *Indexer) skippedBefore(d *domain, commit string) (list []Skipped, total int) {
-	if list, total := ix.tasks.LastSkipped(d.Name, commit); total > 0 {
+	if list, total := ix.tasks.LastSkipped(d.Name(), commit); total > 0 {
 		return list, total
 	}
-	info, ok := d.Real(commit)
+	info, ok := d.State().Real(commit)
 	if !ok || info.Skipped == 0 {
 		return nil, 0
 	}
@@ -320,21 +320,24 @@ func (ix *Indexer) again(d *domain, base, commit string) []string {
 	return slices.Concat(ids[at:], ids[:at])[:maxAgain]
 }
 
-// takeBase leases the snapshot that the job will build on, as openBase does,
-// and notes it, so that a deletion sees every job that builds on what it
-// removes.
-func (ix *Indexer) takeBase(d *domain, j *tasks.Job, choose func() (string, error)) (*search.Snapshot, func(), error) {
-	d.writing.Lock()
-	defer d.writing.Unlock()
-	commit, err := choose()
+// takeBase chooses the commit that the job will build on and leases its snapshot,
+// as openBase does. The choice is noted in the Update that makes it, so that a
+// deletion sees every job that builds on what it removes; opening what was chosen
+// may take long, and holds nothing up.
+func (ix *Indexer) takeBase(d *domain, j *tasks.Job, choose func(*catalog.State) (string, error)) (*search.Snapshot, func(), error) {
+	commit := ""
+	err := d.Update(func(tx *catalog.Tx) (err error) {
+		if commit, err = choose(tx.State()); err != nil || commit == "" {
+			return err
+		}
+		info, _ := tx.State().Real(commit)
+		j.SetBase(info.Commit)
+		return nil
+	})
 	if err != nil {
 		return nil, nil, err
 	}
-	s, release, err := ix.openBase(d, commit)
-	if s != nil {
-		j.SetBase(s.Commit())
-	}
-	return s, release, err
+	return ix.openBase(d, commit)
 }
 
 // openBase leases the snapshot to build on; nil for no base.
@@ -352,12 +355,12 @@ func (ix *Indexer) openBase(d *domain, commit string) (*search.Snapshot, func(),
 // canOpen reports whether the commit can serve as base: it is indexed, and
 // what it stands on is there. A damaged base is passed over for an older one.
 func (ix *Indexer) canOpen(d *domain, commit string) bool {
-	if _, ok := d.Real(commit); !ok {
+	if _, ok := d.State().Real(commit); !ok {
 		return false
 	}
 	s, err := ix.Open(ix.stopCtx, d.Domain, commit)
 	if err != nil {
-		ix.log.Warn("indexed commit cannot serve as base", "domain", d.Name, "commit", commit, "err", err)
+		ix.log.Warn("indexed commit cannot serve as base", "domain", d.Name(), "commit", commit, "err", err)
 		return false
 	}
 	s.Release()
@@ -382,7 +385,7 @@ func (ix *Indexer) Assign(_ context.Context, domain, branch, source, target stri
 	if err != nil {
 		return err
 	}
-	if _, ok := d.Real(source); !ok {
+	if _, ok := d.State().Real(source); !ok {
 		return fmt.Errorf("%w: source_commit %s of %s is not indexed", contract.ErrNotFound, source, domain)
 	}
 	if source == target {
@@ -393,35 +396,31 @@ func (ix *Indexer) Assign(_ context.Context, domain, branch, source, target stri
 		return fmt.Errorf("%w: target_commit %s is being indexed", contract.ErrConflict, target)
 	}
 	defer release()
-	d.writing.Lock()
-	defer d.writing.Unlock()
-	src, ok := d.Real(source)
-	if !ok {
-		return fmt.Errorf("%w: source_commit %s of %s is not indexed", contract.ErrNotFound, source, domain)
-	}
-	name := snapshot.Header{Commit: target, Branch: branch}
-	if have, ok := d.Real(target); ok {
-		if have.Commit != src.Commit {
-			return fmt.Errorf("%w: target_commit %s is indexed already, as another snapshot", contract.ErrConflict, target)
+	return d.Update(func(tx *catalog.Tx) error {
+		src, ok := tx.State().Real(source)
+		if !ok {
+			return fmt.Errorf("%w: source_commit %s of %s is not indexed", contract.ErrNotFound, source, domain)
 		}
-		old, _ := d.Commit(target)
-		if old.Kind != snapshot.Alias || !errors.Is(snapshot.Verify(ix.cfg.FS, old.Name()), snapshot.ErrCorrupt) {
-			return nil
+		name := snapshot.Header{Commit: target, Branch: branch}
+		if have, ok := tx.State().Real(target); ok {
+			if have.Commit != src.Commit {
+				return fmt.Errorf("%w: target_commit %s is indexed already, as another snapshot", contract.ErrConflict, target)
+			}
+			old, _ := tx.State().Commit(target)
+			if old.Kind != snapshot.Alias || !errors.Is(snapshot.Verify(ix.cfg.FS, old.Name()), snapshot.ErrCorrupt) {
+				return nil
+			}
+			name.Branch, name.Seq = old.Branch, old.Seq // rebuilt as it was
 		}
-		name.Branch, name.Seq = old.Branch, old.Seq // made anew, as it was
-	}
-	s, err := ix.Open(ix.stopCtx, d.Domain, src.Commit)
-	if err != nil {
+		s, err := ix.Open(ix.stopCtx, d.Domain, src.Commit)
+		if err != nil {
+			return err
+		}
+		defer s.Release()
+		if name.Created = now().Unix(); name.Seq == 0 {
+			name.Seq = d.NextSeq()
+		}
+		_, err = d.write(tx, target, func() (snapshot.Info, error) { return s.View().WriteAlias(ix.cfg.FS, name) })
 		return err
-	}
-	defer s.Release()
-	if name.Created = now().Unix(); name.Seq == 0 {
-		name.Seq = d.NextSeq()
-	}
-	info, err := s.View().WriteAlias(ix.cfg.FS, name)
-	if err != nil {
-		return catalog.StoreError(err)
-	}
-	d.written(info)
-	return nil
+	})
 }

@@ -114,16 +114,17 @@ func Open(cfg Config) (*Indexer, error) {
 		merges:  newSchedule(),
 		running: make(chan struct{}, cfg.Parallel),
 	}
+	known, err := catalog.Open(catalog.Config{FS: cfg.FS, Check: checkSettingsOf, Logger: cfg.Logger})
+	if err != nil {
+		return nil, fmt.Errorf("indexer: %w", err)
+	}
 	ix.Reader = search.New(search.ReaderConfig{
-		FS: cfg.FS, Embedder: cfg.Embedder, PagePoolBytes: cfg.PagePoolBytes, SnapshotPoolBytes: cfg.SnapshotPoolBytes,
+		FS: cfg.FS, Catalog: known, Embedder: cfg.Embedder, PagePoolBytes: cfg.PagePoolBytes, SnapshotPoolBytes: cfg.SnapshotPoolBytes,
 		QueryCacheBytes: cfg.QueryCacheBytes, Ef: cfg.Graph.Ef, Workers: cfg.Workers,
 		Clustered: func(domain string) bool { return ix.tasks.StoresClustering(domain) },
 		Opened:    ix.considerOpened, Logger: cfg.Logger,
 	})
 	ix.stopCtx, ix.stop = context.WithCancelCause(context.Background())
-	if err := ix.load(); err != nil {
-		return nil, fmt.Errorf("indexer: %w", err)
-	}
 	if err := ix.sweepTexts(names); err != nil {
 		return nil, fmt.Errorf("indexer: %w", err)
 	}
@@ -198,23 +199,10 @@ func (ix *Indexer) Ready() Readiness {
 	}
 }
 
-// load reads the headers of all commit files.
-func (ix *Indexer) load() error {
-	infos, damaged, err := snapshot.List(ix.cfg.FS)
-	if err != nil {
-		return err
-	}
-	for _, info := range infos {
-		if _, err := catalog.ParseSettings(info.Settings); err != nil {
-			damaged = append(damaged, snapshot.Damage{Name: info.Name(), Err: err})
-			continue
-		}
-		ix.Domains().Know(info)
-	}
-	for _, dmg := range damaged {
-		ix.log.Error("damaged commit file; `vectorlink verify` tells more, indexing the commit again mends it", "file", dmg.Name, "err", dmg.Err)
-	}
-	return nil
+// checkSettingsOf refuses a commit whose settings this program does not know.
+func checkSettingsOf(info snapshot.Info) error {
+	_, err := catalog.ParseSettings(info.Settings)
+	return err
 }
 
 // cleanDir removes what unfinished writes left behind, and returns the names

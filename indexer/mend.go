@@ -28,7 +28,7 @@ func (ix *Indexer) mend(ctx context.Context, d *domain, j *job, info snapshot.In
 	err := ix.mendVectors(ctx, d, j, info)
 	if errors.Is(err, contract.ErrCorrupt) && context.Cause(ctx) == nil {
 		before, total = nil, 0 // it is read again
-		ix.log.Warn("indexed commit is damaged: rebuilding it", "domain", d.Name, "commit", info.Commit, "err", err)
+		ix.log.Warn("indexed commit is damaged: rebuilding it", "domain", d.Name(), "commit", info.Commit, "err", err)
 		err = ix.remake(ctx, d, j, info)
 	}
 	if err == nil && j.Task().SkippedTotal == 0 {
@@ -72,7 +72,7 @@ func (ix *Indexer) mendVectors(ctx context.Context, d *domain, j *job, info snap
 	}
 	if have := catalog.SettingsOf(info).Model(ix.cfg.Embedder.Fingerprint()); have != info.Fingerprint {
 		return fmt.Errorf("%w: %d documents at commit %s of %s have damaged vectors of %s, and this server embeds with %s: start it with that model to mend them",
-			contract.ErrConflict, len(b.changes), info.Commit, d.Name, info.Fingerprint, have)
+			contract.ErrConflict, len(b.changes), info.Commit, d.Name(), info.Fingerprint, have)
 	}
 	if err := b.flush(ctx); err != nil {
 		return err
@@ -111,7 +111,7 @@ func (ix *Indexer) recoverVectors(d *domain, info snapshot.Info) (*vecstore.Stor
 func vectorsOf(d *domain, info snapshot.Info) vecstore.Config {
 	s := catalog.SettingsOf(info)
 	return vecstore.Config{
-		Domain: d.Name, Fingerprint: info.Fingerprint,
+		Domain: d.Name(), Fingerprint: info.Fingerprint,
 		Dim: int(info.Dim), Metric: s.Metric.Stored(), Normalized: s.Normalize,
 	}
 }
@@ -161,28 +161,31 @@ func (b *builder) tellLost() {
 // of the file of a commit, whose history it keeps.
 func (b *builder) replace(ctx context.Context, old snapshot.Info, complete bool) error {
 	changed, _ := b.outcome(complete)
-	b.d.writing.Lock()
-	defer b.d.writing.Unlock()
-	if err := context.Cause(ctx); err != nil {
+	var info snapshot.Info
+	err := b.d.Update(func(tx *catalog.Tx) (err error) {
+		if err := context.Cause(ctx); err != nil {
+			return err
+		}
+		now, ok := tx.State().Commit(old.Commit)
+		if !ok || now.Seq != old.Seq || now.SlotEnd != old.SlotEnd {
+			return fmt.Errorf("%w: commit %s of %s was replaced meanwhile", contract.ErrConflict, old.Commit, b.d.Name())
+		}
+		h := old.Header
+		h.Kind = snapshot.Checkpoint
+		if b.vecs != nil {
+			h.Fingerprint, h.Dim, h.Vecs = b.fingerprint, uint32(b.vecs.Dim()), b.d.VecsName()
+		}
+		info, err = b.d.write(tx, old.Commit, func() (snapshot.Info, error) {
+			b.ix.hook("writing")
+			defer b.ix.hook("committed")
+			return snapshot.Write(b.ix.cfg.FS, h, snapshot.Contents{Changed: b.contents(changed), Skipped: snapshot.StringKeys(b.unsettled(complete))})
+		})
+		return err
+	})
+	if err != nil {
 		return err
 	}
-	now, ok := b.d.Commit(old.Commit)
-	if !ok || now.Seq != old.Seq || now.SlotEnd != old.SlotEnd {
-		return fmt.Errorf("%w: commit %s of %s was replaced meanwhile", contract.ErrConflict, old.Commit, b.d.Name)
-	}
-	h := old.Header
-	h.Kind = snapshot.Checkpoint
-	if b.vecs != nil {
-		h.Fingerprint, h.Dim, h.Vecs = b.fingerprint, uint32(b.vecs.Dim()), b.d.VecsName()
-	}
-	b.ix.hook("writing")
-	info, err := snapshot.Write(b.ix.cfg.FS, h, snapshot.Contents{Changed: b.contents(changed), Skipped: snapshot.StringKeys(b.unsettled(complete))})
-	if err != nil {
-		return catalog.StoreError(err)
-	}
-	b.ix.hook("committed")
-	b.d.written(info)
-	b.ix.ForgetFile(b.d.Domain, now)
+	b.ix.ForgetFile(b.d.Domain, old)
 	b.ix.ForgetSnapshots(b.d.Domain)
 	b.report(func(t *Task) { t.Indexed, t.Documents = len(changed), int(info.Documents) })
 	return nil

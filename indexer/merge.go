@@ -9,6 +9,7 @@ import (
 	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/hnsw"
 	"github.com/vectorlink/vectorlink/search"
+	"github.com/vectorlink/vectorlink/snapshot"
 )
 
 // wantsMerge says whether a snapshot should become a checkpoint: when it is
@@ -66,7 +67,7 @@ func (ix *Indexer) merge(ctx context.Context, req mergeRequest) (merged bool, er
 	}
 	d.rewriting.Lock()
 	defer d.rewriting.Unlock()
-	if _, ok := d.Real(req.commit); !ok {
+	if _, ok := d.State().Real(req.commit); !ok {
 		return false, nil // deleted meanwhile
 	}
 	// Not under the lock: it takes long, and commits go on meanwhile.
@@ -74,18 +75,21 @@ func (ix *Indexer) merge(ctx context.Context, req mergeRequest) (merged bool, er
 	if err != nil {
 		return false, catalog.StoreError(err)
 	}
-	d.writing.Lock()
-	defer d.writing.Unlock()
-	old, ok := d.Real(req.commit)
-	if h := s.View().Header(); !ok || old.Seq != h.Seq || old.SlotEnd != h.SlotEnd {
-		file.Discard() // deleted or mended meanwhile
-		return false, nil
+	var old snapshot.Info
+	err = d.Update(func(tx *catalog.Tx) error {
+		var ok bool
+		old, ok = tx.State().Real(req.commit)
+		if h := s.View().Header(); !ok || old.Seq != h.Seq || old.SlotEnd != h.SlotEnd {
+			file.Discard() // deleted or rebuilt meanwhile
+			return nil
+		}
+		merged = true
+		_, err := d.write(tx, old.Commit, file.Commit)
+		return err
+	})
+	if err != nil || !merged {
+		return false, err
 	}
-	info, err := file.Commit()
-	if err != nil {
-		return false, catalog.StoreError(err)
-	}
-	d.written(info)
 	ix.ForgetFile(d.Domain, old)
 	// What stands on it has a shorter chain now, or a graph again: a commit
 	// that came meanwhile must not be merged for the length of its old one.

@@ -42,7 +42,7 @@ func (ix *Indexer) Plan(ctx context.Context, req IndexRequest) (Plan, error) {
 	// an earlier life.
 	d := ix.enter(req.Domain)
 	defer ix.leave(d)
-	if info, ok := d.Real(req.Commit); ok {
+	if info, ok := d.State().Real(req.Commit); ok {
 		plan.Indexed, plan.Documents, plan.Base = true, int(info.Documents), info.Base
 		before, _ := ix.skippedBefore(d, req.Commit)
 		plan.Skipped = append(plan.Skipped, before...)

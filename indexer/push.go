@@ -101,7 +101,7 @@ func (ix *Indexer) StartPush(ctx context.Context, req PushRequest) (*Push, error
 		return nil, err
 	}
 	if d, err := ix.domain(req.Domain); err == nil {
-		if info, ok := d.Commit(req.Commit); ok && (info.Kind == snapshot.Alias || d.isWhole(info)) {
+		if info, ok := d.State().Commit(req.Commit); ok && (info.Kind == snapshot.Alias || d.isWhole(info)) {
 			return nil, d.taken(req.Commit)
 		}
 	}
@@ -152,7 +152,7 @@ func (ix *Indexer) checkPush(req *PushRequest) error {
 
 // taken is the error for a commit that stands for something already.
 func (d *domain) taken(commit string) error {
-	return fmt.Errorf("%w: target_commit %s of %s is indexed already", contract.ErrConflict, commit, d.Name)
+	return fmt.Errorf("%w: target_commit %s of %s is indexed already", contract.ErrConflict, commit, d.Name())
 }
 
 // open takes hold of the branch, the base and the vectors, and starts the run.
@@ -162,7 +162,7 @@ func (p *Push) open(ctx context.Context, req PushRequest) (err error) {
 		return errDomainDeleted
 	}
 	// Now that nobody else can bind it.
-	if info, ok := d.Commit(req.Commit); ok {
+	if info, ok := d.State().Commit(req.Commit); ok {
 		from, needs := "", false
 		if info.Kind != snapshot.Alias {
 			from, needs = ix.needsPush(d, info)
@@ -200,7 +200,7 @@ func (p *Push) open(ctx context.Context, req PushRequest) (err error) {
 		}
 	}()
 	if req.StoreClustering {
-		if err := ix.tasks.SetClustering(d.Name, true); err != nil {
+		if err := ix.tasks.SetClustering(d.Name(), true); err != nil {
 			return err
 		}
 	}
@@ -236,7 +236,7 @@ func (p *Push) lockBranch(ctx context.Context) error {
 		select {
 		case <-busy:
 		case <-timer.C:
-			return fmt.Errorf("%w: another push to branch %s of %s is under way", contract.ErrBusy, p.branch, p.d.Name)
+			return fmt.Errorf("%w: another push to branch %s of %s is under way", contract.ErrBusy, p.branch, p.d.Name())
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		case <-p.ctx.Done():
@@ -247,25 +247,26 @@ func (p *Push) lockBranch(ctx context.Context) error {
 
 // takeBase chooses and leases the snapshot to build on (wire contract §6.2).
 func (p *Push) takeBase(parent string) (*search.Snapshot, error) {
-	s, release, err := p.ix.takeBase(p.d, p.j, func() (string, error) {
+	s, release, err := p.ix.takeBase(p.d, p.j, func(state *catalog.State) (string, error) {
 		if p.old != nil {
 			return p.base, nil
 		}
-		if p.base = p.d.Head(p.branch).Commit; p.d.FirstOn(p.j.Task().Commit) > 0 {
-			p.base = p.d.HeadBefore(p.branch, p.d.FirstOn(p.j.Task().Commit))
+		p.base = state.Head(p.branch).Commit
+		if first := state.FirstOn(p.j.Task().Commit, p.branch); first > 0 {
+			p.base = state.HeadBefore(p.branch, first)
 		}
 		if parent == "" {
 			return p.base, nil
 		}
-		if _, ok := p.d.Real(parent); ok {
+		if _, ok := state.Real(parent); ok {
 			p.base = parent
 			return p.base, nil
 		}
 		if p.base == "" && p.branch != contract.MainBranch {
-			return "", fmt.Errorf("%w: parent_commit %s of %s is not indexed, and branch %s has no commits to build on", contract.ErrNotFound, parent, p.d.Name, p.branch)
+			return "", fmt.Errorf("%w: parent_commit %s of %s is not indexed, and branch %s has no commits to build on", contract.ErrNotFound, parent, p.d.Name(), p.branch)
 		}
 		p.ix.log.Warn("the parent of a pushed commit is not indexed; building on the branch's head",
-			"domain", p.d.Name, "commit", p.j.Task().Commit, "parent", parent, "base", p.base)
+			"domain", p.d.Name(), "commit", p.j.Task().Commit, "parent", parent, "base", p.base)
 		return p.base, nil
 	})
 	p.release = release
@@ -496,12 +497,12 @@ func (p *Push) commit() error {
 			return err
 		}
 	} else {
-		h := snapshot.Header{Domain: t.Domain, Commit: t.Commit, Branch: t.Branch, Seq: p.d.FreeSeq(p.d.FirstOn(t.Commit))}
+		h := snapshot.Header{Domain: t.Domain, Commit: t.Commit, Branch: t.Branch, Seq: p.d.State().FreeSeq(p.d.State().FirstOn(t.Commit, t.Branch))}
 		if _, err := p.b.finish(p.ctx, h, false, p.Task); err != nil {
 			return err
 		}
 	}
-	p.j.Report(func(t *Task) { t.HeadMoved = p.d.Head(t.Branch).Commit == t.Commit })
+	p.j.Report(func(t *Task) { t.HeadMoved = p.d.State().Head(t.Branch).Commit == t.Commit })
 	p.ix.considerMerge(p.d, t.Commit)
 	return nil
 }
@@ -511,7 +512,7 @@ func (p *Push) commit() error {
 func (ix *Indexer) endCutPush(j *tasks.Job) {
 	cut := j.Task()
 	if d, err := ix.domain(cut.Domain); err == nil {
-		if info, ok := d.Commit(cut.Commit); ok {
+		if info, ok := d.State().Commit(cut.Commit); ok {
 			j.Report(func(t *Task) {
 				t.Documents, t.Base, t.HeadMoved = int(info.Documents), info.Base, true
 				t.Indexed, t.Deleted = int(info.Indexed), int(info.Deleted)

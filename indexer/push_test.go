@@ -427,7 +427,7 @@ func TestAPushThatFailsLeavesNothing(t *testing.T) {
 			t.Errorf("c2 can be searched: %v", err)
 		}
 		names, err := files.List()
-		if err != nil || len(names) != 2 {
+		if err != nil || len(names) != 3 { // vectors, commit, catalog
 			t.Errorf("files %v, %v", names, err)
 		}
 	}

@@ -106,12 +106,12 @@ func (s *schedule) pending() int {
 func (ix *Indexer) considerMerge(d *domain, commit string) {
 	s, err := ix.Open(ix.stopCtx, d.Domain, commit)
 	if err != nil {
-		ix.log.Error("commit just written cannot be opened", "domain", d.Name, "commit", commit, "err", err)
+		ix.log.Error("commit just written cannot be opened", "domain", d.Name(), "commit", commit, "err", err)
 		return
 	}
 	defer s.Release()
 	if ix.wantsMerge(s) || largeText(s) {
-		ix.merges.add(mergeRequest{d.Name, s.Commit()})
+		ix.merges.add(mergeRequest{d.Name(), s.Commit()})
 	}
 }
 
@@ -124,14 +124,14 @@ func (ix *Indexer) considerOpened(s *search.Snapshot) {
 	}
 	own := s.Own().Header().Kind == snapshot.Checkpoint
 	if own || ix.isHead(s.Domain(), s.Commit()) {
-		ix.merges.add(mergeRequest{s.Domain().Name, s.Commit()})
+		ix.merges.add(mergeRequest{s.Domain().Name(), s.Commit()})
 	}
 }
 
 // isHead reports whether the commit is some branch's last indexed one.
 func (ix *Indexer) isHead(d *search.Domain, commit string) bool {
-	for _, h := range d.Branches() {
-		if info, ok := d.Real(h.Commit); ok && info.Commit == commit {
+	for _, h := range d.State().Heads() {
+		if info, ok := d.State().Real(h.Commit); ok && info.Commit == commit {
 			return true
 		}
 	}
@@ -143,9 +143,9 @@ func (ix *Indexer) isHead(d *search.Domain, commit string) bool {
 // workers.
 func (ix *Indexer) findMerges() {
 	for _, d := range ix.Domains().List("") {
-		for _, h := range d.Branches() {
-			if info, ok := d.Real(h.Commit); ok && int(info.Chunks) >= ix.cfg.Graph.MinVectors {
-				ix.merges.add(mergeRequest{d.Name, info.Commit})
+		for _, h := range d.State().Heads() {
+			if info, ok := d.State().Real(h.Commit); ok && int(info.Chunks) >= ix.cfg.Graph.MinVectors {
+				ix.merges.add(mergeRequest{d.Name(), info.Commit})
 			}
 		}
 	}

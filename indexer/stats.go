@@ -12,27 +12,28 @@ func (ix *Indexer) Statistics(domainName string) (Statistics, error) {
 	domains := ix.Domains().List(domainName)
 	var st Statistics
 	for _, d := range domains {
-		commits := d.List()
-		if len(commits) == 0 {
-			continue
+		state := d.State()
+		for newest := range state.Newest() {
+			if domainName != "" {
+				st.Settings = ix.shown(ix.targets.of(d), newest)
+			}
+			break
 		}
-		if domainName != "" {
-			st.Settings = ix.shown(ix.targets.of(d), commits[0])
-		}
-		t, branches := d.Totals()
+		documents, chunks, branches := d.Totals()
 		st.Domains++
 		st.Branches += branches
-		for _, info := range commits {
-			if !search.IsMark(info) {
-				st.IndexedCommits++
+		st.IndexedCommits += state.Len()
+		for _, h := range state.Heads() {
+			for range state.Marks(h.Branch) {
+				st.IndexedCommits--
 			}
 		}
-		st.Documents += t.Documents
-		st.Chunks += t.Chunks
+		st.Documents += documents
+		st.Chunks += chunks
 	}
 	st.StoreClustering = ix.tasks.StoresClustering(domainName)
 	st.Tasks, _, _ = ix.tasks.Count()
-	st.Activity = ix.activity(domains)
+	st.Activity = ix.activity(domainName, domains)
 	use := ix.Usage()
 	st.OpenSnapshots, st.SnapshotBytes = use.Snapshots, use.SnapshotBytes
 	st.Pages = PageStatistics{Free: use.Pages.Free, Loading: use.Pages.Loading, Loaded: use.Pages.Loaded, Cached: use.Pages.Cached}
@@ -48,7 +49,7 @@ type counters struct {
 	written  atomic.Int64 // vectors stored
 }
 
-func (ix *Indexer) activity(domains []*search.Domain) Activity {
+func (ix *Indexer) activity(domain string, domains []*search.Domain) Activity {
 	a := Activity{
 		Embedded: ix.counters.embedded.Load(), Written: ix.counters.written.Load(),
 	}
@@ -56,10 +57,14 @@ func (ix *Indexer) activity(domains []*search.Domain) Activity {
 	ix.flights.mu.Lock()
 	a.Embedding = len(ix.flights.inAir)
 	ix.flights.mu.Unlock()
-	a.BusyDomains = ix.Domains().Busy(domains)
+	for _, d := range ix.Domains().InUse() {
+		if domain == "" || d.Name() == domain {
+			a.BusyDomains++
+			a.BusyBranches += ix.targets.of(d).branchesPushed()
+		}
+	}
 	for _, d := range domains {
 		vectors, bytes := d.Held()
-		a.BusyBranches += ix.targets.of(d).branchesPushed()
 		a.Vectors += vectors
 		a.VectorBytes += bytes
 	}

@@ -54,7 +54,7 @@ func (b *builder) supplied(ctx context.Context, v []float32) ([]float32, error) 
 		}
 	}
 	if len(v) != dim {
-		return nil, fmt.Errorf("%w: vector has %d numbers, those of %s have %d", contract.ErrInvalid, len(v), b.d.Name, dim)
+		return nil, fmt.Errorf("%w: vector has %d numbers, those of %s have %d", contract.ErrInvalid, len(v), b.d.Name(), dim)
 	}
 	if b.settings.Normalize {
 		v = slices.Clone(v)

@@ -15,14 +15,10 @@ import (
 type domain struct {
 	*search.Domain
 
-	// rewriting is held while a merge writes its file, and by whoever removes
-	// commits, so that nothing of them is left in one. It is taken before
-	// writing.
+	// rewriting is held while a merge writes its file, and by what removes
+	// commits, so that nothing of them is left in one. It is taken before an
+	// Update.
 	rewriting sync.Mutex
-
-	// writing is held by whoever adds, replaces or removes the domain's files,
-	// and by a task while it takes hold of what it will build on.
-	writing sync.Mutex
 
 	state sync.Mutex // guards all below
 	// whole holds the commits that this process has written or looked over,
@@ -82,10 +78,25 @@ func (ix *Indexer) leave(d *domain) {
 	}
 }
 
-// written makes a commit known that was just written.
-func (d *domain) written(info snapshot.Info) {
-	d.Add(info)
+// write has the file of a commit written, a new one or one in the place of what
+// stands under its name, and makes it known. It is part of an Update.
+func (d *domain) write(tx *catalog.Tx, commit string, write func() (snapshot.Info, error)) (snapshot.Info, error) {
+	_, there := tx.State().Commit(commit)
+	if there {
+		if err := tx.BeginReplace(commit); err != nil {
+			return snapshot.Info{}, catalog.StoreError(err)
+		}
+	}
+	info, err := write()
+	if err != nil {
+		return snapshot.Info{}, catalog.StoreError(err)
+	}
+	note := tx.Put
+	if there {
+		note = tx.Replace
+	}
 	d.setWhole(info)
+	return info, note(info)
 }
 
 // isWhole reports whether this process has written the commit or looked it
@@ -119,7 +130,7 @@ func (d *domain) setWhole(info snapshot.Info) {
 
 // writableVectors returns the domain's vectors ready to be appended to.
 func (d *domain) writableVectors(want vecstore.Config) (*vecstore.Store, error) {
-	return d.Writable(want, d.End())
+	return d.Writable(want, d.State().SlotEnd())
 }
 
 // setMerging notes the commit whose file is being merged, "" for none.
@@ -174,7 +185,7 @@ func (ix *Indexer) ownVectors(d *domain, settings catalog.Settings) (*vecstore.S
 	s, err := d.Readable()
 	if errors.Is(err, contract.ErrCorrupt) {
 		// The header is damaged; the commits know what it said.
-		for _, info := range d.List() {
+		for info := range d.State().Newest() {
 			if info.SlotEnd > 0 {
 				return d.writableVectors(vectorsOf(d, info))
 			}

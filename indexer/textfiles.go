@@ -22,17 +22,19 @@ func (ix *Indexer) removeText(info snapshot.Info) error {
 // gone: if a commit of that name came back, it could have the sequence number of
 // the old one.
 func (ix *Indexer) sweepTexts(names []string) error {
-	known := make(map[string]bool)
-	for _, d := range ix.Domains().List("") {
-		for _, info := range d.List() {
-			known[textindex.FileName(d.Name, info.Commit)] = true
+	there := make(map[string]struct{})
+	for _, name := range names {
+		if stem, ok := strings.CutSuffix(name, "."+snapshot.Ext); ok {
+			there[stem] = struct{}{}
 		}
 	}
 	for _, name := range names {
-		if strings.HasSuffix(name, "."+textindex.Ext) && !known[name] {
-			if err := ix.cfg.FS.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
-				return err
-			}
+		stem, ok := strings.CutSuffix(name, "."+textindex.Ext)
+		if _, known := there[stem]; !ok || known {
+			continue
+		}
+		if err := ix.cfg.FS.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
 		}
 	}
 	return nil

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/vectorlink/vectorlink/catalog"
 	"github.com/vectorlink/vectorlink/hnsw"
 	"github.com/vectorlink/vectorlink/snapshot"
 	"github.com/vectorlink/vectorlink/textindex"
@@ -62,6 +63,11 @@ func Verify(ctx context.Context, files vfs.FS, report func(Finding)) (VerifySumm
 		switch {
 		case strings.HasSuffix(name, ".vecs"):
 			v.vectorFile(ctx, name)
+		case strings.HasSuffix(name, "."+catalog.Ext):
+			v.sum.Files++
+			if err := catalog.Verify(files, name); err != nil {
+				v.report(name, err.Error()+"; it is rebuilt at the next start")
+			}
 		case strings.HasSuffix(name, "."+textindex.Ext):
 			v.sum.Files++
 			if _, err := textindex.Verify(files, name); err != nil && !errors.Is(err, textindex.ErrStale) && !errors.Is(err, fs.ErrNotExist) {

@@ -36,7 +36,7 @@ func (ix *Indexer) Indexed(_ context.Context, domainName string) (func(commit st
 		if err != nil {
 			return false
 		}
-		_, ok := d.Real(commit)
+		_, ok := d.State().Real(commit)
 		return ok
 	}, nil
 }

@@ -109,7 +109,7 @@ func (r *Reader) Candidates(ctx context.Context, req CandidatesRequest) (Candida
 			}
 		}
 	}
-	standIn := req.Ref.replaced(commit)
+	standIn := replaced(req.Ref, commit)
 	set, err := s.population(ctx, req.Set, standIn)
 	if err != nil {
 		return Candidates{}, err

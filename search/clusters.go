@@ -24,14 +24,14 @@ type clusters struct {
 // whole file of vectors.
 func (r *Reader) clustersOf(d *Domain, s *Snapshot) (c *clusters, err error) {
 	fingerprint := s.view.Header().Fingerprint
-	if !r.cfg.Clustered(d.Name) {
+	if !r.cfg.Clustered(d.Name()) {
 		return nil, nil
 	}
 	c = &clusters{s: s, slots: make(map[string][]uint32)}
 	if fingerprint == "" {
 		return c, nil // nothing is embedded
 	}
-	c.vecs, err = d.indexed(fingerprint, d.End())
+	c.vecs, err = d.indexed(fingerprint, d.State().SlotEnd())
 	return c, err
 }
 

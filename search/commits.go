@@ -3,8 +3,8 @@ package search
 import (
 	"time"
 
+	"github.com/vectorlink/vectorlink/catalog"
 	"github.com/vectorlink/vectorlink/contract"
-	"github.com/vectorlink/vectorlink/snapshot"
 )
 
 // Head returns the branch's last indexed commit. A branch or domain never
@@ -17,7 +17,7 @@ func (r *Reader) Head(domainName, branch string) (Head, error) {
 	if err != nil {
 		return Head{Branch: branch}, nil
 	}
-	return d.Head(branch), nil
+	return d.State().Head(branch), nil
 }
 
 // Commits lists the indexed commits of a domain, newest first.
@@ -26,10 +26,10 @@ func (r *Reader) Commits(domainName string) ([]CommitInfo, error) {
 	if err != nil {
 		return nil, err
 	}
-	list := d.List()
-	out := make([]CommitInfo, 0, len(list))
-	for _, info := range list {
-		if IsMark(info) {
+	state := d.State()
+	out := make([]CommitInfo, 0, state.Len())
+	for info := range state.Newest() {
+		if catalog.IsMark(info) {
 			continue
 		}
 		out = append(out, CommitInfo{
@@ -43,39 +43,38 @@ func (r *Reader) Commits(domainName string) ([]CommitInfo, error) {
 	return out, nil
 }
 
-// totals are a domain's documents and chunks over its branch heads.
-type totals struct{ Documents, Chunks int }
-
-// totals returns the documents and chunks of the domain's branch heads, as their
-// headers say: a snapshot that is the head of several branches counts once, a
-// document that several heads hold once for each.
-func (d *Domain) Totals() (t totals, branches int) {
-	d.mu.RLock()
-	defer d.mu.RUnlock()
-	seen := make(map[string]struct{}, len(d.heads))
-	for _, h := range d.heads {
-		info := d.commits[h.Commit]
-		if info.Kind == snapshot.Alias {
-			info = d.commits[info.Base]
-		}
-		if _, ok := seen[info.Commit]; ok {
+// Totals returns the documents and chunks of the domain's branch heads, as their
+// headers say, and the number of branches: a snapshot that is the head of several
+// counts once, a document that several heads hold once for each.
+func (d *Domain) Totals() (documents, chunks, branches int) {
+	state := d.State()
+	heads := state.Heads()
+	seen := make(map[string]struct{}, len(heads))
+	for _, h := range heads {
+		info, ok := state.Real(h.Commit)
+		if _, counted := seen[info.Commit]; !ok || counted {
 			continue
 		}
 		seen[info.Commit] = struct{}{}
-		t.Documents += int(info.Documents)
-		t.Chunks += int(info.Chunks)
+		documents += int(info.Documents)
+		chunks += int(info.Chunks)
 	}
-	return t, len(d.heads)
+	return documents, chunks, len(heads)
 }
 
-// held returns the number of the stored vectors and their bytes.
+// Held returns the number of the stored vectors and their bytes.
 func (d *Domain) Held() (vectors, bytes int64) {
-	store, _ := d.Current()
-	d.mu.RLock()
-	defer d.mu.RUnlock()
-	n, dim := d.slotEnd, d.dim
-	if store != nil {
+	state := d.State()
+	n, dim := state.SlotEnd(), uint32(0)
+	if store, _ := d.Current(); store != nil {
 		n, dim = max(n, store.Len()), uint32(store.Dim())
+	}
+	if n > 0 && dim == 0 {
+		for info := range state.Newest() {
+			if dim = info.Dim; dim > 0 {
+				break
+			}
+		}
 	}
 	return int64(n), 4 * int64(n) * int64(dim)
 }

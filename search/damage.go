@@ -57,7 +57,7 @@ func (s *Snapshot) Damaged() []string {
 	s.harm.slots, s.harm.fresh, s.harm.ids = len(slots), true, slices.Sorted(maps.Keys(ids))
 	if n := len(s.harm.ids); n > before {
 		s.r.log.Error("documents are damaged: searches go on without them; index the commit again to mend them",
-			"domain", s.d.Name, "commit", s.real, "documents", n, "ids", s.harm.ids[:min(n, 10)])
+			"domain", s.d.Name(), "commit", s.real, "documents", n, "ids", s.harm.ids[:min(n, 10)])
 	}
 	return s.harm.ids
 }

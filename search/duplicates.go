@@ -51,7 +51,7 @@ func (r *Reader) Duplicates(ctx context.Context, req DuplicatesRequest) (Pairs, 
 		return Pairs{}, err
 	}
 	defer done()
-	pairs, err := r.pairs(ctx, s, since, req, req.Ref.replaced(commit))
+	pairs, err := r.pairs(ctx, s, since, req, replaced(req.Ref, commit))
 	if err != nil {
 		return Pairs{}, err
 	}

@@ -57,7 +57,7 @@ func (r *Reader) Embeddings(ctx context.Context, req EmbeddingsRequest, use func
 		return err
 	}
 	defer s.Release()
-	among, err := s.selection(ctx, req.Filter, req.Ref.replaced(commit))
+	among, err := s.selection(ctx, req.Filter, replaced(req.Ref, commit))
 	if err != nil {
 		return err
 	}

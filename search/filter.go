@@ -328,9 +328,9 @@ func (s *Snapshot) compile(ctx context.Context, expr string, standIn bool) (*fie
 		// What the commit asked for has cannot be told.
 		return filter, nil
 	}
-	info, _ := s.d.Commit(s.real)
+	info, _ := s.d.State().Commit(s.real)
 	for _, branch := range []string{info.Branch, contract.MainBranch} {
-		if head := s.d.Head(branch).Commit; head != "" && head != s.real {
+		if head := s.d.State().Head(branch).Commit; head != "" && head != s.real {
 			at, err := s.r.Open(ctx, s.d, head)
 			if err != nil {
 				continue // it only could have known better

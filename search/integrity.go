@@ -2,6 +2,7 @@ package search
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/vectorlink/vectorlink/snapshot"
@@ -49,9 +50,9 @@ func (r *Reader) Integrity(domainName string) (Integrity, error) {
 		return Integrity{}, fmt.Errorf("list the data directory: %w", err)
 	}
 	var found Integrity
-	commits := d.List()
+	commits := slices.Collect(d.State().Newest())
 	found.Commits = len(commits)
-	found.Branches = d.Branches()
+	found.Branches = d.State().Heads()
 	known, texts := make(map[string]bool), make(map[string]bool)
 	vectors := false
 	for _, info := range commits {
@@ -59,6 +60,7 @@ func (r *Reader) Integrity(domainName string) (Integrity, error) {
 		texts[textindex.FileName(info.Domain, info.Commit)] = true
 		vectors = vectors || info.SlotEnd > 0
 	}
+	var stray []string
 	there := make(map[string]bool)
 	// Long names cannot be read back: they count only where they are known.
 	own := strings.TrimSuffix(vfs.FileName(domainName, "", snapshot.Ext), "."+snapshot.Ext) + "@"
@@ -72,7 +74,17 @@ func (r *Reader) Integrity(domainName string) (Integrity, error) {
 			found.TextFiles, found.UsedTexts = append(found.TextFiles, name), append(found.UsedTexts, name)
 		case mine && strings.HasSuffix(name, "."+textindex.Ext):
 			found.TextFiles, found.StaleTexts = append(found.TextFiles, name), append(found.StaleTexts, name)
-		case mine && strings.HasSuffix(name, "."+snapshot.Ext) && !known[name] && !d.knows(name):
+		case mine && strings.HasSuffix(name, "."+snapshot.Ext) && !known[name]:
+			stray = append(stray, name)
+		}
+	}
+	if len(stray) > 0 {
+		for info := range d.State().Newest() {
+			known[info.Name()] = true // it may have come meanwhile
+		}
+	}
+	for _, name := range stray {
+		if !known[name] {
 			found.StrayFiles = append(found.StrayFiles, name)
 			found.Warnings = append(found.Warnings, name+" is damaged; index its commit again")
 		}

@@ -110,7 +110,7 @@ func (m measure) slack() float32 {
 // directions count.
 func (s *Snapshot) ready(v []float32) ([]float32, error) {
 	if want := int(s.view.Header().Dim); len(v) != want {
-		return nil, fmt.Errorf("%w: the query vector has %d dimensions, the vectors of %s have %d", contract.ErrConflict, len(v), s.d.Name, want)
+		return nil, fmt.Errorf("%w: the query vector has %d dimensions, the vectors of %s have %d", contract.ErrConflict, len(v), s.d.Name(), want)
 	}
 	v = slices.Clone(v)
 	if s.settings.Directed() && !vector.Normalize(v) {

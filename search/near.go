@@ -62,7 +62,7 @@ func (r *Reader) NearPairs(ctx context.Context, req DuplicatesRequest, use func(
 		defer base.Release()
 		j.since = base
 	}
-	if err := j.gather(ctx, req, req.Ref.replaced(commit)); err != nil {
+	if err := j.gather(ctx, req, replaced(req.Ref, commit)); err != nil {
 		return err
 	}
 	found := &NearPairs{

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/vectorlink/vectorlink/catalog"
@@ -118,14 +119,14 @@ func snapshotKey(domain, commit string) string { return "snapshot\x00" + domain 
 
 // open leases the snapshot of an indexed commit. It must be released.
 func (r *Reader) Open(ctx context.Context, d *Domain, commit string) (*Snapshot, error) {
-	info, ok := d.Real(commit)
+	info, ok := d.State().Real(commit)
 	if !ok {
-		return nil, fmt.Errorf("%w: commit %s of %s is not indexed", contract.ErrNotFound, commit, d.Name)
+		return nil, fmt.Errorf("%w: commit %s of %s is not indexed", contract.ErrNotFound, commit, d.Name())
 	}
-	l, err := r.pool.acquire(ctx, snapshotKey(d.Name, info.Commit), func() (resource, error) {
+	l, err := r.pool.acquire(ctx, snapshotKey(d.Name(), info.Commit), func() (resource, error) {
 		s, err := r.loadCurrent(d, info)
 		if err != nil {
-			return nil, fmt.Errorf("open commit %s of %s: %w", info.Commit, d.Name, catalog.StoreError(err))
+			return nil, fmt.Errorf("open commit %s of %s: %w", info.Commit, d.Name(), catalog.StoreError(err))
 		}
 		if r.cfg.Opened != nil {
 			r.cfg.Opened(s)
@@ -143,7 +144,7 @@ func (r *Reader) Open(ctx context.Context, d *Domain, commit string) (*Snapshot,
 func (r *Reader) loadCurrent(d *Domain, info snapshot.Info) (*Snapshot, error) {
 	for {
 		s, err := r.loadSnapshot(d, info.Commit)
-		now, ok := d.Commit(info.Commit)
+		now, ok := d.State().Commit(info.Commit)
 		if ok && now.Same(info) {
 			return s, err
 		}
@@ -151,7 +152,7 @@ func (r *Reader) loadCurrent(d *Domain, info snapshot.Info) (*Snapshot, error) {
 			s.close()
 		}
 		if !ok {
-			return nil, fmt.Errorf("%w: commit %s of %s is not indexed", contract.ErrNotFound, info.Commit, d.Name)
+			return nil, fmt.Errorf("%w: commit %s of %s is not indexed", contract.ErrNotFound, info.Commit, d.Name())
 		}
 		info = now
 	}
@@ -215,8 +216,8 @@ func (r *Reader) loadSnapshot(d *Domain, commit string) (_ *Snapshot, err error)
 // checkpoint in a delta's place at any time, which only ends the chain sooner.
 func (r *Reader) loadChain(d *Domain, commit string, s *Snapshot) ([]*openFile, error) {
 	var files []*openFile
-	for limit := len(d.List()); ; {
-		info, ok := d.Real(commit)
+	for limit := d.State().Len(); ; {
+		info, ok := d.State().Real(commit)
 		if !ok {
 			return nil, fmt.Errorf("%w: the file of commit %s, on which it stands, is missing or damaged; index or push that commit again", contract.ErrCorrupt, commit)
 		}
@@ -248,7 +249,7 @@ func (r *Reader) makeView(d *Domain, files []*openFile) (*snapshot.View, error) 
 	}
 	below, last := chain[:len(chain)-1], chain[len(chain)-1]
 	if len(below) > 0 {
-		if l := r.pool.peek(snapshotKey(d.Name, last.Header().Base)); l != nil {
+		if l := r.pool.peek(snapshotKey(d.Name(), last.Header().Base)); l != nil {
 			defer l.release()
 			// The file may say again what the last ones of the base do. After a
 			// merge of the base, or where files were opened again, its view may
@@ -275,7 +276,7 @@ func (r *Reader) loadFile(d *Domain, info snapshot.Info) (*openFile, error) {
 	if err != nil {
 		// The entries and vectors are whole, so exact search takes the
 		// graph's place until a merge writes a new one.
-		r.log.Error("damaged graph: searching exactly until it is rebuilt", "domain", d.Name, "commit", info.Commit, "err", err)
+		r.log.Error("damaged graph: searching exactly until it is rebuilt", "domain", d.Name(), "commit", info.Commit, "err", err)
 		f.graph = nil
 	}
 	return f, nil
@@ -290,16 +291,15 @@ func (r *Reader) ForgetFile(d *Domain, info snapshot.Info) {
 		l.release()
 	}
 	r.pool.remove(fileKey(info.Name()))
-	r.pool.remove(snapshotKey(d.Name, info.Commit))
+	r.pool.remove(snapshotKey(d.Name(), info.Commit))
 	r.pool.remove(textKey(info))
 }
 
 // forgetSnapshots takes the domain's open snapshots out of the pool: what they
 // stand on was replaced by other contents.
 func (r *Reader) ForgetSnapshots(d *Domain) {
-	for _, info := range d.List() {
-		r.pool.remove(snapshotKey(d.Name, info.Commit))
-	}
+	prefix := snapshotKey(d.Name(), "")
+	r.pool.removeIf(func(key string) bool { return strings.HasPrefix(key, prefix) })
 }
 
 // Own returns the commit's own file, whose graph, if it has one, is the

@@ -3,6 +3,7 @@ package search
 import (
 	"context"
 	"fmt"
+	"maps"
 	"math"
 	"sync"
 
@@ -181,6 +182,19 @@ func (p *pool) remove(key string) {
 	defer p.unlock()
 	p.cache.Remove(key)
 	delete(p.loading, key)
+}
+
+// removeIf forgets the keys that match: at a cost of what is in the pool, however
+// many there could be.
+func (p *pool) removeIf(match func(key string) bool) {
+	p.mu.Lock()
+	defer p.unlock()
+	for _, key := range p.cache.Keys() {
+		if match(key) {
+			p.cache.Remove(key)
+		}
+	}
+	maps.DeleteFunc(p.loading, func(key string, _ *flight) bool { return match(key) })
 }
 
 // purge forgets everything.

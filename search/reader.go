@@ -7,15 +7,17 @@ import (
 	"runtime"
 	"sync/atomic"
 
+	"github.com/vectorlink/vectorlink/catalog"
 	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/vecstore"
 	"github.com/vectorlink/vectorlink/vfs"
 )
 
-// ReaderConfig is what a Reader is made of. FS and Embedder are required.
+// ReaderConfig is what a Reader is made of. FS, Catalog and Embedder are required.
 type ReaderConfig struct {
 	// FS is the data directory.
 	FS       vfs.FS
+	Catalog  *catalog.Catalog // of FS
 	Embedder contract.Embedder
 	// PagePoolBytes bounds the buffer pool of vector pages (default 256 MiB),
 	// SnapshotPoolBytes what is kept of open snapshots (default 1 GiB).
@@ -58,7 +60,7 @@ func New(cfg ReaderConfig) *Reader {
 		log:     cfg.Logger,
 		pages:   pages,
 		pool:    newPool(cfg.SnapshotPoolBytes),
-		domains: &Registry{log: cfg.Logger, files: cfg.FS, pages: pages, domains: make(map[string]*Domain)},
+		domains: &Registry{log: cfg.Logger, catalog: cfg.Catalog, files: cfg.FS, pages: pages, domains: make(map[*catalog.Domain]*Domain)},
 		heavy:   make(chan struct{}, maxHeavy),
 		queries: newQueryCache(cfg.QueryCacheBytes),
 	}
@@ -84,11 +86,7 @@ func (r *Reader) Up() bool { return r.cfg.Embedder.Up() }
 // Close closes all files. No request may be running.
 func (r *Reader) Close() error {
 	r.pool.purge()
-	var errs []error
-	for _, d := range r.domains.List("") {
-		errs = append(errs, d.vectors.Retire(nil))
-	}
-	return errors.Join(errs...)
+	return errors.Join(r.domains.close()...)
 }
 
 // Usage is what a Reader holds in memory, and has done since it was made.

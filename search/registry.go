@@ -1,107 +1,116 @@
 package search
 
 import (
-	"fmt"
 	"log/slog"
+	"slices"
+	"strings"
 	"sync"
 
-	"github.com/vectorlink/vectorlink/contract"
-	"github.com/vectorlink/vectorlink/snapshot"
+	"github.com/vectorlink/vectorlink/catalog"
 	"github.com/vectorlink/vectorlink/vecstore"
 	"github.com/vectorlink/vectorlink/vfs"
 )
 
-// Registry holds the domains of a data directory.
+// Registry holds the domains of a catalog with their vectors, each once: a file of
+// vectors has one opener at a time.
 type Registry struct {
-	log   *slog.Logger
-	files vfs.FS
-	pages *vecstore.Pool
+	log     *slog.Logger
+	catalog *catalog.Catalog
+	files   vfs.FS
+	pages   *vecstore.Pool
 
-	mu      sync.RWMutex // guards all below
-	domains map[string]*Domain
-	// seqFloor is no less than any sequence number of a forgotten domain: if
-	// one comes back, its numbers go on, so that what was derived from an
-	// earlier commit file is never taken for a later one's.
-	seqFloor uint64
+	mu      sync.Mutex // guards all below
+	domains map[*catalog.Domain]*Domain
 }
 
-// domain returns the named domain, or ErrNotFound where nothing is indexed.
-func (r *Registry) Domain(name string) (*Domain, error) {
-	r.mu.RLock()
-	defer r.mu.RUnlock()
-	if d := r.domains[name]; d != nil && !d.empty() {
-		return d, nil
+// of returns the domain with its vectors. Called with r.mu held.
+func (r *Registry) of(d *catalog.Domain) *Domain {
+	known := r.domains[d]
+	if known == nil {
+		known = newDomain(d, r.files, r.pages)
+		r.domains[d] = known
 	}
-	return nil, fmt.Errorf("%w: nothing is indexed of %s", contract.ErrNotFound, name)
+	return known
 }
 
-// enter returns the named domain, made if need be, and keeps it until leave.
+// Domain returns the named domain, or ErrNotFound where nothing is indexed.
+func (r *Registry) Domain(name string) (*Domain, error) {
+	d, err := r.catalog.Domain(name)
+	if err != nil {
+		return nil, err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.of(d), nil
+}
+
+// Enter returns the named domain, created if need be, and keeps it until Leave.
 // Only what is about to write calls it: reads never create a domain.
 func (r *Registry) Enter(name string) *Domain {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	d := r.domains[name]
-	if d == nil {
-		d = newDomain(name, r.files, r.pages)
-		d.seq = r.seqFloor
-		r.domains[name] = d
-	}
+	d := r.of(r.catalog.Create(name))
 	d.users++
 	return d
 }
 
-// Leave ends what Enter began. A domain that nobody uses and of which
-// nothing is indexed (any more) is forgotten, and its vectors are closed: not
-// earlier, because a file of vectors has one opener at a time.
-// It reports whether the domain was forgotten.
+// Leave ends what Enter began, and reports whether the domain was forgotten: one
+// that nobody uses and of which nothing is indexed (any more) is, and its vectors
+// are closed.
 func (r *Registry) Leave(d *Domain) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	d.users--
-	if d.users > 0 || !d.empty() || r.domains[d.Name] != d {
+	if d.users > 0 || d.State().Len() > 0 || !r.catalog.Forget(d.Domain) {
 		return false
 	}
-	if err := d.vectors.Retire(nil); err != nil {
-		r.log.Warn("close vectors", "domain", d.Name, "err", err)
+	if err := d.Retire(nil); err != nil {
+		r.log.Warn("close vectors", "domain", d.Name(), "err", err)
 	}
-	delete(r.domains, d.Name)
-	r.seqFloor = max(r.seqFloor, d.NextSeq())
+	delete(r.domains, d.Domain)
 	return true
 }
 
-// list returns all domains, or that of the name if it is not empty.
+// List returns all domains of which something is indexed, by name; that of the
+// name alone if it is not empty.
 func (r *Registry) List(name string) []*Domain {
-	r.mu.RLock()
-	defer r.mu.RUnlock()
-	var domains []*Domain
-	for n, d := range r.domains {
-		if name == "" || n == name {
-			domains = append(domains, d)
+	var all []*catalog.Domain
+	if name == "" {
+		all = r.catalog.Domains()
+	} else if d, err := r.catalog.Domain(name); err == nil {
+		all = append(all, d)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	domains := make([]*Domain, 0, len(all))
+	for _, d := range all {
+		if d.State().Len() > 0 {
+			domains = append(domains, r.of(d))
 		}
 	}
 	return domains
 }
 
-// busy counts those of the domains that are in use.
-func (r *Registry) Busy(domains []*Domain) (n int) {
-	r.mu.RLock()
-	defer r.mu.RUnlock()
-	for _, d := range domains {
-		if d.users > 0 {
-			n++
-		}
-	}
-	return n
-}
-
-// know makes a commit known that is there already.
-func (r *Registry) Know(info snapshot.Info) {
+// InUse returns all domains that are entered, by name.
+func (r *Registry) InUse() []*Domain {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	d := r.domains[info.Domain]
-	if d == nil {
-		d = newDomain(info.Domain, r.files, r.pages)
-		r.domains[info.Domain] = d
+	var domains []*Domain
+	for _, d := range r.domains {
+		if d.users > 0 {
+			domains = append(domains, d)
+		}
 	}
-	d.Add(info)
+	slices.SortFunc(domains, func(a, b *Domain) int { return strings.Compare(a.Name(), b.Name()) })
+	return domains
+}
+
+// close closes the vectors of all domains.
+func (r *Registry) close() (errs []error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, d := range r.domains {
+		errs = append(errs, d.Retire(nil))
+	}
+	return errs
 }

@@ -4,22 +4,16 @@ import (
 	"encoding/json"
 	"time"
 
+	"github.com/vectorlink/vectorlink/catalog"
 	"github.com/vectorlink/vectorlink/contract"
 )
 
-// Ref chooses the commit that a request is answered from (wire contract §2.9,
-// §2.10): Commit if given, else the last indexed commit of Branch.
-type Ref struct {
-	Commit string
-	Branch string
-	// Ancestors are commits that may stand in for Commit while that one is
-	// not indexed, nearest first. Nothing else is ever served.
-	Ancestors []string
-}
+// Ref chooses the commit that a request is answered from.
+type Ref = catalog.Ref
 
 // replaced reports whether a served commit is one that stands in for that asked
 // for.
-func (r Ref) replaced(served string) bool { return r.Commit != "" && served != r.Commit }
+func replaced(r Ref, served string) bool { return r.Commit != "" && served != r.Commit }
 
 // Page cuts a ranking: Count results from Start on.
 type Page struct {
@@ -176,11 +170,7 @@ type PairMember struct {
 }
 
 // Head is a branch's last indexed commit.
-type Head struct {
-	Branch  string
-	Commit  string // "" when nothing is indexed
-	Version uint64 // grows along a branch; 0 when nothing is indexed
-}
+type Head = catalog.Head
 
 // CommitInfo describes one indexed commit, for listings.
 type CommitInfo struct {

@@ -40,7 +40,7 @@ func (r *Reader) Search(ctx context.Context, req SearchRequest) (Hits, error) {
 		return Hits{Commit: commit}, nil // nothing was embedded yet
 	}
 	q := query{measure: measureOf(s.settings), ef: req.Ef, page: req.Page, snippet: req.Snippet, output: req.OutputFields, byDistance: req.RankByDistance}
-	if q.among, err = s.selection(ctx, req.Filter, req.Ref.replaced(commit)); err != nil {
+	if q.among, err = s.selection(ctx, req.Filter, replaced(req.Ref, commit)); err != nil {
 		return Hits{}, err
 	}
 	search := r.rank
@@ -110,10 +110,10 @@ func (r *Reader) embedQuery(ctx context.Context, d *Domain, s *Snapshot, req Sea
 		return nil, fmt.Errorf("%w: q must not be empty", contract.ErrInvalid)
 	}
 	if dim := s.settings.Dim; dim != 0 {
-		return nil, fmt.Errorf("%w: %s has no model, but vectors of %d dimensions that came with its documents: search by vector or vector_b64, by words (mode=fts), or by id (/similar)", contract.ErrConflict, d.Name, dim)
+		return nil, fmt.Errorf("%w: %s has no model, but vectors of %d dimensions that came with its documents: search by vector or vector_b64, by words (mode=fts), or by id (/similar)", contract.ErrConflict, d.Name(), dim)
 	}
 	if have, want := s.view.Header().Fingerprint, s.settings.Model(r.cfg.Embedder.Fingerprint()); have != want {
-		return nil, fmt.Errorf("%w: %s was indexed with %s, but this server embeds queries with %s; start it with the model of the index, or use another data directory", contract.ErrConflict, d.Name, have, want)
+		return nil, fmt.Errorf("%w: %s was indexed with %s, but this server embeds queries with %s; start it with the model of the index, or use another data directory", contract.ErrConflict, d.Name(), have, want)
 	}
 	if req.Role == 0 {
 		req.Role = contract.RoleQuery
@@ -152,7 +152,7 @@ func (r *Reader) Similar(ctx context.Context, req SimilarRequest) (Hits, error) 
 		return Hits{}, err
 	}
 	q := query{measure: measureOf(s.settings), ef: req.Ef, page: req.Page, snippet: req.Snippet, output: req.OutputFields, source: sources[0]}
-	if q.among, err = s.selection(ctx, req.Filter, req.Ref.replaced(commit)); err != nil {
+	if q.among, err = s.selection(ctx, req.Filter, replaced(req.Ref, commit)); err != nil {
 		return Hits{}, err
 	}
 	if !req.IncludeSelf {
@@ -186,7 +186,7 @@ func (r *Reader) serve(ctx context.Context, domainName string, ref Ref) (*Domain
 	if err != nil {
 		return nil, "", nil, err
 	}
-	commit, err := d.resolve(ref)
+	commit, err := d.State().Resolve(ref)
 	if err != nil {
 		return nil, "", nil, err
 	}

@@ -70,7 +70,7 @@ func (r *Reader) Suggest(ctx context.Context, req SuggestRequest) (Suggestions, 
 		return Suggestions{}, err
 	}
 	defer s.Release()
-	among, err := s.selection(ctx, req.Filter, req.Ref.replaced(commit))
+	among, err := s.selection(ctx, req.Filter, replaced(req.Ref, commit))
 	if err != nil {
 		return Suggestions{}, err
 	}

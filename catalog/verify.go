@@ -1,0 +1,47 @@
+package catalog
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"github.com/vectorlink/vectorlink/vfs"
+)
+
+// Verify returns what is wrong with a catalog file, nil for nothing: its damage
+// costs a start that reads the commit files instead. A server may be writing the
+// file: only what is found twice in a file of one size counts. A file that is gone
+// is no damage.
+func Verify(fsys vfs.FS, name string) error {
+	size, err := check(fsys, name)
+	for err != nil {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		before := size
+		if size, err = check(fsys, name); err != nil && size == before {
+			return err
+		}
+	}
+	return nil
+}
+
+// check reads a catalog file whole, and returns its size.
+func check(fsys vfs.FS, name string) (size int64, err error) {
+	f, err := fsys.Open(name, vfs.Read)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	if size, err = f.Size(); err != nil {
+		return 0, err
+	}
+	c, err := readHead(f)
+	if err != nil {
+		return size, err
+	}
+	if FileName(c.domain) != name {
+		return size, fmt.Errorf("%w: it belongs to %s", errDamaged, c.domain)
+	}
+	return size, c.scan(f, func(change) {})
+}
