@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"strings"
 
+	"github.com/vectorlink/vectorlink/catalog"
 	"github.com/vectorlink/vectorlink/snapshot"
 	"github.com/vectorlink/vectorlink/tasks"
 	"github.com/vectorlink/vectorlink/textindex"
@@ -62,6 +63,7 @@ func Sweep(ctx context.Context, cfg SweepConfig, report func(Removal)) (SweepSum
 		used[vecstore.FileName(info.Domain, vecstore.Main)] = true
 		used[vecstore.RangesName(info.Vecs)], used[vecstore.RangesName(vecstore.FileName(info.Domain, vecstore.Main))] = true, true
 		used[textindex.FileName(info.Domain, info.Commit)] = true
+		used[catalog.FileName(info.Domain)] = true
 	}
 	for _, d := range damaged {
 		used[strings.TrimSuffix(d.Name, snapshot.Ext)+textindex.Ext] = true
@@ -75,6 +77,11 @@ func Sweep(ctx context.Context, cfg SweepConfig, report func(Removal)) (SweepSum
 		case used[name]:
 		case leftover(name):
 			reason = "left by an unfinished write"
+		case strings.HasSuffix(name, "."+catalog.Ext):
+			if len(damaged) > 0 {
+				continue
+			}
+			reason = "catalog of a domain without commits"
 		case strings.HasSuffix(name, "."+textindex.Ext):
 			reason = "full text of a commit that is gone"
 		case strings.HasSuffix(name, "."+vecstore.RangesExt):
@@ -126,7 +133,7 @@ func Sweep(ctx context.Context, cfg SweepConfig, report func(Removal)) (SweepSum
 // renames or removes: whatever is left of it is rubbish.
 func leftover(name string) bool {
 	if vfs.IsTemp(name) {
-		for _, ext := range []string{snapshot.Ext, textindex.Ext, vecstore.Ext, vecstore.RangesExt} {
+		for _, ext := range []string{snapshot.Ext, textindex.Ext, vecstore.Ext, vecstore.RangesExt, catalog.Ext} {
 			if strings.Contains(name, "."+ext+".") {
 				return true
 			}

@@ -113,7 +113,7 @@ func TestGC(t *testing.T) {
 	if err := json.Unmarshal([]byte(out), &sum); err != nil || sum.Removed != 4 || len(sum.Files) != 4 {
 		t.Errorf("%v: %s", err, out)
 	}
-	want := []string{"a%2Fone.vecs", "a%2Fone@c1.hnsw", "a%2Fone@c1.zap", "notes.txt"}
+	want := []string{"a%2Fone.catalog", "a%2Fone.vecs", "a%2Fone@c1.hnsw", "a%2Fone@c1.zap", "notes.txt"}
 	if after := lockless(listing(t, dir)); !slices.Equal(after, want) {
 		t.Errorf("left are %v, want %v", after, want)
 	}
