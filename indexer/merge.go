@@ -12,19 +12,41 @@ import (
 	"github.com/vectorlink/vectorlink/snapshot"
 )
 
-// wantsMerge says whether a snapshot should become a checkpoint: when it is
-// large and has no graph, when the tail that every search scans or the dead
-// that every walk wades through have grown, or when opening takes many files.
-func (ix *Indexer) wantsMerge(s *search.Snapshot) bool {
-	if s.View().Deltas() >= ix.cfg.Graph.MaxDeltas {
-		return true
+// mergePlan is what a merge of a snapshot's file has to do.
+type mergePlan struct {
+	build  bool // a graph where there is none
+	insert bool // the tail, which every search scans, into a copy of the graph
+	relink bool // a copy of the graph without its dead nodes, which every walk wades through
+	full   bool // a checkpoint, since much of the chain's has changed
+	chain  bool // one delta in the place of many files
+}
+
+// due reports whether there is anything to do.
+func (p mergePlan) due() bool { return p != mergePlan{} }
+
+// overlayLeast is how many entries may stand above a checkpoint before another is
+// due, however small the snapshot.
+const overlayLeast = 4096
+
+// mergePlan returns what is due for a snapshot. The costs follow from what has
+// changed: a tail of 2 % of the graph costs the insertion of that many nodes, dead
+// nodes are dropped an eighth of the graph at a time, and a checkpoint is written
+// for an eighth of the documents.
+func (ix *Indexer) mergePlan(s *search.Snapshot) mergePlan {
+	v := s.View()
+	p := mergePlan{
+		full:  v.Overlay() >= max(overlayLeast, v.Len()/8),
+		chain: v.Deltas() >= ix.cfg.Graph.MaxDeltas,
 	}
 	if s.Graph() == nil {
-		return len(s.Scanned()) >= ix.cfg.Graph.MinVectors
+		p.build = len(s.Scanned()) >= ix.cfg.Graph.MinVectors
+		return p
 	}
 	held := s.Graph().Len()
-	dead := held - (s.View().LiveCount() - len(s.Scanned()))
-	return len(s.Scanned()) > max(ix.cfg.Graph.MinVectors, held/50) || dead > held/8
+	dead := held - (v.LiveCount() - len(s.Scanned()))
+	p.insert = len(s.Scanned()) > max(ix.cfg.Graph.MinVectors, held/50)
+	p.relink = dead > held/8
+	return p
 }
 
 // largeText reports whether the commit's own file lists many documents.
@@ -32,9 +54,9 @@ func largeText(s *search.Snapshot) bool {
 	return len(s.Own().Entries()) >= 1000
 }
 
-// merge rewrites a commit's file as a checkpoint of the same contents, by
-// rename: a crash leaves the old file or the new one, and open snapshots keep
-// the file they hold. It reports whether there was anything to do.
+// merge rewrites a commit's file as another of the same contents, by rename: a
+// crash leaves the old file or the new one, and open snapshots keep the file they
+// hold. It reports whether there was anything to do.
 func (ix *Indexer) merge(ctx context.Context, req mergeRequest) (merged bool, err error) {
 	d, err := ix.domain(req.domain)
 	if errors.Is(err, contract.ErrNotFound) {
@@ -48,30 +70,23 @@ func (ix *Indexer) merge(ctx context.Context, req mergeRequest) (merged bool, er
 		return false, err
 	}
 	defer s.Release()
-	if !ix.wantsMerge(s) {
+	plan := ix.mergePlan(s)
+	if !plan.due() {
 		return false, nil
 	}
 	d.setMerging(req.commit)
 	defer d.setMerging("")
-	live, err := s.Readable(slices.Collect(s.View().LiveSlots()))
+	graph, err := ix.mergedGraph(ctx, s, plan)
 	if err != nil {
 		return false, catalog.StoreError(err)
-	}
-	var graph []byte
-	if len(live) >= ix.cfg.Graph.MinVectors {
-		g, err := hnsw.Build(ctx, s.Vectors(), live, ix.graphParams(s.Settings()), ix.cfg.Workers)
-		if err != nil {
-			return false, catalog.StoreError(err)
-		}
-		graph = g.AppendTo(nil)
 	}
 	d.rewriting.Lock()
 	defer d.rewriting.Unlock()
 	if _, ok := d.State().Real(req.commit); !ok {
 		return false, nil // deleted meanwhile
 	}
-	// Not under the lock: it takes long, and commits go on meanwhile.
-	file, err := s.View().PrepareMerge(ix.cfg.FS, true, graph)
+	// Not in the Update: it takes long, and commits go on meanwhile.
+	file, err := s.View().PrepareMerge(ix.cfg.FS, plan.full || s.Own().Header().Kind == snapshot.Checkpoint, graph)
 	if err != nil {
 		return false, catalog.StoreError(err)
 	}
@@ -95,6 +110,41 @@ func (ix *Indexer) merge(ctx context.Context, req mergeRequest) (merged bool, er
 	// that came meanwhile must not be merged for the length of its old one.
 	ix.ForgetSnapshots(d.Domain)
 	return true, nil
+}
+
+// mergedGraph returns the graph of a merged file, encoded; nil for none. Nodes
+// whose vectors cannot be read are left out.
+func (ix *Indexer) mergedGraph(ctx context.Context, s *search.Snapshot, plan mergePlan) ([]byte, error) {
+	graph := s.Graph()
+	switch {
+	case plan.build:
+		live, err := s.Readable(slices.Collect(s.View().LiveSlots()))
+		if err != nil || len(live) < ix.cfg.Graph.MinVectors {
+			return nil, err
+		}
+		if graph, err = hnsw.Build(ctx, s.Vectors(), live, ix.graphParams(s.Settings()), ix.cfg.Workers); err != nil {
+			return nil, err
+		}
+	case graph == nil:
+		return nil, nil
+	case plan.insert || plan.relink:
+		tail, err := s.Readable(s.Scanned())
+		if err != nil {
+			return nil, err
+		}
+		harmed := s.Harmed()
+		keep := func(slot uint32) bool {
+			_, bad := slices.BinarySearch(harmed, slot)
+			return !bad && (!plan.relink || s.View().Live(slot))
+		}
+		if !plan.relink && len(harmed) == 0 {
+			keep = nil
+		}
+		if graph, err = graph.Extend(ctx, s.Vectors(), tail, keep, ix.cfg.Workers); err != nil {
+			return nil, err
+		}
+	}
+	return graph.AppendTo(nil), nil
 }
 
 // prepareText makes the full text of a large commit file, so that the first

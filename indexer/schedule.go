@@ -110,7 +110,7 @@ func (ix *Indexer) considerMerge(d *domain, commit string) {
 		return
 	}
 	defer s.Release()
-	if ix.wantsMerge(s) || largeText(s) {
+	if ix.mergePlan(s).due() || largeText(s) {
 		ix.merges.add(mergeRequest{d.Name(), s.Commit()})
 	}
 }
@@ -119,7 +119,7 @@ func (ix *Indexer) considerMerge(d *domain, commit string) {
 // branch's head that needs one, whose merge was lost when the process ended, or
 // a file whose own graph cannot be read. Other old commits stay as they are.
 func (ix *Indexer) considerOpened(s *search.Snapshot) {
-	if !ix.wantsMerge(s) {
+	if !ix.mergePlan(s).due() {
 		return
 	}
 	own := s.Own().Header().Kind == snapshot.Checkpoint

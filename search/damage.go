@@ -23,10 +23,10 @@ type harm struct {
 	fresh bool                // ids holds all of texts
 }
 
-// harmedSlots returns the slots of the store, or beyond its end, that cannot be
+// Harmed returns the slots of the store, or beyond its end, that cannot be
 // read, as far as that is known: bad records come to light when they are first
 // read. In order.
-func (s *Snapshot) harmedSlots() []uint32 {
+func (s *Snapshot) Harmed() []uint32 {
 	if s.vecs == nil {
 		return nil
 	}
@@ -40,7 +40,7 @@ func (s *Snapshot) harmedSlots() []uint32 {
 // damaged returns the ids of the snapshot's documents of which a vector or the
 // text is known to be damaged, ascending: searches may leave them out.
 func (s *Snapshot) Damaged() []string {
-	slots := s.harmedSlots()
+	slots := s.Harmed()
 	s.harm.mu.Lock()
 	defer s.harm.mu.Unlock()
 	if len(slots) == s.harm.slots && (s.harm.fresh || len(s.harm.texts) == 0) {
@@ -87,8 +87,7 @@ func (s *Snapshot) Vectors() hnsw.Vectors { return whole{s.vecs} }
 // graphVectors returns the same with codes of the graph's slots, by which a
 // search of the graph is several times faster.
 func (s *Snapshot) graphVectors() (hnsw.Vectors, error) {
-	checkpoint := s.files[len(s.files)-1].res.(*openFile)
-	codes, err := checkpoint.graphCodes(s.vecs)
+	codes, err := s.graphFile.graphCodes(s.vecs)
 	if codes == nil || err != nil {
 		return s.Vectors(), err
 	}
@@ -142,7 +141,7 @@ func (w whole) lost(err error, slots ...uint32) bool {
 
 // live returns which slots may be hits of a walk through the graph.
 func (s *Snapshot) live() func(slot uint32) bool {
-	bad := s.harmedSlots()
+	bad := s.Harmed()
 	if len(bad) == 0 {
 		return s.view.Live
 	}

@@ -62,7 +62,7 @@ func (r *Reader) Embeddings(ctx context.Context, req EmbeddingsRequest, use func
 		return err
 	}
 	found := s.documents(among)
-	if bad := s.harmedSlots(); len(bad) > 0 {
+	if bad := s.Harmed(); len(bad) > 0 {
 		found = slices.DeleteFunc(found, func(e *snapshot.Entry) bool {
 			_, harmed := slices.BinarySearch(bad, e.Chunks[0].Slot)
 			return harmed

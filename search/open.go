@@ -24,6 +24,9 @@ type openFile struct {
 	// serial is another one for each file that is opened.
 	serial uint64
 
+	missed  sync.Once
+	without []uint32 // see missing
+
 	codesMu sync.Mutex
 	codes   *vecstore.Codes // of the graph's slots, from the first search on
 	coded   *vecstore.Store // whose they are
@@ -44,6 +47,39 @@ func (f *openFile) close() {
 	if f.codes != nil {
 		f.codes.Release()
 	}
+}
+
+// missing returns the slots that were live when the file was written and that its
+// graph does not hold, since their vectors could not be read then. Ascending.
+func (f *openFile) missing(v *snapshot.View) []uint32 {
+	f.missed.Do(func() {
+		for slot := range v.GraphSlots() {
+			if !f.graph.Has(slot) {
+				f.without = append(f.without, slot)
+			}
+		}
+	})
+	return f.without
+}
+
+// ungraphed returns the live slots that the graph does not hold. A graph holds
+// more than what was live when it was written: what was dead then and lives again
+// is not among them. Ascending.
+func (s *Snapshot) ungraphed() []uint32 {
+	if s.graphFile == nil {
+		return slices.Collect(s.view.LiveSlots())
+	}
+	graph, without := s.graphFile.graph, s.graphFile.missing(s.view)
+	tail := s.view.Tail()
+	if graph.Len() > s.view.GraphLen()-len(without) {
+		tail = slices.DeleteFunc(slices.Clone(tail), graph.Has)
+	}
+	if len(without) > 0 {
+		live := slices.DeleteFunc(slices.Clone(without), func(slot uint32) bool { return !s.view.Live(slot) })
+		tail = slices.Concat(tail, live)
+		slices.Sort(tail)
+	}
+	return tail
 }
 
 // graphCodes returns the codes of the graph's slots, making them if nobody has
@@ -78,8 +114,9 @@ type Snapshot struct {
 	serial   uint64
 	settings catalog.Settings
 	view     *snapshot.View
-	graph    *hnsw.Graph
-	vecs     *vecstore.Store // nil when no vector exists
+	// graphFile is the file whose graph searches walk; nil for none.
+	graphFile *openFile
+	vecs      *vecstore.Store // nil when no vector exists
 	// scanned are the live slots that the graph does not hold: all of them
 	// where there is no graph. Ascending.
 	scanned []uint32
@@ -191,23 +228,11 @@ func (r *Reader) loadSnapshot(d *Domain, commit string) (_ *Snapshot, err error)
 		}
 	}
 	for _, f := range files {
-		if f.file == s.view.GraphFile() {
-			s.graph = f.graph
+		if f.file == s.view.GraphFile() && f.graph != nil {
+			s.graphFile = f
 		}
 	}
-	switch {
-	case s.graph == nil:
-		s.scanned = slices.Collect(s.view.LiveSlots())
-	case s.graph.Len() < s.view.GraphLen():
-		// Built without vectors that could not be read then.
-		for slot := range s.view.LiveSlots() {
-			if !s.graph.Has(slot) {
-				s.scanned = append(s.scanned, slot)
-			}
-		}
-	default:
-		s.scanned = s.view.Tail()
-	}
+	s.scanned = s.ungraphed()
 	return s, nil
 }
 
@@ -320,7 +345,12 @@ func (s *Snapshot) View() *snapshot.View { return s.view }
 func (s *Snapshot) Settings() catalog.Settings { return s.settings }
 
 // Graph returns the graph that searches walk; nil for none.
-func (s *Snapshot) Graph() *hnsw.Graph { return s.graph }
+func (s *Snapshot) Graph() *hnsw.Graph {
+	if s.graphFile == nil {
+		return nil
+	}
+	return s.graphFile.graph
+}
 
 // Scanned returns the live slots that the graph does not hold, ascending.
 func (s *Snapshot) Scanned() []uint32 { return s.scanned }

@@ -433,7 +433,7 @@ func (r *Reader) slots(ctx context.Context, s *Snapshot, v []float32, among *sel
 
 // graphSlots is slots for those that the graph holds.
 func (r *Reader) graphSlots(ctx context.Context, s *Snapshot, v []float32, among *selection, k, ef int) ([]hnsw.Hit, error) {
-	if s.graph == nil || among != nil && among.Len() == 0 {
+	if s.Graph() == nil || among != nil && among.Len() == 0 {
 		return nil, nil
 	}
 	if ef == 0 {
@@ -442,7 +442,7 @@ func (r *Reader) graphSlots(ctx context.Context, s *Snapshot, v []float32, among
 		}
 	}
 	ef = max(ef, k)
-	if among != nil && among.narrow(s.graph, ef) {
+	if among != nil && among.narrow(s.Graph(), ef) {
 		return hnsw.Scan(ctx, s.Vectors(), v, among.Slots(), k)
 	}
 	vecs, err := s.graphVectors()
@@ -452,9 +452,9 @@ func (r *Reader) graphSlots(ctx context.Context, s *Snapshot, v []float32, among
 	live := s.live()
 	switch {
 	case among == nil:
-		return s.graph.Search(ctx, vecs, v, k, ef, live)
-	case len(s.harmedSlots()) > 0:
-		return s.graph.Search(ctx, vecs, v, k, ef, func(slot uint32) bool { return among.Has(slot) && live(slot) })
+		return s.Graph().Search(ctx, vecs, v, k, ef, live)
+	case len(s.Harmed()) > 0:
+		return s.Graph().Search(ctx, vecs, v, k, ef, func(slot uint32) bool { return among.Has(slot) && live(slot) })
 	}
-	return s.graph.SearchIn(ctx, vecs, v, k, ef, among)
+	return s.Graph().SearchIn(ctx, vecs, v, k, ef, among)
 }
