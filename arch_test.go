@@ -48,6 +48,7 @@ var owners = map[string][]string{
 	"github.com/dlclark/regexp2":                   {"embed"},
 	"github.com/rivo/uniseg":                       {"embed"},
 	"github.com/cenkalti/backoff":                  {"embed"},
+	"golang.org/x/net":                             {"api"},
 	"golang.org/x/text":                            {"embed"},
 	"github.com/hashicorp/golang-lru":              {"search"},
 	"golang.org/x/sync":                            {"indexer", "search", "embed"},

@@ -8,6 +8,8 @@ import (
 	"net"
 	"net/http"
 	"time"
+
+	"golang.org/x/net/netutil"
 )
 
 const (
@@ -40,6 +42,16 @@ func Listen(cfg Config, address string) (net.Listener, error) {
 		return nil, fmt.Errorf("api: %w", err)
 	}
 	return l, nil
+}
+
+// Limit returns a listener that has at most so many connections of l open at once,
+// and lets others wait; 0 sets no limit. A process that is out of file handles can
+// neither read nor write, so connections must leave it some.
+func Limit(l net.Listener, connections int) net.Listener {
+	if connections == 0 {
+		return l
+	}
+	return netutil.LimitListener(l, connections)
 }
 
 // Serve answers requests on l with h until ctx is done. Then it takes no new

@@ -165,7 +165,7 @@ func (v *View) overlay(files []*File, changes []change, absorbed []*File) (*View
 	base, top := v.files[0], files[len(files)-1]
 	n := &View{
 		files: files,
-		dead: v.dead.clone(), live: v.live.clone(), chunks: v.chunks, graph: v.graph, graphs: v.graphs,
+		dead:  v.dead.clone(), live: v.live.clone(), chunks: v.chunks, graph: v.graph, graphs: v.graphs,
 	}
 	for _, f := range files {
 		n.end = max(n.end, f.header.SlotEnd)

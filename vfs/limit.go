@@ -38,6 +38,21 @@ func DefaultLimit() int {
 	return int(min(max(limit, minHandles), maxHandles))
 }
 
+// DefaultConnections returns how many sockets a process should have at once beside
+// DefaultLimit files: what it may open besides, but for a few files that are open
+// for a moment; 0 where there is no limit.
+func DefaultConnections() int {
+	n := openFiles()
+	if n == 0 {
+		return 0
+	}
+	return int(max(int64(n)-int64(DefaultLimit())-momentary, minHandles))
+}
+
+// momentary is how many files are open for a moment, or are no files of the data
+// directory: the log, the listener, the lock.
+const momentary = 24
+
 // Limited is a file system whose open files need not be open: at most so many
 // are open in the one beneath at once, and of those on which nothing is being
 // done the one used longest ago is closed to make room. It is opened again by

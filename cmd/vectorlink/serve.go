@@ -14,6 +14,7 @@ import (
 	"github.com/vectorlink/vectorlink/embed"
 	"github.com/vectorlink/vectorlink/indexer"
 	"github.com/vectorlink/vectorlink/templates"
+	"github.com/vectorlink/vectorlink/vfs"
 )
 
 // serveCmd serves the HTTP API.
@@ -167,7 +168,7 @@ func serve(ctx context.Context, cfg Config, source contract.Source, heads contra
 		defer stop()
 	}
 	defer inBackground(ctx, watching)()
-	err = api.Serve(ctx, listener, api.New(web, st), log)
+	err = api.Serve(ctx, api.Limit(listener, vfs.DefaultConnections()), api.New(web, st), log)
 	log.Info("stopped accepting", "cause", fmt.Sprint(context.Cause(ctx)))
 	return err
 }

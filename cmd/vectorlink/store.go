@@ -20,8 +20,9 @@ const (
 // store is a data directory that this process holds, and the indexer over it.
 type store struct {
 	*indexer.Indexer
-	dir  *vfs.OS
-	lock io.Closer
+	dir   *vfs.OS
+	files *vfs.Limited // dir, within the process's limit of open files
+	lock  io.Closer
 }
 
 // claim opens and locks a data directory. It does not wait for another process
@@ -38,12 +39,12 @@ func claim(dir string) (*store, error) {
 	if err != nil {
 		return nil, errors.Join(err, fs.Close())
 	}
-	return &store{dir: fs, lock: lock}, nil
+	return &store{dir: fs, files: vfs.Limit(fs, vfs.DefaultLimit()), lock: lock}, nil
 }
 
 // open opens the indexer over the claimed directory.
 func (s *store) open(cfg indexer.Config) error {
-	cfg.FS = s.dir
+	cfg.FS = s.files
 	cfg.TaskFile = taskFile
 	ix, err := indexer.Open(cfg)
 	if err != nil {
