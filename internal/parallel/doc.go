@@ -3,5 +3,6 @@
 // scratch memory can be kept, and a panic reaches the goroutine that called,
 // where the boundary that recovers it stands.
 //
-// [Do] starts its goroutines and waits for them: none outlives the call.
+// [Do] and [Ordered] start their goroutines and wait for them: none outlives the
+// call.
 package parallel

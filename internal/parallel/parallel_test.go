@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -83,6 +84,13 @@ func TestDoCancelled(t *testing.T) {
 			t.Errorf("%d workers: %d items begun", workers, n)
 		}
 	}
+	// Its cause is what comes back.
+	gone := errors.New("gone")
+	ended, end := context.WithCancelCause(t.Context())
+	end(gone)
+	if err := parallel.Do(ended, 2, 3, func(context.Context, int, int) error { return nil }); !errors.Is(err, gone) {
+		t.Errorf("got %v, want the cause", err)
+	}
 	// All items done: the end of ctx changes nothing.
 	ctx, cancel := context.WithCancel(t.Context())
 	err := parallel.Do(ctx, 1, 3, func(_ context.Context, _, item int) error {
@@ -125,6 +133,114 @@ func TestDoPanics(t *testing.T) {
 			})
 			t.Errorf("%d workers: Do returned %v", workers, err)
 		}()
+	}
+}
+
+// Results come in order, on the caller's goroutine, and fn is never further
+// ahead than it may be.
+func TestOrdered(t *testing.T) {
+	for _, workers := range []int{-1, 0, 1, 2, 7} {
+		for _, items := range []int{0, 1, 2, 50, 500} {
+			var begun atomic.Int32
+			want := 0
+			err := parallel.Ordered(t.Context(), workers, items, func(_ context.Context, _, item int) (int, error) {
+				begun.Add(1)
+				if item%3 == 0 {
+					runtime.Gosched()
+				}
+				return item, nil
+			}, func(item int) (bool, error) {
+				if item != want {
+					t.Fatalf("%d workers: got item %d, want %d", workers, item, want)
+				}
+				want++
+				if ahead := int(begun.Load()) - want; ahead > 2*max(workers, 1) {
+					t.Errorf("%d workers: %d items ahead", workers, ahead)
+				}
+				return true, nil
+			})
+			if err != nil || want != items {
+				t.Errorf("%d workers, %d items: %d results, %v", workers, items, want, err)
+			}
+		}
+	}
+}
+
+// However the work ends, all calls have ended when Ordered returns.
+func TestOrderedEnds(t *testing.T) {
+	broken := errors.New("broken")
+	gone := errors.New("gone")
+	for _, workers := range []int{1, 4} {
+		for _, c := range []struct {
+			name       string
+			fn, each   func(item int, cancel context.CancelCauseFunc) error
+			seen       int // calls of each, at most
+			want, bugs error
+		}{
+			{name: "fn fails", fn: failAt(20, broken), seen: 20, want: broken},
+			{name: "each fails", each: failAt(20, broken), seen: 21, want: broken},
+			{name: "each wants no more", seen: 31},
+			{name: "ctx ends", each: func(item int, cancel context.CancelCauseFunc) error {
+				if item == 10 {
+					cancel(gone)
+				}
+				return nil
+			}, seen: 11, want: gone},
+			{name: "fn panics", fn: panicAt(20, broken), seen: 20, bugs: broken},
+			{name: "each panics", each: panicAt(20, broken), seen: 21, bugs: broken},
+		} {
+			var running atomic.Int32
+			seen := 0
+			err, bug := func() (err error, bug any) {
+				defer func() { bug = recover() }()
+				ctx, cancel := context.WithCancelCause(t.Context())
+				defer cancel(nil)
+				return parallel.Ordered(ctx, workers, 1000, func(_ context.Context, _, item int) (int, error) {
+					running.Add(1)
+					defer running.Add(-1)
+					if c.fn != nil {
+						return item, c.fn(item, cancel)
+					}
+					return item, nil
+				}, func(item int) (bool, error) {
+					seen++
+					if c.each != nil {
+						return true, c.each(item, cancel)
+					}
+					return item < 30 || c.fn != nil, nil
+				}), nil
+			}()
+			if n := running.Load(); n != 0 {
+				t.Errorf("%d workers, %s: %d calls still run", workers, c.name, n)
+			}
+			if p, ok := bug.(*parallel.Panic); ok {
+				bug = parallel.Cause(p)
+			}
+			if !errors.Is(err, c.want) || c.bugs == nil && bug != nil || c.bugs != nil && bug != c.bugs {
+				t.Errorf("%d workers, %s: got %v, panic %v; want %v, panic %v", workers, c.name, err, bug, c.want, c.bugs)
+			}
+			if seen > c.seen {
+				t.Errorf("%d workers, %s: %d results, want %d at most", workers, c.name, seen, c.seen)
+			}
+		}
+	}
+}
+
+func failAt(at int, err error) func(int, context.CancelCauseFunc) error {
+	return func(item int, _ context.CancelCauseFunc) error {
+		if item == at {
+			return err
+		}
+		return nil
+	}
+}
+
+func panicAt(at int, err error) func(int, context.CancelCauseFunc) error {
+	return func(item int, _ context.CancelCauseFunc) error {
+		if item == at {
+			panic(err)
+		}
+		return nil
 	}
 }
 
