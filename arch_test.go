@@ -51,7 +51,6 @@ var owners = map[string][]string{
 	"golang.org/x/net":                             {"api"},
 	"golang.org/x/text":                            {"embed"},
 	"github.com/hashicorp/golang-lru":              {"search"},
-	"golang.org/x/sync":                            {"indexer", "search", "embed"},
 	"github.com/klauspost/compress":                {"snapshot"},
 	"golang.org/x/sys":                             {"vfs", "vector", "embed"},
 	"github.com/mmcloughlin/avo":                   {}, // generators alone

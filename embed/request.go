@@ -10,9 +10,9 @@ import (
 	"time"
 
 	"github.com/sashabaranov/go-openai"
-	"golang.org/x/sync/errgroup"
 
 	"github.com/vectorlink/vectorlink/contract"
+	"github.com/vectorlink/vectorlink/internal/parallel"
 )
 
 // A job is one Embed call.
@@ -64,12 +64,11 @@ func (e *OpenAIEmbedder) Embed(ctx context.Context, r contract.EmbedRequest) ([]
 			j.inputs[i] = prefix + t
 		}
 	}
-	group, inner := errgroup.WithContext(ctx)
-	group.SetLimit(cap(e.slots))
-	for _, request := range j.pack() {
-		group.Go(func() error { return j.resolve(inner, request) })
-	}
-	if err := group.Wait(); err != nil {
+	requests := j.pack()
+	err = parallel.Do(ctx, cap(e.slots), len(requests), func(ctx context.Context, _, i int) error {
+		return j.resolve(ctx, requests[i])
+	})
+	if err != nil {
 		err = failed(ctx, err)
 		if !slices.ContainsFunc(j.vectors, func(v []float32) bool { return v != nil }) {
 			return nil, err

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"time"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/vectorlink/vectorlink/catalog"
 	"github.com/vectorlink/vectorlink/contract"
+	"github.com/vectorlink/vectorlink/internal/parallel"
 	"github.com/vectorlink/vectorlink/search"
 	"github.com/vectorlink/vectorlink/snapshot"
 	"github.com/vectorlink/vectorlink/tasks"
@@ -173,11 +175,13 @@ func (ix *Indexer) logTask(t Task, err error, dur time.Duration) {
 	ix.log.Info("commit indexed", attrs...)
 }
 
-// guard turns a panic of the pipeline into a failed task.
+// guard turns a panic of the pipeline into a failed task. Where it happened is for
+// the log alone.
 func (ix *Indexer) guard(f func() error) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
-			err = fmt.Errorf("internal error: panic: %v", r)
+			ix.log.Error("panic", "err", fmt.Sprint(r), "stack", string(debug.Stack()))
+			err = fmt.Errorf("internal error: panic: %v", parallel.Cause(r))
 		}
 	}()
 	return f()

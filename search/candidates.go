@@ -8,10 +8,9 @@ import (
 	"strings"
 	"sync/atomic"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/vectorlink/vectorlink/catalog"
 	"github.com/vectorlink/vectorlink/contract"
+	"github.com/vectorlink/vectorlink/internal/parallel"
 	"github.com/vectorlink/vectorlink/snapshot"
 )
 
@@ -183,23 +182,16 @@ func (s *Snapshot) population(ctx context.Context, f Filter, standIn bool) (p po
 func (r *Reader) edges(ctx context.Context, s *Snapshot, from, to population, req CandidatesRequest, threshold float32) ([]CandidateList, error) {
 	lists := make([]CandidateList, len(from.documents))
 	var edges atomic.Int64
-	group, ctx := errgroup.WithContext(ctx)
-	workers := max(r.cfg.Workers, 1)
-	for w := range workers {
-		group.Go(func() error {
-			for i := w; i < len(from.documents); i += workers {
-				var err error
-				if lists[i], err = r.partnersOf(ctx, s, from.documents[i], to, req, threshold); err != nil {
-					return err
-				}
-				if edges.Add(int64(len(lists[i].Partners))) > MaxCandidateEdges {
-					return fmt.Errorf("%w: more than %d candidates; lower the thresholds or k", contract.ErrInvalid, MaxCandidateEdges)
-				}
-			}
-			return nil
-		})
-	}
-	if err := group.Wait(); err != nil {
+	err := parallel.Do(ctx, r.cfg.Workers, len(from.documents), func(ctx context.Context, _, i int) (err error) {
+		if lists[i], err = r.partnersOf(ctx, s, from.documents[i], to, req, threshold); err != nil {
+			return err
+		}
+		if edges.Add(int64(len(lists[i].Partners))) > MaxCandidateEdges {
+			return fmt.Errorf("%w: more than %d candidates; lower the thresholds or k", contract.ErrInvalid, MaxCandidateEdges)
+		}
+		return nil
+	})
+	if err != nil {
 		return nil, err
 	}
 	n := 0

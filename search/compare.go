@@ -4,10 +4,9 @@ import (
 	"context"
 	"fmt"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/vectorlink/vectorlink/catalog"
 	"github.com/vectorlink/vectorlink/contract"
+	"github.com/vectorlink/vectorlink/internal/parallel"
 )
 
 // CompareRequest asks how near two texts are. Both are embedded whole.
@@ -27,19 +26,17 @@ func (r *Reader) Compare(ctx context.Context, req CompareRequest) (float32, erro
 	if req.Source == req.Target {
 		return 0, nil
 	}
-	var a, b []float32
-	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() (err error) {
-		a, err = r.embedWhole(ctx, catalog.DefaultSettings, req.SourceRole, req.Source, req.CallerKey)
+	texts := [2]string{req.Source, req.Target}
+	roles := [2]contract.Role{req.SourceRole, req.TargetRole}
+	var vectors [2][]float32
+	err := parallel.Do(ctx, 2, 2, func(ctx context.Context, _, i int) (err error) {
+		vectors[i], err = r.embedWhole(ctx, catalog.DefaultSettings, roles[i], texts[i], req.CallerKey)
 		return err
 	})
-	group.Go(func() (err error) {
-		b, err = r.embedWhole(ctx, catalog.DefaultSettings, req.TargetRole, req.Target, req.CallerKey)
-		return err
-	})
-	if err := group.Wait(); err != nil {
+	if err != nil {
 		return 0, err
 	}
+	a, b := vectors[0], vectors[1]
 	if len(a) != len(b) {
 		return 0, fmt.Errorf("%w: the vectors have different lengths", contract.ErrProvider)
 	}

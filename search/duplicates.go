@@ -7,10 +7,9 @@ import (
 	"math"
 	"slices"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/hnsw"
+	"github.com/vectorlink/vectorlink/internal/parallel"
 	"github.com/vectorlink/vectorlink/snapshot"
 )
 
@@ -132,21 +131,15 @@ func (r *Reader) pairs(ctx context.Context, s, since *Snapshot, req DuplicatesRe
 		}
 	}
 	found := make([]pair, len(set))
-	group, ctx := errgroup.WithContext(ctx)
-	workers := max(r.cfg.Workers, 1)
-	for w := range workers {
-		group.Go(func() error {
-			v := make([]float32, s.view.Header().Dim)
-			for i := w; i < len(set); i += workers {
-				var err error
-				if found[i], err = p.nearest(ctx, set[i], v); err != nil {
-					return err
-				}
-			}
-			return nil
-		})
-	}
-	if err := group.Wait(); err != nil {
+	room := make([][]float32, max(r.cfg.Workers, 1)) // by worker
+	err = parallel.Do(ctx, len(room), len(set), func(ctx context.Context, worker, i int) (err error) {
+		if room[worker] == nil {
+			room[worker] = make([]float32, s.view.Header().Dim)
+		}
+		found[i], err = p.nearest(ctx, set[i], room[worker])
+		return err
+	})
+	if err != nil {
 		return nil, err
 	}
 	pairs := reduce(found, req.Threshold)

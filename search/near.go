@@ -9,11 +9,9 @@ import (
 	"math"
 	"slices"
 	"strings"
-	"sync/atomic"
-
-	"golang.org/x/sync/errgroup"
 
 	"github.com/vectorlink/vectorlink/catalog"
+	"github.com/vectorlink/vectorlink/internal/parallel"
 	"github.com/vectorlink/vectorlink/snapshot"
 	"github.com/vectorlink/vectorlink/vecstore"
 	"github.com/vectorlink/vectorlink/vector"
@@ -213,56 +211,20 @@ func (j *nearJoin) pairs(ctx context.Context, each func(pair) (more bool, err er
 		}
 	}
 	blocks := j.blocks()
-	results := make([]chan []pair, len(blocks))
-	for i := range results {
-		results[i] = make(chan []pair, 1)
-	}
-	workers := min(max(j.r.cfg.Workers, 1), len(blocks))
-	ctx, stop := context.WithCancel(ctx)
-	defer stop()
-	group, ctx := errgroup.WithContext(ctx)
-	ahead := make(chan struct{}, 2*workers) // blocks that are not handed on yet
-	var next atomic.Int64
-	for range workers {
-		group.Go(func() error {
-			w := j.worker()
-			for {
-				select {
-				case ahead <- struct{}{}:
-				case <-ctx.Done():
-					return context.Cause(ctx)
-				}
-				i := int(next.Add(1) - 1)
-				if i >= len(blocks) {
-					return nil
-				}
-				found, err := w.block(ctx, blocks[i])
-				if err != nil {
-					return err
-				}
-				results[i] <- found
-			}
-		})
-	}
-	for _, result := range results {
-		var found []pair
-		select {
-		case found = <-result:
-		case <-ctx.Done():
+	workers := make([]*nearWorker, max(j.r.cfg.Workers, 1))
+	return parallel.Ordered(ctx, len(workers), len(blocks), func(ctx context.Context, worker, i int) ([]pair, error) {
+		if workers[worker] == nil {
+			workers[worker] = j.worker()
 		}
-		if ctx.Err() != nil {
-			return group.Wait() // which says why
-		}
+		return workers[worker].block(ctx, blocks[i])
+	}, func(found []pair) (bool, error) {
 		for _, p := range found {
 			if more, err := each(p); err != nil || !more {
-				stop()
-				_ = group.Wait() // it was told to end
-				return err
+				return false, err
 			}
 		}
-		<-ahead
-	}
-	return group.Wait()
+		return true, nil
+	})
 }
 
 // rowSpan is a stretch of rows.

@@ -8,6 +8,8 @@ import (
 	"sync"
 
 	lru "github.com/hashicorp/golang-lru/v2"
+
+	"github.com/vectorlink/vectorlink/internal/parallel"
 )
 
 // pool keeps what was opened from disk (commit files, views, graphs) within a
@@ -170,7 +172,7 @@ func (p *pool) peek(key string) *lease {
 func guardedLoad(load func() (resource, error)) (res resource, err error) {
 	defer func() {
 		if r := recover(); r != nil {
-			err = fmt.Errorf("open snapshot: panic: %v", r)
+			err = fmt.Errorf("open snapshot: panic: %v", parallel.Cause(r))
 		}
 	}()
 	return load()

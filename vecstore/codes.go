@@ -1,12 +1,13 @@
 package vecstore
 
 import (
+	"context"
 	"math/bits"
 	"runtime"
 	"slices"
 	"sync"
-	"sync/atomic"
 
+	"github.com/vectorlink/vectorlink/internal/parallel"
 	"github.com/vectorlink/vectorlink/vector"
 )
 
@@ -129,26 +130,15 @@ func (s *Store) fill(a *arena, slots []uint32) error {
 		runs = append(runs, run{missing[from:i]})
 		from = i
 	}
-	var (
-		next  atomic.Int64
-		wg    sync.WaitGroup
-		first sync.Once
-		fail  error
-	)
-	for range min(runtime.GOMAXPROCS(0), len(runs)) {
-		wg.Go(func() {
-			buf := make([]float32, max(chunkSize, s.record)/4)
-			for i := next.Add(1) - 1; int(i) < len(runs); i = next.Add(1) - 1 {
-				if err := s.encode(a, runs[i], buf); err != nil {
-					next.Store(int64(len(runs)))
-					first.Do(func() { fail = err })
-				}
-			}
-		})
-	}
-	wg.Wait()
-	if fail != nil {
-		return fail // what is made already is made again some day
+	buffers := make([][]float32, runtime.GOMAXPROCS(0)) // by worker
+	err := parallel.Do(context.Background(), len(buffers), len(runs), func(_ context.Context, worker, i int) error {
+		if buffers[worker] == nil {
+			buffers[worker] = make([]float32, max(chunkSize, s.record)/4)
+		}
+		return s.encode(a, runs[i], buffers[worker])
+	})
+	if err != nil {
+		return err // the next call makes all of them again
 	}
 	for _, slot := range missing {
 		a.have[slot/64] |= 1 << (slot % 64)

@@ -1,6 +1,7 @@
 package vecstore
 
 import (
+	"errors"
 	"maps"
 	"slices"
 	"sync"
@@ -251,30 +252,41 @@ func (p *Pool) pinPresent(s *Store, slots []uint32, runs []pinned) []pinned {
 	return runs
 }
 
+// errUnread is what those get who wait for a page whose read panicked.
+var errUnread = errors.New("vecstore: reading a page panicked")
+
 // fill reads the records of f that are published and not read yet. If it
 // succeeds f is pinned once more than before. mu is held, but not while the
-// disk works; pinned readers go on with the records they can see.
-func (p *Pool) fill(f *frame) error {
+// disk works; pinned readers go on with the records they can see. mu is held
+// after a panic too, and f can be read again.
+func (p *Pool) fill(f *frame) (err error) {
 	l := &load{done: make(chan struct{})}
 	f.loading = l
 	f.pins.Add(1)
 	from := f.valid
 	p.loads++
 	p.mu.Unlock()
-	valid, bad, err := f.key.store.readPage(f.key.page, from, f.buf)
-	p.mu.Lock()
-	f.loading = nil
-	if err != nil {
-		p.unpin(f) // f stays, as it was, for the next to try or to evict
-	} else {
-		f.valid = valid
-		if len(bad) > 0 {
-			maps.Copy(bad, f.bad)
-			f.bad = bad
+	var (
+		valid int
+		bad   map[int]string
+	)
+	err = errUnread
+	defer func() {
+		p.mu.Lock()
+		f.loading = nil
+		if err != nil {
+			p.unpin(f) // f stays, as it was, for the next to try or to evict
+		} else {
+			f.valid = valid
+			if len(bad) > 0 {
+				maps.Copy(bad, f.bad)
+				f.bad = bad
+			}
 		}
-	}
-	l.err = err
-	close(l.done)
+		l.err = err
+		close(l.done)
+	}()
+	valid, bad, err = f.key.store.readPage(f.key.page, from, f.buf)
 	return err
 }
 

@@ -261,6 +261,54 @@ func TestPoolWaitsOfTwoSizes(t *testing.T) {
 	})
 }
 
+// TestPoolReadPanics: a panic while a page is read reaches the goroutine that
+// reads it, is an error to those who wait for the page, and leaves the page to be
+// read again.
+func TestPoolReadPanics(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fault := vfstest.NewFault(vfstest.NewMem())
+		p := vecstore.NewPool(4 * pageBytes)
+		s := create(t, fault, poolDim, 5, p)
+		defer closeStore(t, s)
+		proceed := make(chan struct{})
+		fault.OnOp(func(_ int, op vfstest.Op) {
+			if op == vfstest.OpReadAt {
+				<-proceed
+				panic("bug below")
+			}
+		})
+		read := func() (err error, recovered any) {
+			defer func() { recovered = recover() }()
+			return s.Read(0, make([]float32, poolDim)), nil
+		}
+		var wg sync.WaitGroup
+		var panics, failures atomic.Int32
+		for range 2 {
+			wg.Go(func() {
+				err, recovered := read()
+				if recovered != nil {
+					panics.Add(1)
+				} else if err != nil {
+					failures.Add(1)
+				}
+			})
+		}
+		synctest.Wait()
+		close(proceed)
+		wg.Wait()
+		if panics.Load() != 1 || failures.Load() != 1 {
+			t.Errorf("%d panics and %d errors, want one of each", panics.Load(), failures.Load())
+		}
+		fault.OnOp(nil)
+		if err, recovered := read(); err != nil || recovered != nil {
+			t.Errorf("read again: %v, %v", err, recovered)
+		}
+		if st := p.Stats(); st.Loading != 0 || st.Loaded != 0 {
+			t.Errorf("afterwards: %+v", st)
+		}
+	})
+}
+
 // TestPoolWaitsForSamePage: of two who wait for room for one page the first
 // brings it for both. One whose store is closed waits no longer.
 func TestPoolWaitsForSamePage(t *testing.T) {

@@ -8,9 +8,9 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 
 	"github.com/vectorlink/vectorlink/embed/subword"
+	"github.com/vectorlink/vectorlink/internal/parallel"
 )
 
 // A Model is the loaded model.
@@ -75,7 +75,7 @@ func (m *Model) Embed(ctx context.Context, texts []string, workers int) ([][]flo
 	vectors := make([][]float32, len(texts))
 	workers = max(workers, 1)
 
-	err := parallel(ctx, len(texts), workers, func(i int) error {
+	err := parallel.Do(ctx, workers, len(texts), func(_ context.Context, _, i int) error {
 		inputs[i] = m.input(texts[i])
 		return nil
 	})
@@ -106,7 +106,7 @@ func (m *Model) Embed(ctx context.Context, texts []string, workers int) ([][]flo
 		order = order[n:]
 	}
 
-	err = parallel(ctx, len(groups), workers, func(i int) error {
+	err = parallel.Do(ctx, workers, len(groups), func(ctx context.Context, _, i int) error {
 		s := m.scratches.Get().(*scratch)
 		defer m.scratches.Put(s)
 		return m.forward(ctx, s, inputs, vectors, groups[i])
@@ -155,40 +155,6 @@ func (m *Model) beginning(text string) []subword.Token {
 	}
 	tokens := m.Tokens(text)
 	return tokens[:min(len(tokens), Window-2)]
-}
-
-// parallel calls do for 0…n-1 from at most workers goroutines, one of them the
-// caller's, and waits for all. It stops at the first error or when ctx ends.
-func parallel(ctx context.Context, n, workers int, do func(int) error) error {
-	var (
-		next atomic.Int64
-		once sync.Once
-		err  error
-		wait sync.WaitGroup
-	)
-	work := func() {
-		for {
-			i := int(next.Add(1)) - 1
-			if i >= n {
-				return
-			}
-			e := ctx.Err()
-			if e == nil {
-				e = do(i)
-			}
-			if e != nil {
-				next.Store(int64(n))
-				once.Do(func() { err = e })
-				return
-			}
-		}
-	}
-	for range min(workers, n) - 1 {
-		wait.Go(work)
-	}
-	work()
-	wait.Wait()
-	return err
 }
 
 // unit scales v to length 1.
