@@ -6,7 +6,12 @@ import (
 	"github.com/vectorlink/vectorlink/vecstore"
 )
 
-// flights are the texts that some task is embedding.
+// flights are the texts that tasks are embedding. A task claims a batch in one
+// step: the texts without a vector that no other task has claimed, which it then
+// embeds in one request. So this is no single flight by text, as of
+// golang.org/x/sync/singleflight or package search, whose work is on one key: the
+// claims of a batch begin together, and its work is shared by keys that others
+// wait for one by one.
 type flights struct {
 	mu    sync.Mutex
 	inAir map[vecstore.Key]chan struct{} // closed when the text has its vector, or not

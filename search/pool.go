@@ -4,10 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
-	"math"
 	"sync"
-
-	lru "github.com/hashicorp/golang-lru/v2"
 
 	"github.com/vectorlink/vectorlink/internal/parallel"
 )
@@ -22,19 +19,16 @@ import (
 // take memory, and be opened a second time when they are asked for: a file goes
 // after the snapshots that stand on it. So the limit can be passed by what is in
 // use at a moment, and by nothing else.
-//
-// The cache underneath counts entries, not bytes, and cannot pin: it is given
-// room for any number, and evicted by bytes in a loop.
 type pool struct {
 	limit int64
 
 	mu      sync.Mutex // guards all below, and every lease's refs
-	cache   *lru.Cache[string, *lease]
-	bytes   int64      // of all values that are open
+	cache   *byteLRU[string, *lease]
+	strays  int64      // bytes of open values that are not in the cache
 	open    int        // values not closed yet, in the cache or only in use
 	loads   int64      // values loaded since the start
 	dead    []resource // to be closed by unlock
-	loading map[string]*flight
+	loading flights[string, *lease]
 }
 
 // resource is a value in the pool.
@@ -52,25 +46,10 @@ type lease struct {
 	refs int
 }
 
-// flight is a load that others wait for.
-type flight struct {
-	done    chan struct{}
-	waiters int
-	lease   *lease
-	err     error
-}
+func (l *lease) size() int64 { return l.res.size() }
 
 func newPool(limit int64) *pool {
-	p := &pool{limit: limit, loading: make(map[string]*flight)}
-	cache, err := lru.NewWithEvict(math.MaxInt32, func(_ string, l *lease) {
-		// Called with p.mu held, by the Remove and RemoveOldest below.
-		p.drop(l)
-	})
-	if err != nil {
-		panic(err) // only a size below one is refused
-	}
-	p.cache = cache
-	return p
+	return &pool{limit: limit, cache: newByteLRU[string]((*lease).size), loading: flights[string, *lease]{}}
 }
 
 // acquire returns a lease on the resource of that key, loading it if it is not
@@ -78,25 +57,22 @@ func newPool(limit int64) *pool {
 // context ends. The lease must be released.
 func (p *pool) acquire(ctx context.Context, key string, load func() (resource, error)) (*lease, error) {
 	p.mu.Lock()
-	if l, ok := p.cache.Get(key); ok {
+	if l, ok := p.cache.get(key); ok {
 		l.refs++
 		p.mu.Unlock()
 		return l, nil
 	}
-	if f, ok := p.loading[key]; ok {
-		f.waiters++
-		p.mu.Unlock()
+	f, first := p.loading.join(key)
+	p.mu.Unlock()
+	if !first {
 		select {
 		case <-f.done:
-			return f.lease, f.err
+			return f.value, f.err
 		case <-ctx.Done():
 			p.leave(f)
 			return nil, context.Cause(ctx)
 		}
 	}
-	f := &flight{done: make(chan struct{})}
-	p.loading[key] = f
-	p.mu.Unlock()
 
 	res, err := guardedLoad(load)
 
@@ -105,62 +81,61 @@ func (p *pool) acquire(ctx context.Context, key string, load func() (resource, e
 	defer close(f.done)
 	// A remove during the load has taken the flight out: the value is then
 	// only for those who asked before.
-	current := p.loading[key] == f
-	if current {
-		delete(p.loading, key)
-	}
+	current := p.loading.end(key, f)
 	if err != nil {
 		f.err = err
 		return nil, err
 	}
-	f.lease = &lease{pool: p, res: res, refs: 1 + f.waiters}
+	l := &lease{pool: p, res: res, refs: 1 + f.waiters}
 	if r, ok := res.(interface{ leased(*lease) }); ok {
-		r.leased(f.lease)
+		r.leased(l)
 	}
 	p.open++
 	p.loads++
-	p.bytes += res.size()
 	if current {
-		f.lease.refs++
-		p.cache.Add(key, f.lease)
+		l.refs++
+		p.cache.add(key, l)
+	} else {
+		p.strays += l.size()
 	}
-	return f.lease, nil
+	f.value = l
+	return l, nil
 }
 
-// leave ends the wait for a load, of which somebody else takes the result.
-func (p *pool) leave(f *flight) {
+// leave ends the wait for a load.
+func (p *pool) leave(f *flight[*lease]) {
 	p.mu.Lock()
 	defer p.unlock()
 	switch {
-	case f.lease != nil:
-		p.drop(f.lease) // it came at the same moment
+	case f.value != nil:
+		p.drop(f.value) // it came at the same moment
 	case f.err == nil:
 		f.waiters--
 	}
 }
 
-// evict drops the value that was used least lately of those that nobody holds,
-// if too much is open, and reports whether there was one. Called with p.mu held.
+// evict drops the value used least recently of those without other holders, if
+// too much is open, and reports whether there was one. Called with p.mu held.
 func (p *pool) evict() bool {
-	if p.bytes <= p.limit {
-		return false
+	l, ok := p.cache.shrink(p.limit-p.strays, func(l *lease) bool { return l.refs == 1 })
+	if ok {
+		p.expelled(l)
 	}
-	for range p.cache.Len() {
-		key, l, _ := p.cache.GetOldest()
-		if l.refs == 1 {
-			p.cache.Remove(key)
-			return true
-		}
-		p.cache.Get(key) // it is being used
-	}
-	return false
+	return ok
+}
+
+// expelled gives up the reference of the cache, which l has left. Called with
+// p.mu held.
+func (p *pool) expelled(l *lease) {
+	p.strays += l.size()
+	p.drop(l)
 }
 
 // peek returns a lease on the resource of that key if it is there, else nil.
 func (p *pool) peek(key string) *lease {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	l, ok := p.cache.Get(key)
+	l, ok := p.cache.get(key)
 	if !ok {
 		return nil
 	}
@@ -182,7 +157,9 @@ func guardedLoad(load func() (resource, error)) (res resource, err error) {
 func (p *pool) remove(key string) {
 	p.mu.Lock()
 	defer p.unlock()
-	p.cache.Remove(key)
+	if l, ok := p.cache.remove(key); ok {
+		p.expelled(l)
+	}
 	delete(p.loading, key)
 }
 
@@ -191,20 +168,27 @@ func (p *pool) remove(key string) {
 func (p *pool) removeIf(match func(key string) bool) {
 	p.mu.Lock()
 	defer p.unlock()
-	for _, key := range p.cache.Keys() {
-		if match(key) {
-			p.cache.Remove(key)
+	for _, key := range p.cache.keys() {
+		if !match(key) {
+			continue
+		}
+		if l, ok := p.cache.remove(key); ok {
+			p.expelled(l)
 		}
 	}
-	maps.DeleteFunc(p.loading, func(key string, _ *flight) bool { return match(key) })
+	maps.DeleteFunc(p.loading, func(key string, _ *flight[*lease]) bool { return match(key) })
 }
 
 // purge forgets everything.
 func (p *pool) purge() {
 	p.mu.Lock()
 	defer p.unlock()
-	for p.cache.Len() > 0 {
-		p.cache.RemoveOldest()
+	for {
+		l, ok := p.cache.shrink(-1, func(*lease) bool { return true })
+		if !ok {
+			return
+		}
+		p.expelled(l)
 	}
 }
 
@@ -212,7 +196,7 @@ func (p *pool) purge() {
 func (p *pool) stats() (open int, bytes int64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.open, p.bytes
+	return p.open, p.cache.bytes + p.strays
 }
 
 // loaded returns the number of values loaded so far.
@@ -228,7 +212,7 @@ func (p *pool) drop(l *lease) {
 	l.refs--
 	if l.refs == 0 {
 		p.open--
-		p.bytes -= l.res.size()
+		p.strays -= l.size() // it has left the cache, which holds a reference
 		p.dead = append(p.dead, l.res)
 	}
 }

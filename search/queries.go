@@ -4,10 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"sync"
-
-	lru "github.com/hashicorp/golang-lru/v2"
 
 	"github.com/vectorlink/vectorlink/catalog"
 	"github.com/vectorlink/vectorlink/contract"
@@ -22,26 +19,24 @@ type queryCache struct {
 	limit int64
 
 	mu      sync.Mutex // guards all below
-	cache   *lru.Cache[vecstore.Key, []float32]
-	bytes   int64
-	asking  map[question]*asked
+	cache   *byteLRU[vecstore.Key, []float32]
+	asking  flights[question, answer]
 	hits    int64 // answered from the cache, or by another's call; since the start
 	missing int64 // embedded
 }
 
-// question is a text that somebody has embedded at the moment. A caller's key is
-// part of it, so that nobody gets the refusal of another's.
+// question is a text that is being embedded. The caller's key is part of it, so
+// that a refusal goes to callers with that key alone.
 type question struct {
 	text      vecstore.Key
 	callerKey contract.Secret
 }
 
-// asked is a call that others wait for.
-type asked struct {
-	done   chan struct{}
+// answer is what a call returned. It is nothing to those who wait for it where
+// the caller left before, or panicked: they ask again.
+type answer struct {
 	vector []float32
-	err    error
-	left   bool // whoever called did not wait for the answer: it says nothing
+	ok     bool
 }
 
 // queryEntry is what an entry takes besides its numbers, in bytes: key, list
@@ -49,11 +44,7 @@ type asked struct {
 const queryEntry = 200
 
 func newQueryCache(limit int64) *queryCache {
-	cache, err := lru.New[vecstore.Key, []float32](math.MaxInt32)
-	if err != nil {
-		panic(err) // only a size below one is refused
-	}
-	return &queryCache{limit: limit, cache: cache, asking: make(map[question]*asked)}
+	return &queryCache{limit: limit, cache: newByteLRU[vecstore.Key](entryBytes), asking: flights[question, answer]{}}
 }
 
 // vector returns the vector of a text, from memory or by calling embed. It is
@@ -61,30 +52,27 @@ func newQueryCache(limit int64) *queryCache {
 func (r *queryCache) vector(ctx context.Context, q question, embed func() ([]float32, error)) ([]float32, error) {
 	for {
 		r.mu.Lock()
-		if v, ok := r.cache.Get(q.text); ok {
+		if v, ok := r.cache.get(q.text); ok {
 			r.hits++
 			r.mu.Unlock()
 			return v, nil
 		}
-		a, under := r.asking[q]
-		if !under {
-			a = &asked{done: make(chan struct{}), left: true}
-			r.asking[q] = a
-			r.mu.Unlock()
-			return r.ask(ctx, q, a, embed)
-		}
+		f, first := r.asking.join(q)
 		r.mu.Unlock()
+		if first {
+			return r.ask(ctx, q, f, embed)
+		}
 		select {
-		case <-a.done:
-			if a.left {
+		case <-f.done:
+			if !f.value.ok {
 				continue
 			}
-			if a.err == nil {
+			if f.err == nil {
 				r.mu.Lock()
 				r.hits++
 				r.mu.Unlock()
 			}
-			return a.vector, a.err
+			return f.value.vector, f.err
 		case <-ctx.Done():
 			return nil, context.Cause(ctx)
 		}
@@ -92,31 +80,30 @@ func (r *queryCache) vector(ctx context.Context, q question, embed func() ([]flo
 }
 
 // ask embeds for all who wait for the question.
-func (r *queryCache) ask(ctx context.Context, q question, a *asked, embed func() ([]float32, error)) ([]float32, error) {
+func (r *queryCache) ask(ctx context.Context, q question, f *flight[answer], embed func() ([]float32, error)) ([]float32, error) {
 	defer func() { // after a panic, too
 		r.mu.Lock()
 		defer r.mu.Unlock()
-		delete(r.asking, q)
-		close(a.done)
+		r.asking.end(q, f)
+		close(f.done)
 	}()
-	a.vector, a.err = embed()
-	a.left = ctx.Err() != nil && a.err != nil
+	v, err := embed()
+	f.value, f.err = answer{v, err == nil || ctx.Err() == nil}, err
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.missing++
-	if a.err != nil || r.cache.Contains(q.text) {
-		return a.vector, a.err
+	if err != nil {
+		return v, err
 	}
-	r.cache.Add(q.text, a.vector)
-	r.bytes += entryBytes(a.vector)
-	for r.bytes > r.limit {
-		_, old, ok := r.cache.RemoveOldest()
-		if !ok {
-			break
-		}
-		r.bytes -= entryBytes(old)
+	// With another key the text may have been embedded meanwhile.
+	if _, ok := r.cache.get(q.text); ok {
+		return v, nil
 	}
-	return a.vector, nil
+	r.cache.add(q.text, v)
+	for more := true; more; {
+		_, more = r.cache.shrink(r.limit, func([]float32) bool { return true })
+	}
+	return v, nil
 }
 
 func entryBytes(v []float32) int64 { return queryEntry + 4*int64(len(v)) }
@@ -126,12 +113,12 @@ func entryBytes(v []float32) int64 { return queryEntry + 4*int64(len(v)) }
 func (r *queryCache) stats() (entries, bytes, hits, missing int64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return int64(r.cache.Len()), r.bytes, r.hits, r.missing
+	return int64(r.cache.len()), r.cache.bytes, r.hits, r.missing
 }
 
-// embedWhole returns the vector of a text that somebody searches or compares
-// with, whole, as a domain with such settings has vectors. The vector is shared:
-// it must not be changed.
+// embedWhole returns the vector of a text that a request searches or compares
+// with: of all of it, as a domain with such settings has vectors. The vector is
+// shared: it must not be changed.
 func (r *Reader) embedWhole(ctx context.Context, s catalog.Settings, role contract.Role, text string, callerKey contract.Secret) ([]float32, error) {
 	q := question{vecstore.ContentKey(s.Model(r.cfg.Embedder.Fingerprint()), role, text), callerKey}
 	return r.queries.vector(ctx, q, func() ([]float32, error) {
