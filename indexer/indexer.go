@@ -16,7 +16,6 @@ import (
 	"github.com/vectorlink/vectorlink/search"
 	"github.com/vectorlink/vectorlink/snapshot"
 	"github.com/vectorlink/vectorlink/tasks"
-	"github.com/vectorlink/vectorlink/textindex"
 	"github.com/vectorlink/vectorlink/vfs"
 )
 
@@ -214,7 +213,7 @@ func cleanDir(files vfs.FS) ([]string, error) {
 	}
 	// To list a large directory takes long: mostly there is nothing to clean.
 	if slices.ContainsFunc(names, vfs.IsTemp) {
-		if err := errors.Join(snapshot.Clean(files), textindex.Clean(files)); err != nil {
+		if err := vfs.Clean(files); err != nil {
 			return nil, err
 		}
 	}

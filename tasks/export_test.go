@@ -2,7 +2,8 @@ package tasks
 
 import (
 	"encoding/binary"
-	"hash/crc32"
+
+	"github.com/vectorlink/vectorlink/vfs"
 )
 
 // Header returns how a journal begins.
@@ -12,8 +13,8 @@ func Header() []byte { return header() }
 func Seal(body []byte) []byte {
 	b := append([]byte(recordMagic), make([]byte, recordHead-len(recordMagic))...)
 	binary.LittleEndian.PutUint32(b[4:], uint32(len(body)))
-	binary.LittleEndian.PutUint32(b[8:], crc32.Checksum(body, castagnoli))
-	binary.LittleEndian.PutUint32(b[12:], crc32.Checksum(b[:12], castagnoli))
+	binary.LittleEndian.PutUint32(b[8:], vfs.Checksum(0, body))
+	binary.LittleEndian.PutUint32(b[12:], vfs.Checksum(0, b[:12]))
 	return append(b, body...)
 }
 

@@ -10,9 +10,6 @@ import (
 	"github.com/vectorlink/vectorlink/vfs"
 )
 
-// writeBuffer is how much of a rewritten journal is gathered before a write.
-const writeBuffer = 256 << 10
-
 // journal is the file. After an error its end is not known: it is then written
 // anew, as it is where there is none or a damaged one. For one goroutine.
 type journal struct {
@@ -27,8 +24,6 @@ type journal struct {
 // open reads the file, if there is one, and keeps it for appending if it is
 // whole. lost says what is wrong with it. err is that it cannot be read.
 func (j *journal) open(visit func(rec record, size int)) (lost, err error) {
-	// What an unfinished rewrite left; the next would empty it.
-	_ = j.files.Remove(vfs.TempName(j.name))
 	file, err := j.files.Open(j.name, vfs.ReadWrite)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
@@ -77,15 +72,30 @@ func (j *journal) append(b []byte, sync bool) error {
 // rewrite puts a file of these records, already encoded, in the place of the one
 // there is. It is durable when it returns.
 func (j *journal) rewrite(records iter.Seq2[[]byte, error]) error {
-	temp := vfs.TempName(j.name)
-	file, err := j.files.Open(temp, vfs.Create)
+	if j.file != nil {
+		_ = j.file.Close() // nothing of it is needed
+		j.file = nil
+	}
+	size := int64(headerSize)
+	temp, err := vfs.WriteTemp(j.files, j.name, true, func(w io.Writer) error {
+		if _, err := w.Write(header()); err != nil {
+			return err
+		}
+		for rec, err := range records {
+			if err == nil {
+				_, err = w.Write(rec)
+			}
+			if err != nil {
+				return err
+			}
+			size += int64(len(rec))
+		}
+		return nil
+	})
 	if err != nil {
 		return err
 	}
-	size, err := writeAll(file, records)
-	if err == nil {
-		err = file.Sync()
-	}
+	file, err := j.files.Open(temp, vfs.ReadWrite)
 	if err == nil && j.damaged {
 		if err = j.files.Rename(j.name, j.name+".damaged"); errors.Is(err, fs.ErrNotExist) {
 			err = nil
@@ -98,40 +108,15 @@ func (j *journal) rewrite(records iter.Seq2[[]byte, error]) error {
 		j.damaged = false
 		err = j.files.SyncDir()
 	}
-	if j.file != nil {
-		_ = j.file.Close() // nothing of it is needed
-		j.file = nil
-	}
 	if err != nil {
-		// The temporary file stays if it cannot be removed, and is emptied
-		// by the next attempt.
-		_ = file.Close()
-		_ = j.files.Remove(temp)
+		if file != nil {
+			_ = file.Close()
+		}
+		_ = j.files.Remove(temp) // vfs.Clean finds what this leaves
 		return err
 	}
 	j.file, j.size, j.unsynced = file, size, false
 	return nil
-}
-
-func writeAll(file vfs.File, records iter.Seq2[[]byte, error]) (size int64, err error) {
-	buf := header()
-	flush := func() error {
-		_, err := file.WriteAt(buf, size)
-		size += int64(len(buf))
-		buf = buf[:0]
-		return err
-	}
-	for b, err := range records {
-		if err != nil {
-			return 0, err
-		}
-		if buf = append(buf, b...); len(buf) >= writeBuffer {
-			if err := flush(); err != nil {
-				return 0, err
-			}
-		}
-	}
-	return size, flush()
 }
 
 func (j *journal) close() error {

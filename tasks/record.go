@@ -7,9 +7,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"hash/crc32"
 	"io"
 	"time"
+
+	"github.com/vectorlink/vectorlink/vfs"
 )
 
 // The journal's layout, see FORMAT.md.
@@ -22,8 +23,6 @@ const (
 	recordHead  = 16
 	maxBody     = 4 << 20
 )
-
-var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // errHeader: the file does not begin as a journal of this version does.
 var errHeader = errors.New("damaged header, or the file of a newer program")
@@ -68,7 +67,7 @@ func isTime(t time.Time) bool {
 func header() []byte {
 	b := append(make([]byte, 0, headerSize), fileMagic...)
 	b = binary.LittleEndian.AppendUint32(b, fileVersion)
-	return binary.LittleEndian.AppendUint32(b, crc32.Checksum(b, castagnoli))
+	return binary.LittleEndian.AppendUint32(b, vfs.Checksum(0, b))
 }
 
 // append appends the record's bytes to b. A task whose list of skipped documents
@@ -95,8 +94,8 @@ func (r record) append(b []byte) ([]byte, error) {
 	head := b[start:]
 	copy(head, recordMagic)
 	binary.LittleEndian.PutUint32(head[4:], uint32(body))
-	binary.LittleEndian.PutUint32(head[8:], crc32.Checksum(head[recordHead:], castagnoli))
-	binary.LittleEndian.PutUint32(head[12:], crc32.Checksum(head[:12], castagnoli))
+	binary.LittleEndian.PutUint32(head[8:], vfs.Checksum(0, head[recordHead:]))
+	binary.LittleEndian.PutUint32(head[12:], vfs.Checksum(0, head[:12]))
 	return b, nil
 }
 
@@ -156,7 +155,7 @@ func peek(in *bufio.Reader) (rec record, size int, err error) {
 	if errors.Is(err, io.EOF) {
 		return rec, 0, nil
 	}
-	if err != nil || string(head[:4]) != recordMagic || crc32.Checksum(head[:12], castagnoli) != binary.LittleEndian.Uint32(head[12:]) {
+	if err != nil || string(head[:4]) != recordMagic || vfs.Checksum(0, head[:12]) != binary.LittleEndian.Uint32(head[12:]) {
 		return rec, 0, err
 	}
 	body, sum := binary.LittleEndian.Uint32(head[4:]), binary.LittleEndian.Uint32(head[8:])
@@ -168,7 +167,7 @@ func peek(in *bufio.Reader) (rec record, size int, err error) {
 	if errors.Is(err, io.EOF) || errors.Is(err, bufio.ErrBufferFull) {
 		return rec, 0, nil // the file ends before it does
 	}
-	if err != nil || crc32.Checksum(b[recordHead:], castagnoli) != sum {
+	if err != nil || vfs.Checksum(0, b[recordHead:]) != sum {
 		return rec, 0, err
 	}
 	if json.Unmarshal(b[recordHead:], &rec) != nil || !rec.valid() {

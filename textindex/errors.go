@@ -3,6 +3,7 @@ package textindex
 import (
 	"errors"
 	"fmt"
+	"io"
 )
 
 // What a caller can act on, besides [io/fs.ErrNotExist]. After each of the
@@ -42,11 +43,14 @@ func (r reason) Error() string { return string(r) }
 
 func badf(format string, args ...any) error { return reason(fmt.Sprintf(format, args...)) }
 
-// at says where an error happened: bad bytes become a *CorruptError, others are
-// wrapped.
+// at says where an error happened: bad bytes, and a file that is shorter than when
+// it was opened, become a *CorruptError, others are wrapped.
 func at(name, doing string, err error) error {
 	if bad, ok := errors.AsType[reason](err); ok {
 		return &CorruptError{File: name, Reason: string(bad)}
+	}
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		return &CorruptError{File: name, Reason: "it ends early"}
 	}
 	return fmt.Errorf("textindex: %s %s: %w", doing, name, err)
 }

@@ -3,6 +3,8 @@ package textindex
 import (
 	"encoding/binary"
 	"iter"
+
+	"github.com/vectorlink/vectorlink/vfs"
 )
 
 // Constants are the values that FORMAT.md must give.
@@ -36,7 +38,7 @@ func Seal(data []byte) {
 		return
 	}
 	if n := int(le.Uint32(data[8:])); n >= minHeader && n <= len(data) {
-		le.PutUint32(data[n-4:], checksum(data[:n-4]))
+		le.PutUint32(data[n-4:], vfs.Checksum(0, data[:n-4]))
 	}
 }
 
@@ -51,7 +53,7 @@ func SealBlocks(data []byte) {
 	}
 	offset := n
 	for i, r := range rows {
-		le.PutUint32(data[n-4-(len(rows)-i)*rowSize+8:], checksum(data[offset:offset+int(r.length)]))
+		le.PutUint32(data[n-4-(len(rows)-i)*rowSize+8:], vfs.Checksum(0, data[offset:offset+int(r.length)]))
 		offset += int(r.length)
 	}
 	Seal(data)
@@ -60,7 +62,7 @@ func SealBlocks(data []byte) {
 // Checksums returns those of the blocks' bytes as they are now.
 func (s *Segment) Checksums() (sums []uint32) {
 	for _, b := range s.blocks {
-		sums = append(sums, checksum(b.raw))
+		sums = append(sums, vfs.Checksum(0, b.raw))
 	}
 	return sums
 }

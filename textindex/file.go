@@ -5,9 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strconv"
-	"strings"
-	"sync/atomic"
 
 	"github.com/vectorlink/vectorlink/vfs"
 )
@@ -60,9 +57,9 @@ func (s *Segment) appendHeader(p []byte) []byte {
 	for _, b := range s.blocks {
 		p = le.AppendUint32(p, uint32(len(b.lengths)))
 		p = le.AppendUint32(p, uint32(len(b.raw)))
-		p = le.AppendUint32(p, checksum(b.raw))
+		p = le.AppendUint32(p, vfs.Checksum(0, b.raw))
 	}
-	return le.AppendUint32(p, checksum(p[start:]))
+	return le.AppendUint32(p, vfs.Checksum(0, p[start:]))
 }
 
 // prelude checks the fixed part of a header and returns the header's length.
@@ -80,7 +77,7 @@ func decodeHeader(p []byte) (id Identity, count uint32, rows []row, err error) {
 		return Identity{}, 0, nil, badf(format, args...)
 	}
 	le, body := binary.LittleEndian, p[:len(p)-4]
-	if checksum(body) != le.Uint32(p[len(body):]) {
+	if vfs.Checksum(0, body) != le.Uint32(p[len(body):]) {
 		return fail("the header's checksum does not match")
 	}
 	if v := le.Uint16(body[4:]); v != version {
@@ -126,43 +123,33 @@ func decodeHeader(p []byte) (id Identity, count uint32, rows []row, err error) {
 	return id, count, rows, nil
 }
 
-// temporaries numbers temporary files, so that no two writers share one.
-var temporaries atomic.Uint64
-
 // Write keeps the segment under its commit's name ([FileName]), in place of any
 // other. Readers see the old file or the new one. It does not sync, see the
 // package comment. After an error the segment is as good as before; it only has
-// to be built again when the program starts anew.
+// to be built again when the program starts again.
 func (s *Segment) Write(fsys vfs.FS) error {
 	name := s.name()
-	temp := vfs.TempName(name + "." + strconv.FormatUint(temporaries.Add(1), 10))
-	err := s.writeTemp(fsys, temp)
+	temp, err := vfs.WriteTemp(fsys, name, false, s.write)
 	if err == nil {
-		err = fsys.Rename(temp, name)
+		if err = fsys.Rename(temp, name); err != nil {
+			err = errors.Join(err, fsys.Remove(temp))
+		}
 	}
 	if err != nil {
-		_ = fsys.Remove(temp) // Clean finds what this leaves
 		return fmt.Errorf("textindex: write %s: %w", name, err)
 	}
 	return nil
 }
 
-func (s *Segment) writeTemp(fsys vfs.FS, temp string) (err error) {
-	f, err := fsys.Open(temp, vfs.Create)
-	if err != nil {
+// write writes the file's bytes.
+func (s *Segment) write(w io.Writer) error {
+	if _, err := w.Write(s.appendHeader(nil)); err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, f.Close()) }()
-	head := s.appendHeader(nil)
-	if _, err := f.WriteAt(head, 0); err != nil {
-		return err
-	}
-	offset := int64(len(head))
 	for _, b := range s.blocks {
-		if _, err := f.WriteAt(b.raw, offset); err != nil {
+		if _, err := w.Write(b.raw); err != nil {
 			return err
 		}
-		offset += int64(len(b.raw))
 	}
 	return nil
 }
@@ -203,22 +190,6 @@ func Verify(fsys vfs.FS, name string) (Identity, error) {
 	return s.id, nil
 }
 
-// Clean removes what crashed writes left. Nothing may be writing.
-func Clean(fsys vfs.FS) error {
-	names, err := fsys.List()
-	if err != nil {
-		return fmt.Errorf("textindex: clean: %w", err)
-	}
-	for _, name := range names {
-		if vfs.IsTemp(name) && strings.Contains(name, "."+Ext+".") {
-			if err := fsys.Remove(name); err != nil {
-				return fmt.Errorf("textindex: clean: %w", err)
-			}
-		}
-	}
-	return nil
-}
-
 // read reads the named file, after check has agreed to its identity.
 func read(fsys vfs.FS, name string, check func(Identity) error) (*Segment, error) {
 	f, err := fsys.Open(name, vfs.Read)
@@ -238,7 +209,7 @@ func readFile(f vfs.File, check func(Identity) error) (*Segment, error) {
 		return nil, err
 	}
 	head := make([]byte, min(size, minHeader))
-	if err := readFull(f, head, 0); err != nil {
+	if err := vfs.ReadFull(f, head, 0); err != nil {
 		return nil, err
 	}
 	length, err := prelude(head)
@@ -249,7 +220,7 @@ func readFile(f vfs.File, check func(Identity) error) (*Segment, error) {
 		return nil, badf("a header of %d bytes in a file of %d", length, size)
 	}
 	head = append(head, make([]byte, int(length)-len(head))...)
-	if err := readFull(f, head[minHeader:], minHeader); err != nil {
+	if err := vfs.ReadFull(f, head[minHeader:], minHeader); err != nil {
 		return nil, err
 	}
 	id, _, rows, err := decodeHeader(head)
@@ -269,10 +240,10 @@ func readFile(f vfs.File, check func(Identity) error) (*Segment, error) {
 	s, offset := &Segment{id: id, blocks: make([]*block, 0, len(rows))}, int64(length)
 	for i, r := range rows {
 		raw := make([]byte, r.length)
-		if err := readFull(f, raw, offset); err != nil {
+		if err := vfs.ReadFull(f, raw, offset); err != nil {
 			return nil, err
 		}
-		if checksum(raw) != r.crc {
+		if vfs.Checksum(0, raw) != r.crc {
 			return nil, badf("the checksum of block %d does not match", i)
 		}
 		b, err := decodeBlock(raw, r.chunks)
@@ -283,17 +254,4 @@ func readFile(f vfs.File, check func(Identity) error) (*Segment, error) {
 		offset += int64(r.length)
 	}
 	return s, nil
-}
-
-// readFull fills p from offset. The file was longer when it was opened, so an
-// end before that is damage.
-func readFull(f vfs.File, p []byte, offset int64) error {
-	n, err := f.ReadAt(p, offset)
-	switch {
-	case n == len(p):
-		return nil
-	case errors.Is(err, io.EOF):
-		return badf("it ends early")
-	}
-	return err
 }

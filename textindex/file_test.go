@@ -294,7 +294,7 @@ func TestCrash(t *testing.T) {
 			}
 		}
 		for _, clone := range clones {
-			if err := textindex.Clean(clone); err != nil {
+			if err := vfs.Clean(clone); err != nil {
 				t.Fatal(err)
 			}
 			if names, err := clone.List(); err != nil || len(names) > 1 {
@@ -314,23 +314,6 @@ func TestCrash(t *testing.T) {
 		if last {
 			break
 		}
-	}
-}
-
-func TestClean(t *testing.T) {
-	mem := vfstest.NewMem()
-	if err := small(t).Write(mem); err != nil {
-		t.Fatal(err)
-	}
-	for _, name := range []string{"org%2Fdb@c1.zap.7.tmp", "org%2Fdb@c1.hnsw.7.tmp", "org%2Fdb.vecs"} {
-		mem.WriteFile(name, []byte("x"))
-	}
-	if err := textindex.Clean(mem); err != nil {
-		t.Fatal(err)
-	}
-	got, err := mem.List()
-	if want := []string{"org%2Fdb.vecs", "org%2Fdb@c1.hnsw.7.tmp", "org%2Fdb@c1.zap"}; err != nil || !slices.Equal(got, want) {
-		t.Errorf("left %q, %v, want %q", got, err, want)
 	}
 }
 

@@ -44,7 +44,7 @@ func (d *Description) read(f vfs.File) (err error) {
 		return err
 	}
 	head := make([]byte, min(d.Size, minHeader))
-	if err := readFull(f, head, 0); err != nil {
+	if err := vfs.ReadFull(f, head, 0); err != nil {
 		return err
 	}
 	length, err := prelude(head)
@@ -55,7 +55,7 @@ func (d *Description) read(f vfs.File) (err error) {
 		return badf("a header of %d bytes in a file of %d", length, d.Size)
 	}
 	head = append(head, make([]byte, int(length)-len(head))...)
-	if err := readFull(f, head[minHeader:], minHeader); err != nil {
+	if err := vfs.ReadFull(f, head[minHeader:], minHeader); err != nil {
 		return err
 	}
 	id, count, rows, err := decodeHeader(head)
@@ -84,10 +84,10 @@ func readBlock(f vfs.File, r row, offset, size int64) error {
 		return badf("the file ends before the block at %d does", offset)
 	}
 	raw := make([]byte, r.length)
-	if err := readFull(f, raw, offset); err != nil {
+	if err := vfs.ReadFull(f, raw, offset); err != nil {
 		return err
 	}
-	if checksum(raw) != r.crc {
+	if vfs.Checksum(0, raw) != r.crc {
 		return badf("the checksum of the block at %d does not match", offset)
 	}
 	_, err := decodeBlock(raw, r.chunks)

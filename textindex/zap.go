@@ -49,10 +49,6 @@ type block struct {
 	common  common
 }
 
-var castagnoli = crc32.MakeTable(crc32.Castagnoli)
-
-func checksum(p []byte) uint32 { return crc32.Checksum(p, castagnoli) }
-
 // decodeBlock makes a block of its bytes, whose checksum has been checked, and
 // which it keeps.
 func decodeBlock(raw []byte, chunks uint32) (*block, error) {
