@@ -31,6 +31,9 @@ type ReaderConfig struct {
 	// Workers is the number of goroutines a request that compares many
 	// documents spreads over; 0 means one per CPU.
 	Workers int
+	// ReadOnly has the Reader write no file: a full text whose file is missing
+	// is built again for every Reader, and whenever it has left the pool.
+	ReadOnly bool
 	// Clustered reports whether a domain stores clustering vectors.
 	Clustered func(domain string) bool
 	// Opened is called with every snapshot that was brought into memory; nil:

@@ -205,6 +205,8 @@ func textContent(f *snapshot.File) uint64 {
 	return binary.LittleEndian.Uint64(h.Sum(nil))
 }
 
+// makeText builds the full text of a commit file and keeps it in a file of its own,
+// for the next opening. Where that fails the search goes on.
 func (r *Reader) makeText(f *snapshot.File, id textindex.Identity, t *openText) (*textindex.Segment, error) {
 	seg, err := textindex.Build(id, func(yield func(string, error) bool) {
 		for i := range f.Entries() {
@@ -227,8 +229,8 @@ func (r *Reader) makeText(f *snapshot.File, id textindex.Identity, t *openText) 
 	if err != nil {
 		return nil, err
 	}
-	if len(t.lost) > 0 {
-		return seg, nil // not kept: it is made anew when the texts are back
+	if len(t.lost) > 0 || r.cfg.ReadOnly {
+		return seg, nil // with texts lost it is built again when they are back
 	}
 	if err := seg.Write(r.cfg.FS); err != nil {
 		// It can be made again at any time.
