@@ -199,6 +199,45 @@ func TestDeletionDuringPushesWins(t *testing.T) {
 	h.mustIndex("p1", "")
 }
 
+// TestDeletionRefusesPushesThatWait: of pushes that wait for their branches, none
+// begins on what a deletion leaves, though the deletion frees the branches too,
+// and often first.
+func TestDeletionRefusesPushesThatWait(t *testing.T) {
+	h := openPush(t, vfstest.NewMem(), &indexertest.Embedder{})
+	h.mustPush("", "", "c1", puts("d/A/1", "one")...)
+	const branches = 50
+	var begun []*indexer.Push
+	refused := make(chan error)
+	for i := range branches {
+		branch := fmt.Sprint("b", i)
+		begun = append(begun, h.mustStart(branch, "c1", "first"+branch))
+		go func() {
+			_, err := h.start(branch, "c1", "second"+branch)
+			refused <- err
+		}()
+	}
+	for st, err := h.Statistics(""); st.Tasks < 1+2*branches; st, err = h.Statistics("") {
+		if err != nil {
+			t.Fatal(err)
+		}
+		runtime.Gosched() // until all have begun
+	}
+	if err := h.DeleteDomain(t.Context(), domain, false); err != nil {
+		t.Fatal(err)
+	}
+	for range branches {
+		if err := <-refused; !errors.Is(err, contract.ErrBusy) {
+			t.Errorf("a push that waited for its branch: %v", err)
+		}
+	}
+	for _, p := range begun {
+		<-p.Done()
+		if err := p.Err(); err == nil || !strings.Contains(err.Error(), "deleted") {
+			t.Errorf("%s: %v", p.Task().Commit, err)
+		}
+	}
+}
+
 // TestDeleteEndsPullsThatRunAndWait: the running one and the one behind it.
 func TestDeleteEndsPullsThatRunAndWait(t *testing.T) {
 	var once sync.Once

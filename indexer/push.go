@@ -233,6 +233,8 @@ func (p *Push) lockBranch(ctx context.Context) error {
 		if busy == nil {
 			return nil
 		}
+		// Of several that are ready one is chosen at random: takeBase looks
+		// again whether the push was cancelled.
 		select {
 		case <-busy:
 		case <-timer.C:
@@ -245,9 +247,15 @@ func (p *Push) lockBranch(ctx context.Context) error {
 	}
 }
 
-// takeBase chooses and leases the snapshot to build on (wire contract §6.2).
+// takeBase chooses and leases the snapshot to build on (wire contract §6.2). A
+// push that was cancelled before gets none: a deletion cancels under the
+// domain's lock, so that one which has begun before it never builds on what it
+// left.
 func (p *Push) takeBase(parent string) (*search.Snapshot, error) {
 	s, release, err := p.ix.takeBase(p.d, p.j, func(state *catalog.State) (string, error) {
+		if err := context.Cause(p.ctx); err != nil {
+			return "", err
+		}
 		if p.old != nil {
 			return p.base, nil
 		}
