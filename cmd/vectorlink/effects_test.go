@@ -138,8 +138,6 @@ func accessEffects(e *effects) {
 		away{"log-level", "debug", "file"},
 	)
 	e.check("listen", e.url == "http://127.0.0.1:"+port, "serves on %s", e.url)
-	_, err := os.Stat(filepath.Join(dir, taskFile))
-	e.check("data-dir", err == nil, "%v", err)
 	status, _ := e.ask("GET", e.url+"/statistics", "", "", "")
 	e.check("admin-secret", status == 401, "status %d without it", status)
 	for user, want := range map[string]int{"flag": 200, "environment": 401, "file": 401, "admin": 401} {
@@ -154,7 +152,15 @@ func accessEffects(e *effects) {
 	_, text := e.ask("GET", "http://127.0.0.1:"+metrics+"/metrics", "", "", "")
 	e.check("prometheus-port", strings.Contains(text, "\nvectorlink_domains 0"), "%s", text)
 	e.ask("GET", e.url+"/health/live", "", "", "") // logged as debugging alone
+	status, text = e.ask("POST", e.url+"/push?domain=a/b&target_commit=c1", "flag", "sesame", "")
+	if status != 200 {
+		e.Errorf("push: status %d, %s", status, text)
+	}
 	e.stop(e.T, os.Interrupt)
+	for _, pattern := range []string{taskFile, "*.hnsw"} { // the push's task and its commit
+		names, err := filepath.Glob(filepath.Join(dir, pattern))
+		e.check("data-dir", err == nil && len(names) == 1, "%d files %s, %v", len(names), pattern, err)
+	}
 	e.check("log-level", strings.Contains(e.log.String(), "/health/live"), "the probe is not logged")
 }
 
