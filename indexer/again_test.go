@@ -1,6 +1,7 @@
 package indexer_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"maps"
@@ -8,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/indexer"
 	"github.com/vectorlink/vectorlink/indexer/indexertest"
 	"github.com/vectorlink/vectorlink/vfs/vfstest"
@@ -123,4 +125,91 @@ func TestSkippedInThousands(t *testing.T) {
 			t.Errorf("%d documents after %d commits, want %d", got, n+1, want)
 		}
 	}
+}
+
+// unreadable is a database some of whose documents cannot be read.
+type unreadable struct {
+	*indexertest.Source
+	faults map[string]bool // by document: whether its class is at fault
+	again  []string        // what the last pull was asked to try again
+}
+
+func (u *unreadable) Pull(ctx context.Context, req contract.PullRequest) (*contract.Pull, error) {
+	u.again = nil
+	again := req.Again
+	req.Again = func(base string) []string {
+		u.again = again(base)
+		return u.again
+	}
+	p, err := u.Source.Pull(ctx, req)
+	if err != nil {
+		return nil, err
+	}
+	ops := p.Ops
+	p.Ops = func(yield func(contract.Op, error) bool) {
+		for op, err := range ops {
+			if lasting, ok := u.faults[op.ID]; ok {
+				op = contract.Op{Kind: contract.Failed, ID: op.ID, Err: errors.New("it cannot be read"), Lasting: lasting}
+			}
+			if !yield(op, err) {
+				return
+			}
+		}
+	}
+	return p, nil
+}
+
+// TestUnreadableDocumentsAreTriedAgain: a commit tries the documents again that
+// its base could not read, unless their class was at fault, also where the base
+// was rewritten meanwhile: because what it stood on was deleted, or a vector of
+// it was damaged.
+func TestUnreadableDocumentsAreTriedAgain(t *testing.T) {
+	src := indexertest.NewSource()
+	src.Incremental = true
+	src.Commit("main", "c1", indexertest.Change{Put: docs("d/A/1", "one", "d/A/2", "two", "d/A/3", "three", "d/A/5", "five")})
+	src.Branch("fork", "c1")
+	for i, commit := range []string{"f1", "f2", "f3", "f4"} {
+		src.Commit("fork", commit, indexertest.Change{Put: docs("d/A/4", fmt.Sprint("version ", i))})
+	}
+	files := vfstest.NewMem()
+	pulled := &unreadable{Source: src, faults: map[string]bool{"d/A/2": false, "d/A/3": true, "d/A/5": false}}
+	reopen := func() *harness {
+		t.Helper()
+		return open(t, files, src, &indexertest.Embedder{}, func(c *indexer.Config) { c.Source = pulled })
+	}
+	h := reopen()
+	check := func(commit, branch string, skipped int, again ...string) {
+		t.Helper()
+		if task := h.mustIndex(commit, branch); len(task.Skipped) != skipped || !slices.Equal(pulled.again, again) {
+			t.Errorf("%s skipped %v and tried %q again, want %d and %q", commit, task.Skipped, pulled.again, skipped, again)
+		}
+	}
+	check("c1", "main", 3)
+	pulled.faults["d/A/5"] = true
+	check("f1", "fork", 2, "d/A/2", "d/A/5")
+	if err := h.DeleteBranchIndex(t.Context(), domain, "main"); err != nil {
+		t.Fatal(err)
+	}
+	h.close()
+	h = reopen()
+	check("f2", "fork", 1, "d/A/2")
+	h.close()
+
+	data, err := files.ReadFile(vecsName)
+	if err != nil {
+		t.Fatal(err)
+	}
+	data[4096] ^= 1 // in the vector of d/A/1
+	files.WriteFile(vecsName, data)
+	h = reopen()
+	if task := h.mustIndex("f2", "fork"); task.Embedded != 1 {
+		t.Errorf("f2 looked over: %+v, want one vector made again", task)
+	}
+	h.close()
+
+	h = reopen()
+	clear(pulled.faults)
+	check("f3", "fork", 0, "d/A/2")
+	h.wantTexts("f3", "d/A/1", "one", "d/A/2", "two", "d/A/4", "version 2")
+	check("f4", "fork", 0)
 }

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -265,8 +266,8 @@ func TestVerifyNamesDamage(t *testing.T) {
 }
 
 // TestALostBaseIsMendedByIndexingIt loses the file of a middle commit: what
-// stands on it says so, the others answer, and indexing the lost commit again
-// mends all at no embedding.
+// stands on it says so, to searches and to verify, the others answer, and
+// indexing the lost commit again mends all at no embedding.
 func TestALostBaseIsMendedByIndexingIt(t *testing.T) {
 	src, commits := threeCommits()
 	mem := vfstest.NewMem()
@@ -276,10 +277,27 @@ func TestALostBaseIsMendedByIndexingIt(t *testing.T) {
 	emb := &indexertest.Embedder{}
 	h := open(t, mem, src, emb)
 	h.mustIndex("c3", "")
+	if err := h.Assign(t.Context(), domain, "other", "c2", "a2"); err != nil {
+		t.Fatal(err)
+	}
 	h.close()
 	if err := mem.Remove(snapshot.FileName(domain, "c2")); err != nil {
 		t.Fatal(err)
 	}
+	verify := func(want ...string) {
+		t.Helper()
+		var got []string
+		sum, err := indexer.Verify(t.Context(), mem, func(f indexer.Finding) {
+			if got = append(got, f.File); !strings.Contains(f.Reason, "commit c2, on which it stands") {
+				t.Errorf("verify: %+v", f)
+			}
+		})
+		slices.Sort(got)
+		if err != nil || !slices.Equal(got, want) || sum.Damaged != len(want) {
+			t.Errorf("verify: %q, %+v, %v; want %q", got, sum, err, want)
+		}
+	}
+	verify(snapshot.FileName(domain, "a2"), snapshot.FileName(domain, "c3"))
 	h = open(t, mem, src, emb)
 	if got, want := h.texts("c1"), src.Documents("c1"); !maps.Equal(got, want) {
 		t.Errorf("c1 holds %v, want %v", got, want)
@@ -301,4 +319,5 @@ func TestALostBaseIsMendedByIndexingIt(t *testing.T) {
 	if head, _ := h.Head(domain, "main"); head.Commit != "c3" {
 		t.Errorf("head is %s, want c3", head.Commit)
 	}
+	verify()
 }
