@@ -548,6 +548,58 @@ func TestCrashesOfPushesAndDeletions(t *testing.T) {
 	}
 }
 
+// TestDeletionsTakeChildrenFirst cuts the power at every file operation of a
+// deletion, with any part of the removals since the last sync of the directory on
+// disk: what is left always stands on what is left.
+func TestDeletionsTakeChildrenFirst(t *testing.T) {
+	for name, remove := range map[string]func(h *harness) error{
+		"domain": func(h *harness) error { return h.DeleteDomain(t.Context(), domain, false) },
+		"branch": func(h *harness) error { return h.DeleteBranchIndex(t.Context(), domain, "main") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			mem := vfstest.NewMem()
+			faults := vfstest.NewFault(mem)
+			h := openPush(t, faults, &indexertest.Embedder{})
+			for i, commit := range []string{"c1", "c2", "c3", "c4"} {
+				h.mustPush("main", "", commit, puts("d/A/1", fmt.Sprint("version ", i))...)
+			}
+			h.mustPush("fork", "c2", "f1", puts("d/A/2", "fork")...)
+			if err := h.Assign(t.Context(), domain, "main", "c3", "a3"); err != nil {
+				t.Fatal(err)
+			}
+			images, partial := 0, 0
+			faults.OnOp(func(n int, _ vfstest.Op) {
+				for seed := range uint64(100) {
+					image := mem.CrashClone(seed*1000+uint64(n), float64(seed%5)/4)
+					infos, damaged, err := snapshot.List(image)
+					if err != nil || len(damaged) > 0 {
+						t.Errorf("operation %d: %v, %v", n, damaged, err)
+					}
+					have := make(map[string]bool)
+					for _, info := range infos {
+						have[info.Commit] = true
+					}
+					for _, info := range infos {
+						if info.Kind != snapshot.Checkpoint && !have[info.Base] {
+							t.Errorf("operation %d: %s is left without %s, on which it stands", n, info.Commit, info.Base)
+						}
+					}
+					images++
+					if len(infos) > 1 && len(infos) < 6 {
+						partial++
+					}
+				}
+			})
+			if err := remove(h); err != nil {
+				t.Fatal(err)
+			}
+			if partial < images/10 {
+				t.Errorf("of %d images %d are of a deletion half done", images, partial)
+			}
+		})
+	}
+}
+
 // TestNoFullTextOfADeletedCommitIsTaken: a commit of a deleted one's name has
 // its own full text, whatever the deletion left behind, in this process and in
 // the next.
