@@ -367,16 +367,12 @@ func (b *builder) write(h snapshot.Header, changed, removed []string, complete b
 		h.Seq = b.d.NextSeq()
 	}
 	contents := snapshot.Contents{Changed: b.entries(changed), Count: len(changed), Skipped: snapshot.StringKeys(b.unsettled(complete))}
-	b.ix.hook("writing")
 	if b.base != nil {
 		contents.Removed = snapshot.StringKeys(removed)
 		info, err = b.base.View().WriteDelta(b.ix.cfg.FS, h, contents, b.barrier())
 	} else {
 		h.Kind, h.Settings = snapshot.Checkpoint, b.settings.String()
 		info, err = snapshot.Write(b.ix.cfg.FS, h, contents)
-	}
-	if err == nil {
-		b.ix.hook("committed")
 	}
 	return info, err
 }
@@ -474,12 +470,5 @@ func (b *builder) entries(ids []string) iter.Seq2[snapshot.EntryText, error] {
 				return
 			}
 		}
-	}
-}
-
-// hook lets tests stop the world at a named point of the commit protocol.
-func (ix *Indexer) hook(phase string) {
-	if ix.testHook != nil {
-		ix.testHook(phase)
 	}
 }

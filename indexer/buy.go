@@ -181,7 +181,6 @@ func (b *builder) buyAs(ctx context.Context, role contract.Role, batch []piece) 
 	if len(vectors) != len(batch) {
 		return errors.Join(failed, fmt.Errorf("%w: %d vectors for %d texts", contract.ErrProvider, len(vectors), len(batch)))
 	}
-	b.ix.hook("embedded")
 	var keys []vecstore.Key
 	good, tokens := vectors[:0:0], 0
 	for i, p := range batch {
@@ -204,7 +203,6 @@ func (b *builder) buyAs(ctx context.Context, role contract.Role, batch []piece) 
 		return catalog.StoreError(err)
 	}
 	b.ix.counters.written.Add(int64(len(good)))
-	b.ix.hook("appended")
 	if role == contract.RoleClustering {
 		b.clustered += len(good)
 	}

@@ -88,7 +88,6 @@ type Indexer struct {
 	running  chan struct{} // bounds the tasks that run at once
 	flights  flights       // the texts being embedded
 	counters counters
-	testHook func(phase string)
 }
 
 // Open opens the data directory: it reads the header of every commit file,

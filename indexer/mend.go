@@ -176,8 +176,6 @@ func (b *builder) replace(ctx context.Context, old snapshot.Info, complete bool)
 			h.Fingerprint, h.Dim, h.Vecs = b.fingerprint, uint32(b.vecs.Dim()), b.d.VecsName()
 		}
 		info, err = b.d.write(tx, old.Commit, func() (snapshot.Info, error) {
-			b.ix.hook("writing")
-			defer b.ix.hook("committed")
 			return snapshot.Write(b.ix.cfg.FS, h, snapshot.Contents{Changed: b.contents(changed), Skipped: snapshot.StringKeys(b.unsettled(complete))})
 		})
 		return err

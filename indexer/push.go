@@ -15,14 +15,9 @@ import (
 	"github.com/vectorlink/vectorlink/tasks"
 )
 
-const (
-	// linger is how long a push waits for a batch to fill: operations may
-	// come slowly, and whoever sends them may wait to see that they arrive.
-	linger = 200 * time.Millisecond
-	// maxSkipped bounds the failed operations of one push, which are kept in
-	// memory and listed one by one.
-	maxSkipped = 100_000
-)
+// linger is how long a push waits for a batch to fill: operations may come
+// slowly, and whoever sends them may wait to see that they arrive.
+const linger = 200 * time.Millisecond
 
 // errCutPush is why a push fails that the end of the process cut short: its
 // operations are gone.
@@ -293,13 +288,7 @@ func (p *Push) Apply(op contract.Op) error {
 		return errPushOver
 	}
 	p.seen++
-	var err error
-	if op.Kind == contract.Failed && p.j.Task().SkippedTotal >= maxSkipped {
-		err = fmt.Errorf("%w: more than %d operations failed", contract.ErrInvalid, maxSkipped)
-	} else {
-		err = p.b.apply(p.ctx, op)
-	}
-	if err != nil {
+	if err := p.b.apply(p.ctx, op); err != nil {
 		p.cancel(err)
 		return err
 	}

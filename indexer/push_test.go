@@ -1,6 +1,7 @@
 package indexer_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -18,6 +19,7 @@ import (
 	"github.com/vectorlink/vectorlink/indexer"
 	"github.com/vectorlink/vectorlink/indexer/indexertest"
 	"github.com/vectorlink/vectorlink/search"
+	"github.com/vectorlink/vectorlink/tasks"
 	"github.com/vectorlink/vectorlink/vfs"
 	"github.com/vectorlink/vectorlink/vfs/vfstest"
 )
@@ -615,42 +617,37 @@ func TestClosedTakesNoPush(t *testing.T) {
 	}
 }
 
-// TestSkippedOperationsAreBounded: a push that skips thousands lists the first,
-// and counts all.
+// TestSkippedOperationsAreBounded: a push that skips thousands of documents, or of
+// operations that failed at the sender's, lists the first, and counts all.
 func TestSkippedOperationsAreBounded(t *testing.T) {
-	h := openPush(t, vfstest.NewMem(), &indexertest.Embedder{})
-	p, err := h.StartPush(t.Context(), indexer.PushRequest{Domain: domain, Commit: "c1", Settings: catalog.SettingsRequest{Dim: 3}})
-	if err != nil {
-		t.Fatal(err)
+	const n = 150_000
+	for name, op := range map[string]func(i int) contract.Op{
+		"documents":         func(i int) contract.Op { return put(fmt.Sprintf("d/A/%06d", i), "a text, and no vector") },
+		"failed operations": func(int) contract.Op { return contract.Op{Kind: contract.Failed, Err: errors.New("it went wrong")} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := openPush(t, vfstest.NewMem(), &indexertest.Embedder{})
+			p, err := h.StartPush(t.Context(), indexer.PushRequest{Domain: domain, Commit: "c1", Settings: catalog.SettingsRequest{Dim: 3}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i := range n {
+				if err := p.Apply(op(i)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			p.Finish()
+			<-p.Done()
+			task := p.Task()
+			if task.State != indexer.TaskComplete || len(task.Skipped) != tasks.MaxSkipped || task.SkippedTotal != n {
+				t.Errorf("%s: %d listed of %d", task.State, len(task.Skipped), task.SkippedTotal)
+			}
+			if last := task.Skipped[len(task.Skipped)-1]; last.ID != cmp.Or(op(len(task.Skipped)-1).ID, "unknown") {
+				t.Errorf("the last one listed is %+v", last)
+			}
+			if got := p.Progress().Skipped; got != n {
+				t.Errorf("%d skipped by its progress", got)
+			}
+		})
 	}
-	for i := range 3000 {
-		if err := p.Apply(put(fmt.Sprintf("d/A/%04d", i), "a text, and no vector")); err != nil {
-			t.Fatal(err)
-		}
-	}
-	p.Finish()
-	<-p.Done()
-	task := p.Task()
-	if len(task.Skipped) != 1000 || task.SkippedTotal != 3000 || task.Skipped[999].ID != "d/A/0999" {
-		t.Errorf("%d listed of %d", len(task.Skipped), task.SkippedTotal)
-	}
-	if got := p.Progress().Skipped; got != 3000 {
-		t.Errorf("%d skipped by its progress", got)
-	}
-}
-
-// TestTooManyFailedOperationsEndAPush bounds what a push keeps of them.
-func TestTooManyFailedOperationsEndAPush(t *testing.T) {
-	h := openPush(t, vfstest.NewMem(), &indexertest.Embedder{})
-	p := h.mustStart("", "", "c1")
-	op := contract.Op{Kind: contract.Failed, Err: errors.New("operation error")}
-	var err error
-	n := 0
-	for ; err == nil && n < 200_000; n++ {
-		err = p.Apply(op)
-	}
-	if !errors.Is(err, contract.ErrInvalid) || n != 100_001 {
-		t.Errorf("after %d: %v", n, err)
-	}
-	p.Abort(err)
 }
