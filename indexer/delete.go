@@ -32,10 +32,7 @@ func (ix *Indexer) DeleteDomain(_ context.Context, domain string, purge bool) er
 	defer ix.leave(d)
 	d.rewriting.Lock()
 	defer d.rewriting.Unlock()
-	if err := ix.tasks.SetClustering(domain, false); err != nil {
-		return err
-	}
-	return d.Update(func(tx *catalog.Tx) error {
+	err := d.Update(func(tx *catalog.Tx) error {
 		infos := slices.Collect(tx.State().Newest())
 		if err := tx.Remove(ids(infos)...); err != nil {
 			return catalog.StoreError(err)
@@ -52,6 +49,11 @@ func (ix *Indexer) DeleteDomain(_ context.Context, domain string, purge bool) er
 		}
 		return ix.removeVectors(d, tx)
 	})
+	if err != nil {
+		return err
+	}
+	// Last: a deletion that failed before leaves the domain as it was created.
+	return ix.tasks.SetClustering(domain, false)
 }
 
 // ids returns the names of commits.

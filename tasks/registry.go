@@ -371,20 +371,22 @@ func (r *Registry) StoresClustering(domain string) bool {
 // SetClustering says whether a domain stores clustering. It is durable when it
 // returns, as far as the journal is; on an error it is as it was.
 func (r *Registry) SetClustering(domain string, on bool) error {
-	recorded := r.setClustering(domain, on, true)
+	was, recorded := r.setClustering(domain, on, true)
 	err := wait(recorded, "that the domain stores clustering")
 	if err != nil {
-		r.setClustering(domain, !on, false)
+		r.setClustering(domain, was, false)
 	}
 	return err
 }
 
-func (r *Registry) setClustering(domain string, on, sync bool) *batch {
+// setClustering returns also whether the domain did before.
+func (r *Registry) setClustering(domain string, on, sync bool) (was bool, recorded *batch) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	_, was = r.clustering[domain]
 	// After a failed write the journal may say something else.
-	if _, is := r.clustering[domain]; is == on && (r.w == nil || !r.w.failed) {
-		return nil
+	if was == on && (r.w == nil || !r.w.failed) {
+		return was, nil
 	}
 	if delete(r.clustering, domain); on {
 		r.clustering[domain] = struct{}{}
@@ -394,7 +396,7 @@ func (r *Registry) setClustering(domain string, on, sync bool) *batch {
 		b.clustering = append(b.clustering, domain)
 		b.sync = b.sync || sync
 	}
-	return b
+	return was, b
 }
 
 // keep puts a task that has ended among the finished ones and has its state

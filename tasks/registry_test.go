@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -384,4 +385,29 @@ func TestCrowd(t *testing.T) {
 	}
 	wg.Wait()
 	must(t, r.Close())
+}
+
+// TestClusteringAsItWas: where it cannot be recorded whether a domain stores
+// clustering, nothing changes, also where nothing was to change.
+func TestClusteringAsItWas(t *testing.T) {
+	for _, on := range []bool{true, false} {
+		faults := vfstest.NewFault(vfstest.NewMem())
+		r := open(t, faults)
+		must(t, r.SetClustering(domain, on))
+		faults.Set(vfstest.Plan{Err: syscall.EIO, Forever: true})
+		for _, to := range []bool{!on, on, on, !on} {
+			if err := r.SetClustering(domain, to); !errors.Is(err, contract.ErrStore) {
+				t.Errorf("%t, set to %t: %v", on, to, err)
+			}
+			if got := r.StoresClustering(domain); got != on {
+				t.Errorf("%t, after an attempt to set it to %t: %t", on, to, got)
+			}
+		}
+		faults.Set(vfstest.Plan{})
+		must(t, r.SetClustering(domain, !on))
+		if got := r.StoresClustering(domain); got == on {
+			t.Errorf("set to %t: %t", !on, got)
+		}
+		must(t, r.Close())
+	}
 }
