@@ -9,6 +9,7 @@ import (
 	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/indexer/indexertest"
 	"github.com/vectorlink/vectorlink/search"
+	"github.com/vectorlink/vectorlink/snapshot"
 	"github.com/vectorlink/vectorlink/vfs"
 	"github.com/vectorlink/vectorlink/vfs/vfstest"
 )
@@ -113,4 +114,54 @@ func TestActivity(t *testing.T) {
 	if a.Unfinished != 0 || a.Running != 0 || a.BusyBranches != 0 || a.Embedding != 0 || a.Embedded != 3 || a.Written != 3 || a.Opened == 0 || a.Vectors != 3 {
 		t.Errorf("after it: %+v", a)
 	}
+}
+
+// TestStatisticsOfDamage: figures go by headers, so that no damaged file takes
+// them away, and none is opened for them.
+func TestStatisticsOfDamage(t *testing.T) {
+	const other = "admin/other"
+	files := vfstest.NewMem()
+	h := openPush(t, files, &indexertest.Embedder{})
+	h.mustPush("", "", "c1", puts("d/A/1", "one")...)
+	h.mustPush("side", "c1", "c2", puts("d/A/2", "two")...)
+	h.pushInto(other, "", "o1", puts("d/A/1", "one", "d/A/2", "two", "d/A/3", "three")...)
+	h.close()
+	check := func(what string, domains, commits, documents int) {
+		t.Helper()
+		h := openPush(t, files, &indexertest.Embedder{})
+		defer h.close()
+		st, err := h.Statistics("")
+		if err != nil || st.Domains != domains || st.IndexedCommits != commits || st.Documents != documents || st.Activity.Opened != 0 {
+			t.Errorf("%s: %+v, %v; want %d domains, %d commits, %d documents", what, st, err, domains, commits, documents)
+		}
+		for _, name := range []string{domain, other} {
+			if _, err := h.Statistics(name); err != nil {
+				t.Errorf("%s: of %s: %v", what, name, err)
+			}
+		}
+	}
+	check("whole", 2, 3, 6)
+	c1, c2 := snapshot.FileName(domain, "c1"), snapshot.FileName(domain, "c2")
+	whole, err := files.ReadFile(c2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for at := range whole { // what can be listed, and not be read
+		data := slices.Clone(whole)
+		data[at] ^= 1
+		files.WriteFile(c2, data)
+		_, damaged, err := snapshot.List(files)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(damaged) == 0 && snapshot.Verify(files, c2) != nil {
+			break
+		}
+	}
+	files.WriteFile(vecsName, nil)
+	check("a damaged commit", 2, 3, 6)
+	files.WriteFile(c2, make([]byte, 100))
+	check("a damaged header", 2, 2, 4)
+	files.WriteFile(c1, nil)
+	check("no header left", 1, 1, 3)
 }
