@@ -147,7 +147,13 @@ func ParseSettings(text string) (Settings, error) {
 	return s, nil
 }
 
-// settingsOf returns the settings of a commit, which were checked when it
+// CheckSettings refuses a commit whose settings this program does not know.
+func CheckSettings(info snapshot.Info) error {
+	_, err := ParseSettings(info.Settings)
+	return err
+}
+
+// SettingsOf returns the settings of a commit, which were checked when it
 // became known.
 func SettingsOf(info snapshot.Info) Settings {
 	s, err := ParseSettings(info.Settings)

@@ -1,6 +1,9 @@
 package indexer
 
-import "context"
+import (
+	"context"
+	"runtime"
+)
 
 // Merging returns the number of merges that were asked for and are not done.
 func (ix *Indexer) Merging() int { return ix.merges.pending() }
@@ -36,4 +39,11 @@ func (ix *Indexer) Retire(domain string) error {
 		return err
 	}
 	return d.Retire(nil)
+}
+
+// WaitMerges waits until a merge that is due or running has ended, if there is one.
+func (ix *Indexer) WaitMerges() {
+	for n := ix.merges.pending(); n > 0 && ix.merges.pending() == n; {
+		runtime.Gosched()
+	}
 }

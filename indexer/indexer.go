@@ -14,7 +14,6 @@ import (
 	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/hnsw"
 	"github.com/vectorlink/vectorlink/search"
-	"github.com/vectorlink/vectorlink/snapshot"
 	"github.com/vectorlink/vectorlink/tasks"
 	"github.com/vectorlink/vectorlink/vfs"
 )
@@ -112,7 +111,7 @@ func Open(cfg Config) (*Indexer, error) {
 		merges:  newSchedule(),
 		running: make(chan struct{}, cfg.Parallel),
 	}
-	known, err := catalog.Open(catalog.Config{FS: cfg.FS, Check: checkSettingsOf, Logger: cfg.Logger})
+	known, err := catalog.Open(catalog.Config{FS: cfg.FS, Check: catalog.CheckSettings, Logger: cfg.Logger})
 	if err != nil {
 		return nil, fmt.Errorf("indexer: %w", err)
 	}
@@ -195,12 +194,6 @@ func (ix *Indexer) Ready() Readiness {
 		Index:  open,
 		Search: open && ix.Up(),
 	}
-}
-
-// checkSettingsOf refuses a commit whose settings this program does not know.
-func checkSettingsOf(info snapshot.Info) error {
-	_, err := catalog.ParseSettings(info.Settings)
-	return err
 }
 
 // cleanDir removes what unfinished writes left behind, and returns the names

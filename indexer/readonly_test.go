@@ -6,9 +6,9 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/vectorlink/vectorlink/catalog"
 	"github.com/vectorlink/vectorlink/indexer/indexertest"
 	"github.com/vectorlink/vectorlink/search"
-	"github.com/vectorlink/vectorlink/snapshot"
 	"github.com/vectorlink/vectorlink/textindex"
 	"github.com/vectorlink/vectorlink/vfs"
 	"github.com/vectorlink/vectorlink/vfs/vfstest"
@@ -64,14 +64,11 @@ func TestReadOnlyText(t *testing.T) {
 			mem.WriteFile(name, []byte("damaged"))
 		}
 		files := &readOnly{FS: mem}
-		r := search.New(search.ReaderConfig{FS: files, Embedder: emb, ReadOnly: c.readOnly})
-		infos, _, err := snapshot.List(files)
+		known, err := catalog.Open(catalog.Config{FS: files, ReadOnly: true})
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, info := range infos {
-			r.Domains().Know(info)
-		}
+		r := search.New(search.ReaderConfig{FS: files, Catalog: known, Embedder: emb, ReadOnly: c.readOnly})
 		hits, err := r.Search(t.Context(), search.SearchRequest{
 			Domain: domain, Ref: search.Ref{Commit: "c1"}, Text: "pear", Mode: search.ModeText, Page: search.Page{Count: 5},
 		})

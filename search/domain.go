@@ -19,10 +19,10 @@ type Domain struct {
 	suspects map[string]struct{} // files found damaged since they were looked over; guarded by mu
 }
 
-func newDomain(d *catalog.Domain, files vfs.FS, pages *vecstore.Pool) *Domain {
+func newDomain(d *catalog.Domain, files vfs.FS, pages *vecstore.Pool, readOnly bool) *Domain {
 	return &Domain{
 		Domain:   d,
-		vectors:  &vectors{domain: d.Name(), files: files, pages: pages},
+		vectors:  &vectors{domain: d.Name(), files: files, pages: pages, readOnly: readOnly},
 		suspects: make(map[string]struct{}),
 	}
 }

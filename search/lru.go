@@ -29,6 +29,9 @@ func (c *byteLRU[K, V]) len() int { return c.entries.Len() }
 // keys returns all keys.
 func (c *byteLRU[K, V]) keys() []K { return c.entries.Keys() }
 
+// peek returns the key's value, which does not count as used.
+func (c *byteLRU[K, V]) peek(key K) (V, bool) { return c.entries.Peek(key) }
+
 // get returns the key's value, which counts as used.
 func (c *byteLRU[K, V]) get(key K) (V, bool) { return c.entries.Get(key) }
 

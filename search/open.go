@@ -212,7 +212,7 @@ func (r *Reader) loadSnapshot(d *Domain, commit string) (_ *Snapshot, err error)
 	if s.settings, err = catalog.ParseSettings(s.view.Header().Settings); err != nil {
 		return nil, fmt.Errorf("%w: commit %s carries %w", contract.ErrCorrupt, commit, err)
 	}
-	if s.vecs, err = d.acquire(); errors.Is(err, contract.ErrCorrupt) {
+	if s.vecs, err = d.acquire(s.view.SlotEnd()); errors.Is(err, contract.ErrCorrupt) {
 		return nil, fmt.Errorf("%w; index commit %s again to mend it", err, commit)
 	} else if err != nil {
 		return nil, err

@@ -163,6 +163,17 @@ func (p *pool) remove(key string) {
 	delete(p.loading, key)
 }
 
+// each calls use with every value that is in the pool.
+func (p *pool) each(use func(key string, res resource)) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, key := range p.cache.keys() {
+		if l, ok := p.cache.peek(key); ok {
+			use(key, l.res)
+		}
+	}
+}
+
 // removeIf forgets the keys that match: at a cost of what is in the pool, however
 // many there could be.
 func (p *pool) removeIf(match func(key string) bool) {

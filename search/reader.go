@@ -63,7 +63,7 @@ func New(cfg ReaderConfig) *Reader {
 		log:     cfg.Logger,
 		pages:   pages,
 		pool:    newPool(cfg.SnapshotPoolBytes),
-		domains: &Registry{log: cfg.Logger, catalog: cfg.Catalog, files: cfg.FS, pages: pages, domains: make(map[*catalog.Domain]*Domain)},
+		domains: &Registry{log: cfg.Logger, catalog: cfg.Catalog, files: cfg.FS, pages: pages, readOnly: cfg.ReadOnly, domains: make(map[*catalog.Domain]*Domain)},
 		heavy:   make(chan struct{}, maxHeavy),
 		queries: newQueryCache(cfg.QueryCacheBytes),
 	}

@@ -14,10 +14,11 @@ import (
 // Registry holds the domains of a catalog with their vectors, each once: a file of
 // vectors has one opener at a time.
 type Registry struct {
-	log     *slog.Logger
-	catalog *catalog.Catalog
-	files   vfs.FS
-	pages   *vecstore.Pool
+	log      *slog.Logger
+	catalog  *catalog.Catalog
+	files    vfs.FS
+	pages    *vecstore.Pool
+	readOnly bool
 
 	mu      sync.Mutex // guards all below
 	domains map[*catalog.Domain]*Domain
@@ -27,7 +28,7 @@ type Registry struct {
 func (r *Registry) of(d *catalog.Domain) *Domain {
 	known := r.domains[d]
 	if known == nil {
-		known = newDomain(d, r.files, r.pages)
+		known = newDomain(d, r.files, r.pages, r.readOnly)
 		r.domains[d] = known
 	}
 	return known

@@ -23,7 +23,8 @@ const MaxEf = 10_000
 // Search returns the documents nearest to a text or a ready vector, nearest
 // first, equal distances by id. Where the snapshot holds no graph the answer
 // is exact.
-func (r *Reader) Search(ctx context.Context, req SearchRequest) (Hits, error) {
+func (r *Reader) Search(ctx context.Context, req SearchRequest) (found Hits, err error) {
+	defer func() { err = r.whileFollowing(err) }()
 	if err := checkPage(req.Page); err != nil {
 		return Hits{}, err
 	}
@@ -134,7 +135,8 @@ func (r *Reader) embedQuery(ctx context.Context, d *Domain, s *Snapshot, req Sea
 // Similar returns the documents nearest to one of the snapshot's own, read at
 // the served commit; of several chunks the best pair counts. With IDs they are
 // those nearest to the mean of several.
-func (r *Reader) Similar(ctx context.Context, req SimilarRequest) (Hits, error) {
+func (r *Reader) Similar(ctx context.Context, req SimilarRequest) (found Hits, err error) {
+	defer func() { err = r.whileFollowing(err) }()
 	if err := checkPage(req.Page); err != nil {
 		return Hits{}, err
 	}
@@ -191,7 +193,10 @@ func (r *Reader) serve(ctx context.Context, domainName string, ref Ref) (*Domain
 		return nil, "", nil, err
 	}
 	s, err := r.Open(ctx, d, commit)
-	return d, commit, s, err
+	if r.whileFollowing(err) != err {
+		s, err = r.Open(ctx, d, commit) // once more, with what is there now
+	}
+	return d, commit, s, r.whileFollowing(err)
 }
 
 func checkPage(p Page) error {

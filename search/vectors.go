@@ -17,6 +17,8 @@ type vectors struct {
 	domain string
 	files  vfs.FS
 	pages  *vecstore.Pool
+	// readOnly: another process writes the file.
+	readOnly bool
 
 	// recovery is held while the file is opened for writing, which reads all of
 	// it. It is taken before mu.
@@ -35,7 +37,11 @@ func (v *vectors) Readable() (*vecstore.Store, error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if v.store == nil {
-		s, err := vecstore.Open(v.files, v.VecsName(), vecstore.Config{Domain: v.domain}, v.pages)
+		open := vecstore.Open
+		if v.readOnly {
+			open = vecstore.OpenRead
+		}
+		s, err := open(v.files, v.VecsName(), vecstore.Config{Domain: v.domain}, v.pages)
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil, nil
 		}
@@ -50,16 +56,32 @@ func (v *vectors) Readable() (*vecstore.Store, error) {
 	return v.store, nil
 }
 
-// acquire returns the vectors for reading until their Release, or nil if none
-// exist.
-func (v *vectors) acquire() (*vecstore.Store, error) {
+// acquire returns the vectors below slot end for reading until their Release, or
+// nil if none exist.
+func (v *vectors) acquire(end uint32) (*vecstore.Store, error) {
 	for {
 		s, err := v.Readable()
 		if err != nil || s == nil {
 			return nil, err
 		}
-		if err := s.Acquire(); !errors.Is(err, vecstore.ErrClosed) {
-			return s, err
+		if err := s.Acquire(); errors.Is(err, vecstore.ErrClosed) {
+			continue // another store has taken its place
+		} else if err != nil {
+			return nil, err
+		}
+		if !v.readOnly {
+			return s, nil
+		}
+		switch err := s.Refresh(end); {
+		case errors.Is(err, vfs.ErrReplaced):
+			// The domain was deleted and has come again.
+			s.Release()
+			_ = v.Retire(s) // opened for reading: nothing to lose
+		case err != nil && !errors.Is(err, vecstore.ErrCorrupt):
+			s.Release()
+			return nil, catalog.StoreError(err)
+		default:
+			return s, nil // what the file lacks is damage, met by what reads it
 		}
 	}
 }
@@ -68,6 +90,9 @@ func (v *vectors) acquire() (*vecstore.Store, error) {
 // if none exist or they are of another model. Where nobody has written to the
 // domain since the start it reads the whole file.
 func (v *vectors) indexed(fingerprint string, floor uint32) (*vecstore.Store, error) {
+	if v.readOnly {
+		return nil, nil // its keys are the writer's
+	}
 	s, err := v.Readable()
 	if err != nil || s == nil || s.Config().Fingerprint != fingerprint {
 		return nil, err
