@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/vectorlink/vectorlink/catalog"
 	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/indexer/indexertest"
 	"github.com/vectorlink/vectorlink/search"
@@ -161,7 +162,15 @@ func TestStatisticsOfDamage(t *testing.T) {
 	files.WriteFile(vecsName, nil)
 	check("a damaged commit", 2, 3, 6)
 	files.WriteFile(c2, make([]byte, 100))
+	check("a damaged header that the catalog knows", 2, 3, 6)
+	forget := func() {
+		if err := files.Remove(catalog.FileName(domain)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	forget()
 	check("a damaged header", 2, 2, 4)
+	forget()
 	files.WriteFile(c1, nil)
 	check("no header left", 1, 1, 3)
 }
