@@ -1,6 +1,7 @@
 package catalog
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -9,9 +10,9 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 
 	"github.com/vectorlink/vectorlink/contract"
+	"github.com/vectorlink/vectorlink/internal/parallel"
 	"github.com/vectorlink/vectorlink/snapshot"
 	"github.com/vectorlink/vectorlink/vfs"
 )
@@ -216,18 +217,10 @@ func (c *Catalog) readAll() (files []loaded, names []string, err error) {
 func (c *Catalog) loadAll(names []string) []loaded {
 	names = slices.DeleteFunc(slices.Clone(names), func(name string) bool { return !strings.HasSuffix(name, "."+Ext) })
 	files := make([]loaded, len(names))
-	var (
-		next atomic.Int64
-		wg   sync.WaitGroup
-	)
-	for range min(readers, len(names)) {
-		wg.Go(func() {
-			for i := next.Add(1) - 1; int(i) < len(names); i = next.Add(1) - 1 {
-				files[i] = c.load(names[i])
-			}
-		})
-	}
-	wg.Wait()
+	_ = parallel.Do(context.Background(), readers, len(names), func(_ context.Context, _, i int) error {
+		files[i] = c.load(names[i])
+		return nil
+	})
 	for i := range files {
 		if l := &files[i]; l.err != nil && !errors.Is(l.err, fs.ErrNotExist) {
 			c.log.Warn("catalog file is rebuilt from the commit files", "file", l.name, "err", l.err)

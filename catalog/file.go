@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"hash/crc32"
 	"io"
 
 	"github.com/vectorlink/vectorlink/snapshot"
@@ -51,8 +50,6 @@ const (
 // be read. It is no error to a caller: the file is rebuilt.
 var errDamaged = errors.New("damaged catalog file")
 
-var castagnoli = crc32.MakeTable(crc32.Castagnoli)
-
 // FileName returns the name of a domain's catalog file.
 func FileName(domain string) string { return vfs.FileName(domain, "", Ext) }
 
@@ -65,7 +62,7 @@ func appendHead(b []byte, domain string, generation uint64) []byte {
 	b = binary.LittleEndian.AppendUint16(b, uint16(len(domain)))
 	b = binary.LittleEndian.AppendUint64(b, generation)
 	b = append(b, domain...)
-	return binary.LittleEndian.AppendUint32(b, crc32.Checksum(b[start:], castagnoli))
+	return binary.LittleEndian.AppendUint32(b, vfs.Checksum(0, b[start:]))
 }
 
 // appendRecord appends a record of that type that will stand at that offset of
@@ -87,7 +84,7 @@ func recordSum(generation uint64, offset int64, body []byte) uint32 {
 	binary.LittleEndian.PutUint64(place[:], generation)
 	binary.LittleEndian.PutUint64(place[8:], uint64(offset))
 	binary.LittleEndian.PutUint32(place[16:], uint32(len(body)))
-	return crc32.Update(crc32.Checksum(place[:], castagnoli), castagnoli, body)
+	return vfs.Checksum(vfs.Checksum(0, place[:]), body)
 }
 
 // change is what a record says.
@@ -133,7 +130,7 @@ func parseHead(p []byte) (file, error) {
 		return file{}, fmt.Errorf("%w: it ends early", errDamaged)
 	}
 	body := p[:headSize-4+n]
-	if crc32.Checksum(body, castagnoli) != binary.LittleEndian.Uint32(p[len(body):]) {
+	if vfs.Checksum(0, body) != binary.LittleEndian.Uint32(p[len(body):]) {
 		return file{}, fmt.Errorf("%w: the checksum of its header does not match", errDamaged)
 	}
 	return file{domain: string(body[16:]), generation: binary.LittleEndian.Uint64(p[8:]), end: int64(headSize + n)}, nil

@@ -2,6 +2,7 @@ package snapshot
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -9,9 +10,8 @@ import (
 	"io/fs"
 	"slices"
 	"strings"
-	"sync"
-	"sync/atomic"
 
+	"github.com/vectorlink/vectorlink/internal/parallel"
 	"github.com/vectorlink/vectorlink/vfs"
 )
 
@@ -54,18 +54,10 @@ func List(fsys vfs.FS) (infos []Info, damaged []Damage, err error) {
 		err  error
 	}
 	results := make([]result, len(names))
-	var (
-		next atomic.Int64
-		wg   sync.WaitGroup
-	)
-	for range min(listers, len(names)) {
-		wg.Go(func() {
-			for i := next.Add(1) - 1; int(i) < len(names); i = next.Add(1) - 1 {
-				results[i].info, results[i].err = ReadInfo(fsys, names[i])
-			}
-		})
-	}
-	wg.Wait()
+	_ = parallel.Do(context.Background(), listers, len(names), func(_ context.Context, _, i int) error {
+		results[i].info, results[i].err = ReadInfo(fsys, names[i])
+		return nil
+	})
 	for i, r := range results {
 		switch {
 		case errors.Is(r.err, fs.ErrNotExist): // removed meanwhile
