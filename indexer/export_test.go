@@ -5,9 +5,6 @@ import (
 	"runtime"
 )
 
-// Merging returns the number of merges that were asked for and are not done.
-func (ix *Indexer) Merging() int { return ix.merges.pending() }
-
 // Documents opens a snapshot and returns the number of its documents.
 func (ix *Indexer) Documents(ctx context.Context, domain, commit string) (int, error) {
 	d, err := ix.domain(domain)

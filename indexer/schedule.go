@@ -100,6 +100,9 @@ func (s *schedule) pending() int {
 	return s.count
 }
 
+// Merging returns the number of merges that are due or running.
+func (ix *Indexer) Merging() int { return ix.merges.pending() }
+
 // considerMerge makes a merge of a commit just written due if it needs one, or
 // if its full text is so large that the first search should not wait for it.
 // Nobody waits for either.

@@ -29,6 +29,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/vectorlink/vectorlink/bench/cputime"
 	"github.com/vectorlink/vectorlink/hnsw"
 	"github.com/vectorlink/vectorlink/vecstore"
 	"github.com/vectorlink/vectorlink/vector"
@@ -207,7 +208,7 @@ func build(store *vecstore.Store, o options) (*hnsw.Graph, error) {
 	for i := range slots {
 		slots[i] = uint32(i)
 	}
-	wall, cpu := time.Now(), processCPU()
+	wall, cpu := time.Now(), cputime.Process()
 	g, err := hnsw.Build(context.Background(), store, slots, o.params, o.threads)
 	if err != nil {
 		return nil, err
@@ -217,7 +218,7 @@ func build(store *vecstore.Store, o options) (*hnsw.Graph, error) {
 		Wall  float64 `json:"build_wall_s"`
 		Bytes float64 `json:"bytes_per_vector"`
 	}{
-		(processCPU() - cpu).Seconds(), time.Since(wall).Seconds(),
+		(cputime.Process() - cpu).Seconds(), time.Since(wall).Seconds(),
 		// What an open index keeps in memory: links, slots and codes.
 		float64(g.Bytes())/float64(g.Len()) + float64(2*vector.PlaneLen(o.dim)+4),
 	})
@@ -247,14 +248,14 @@ func search(g *hnsw.Graph, vecs hnsw.Vectors, queries [][]float32, truth [][]uin
 			go func() {
 				runtime.LockOSThread()
 				defer runtime.UnlockOSThread()
-				cpu := threadCPU()
+				cpu := cputime.Thread()
 				var err error
 				for _, q := range queries {
 					if _, err = g.Search(ctx, vecs, q, k, ef, nil); err != nil {
 						break
 					}
 				}
-				times <- threadCPU() - cpu
+				times <- cputime.Thread() - cpu
 				errs <- err
 			}()
 		}

@@ -21,13 +21,14 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/vectorlink/vectorlink/bench/corpus"
 	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/vector"
 )
 
 // given is an embedder of texts like "row 7": the vectors of a file.
 type given struct {
-	instant
+	corpus.Embedder
 	rows [][]float32
 }
 
@@ -51,14 +52,14 @@ func readRows(file string) ([][]float32, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(data)%(4*dim) != 0 {
-		return nil, fmt.Errorf("%s does not hold vectors of %d dimensions", file, dim)
+	if len(data)%(4*corpus.Dim) != 0 {
+		return nil, fmt.Errorf("%s does not hold vectors of %d dimensions", file, corpus.Dim)
 	}
-	rows := make([][]float32, len(data)/(4*dim))
+	rows := make([][]float32, len(data)/(4*corpus.Dim))
 	for i := range rows {
-		rows[i] = make([]float32, dim)
+		rows[i] = make([]float32, corpus.Dim)
 		for k := range rows[i] {
-			rows[i][k] = math.Float32frombits(binary.LittleEndian.Uint32(data[4*(i*dim+k):]))
+			rows[i][k] = math.Float32frombits(binary.LittleEndian.Uint32(data[4*(i*corpus.Dim+k):]))
 		}
 		vector.Normalize(rows[i])
 	}

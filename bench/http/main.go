@@ -20,7 +20,6 @@ import (
 	"flag"
 	"fmt"
 	"io/fs"
-	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -30,6 +29,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/vectorlink/vectorlink/bench/corpus"
 )
 
 type bench struct {
@@ -123,26 +124,6 @@ func (b *bench) add(what, target, format string, args ...any) {
 	fmt.Fprintf(os.Stderr, "%s: %s\n", r.what, r.measured)
 }
 
-// corpus makes texts of words as frequent as those of English without its
-// commonest.
-type corpus struct {
-	rng  *rand.Rand
-	zipf *rand.Zipf
-}
-
-func newCorpus(seed uint64) *corpus {
-	rng := rand.New(rand.NewPCG(seed, 1))
-	return &corpus{rng, rand.NewZipf(rng, 1.1, 10, 20_000)}
-}
-
-func (c *corpus) text(n int) string {
-	var b strings.Builder
-	for range n {
-		fmt.Fprintf(&b, "w%d ", c.zipf.Uint64())
-	}
-	return strings.TrimSpace(b.String())
-}
-
 const (
 	documentWords = 12
 	queryWords    = 4
@@ -150,11 +131,11 @@ const (
 )
 
 // documents writes operations for some of the ids below n.
-func (c *corpus) documents(ids []int) []byte {
+func documents(c *corpus.Corpus, ids []int) []byte {
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)
 	for _, id := range ids {
-		if err := enc.Encode(map[string]string{"op": "Inserted", "id": fmt.Sprintf("terminusdb:///bench/Doc/%d", id), "string": c.text(documentWords)}); err != nil {
+		if err := enc.Encode(map[string]string{"op": "Inserted", "id": fmt.Sprintf("terminusdb:///bench/Doc/%d", id), "string": c.Text(documentWords)}); err != nil {
 			fatal(err) // strings
 		}
 	}
@@ -188,11 +169,11 @@ func (p *process) push(domain, commit string, body []byte) error {
 type requests struct{ ready, vector, hybrid, fts [][]byte }
 
 func searches(domain, commit string) requests {
-	c := newCorpus(7)
+	c := corpus.New(7)
 	var r requests
 	for range queries {
-		text := c.text(queryWords)
-		r.ready = append(r.ready, ready(domain, commit, vectorOf(text)))
+		text := c.Text(queryWords)
+		r.ready = append(r.ready, ready(domain, commit, corpus.Vector(text)))
 		r.vector = append(r.vector, words(domain, commit, "vector", text))
 		r.hybrid = append(r.hybrid, words(domain, commit, "hybrid", text))
 		r.fts = append(r.fts, words(domain, commit, "fts", text))
@@ -269,7 +250,7 @@ func (b *bench) large(dir string) error {
 		return err
 	}
 	const domain = "bench/large"
-	if err := p.push(domain, "c0", newCorpus(1).documents(upTo(b.documents))); err != nil {
+	if err := p.push(domain, "c0", documents(corpus.New(1), upTo(b.documents))); err != nil {
 		return err
 	}
 	p.settle()
@@ -302,8 +283,8 @@ func (b *bench) small(dir string) error {
 		return err
 	}
 	const domain = "bench/small"
-	c := newCorpus(2)
-	body := c.documents(upTo(smallDocuments))
+	c := corpus.New(2)
+	body := documents(c, upTo(smallDocuments))
 	cpu, began := p.cpu(), time.Now()
 	if err := p.push(domain, "c0", body); err != nil {
 		return err
@@ -318,7 +299,7 @@ func (b *bench) small(dir string) error {
 	var walls []time.Duration
 	cpu = p.cpu()
 	for i := range smallCommits {
-		body := c.documents(c.rng.Perm(smallDocuments)[:smallChanges])
+		body := documents(c, c.Perm(smallDocuments)[:smallChanges])
 		began := time.Now()
 		if err := p.push(domain, fmt.Sprintf("c%d", i+1), body); err != nil {
 			return err
@@ -470,9 +451,9 @@ func (b *bench) many(dir string) error {
 	for range 4 {
 		wg.Go(func() {
 			for d := next.Add(1) - 1; d < manyDomains; d = next.Add(1) - 1 {
-				c := newCorpus(uint64(100 + d))
+				c := corpus.New(uint64(100 + d))
 				for i := range manyCommits {
-					if err := p.push(fmt.Sprintf("bench/d%d", d), fmt.Sprintf("c%d", i), c.documents(upTo(manyDocuments))); err != nil {
+					if err := p.push(fmt.Sprintf("bench/d%d", d), fmt.Sprintf("c%d", i), documents(c, upTo(manyDocuments))); err != nil {
 						mu.Lock()
 						fail = err
 						mu.Unlock()
@@ -493,7 +474,7 @@ func (b *bench) many(dir string) error {
 	var walls, cpus []time.Duration
 	for i := range starts {
 		domain := fmt.Sprintf("bench/d%d", i*manyDomains/starts)
-		first := ready(domain, fmt.Sprintf("c%d", manyCommits-1), vectorOf("w1 w2"))
+		first := ready(domain, fmt.Sprintf("c%d", manyCommits-1), corpus.Vector("w1 w2"))
 		p, err := b.program(dir, first)
 		if err != nil {
 			return err

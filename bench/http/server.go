@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/vectorlink/vectorlink/api"
+	"github.com/vectorlink/vectorlink/bench/corpus"
 	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/indexer"
 	"github.com/vectorlink/vectorlink/templates"
@@ -26,7 +27,7 @@ import (
 // serve is the server that is measured: what `vectorlink serve` puts together,
 // its log included, but for the embedder. It ends with its standard input.
 func serve(dir, rows string) error {
-	var embedder contract.Embedder = instant{}
+	var embedder contract.Embedder = corpus.Embedder{}
 	if rows != "" {
 		vectors, err := readRows(rows)
 		if err != nil {
