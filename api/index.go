@@ -72,17 +72,19 @@ type complete struct {
 	Status  string            `json:"status"`
 	Indexed int               `json:"indexed_documents"`
 	Skipped []indexer.Skipped `json:"skipped"`
-	// The members from here on are ours.
-	Domain    string `json:"domain"`
-	Commit    string `json:"commit"`
-	Branch    string `json:"branch"`
-	Base      string `json:"base,omitempty"`
-	HeadMoved bool   `json:"head_moved"`
-	Documents int    `json:"documents"`
-	Deleted   int    `json:"deleted"`
-	Embedded  int    `json:"embedded"`
-	Reused    int    `json:"reused"`
-	Tokens    int    `json:"tokens"`
+	// The members from here on are ours. SkippedTotal counts all that were
+	// skipped; Skipped lists the first.
+	SkippedTotal int    `json:"skipped_total"`
+	Domain       string `json:"domain"`
+	Commit       string `json:"commit"`
+	Branch       string `json:"branch"`
+	Base         string `json:"base,omitempty"`
+	HeadMoved    bool   `json:"head_moved"`
+	Documents    int    `json:"documents"`
+	Deleted      int    `json:"deleted"`
+	Embedded     int    `json:"embedded"`
+	Reused       int    `json:"reused"`
+	Tokens       int    `json:"tokens"`
 }
 
 // check answers GET /check with the state of a task.
@@ -111,7 +113,8 @@ func (s *server) check(w http.ResponseWriter, r *http.Request) error {
 	case indexer.TaskComplete:
 		return sendJSON(w, complete{
 			Status: "Complete", Indexed: task.Indexed, Skipped: skippedList(task.Skipped),
-			Domain: task.Domain, Commit: task.Commit, Branch: task.Branch,
+			SkippedTotal: task.SkippedTotal,
+			Domain:       task.Domain, Commit: task.Commit, Branch: task.Branch,
 			Base: task.Base, HeadMoved: task.HeadMoved,
 			Documents: task.Documents, Deleted: task.Deleted,
 			Embedded: task.Embedded, Reused: task.Reused, Tokens: task.Tokens,

@@ -114,15 +114,18 @@ func TestCheck(t *testing.T) {
 	e.task.Indexed, e.task.Documents, e.task.Deleted = 3, 40, 1
 	e.task.Embedded, e.task.Reused, e.task.Tokens = 2, 1, 99
 	e.task.Base, e.task.HeadMoved = "k6", true
-	e.get("/check?task_id=task-1").wantBody(t, `{"status":"Complete","indexed_documents":3,"skipped":[],`+
+	e.get("/check?task_id=task-1").wantBody(t, `{"status":"Complete","indexed_documents":3,"skipped":[],"skipped_total":0,`+
 		`"domain":"a/b","commit":"k7","branch":"main","base":"k6","head_moved":true,`+
 		`"documents":40,"deleted":1,"embedded":2,"reused":1,"tokens":99}`)
 
-	e.task.Skipped = []indexer.Skipped{{ID: "x", Message: "refused"}}
+	e.task.Skipped, e.task.SkippedTotal = []indexer.Skipped{{ID: "x", Message: "refused"}}, 1234
 	got := e.get("/check?task_id=task-1")
-	var body struct{ Skipped []indexer.Skipped }
-	if err := json.Unmarshal([]byte(got.body), &body); err != nil || !reflect.DeepEqual(body.Skipped, e.task.Skipped) {
-		t.Errorf("skipped %+v, %v; want %+v", body.Skipped, err, e.task.Skipped)
+	var body struct {
+		Skipped      []indexer.Skipped
+		SkippedTotal int `json:"skipped_total"`
+	}
+	if err := json.Unmarshal([]byte(got.body), &body); err != nil || !reflect.DeepEqual(body.Skipped, e.task.Skipped) || body.SkippedTotal != 1234 {
+		t.Errorf("skipped %+v, %v; want %+v of 1234", body, err, e.task.Skipped)
 	}
 
 	e.task.State, e.task.Error = indexer.TaskFailed, "commit k7 is not in the database"

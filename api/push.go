@@ -141,6 +141,8 @@ type (
 		Status  string            `json:"status"`
 		Indexed int               `json:"indexed_documents"`
 		Skipped []indexer.Skipped `json:"skipped"`
+		// SkippedTotal counts all; Skipped lists the first.
+		SkippedTotal int `json:"skipped_total"`
 	}
 	pushAborted struct {
 		Status string `json:"status"`
@@ -242,6 +244,6 @@ func (l *pushLines) final(push *indexer.Push) {
 	case err != nil:
 		l.line(pushFailed{"error", task.Error, task.ErrorCode})
 	default:
-		l.line(pushComplete{"complete", task.Indexed, skippedList(task.Skipped)})
+		l.line(pushComplete{"complete", task.Indexed, skippedList(task.Skipped), task.SkippedTotal})
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+	"math"
 	"net/http"
 	"os"
 	"runtime"
@@ -140,7 +141,7 @@ func TestPushLines(t *testing.T) {
 							t.Errorf("final line %v, task %+v", final, task)
 						}
 					default:
-						if final["status"] != "complete" || final["indexed_documents"] != float64(task.Indexed) || len(final["skipped"].([]any)) != len(task.Skipped) {
+						if final["status"] != "complete" || final["indexed_documents"] != float64(task.Indexed) || len(final["skipped"].([]any)) != len(task.Skipped) || final["skipped_total"] != float64(len(task.Skipped)) {
 							t.Errorf("final line %v, task %+v", final, task)
 						}
 						if tt.indexed > 0 && len(lines) < 2 {
@@ -408,7 +409,7 @@ func TestPushConcurrency(t *testing.T) {
 // TestPushOfALargeBody: it is not held in memory. VECTORLINK_LONG=1 sends a
 // gigabyte.
 func TestPushOfALargeBody(t *testing.T) {
-	size := 12 << 20
+	size := 24 << 20
 	if os.Getenv("VECTORLINK_LONG") != "" {
 		size = 1 << 30
 	}
@@ -419,11 +420,17 @@ func TestPushOfALargeBody(t *testing.T) {
 	t.Cleanup(func() { dir.Close() })
 	l := newLive(t, dir)
 	l.emb.Forget = true
+	// What is held is there after each of several collections; what was dropped
+	// during one, not.
 	heap := func() uint64 {
-		runtime.GC()
-		var m runtime.MemStats
-		runtime.ReadMemStats(&m)
-		return m.HeapAlloc
+		least := uint64(math.MaxUint64)
+		for range 3 {
+			runtime.GC()
+			var m runtime.MemStats
+			runtime.ReadMemStats(&m)
+			least = min(least, m.HeapAlloc)
+		}
+		return least
 	}
 	start, most := heap(), uint64(0)
 	resp, in := l.open("c1")
@@ -504,7 +511,7 @@ func TestDryRun(t *testing.T) {
 		{target: "/index?domain=org/db&commit=c1&dry_run=true"},
 		{method: "POST", target: "/index", media: "application/json", body: `{"domain":"org/db","commit":"c1","dry_run":true}`},
 	} {
-		l.do(q).wantBody(t, `{"domain":"org/db","commit":"c1","already_indexed":false,"documents":2,"changed":2,"deleted":0,"texts":2,"already_stored":0,"to_embed":2,"tokens":3,"skipped":[]}`)
+		l.do(q).wantBody(t, `{"domain":"org/db","commit":"c1","already_indexed":false,"documents":2,"changed":2,"deleted":0,"texts":2,"already_stored":0,"to_embed":2,"tokens":3,"skipped":[],"skipped_total":0}`)
 	}
 	if len(l.emb.Texts()) != 0 {
 		t.Errorf("a plan embedded %q", l.emb.Texts())

@@ -27,8 +27,11 @@ type Plan struct {
 	ToEmbed int `json:"to_embed"`
 	Tokens  int `json:"tokens"`
 	// Price is that of the tokens, where a price is configured.
-	Price   *float64  `json:"price,omitempty"`
-	Skipped []Skipped `json:"skipped"`
+	Price *float64 `json:"price,omitempty"`
+	// Skipped lists the first documents that would be skipped, as Task.Skipped
+	// does, and SkippedTotal counts all.
+	Skipped      []Skipped `json:"skipped"`
+	SkippedTotal int       `json:"skipped_total"`
 }
 
 // Plan pulls and renders the documents of a commit and counts what indexing it
@@ -44,8 +47,8 @@ func (ix *Indexer) Plan(ctx context.Context, req IndexRequest) (Plan, error) {
 	defer ix.leave(d)
 	if info, ok := d.State().Real(req.Commit); ok {
 		plan.Indexed, plan.Documents, plan.Base = true, int(info.Documents), info.Base
-		before, _ := ix.skippedBefore(d, req.Commit)
-		plan.Skipped = append(plan.Skipped, before...)
+		before, total := ix.skippedBefore(d, req.Commit)
+		plan.Skipped, plan.SkippedTotal = append(plan.Skipped, before...), total
 		return plan, nil
 	}
 	if ix.cfg.Source == nil {
@@ -95,9 +98,7 @@ func (ix *Indexer) Plan(ctx context.Context, req IndexRequest) (Plan, error) {
 			}
 		}
 	}
-	if len(t.Skipped) > 0 {
-		plan.Skipped = t.Skipped
-	}
+	plan.Skipped, plan.SkippedTotal = append(plan.Skipped, t.Skipped...), t.SkippedTotal
 	if ix.cfg.PricePerMillion > 0 {
 		price := float64(plan.Tokens) / 1e6 * ix.cfg.PricePerMillion
 		plan.Price = &price

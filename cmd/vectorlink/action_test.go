@@ -164,6 +164,7 @@ func TestGitHubAction(t *testing.T) {
 	}{
 		{"plain", with(), exitDone, map[string]string{"documents": "260", "embedded": "5", "tokens": "321", "skipped": "0", "base": "c6"}, "| 260 | 7 | 1 | 5 |"},
 		{"skipped", with("commit", "5c1bbed"), exitDone, map[string]string{"skipped": "2"}, "class Robot"},
+		{"thousands skipped", with("commit", "5c2000"), exitDone, map[string]string{"skipped": "2500"}, "and 2480 more"},
 		{"strict", with("commit", "5c1bbed", "fail-on-skipped", "true", "fail-over", "0.01"), exitSkipped, map[string]string{"skipped": "2"}, "class Robot"},
 		{"failed", with("commit", "50"), exitUpstream, map[string]string{"documents": "0"}, "is not indexed"},
 		{"no new duplicates", with("fail-over", "0.001"), exitDone, nil, "no duplicates within 0.001 since `c6`"},

@@ -99,7 +99,7 @@ func (d *demo) index(ctx context.Context, name, branch string) (demoCommit, erro
 	})
 	bar.end(err == nil)
 	out.Documents, out.Changed, out.Deleted = st.Documents, st.Indexed, st.Deleted
-	out.Embedded, out.Reused, out.Skipped = st.Embedded, st.Reused, len(st.Skipped)
+	out.Embedded, out.Reused, out.Skipped = st.Embedded, st.Reused, st.SkippedTotal
 	out.Seconds = time.Since(start).Seconds()
 	return out, err
 }

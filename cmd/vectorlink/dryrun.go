@@ -23,7 +23,7 @@ func (c *indexCmd) dryRun(ctx context.Context, p *program, cl *client) error {
 		return err
 	}
 	if c.FailOnSkipped {
-		return skippedError(plan.Skipped)
+		return skippedError(plan.SkippedTotal)
 	}
 	return nil
 }
@@ -41,6 +41,7 @@ func (c *client) plan(ctx context.Context, query url.Values) (indexer.Plan, erro
 	if err := json.Unmarshal(a.body, &plan); err != nil {
 		return plan, fmt.Errorf("%s/index did not answer as a vectorlink server does: %w", c.server, err)
 	}
+	plan.SkippedTotal = max(plan.SkippedTotal, len(plan.Skipped)) // an older server tells no total
 	return plan, nil
 }
 
@@ -64,7 +65,7 @@ func (c *estimate) text(w io.Writer) {
 		fmt.Fprintf(w, " for %s", price(*c.Price))
 	}
 	fmt.Fprintf(w, ", %d stored already\n", c.Stored)
-	textSkipped(w, c.Skipped, "would be skipped")
+	textSkipped(w, c.Skipped, c.SkippedTotal, "would be skipped")
 }
 
 func (c *estimate) markdown(w io.Writer) {
@@ -75,12 +76,12 @@ func (c *estimate) markdown(w io.Writer) {
 	}
 	fmt.Fprintf(w, "### vectorlink: what indexing %s would cost\n\n", name)
 	numbers := []any{"documents", c.Documents, "new or changed", c.Changed, "deleted", c.Deleted,
-		"texts to embed", c.ToEmbed, "stored already", c.Stored, "tokens", c.Tokens, "would be skipped", len(c.Skipped)}
+		"texts to embed", c.ToEmbed, "stored already", c.Stored, "tokens", c.Tokens, "would be skipped", c.SkippedTotal}
 	if c.Price != nil {
 		numbers = append(numbers, "price", price(*c.Price))
 	}
 	mdNumbers(w, numbers...)
-	mdSkipped(w, c.Skipped)
+	mdSkipped(w, c.Skipped, c.SkippedTotal)
 }
 
 // price writes an amount of money, in whatever currency, with as many decimals

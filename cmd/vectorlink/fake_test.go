@@ -41,8 +41,17 @@ func fakeServer(t *testing.T, secret string) string {
 	return srv.URL
 }
 
+// thousands are the documents that the commit 5c2000 skips.
+func thousands() []indexer.Skipped {
+	list := make([]indexer.Skipped, 2500)
+	for i := range list {
+		list[i] = indexer.Skipped{ID: fmt.Sprintf("terminusdb:///star-wars/People/%d", i), Message: "too long"}
+	}
+	return list
+}
+
 // Plan makes a plan: of the commit 5c1bbed some documents would be skipped, of
-// c6 nothing is to do, and for c8 the server has a price.
+// 5c2000 thousands, of c6 nothing is to do, and for c8 the server has a price.
 func (f *fakeIndexer) Plan(_ context.Context, req indexer.IndexRequest) (indexer.Plan, error) {
 	plan := indexer.Plan{
 		Domain: req.Domain, Commit: req.Commit, Base: "c6", Documents: 260, Changed: 7, Deleted: 1,
@@ -55,6 +64,11 @@ func (f *fakeIndexer) Plan(_ context.Context, req indexer.IndexRequest) (indexer
 		plan.Price = new(0.0000064)
 	case "5c1bbed":
 		plan.Skipped = []indexer.Skipped{{ID: "terminusdb:///star-wars/People/1", Message: "templates: bad template: line 1"}}
+		plan.SkippedTotal = 1
+	case "5c2000":
+		var t indexer.Task
+		t.Skip(thousands()...)
+		plan.Skipped, plan.SkippedTotal = t.Skipped, t.SkippedTotal
 	}
 	return plan, f.refusal(req.Domain)
 }
@@ -103,8 +117,10 @@ func (f *fakeIndexer) Task(id string) (indexer.Task, error) {
 	}
 	switch id {
 	case taskID("5c1bbed"):
-		t.Skipped = []indexer.Skipped{{ID: "terminusdb:///star-wars/People/1", Message: "templates: bad template: line 1"}, {ID: "unknown", Message: "class Robot: no template"}}
+		t.Skip(indexer.Skipped{ID: "terminusdb:///star-wars/People/1", Message: "templates: bad template: line 1"}, indexer.Skipped{ID: "unknown", Message: "class Robot: no template"})
 		t.HeadMoved = false
+	case taskID("5c2000"):
+		t.Skip(thousands()...)
 	case taskID("50"):
 		fail(fmt.Errorf("docdb: %w: http://localhost:6363 does not answer", contract.ErrSource))
 	case taskID("51"):

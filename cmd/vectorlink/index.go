@@ -78,36 +78,39 @@ func (c *indexCmd) finish(ctx context.Context, p *program, id string, st taskSta
 		return errors.Join(err, perr)
 	}
 	if err == nil && c.FailOnSkipped {
-		return skippedError(st.Skipped)
+		return skippedError(st.SkippedTotal)
 	}
 	return err
 }
 
 // skippedError returns the error of documents that were skipped, if any were.
-func skippedError(list []indexer.Skipped) error {
-	if len(list) == 0 {
+func skippedError(total int) error {
+	if total == 0 {
 		return nil
 	}
-	return as(errSkipped, fmt.Errorf("%s skipped", count(len(list), "document")))
+	return as(errSkipped, fmt.Errorf("%s skipped", count(total, "document")))
 }
 
 // taskState is what /check says of a task.
 type taskState struct {
-	Status     string            `json:"status"` // Pending or Complete
-	Percentage float64           `json:"percentage,omitzero"`
-	Domain     string            `json:"domain"`
-	Commit     string            `json:"commit"`
-	Branch     string            `json:"branch,omitempty"`
-	Base       string            `json:"base,omitempty"`
-	Indexed    int               `json:"indexed_documents"`
-	Documents  int               `json:"documents"`
-	Deleted    int               `json:"deleted"`
-	Embedded   int               `json:"embedded"`
-	Reused     int               `json:"reused"`
-	Tokens     int               `json:"tokens"`
-	ToEmbed    int               `json:"tokens_to_embed,omitzero"` // while it is pending
-	HeadMoved  bool              `json:"head_moved"`
-	Skipped    []indexer.Skipped `json:"skipped"`
+	Status     string  `json:"status"` // Pending or Complete
+	Percentage float64 `json:"percentage,omitzero"`
+	Domain     string  `json:"domain"`
+	Commit     string  `json:"commit"`
+	Branch     string  `json:"branch,omitempty"`
+	Base       string  `json:"base,omitempty"`
+	Indexed    int     `json:"indexed_documents"`
+	Documents  int     `json:"documents"`
+	Deleted    int     `json:"deleted"`
+	Embedded   int     `json:"embedded"`
+	Reused     int     `json:"reused"`
+	Tokens     int     `json:"tokens"`
+	ToEmbed    int     `json:"tokens_to_embed,omitzero"` // while it is pending
+	HeadMoved  bool    `json:"head_moved"`
+	// Skipped lists the first documents that were skipped, SkippedTotal counts
+	// all.
+	Skipped      []indexer.Skipped `json:"skipped"`
+	SkippedTotal int               `json:"skipped_total"`
 }
 
 // note tells how many tokens have been embedded.
@@ -174,6 +177,7 @@ func (c *client) wait(ctx context.Context, id string, patience time.Duration, lo
 		var away *unreachable
 		switch {
 		case err == nil:
+			st.SkippedTotal = max(st.SkippedTotal, len(st.Skipped)) // an older server tells no total
 			seen, last = time.Now(), st
 			look(st)
 			if st.Status == "Complete" {

@@ -91,7 +91,7 @@ func (s *summary) text(w io.Writer) {
 	if !s.HeadMoved && s.Branch != "" {
 		fmt.Fprintf(w, "the last indexed commit of %s is still another one\n", plainText(s.Branch))
 	}
-	textSkipped(w, s.Skipped, "skipped")
+	textSkipped(w, s.Skipped, s.SkippedTotal, "skipped")
 }
 
 func (s *summary) markdown(w io.Writer) {
@@ -102,41 +102,49 @@ func (s *summary) markdown(w io.Writer) {
 	}
 	fmt.Fprintf(w, "### vectorlink: %s is indexed\n\n", name)
 	mdNumbers(w, "documents", s.Documents, "new or changed", s.Indexed, "deleted", s.Deleted,
-		"texts embedded", s.Embedded, "texts reused", s.Reused, "tokens", s.Tokens, "skipped", len(s.Skipped), "time", s.took())
+		"texts embedded", s.Embedded, "texts reused", s.Reused, "tokens", s.Tokens, "skipped", s.SkippedTotal, "time", s.took())
 	if !s.HeadMoved && s.Branch != "" {
 		fmt.Fprintf(w, "The last indexed commit of %s is still another one.\n\n", mdCode(s.Branch))
 	}
-	mdSkipped(w, s.Skipped)
+	mdSkipped(w, s.Skipped, s.SkippedTotal)
 }
 
 // maxShownSkipped is how many of the documents that were skipped people see.
 const maxShownSkipped = 20
 
-func textSkipped(w io.Writer, list []indexer.Skipped, verb string) {
-	if len(list) == 0 {
+// textSkipped writes the first of the documents that were skipped, of which list
+// has some and total counts all.
+func textSkipped(w io.Writer, list []indexer.Skipped, total int, verb string) {
+	if total == 0 {
 		return
 	}
-	fmt.Fprintf(w, "%s %s:\n", count(len(list), "document"), verb)
-	for i, d := range list {
-		if i == maxShownSkipped {
-			fmt.Fprintf(w, "  and %d more (--json lists all)\n", len(list)-i)
-			break
-		}
+	fmt.Fprintf(w, "%s %s:\n", count(total, "document"), verb)
+	shown := list[:min(len(list), maxShownSkipped)]
+	for _, d := range shown {
 		fmt.Fprintf(w, "  %s: %s\n", plainText(d.ID), clip(d.Message, 200))
+	}
+	switch {
+	case total > len(list) && len(list) > len(shown):
+		fmt.Fprintf(w, "  and %d more (--json lists the first %d)\n", total-len(shown), len(list))
+	case total > len(list):
+		fmt.Fprintf(w, "  and %d more\n", total-len(shown))
+	case total > len(shown):
+		fmt.Fprintf(w, "  and %d more (--json lists all)\n", total-len(shown))
 	}
 }
 
-func mdSkipped(w io.Writer, list []indexer.Skipped) {
-	if len(list) == 0 {
+// mdSkipped is textSkipped for a page.
+func mdSkipped(w io.Writer, list []indexer.Skipped, total int) {
+	if total == 0 {
 		return
 	}
 	fmt.Fprintf(w, "Skipped:\n\n")
-	for i, d := range list {
-		if i == maxShownSkipped {
-			fmt.Fprintf(w, "- and %d more\n", len(list)-i)
-			break
-		}
+	shown := list[:min(len(list), maxShownSkipped)]
+	for _, d := range shown {
 		fmt.Fprintf(w, "- %s: %s\n", mdCode(d.ID), mdCode(clip(d.Message, 200)))
+	}
+	if total > len(shown) {
+		fmt.Fprintf(w, "- and %d more\n", total-len(shown))
 	}
 	fmt.Fprintln(w)
 }

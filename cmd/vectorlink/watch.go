@@ -201,7 +201,7 @@ func (r remote) IndexNow(ctx context.Context, req indexer.IndexRequest) (indexer
 		return task, printJSON(r.p.stdout, &res)
 	}
 	fmt.Fprintf(r.p.stdout, "%s@%s: %s (%d new or changed, %d deleted), %s embedded, %d skipped\n", plainText(req.Domain), plainText(req.Commit),
-		count(st.Documents, "document"), st.Indexed, st.Deleted, count(st.Embedded, "text"), len(st.Skipped))
+		count(st.Documents, "document"), st.Indexed, st.Deleted, count(st.Embedded, "text"), st.SkippedTotal)
 	return task, nil
 }
 
