@@ -23,6 +23,9 @@ type Config struct {
 	FS vfs.FS
 	// ReadOnly: nothing is written, and Refresh follows the process that writes.
 	ReadOnly bool
+	// Names are the files of FS, as [vfs.FS.List] returns them; nil: Open lists
+	// them.
+	Names []string
 	// Check looks at a header that was read from a commit file; one it refuses is
 	// treated as damaged. It may be nil.
 	Check  func(snapshot.Info) error
@@ -65,7 +68,9 @@ func Open(cfg Config) (*Catalog, error) {
 	if err != nil {
 		return nil, fmt.Errorf("catalog: %w", err)
 	}
-	c.listed = names
+	if cfg.ReadOnly {
+		c.listed = names
+	}
 	unknown := make(map[string]struct{}, len(names)) // commit files
 	for _, name := range names {
 		if strings.HasSuffix(name, "."+snapshot.Ext) {
@@ -104,6 +109,7 @@ func Open(cfg Config) (*Catalog, error) {
 	if !cfg.ReadOnly {
 		c.update(names, files, byDomain)
 	}
+	c.cfg.Names = nil
 	return c, nil
 }
 
@@ -208,8 +214,10 @@ func (c *Catalog) readAll() (files []loaded, names []string, err error) {
 		names, err = c.cfg.FS.List()
 		return files, names, err
 	}
-	if names, err = c.cfg.FS.List(); err != nil {
-		return nil, nil, err
+	if names = c.cfg.Names; names == nil {
+		if names, err = c.cfg.FS.List(); err != nil {
+			return nil, nil, err
+		}
 	}
 	return c.loadAll(names), names, nil
 }

@@ -111,7 +111,7 @@ func Open(cfg Config) (*Indexer, error) {
 		merges:  newSchedule(),
 		running: make(chan struct{}, cfg.Parallel),
 	}
-	known, err := catalog.Open(catalog.Config{FS: cfg.FS, Check: catalog.CheckSettings, Logger: cfg.Logger})
+	known, err := catalog.Open(catalog.Config{FS: cfg.FS, Names: names, Check: catalog.CheckSettings, Logger: cfg.Logger})
 	if err != nil {
 		return nil, fmt.Errorf("indexer: %w", err)
 	}

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strings"
 )
 
 // OS is a directory of the operating system. No name, symbolic link or race
@@ -115,16 +116,20 @@ func (o *OS) List() ([]string, error) {
 	if err != nil {
 		return nil, fmt.Errorf("vfs: %w", err)
 	}
-	entries, err := d.ReadDir(-1)
+	names, err := d.Readdirnames(-1)
 	if err := errors.Join(err, d.Close()); err != nil {
 		return nil, fmt.Errorf("vfs: %w", err)
 	}
-	var names []string
-	for _, e := range entries {
-		if e.Type().IsRegular() {
-			names = append(names, e.Name())
+	// Not every file system tells types in a listing, and to ask for each of a
+	// hundred thousand files takes longer than all else at a start. Files of
+	// ours have an extension that no directory has.
+	names = slices.DeleteFunc(names, func(name string) bool {
+		if strings.Contains(name, ".") {
+			return false
 		}
-	}
+		info, err := o.root.Lstat(name)
+		return err != nil || !info.Mode().IsRegular()
+	})
 	slices.Sort(names)
 	return names, nil
 }
