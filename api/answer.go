@@ -8,6 +8,7 @@ import (
 
 	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/search"
+	"github.com/vectorlink/vectorlink/service"
 )
 
 const (
@@ -25,7 +26,7 @@ const (
 func checkDataVersion(h http.Header) error {
 	for _, v := range h.Values(dataVersion) {
 		if !validDataVersion(v) {
-			return failure(errHeader, "the header %s must be two words of four or more printable characters with a colon between", dataVersion)
+			return service.Failure(errHeader, "the header %s must be two words of four or more printable characters with a colon between", dataVersion)
 		}
 	}
 	return nil

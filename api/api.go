@@ -9,6 +9,7 @@ import (
 	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/indexer"
 	"github.com/vectorlink/vectorlink/search"
+	"github.com/vectorlink/vectorlink/service"
 )
 
 // Indexer is what the API needs of an indexer. All methods may be called by
@@ -120,9 +121,9 @@ type server struct {
 	ix      Indexer
 	cfg     Config
 	log     *slog.Logger
-	access  *access
+	access  *service.Access
 	origins *http.CrossOriginProtection
-	limiter *limiter
+	limiter *service.Limiter
 }
 
 // New returns the handler of all endpoints, over ix.
@@ -149,9 +150,9 @@ func New(cfg Config, ix Indexer) http.Handler {
 		ix:      ix,
 		cfg:     cfg,
 		log:     cfg.Logger,
-		access:  newAccess(cfg.User, cfg.Secret, cfg.Insecure),
+		access:  service.NewAccess(cfg.User, cfg.Secret),
 		origins: http.NewCrossOriginProtection(),
-		limiter: newLimiter(cfg.RateLimit),
+		limiter: service.NewLimiter(cfg.RateLimit),
 	}
 	return s.observe(s.routes())
 }

@@ -1,54 +1,34 @@
 package api
 
 import (
-	"crypto/sha256"
-	"crypto/subtle"
 	"net"
 	"net/http"
 	"net/netip"
 	"strings"
 
-	"github.com/vectorlink/vectorlink/contract"
+	"github.com/vectorlink/vectorlink/service"
 )
-
-// access knows the credentials, as hashes: hashes have one length, so that
-// comparing them takes the same time whatever is offered.
-type access struct {
-	open         bool // no secret: everybody is let in
-	insecure     bool // … by whatever name they call this server
-	user, secret [sha256.Size]byte
-}
-
-func newAccess(user string, secret contract.Secret, insecure bool) *access {
-	return &access{
-		open:     secret.IsZero(),
-		insecure: insecure,
-		user:     sha256.Sum256([]byte(user)),
-		secret:   sha256.Sum256([]byte(secret.Reveal())),
-	}
-}
 
 // admits reports whether the request carries the credentials: as Basic ones,
 // where the user ends at the first colon, or the secret alone as a Bearer
 // token.
-func (a *access) admits(r *http.Request) bool {
-	if a.open {
+func (s *server) admits(r *http.Request) bool {
+	if s.access.Open() {
 		return true
 	}
 	if user, secret, ok := r.BasicAuth(); ok {
-		// Both are compared before either counts.
-		return equal(user, a.user)&equal(secret, a.secret) == 1
+		return s.access.AdmitsUser(user, secret)
 	}
 	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
-	return strings.EqualFold(scheme, "Bearer") && equal(strings.TrimSpace(token), a.secret) == 1
+	return strings.EqualFold(scheme, "Bearer") && s.access.AdmitsToken(strings.TrimSpace(token))
 }
 
 // byItsName reports whether the request is meant for this server. Without a
 // secret a server is for its own machine alone, and a page in a browser there
 // could reach it under a name of its own that it has made to lead here (DNS
 // rebinding): only names that always mean this machine count.
-func (a *access) byItsName(r *http.Request) bool {
-	if !a.open || a.insecure {
+func (s *server) byItsName(r *http.Request) bool {
+	if !s.access.Open() || s.cfg.Insecure {
 		return true
 	}
 	host := r.Host
@@ -63,20 +43,15 @@ func (a *access) byItsName(r *http.Request) bool {
 	return err == nil && ip.Unmap().IsLoopback()
 }
 
-func equal(offered string, want [sha256.Size]byte) int {
-	sum := sha256.Sum256([]byte(offered))
-	return subtle.ConstantTimeCompare(sum[:], want[:])
-}
-
 // private lets only requests with credentials through, before anything else
 // about them is looked at.
 func (s *server) private(next handler) handler {
 	return func(w http.ResponseWriter, r *http.Request) error {
-		if !s.access.admits(r) {
-			return failure(errCredentials, "missing or wrong credentials")
+		if !s.admits(r) {
+			return service.Failure(errCredentials, "missing or wrong credentials")
 		}
-		if !s.access.byItsName(r) {
-			return failure(errCrossSite, "without a secret this server answers only to 127.0.0.1, [::1] and localhost, not to %.100q", r.Host)
+		if !s.byItsName(r) {
+			return service.Failure(errCrossSite, "without a secret this server answers only to 127.0.0.1, [::1] and localhost, not to %.100q", r.Host)
 		}
 		return next(w, r)
 	}
@@ -90,7 +65,7 @@ func (s *server) sameSite(next handler) handler {
 		asPost := *r
 		asPost.Method = http.MethodPost // GET would count as harmless
 		if s.origins.Check(&asPost) != nil {
-			return failure(errCrossSite, "a page of another site may not do this")
+			return service.Failure(errCrossSite, "a page of another site may not do this")
 		}
 		return next(w, r)
 	}

@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/vectorlink/vectorlink/service"
 )
 
 // Limits of request bodies, in bytes.
@@ -71,7 +73,7 @@ func refused(parameters string) bool {
 // checkEncoding refuses compressed bodies.
 func checkEncoding(r *http.Request) error {
 	if enc := r.Header.Get("Content-Encoding"); enc != "" && !strings.EqualFold(enc, "identity") {
-		return failure(errMediaType, "a Content-Encoding is not supported: send the body as it is")
+		return service.Failure(errMediaType, "a Content-Encoding is not supported: send the body as it is")
 	}
 	return nil
 }
@@ -81,20 +83,20 @@ func readBody(r *http.Request, limit int64) ([]byte, error) {
 	if err := checkEncoding(r); err != nil {
 		return nil, err
 	}
-	tooLarge := failure(errTooLarge, "the body is larger than %d bytes", limit)
+	tooLarge := service.Failure(errTooLarge, "the body is larger than %d bytes", limit)
 	if r.ContentLength > limit {
 		return nil, tooLarge
 	}
 	body, err := io.ReadAll(io.LimitReader(r.Body, limit+1))
 	switch {
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		return nil, failure(errSlow, "the body did not arrive within %v", bodyTime)
+		return nil, service.Failure(errSlow, "the body did not arrive within %v", bodyTime)
 	case err != nil:
-		return nil, failure(errSyntax, "the body cannot be read to its end")
+		return nil, service.Failure(errSyntax, "the body cannot be read to its end")
 	case int64(len(body)) > limit:
 		return nil, tooLarge
 	case !utf8.Valid(body):
-		return nil, failure(errSyntax, "the body is not valid UTF-8")
+		return nil, service.Failure(errSyntax, "the body is not valid UTF-8")
 	}
 	return body, nil
 }
@@ -107,9 +109,9 @@ func parseObject(body []byte) (map[string]json.RawMessage, error) {
 	var wrong *json.UnmarshalTypeError
 	switch {
 	case errors.As(err, &wrong), err == nil && members == nil:
-		return nil, failure(errType, "the body must be a JSON object")
+		return nil, service.Failure(service.ErrType, "the body must be a JSON object")
 	case err != nil:
-		return nil, failure(errSyntax, "the body is not valid JSON: %v", err)
+		return nil, service.Failure(errSyntax, "the body is not valid JSON: %v", err)
 	}
 	return members, nil
 }

@@ -1,17 +1,13 @@
 package api
 
 import (
-	"errors"
-	"math"
 	"net/http"
-	"strconv"
 	"strings"
 	"time"
 
 	"github.com/vectorlink/vectorlink/search"
+	"github.com/vectorlink/vectorlink/service"
 )
-
-const defaultCandidates = 5
 
 // candidateStats is what an answer to /candidates tells of itself.
 type candidateStats struct {
@@ -31,19 +27,9 @@ func (s *server) candidates(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	spec := p.domain()
-	req := search.CandidatesRequest{Domain: spec.Domain(), Ref: p.ref(spec)}
-	var given bool
-	if req.SetThreshold, given = p.distance("threshold_set"); !given {
-		p.fail(errMissing, "threshold_set is required")
-	}
-	if req.TargetThreshold, given = p.distance("threshold_target"); !given {
-		req.TargetThreshold = req.SetThreshold
-	}
-	req.K = p.whole("k", defaultCandidates, 1, math.MaxInt32)
-	req.Set = search.Filter{Types: p.list("set_doc_types"), IDs: p.list("set_doc_ids"), Expr: p.expression("set_filter")}
-	req.Target = search.Filter{Types: p.list("target_doc_types"), IDs: p.list("target_doc_ids"), Expr: p.expression("target_filter")}
-	for word := range strings.SplitSeq(p.text("include"), ",") {
+	var req search.CandidatesRequest
+	p.Decode(&req)
+	for word := range strings.SplitSeq(p.Text("include"), ",") {
 		switch strings.TrimSpace(word) {
 		case "":
 		case "embeddings":
@@ -51,7 +37,7 @@ func (s *server) candidates(w http.ResponseWriter, r *http.Request) error {
 		case "content":
 			req.Content = true
 		default:
-			p.fail(errParameter, "include must be embeddings, content, or both with a comma between")
+			p.Fail(service.ErrParameter, "include must be embeddings, content, or both with a comma between")
 		}
 	}
 	if err := s.begin(w, p, req.Domain, req.Ref); err != nil {
@@ -117,23 +103,4 @@ func (w *writer) edges(lists []search.CandidateList, documents map[string]search
 	}
 	w.text("}")
 	return n
-}
-
-// distance returns a finite number of at least 0 and whether it was given. How
-// large a distance can be depends on the metric, which package indexer knows.
-func (p *params) distance(name string) (float32, bool) {
-	text, wrong, ok := p.scalar(name)
-	if !ok {
-		return 0, false
-	}
-	x, err := strconv.ParseFloat(text, 64)
-	switch {
-	case errors.Is(err, strconv.ErrSyntax), strings.Trim(text, "0123456789.eE+-") != "":
-	case err != nil, x < 0, x > math.MaxFloat32:
-		wrong = errParameter
-	default:
-		return float32(x), true
-	}
-	p.fail(wrong, "%s must be a finite number of at least 0, with cosine up to 1", name)
-	return 0, true
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/search"
+	"github.com/vectorlink/vectorlink/service"
 )
 
 // compare answers POST /compare: how near two texts are.
@@ -14,14 +15,14 @@ func (s *server) compare(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if method := p.required("method"); method != "" && method != "embedding" {
-		p.fail(errParameter, "method is unsupported: it must be embedding")
+	if method := p.Required("method"); method != "" && method != "embedding" {
+		p.Fail(service.ErrParameter, "method is unsupported: it must be embedding")
 	}
 	req := search.CompareRequest{CallerKey: callerKey(r.Header)}
-	req.SourceRole, req.TargetRole = p.roles()
-	req.Source, req.Target = p.required("source"), p.required("target")
-	if p.err != nil {
-		return p.err
+	req.SourceRole, req.TargetRole = roles(p)
+	req.Source, req.Target = p.Required("source"), p.Required("target")
+	if p.Err() != nil {
+		return p.Err()
 	}
 	// Equal texts need nothing that could be switched off.
 	if req.Source != req.Target {
@@ -43,18 +44,17 @@ func (s *server) compare(w http.ResponseWriter, r *http.Request) error {
 }
 
 // roles returns what the two texts of a comparison are to the model.
-func (p *params) roles() (source, target contract.Role) {
-	role, ok := p.lookup("role")
-	switch {
-	case !ok, role == "", role == contract.RoleQuery.String():
-		return contract.RoleQuery, contract.RoleDocument
-	case role == contract.RoleDocument.String():
+func roles(p *service.Params) (source, target contract.Role) {
+	switch p.Text("role") {
+	case contract.RoleDocument.String():
 		return contract.RoleDocument, contract.RoleDocument
-	case role == contract.RoleClustering.String():
+	case contract.RoleClustering.String():
 		return contract.RoleClustering, contract.RoleClustering
-	case role == contract.RoleClassification.String():
+	case contract.RoleClassification.String():
 		return contract.RoleClassification, contract.RoleClassification
+	case contract.RoleQuery.String(), "":
+	default:
+		p.Fail(service.ErrParameter, "role must be query, document, clustering or classification")
 	}
-	p.fail(errParameter, "role must be query, document, clustering or classification")
-	return 0, 0
+	return contract.RoleQuery, contract.RoleDocument
 }

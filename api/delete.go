@@ -1,6 +1,10 @@
 package api
 
-import "net/http"
+import (
+	"net/http"
+
+	"github.com/vectorlink/vectorlink/service"
+)
 
 // deleteDomain answers DELETE /domain: all commits of an org/db go, whatever
 // branch the graphspec names. What is not there is deleted already.
@@ -9,10 +13,10 @@ func (s *server) deleteDomain(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	domain := p.domain().Domain()
-	purge := p.flag("purge")
-	if p.err != nil {
-		return p.err
+	domain := p.Domain().Domain()
+	purge := p.Flag("purge")
+	if p.Err() != nil {
+		return p.Err()
 	}
 	logged(w).domain = domain
 	if err := s.ix.DeleteDomain(r.Context(), domain, purge); err != nil {
@@ -28,16 +32,16 @@ func (s *server) deleteBranchIndex(w http.ResponseWriter, r *http.Request) error
 	if err != nil {
 		return err
 	}
-	spec := p.domain()
-	branch := p.branch()
+	spec := p.Domain()
+	branch := p.Branch()
 	if branch == "" {
 		branch = spec.Branch
 	}
 	if branch == "" {
-		p.fail(errMissing, "branch is required")
+		p.Fail(service.ErrMissing, "branch is required")
 	}
-	if p.err != nil {
-		return p.err
+	if p.Err() != nil {
+		return p.Err()
 	}
 	logged(w).domain = spec.Domain()
 	if err := s.ix.DeleteBranchIndex(r.Context(), spec.Domain(), branch); err != nil {

@@ -24,26 +24,9 @@ func (s *server) duplicates(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	spec := p.domain()
-	req := search.DuplicatesRequest{
-		Domain:    spec.Domain(),
-		Ref:       p.ref(spec),
-		Threshold: p.threshold("threshold", 0),
-		Set:       p.filter(""),
-		Target:    p.filter("target_"),
-		Since:     p.commit("since"),
-		Page: search.Page{
-			Start: p.whole("start", 0, 0, search.MaxStart),
-			Count: p.whole("count", 0, 1, search.MaxCount),
-		},
-		Snippet: p.flag("snippet"),
-	}
-	pairsOnly := false
-	if format, ok := p.lookup("format"); ok {
-		if pairsOnly = format == "pairs"; !pairsOnly && format != "groups" {
-			p.fail(errParameter, "format must be groups or pairs")
-		}
-	}
+	var req search.DuplicatesRequest
+	p.Decode(&req)
+	pairsOnly := p.Word("format", "groups", "pairs") == "pairs"
 	if err := s.begin(w, p, req.Domain, req.Ref); err != nil {
 		return err
 	}

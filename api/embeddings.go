@@ -4,10 +4,9 @@ import (
 	"bytes"
 	"encoding/json"
 	"net/http"
-	"slices"
-	"strings"
 
 	"github.com/vectorlink/vectorlink/search"
+	"github.com/vectorlink/vectorlink/service"
 )
 
 // embeddings answers GET and POST /embeddings: one vector per document, in one
@@ -18,17 +17,17 @@ func (s *server) embeddings(rw http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	spec := p.domain()
+	spec := p.Domain()
 	req := search.EmbeddingsRequest{
 		Domain: spec.Domain(),
-		Ref:    p.ref(spec),
+		Ref:    p.Ref(spec),
 		Filter: search.Filter{
-			Types: p.commaList("doc_types", "doc_type"),
-			IDs:   append(ids, p.commaList("doc_ids", "doc_id")...),
-			Expr:  p.expression("filter"),
+			Types: p.CommaList("doc_types", "doc_type"),
+			IDs:   append(ids, p.CommaList("doc_ids", "doc_id")...),
+			Expr:  p.Expression("filter"),
 		},
 	}
-	form := p.vectorForm(r)
+	form := vectorForm(r, p)
 	if err := s.begin(w, p, req.Domain, req.Ref); err != nil {
 		return err
 	}
@@ -53,8 +52,9 @@ func isLines(mediaType string) bool {
 
 // embeddingsParams returns the parameters, and the ids that lines of the body
 // name. What a body that is not lines says it is does not matter.
-func embeddingsParams(r *http.Request) (*params, []string, error) {
-	p, err := queryParams(r)
+func embeddingsParams(r *http.Request) (*service.Params, []string, error) {
+	v, err := queryValues(r)
+	p := service.NewParams(v)
 	if err != nil || r.Method != http.MethodPost {
 		return p, nil, err
 	}
@@ -63,7 +63,7 @@ func embeddingsParams(r *http.Request) (*params, []string, error) {
 		return nil, nil, err
 	}
 	if !isLines(mediaType(r)) {
-		p.body, err = parseObject(body)
+		v.body, err = parseObject(body)
 		return p, nil, err
 	}
 	var ids []string
@@ -75,44 +75,27 @@ func embeddingsParams(r *http.Request) (*params, []string, error) {
 		}
 		var members map[string]json.RawMessage
 		if json.Unmarshal(line, &members) != nil || members == nil {
-			return nil, nil, failure(errSyntax, "line %d is not a JSON object", number)
+			return nil, nil, service.Failure(errSyntax, "line %d is not a JSON object", number)
 		}
-		if p.body == nil {
-			p.body = members
+		if v.body == nil {
+			v.body = members
 		}
 		for _, name := range []string{"domain", "commit"} {
 			// Lines may repeat the first one's, and not contradict it.
-			if raw, ok := members[name]; ok && string(raw) != "null" && !bytes.Equal(raw, p.body[name]) {
-				return nil, nil, failure(errParameter, "line %d names another %s than the first", number, name)
+			if raw, ok := members[name]; ok && string(raw) != "null" && !bytes.Equal(raw, v.body[name]) {
+				return nil, nil, service.Failure(service.ErrParameter, "line %d names another %s than the first", number, name)
 			}
 		}
 		if raw, ok := members["doc_id"]; ok && string(raw) != "null" {
 			var id string
 			if json.Unmarshal(raw, &id) != nil {
-				return nil, nil, failure(errType, "line %d: doc_id must be a string", number)
+				return nil, nil, service.Failure(service.ErrType, "line %d: doc_id must be a string", number)
 			}
 			ids = append(ids, id)
 		}
 	}
-	if p.body != nil {
-		delete(p.body, "doc_id")
+	if v.body != nil {
+		delete(v.body, "doc_id")
 	}
 	return p, ids, nil
-}
-
-// commaList returns the values of a parameter that is an array in JSON and, in
-// a query, values with commas between them, or another one repeated.
-func (p *params) commaList(name, repeated string) []string {
-	if _, ok := p.member(name); ok {
-		return p.list(name)
-	}
-	var values []string
-	for _, text := range listed(p.query, name) {
-		for value := range strings.SplitSeq(text, ",") {
-			if value != "" {
-				values = append(values, value)
-			}
-		}
-	}
-	return append(values, slices.DeleteFunc(p.list(repeated), func(v string) bool { return v == "" })...)
 }

@@ -3,16 +3,14 @@ package api
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
 
 	"github.com/vectorlink/vectorlink/contract"
+	"github.com/vectorlink/vectorlink/service"
 )
 
-// What can be wrong with a request before the indexer sees it.
+// What can be wrong with a request of HTTP, whatever its parameters.
 var (
-	errMissing     = errors.New("missing parameter")
-	errParameter   = errors.New("bad parameter")
 	errHeader      = errors.New("bad header")
 	errSyntax      = errors.New("unreadable request")
 	errCredentials = errors.New("credentials")
@@ -22,7 +20,6 @@ var (
 	errSlow        = errors.New("body too slow")
 	errTooLarge    = errors.New("body too large")
 	errMediaType   = errors.New("media type")
-	errType        = errors.New("wrong JSON type")
 	errAborted     = errors.New("aborted")
 	errRate        = errors.New("too many requests")
 	errNotReady    = errors.New("not ready")
@@ -37,8 +34,8 @@ var outcomes = []struct {
 	code   string
 	text   string
 }{
-	{errMissing, http.StatusBadRequest, "missing_parameter", ""},
-	{errParameter, http.StatusBadRequest, "bad_parameter", ""},
+	{service.ErrMissing, http.StatusBadRequest, "missing_parameter", ""},
+	{service.ErrParameter, http.StatusBadRequest, "bad_parameter", ""},
 	{errHeader, http.StatusBadRequest, "bad_header", ""},
 	{errSyntax, http.StatusBadRequest, "bad_request", ""},
 	{errCredentials, http.StatusUnauthorized, "unauthorized", ""},
@@ -48,7 +45,7 @@ var outcomes = []struct {
 	{errSlow, http.StatusRequestTimeout, "body_too_slow", ""},
 	{errTooLarge, http.StatusRequestEntityTooLarge, "too_large", ""},
 	{errMediaType, http.StatusUnsupportedMediaType, "unsupported_media_type", ""},
-	{errType, http.StatusUnprocessableEntity, "wrong_type", ""},
+	{service.ErrType, http.StatusUnprocessableEntity, "wrong_type", ""},
 	{errAborted, http.StatusUnprocessableEntity, "push_aborted", ""},
 	{errRate, http.StatusTooManyRequests, "rate_limited", ""},
 	{errNotReady, http.StatusServiceUnavailable, "not_ready", ""},
@@ -72,22 +69,6 @@ var outcomes = []struct {
 
 // retryAfter is the Retry-After of every 503, in seconds.
 const retryAfter = "30"
-
-// failed is a failure with a text for the caller; it unwraps to the error that
-// chooses its row.
-type failed struct {
-	kind error
-	text string
-}
-
-func (e *failed) Error() string { return e.text }
-func (e *failed) Unwrap() error { return e.kind }
-
-// failure returns an error of the given kind. The text is for the caller and
-// for the log: it names parameters and never quotes their values.
-func failure(kind error, format string, args ...any) error {
-	return &failed{kind, fmt.Sprintf(format, args...)}
-}
 
 // problem is the body of every error answer.
 type problem struct {

@@ -45,13 +45,19 @@ func fuzzed(t *testing.T, method, target, media, body string) {
 		switch q := call.(type) {
 		case search.SearchRequest:
 			sane(t, q.Domain, q.Ref, q.Page)
-			if (q.Text == "") == (q.Vector == nil) || !utf8.ValidString(q.Text) {
-				t.Errorf("asked for text %q and vector %v", q.Text, q.Vector)
+			if q.Text == "" && q.Vector == nil || q.Mode == "" || !utf8.ValidString(q.Text) {
+				t.Errorf("asked for text %q and vector %v by %q", q.Text, q.Vector, q.Mode)
 			}
 		case search.SimilarRequest:
 			sane(t, q.Domain, q.Ref, q.Page)
-			if (q.ID == "") == (len(q.IDs) == 0) || len(q.IDs) > search.MaxSimilarIDs {
-				t.Errorf("asked for the id %q and the ids %q", q.ID, q.IDs)
+			given := 0
+			for _, is := range []bool{q.ID != "", len(q.IDs) > 0, q.Text != "", q.Vector != nil} {
+				if is {
+					given++
+				}
+			}
+			if given != 1 || len(q.IDs) > search.MaxSimilarIDs {
+				t.Errorf("asked for the id %q, the ids %q, the text %q and the vector %v", q.ID, q.IDs, q.Text, q.Vector)
 			}
 		case search.DuplicatesRequest:
 			sane(t, q.Domain, q.Ref, search.Page{Start: q.Page.Start, Count: max(1, q.Page.Count)})

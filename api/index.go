@@ -6,6 +6,7 @@ import (
 	"net/http"
 
 	"github.com/vectorlink/vectorlink/indexer"
+	"github.com/vectorlink/vectorlink/service"
 )
 
 // index answers GET and POST /index with the id of the task that makes the
@@ -15,24 +16,24 @@ func (s *server) index(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	spec := p.domain()
+	spec := p.Domain()
 	req := indexer.IndexRequest{
 		Domain:    spec.Domain(),
-		Branch:    p.branchOr(spec),
-		Commit:    p.commit("commit"),
-		Previous:  p.commit("previous"),
-		Settings:  p.settings(),
+		Branch:    p.BranchOr(spec),
+		Commit:    p.Commit("commit"),
+		Previous:  p.Commit("previous"),
+		Settings:  p.Settings(),
 		CallerKey: callerKey(r.Header),
 	}
 	if req.Commit == "" {
 		req.Commit = spec.Commit
 	}
 	if req.Commit == "" {
-		p.fail(errMissing, "commit is required")
+		p.Fail(service.ErrMissing, "commit is required")
 	}
-	dryRun := p.flag("dry_run")
-	if p.err != nil {
-		return p.err
+	dryRun := p.Flag("dry_run")
+	if p.Err() != nil {
+		return p.Err()
 	}
 	rec := logged(w)
 	rec.domain, rec.commit = req.Domain, req.Commit
@@ -93,9 +94,9 @@ func (s *server) check(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	id := p.required("task_id")
-	if p.err != nil {
-		return p.err
+	id := p.Required("task_id")
+	if p.Err() != nil {
+		return p.Err()
 	}
 	task, err := s.ix.Task(id)
 	if err != nil {
@@ -142,16 +143,16 @@ func (s *server) assign(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	spec := p.domain()
-	branch := p.branchOr(spec)
+	spec := p.Domain()
+	branch := p.BranchOr(spec)
 	var ids [2]string
 	for i, name := range []string{"source_commit", "target_commit"} {
-		if ids[i] = p.commit(name); ids[i] == "" {
-			p.fail(errMissing, "%s is required", name)
+		if ids[i] = p.Commit(name); ids[i] == "" {
+			p.Fail(service.ErrMissing, "%s is required", name)
 		}
 	}
-	if p.err != nil {
-		return p.err
+	if p.Err() != nil {
+		return p.Err()
 	}
 	rec := logged(w)
 	rec.domain, rec.commit = spec.Domain(), ids[1]

@@ -45,9 +45,9 @@ func (s *server) integrity(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	spec := p.domain()
-	if p.err != nil {
-		return p.err
+	spec := p.Domain()
+	if p.Err() != nil {
+		return p.Err()
 	}
 	logged(w).domain = spec.Domain()
 	found, err := s.ix.Integrity(spec.Domain())

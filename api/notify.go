@@ -4,6 +4,7 @@ import (
 	"net/http"
 
 	"github.com/vectorlink/vectorlink/contract"
+	"github.com/vectorlink/vectorlink/service"
 )
 
 // notify answers POST /notify: something may have happened to a branch of the
@@ -17,20 +18,20 @@ func (s *server) notify(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	name := "path"
-	if p.text(name) == "" {
+	if p.Text(name) == "" {
 		name = "domain"
 	}
-	spec := p.graphSpec(name)
-	branch := p.branch()
+	spec := p.GraphSpec(name)
+	branch := p.Branch()
 	if branch == "" {
 		branch = spec.Branch
 	}
-	if p.err != nil {
-		return p.err
+	if p.Err() != nil {
+		return p.Err()
 	}
 	logged(w).domain = spec.Domain()
 	if s.cfg.Watcher == nil {
-		return failure(contract.ErrNotConfigured, "nothing is followed: start the server with --watch (VECTORLINK_WATCH)")
+		return service.Failure(contract.ErrNotConfigured, "nothing is followed: start the server with --watch (VECTORLINK_WATCH)")
 	}
 	body, err := encode(struct {
 		Watched bool `json:"watched"`

@@ -1,6 +1,7 @@
 package api_test
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -17,6 +19,8 @@ import (
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/getkin/kin-openapi/openapi3filter"
 	"github.com/getkin/kin-openapi/routers"
+
+	"github.com/vectorlink/vectorlink/search"
 )
 
 // specification is openapi.yaml.
@@ -163,6 +167,92 @@ func TestContractNamesEveryEndpoint(t *testing.T) {
 	}
 	for path := range named {
 		t.Errorf("%s: the tests' table of endpoints does not have it", path)
+	}
+}
+
+// TestContractNamesEveryParameter compares the parameters of openapi.yaml, and
+// their defaults and bounds, with those that the requests declare.
+func TestContractNamesEveryParameter(t *testing.T) {
+	doc, err := specification()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		path, body string
+		request    any
+	}{
+		{"/search", "SearchBody", search.SearchRequest{}},
+		{"/similar", "SimilarBody", search.SimilarRequest{}},
+		{"/suggest", "", search.SuggestRequest{}},
+		{"/duplicates", "", search.DuplicatesRequest{}},
+		{"/candidates", "CandidatesBody", search.CandidatesRequest{}},
+	} {
+		named := 0
+		declared(reflect.TypeOf(tt.request), nil, func(names []string, tag reflect.StructTag, byDefault string) {
+			named++
+			if tt.body != "" {
+				for _, name := range names {
+					if doc.Components.Schemas[tt.body].Value.Properties[name] == nil {
+						t.Errorf("%s: %s does not have %s", tt.path, tt.body, name)
+					}
+				}
+			}
+			get := doc.Paths.Value(tt.path).Get
+			if get == nil {
+				return
+			}
+			name := names[len(names)-1] // vector_b64: there are no arrays of numbers in a query
+			p := get.Parameters.GetByInAndName("query", name)
+			if p == nil {
+				t.Errorf("GET %s does not have %s", tt.path, name)
+				return
+			}
+			if post := doc.Paths.Value(tt.path).Post; post != nil && (byDefault != "" || tag.Get("least") != "") && post.Parameters.GetByInAndName("query", name) == nil {
+				t.Errorf("POST %s does not have %s", tt.path, name)
+			}
+			schema := p.Schema.Value
+			for what, bound := range map[string]struct {
+				told *float64
+				tag  string
+			}{"least": {schema.Min, tag.Get("least")}, "most": {schema.Max, tag.Get("most")}} {
+				if bound.told != nil && bound.tag != fmt.Sprintf("%.0f", *bound.told) && schema.Type.Is("integer") {
+					t.Errorf("GET %s: %s is at %s %v, not %q", tt.path, name, what, *bound.told, bound.tag)
+				}
+			}
+			if schema.Type.Is("integer") && schema.Default != nil && fmt.Sprint(schema.Default) != cmp.Or(byDefault, "0") {
+				t.Errorf("GET %s: %s is %v by default, not %q", tt.path, name, schema.Default, byDefault)
+			}
+			var words []string
+			for _, word := range schema.Enum {
+				words = append(words, fmt.Sprint(word))
+			}
+			if got := strings.Join(words, ","); got != tag.Get("words") {
+				t.Errorf("GET %s: %s is one of %q, not %q", tt.path, name, got, tag.Get("words"))
+			}
+		})
+		if named < 5 {
+			t.Errorf("%s: %d parameters are declared; the test would be empty", tt.path, named)
+		}
+	}
+}
+
+// declared calls visit with the parameters that a request's tags declare.
+func declared(request reflect.Type, names []string, visit func(names []string, tag reflect.StructTag, byDefault string)) {
+	for i := range request.NumField() {
+		f := request.Field(i)
+		param := strings.Split(f.Tag.Get("param"), ",")
+		switch {
+		case f.Type.Kind() == reflect.Struct && f.Tag.Get("default") == "none":
+			declared(f.Type, param, func(names []string, tag reflect.StructTag, _ string) { visit(names, tag, "") })
+		case f.Type.Kind() == reflect.Struct:
+			declared(f.Type, param, visit)
+		case param[0] == "":
+		case len(names) > 0 && names[0] != "":
+			visit(names[:1], f.Tag, f.Tag.Get("default"))
+			names = names[1:]
+		default:
+			visit(param, f.Tag, f.Tag.Get("default"))
+		}
 	}
 }
 

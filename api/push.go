@@ -29,22 +29,22 @@ func (s *server) push(rw http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	spec := p.domain()
+	spec := p.Domain()
 	req := indexer.PushRequest{
 		Domain:    spec.Domain(),
-		Branch:    p.branchOr(spec),
-		Commit:    p.commit("target_commit"),
-		Parent:    p.commit("parent_commit"),
+		Branch:    p.BranchOr(spec),
+		Commit:    p.Commit("target_commit"),
+		Parent:    p.Commit("parent_commit"),
 		CallerKey: callerKey(r.Header),
 	}
 	if req.Commit == "" {
-		p.fail(errMissing, "target_commit is required")
+		p.Fail(service.ErrMissing, "target_commit is required")
 	}
-	req.Settings = p.settings()
-	stream := p.flag("stream")
-	req.StoreClustering = p.flag("store_clustering")
-	if p.err != nil {
-		return p.err
+	req.Settings = p.Settings()
+	stream := p.Flag("stream")
+	req.StoreClustering = p.Flag("store_clustering")
+	if p.Err() != nil {
+		return p.Err()
 	}
 	if err := checkEncoding(r); err != nil {
 		return err
@@ -69,7 +69,7 @@ func (s *server) push(rw http.ResponseWriter, r *http.Request) error {
 	err = s.feed(r.Body.(*slowBody), push)
 	var aborted *service.AbortError
 	if errors.As(err, &aborted) {
-		return failure(errAborted, "%v", aborted)
+		return service.Failure(errAborted, "%v", aborted)
 	}
 	if err != nil {
 		// The answer is the task's id all the same: the task says why.

@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/vectorlink/vectorlink/service"
 )
 
 // pair is one name=value of a query string.
@@ -33,14 +35,14 @@ func parseQuery(text string) ([]pair, error) {
 		name, value, _ := strings.Cut(part, "=")
 		name, err := url.QueryUnescape(name)
 		if err != nil {
-			return nil, failure(errSyntax, "the query string holds a bad %%-escape")
+			return nil, service.Failure(errSyntax, "the query string holds a bad %%-escape")
 		}
 		value, err = url.QueryUnescape(value)
 		if err != nil {
-			return nil, failure(errSyntax, "the query string holds a bad %%-escape in a value")
+			return nil, service.Failure(errSyntax, "the query string holds a bad %%-escape in a value")
 		}
 		if !utf8.ValidString(name) || !utf8.ValidString(value) {
-			return nil, failure(errSyntax, "the query string is not valid UTF-8")
+			return nil, service.Failure(errSyntax, "the query string is not valid UTF-8")
 		}
 		name, index := splitIndex(name)
 		pairs = append(pairs, pair{name, index, value})

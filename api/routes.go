@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/go-chi/chi/v5"
+
+	"github.com/vectorlink/vectorlink/service"
 )
 
 // route is one path, its methods and its handler.
@@ -79,7 +81,7 @@ func (s *server) routes() http.Handler {
 		refuse := func(w http.ResponseWriter, _ *http.Request) error {
 			allow := strings.Join(table[i].methods, ", ")
 			w.Header().Set("Allow", allow)
-			return failure(errMethod, "this path answers to %s", allow)
+			return service.Failure(errMethod, "this path answers to %s", allow)
 		}
 		if table[i].open {
 			return refuse(w, r)
@@ -90,7 +92,7 @@ func (s *server) routes() http.Handler {
 }
 
 func noRoute(http.ResponseWriter, *http.Request) error {
-	return failure(errPath, "there is nothing at this path")
+	return service.Failure(errPath, "there is nothing at this path")
 }
 
 // plainPath takes one trailing slash off the path and routes on the decoded

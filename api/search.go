@@ -4,10 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
-	"slices"
 
-	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/search"
+	"github.com/vectorlink/vectorlink/service"
 )
 
 // hit is the wire form of one found document.
@@ -57,90 +56,44 @@ func (s *server) search(w http.ResponseWriter, r *http.Request) error {
 	if err := checkDataVersion(r.Header); err != nil {
 		return err
 	}
-	p, raw, err := searchParams(r)
+	p, err := searchParams(r)
 	if err != nil {
 		return err
 	}
-	spec := p.domain()
-	req := search.SearchRequest{
-		Domain:    spec.Domain(),
-		Ref:       p.ref(spec),
-		Text:      raw,
-		Role:      contract.RoleQuery,
-		CallerKey: callerKey(r.Header),
+	req := search.SearchRequest{CallerKey: callerKey(r.Header)}
+	if rawForm(r) {
+		// It goes by vector unless it says otherwise, as it always did (wire
+		// contract §9).
+		req.Mode = search.ModeVector
 	}
-	if raw == "" {
-		req.Text = p.text("q")
-		if req.Vector = p.vector(); req.Text == "" && req.Vector == nil {
-			p.fail(errMissing, "q is required, or vector or vector_b64")
-		}
-	}
-	// Without a text there are no words to go by.
-	req.Mode, req.RankByDistance = p.mode(rawForm(r) || req.Text == "")
-	req.Syntax = p.syntax(req.Mode)
-	req.Page = p.page()
-	req.Filter = p.filter("")
-	req.Ef = p.ef()
-	req.Snippet = p.flag("snippet")
-	req.OutputFields = p.outputFields()
-	return s.find(w, r, p, req)
+	p.Decode(&req)
+	return s.find(w, r, p, req.Domain, req.Ref, req.Options, func(ctx context.Context) (search.Hits, error) {
+		return s.ix.Search(ctx, req)
+	})
 }
 
-// searchParams returns the parameters of a search, and the query text of one
-// whose body is that text: anything that does not say it is JSON.
-func searchParams(r *http.Request) (p *params, raw string, err error) {
+// searchParams returns the parameters of a search. The body of one is the text q
+// and nothing else, unless it says that it is JSON.
+func searchParams(r *http.Request) (*service.Params, error) {
 	if !rawForm(r) {
-		p, err = jsonParams(r)
-		return p, "", err
+		return jsonParams(r)
 	}
-	if p, err = queryParams(r); err != nil {
-		return nil, "", err
+	v, err := queryValues(r)
+	if err != nil {
+		return nil, err
 	}
 	body, err := readBody(r, maxText)
-	return p, string(body), err
+	if err != nil || len(body) == 0 {
+		return service.NewParams(v), err
+	}
+	text, err := encode(string(body))
+	v.body = map[string]json.RawMessage{"q": text, "vector_b64": json.RawMessage(`""`)}
+	return service.NewParams(v), err
 }
 
 // rawForm reports whether a search is one whose body is the query text.
 func rawForm(r *http.Request) bool {
 	return r.Method == http.MethodPost && !isJSON(mediaType(r))
-}
-
-// mode returns what a search goes by, and how a hybrid one ranks. A query given
-// as a raw body goes by vector unless it says otherwise, as it always did, and so
-// does one that is no more than a vector; any other is hybrid (wire contract §9,
-// §4).
-func (p *params) mode(raw bool) (mode search.Mode, byDistance bool) {
-	mode = search.ModeHybrid
-	if raw {
-		mode = search.ModeVector
-	}
-	if given, ok := p.lookup("mode"); ok {
-		mode = search.Mode(given)
-		switch mode {
-		case search.ModeVector, search.ModeText, search.ModeHybrid:
-		default:
-			p.fail(errParameter, "mode must be vector, fts or hybrid")
-		}
-	}
-	rank, ok := p.lookup("rank")
-	if ok && rank != "rrf" && rank != "distance" {
-		p.fail(errParameter, "rank must be rrf or distance")
-	}
-	return mode, rank == "distance"
-}
-
-// syntax returns how the text is read.
-func (p *params) syntax(mode search.Mode) search.Syntax {
-	given, ok := p.lookup("syntax")
-	syntax := search.Syntax(given)
-	switch {
-	case !ok, syntax == search.SyntaxPlain:
-	case syntax != search.SyntaxQuery:
-		p.fail(errParameter, "syntax must be plain or query")
-	case mode == search.ModeVector:
-		p.fail(errParameter, "syntax=query needs mode=fts or mode=hybrid")
-	}
-	return syntax
 }
 
 // similar answers GET and POST /similar: neighbours of a document of the
@@ -153,81 +106,38 @@ func (s *server) similar(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	spec := p.domain()
-	req := search.SimilarRequest{Domain: spec.Domain(), Ref: p.ref(spec)}
-	req.ID = p.text("id")
-	if ids := slices.DeleteFunc(p.list("ids"), func(id string) bool { return id == "" }); len(ids) > 0 {
-		req.IDs = ids
-	}
-	byID := req.ID != "" || len(req.IDs) > 0
-	if req.ID != "" && len(req.IDs) > 0 {
-		p.fail(errParameter, "id and ids cannot be given together")
-	}
-	if len(req.IDs) > search.MaxSimilarIDs {
-		p.fail(errParameter, "ids names more than %d documents", search.MaxSimilarIDs)
-	}
-	var text string
-	var vector []float32
-	if !byID {
-		if text = p.text("text"); text == "" {
-			vector = p.vector()
-		}
-		if text == "" && vector == nil {
-			p.fail(errMissing, "id is required, or ids, text, vector or vector_b64")
-		}
-	}
-	req.Page = p.page()
-	req.Filter = p.filter("")
-	req.Ef = p.ef()
-	req.Snippet = p.flag("snippet")
-	req.OutputFields = p.outputFields()
-	req.IncludeSelf = p.flag("include_self")
-	if !byID {
-		return s.find(w, r, p, search.SearchRequest{
-			Domain: req.Domain, Ref: req.Ref,
-			Text: text, Mode: search.ModeVector, Role: contract.RoleDocument, Vector: vector,
-			Filter: req.Filter, Page: req.Page, Ef: req.Ef, Snippet: req.Snippet, OutputFields: req.OutputFields,
-			CallerKey: callerKey(r.Header),
-		})
-	}
-	if err := s.begin(w, p, req.Domain, req.Ref); err != nil {
-		return err
-	}
-	ctx, cancel := context.WithTimeout(r.Context(), s.cfg.SearchTimeout)
-	defer cancel()
-	found, err := s.ix.Similar(ctx, req)
-	if err != nil {
-		return err
-	}
-	harmed(w, found.Damaged)
-	return answer(w, r, req.Ref, found.Commit, hitList(found.Hits, req.Snippet))
+	req := search.SimilarRequest{CallerKey: callerKey(r.Header)}
+	p.Decode(&req)
+	return s.find(w, r, p, req.Domain, req.Ref, req.Options, func(ctx context.Context) (search.Hits, error) {
+		return s.ix.Similar(ctx, req)
+	})
 }
 
 // find runs a search and answers with its hits.
-func (s *server) find(w http.ResponseWriter, r *http.Request, p *params, req search.SearchRequest) error {
-	if err := s.begin(w, p, req.Domain, req.Ref); err != nil {
+func (s *server) find(w http.ResponseWriter, r *http.Request, p *service.Params, domain string, ref search.Ref, o search.Options, run func(context.Context) (search.Hits, error)) error {
+	if err := s.begin(w, p, domain, ref); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), s.cfg.SearchTimeout)
 	defer cancel()
-	found, err := s.ix.Search(ctx, req)
+	found, err := run(ctx)
 	if err != nil {
 		return err
 	}
 	harmed(w, found.Damaged)
-	return answer(w, r, req.Ref, found.Commit, hitList(found.Hits, req.Snippet))
+	return answer(w, r, ref, found.Commit, hitList(found.Hits, o.Snippet))
 }
 
 // begin ends the decoding of a request that reads a commit: whatever was wrong
 // with its parameters comes before whether searching is possible at all.
-func (s *server) begin(w http.ResponseWriter, p *params, domain string, ref search.Ref) error {
-	if p.err != nil {
-		return p.err
+func (s *server) begin(w http.ResponseWriter, p *service.Params, domain string, ref search.Ref) error {
+	if err := p.Err(); err != nil {
+		return err
 	}
 	rec := logged(w)
 	rec.domain, rec.commit = domain, ref.Commit
 	if !s.cfg.SearchReady {
-		return failure(errNotReady, "searching is switched off")
+		return service.Failure(errNotReady, "searching is switched off")
 	}
 	return nil
 }

@@ -17,12 +17,11 @@ import (
 // query is what the plainest search asks for.
 func query(change ...func(*search.SearchRequest)) search.SearchRequest {
 	r := search.SearchRequest{
-		Domain: "a/b",
-		Ref:    search.Ref{Commit: "k7"},
-		Text:   "squid",
-		Role:   contract.RoleQuery,
-		Page:   search.Page{Start: 0, Count: 10},
-		Mode:   search.ModeHybrid,
+		Domain:  "a/b",
+		Ref:     search.Ref{Commit: "k7"},
+		Text:    "squid",
+		Options: search.Options{Page: search.Page{Start: 0, Count: 10}},
+		Mode:    search.ModeHybrid,
 	}
 	for _, c := range change {
 		c(&r)
@@ -91,8 +90,8 @@ func TestSearchRequests(t *testing.T) {
 		{"syntax", get(least + "&mode=fts&syntax=query"), query(func(r *search.SearchRequest) { r.Mode, r.Syntax = search.ModeText, search.SyntaxQuery })},
 		{"plain", get(least + "&syntax=plain"), query(func(r *search.SearchRequest) { r.Syntax = search.SyntaxPlain })},
 		{"syntax in JSON", post("/search", `{"domain":"a/b","commit":"k7","q":"squid","syntax":"query"}`), query(func(r *search.SearchRequest) { r.Syntax = search.SyntaxQuery })},
-		{"rank", get(least + "&mode=hybrid&rank=distance"), query(func(r *search.SearchRequest) { r.RankByDistance = true })},
-		{"fused rank", get(least + "&rank=rrf"), query()},
+		{"rank", get(least + "&mode=hybrid&rank=distance"), query(func(r *search.SearchRequest) { r.Rank = search.RankDistance })},
+		{"fused rank", get(least + "&rank=rrf"), query(func(r *search.SearchRequest) { r.Rank = search.RankFused })},
 		{"unknown parameters", get(least + "&x=1&x=2&COMMIT=k9&commit[]=k9"), query()},
 		{"page", get(least + "&start=1000000&count=1000"), query(func(r *search.SearchRequest) { r.Page = search.Page{Start: 1000000, Count: 1000} })},
 		{"ef", get(least + "&ef=200"), query(func(r *search.SearchRequest) { r.Ef = 200 })},

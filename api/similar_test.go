@@ -23,18 +23,17 @@ func b64(v ...float32) string {
 // TestSimilarRequests checks what /similar asks of the indexer.
 func TestSimilarRequests(t *testing.T) {
 	e := newEnv(t)
-	byID := search.SimilarRequest{Domain: "a/b", Ref: search.Ref{Commit: "k7"}, ID: "x", Page: search.Page{Count: 10}}
+	byID := search.SimilarRequest{Domain: "a/b", Ref: search.Ref{Commit: "k7"}, ID: "x", Options: search.Options{Page: search.Page{Count: 10}}}
 	all := byID
 	all.Page = search.Page{Start: 2, Count: 3}
 	all.IncludeSelf, all.Snippet, all.Ef = true, true, 7
 	all.Filter = search.Filter{Types: []string{"T"}, IDs: []string{"y"}}
 	byIDs := byID
 	byIDs.ID, byIDs.IDs = "", []string{"x", "y,z"}
-	byText := query(func(r *search.SearchRequest) {
-		r.Text, r.Role, r.Mode = "x", contract.RoleDocument, search.ModeVector
-	})
-	byVector := byText
-	byVector.Text, byVector.Vector = "", []float32{0.5, -1, 0}
+	byText := byID
+	byText.ID, byText.Text = "", "x"
+	byVector := byID
+	byVector.ID, byVector.Vector = "", []float32{0.5, -1, 0}
 	odd := byVector // its base64 has a + and a /
 	odd.Vector = []float32{math.Float32frombits(0x3efbffbe), math.Float32frombits(0x3fbefbff)}
 	const least = "/similar?domain=a/b&commit=k7"

@@ -44,10 +44,10 @@ func (s *server) lastIndexed(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	spec := p.domain()
-	branch := p.branchOr(spec)
-	if p.err != nil {
-		return p.err
+	spec := p.Domain()
+	branch := p.BranchOr(spec)
+	if p.Err() != nil {
+		return p.Err()
 	}
 	logged(w).domain = spec.Domain()
 	head, err := s.ix.Head(spec.Domain(), branch)
@@ -75,11 +75,11 @@ func (s *server) statistics(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	domain := ""
-	if p.text("domain") != "" {
-		domain = p.domain().Domain()
+	if p.Text("domain") != "" {
+		domain = p.Domain().Domain()
 	}
-	if p.err != nil {
-		return p.err
+	if p.Err() != nil {
+		return p.Err()
 	}
 	logged(w).domain = domain
 	st, err := s.ix.Statistics(domain)
@@ -144,9 +144,9 @@ func (s *server) commits(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	spec := p.domain()
-	if p.err != nil {
-		return p.err
+	spec := p.Domain()
+	if p.Err() != nil {
+		return p.Err()
 	}
 	logged(w).domain = spec.Domain()
 	infos, err := s.ix.Commits(spec.Domain())

@@ -2,13 +2,10 @@ package api
 
 import (
 	"context"
-	"math"
 	"net/http"
 
 	"github.com/vectorlink/vectorlink/search"
 )
-
-const defaultSuggestions = 11
 
 // suggestions is the wire form of how a query could go on.
 type suggestions struct {
@@ -37,14 +34,8 @@ func (s *server) suggest(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	spec := p.domain()
-	req := search.SuggestRequest{
-		Domain: spec.Domain(),
-		Ref:    p.ref(spec),
-		Text:   p.required("q"),
-		Count:  p.whole("count", defaultSuggestions, 1, math.MaxInt32),
-		Filter: p.filter(""),
-	}
+	var req search.SuggestRequest
+	p.Decode(&req)
 	if err := s.begin(w, p, req.Domain, req.Ref); err != nil {
 		return err
 	}

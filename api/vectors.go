@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/vectorlink/vectorlink/search"
+	"github.com/vectorlink/vectorlink/service"
 )
 
 // The forms of an answer to /embeddings, as the parameter format names them.
@@ -42,11 +43,11 @@ const (
 
 // vectorForm returns the form that a request asks for: by format, by stream, by
 // the lines of its body, or by Accept.
-func (p *params) vectorForm(r *http.Request) string {
-	lines := p.flag("stream")
-	if form := p.text("format"); form != "" {
+func vectorForm(r *http.Request, p *service.Params) string {
+	lines := p.Flag("stream")
+	if form := p.Text("format"); form != "" {
 		if forms[form] == nil {
-			p.fail(errParameter, "format must be json, ndjson, safetensors, npy or ids")
+			p.Fail(service.ErrParameter, "format must be json, ndjson, safetensors, npy or ids")
 		}
 		return form
 	}

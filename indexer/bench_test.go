@@ -172,7 +172,7 @@ func BenchmarkSearchModes(b *testing.B) {
 			}
 			search := func(i int) {
 				hits, err := ix.Search(b.Context(), search.SearchRequest{Domain: domain, Ref: search.Ref{Commit: "c0"},
-					Text: queries[i%len(queries)], Mode: mode, Page: search.Page{Count: 10}})
+					Text: queries[i%len(queries)], Mode: mode, Options: search.Options{Page: search.Page{Count: 10}}})
 				if err != nil || len(hits.Hits) < 10 && mode != search.ModeText {
 					b.Fatal(len(hits.Hits), err)
 				}

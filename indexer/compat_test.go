@@ -68,7 +68,7 @@ func TestCompatibility(t *testing.T) {
 			want := src.Documents(c[0])
 			for _, mode := range []search.Mode{search.ModeVector, search.ModeHybrid} {
 				hits, err := h.Search(t.Context(), search.SearchRequest{
-					Domain: domain, Ref: search.Ref{Commit: c[0]}, Text: "a short text", Mode: mode, Page: search.Page{Count: 100},
+					Domain: domain, Ref: search.Ref{Commit: c[0]}, Text: "a short text", Mode: mode, Options: search.Options{Page: search.Page{Count: 100}},
 				})
 				if err != nil || len(hits.Hits) != len(want) || len(hits.Damaged) > 0 {
 					t.Fatalf("%s by %s: %d documents, %v, want %d", c[0], mode, len(hits.Hits), err, len(want))
@@ -86,7 +86,7 @@ func TestCompatibility(t *testing.T) {
 	}
 	check(commits...)
 	check([2]string{"k2", "release"})
-	hits, err := h.Search(t.Context(), search.SearchRequest{Domain: domain, Ref: search.Ref{Commit: "alias"}, Text: "a short text", Page: search.Page{Count: 100}})
+	hits, err := h.Search(t.Context(), search.SearchRequest{Domain: domain, Ref: search.Ref{Commit: "alias"}, Text: "a short text", Options: search.Options{Page: search.Page{Count: 100}}})
 	if err != nil || len(hits.Hits) != len(src.Documents("k2")) {
 		t.Errorf("the alias: %d documents, %v", len(hits.Hits), err)
 	}

@@ -124,13 +124,13 @@ func (s *specimen) check(t *testing.T, what string, mem *vfstest.Mem) (noticed b
 		for _, mode := range []search.Mode{search.ModeVector, search.ModeText, search.ModeHybrid} {
 			req := search.SearchRequest{
 				Domain: domain, Ref: search.Ref{Commit: c}, Text: "word1 and twenty changed last", Mode: mode,
-				Page: search.Page{Count: 100}, Snippet: true,
+				Options: search.Options{Page: search.Page{Count: 100}, Snippet: true},
 			}
 			got, err := ix.Search(t.Context(), req)
 			noticed = s.judge(t, what+", "+c+" by "+string(mode), req.Text, want, mode, got.Hits, got.Damaged, err) || noticed
 		}
 		got, err := ix.Similar(t.Context(), search.SimilarRequest{
-			Domain: domain, Ref: search.Ref{Commit: c}, ID: "d/A/07", IncludeSelf: true, Page: search.Page{Count: 100}, Snippet: true,
+			Domain: domain, Ref: search.Ref{Commit: c}, ID: "d/A/07", IncludeSelf: true, Options: search.Options{Page: search.Page{Count: 100}, Snippet: true},
 		})
 		noticed = s.judge(t, what+", "+c+" similar", want["d/A/07"], want, search.ModeVector, got.Hits, got.Damaged, err) || noticed
 		pairs, err := ix.Duplicates(t.Context(), search.DuplicatesRequest{Domain: domain, Ref: search.Ref{Commit: c}, Threshold: 0.4})

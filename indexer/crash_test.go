@@ -302,7 +302,7 @@ func TestALostBaseIsMendedByIndexingIt(t *testing.T) {
 	if got, want := h.texts("c1"), src.Documents("c1"); !maps.Equal(got, want) {
 		t.Errorf("c1 holds %v, want %v", got, want)
 	}
-	_, err := h.Search(t.Context(), search.SearchRequest{Domain: domain, Ref: search.Ref{Commit: "c3"}, Text: "one", Page: search.Page{Count: 1}})
+	_, err := h.Search(t.Context(), search.SearchRequest{Domain: domain, Ref: search.Ref{Commit: "c3"}, Text: "one", Options: search.Options{Page: search.Page{Count: 1}}})
 	if !errors.Is(err, contract.ErrCorrupt) || !strings.Contains(err.Error(), "c2") {
 		t.Errorf("search at c3: %v, want damage naming c2", err)
 	}

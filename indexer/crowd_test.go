@@ -85,7 +85,7 @@ func TestCrowd(t *testing.T) {
 			at := rng.IntN(commits)
 			q := words[rng.IntN(len(words))] + " " + words[rng.IntN(len(words))]
 			hits, err := h.Search(t.Context(), search.SearchRequest{
-				Domain: domain, Ref: search.Ref{Commit: fmt.Sprintf("c%02d", at)}, Text: q, Page: search.Page{Count: 10}, Snippet: true,
+				Domain: domain, Ref: search.Ref{Commit: fmt.Sprintf("c%02d", at)}, Text: q, Options: search.Options{Page: search.Page{Count: 10}, Snippet: true},
 			})
 			if err != nil {
 				fail(err)

@@ -71,7 +71,7 @@ func (h *harness) found(commit string, mode search.Mode, text string) (map[strin
 	h.t.Helper()
 	hits, err := h.Search(h.t.Context(), search.SearchRequest{
 		Domain: domain, Ref: search.Ref{Commit: commit}, Text: text, Mode: mode,
-		Page: search.Page{Count: search.MaxCount}, Snippet: true,
+		Options: search.Options{Page: search.Page{Count: search.MaxCount}, Snippet: true},
 	})
 	if err != nil {
 		h.t.Fatalf("search at %s: %v", commit, err)
@@ -140,11 +140,11 @@ func TestDamagedVectors(t *testing.T) {
 						t.Errorf("%s by words: %v, damaged %v", c, got, damaged)
 					}
 				}
-				_, err := h.Similar(t.Context(), search.SimilarRequest{Domain: domain, Ref: search.Ref{Commit: "c3"}, ID: "d/A/3", Page: search.Page{Count: 1}})
+				_, err := h.Similar(t.Context(), search.SimilarRequest{Domain: domain, Ref: search.Ref{Commit: "c3"}, ID: "d/A/3", Options: search.Options{Page: search.Page{Count: 1}}})
 				if !errors.Is(err, contract.ErrCorrupt) {
 					t.Errorf("similar to the damaged document: %v, want damage", err)
 				}
-				similar, err := h.Similar(t.Context(), search.SimilarRequest{Domain: domain, Ref: search.Ref{Commit: "c3"}, ID: "d/A/4", Page: search.Page{Count: 9}})
+				similar, err := h.Similar(t.Context(), search.SimilarRequest{Domain: domain, Ref: search.Ref{Commit: "c3"}, ID: "d/A/4", Options: search.Options{Page: search.Page{Count: 9}}})
 				if err != nil || len(similar.Hits) != 3 || len(similar.Damaged) != 1 {
 					t.Errorf("similar to another: %+v, %v", similar, err)
 				}
@@ -252,7 +252,7 @@ func TestLostVectors(t *testing.T) {
 			emb := &indexertest.Embedder{}
 			h := open(t, mem, src, emb)
 			for _, c := range commits {
-				hits, err := h.Search(t.Context(), search.SearchRequest{Domain: domain, Ref: search.Ref{Commit: c}, Text: "three", Page: search.Page{Count: 9}})
+				hits, err := h.Search(t.Context(), search.SearchRequest{Domain: domain, Ref: search.Ref{Commit: c}, Text: "three", Options: search.Options{Page: search.Page{Count: 9}}})
 				if err != nil && !errors.Is(err, contract.ErrCorrupt) {
 					t.Errorf("%s: %v", c, err)
 				}
@@ -326,7 +326,7 @@ func TestDamagedVectorHeader(t *testing.T) {
 			emb := &indexertest.Embedder{}
 			h := open(t, mem, src, emb)
 			for _, c := range commits {
-				_, err := h.Search(t.Context(), search.SearchRequest{Domain: domain, Ref: search.Ref{Commit: c}, Text: "three", Page: search.Page{Count: 9}})
+				_, err := h.Search(t.Context(), search.SearchRequest{Domain: domain, Ref: search.Ref{Commit: c}, Text: "three", Options: search.Options{Page: search.Page{Count: 9}}})
 				if !errors.Is(err, contract.ErrCorrupt) || !strings.Contains(err.Error(), vecsName) || !strings.Contains(err.Error(), "index commit "+c+" again") {
 					t.Errorf("byte %d: %s: %v, want the damage and what to do", at, c, err)
 				}
@@ -336,7 +336,7 @@ func TestDamagedVectorHeader(t *testing.T) {
 			if err != nil || h.wait(task.ID).State != indexer.TaskComplete {
 				t.Fatalf("byte %d: the other domain: %v", at, err)
 			}
-			hits, err := h.Search(t.Context(), search.SearchRequest{Domain: other.Domain, Ref: search.Ref{Commit: commits[0]}, Text: "three", Page: search.Page{Count: 9}})
+			hits, err := h.Search(t.Context(), search.SearchRequest{Domain: other.Domain, Ref: search.Ref{Commit: commits[0]}, Text: "three", Options: search.Options{Page: search.Page{Count: 9}}})
 			if err != nil || len(hits.Hits) == 0 {
 				t.Errorf("byte %d: the other domain: %v, %v", at, hits, err)
 			}
@@ -383,7 +383,7 @@ func TestNewerFiles(t *testing.T) {
 			t.Fatal(err)
 		}
 		h := open(t, mem, src, &indexertest.Embedder{})
-		_, err = h.Search(t.Context(), search.SearchRequest{Domain: domain, Ref: search.Ref{Commit: "c2"}, Text: "three", Page: search.Page{Count: 9}})
+		_, err = h.Search(t.Context(), search.SearchRequest{Domain: domain, Ref: search.Ref{Commit: "c2"}, Text: "three", Options: search.Options{Page: search.Page{Count: 9}}})
 		if !errors.Is(err, contract.ErrConflict) {
 			t.Errorf("%s of a newer version: a search gives %v", tt.name, err)
 		}
@@ -418,7 +418,7 @@ func TestDamagedCommitFile(t *testing.T) {
 		emb := &indexertest.Embedder{}
 		h := open(t, mem, src, emb)
 		for _, c := range commits {
-			got, err := h.Search(t.Context(), search.SearchRequest{Domain: domain, Ref: search.Ref{Commit: c}, Text: "anything", Mode: search.ModeHybrid, Page: search.Page{Count: 9}, Snippet: true})
+			got, err := h.Search(t.Context(), search.SearchRequest{Domain: domain, Ref: search.Ref{Commit: c}, Text: "anything", Mode: search.ModeHybrid, Options: search.Options{Page: search.Page{Count: 9}, Snippet: true}})
 			switch {
 			case errors.Is(err, contract.ErrNotFound) && c == "c2", errors.Is(err, contract.ErrCorrupt) && c != "c1":
 			case err != nil:

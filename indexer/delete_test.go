@@ -23,7 +23,7 @@ import (
 func (h *harness) wantGone(commits ...string) {
 	h.t.Helper()
 	for _, c := range commits {
-		_, err := h.Search(h.t.Context(), search.SearchRequest{Domain: domain, Ref: search.Ref{Commit: c}, Text: "x", Page: search.Page{Count: 1}})
+		_, err := h.Search(h.t.Context(), search.SearchRequest{Domain: domain, Ref: search.Ref{Commit: c}, Text: "x", Options: search.Options{Page: search.Page{Count: 1}}})
 		if !errors.Is(err, contract.ErrNotFound) {
 			h.t.Errorf("search at %s: %v, want not found", c, err)
 		}
@@ -358,7 +358,7 @@ func TestSearchesOutliveADeletion(t *testing.T) {
 				default:
 				}
 				for _, c := range []string{"c1", "c2"} {
-					hits, err := h.Search(t.Context(), search.SearchRequest{Domain: domain, Ref: search.Ref{Commit: c}, Text: "one", Page: search.Page{Count: 9}, Snippet: true})
+					hits, err := h.Search(t.Context(), search.SearchRequest{Domain: domain, Ref: search.Ref{Commit: c}, Text: "one", Options: search.Options{Page: search.Page{Count: 9}, Snippet: true}})
 					if errors.Is(err, contract.ErrNotFound) {
 						continue
 					}
@@ -476,7 +476,7 @@ func checkStates(t *testing.T, name string, files *vfstest.Mem, acked int) {
 	}
 	for _, branch := range []string{"main", "fork"} {
 		if head, _ := h.Head(domain, branch); head.Commit != "" {
-			if _, err := h.Search(t.Context(), search.SearchRequest{Domain: domain, Ref: search.Ref{Branch: branch}, Text: "x", Page: search.Page{Count: 1}}); err != nil {
+			if _, err := h.Search(t.Context(), search.SearchRequest{Domain: domain, Ref: search.Ref{Branch: branch}, Text: "x", Options: search.Options{Page: search.Page{Count: 1}}}); err != nil {
 				t.Fatalf("%s: the head of %s: %v", name, branch, err)
 			}
 		}
@@ -608,7 +608,7 @@ func TestNoFullTextOfADeletedCommitIsTaken(t *testing.T) {
 	h := openPush(t, files, &indexertest.Embedder{})
 	find := func(word string, want ...string) {
 		t.Helper()
-		hits, err := h.Search(t.Context(), search.SearchRequest{Domain: domain, Ref: search.Ref{Commit: "c1"}, Mode: search.ModeText, Text: word, Page: search.Page{Count: 9}})
+		hits, err := h.Search(t.Context(), search.SearchRequest{Domain: domain, Ref: search.Ref{Commit: "c1"}, Mode: search.ModeText, Text: word, Options: search.Options{Page: search.Page{Count: 9}}})
 		var got []string
 		for _, x := range hits.Hits {
 			got = append(got, x.ID)

@@ -51,16 +51,16 @@ func TestEf(t *testing.T) {
 		find  func(h *harness, doc, ef int) (search.Hits, error)
 	}{
 		"vector": {n, func(h *harness, doc, ef int) (search.Hits, error) {
-			return h.Search(t.Context(), search.SearchRequest{Domain: domain, Ref: ref, Vector: vectors[doc], Page: page, Ef: ef})
+			return h.Search(t.Context(), search.SearchRequest{Domain: domain, Ref: ref, Vector: vectors[doc], Options: search.Options{Page: page, Ef: ef}})
 		}},
 		"vector with a filter": {n * 9 / 10, func(h *harness, doc, ef int) (search.Hits, error) {
-			return h.Search(t.Context(), search.SearchRequest{Domain: domain, Ref: ref, Vector: vectors[doc], Page: page, Ef: ef, Filter: most})
+			return h.Search(t.Context(), search.SearchRequest{Domain: domain, Ref: ref, Vector: vectors[doc], Options: search.Options{Page: page, Ef: ef, Filter: most}})
 		}},
 		"similar": {n, func(h *harness, doc, ef int) (search.Hits, error) {
-			return h.Similar(t.Context(), search.SimilarRequest{Domain: domain, Ref: ref, ID: fmt.Sprintf("d/A/%04d", doc), Page: page, Ef: ef, IncludeSelf: true})
+			return h.Similar(t.Context(), search.SimilarRequest{Domain: domain, Ref: ref, ID: fmt.Sprintf("d/A/%04d", doc), Options: search.Options{Page: page, Ef: ef}, IncludeSelf: true})
 		}},
 		"similar with a filter": {n * 9 / 10, func(h *harness, doc, ef int) (search.Hits, error) {
-			return h.Similar(t.Context(), search.SimilarRequest{Domain: domain, Ref: ref, ID: fmt.Sprintf("d/A/%04d", doc), Page: page, Ef: ef, IncludeSelf: true, Filter: most})
+			return h.Similar(t.Context(), search.SimilarRequest{Domain: domain, Ref: ref, ID: fmt.Sprintf("d/A/%04d", doc), Options: search.Options{Page: page, Ef: ef, Filter: most}, IncludeSelf: true})
 		}},
 	}
 	recall := func(h *harness, kind string, ef int) float64 {

@@ -53,7 +53,7 @@ func sameFields(t *testing.T, h *harness, commit string, src *indexertest.Source
 	request := func(expr string) search.SearchRequest {
 		return search.SearchRequest{
 			Domain: domain, Ref: search.Ref{Commit: "unborn", Ancestors: []string{commit}}, Text: "anything",
-			Page: search.Page{Count: search.MaxCount}, Filter: search.Filter{Expr: expr}, OutputFields: []string{"*"},
+			Options: search.Options{Page: search.Page{Count: search.MaxCount}, Filter: search.Filter{Expr: expr}, OutputFields: []string{"*"}},
 		}
 	}
 	hits, err := h.Search(t.Context(), request(""))
@@ -100,7 +100,7 @@ func sameFields(t *testing.T, h *harness, commit string, src *indexertest.Source
 func (h *harness) filtered(t *testing.T, ref search.Ref, expr string) ([]string, error) {
 	t.Helper()
 	hits, err := h.Search(t.Context(), search.SearchRequest{
-		Domain: domain, Ref: ref, Text: "text", Page: search.Page{Count: 100}, Filter: search.Filter{Expr: expr},
+		Domain: domain, Ref: ref, Text: "text", Options: search.Options{Page: search.Page{Count: 100}, Filter: search.Filter{Expr: expr}},
 	})
 	ids := []string{}
 	for _, hit := range hits.Hits {
@@ -214,10 +214,10 @@ func TestFiltersEverywhere(t *testing.T) {
 		return list
 	}
 	for _, mode := range []search.Mode{search.ModeVector, search.ModeText, search.ModeHybrid} {
-		hits, err := h.Search(t.Context(), search.SearchRequest{Domain: domain, Ref: ref, Text: "squid", Mode: mode, Filter: filter, Page: page})
+		hits, err := h.Search(t.Context(), search.SearchRequest{Domain: domain, Ref: ref, Text: "squid", Mode: mode, Options: search.Options{Filter: filter, Page: page}})
 		check(string(mode), ids(hits), err)
 	}
-	hits, err := h.Similar(t.Context(), search.SimilarRequest{Domain: domain, Ref: ref, ID: "d/A/00", Filter: filter, Page: page})
+	hits, err := h.Similar(t.Context(), search.SimilarRequest{Domain: domain, Ref: ref, ID: "d/A/00", Options: search.Options{Filter: filter, Page: page}})
 	check("similar", ids(hits), err)
 	for _, text := range []string{"squid", "qui"} {
 		s, err := h.Suggest(t.Context(), search.SuggestRequest{Domain: domain, Ref: ref, Text: text, Count: 100, Filter: filter})
@@ -264,7 +264,7 @@ func TestOutputFields(t *testing.T) {
 		{[]string{"vector"}, [2]string{"", ""}, true},
 		{[]string{"vector", "a"}, [2]string{`{"a":"é"}`, "{}"}, true},
 	} {
-		hits, err := h.Search(t.Context(), search.SearchRequest{Domain: domain, Ref: search.Ref{Commit: "c1"}, Text: "one text", Page: search.Page{Count: 2}, OutputFields: tt.names})
+		hits, err := h.Search(t.Context(), search.SearchRequest{Domain: domain, Ref: search.Ref{Commit: "c1"}, Text: "one text", Options: search.Options{Page: search.Page{Count: 2}, OutputFields: tt.names}})
 		if err != nil || len(hits.Hits) != 2 {
 			t.Fatalf("%q: %v, %v", tt.names, hits, err)
 		}

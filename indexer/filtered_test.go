@@ -136,7 +136,7 @@ func TestFilteredSearches(t *testing.T) {
 	}
 	search := func(v []float32, expr string) []search.Hit {
 		hits, err := h.Search(t.Context(), search.SearchRequest{
-			Domain: domain, Ref: search.Ref{Commit: "c1"}, Vector: v, Page: search.Page{Count: k}, Filter: search.Filter{Expr: expr},
+			Domain: domain, Ref: search.Ref{Commit: "c1"}, Vector: v, Options: search.Options{Page: search.Page{Count: k}, Filter: search.Filter{Expr: expr}},
 		})
 		if err != nil {
 			t.Fatalf("%s: %v", expr, err)

@@ -103,7 +103,7 @@ func TestReaderFollowsWriter(t *testing.T) {
 				for _, mode := range []search.Mode{search.ModeVector, search.ModeText} {
 					req := search.SearchRequest{
 						Domain: name, Ref: search.Ref{Commit: commit}, Text: "text 3 of step", Mode: mode,
-						Page: search.Page{Count: 50}, Ef: 100, Snippet: true,
+						Options: search.Options{Page: search.Page{Count: 50}, Ef: 100, Snippet: true},
 					}
 					want, wantErr := h.Search(t.Context(), req)
 					got, err := r.Search(t.Context(), req)

@@ -113,7 +113,7 @@ func (h *harness) search(commit, text string, count int) []search.Hit {
 	h.t.Helper()
 	hits, err := h.Search(h.t.Context(), search.SearchRequest{
 		Domain: domain, Ref: search.Ref{Commit: commit}, Text: text,
-		Page: search.Page{Count: count}, Snippet: true,
+		Options: search.Options{Page: search.Page{Count: count}, Snippet: true},
 	})
 	if err != nil {
 		h.t.Fatalf("Search(%s, %q): %v", commit, text, err)
@@ -207,7 +207,7 @@ func TestSearchOrderAndZeroRule(t *testing.T) {
 	// Pages fit together.
 	var paged []string
 	for start := range 4 {
-		page, err := h.Search(t.Context(), search.SearchRequest{Domain: domain, Ref: search.Ref{Branch: "main"}, Text: "old wise man", Page: search.Page{Start: start, Count: 1}})
+		page, err := h.Search(t.Context(), search.SearchRequest{Domain: domain, Ref: search.Ref{Branch: "main"}, Text: "old wise man", Options: search.Options{Page: search.Page{Start: start, Count: 1}}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -217,15 +217,15 @@ func TestSearchOrderAndZeroRule(t *testing.T) {
 		t.Errorf("page by page %v, at once %v", paged, ids)
 	}
 	filtered, err := h.Search(t.Context(), search.SearchRequest{Domain: domain, Ref: search.Ref{Commit: "c1"}, Text: "old wise man",
-		Filter: search.Filter{Types: []string{"B"}}, Page: search.Page{Count: 10}})
+		Options: search.Options{Filter: search.Filter{Types: []string{"B"}}, Page: search.Page{Count: 10}}})
 	if err != nil || len(filtered.Hits) != 2 || filtered.Hits[0].ID != "d/B/1" {
 		t.Errorf("filter by type: %v, %v", filtered.Hits, err)
 	}
-	similar, err := h.Similar(t.Context(), search.SimilarRequest{Domain: domain, Ref: search.Ref{Commit: "c1"}, ID: "d/A/1", Page: search.Page{Count: 2}})
+	similar, err := h.Similar(t.Context(), search.SimilarRequest{Domain: domain, Ref: search.Ref{Commit: "c1"}, ID: "d/A/1", Options: search.Options{Page: search.Page{Count: 2}}})
 	if err != nil || len(similar.Hits) != 2 || similar.Hits[0].ID != "d/A/2" || similar.Hits[0].Distance != 0 {
 		t.Errorf("similar: %v, %v", similar.Hits, err)
 	}
-	similar, err = h.Similar(t.Context(), search.SimilarRequest{Domain: domain, Ref: search.Ref{Commit: "c1"}, ID: "d/A/1", IncludeSelf: true, Page: search.Page{Count: 1}})
+	similar, err = h.Similar(t.Context(), search.SimilarRequest{Domain: domain, Ref: search.Ref{Commit: "c1"}, ID: "d/A/1", IncludeSelf: true, Options: search.Options{Page: search.Page{Count: 1}}})
 	if err != nil || similar.Hits[0].ID != "d/A/1" {
 		t.Errorf("similar with itself: %v, %v", similar.Hits, err)
 	}
@@ -238,7 +238,7 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 	h.mustIndex("c1", "")
 	page := search.Page{Count: 10}
 	find := func(f func(*search.SearchRequest)) error {
-		req := search.SearchRequest{Domain: domain, Ref: search.Ref{Commit: "c1"}, Text: "x", Page: page}
+		req := search.SearchRequest{Domain: domain, Ref: search.Ref{Commit: "c1"}, Text: "x", Options: search.Options{Page: page}}
 		f(&req)
 		_, err := h.Search(t.Context(), req)
 		return err
@@ -258,7 +258,7 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 		{"wrong dimension", find(func(r *search.SearchRequest) { r.Vector = make([]float32, 3) }), contract.ErrConflict},
 		{"zero vector", find(func(r *search.SearchRequest) { r.Vector = make([]float32, 32) }), contract.ErrInvalid},
 	}
-	_, err := h.Similar(t.Context(), search.SimilarRequest{Domain: domain, Ref: search.Ref{Commit: "c1"}, ID: "d/A/9", Page: page})
+	_, err := h.Similar(t.Context(), search.SimilarRequest{Domain: domain, Ref: search.Ref{Commit: "c1"}, ID: "d/A/9", Options: search.Options{Page: page}})
 	tests = append(tests, struct {
 		name      string
 		err, want error
@@ -282,7 +282,7 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 		}
 	}
 	// The window: nothing but what it lists is served.
-	hits, err := h.Search(t.Context(), search.SearchRequest{Domain: domain, Ref: search.Ref{Commit: "c9", Ancestors: []string{"c8", "c1"}}, Text: "one", Page: page})
+	hits, err := h.Search(t.Context(), search.SearchRequest{Domain: domain, Ref: search.Ref{Commit: "c9", Ancestors: []string{"c8", "c1"}}, Text: "one", Options: search.Options{Page: page}})
 	if err != nil || hits.Commit != "c1" {
 		t.Errorf("window: served %q, %v; want c1", hits.Commit, err)
 	}
@@ -554,14 +554,14 @@ func TestAnotherModelIsRefused(t *testing.T) {
 	h.mustIndex("c1", "")
 	h.close()
 	h = open(t, files, src, &indexertest.Embedder{Name: "second"})
-	_, err := h.Search(t.Context(), search.SearchRequest{Domain: domain, Ref: search.Ref{Commit: "c1"}, Text: "one", Page: search.Page{Count: 1}})
+	_, err := h.Search(t.Context(), search.SearchRequest{Domain: domain, Ref: search.Ref{Commit: "c1"}, Text: "one", Options: search.Options{Page: search.Page{Count: 1}}})
 	if !errors.Is(err, contract.ErrConflict) || !strings.Contains(err.Error(), "first") {
 		t.Errorf("search with another model: %v", err)
 	}
 	if task := h.index("c2", ""); task.State != indexer.TaskFailed || !strings.Contains(task.Error, "test/first/32") {
 		t.Errorf("index with another model: %s %q", task.State, task.Error)
 	}
-	if _, err := h.Similar(t.Context(), search.SimilarRequest{Domain: domain, Ref: search.Ref{Commit: "c1"}, ID: "d/A/1", IncludeSelf: true, Page: search.Page{Count: 1}}); err != nil {
+	if _, err := h.Similar(t.Context(), search.SimilarRequest{Domain: domain, Ref: search.Ref{Commit: "c1"}, ID: "d/A/1", IncludeSelf: true, Options: search.Options{Page: search.Page{Count: 1}}}); err != nil {
 		t.Errorf("similar needs no model: %v", err)
 	}
 }

@@ -36,7 +36,7 @@ func TestAssignToItself(t *testing.T) {
 		if commit == "" {
 			return
 		}
-		hits, err := h.Search(t.Context(), search.SearchRequest{Domain: domain, Ref: search.Ref{Branch: branch}, Text: "one", Page: search.Page{Count: 10}})
+		hits, err := h.Search(t.Context(), search.SearchRequest{Domain: domain, Ref: search.Ref{Branch: branch}, Text: "one", Options: search.Options{Page: search.Page{Count: 10}}})
 		if err != nil || len(hits.Hits) != documents || hits.Commit != commit {
 			t.Errorf("search of %s: %d hits at %s, %v; want %d at %s", branch, len(hits.Hits), hits.Commit, err, documents, commit)
 		}

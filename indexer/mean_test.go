@@ -48,7 +48,7 @@ func TestSimilarToSeveral(t *testing.T) {
 	}
 	mean := unit(unit(chunks("d/A/1")...), unit(chunks("d/A/2")...), unit(chunks("d/A/3")...))
 	req := search.SimilarRequest{
-		Domain: domain, Ref: search.Ref{Commit: "c1"}, IDs: []string{"d/A/3", "d/A/1", "d/A/2", "d/A/1"}, Page: search.Page{Count: 10},
+		Domain: domain, Ref: search.Ref{Commit: "c1"}, IDs: []string{"d/A/3", "d/A/1", "d/A/2", "d/A/1"}, Options: search.Options{Page: search.Page{Count: 10}},
 	}
 	for _, self := range []bool{false, true} {
 		req.IncludeSelf = self
@@ -73,12 +73,12 @@ func TestSimilarToSeveral(t *testing.T) {
 		}
 	}
 	// One document, and several of the same text, are as that document.
-	one, err := h.Similar(t.Context(), search.SimilarRequest{Domain: domain, Ref: req.Ref, ID: "d/A/1", IncludeSelf: true, Page: req.Page})
+	one, err := h.Similar(t.Context(), search.SimilarRequest{Domain: domain, Ref: req.Ref, ID: "d/A/1", IncludeSelf: true, Options: search.Options{Page: req.Page}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, ids := range [][]string{{"d/A/1"}, {"d/A/1", "d/A/6"}} {
-		got, err := h.Similar(t.Context(), search.SimilarRequest{Domain: domain, Ref: req.Ref, IDs: ids, IncludeSelf: true, Page: req.Page})
+		got, err := h.Similar(t.Context(), search.SimilarRequest{Domain: domain, Ref: req.Ref, IDs: ids, IncludeSelf: true, Options: search.Options{Page: req.Page}})
 		if err != nil || len(got.Hits) != len(one.Hits) || got.Hits[0].Distance != 0 || got.Hits[1].Distance != 0 || got.Hits[2].Distance == 0 {
 			t.Errorf("%v: %v, %v; want %v", ids, got.Hits, err, one.Hits)
 		}

@@ -156,14 +156,14 @@ func (h *harness) wantMeasured(r catalog.SettingsRequest, commit string, texts m
 	h.t.Helper()
 	page, ref := search.Page{Count: 15}, search.Ref{Commit: commit}
 	want := nearest(r, texts, query)
-	got, err := h.Search(h.t.Context(), search.SearchRequest{Domain: domain, Ref: ref, Text: query, Page: page, Ef: 1000})
+	got, err := h.Search(h.t.Context(), search.SearchRequest{Domain: domain, Ref: ref, Text: query, Options: search.Options{Page: page, Ef: 1000}})
 	if err != nil {
 		h.t.Fatal(err)
 	}
 	wantNearest(h.t, commit+": search by text", got.Hits, want, page.Count)
 
 	// A vector has no text: only what is measured counts.
-	got, err = h.Search(h.t.Context(), search.SearchRequest{Domain: domain, Ref: ref, Vector: stored(r, query), Page: page, Ef: 1000})
+	got, err = h.Search(h.t.Context(), search.SearchRequest{Domain: domain, Ref: ref, Vector: stored(r, query), Options: search.Options{Page: page, Ef: 1000}})
 	if err != nil {
 		h.t.Fatal(err)
 	}
@@ -180,7 +180,7 @@ func (h *harness) wantMeasured(r catalog.SettingsRequest, commit string, texts m
 		return
 	}
 	source := want[len(want)/2].ID
-	got, err = h.Similar(h.t.Context(), search.SimilarRequest{Domain: domain, Ref: ref, ID: source, Page: page, Ef: 1000})
+	got, err = h.Similar(h.t.Context(), search.SimilarRequest{Domain: domain, Ref: ref, ID: source, Options: search.Options{Page: page, Ef: 1000}})
 	if err != nil {
 		h.t.Fatal(err)
 	}

@@ -179,7 +179,7 @@ func (h *harness) firstChunks(commit string) map[string]string {
 	got := make(map[string]string)
 	for id, text := range h.texts(commit) {
 		hits, err := h.Similar(h.t.Context(), search.SimilarRequest{Domain: domain, Ref: search.Ref{Commit: commit}, ID: id,
-			IncludeSelf: true, Filter: search.Filter{IDs: []string{id}}, Page: search.Page{Count: 1}, Snippet: true})
+			IncludeSelf: true, Options: search.Options{Filter: search.Filter{IDs: []string{id}}, Page: search.Page{Count: 1}, Snippet: true}})
 		if err != nil || len(hits.Hits) != 1 {
 			h.t.Fatalf("similar to itself: %v, %v", hits, err)
 		}
@@ -425,7 +425,7 @@ func TestAPushThatFailsLeavesNothing(t *testing.T) {
 		t.Helper()
 		h.wantTexts("c1", "d/A/1", "one", "d/A/2", "two")
 		h.wantHead("", "c1")
-		if _, err := h.Search(t.Context(), search.SearchRequest{Domain: domain, Ref: search.Ref{Commit: "c2"}, Text: "x", Page: search.Page{Count: 1}}); !errors.Is(err, contract.ErrNotFound) {
+		if _, err := h.Search(t.Context(), search.SearchRequest{Domain: domain, Ref: search.Ref{Commit: "c2"}, Text: "x", Options: search.Options{Page: search.Page{Count: 1}}}); !errors.Is(err, contract.ErrNotFound) {
 			t.Errorf("c2 can be searched: %v", err)
 		}
 		names, err := files.List()
@@ -493,7 +493,7 @@ func TestPushWithoutDocumentsNeedsNoProvider(t *testing.T) {
 	h := openPush(t, vfstest.NewMem(), emb)
 	h.mustPush("", "", "c1")
 	h.mustPush("", "", "c2", remove("d/A/1"), contract.Op{Kind: contract.Failed, Err: errors.New("operation error")})
-	if hits, err := h.Search(t.Context(), search.SearchRequest{Domain: domain, Ref: search.Ref{Commit: "c2"}, Text: "x", Page: search.Page{Count: 1}}); len(hits.Hits) != 0 || err != nil {
+	if hits, err := h.Search(t.Context(), search.SearchRequest{Domain: domain, Ref: search.Ref{Commit: "c2"}, Text: "x", Options: search.Options{Page: search.Page{Count: 1}}}); len(hits.Hits) != 0 || err != nil {
 		t.Errorf("search in nothing: %v, %v", hits, err)
 	}
 	emb.Fail = nil

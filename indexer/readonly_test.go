@@ -70,7 +70,7 @@ func TestReadOnlyText(t *testing.T) {
 		}
 		r := search.New(search.ReaderConfig{FS: files, Catalog: known, Embedder: emb, ReadOnly: c.readOnly})
 		hits, err := r.Search(t.Context(), search.SearchRequest{
-			Domain: domain, Ref: search.Ref{Commit: "c1"}, Text: "pear", Mode: search.ModeText, Page: search.Page{Count: 5},
+			Domain: domain, Ref: search.Ref{Commit: "c1"}, Text: "pear", Mode: search.ModeText, Options: search.Options{Page: search.Page{Count: 5}},
 		})
 		if err != nil || len(hits.Hits) != 1 || hits.Hits[0].ID != "d/A/2" {
 			t.Errorf("%s: %+v, %v", c.name, hits, err)

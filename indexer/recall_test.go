@@ -21,7 +21,7 @@ import (
 
 func query(commit, text string) search.SearchRequest {
 	return search.SearchRequest{
-		Domain: domain, Ref: search.Ref{Commit: commit}, Text: text, Page: search.Page{Count: 10},
+		Domain: domain, Ref: search.Ref{Commit: commit}, Text: text, Options: search.Options{Page: search.Page{Count: 10}},
 	}
 }
 
@@ -273,7 +273,7 @@ func TestReadinessLooksAtTheProvider(t *testing.T) {
 		if err := find("q1", search.ModeVector); err != nil {
 			t.Errorf("a text that is remembered: %v", err)
 		}
-		if _, err := h.Similar(t.Context(), search.SimilarRequest{Domain: domain, Ref: search.Ref{Commit: "c1"}, ID: "d/A/1", Page: search.Page{Count: 1}}); err != nil {
+		if _, err := h.Similar(t.Context(), search.SimilarRequest{Domain: domain, Ref: search.Ref{Commit: "c1"}, ID: "d/A/1", Options: search.Options{Page: search.Page{Count: 1}}}); err != nil {
 			t.Errorf("by id: %v", err)
 		}
 		byVector := query("c1", "")

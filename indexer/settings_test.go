@@ -230,7 +230,7 @@ func TestUnknownSettings(t *testing.T) {
 		t.Fatal(err)
 	}
 	ix := openPush(t, mem, &indexertest.Embedder{})
-	if _, err := ix.Search(t.Context(), search.SearchRequest{Domain: domain, Ref: search.Ref{Commit: "c1"}, Text: "x", Page: search.Page{Count: 1}}); !errors.Is(err, contract.ErrNotFound) {
+	if _, err := ix.Search(t.Context(), search.SearchRequest{Domain: domain, Ref: search.Ref{Commit: "c1"}, Text: "x", Options: search.Options{Page: search.Page{Count: 1}}}); !errors.Is(err, contract.ErrNotFound) {
 		t.Errorf("Search: %v", err)
 	}
 	if damages, err := mem.List(); err != nil || len(damages) != 1 {

@@ -139,7 +139,7 @@ func (s *sweeper) matches(domain, commit string, want map[int]string) {
 	for i := 0; i < len(ids); i += 1 + len(ids)/20 {
 		id := docID(ids[i])
 		hits, err := s.Search(s.t.Context(), search.SearchRequest{
-			Domain: domain, Ref: search.Ref{Commit: commit}, Text: want[ids[i]], Page: search.Page{Count: 5},
+			Domain: domain, Ref: search.Ref{Commit: commit}, Text: want[ids[i]], Options: search.Options{Page: search.Page{Count: 5}},
 		})
 		if err != nil {
 			s.t.Fatal(err)
@@ -187,7 +187,7 @@ func TestIdenticalVectors(t *testing.T) {
 		t.Errorf("recall@10 is %.4f, without the identical ones %.4f", got, want)
 	}
 	hits, err := s.Search(t.Context(), search.SearchRequest{
-		Domain: domain, Ref: search.Ref{Commit: "c0"}, Text: "all of them say this", Page: search.Page{Count: min(1000, same)},
+		Domain: domain, Ref: search.Ref{Commit: "c0"}, Text: "all of them say this", Options: search.Options{Page: search.Page{Count: min(1000, same)}},
 	})
 	if err != nil || len(hits.Hits) != min(1000, same) {
 		t.Fatalf("%d hits, %v", len(hits.Hits), err)

@@ -27,7 +27,7 @@ func with(id, text string, v ...float32) contract.Op {
 
 func (h *harness) byVector(commit string, count int, v ...float32) []search.Hit {
 	h.t.Helper()
-	got, err := h.Search(h.t.Context(), search.SearchRequest{Domain: domain, Ref: search.Ref{Commit: commit}, Vector: v, Page: search.Page{Count: count}})
+	got, err := h.Search(h.t.Context(), search.SearchRequest{Domain: domain, Ref: search.Ref{Commit: commit}, Vector: v, Options: search.Options{Page: search.Page{Count: count}}})
 	if err != nil {
 		h.t.Fatal(err)
 	}
@@ -59,7 +59,7 @@ func TestSuppliedVectors(t *testing.T) {
 		}
 	}
 	wantHits(h.byVector("c1", 9, 0, 0, 0), "d/A/3 0, d/A/1 1, d/A/4 1, d/A/2 4")
-	similar, err := h.Similar(t.Context(), search.SimilarRequest{Domain: domain, Ref: search.Ref{Commit: "c1"}, ID: "d/A/4", Page: search.Page{Count: 9}})
+	similar, err := h.Similar(t.Context(), search.SimilarRequest{Domain: domain, Ref: search.Ref{Commit: "c1"}, ID: "d/A/4", Options: search.Options{Page: search.Page{Count: 9}}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -73,13 +73,13 @@ func TestSuppliedVectors(t *testing.T) {
 		t.Errorf("by words: %+v", hits)
 	}
 	for _, mode := range []search.Mode{search.ModeVector, search.ModeHybrid} {
-		_, err := h.Search(t.Context(), search.SearchRequest{Domain: domain, Ref: search.Ref{Commit: "c1"}, Text: "green", Mode: mode, Page: search.Page{Count: 1}})
+		_, err := h.Search(t.Context(), search.SearchRequest{Domain: domain, Ref: search.Ref{Commit: "c1"}, Text: "green", Mode: mode, Options: search.Options{Page: search.Page{Count: 1}}})
 		if !errors.Is(err, contract.ErrConflict) || !strings.Contains(err.Error(), "search by vector") {
 			t.Errorf("search by text, mode %s: %v", mode, err)
 		}
 	}
 	both, err := h.Search(t.Context(), search.SearchRequest{
-		Domain: domain, Ref: search.Ref{Commit: "c1"}, Text: "green", Vector: []float32{0, 2, 0}, Mode: search.ModeHybrid, Page: search.Page{Count: 1}})
+		Domain: domain, Ref: search.Ref{Commit: "c1"}, Text: "green", Vector: []float32{0, 2, 0}, Mode: search.ModeHybrid, Options: search.Options{Page: search.Page{Count: 1}}})
 	if err != nil || len(both.Hits) != 1 || both.Hits[0].ID != "d/A/2" {
 		t.Errorf("by words and a vector: %+v, %v", both.Hits, err)
 	}

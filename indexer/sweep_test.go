@@ -246,7 +246,7 @@ func (s *sweeper) recall(domain, commit string, queries int) float64 {
 	found, total := 0, 0
 	for q, v := range vecs {
 		got, err := s.Search(s.t.Context(), search.SearchRequest{
-			Domain: domain, Ref: search.Ref{Commit: commit}, Vector: v, Page: search.Page{Count: len(nearest[q])},
+			Domain: domain, Ref: search.Ref{Commit: commit}, Vector: v, Options: search.Options{Page: search.Page{Count: len(nearest[q])}},
 		})
 		if err != nil {
 			s.t.Fatal(err)

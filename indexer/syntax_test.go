@@ -19,7 +19,7 @@ import (
 func (h *harness) ask(commit, text string, mode search.Mode, filter search.Filter) ([]string, error) {
 	hits, err := h.Search(h.t.Context(), search.SearchRequest{
 		Domain: domain, Ref: search.Ref{Commit: commit}, Text: text, Mode: mode, Syntax: search.SyntaxQuery,
-		Filter: filter, Page: search.Page{Count: 100},
+		Options: search.Options{Filter: filter, Page: search.Page{Count: 100}},
 	})
 	var ids []string
 	for _, x := range hits.Hits {

@@ -26,7 +26,7 @@ func (h *harness) searchMode(commit, text string, mode search.Mode, filter searc
 	h.t.Helper()
 	hits, err := h.Search(h.t.Context(), search.SearchRequest{
 		Domain: domain, Ref: search.Ref{Commit: commit}, Text: text, Mode: mode,
-		Filter: filter, Page: search.Page{Count: count}, Snippet: true,
+		Options: search.Options{Filter: filter, Page: search.Page{Count: count}, Snippet: true},
 	})
 	if err != nil {
 		h.t.Fatalf("Search(%s, %q, %s): %v", commit, text, mode, err)
@@ -157,7 +157,7 @@ func TestHybrid(t *testing.T) {
 	if got, want := h.searchMode("c1", "the", search.ModeHybrid, search.Filter{}, 10), h.searchMode("c1", "the", search.ModeVector, search.Filter{}, 10); !slices.Equal(got, want) {
 		t.Errorf("only stop words: %v, want %v", got, want)
 	}
-	if _, err := h.Search(t.Context(), search.SearchRequest{Domain: domain, Ref: search.Ref{Commit: "c1"}, Text: "x", Mode: "fuzzy", Page: search.Page{Count: 1}}); !errors.Is(err, contract.ErrInvalid) {
+	if _, err := h.Search(t.Context(), search.SearchRequest{Domain: domain, Ref: search.Ref{Commit: "c1"}, Text: "x", Mode: "fuzzy", Options: search.Options{Page: search.Page{Count: 1}}}); !errors.Is(err, contract.ErrInvalid) {
 		t.Errorf("unknown mode: %v", err)
 	}
 }

@@ -53,7 +53,7 @@ func TestPoolsTurnOver(t *testing.T) {
 	}
 	find := func(d, c int, q string, mode search.Mode) string {
 		hits, err := h.Search(t.Context(), search.SearchRequest{
-			Domain: name(d), Ref: search.Ref{Commit: fmt.Sprintf("c%02d", c)}, Text: q, Mode: mode, Page: search.Page{Count: 5},
+			Domain: name(d), Ref: search.Ref{Commit: fmt.Sprintf("c%02d", c)}, Text: q, Mode: mode, Options: search.Options{Page: search.Page{Count: 5}},
 		})
 		if err != nil {
 			t.Fatal(err)

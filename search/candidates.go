@@ -28,16 +28,17 @@ const (
 // CandidatesRequest asks, for each document of a set, for its nearest ones of
 // a target, and the other way round.
 type CandidatesRequest struct {
-	Domain string
+	Domain string `param:"domain" kind:"domain" need:""`
 	Ref    Ref
-	Set    Filter
-	// Target is where the partners are looked for; one that restricts
-	// nothing stands for Set.
-	Target Filter
 	// SetThreshold and TargetThreshold are the largest distances kept, of a
 	// set's document to its partners and of a target's; with cosine 0 to 1.
-	SetThreshold, TargetThreshold float32
-	K                             int // partners at most, per document; at least 1
+	SetThreshold    float32 `param:"threshold_set" need:""`
+	TargetThreshold float32 `param:"threshold_target,threshold_set"`
+	K               int     `param:"k" default:"5" least:"1"` // partners at most, per document
+	Set             Filter  `param:"set_doc_types,set_doc_ids,set_filter"`
+	// Target is where the partners are looked for; one that restricts
+	// nothing stands for Set.
+	Target Filter `param:"target_doc_types,target_doc_ids,target_filter"`
 	// Vectors and Content ask for what Candidates.Documents holds.
 	Vectors, Content bool
 }

@@ -22,14 +22,14 @@ import (
 // within each list, AND between them and the expression; an empty list and an
 // empty expression restrict nothing.
 type Filter struct {
-	Types []string
-	IDs   []string
+	Types []string `param:"doc_type" name:"type" sep:"none" placeholder:"CLASS" help:"Only documents of this class; may be given again."`
+	IDs   []string `param:"doc_id" name:"doc-id" sep:"none" placeholder:"IRI" help:"Only the document of this id; may be given again."`
 	// Expr is an expression over the documents' fields, see
 	// fields.ParseFilter. A field that the served commit does not have is
 	// missing everywhere if it may be known elsewhere: at the last indexed
 	// commit of the served one's branch or of main, or at the commit asked
 	// for, when an ancestor stands in for that. Else it is a mistake.
-	Expr string
+	Expr string `param:"filter" kind:"expression" name:"filter" placeholder:"EXPR" help:"Only documents whose fields meet this expression, as language == \"fr\" and year >= 2000."`
 }
 
 func (f Filter) empty() bool { return len(f.Types) == 0 && len(f.IDs) == 0 && f.Expr == "" }

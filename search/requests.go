@@ -2,6 +2,7 @@ package search
 
 import (
 	"encoding/json"
+	"errors"
 	"time"
 
 	"github.com/vectorlink/vectorlink/catalog"
@@ -17,11 +18,11 @@ func replaced(r Ref, served string) bool { return r.Commit != "" && served != r.
 
 // Page cuts a ranking: Count results from Start on.
 type Page struct {
-	Start int // 0..MaxStart
-	Count int // 1..MaxCount
+	Start int `param:"start" least:"0" most:"1000000" placeholder:"N" help:"Leave out this many of the best."`
+	Count int `param:"count" default:"10" least:"1" most:"1000" placeholder:"N" help:"Most results to list, 1 to 1000 (default 10)."`
 }
 
-// Limits of a Page.
+// Limits of a Page, as its tags have them.
 const (
 	MaxStart = 1_000_000
 	MaxCount = 1_000
@@ -51,70 +52,105 @@ const (
 	SyntaxQuery Syntax = "query"
 )
 
+// Rank says what a hybrid search orders by.
+type Rank string
+
+const (
+	// RankFused is the fused rank of both rankings; it is the default.
+	RankFused Rank = "rrf"
+	// RankDistance is the distance.
+	RankDistance Rank = "distance"
+)
+
+// Options are the parameters that all searches for hits share.
+//
+// The tags of a request's fields declare its parameters once for every door: see
+// service.Params.Decode for those of the wire. The command line makes flags of
+// the others.
+type Options struct {
+	Page   Page   `embed:""`
+	Filter Filter `embed:""`
+	// Ef is the breadth of the graph walk; 0 means the default.
+	Ef      int  `param:"ef" least:"1" most:"10000" placeholder:"N" help:"Breadth of the graph walk: more finds more of the true neighbours and takes longer."`
+	Snippet bool `param:"snippet" kong:"-"`
+	// OutputFields are the names of the fields that hits bring: "*" for all
+	// that a document has, "vector" for the vector of the hit's chunk.
+	OutputFields []string `param:"output_fields" kind:"names" most:"100" name:"field" sep:"none" placeholder:"NAME" help:"Also tell this field of the hits, * for all; with --json also vector. May be given again."`
+}
+
 // SearchRequest asks for the documents nearest to a text or a vector.
 type SearchRequest struct {
-	Domain string
+	Domain string `param:"domain" kind:"domain" need:""`
 	Ref    Ref
 	// Text is embedded in the role Role; Vector, when not nil, is used
 	// instead.
-	Text   string
+	Text   string `param:"q"`
 	Role   contract.Role
-	Vector []float32
-	Filter Filter
-	Page   Page
-	Mode   Mode
-	Syntax Syntax // of Text, where Mode goes by words
-	// RankByDistance has a hybrid search order by distance, not by the fused
-	// rank.
-	RankByDistance bool
-	// Ef is the breadth of the graph walk; 0 means the default.
-	Ef      int
-	Snippet bool
-	// OutputFields are the names of the fields that hits bring: "*" for all
-	// that a document has, "vector" for the vector of the hit's chunk.
-	OutputFields []string
+	Vector []float32 `param:"vector,vector_b64" need:"q"`
+	Mode   Mode      `param:"mode" words:"vector,fts,hybrid"`
+	Rank   Rank      `param:"rank" words:"rrf,distance"`
+	Syntax Syntax    `param:"syntax" words:"plain,query"` // of Text, where Mode goes by words
+	Options
 	// CallerKey: see IndexRequest.
 	CallerKey contract.Secret
 }
+
+// Complete sets the mode of a request that names none: a search for a text is
+// hybrid, one for a vector alone has no words to go by (wire contract §4).
+func (req *SearchRequest) Complete() error {
+	if req.Mode == "" {
+		req.Mode = ModeHybrid
+		if req.Text == "" {
+			req.Mode = ModeVector
+		}
+	}
+	if req.Syntax == SyntaxQuery && req.Mode == ModeVector {
+		return errSyntaxMode
+	}
+	return nil
+}
+
+var errSyntaxMode = errors.New("syntax=query needs mode fts or hybrid")
 
 // MaxSimilarIDs bounds the documents of a SimilarRequest.
 const MaxSimilarIDs = 1_000
 
 // SimilarRequest asks for the documents nearest to one of the snapshot's own,
-// or to the mean of several.
+// to the mean of several, to a text as if it were a document's, or to a vector.
 type SimilarRequest struct {
-	Domain string
+	Domain string `param:"domain" kind:"domain" need:""`
 	Ref    Ref
-	ID     string // full IRI, read at the served commit
+	ID     string `param:"id"` // full IRI, read at the served commit
 	// IDs, where there are any, stand in the place of ID: the search goes by
 	// the mean of these documents' vectors at unit length, in which each counts
 	// the same, with the mean of its chunks. At most MaxSimilarIDs.
-	IDs         []string
-	IncludeSelf bool // list the documents asked with, too
-	Filter      Filter
-	Page        Page
-	Ef          int
-	Snippet     bool
-	// OutputFields: see SearchRequest.
-	OutputFields []string
+	IDs []string `param:"ids" kind:"names" most:"1000" apart:"id"`
+	// Text and then Vector count where no id is given.
+	Text   string    `param:"text" unless:"id,ids"`
+	Vector []float32 `param:"vector,vector_b64" unless:"id,ids,text" need:"id,ids,text"`
+	Options
+	// IncludeSelf lists the documents asked with, too.
+	IncludeSelf bool `param:"include_self" help:"List the document itself, too."`
+	// CallerKey: see IndexRequest.
+	CallerKey contract.Secret
 }
 
 // DuplicatesRequest asks for pairs of near-equal documents.
 type DuplicatesRequest struct {
-	Domain    string
+	Domain    string `param:"domain" kind:"domain" need:""`
 	Ref       Ref
-	Threshold float32 // largest distance kept, inclusive; ≥ 0
+	Threshold float32 `param:"threshold"` // largest distance kept, inclusive; ≥ 0
 	Set       Filter
 	// Target, when it restricts anything, is where the partner of each
 	// document of Set is looked for; otherwise partners come from Set.
-	Target Filter
+	Target Filter `param:"target_doc_type,target_doc_id,target_filter"`
 	// Since, when not empty, is an indexed commit: only pairs that came
 	// about since are listed, that is pairs of which at least one document
 	// is new or has another text there, and which were no pair within
 	// Threshold there.
-	Since   string
-	Page    Page // Count 0: all
-	Snippet bool
+	Since   string `param:"since" kind:"commit"`
+	Page    Page   `default:"none"` // Count 0: all
+	Snippet bool   `param:"snippet"`
 }
 
 // Hits is the answer to a search.

@@ -17,9 +17,6 @@ import (
 	"github.com/vectorlink/vectorlink/textindex"
 )
 
-// MaxEf bounds the breadth of a graph walk that a request may ask for.
-const MaxEf = 10_000
-
 // Search returns the documents nearest to a text or a ready vector, nearest
 // first, equal distances by id. Where the snapshot holds no graph the answer
 // is exact.
@@ -40,7 +37,7 @@ func (r *Reader) Search(ctx context.Context, req SearchRequest) (found Hits, err
 	if s.view.Header().Fingerprint == "" {
 		return Hits{Commit: commit}, nil // nothing was embedded yet
 	}
-	q := query{measure: measureOf(s.settings), ef: req.Ef, page: req.Page, snippet: req.Snippet, output: req.OutputFields, byDistance: req.RankByDistance}
+	q := query{Options: req.Options, measure: measureOf(s.settings), byDistance: req.Rank == RankDistance}
 	if q.among, err = s.selection(ctx, req.Filter, replaced(req.Ref, commit)); err != nil {
 		return Hits{}, err
 	}
@@ -78,7 +75,7 @@ func (req *SearchRequest) words() (*textindex.Query, error) {
 	switch req.Mode {
 	case ModeVector, "":
 		if req.Syntax == SyntaxQuery {
-			return nil, fmt.Errorf("%w: syntax query needs mode fts or hybrid", contract.ErrInvalid)
+			return nil, fmt.Errorf("%w: %w", contract.ErrInvalid, errSyntaxMode)
 		}
 		return nil, nil
 	case ModeText, ModeHybrid:
@@ -134,8 +131,15 @@ func (r *Reader) embedQuery(ctx context.Context, d *Domain, s *Snapshot, req Sea
 
 // Similar returns the documents nearest to one of the snapshot's own, read at
 // the served commit; of several chunks the best pair counts. With IDs they are
-// those nearest to the mean of several.
+// those nearest to the mean of several. With neither they are those that Search
+// finds by vector, for the text of a document or for a vector.
 func (r *Reader) Similar(ctx context.Context, req SimilarRequest) (found Hits, err error) {
+	if req.ID == "" && len(req.IDs) == 0 && (req.Text != "" || req.Vector != nil) {
+		return r.Search(ctx, SearchRequest{
+			Domain: req.Domain, Ref: req.Ref, Text: req.Text, Role: contract.RoleDocument, Vector: req.Vector,
+			Mode: ModeVector, Options: req.Options, CallerKey: req.CallerKey,
+		})
+	}
 	defer func() { err = r.whileFollowing(err) }()
 	if err := checkPage(req.Page); err != nil {
 		return Hits{}, err
@@ -153,7 +157,7 @@ func (r *Reader) Similar(ctx context.Context, req SimilarRequest) (found Hits, e
 	if err != nil {
 		return Hits{}, err
 	}
-	q := query{measure: measureOf(s.settings), ef: req.Ef, page: req.Page, snippet: req.Snippet, output: req.OutputFields, source: sources[0]}
+	q := query{Options: req.Options, measure: measureOf(s.settings), source: sources[0]}
 	if q.among, err = s.selection(ctx, req.Filter, replaced(req.Ref, commit)); err != nil {
 		return Hits{}, err
 	}
@@ -211,6 +215,7 @@ func checkPage(p Page) error {
 
 // query is what rank needs to know.
 type query struct {
+	Options
 	measure  measure
 	vectors  [][]float32 // made ready; a document's distance is its best pair
 	words    textindex.Query
@@ -218,10 +223,6 @@ type query struct {
 	source   *snapshot.Entry // in its place: documents identical to this one
 	without  []string        // documents to leave out, ascending
 	among    *selection      // the documents to consider
-	ef       int
-	page     Page
-	snippet  bool
-	output   []string // names of fields
 	// byDistance has a hybrid search rank by distance instead of the fused
 	// score.
 	byDistance bool
@@ -292,7 +293,7 @@ func first[T any](all []T, n int, compare func(a, b T) int) []T {
 // rank finds, ranks and cuts. Documents are ranked whole before the cut, so
 // pages fit together.
 func (r *Reader) rank(ctx context.Context, s *Snapshot, q query) ([]Hit, error) {
-	need := q.page.Start + q.page.Count
+	need := q.Page.Start + q.Page.Count
 	ranked, err := r.nearest(ctx, s, q, need)
 	if err != nil {
 		return nil, err
@@ -302,7 +303,7 @@ func (r *Reader) rank(ctx context.Context, s *Snapshot, q query) ([]Hit, error) 
 
 // page cuts a ranking and makes hits of it.
 func (s *Snapshot) page(ranked []scored, q query) ([]Hit, error) {
-	ranked = ranked[min(q.page.Start, len(ranked)):min(q.page.Start+q.page.Count, len(ranked))]
+	ranked = ranked[min(q.Page.Start, len(ranked)):min(q.Page.Start+q.Page.Count, len(ranked))]
 	hits := make([]Hit, len(ranked))
 	for i, r := range ranked {
 		var err error
@@ -322,10 +323,10 @@ func (s *Snapshot) hit(r scored, q query) (Hit, error) {
 			TokenStart: int(c.TokenStart), DocTokens: r.entry.Tokens(),
 		},
 	}
-	if err := s.output(&h, r, q.output); err != nil {
+	if err := s.output(&h, r, q.OutputFields); err != nil {
 		return Hit{}, err
 	}
-	if q.snippet {
+	if q.Snippet {
 		text, err := s.chunkText(r.entry, r.chunk)
 		if errors.Is(err, contract.ErrCorrupt) {
 			s.noteText(r.entry.ID, err) // the hit stands without it
@@ -380,7 +381,7 @@ func (r *Reader) nearest(ctx context.Context, s *Snapshot, q query, need int) ([
 		best := make(map[*snapshot.Entry]scored)
 		exhausted, last := true, float32(math.Inf(1))
 		for _, v := range q.vectors {
-			hits, err := r.slots(ctx, s, v, q.among, k, q.ef)
+			hits, err := r.slots(ctx, s, v, q.among, k, q.Ef)
 			if err != nil {
 				return nil, err
 			}

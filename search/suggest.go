@@ -28,10 +28,10 @@ const (
 
 // SuggestRequest asks how the beginning of a query could go on.
 type SuggestRequest struct {
-	Domain string
+	Domain string `param:"domain" kind:"domain" need:""`
 	Ref    Ref
-	Text   string
-	Count  int // hits; at least 1
+	Text   string `param:"q" need:""`
+	Count  int    `param:"count" default:"11" least:"1"` // hits
 	Filter Filter
 }
 

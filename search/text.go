@@ -316,7 +316,7 @@ func (r *Reader) conditions(ctx context.Context, s *Snapshot, q query) (*selecti
 
 // searchText ranks by words alone: documents by their best chunk.
 func (r *Reader) searchText(ctx context.Context, s *Snapshot, q query) ([]Hit, error) {
-	need := q.page.Start + q.page.Count
+	need := q.Page.Start + q.Page.Count
 	for k := need; ; k *= 2 {
 		chunks, err := r.textChunks(ctx, s, q.words, q.among, k)
 		if err != nil {
@@ -339,7 +339,7 @@ func (r *Reader) searchText(ctx context.Context, s *Snapshot, q query) ([]Hit, e
 
 // searchHybrid fuses what the query's vector and its words find.
 func (r *Reader) searchHybrid(ctx context.Context, s *Snapshot, q query) ([]Hit, error) {
-	depth := max(fusionDepth, 3*(q.page.Start+q.page.Count))
+	depth := max(fusionDepth, 3*(q.Page.Start+q.Page.Count))
 	byWords, err := r.textChunks(ctx, s, q.words, q.among, depth)
 	if err != nil {
 		return nil, err
@@ -353,7 +353,7 @@ func (r *Reader) searchHybrid(ctx context.Context, s *Snapshot, q query) ([]Hit,
 		return nil, err
 	}
 	f := fusion{number: v.number, entries: v.entries, byDistance: q.byDistance}
-	return s.page(f.documents(byVector, byWords, q.page.Start+q.page.Count), q)
+	return s.page(f.documents(byVector, byWords, q.Page.Start+q.Page.Count), q)
 }
 
 // vectorChunks returns the k chunks nearest to the query's vector, of documents
@@ -363,7 +363,7 @@ func (r *Reader) vectorChunks(ctx context.Context, s *Snapshot, q query, k int) 
 	if err != nil {
 		return nil, err
 	}
-	hits, err := r.slots(ctx, s, q.vectors[0], among, k, q.ef)
+	hits, err := r.slots(ctx, s, q.vectors[0], among, k, q.Ef)
 	if err != nil {
 		return nil, err
 	}

@@ -157,7 +157,7 @@ func (s *score) add(ctx context.Context, ix *indexer.Indexer, domain string, p p
 		start := time.Now()
 		hits, err := ix.Search(ctx, search.SearchRequest{
 			Domain: domain, Ref: search.Ref{Commit: "c"}, Text: p.heading, Role: contract.RoleQuery,
-			Mode: m, Page: search.Page{Count: depth},
+			Mode: m, Options: search.Options{Page: search.Page{Count: depth}},
 		})
 		if err != nil {
 			return err

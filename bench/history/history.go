@@ -227,5 +227,5 @@ func (s *store) search(ctx context.Context, commits int) (cpus, walls []time.Dur
 
 // query returns a search at the history's head.
 func query(c *corpus.Corpus) search.SearchRequest {
-	return search.SearchRequest{Domain: historic, Vector: corpus.Vector(c.Text(4)), Page: search.Page{Count: 10}}
+	return search.SearchRequest{Domain: historic, Vector: corpus.Vector(c.Text(4)), Options: search.Options{Page: search.Page{Count: 10}}}
 }

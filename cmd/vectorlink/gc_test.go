@@ -47,7 +47,7 @@ func dataDir(t *testing.T, use func(ix *indexer.Indexer)) string {
 		if err != nil || task.State != indexer.TaskComplete {
 			t.Fatal(err, task)
 		}
-		if _, err := ix.Search(t.Context(), search.SearchRequest{Domain: domain, Ref: search.Ref{Commit: "c1"}, Text: "pear", Mode: search.ModeText, Page: search.Page{Count: 1}}); err != nil {
+		if _, err := ix.Search(t.Context(), search.SearchRequest{Domain: domain, Ref: search.Ref{Commit: "c1"}, Text: "pear", Mode: search.ModeText, Options: search.Options{Page: search.Page{Count: 1}}}); err != nil {
 			t.Fatal(err)
 		}
 	}

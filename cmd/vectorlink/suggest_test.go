@@ -132,7 +132,7 @@ func TestSuggestedPairs(t *testing.T) {
 		}
 		hits := make(map[string]bool)
 		for _, q := range readJudges(t) {
-			res, err := ix.Search(t.Context(), search.SearchRequest{Domain: domain, Ref: search.Ref{Commit: commit}, Text: q.Q, Page: search.Page{Count: q.Expect.Within}})
+			res, err := ix.Search(t.Context(), search.SearchRequest{Domain: domain, Ref: search.Ref{Commit: commit}, Text: q.Q, Options: search.Options{Page: search.Page{Count: q.Expect.Within}}})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -1,7 +1,6 @@
-package api
+package service
 
 import (
-	"net/http"
 	"net/netip"
 	"testing"
 	"time"
@@ -13,12 +12,12 @@ import (
 // comes back with time, and that others have their own.
 func TestLimiter(t *testing.T) {
 	now := time.Now()
-	l := newLimiter(10)
+	l := NewLimiter(10)
 	l.now = func() time.Time { return now }
 	a, b := netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("192.0.2.2")
 	take := func(client netip.Addr, n int) (taken int) {
 		for range n {
-			if l.take(client) == 0 {
+			if l.Take(client) == 0 {
 				taken++
 			}
 		}
@@ -27,7 +26,7 @@ func TestLimiter(t *testing.T) {
 	if got := take(a, 100); got != 20 {
 		t.Errorf("%d of 100 requests at once were taken, want two seconds' 20", got)
 	}
-	if wait := l.take(a); wait != 100*time.Millisecond {
+	if wait := l.Take(a); wait != 100*time.Millisecond {
 		t.Errorf("the wait is %v, want the time of one request", wait)
 	}
 	if got := take(b, 5); got != 5 {
@@ -42,15 +41,15 @@ func TestLimiter(t *testing.T) {
 		t.Errorf("%d after an hour, want 20", got)
 	}
 	// A slow rate lets one pass at a time.
-	l = newLimiter(0.1)
+	l = NewLimiter(0.1)
 	l.now = func() time.Time { return now }
 	if got := take(a, 3); got != 1 {
 		t.Errorf("%d of 3 at a request in ten seconds, want 1", got)
 	}
-	if wait := l.take(a); wait != 10*time.Second {
+	if wait := l.Take(a); wait != 10*time.Second {
 		t.Errorf("the wait is %v, want 10s", wait)
 	}
-	if newLimiter(0).take(a) != 0 {
+	if NewLimiter(0).Take(a) != 0 {
 		t.Error("without a limit something waits")
 	}
 }
@@ -60,7 +59,7 @@ func TestLimiter(t *testing.T) {
 // new addresses makes nobody's request dear.
 func TestLimiterIsBounded(t *testing.T) {
 	now := time.Now()
-	l := newLimiter(1)
+	l := NewLimiter(1)
 	l.now = func() time.Time { return now }
 	address := func(i int) netip.Addr {
 		return netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)})
@@ -71,7 +70,7 @@ func TestLimiterIsBounded(t *testing.T) {
 		refused := 0
 		for i := range maxClients + 100 {
 			before, began := len(l.newer), l.began
-			if l.take(address(span<<20|i)) > 0 {
+			if l.Take(address(span<<20|i)) > 0 {
 				refused++
 			}
 			switch added := len(l.newer) - before; {
@@ -84,7 +83,7 @@ func TestLimiterIsBounded(t *testing.T) {
 		if kept() > 2*maxClients || refused != 98 { // two are the shared allowance
 			t.Errorf("span %d: %d addresses are kept, %d were refused", span, kept(), refused)
 		}
-		if wait := l.take(address(span << 20)); wait != 0 {
+		if wait := l.Take(address(span << 20)); wait != 0 {
 			t.Errorf("span %d: an address that was known before waits %v", span, wait)
 		}
 		now = now.Add(l.span)
@@ -93,7 +92,7 @@ func TestLimiterIsBounded(t *testing.T) {
 		t.Errorf("%d turns in three spans", turns)
 	}
 	now = now.Add(time.Minute)
-	if wait := l.take(address(1 << 22)); wait != 0 || kept() != 1 {
+	if wait := l.Take(address(1 << 22)); wait != 0 || kept() != 1 {
 		t.Errorf("a minute later: wait %v, %d addresses", wait, kept())
 	}
 }
@@ -102,7 +101,7 @@ func TestLimiterIsBounded(t *testing.T) {
 func TestLimiterGenerations(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		now := time.Unix(1e9, 0)
-		l := newLimiter(rapid.SampledFrom([]float64{0.1, 0.7, 3, 50}).Draw(t, "rate"))
+		l := NewLimiter(rapid.SampledFrom([]float64{0.1, 0.7, 3, 50}).Draw(t, "rate"))
 		l.now = func() time.Time { return now }
 		model := make(map[byte]time.Time)
 		for range rapid.IntRange(1, 200).Draw(t, "requests") {
@@ -117,14 +116,14 @@ func TestLimiterGenerations(t *testing.T) {
 			} else {
 				model[id] = at.Add(l.every)
 			}
-			if got := l.take(netip.AddrFrom4([4]byte{10, 0, 0, id})); got != want {
+			if got := l.Take(netip.AddrFrom4([4]byte{10, 0, 0, id})); got != want {
 				t.Fatalf("client %d waits %v, want %v", id, got, want)
 			}
 		}
 	})
 }
 
-func TestClientOf(t *testing.T) {
+func TestClient(t *testing.T) {
 	for remote, want := range map[string]string{
 		"192.0.2.1:80":              "192.0.2.1",
 		"[::ffff:192.0.2.1]:80":     "192.0.2.1",
@@ -134,7 +133,7 @@ func TestClientOf(t *testing.T) {
 		"@":                         "invalid IP",
 		"":                          "invalid IP",
 	} {
-		if got := clientOf(&http.Request{RemoteAddr: remote}).String(); got != want {
+		if got := Client(remote).String(); got != want {
 			t.Errorf("%q: %s, want %s", remote, got, want)
 		}
 	}

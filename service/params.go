@@ -1,0 +1,344 @@
+package service
+
+import (
+	"encoding/json"
+	"errors"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/vectorlink/vectorlink/catalog"
+	"github.com/vectorlink/vectorlink/contract"
+	"github.com/vectorlink/vectorlink/search"
+	"github.com/vectorlink/vectorlink/vecstore"
+)
+
+// Values are the parameters of one request, as its protocol carries them: with
+// types, as members of JSON do, or as texts, as a query string does.
+type Values interface {
+	// Member returns a value that has a type; a null is none. It wins over
+	// texts of the same name.
+	Member(name string) (json.RawMessage, bool)
+	// Texts returns the texts given for a parameter that may be given once.
+	Texts(name string) []string
+	// List returns the texts of a parameter that may be repeated, given under
+	// any of its names, in their order.
+	List(names ...string) []string
+}
+
+// Params reads the parameters of one request. Unknown ones are ignored.
+//
+// Its methods look a parameter up, check it and return its value. The first
+// error is kept, and what later ones return then means nothing: callers ask in
+// the order in which mistakes are to be reported, and look at Err once, before
+// they act.
+type Params struct {
+	values Values
+	err    error
+}
+
+// NewParams returns the Params of these values.
+func NewParams(values Values) *Params { return &Params{values: values} }
+
+// Err returns the first error.
+func (p *Params) Err() error { return p.err }
+
+// Fail keeps an error, if it is the first.
+func (p *Params) Fail(kind error, format string, args ...any) {
+	if p.err == nil {
+		p.err = Failure(kind, format, args...)
+	}
+}
+
+// single returns a text that may be given once.
+func (p *Params) single(name string) (string, bool) {
+	texts := p.values.Texts(name)
+	switch len(texts) {
+	case 0:
+		return "", false
+	case 1:
+		return texts[0], true
+	}
+	p.Fail(ErrParameter, "%s is given more than once", name)
+	return "", false
+}
+
+// Lookup returns a text and whether it was given.
+func (p *Params) Lookup(name string) (string, bool) {
+	raw, ok := p.values.Member(name)
+	if !ok {
+		return p.single(name)
+	}
+	var text string
+	if json.Unmarshal(raw, &text) != nil {
+		p.Fail(ErrType, "%s must be a string", name)
+		return "", false
+	}
+	return text, true
+}
+
+// Text returns a text; empty and absent are one.
+func (p *Params) Text(name string) string {
+	text, _ := p.Lookup(name)
+	return text
+}
+
+// Required returns a text that must not be empty.
+func (p *Params) Required(name string) string {
+	text := p.Text(name)
+	if text == "" {
+		p.Fail(ErrMissing, "%s is required", name)
+	}
+	return text
+}
+
+// Word returns a text that is one of the words, "" where it is not given.
+func (p *Params) Word(name string, words ...string) string {
+	word, ok := p.Lookup(name)
+	if ok && !slices.Contains(words, word) {
+		p.Fail(ErrParameter, "%s must be %s", name, either(words))
+	}
+	return word
+}
+
+// either joins words by commas, the last by "or".
+func either(words []string) string {
+	last := len(words) - 1
+	if last == 0 {
+		return words[0]
+	}
+	return strings.Join(words[:last], ", ") + " or " + words[last]
+}
+
+// List returns the values of a repeatable parameter, under any of its names: an
+// array (or one string) with a type, else texts.
+func (p *Params) List(names ...string) []string {
+	for _, name := range names {
+		raw, ok := p.values.Member(name)
+		if !ok {
+			continue
+		}
+		var one string
+		if json.Unmarshal(raw, &one) == nil {
+			return []string{one}
+		}
+		var many []*string // a null among them is no string
+		bad := json.Unmarshal(raw, &many) != nil
+		values := make([]string, 0, len(many))
+		for _, v := range many {
+			if v == nil {
+				bad = true
+				break
+			}
+			values = append(values, *v)
+		}
+		if bad {
+			p.Fail(ErrType, "%s must be an array of strings", name)
+			return nil
+		}
+		return values
+	}
+	return p.values.List(names...)
+}
+
+// CommaList returns the values of a parameter that is an array where values have
+// types and, in a text, values with commas between them, or another parameter
+// repeated.
+func (p *Params) CommaList(name, repeated string) []string {
+	if _, ok := p.values.Member(name); ok {
+		return p.List(name)
+	}
+	var values []string
+	for _, text := range p.values.List(name) {
+		for value := range strings.SplitSeq(text, ",") {
+			if value != "" {
+				values = append(values, value)
+			}
+		}
+	}
+	return append(values, notEmpty(p.List(repeated))...)
+}
+
+// notEmpty returns the texts without empty ones, nil for none.
+func notEmpty(texts []string) []string {
+	texts = slices.DeleteFunc(texts, func(text string) bool { return text == "" })
+	if len(texts) == 0 {
+		return nil
+	}
+	return texts
+}
+
+// scalar returns the text of a number or boolean, and the kind of error that a
+// text of the wrong kind is.
+func (p *Params) scalar(name string) (text string, wrong error, ok bool) {
+	if raw, ok := p.values.Member(name); ok {
+		return string(raw), ErrType, true
+	}
+	text, ok = p.single(name)
+	return text, ErrParameter, ok
+}
+
+// Flag returns a boolean, false by default.
+func (p *Params) Flag(name string) bool {
+	text, wrong, ok := p.scalar(name)
+	if ok && text != "true" && text != "false" {
+		p.Fail(wrong, "%s must be true or false", name)
+	}
+	return text == "true"
+}
+
+// Whole returns a whole number from lo to hi.
+func (p *Params) Whole(name string, byDefault, lo, hi int) int {
+	text, wrong, ok := p.scalar(name)
+	if !ok {
+		return byDefault
+	}
+	n, err := strconv.ParseInt(text, 10, 64)
+	switch {
+	case errors.Is(err, strconv.ErrSyntax):
+	case err != nil, n < int64(lo), n > int64(hi):
+		wrong = ErrParameter
+	default:
+		return int(n)
+	}
+	p.Fail(wrong, "%s must be a whole number from %d to %d", name, lo, hi)
+	return byDefault
+}
+
+// Distance returns a finite number of at least 0, no more than a float32 holds,
+// and whether it was given. How large a distance can be depends on the metric,
+// which package search knows.
+func (p *Params) Distance(name string) (float32, bool) {
+	text, wrong, ok := p.scalar(name)
+	if !ok {
+		return 0, false
+	}
+	x, err := strconv.ParseFloat(text, 64)
+	switch {
+	// The characters are checked because ParseFloat also reads what Go
+	// programs write.
+	case errors.Is(err, strconv.ErrSyntax), strings.Trim(text, "0123456789.eE+-") != "":
+	case err != nil, x < 0:
+		wrong = ErrParameter
+	default:
+		return float32(min(x, math.MaxFloat32)), true
+	}
+	p.Fail(wrong, "%s must be a finite number of at least 0", name)
+	return 0, true
+}
+
+// Vector returns the first parameter, an array of numbers, or the second, the
+// same as base64; nil where neither is given.
+func (p *Params) Vector(array, base64 string) []float32 {
+	if raw, ok := p.values.Member(array); ok {
+		v, err := ParseVector(raw)
+		switch {
+		case errors.Is(err, ErrNoNumbers):
+			p.Fail(ErrType, "%s %v", array, err)
+		case err != nil:
+			p.Fail(ErrParameter, "%s %v", array, err)
+		}
+		return v
+	}
+	text := p.Text(base64)
+	if text == "" {
+		return nil
+	}
+	v, err := ParseVector64(text)
+	if err != nil {
+		p.Fail(ErrParameter, "%s %v", base64, err)
+	}
+	return v
+}
+
+// Expression returns an expression over fields; blank is none.
+func (p *Params) Expression(name string) string { return strings.TrimSpace(p.Text(name)) }
+
+// GraphSpec returns the graphspec of a required parameter.
+func (p *Params) GraphSpec(name string) GraphSpec {
+	text := p.Required(name)
+	if p.err != nil {
+		return GraphSpec{}
+	}
+	spec, err := ParseGraphSpec(text)
+	if err != nil {
+		p.Fail(ErrParameter, "%s: %v", name, err)
+	}
+	return spec
+}
+
+// Domain returns the graphspec of the required domain parameter.
+func (p *Params) Domain() GraphSpec { return p.GraphSpec("domain") }
+
+// Branch returns a branch parameter, or "".
+func (p *Params) Branch() string {
+	name := p.Text("branch")
+	if err := CheckBranch(name); err != nil {
+		p.Fail(ErrParameter, "branch %v", err)
+	}
+	return name
+}
+
+// BranchOr returns the branch to write to: the parameter's, else the
+// graphspec's, else main.
+func (p *Params) BranchOr(spec GraphSpec) string {
+	branch := p.Branch()
+	if branch == "" {
+		branch = spec.Branch
+	}
+	if branch == "" {
+		branch = contract.MainBranch
+	}
+	return branch
+}
+
+// Commit returns a parameter that names a commit, or "".
+func (p *Params) Commit(name string) string {
+	id := p.Text(name)
+	if err := CheckRefName(id); err != nil {
+		p.Fail(ErrParameter, "%s %v", name, err)
+	}
+	return id
+}
+
+// Ref returns the commit to read from. A parameter wins over the graphspec, a
+// commit over a branch; there is no silent default, because "the latest" would
+// change under the reader's hands.
+func (p *Params) Ref(spec GraphSpec) search.Ref {
+	branch, commit := p.Branch(), p.Commit("commit")
+	if commit == "" && branch == "" {
+		branch, commit = spec.Branch, spec.Commit
+	}
+	ancestors := notEmpty(p.List("ancestors", "ancestor"))
+	for _, a := range ancestors {
+		if err := CheckRefName(a); err != nil {
+			p.Fail(ErrParameter, "ancestor %v", err)
+		}
+	}
+	switch {
+	case commit != "":
+		return search.Ref{Commit: commit, Ancestors: ancestors}
+	case branch != "":
+		return search.Ref{Branch: branch}
+	}
+	p.Fail(ErrMissing, "commit or branch is required")
+	return search.Ref{}
+}
+
+// Settings returns the settings of the domain that the request names. Package
+// catalog says which a domain may have.
+func (p *Params) Settings() catalog.SettingsRequest {
+	req := catalog.SettingsRequest{
+		Metric:         catalog.Metric(p.Text("metric")),
+		Language:       p.Text("language"),
+		M:              p.Whole("m", 0, 1, math.MaxInt32),
+		EfConstruction: p.Whole("ef_construction", 0, 1, math.MaxInt32),
+		Dim:            p.Whole("dim", 0, 1, vecstore.MaxDim),
+	}
+	if _, _, given := p.scalar("normalize"); given {
+		normalize := p.Flag("normalize")
+		req.Normalize = &normalize
+	}
+	return req
+}
