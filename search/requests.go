@@ -65,8 +65,8 @@ const (
 // Options are the parameters that all searches for hits share.
 //
 // The tags of a request's fields declare its parameters once for every door: see
-// service.Params.Decode for those of the wire. The command line makes flags of
-// the others.
+// service.Params.Decode for those of the wire. Of the others the command line
+// makes flags.
 type Options struct {
 	Page   Page   `embed:""`
 	Filter Filter `embed:""`
@@ -130,7 +130,7 @@ type SimilarRequest struct {
 	Vector []float32 `param:"vector,vector_b64" unless:"id,ids,text" need:"id,ids,text"`
 	Options
 	// IncludeSelf lists the documents asked with, too.
-	IncludeSelf bool `param:"include_self" help:"List the document itself, too."`
+	IncludeSelf bool `param:"include_self"`
 	// CallerKey: see IndexRequest.
 	CallerKey contract.Secret
 }

@@ -178,11 +178,12 @@ func (param parameter) bound(text string, without int) int {
 }
 
 // Encode returns the parameters that the request which from points at asks with,
-// by name, for a client to send: all fields that are not zero.
+// by name, for a client to send: those that are not zero, or have a default that a
+// server would take for it.
 func Encode(from any) map[string]any {
 	values := make(map[string]any)
 	parameters(reflect.ValueOf(from).Elem(), func(param parameter, field reflect.Value) {
-		if len(param.names) > 0 && !field.IsZero() {
+		if len(param.names) > 0 && (!field.IsZero() || param.byDefault != "") {
 			values[param.names[0]] = field.Interface()
 		}
 	})

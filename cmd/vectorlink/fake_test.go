@@ -153,6 +153,7 @@ func (f *fakeIndexer) Search(_ context.Context, req search.SearchRequest) (searc
 	if len(req.Filter.Types) > 0 && req.Filter.Types[0] == "Planet" {
 		hits = hits[1:]
 	}
+	hits = hits[min(len(hits), req.Page.Start):]
 	return search.Hits{Commit: served(req.Ref), Hits: hits[:min(len(hits), req.Page.Count)]}, nil
 }
 
@@ -163,7 +164,10 @@ func served(ref search.Ref) string {
 	return "head-of-" + ref.Branch
 }
 
-func (f *fakeIndexer) Similar(_ context.Context, req search.SimilarRequest) (search.Hits, error) {
+func (f *fakeIndexer) Similar(ctx context.Context, req search.SimilarRequest) (search.Hits, error) {
+	if req.Text != "" {
+		return f.Search(ctx, search.SearchRequest{Domain: req.Domain, Ref: req.Ref, Text: req.Text, Options: req.Options})
+	}
 	if req.ID != "terminusdb:///star-wars/People/20" {
 		return search.Hits{}, fmt.Errorf("%w: no such document at commit %s", contract.ErrNotFound, served(req.Ref))
 	}

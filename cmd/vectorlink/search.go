@@ -4,7 +4,11 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
+
+	"github.com/vectorlink/vectorlink/search"
+	"github.com/vectorlink/vectorlink/service"
 )
 
 // Where chooses what a search reads.
@@ -14,19 +18,11 @@ type Where struct {
 	Branch string `xor:"ref" required:"" placeholder:"NAME" help:"Read the last indexed commit of this branch."`
 }
 
-// Narrow restricts what a search returns.
-type Narrow struct {
-	Count  int      `default:"10" placeholder:"N" help:"Most hits to list, 1 to 1000 (default 10)."`
-	Type   []string `placeholder:"CLASS" sep:"none" help:"Only documents of this class; may be given again."`
-	Filter string   `placeholder:"EXPR" help:"Only documents whose fields meet this expression, as language == \"fr\" and year >= 2000."`
-	Field  []string `placeholder:"NAME" sep:"none" help:"Also tell this field of the hits, * for all; with --json also vector. May be given again."`
-}
-
 // searchCmd searches a commit for a text.
 type searchCmd struct {
 	ClientConfig
 	Where
-	Narrow
+	search.Options
 	Mode   string `enum:"vector,fts,hybrid," default:"" placeholder:"MODE" help:"Search by vector, by words (fts) or by both (hybrid). Default vector, with --syntax query hybrid."`
 	Syntax string `enum:"plain,query" default:"plain" placeholder:"SYNTAX" help:"How to read the text: plain, or query for one with operators: \"a phrase\", word*, AND, OR, NOT, +, -, parentheses."`
 	Query  string `arg:"" help:"Text to search for."`
@@ -44,14 +40,14 @@ func (c *searchCmd) Run(ctx context.Context, p *program) error {
 	if c.Syntax != "plain" {
 		body["syntax"] = c.Syntax
 	}
-	return p.hits(ctx, c.ClientConfig, "/search", body, c.Where, c.Narrow)
+	return p.hits(ctx, c.ClientConfig, "/search", body, c.Where, c.Options)
 }
 
 // similarCmd lists the neighbours of a document or a text.
 type similarCmd struct {
 	ClientConfig
 	Where
-	Narrow
+	search.Options
 	ID   string `name:"id" xor:"source" required:"" placeholder:"IRI" help:"Document whose neighbours to list, by its full id."`
 	Text string `xor:"source" required:"" placeholder:"TEXT" help:"Text to take as if it were a document's."`
 }
@@ -62,7 +58,7 @@ func (c *similarCmd) Run(ctx context.Context, p *program) error {
 	if c.ID == "" {
 		body = map[string]any{"text": c.Text}
 	}
-	return p.hits(ctx, c.ClientConfig, "/similar", body, c.Where, c.Narrow)
+	return p.hits(ctx, c.ClientConfig, "/similar", body, c.Where, c.Options)
 }
 
 // hit is one found document.
@@ -84,27 +80,20 @@ type found struct {
 	Hits   []hit  `json:"hits"`
 }
 
-// hits asks for hits and prints them.
-func (p *program) hits(ctx context.Context, cfg ClientConfig, path string, body map[string]any, in Where, only Narrow) error {
+// hits asks for hits and prints them. The body has what the options do not say.
+func (p *program) hits(ctx context.Context, cfg ClientConfig, path string, body map[string]any, in Where, options search.Options) error {
 	cl, err := p.connect(cfg)
 	if err != nil {
 		return err
 	}
 	defer cl.close()
-	body["domain"], body["count"], body["snippet"] = in.Domain, only.Count, true
+	options.Snippet = true
+	maps.Copy(body, service.Encode(&options))
+	body["domain"] = in.Domain
 	if in.Commit != "" {
 		body["commit"] = in.Commit
 	} else {
 		body["branch"] = in.Branch
-	}
-	if len(only.Type) > 0 {
-		body["doc_type"] = only.Type
-	}
-	if only.Filter != "" {
-		body["filter"] = only.Filter
-	}
-	if len(only.Field) > 0 {
-		body["output_fields"] = only.Field
 	}
 	res, err := cl.find(ctx, path, body)
 	if err != nil {
