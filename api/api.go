@@ -56,12 +56,12 @@ type Indexer interface {
 	// error. It must answer quickly while commits are being indexed.
 	Head(domain, branch string) (search.Head, error)
 	// Statistics counts one domain, or all for "".
-	Statistics(domain string) (indexer.Statistics, error)
+	Statistics(domain string) (search.Statistics, error)
 	// Commits lists a domain's indexed commits, newest first.
 	Commits(domain string) ([]search.CommitInfo, error)
 	// Ready reports whether indexing and searching are possible, from what
 	// is known already: it asks nobody and does not block.
-	Ready() indexer.Readiness
+	Ready() search.Readiness
 }
 
 // Watcher follows branches of the document database. Its methods may be called

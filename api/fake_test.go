@@ -42,9 +42,9 @@ type fake struct {
 	vecs     search.Embeddings
 	whole    search.Integrity
 	head     search.Head
-	stats    indexer.Statistics
+	stats    search.Statistics
 	infos    []search.CommitInfo
-	able     indexer.Readiness
+	able     search.Readiness
 	panics   any
 }
 
@@ -182,13 +182,13 @@ func (f *fake) Integrity(domain string) (search.Integrity, error) {
 func (f *fake) Head(domain, branch string) (search.Head, error) {
 	return f.head, f.called(context.Background(), headCall{domain, branch})
 }
-func (f *fake) Statistics(domain string) (indexer.Statistics, error) {
+func (f *fake) Statistics(domain string) (search.Statistics, error) {
 	return f.stats, f.called(context.Background(), statisticsCall(domain))
 }
 func (f *fake) Commits(domain string) ([]search.CommitInfo, error) {
 	return f.infos, f.called(context.Background(), commitsCall(domain))
 }
-func (f *fake) Ready() indexer.Readiness { return f.able }
+func (f *fake) Ready() search.Readiness { return f.able }
 
 // env is a running server over a fake.
 type env struct {
@@ -225,7 +225,7 @@ func newEnv(t *testing.T, change ...func(*api.Config)) *env {
 		hits:  search.Hits{Commit: "k7"},
 		pairs: search.Pairs{Commit: "k7"},
 		near:  search.Candidates{Commit: "k7"},
-		able:  indexer.Readiness{Index: true, Search: true},
+		able:  search.Readiness{Index: true, Search: true},
 	}}
 	cfg := api.Config{
 		SearchReady: true,

@@ -10,52 +10,52 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/vectorlink/vectorlink/contract"
-	"github.com/vectorlink/vectorlink/indexer"
+	"github.com/vectorlink/vectorlink/search"
 )
 
 // figure is a number that /statistics and the metrics tell.
 type figure struct {
 	name  string
 	help  string
-	value func(*indexer.Statistics) int64
+	value func(*search.Statistics) int64
 }
 
 // stored are the figures of what is stored. Two of them are in the contract for
 // servers whose index lags behind their commits (wire contract §5).
 var stored = []figure{
-	{"domains", "Domains of which something is indexed.", func(s *indexer.Statistics) int64 { return int64(s.Domains) }},
-	{"branches", "Branches with an indexed commit.", func(s *indexer.Statistics) int64 { return int64(s.Branches) }},
-	{"indexed_commits", "Indexed commits.", func(s *indexer.Statistics) int64 { return int64(s.IndexedCommits) }},
-	{"documents", "Documents at branch heads, distinct per domain.", func(s *indexer.Statistics) int64 { return int64(s.Documents) }},
-	{"chunks", "Chunks of those documents.", func(s *indexer.Statistics) int64 { return int64(s.Chunks) }},
-	{"pending_index_fragments", "Always 0: a commit shows when all of it is indexed.", func(*indexer.Statistics) int64 { return 0 }},
-	{"pending_index_documents", "Always 0: a commit shows when all of it is indexed.", func(*indexer.Statistics) int64 { return 0 }},
+	{"domains", "Domains of which something is indexed.", func(s *search.Statistics) int64 { return int64(s.Domains) }},
+	{"branches", "Branches with an indexed commit.", func(s *search.Statistics) int64 { return int64(s.Branches) }},
+	{"indexed_commits", "Indexed commits.", func(s *search.Statistics) int64 { return int64(s.IndexedCommits) }},
+	{"documents", "Documents at branch heads, distinct per domain.", func(s *search.Statistics) int64 { return int64(s.Documents) }},
+	{"chunks", "Chunks of those documents.", func(s *search.Statistics) int64 { return int64(s.Chunks) }},
+	{"pending_index_fragments", "Always 0: a commit shows when all of it is indexed.", func(*search.Statistics) int64 { return 0 }},
+	{"pending_index_documents", "Always 0: a commit shows when all of it is indexed.", func(*search.Statistics) int64 { return 0 }},
 }
 
 // internals are the figures of what the program is at. The contract has their
 // names from a server of other parts (wire contract §5): the help texts say what
 // they count here.
 var internals = []figure{
-	{"cached_datasets", "Snapshots and commit files in memory.", func(s *indexer.Statistics) int64 { return int64(s.OpenSnapshots) }},
-	{"tasks", "Known tasks, finished ones included.", func(s *indexer.Statistics) int64 { return int64(s.Tasks) }},
-	{"branch_indexes", "Branches with an indexed commit.", func(s *indexer.Statistics) int64 { return int64(s.Branches) }},
-	{"snapshot_bytes", "Bytes of the snapshots and commit files in memory.", func(s *indexer.Statistics) int64 { return s.SnapshotBytes }},
-	{"pipeline_locks", "Branches that pushes are at work on.", func(s *indexer.Statistics) int64 { return int64(s.Activity.BusyBranches) }},
-	{"domain_guards", "Domains in use by tasks or open snapshots.", func(s *indexer.Statistics) int64 { return int64(s.Activity.BusyDomains) }},
-	{"inflight_commits", "Tasks that have not ended.", func(s *indexer.Statistics) int64 { return int64(s.Activity.Unfinished) }},
-	{"pipeline_pending_chunks", "Texts at the embedder.", func(s *indexer.Statistics) int64 { return int64(s.Activity.Embedding) }},
-	{"pipeline_embedded_chunks", "Texts embedded since the start.", func(s *indexer.Statistics) int64 { return s.Activity.Embedded }},
-	{"pipeline_written_chunks", "Vectors stored since the start.", func(s *indexer.Statistics) int64 { return s.Activity.Written }},
-	{"pipeline_active_tasks", "Tasks at work.", func(s *indexer.Statistics) int64 { return int64(s.Activity.Running) }},
-	{freshOpens, "Snapshots and files brought into memory since the start.", func(s *indexer.Statistics) int64 { return s.Activity.Opened }},
-	{"embed_cache_entries", "Vectors kept of texts seen before: documents' on disk and queries' in memory.", func(s *indexer.Statistics) int64 { return s.Activity.Vectors + s.Activity.Queries }},
-	{"embed_cache_size_bytes", "Bytes of those vectors.", func(s *indexer.Statistics) int64 { return s.Activity.VectorBytes + s.Activity.QueryBytes }},
-	{"query_cache_entries", "Vectors kept of queries, in memory.", func(s *indexer.Statistics) int64 { return s.Activity.Queries }},
-	{"query_cache_size_bytes", "Bytes of those vectors.", func(s *indexer.Statistics) int64 { return s.Activity.QueryBytes }},
-	{"query_cache_hits", "Queries whose vector was there, since the start.", func(s *indexer.Statistics) int64 { return s.Activity.QueryHits }},
-	{"query_cache_misses", "Queries that were embedded, since the start.", func(s *indexer.Statistics) int64 { return s.Activity.QueryMisses }},
-	{"lance_index_cache_capacity_bytes", "Bytes that open snapshots may take (--index-pool-bytes); nothing here is of Lance but the name.", func(s *indexer.Statistics) int64 { return s.Activity.SnapshotLimit }},
-	{"lance_metadata_cache_capacity_bytes", "Bytes that pages of vectors may take (--page-pool-bytes); nothing here is of Lance but the name.", func(s *indexer.Statistics) int64 { return s.Activity.PageLimit }},
+	{"cached_datasets", "Snapshots and commit files in memory.", func(s *search.Statistics) int64 { return int64(s.Snapshots) }},
+	{"tasks", "Known tasks, finished ones included.", func(s *search.Statistics) int64 { return int64(s.Tasks) }},
+	{"branch_indexes", "Branches with an indexed commit.", func(s *search.Statistics) int64 { return int64(s.Branches) }},
+	{"snapshot_bytes", "Bytes of the snapshots and commit files in memory.", func(s *search.Statistics) int64 { return s.SnapshotBytes }},
+	{"pipeline_locks", "Branches that pushes are at work on.", func(s *search.Statistics) int64 { return int64(s.BusyBranches) }},
+	{"domain_guards", "Domains in use by tasks or open snapshots.", func(s *search.Statistics) int64 { return int64(s.BusyDomains) }},
+	{"inflight_commits", "Tasks that have not ended.", func(s *search.Statistics) int64 { return int64(s.Unfinished) }},
+	{"pipeline_pending_chunks", "Texts at the embedder.", func(s *search.Statistics) int64 { return int64(s.Embedding) }},
+	{"pipeline_embedded_chunks", "Texts embedded since the start.", func(s *search.Statistics) int64 { return s.Embedded }},
+	{"pipeline_written_chunks", "Vectors stored since the start.", func(s *search.Statistics) int64 { return s.Written }},
+	{"pipeline_active_tasks", "Tasks at work.", func(s *search.Statistics) int64 { return int64(s.Running) }},
+	{freshOpens, "Snapshots and files brought into memory since the start.", func(s *search.Statistics) int64 { return s.Opened }},
+	{"embed_cache_entries", "Vectors kept of texts seen before: documents' on disk and queries' in memory.", func(s *search.Statistics) int64 { return s.Vectors + s.Queries }},
+	{"embed_cache_size_bytes", "Bytes of those vectors.", func(s *search.Statistics) int64 { return s.VectorBytes + s.QueryBytes }},
+	{"query_cache_entries", "Vectors kept of queries, in memory.", func(s *search.Statistics) int64 { return s.Queries }},
+	{"query_cache_size_bytes", "Bytes of those vectors.", func(s *search.Statistics) int64 { return s.QueryBytes }},
+	{"query_cache_hits", "Queries whose vector was there, since the start.", func(s *search.Statistics) int64 { return s.QueryHits }},
+	{"query_cache_misses", "Queries that were embedded, since the start.", func(s *search.Statistics) int64 { return s.QueryMisses }},
+	{"lance_index_cache_capacity_bytes", "Bytes that open snapshots may take (--index-pool-bytes); nothing here is of Lance but the name.", func(s *search.Statistics) int64 { return s.SnapshotLimit }},
+	{"lance_metadata_cache_capacity_bytes", "Bytes that pages of vectors may take (--page-pool-bytes); nothing here is of Lance but the name.", func(s *search.Statistics) int64 { return s.PageLimit }},
 }
 
 // freshOpens is a figure whose name in the contract is not that of a counter.

@@ -16,6 +16,7 @@ import (
 	"github.com/vectorlink/vectorlink/api"
 	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/indexer"
+	"github.com/vectorlink/vectorlink/search"
 )
 
 // scrape returns the values that an exposition text holds, by name and labels, and
@@ -48,12 +49,14 @@ func scrape(t *testing.T, text string) (values map[string]float64, types map[str
 
 // TestMetrics checks every name of wire contract §5.
 func TestMetrics(t *testing.T) {
-	f := &fake{stats: indexer.Statistics{
-		Domains: 1, Branches: 2, IndexedCommits: 3, Documents: 4, Chunks: 5, Tasks: 6, OpenSnapshots: 7, SnapshotBytes: 8,
-		Activity: indexer.Activity{
-			Unfinished: 9, Running: 10, BusyDomains: 11, BusyBranches: 12, Embedding: 13,
-			Embedded: 14, Written: 15, Opened: 16, Vectors: 17, VectorBytes: 18, SnapshotLimit: 19, PageLimit: 20,
+	f := &fake{stats: search.Statistics{
+		Domains: 1, Branches: 2, IndexedCommits: 3, Documents: 4, Chunks: 5, Vectors: 17, VectorBytes: 18,
+		Usage: search.Usage{
+			Snapshots: 7, SnapshotBytes: 8, Opened: 16, SnapshotLimit: 19, PageLimit: 20,
 			Queries: 100, QueryBytes: 200, QueryHits: 21, QueryMisses: 22,
+		},
+		Activity: search.Activity{
+			Tasks: 6, Unfinished: 9, Running: 10, BusyDomains: 11, BusyBranches: 12, Embedding: 13, Embedded: 14, Written: 15,
 		},
 	}}
 	srv := httptest.NewServer(api.NewMetrics(f, nil))

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/vectorlink/vectorlink/contract"
-	"github.com/vectorlink/vectorlink/indexer"
 	"github.com/vectorlink/vectorlink/search"
 )
 
@@ -84,7 +83,7 @@ func (s *server) statistics(w http.ResponseWriter, r *http.Request) error {
 	logged(w).domain = domain
 	st, err := s.ix.Statistics(domain)
 	if errors.Is(err, contract.ErrNotFound) {
-		st, err = indexer.Statistics{}, nil
+		st, err = search.Statistics{}, nil
 	}
 	if err != nil {
 		return err

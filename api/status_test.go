@@ -7,8 +7,8 @@ import (
 
 	"github.com/vectorlink/vectorlink/api"
 	"github.com/vectorlink/vectorlink/contract"
-	"github.com/vectorlink/vectorlink/indexer"
 	"github.com/vectorlink/vectorlink/search"
+	"github.com/vectorlink/vectorlink/vecstore"
 )
 
 // TestHealth checks both probes.
@@ -18,14 +18,14 @@ func TestHealth(t *testing.T) {
 	e.get("/health/live").wantBody(t, `{"status":"ok"}`)
 	e.get("/health/live/").wantBody(t, `{"status":"ok"}`)
 	tests := []struct {
-		able   indexer.Readiness
+		able   search.Readiness
 		status int
 		body   string
 	}{
-		{indexer.Readiness{Index: true, Search: true}, 200, `{"ready":true,"index":true,"search":true}`},
-		{indexer.Readiness{Index: true}, 200, `{"ready":true,"index":true,"search":false}`},
-		{indexer.Readiness{Search: true}, 200, `{"ready":true,"index":false,"search":true}`},
-		{indexer.Readiness{}, 503, `{"ready":false,"index":false,"search":false}`},
+		{search.Readiness{Index: true, Search: true}, 200, `{"ready":true,"index":true,"search":true}`},
+		{search.Readiness{Index: true}, 200, `{"ready":true,"index":true,"search":false}`},
+		{search.Readiness{Search: true}, 200, `{"ready":true,"index":false,"search":true}`},
+		{search.Readiness{}, 503, `{"ready":false,"index":false,"search":false}`},
 	}
 	for _, tt := range tests {
 		e.able = tt.able
@@ -71,9 +71,10 @@ func TestLastIndexed(t *testing.T) {
 // TestStatistics checks every figure of wire contract §5.
 func TestStatistics(t *testing.T) {
 	e := newEnv(t)
-	e.stats = indexer.Statistics{
-		Domains: 1, Branches: 2, IndexedCommits: 9, Documents: 310, Chunks: 402, Tasks: 4, OpenSnapshots: 3, SnapshotBytes: 77,
-		Pages: indexer.PageStatistics{Free: 1, Loading: 2, Loaded: 3, Cached: 4},
+	e.stats = search.Statistics{
+		Domains: 1, Branches: 2, IndexedCommits: 9, Documents: 310, Chunks: 402,
+		Usage:    search.Usage{Snapshots: 3, SnapshotBytes: 77, Pages: vecstore.Stats{Free: 1, Loading: 2, Loaded: 3, Cached: 4}},
+		Activity: search.Activity{Tasks: 4},
 	}
 	const counters = `"branches":2,"chunks":402,"documents":310,"domains":1,"indexed_commits":9,`
 	const pages = `"pages":{"cached":4,"free":1,"loaded":3,"loading":2},"pending_index_documents":0,"pending_index_fragments":0,`
@@ -104,7 +105,7 @@ func TestStatistics(t *testing.T) {
 		t.Errorf("global statistics %s", got.body)
 	}
 	e.get("/statistics?domain=a").wantError(t, 400, "bad_parameter", "domain")
-	e.err, e.stats = contract.ErrNotFound, indexer.Statistics{}
+	e.err, e.stats = contract.ErrNotFound, search.Statistics{}
 	if got := e.get("/statistics?domain=a/b"); got.status != 200 {
 		t.Errorf("unknown domain: status %d", got.status)
 	}

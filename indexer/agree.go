@@ -6,7 +6,6 @@ import (
 	"github.com/vectorlink/vectorlink/catalog"
 	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/hnsw"
-	"github.com/vectorlink/vectorlink/snapshot"
 	"github.com/vectorlink/vectorlink/textindex"
 	"github.com/vectorlink/vectorlink/vecstore"
 )
@@ -160,17 +159,6 @@ func (ix *Indexer) compatible(domain string, r catalog.SettingsRequest) error {
 		}
 	}
 	return nil
-}
-
-// shown returns the settings of a domain as they are told, given any of its
-// commits that is indexed.
-func (ix *Indexer) shown(d *domain, newest snapshot.Info) *catalog.Settings {
-	s, _ := d.has()
-	s = ix.effective(s)
-	if s.Dim == 0 {
-		s.Dim = int(newest.Dim)
-	}
-	return &s
 }
 
 // vecsConfig returns how the domain's vectors are kept.

@@ -106,7 +106,7 @@ func TestCrowd(t *testing.T) {
 				fail(err)
 			}
 			mu.Lock()
-			mostOpen = max(mostOpen, st.OpenSnapshots)
+			mostOpen = max(mostOpen, st.Snapshots)
 			mu.Unlock()
 		})
 	}

@@ -12,7 +12,6 @@ import (
 
 	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/fields"
-	"github.com/vectorlink/vectorlink/indexer"
 	"github.com/vectorlink/vectorlink/indexer/indexertest"
 	"github.com/vectorlink/vectorlink/search"
 	"github.com/vectorlink/vectorlink/snapshot"
@@ -297,7 +296,7 @@ func TestFilterSelectionsAreKeptAndCounted(t *testing.T) {
 	if _, err := h.filtered(t, ref, "true"); err != nil {
 		t.Fatal(err)
 	}
-	statistics := func() indexer.Statistics {
+	statistics := func() search.Statistics {
 		s, err := h.Statistics(domain)
 		if err != nil {
 			t.Fatal(err)
@@ -309,13 +308,13 @@ func TestFilterSelectionsAreKeptAndCounted(t *testing.T) {
 		t.Fatal(err)
 	}
 	after := statistics()
-	if after.SnapshotBytes <= before.SnapshotBytes || after.Activity.Opened == before.Activity.Opened {
+	if after.SnapshotBytes <= before.SnapshotBytes || after.Opened == before.Opened {
 		t.Errorf("a filter is not counted: %+v, %+v", before, after)
 	}
 	if _, err := h.filtered(t, ref, "n < 100"); err != nil {
 		t.Fatal(err)
 	}
-	if again := statistics(); again.Activity.Opened != after.Activity.Opened {
+	if again := statistics(); again.Opened != after.Opened {
 		t.Error("the filter was evaluated again")
 	}
 	if !maps.Equal(src.Documents("c1"), put) {

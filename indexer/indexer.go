@@ -181,16 +181,10 @@ func (ix *Indexer) Close(ctx context.Context) error {
 	return errors.Join(ix.Reader.Close(), ix.tasks.Close())
 }
 
-// Readiness tells what the indexer can do at the moment.
-type Readiness struct {
-	Index  bool // the store is open
-	Search bool // the embedding provider is not known to be down
-}
-
 // Ready reports what works. It does no work itself.
-func (ix *Indexer) Ready() Readiness {
+func (ix *Indexer) Ready() search.Readiness {
 	open := ix.stopCtx.Err() == nil
-	return Readiness{
+	return search.Readiness{
 		Index:  open,
 		Search: open && ix.Up(),
 	}

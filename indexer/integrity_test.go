@@ -99,7 +99,7 @@ func TestActivity(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a := st.Activity
+	a := st
 	if a.Unfinished != 1 || a.Running != 1 || a.BusyBranches != 1 || a.BusyDomains != 1 || a.Embedding != 1 ||
 		a.Embedded != 2 || a.Written != 2 || a.Vectors != 2 || a.VectorBytes != 2*32*4 || a.SnapshotLimit == 0 || a.PageLimit == 0 {
 		t.Errorf("during a push: %+v", a)
@@ -111,7 +111,7 @@ func TestActivity(t *testing.T) {
 	if st, err = h.Statistics(""); err != nil {
 		t.Fatal(err)
 	}
-	a = st.Activity
+	a = st
 	if a.Unfinished != 0 || a.Running != 0 || a.BusyBranches != 0 || a.Embedding != 0 || a.Embedded != 3 || a.Written != 3 || a.Opened == 0 || a.Vectors != 3 {
 		t.Errorf("after it: %+v", a)
 	}
@@ -132,7 +132,7 @@ func TestStatisticsOfDamage(t *testing.T) {
 		h := openPush(t, files, &indexertest.Embedder{})
 		defer h.close()
 		st, err := h.Statistics("")
-		if err != nil || st.Domains != domains || st.IndexedCommits != commits || st.Documents != documents || st.Activity.Opened != 0 {
+		if err != nil || st.Domains != domains || st.IndexedCommits != commits || st.Documents != documents || st.Opened != 0 {
 			t.Errorf("%s: %+v, %v; want %d domains, %d commits, %d documents", what, st, err, domains, commits, documents)
 		}
 		for _, name := range []string{domain, other} {

@@ -67,7 +67,7 @@ func TestEqualQueriesAreEmbeddedOnce(t *testing.T) {
 	}
 	wantTexts("fowl")
 	st, err := h.Statistics("")
-	if a := st.Activity; err != nil || a.Queries != 3 || a.QueryHits != 5 || a.QueryMisses != 3 || a.QueryBytes < 3*4*32 {
+	if a := st.Usage; err != nil || a.Queries != 3 || a.QueryHits != 5 || a.QueryMisses != 3 || a.QueryBytes < 3*4*32 {
 		t.Errorf("statistics %+v, %v", a, err)
 	}
 }
@@ -106,8 +106,8 @@ func TestQueryCacheIsBounded(t *testing.T) {
 	if n := strings.Count(strings.Join(emb.Texts(), ";"), "often"); n != 1 {
 		t.Errorf("what is asked for often was embedded %d times", n)
 	}
-	if st, err := h.Statistics(""); err != nil || st.Activity.QueryBytes > limit || st.Activity.Queries != 4 {
-		t.Errorf("%d entries of %d bytes, %v", st.Activity.Queries, st.Activity.QueryBytes, err)
+	if st, err := h.Statistics(""); err != nil || st.QueryBytes > limit || st.Queries != 4 {
+		t.Errorf("%d entries of %d bytes, %v", st.Queries, st.QueryBytes, err)
 	}
 	off := openPush(t, vfstest.NewMem(), emb, func(c *indexer.Config) { c.QueryCacheBytes = -1 })
 	off.mustPush("main", "", "c1", puts("d/A/1", "one")...)

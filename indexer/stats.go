@@ -7,40 +7,15 @@ import (
 )
 
 // Statistics counts what is stored of one domain, or of all when the name is
-// empty. An unknown domain counts as nothing.
-func (ix *Indexer) Statistics(domainName string) (Statistics, error) {
-	domains := ix.Domains().List(domainName)
-	var st Statistics
-	for _, d := range domains {
-		state := d.State()
-		for newest := range state.Newest() {
-			if domainName != "" {
-				st.Settings = ix.shown(ix.targets.of(d), newest)
-			}
-			break
-		}
-		documents, chunks, branches := d.Totals()
-		st.Domains++
-		st.Branches += branches
-		st.IndexedCommits += state.Len()
-		for _, h := range state.Heads() {
-			for range state.Marks(h.Branch) {
-				st.IndexedCommits--
-			}
-		}
-		st.Documents += documents
-		st.Chunks += chunks
+// empty, and what the Indexer does. An unknown domain counts as nothing.
+func (ix *Indexer) Statistics(domain string) (search.Statistics, error) {
+	st, err := ix.Reader.Statistics(domain)
+	if st.Settings != nil {
+		s := ix.effective(*st.Settings)
+		st.Settings = &s
 	}
-	st.StoreClustering = ix.tasks.StoresClustering(domainName)
-	st.Tasks, _, _ = ix.tasks.Count()
-	st.Activity = ix.activity(domainName, domains)
-	use := ix.Usage()
-	st.OpenSnapshots, st.SnapshotBytes = use.Snapshots, use.SnapshotBytes
-	st.Pages = PageStatistics{Free: use.Pages.Free, Loading: use.Pages.Loading, Loaded: use.Pages.Loaded, Cached: use.Pages.Cached}
-	st.Activity.Opened = use.Opened
-	st.Activity.SnapshotLimit, st.Activity.PageLimit = use.SnapshotLimit, use.PageLimit
-	st.Activity.Queries, st.Activity.QueryBytes, st.Activity.QueryHits, st.Activity.QueryMisses = use.Queries, use.QueryBytes, use.QueryHits, use.QueryMisses
-	return st, nil
+	st.Activity = ix.activity(domain)
+	return st, err
 }
 
 // counters count since the process started.
@@ -49,11 +24,11 @@ type counters struct {
 	written  atomic.Int64 // vectors stored
 }
 
-func (ix *Indexer) activity(domain string, domains []*search.Domain) Activity {
-	a := Activity{
+func (ix *Indexer) activity(domain string) search.Activity {
+	a := search.Activity{
 		Embedded: ix.counters.embedded.Load(), Written: ix.counters.written.Load(),
 	}
-	_, a.Unfinished, a.Running = ix.tasks.Count()
+	a.Tasks, a.Unfinished, a.Running = ix.tasks.Count()
 	ix.flights.mu.Lock()
 	a.Embedding = len(ix.flights.inAir)
 	ix.flights.mu.Unlock()
@@ -62,11 +37,6 @@ func (ix *Indexer) activity(domain string, domains []*search.Domain) Activity {
 			a.BusyDomains++
 			a.BusyBranches += ix.targets.of(d).branchesPushed()
 		}
-	}
-	for _, d := range domains {
-		vectors, bytes := d.Held()
-		a.Vectors += vectors
-		a.VectorBytes += bytes
 	}
 	return a
 }

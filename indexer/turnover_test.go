@@ -94,7 +94,7 @@ func TestPoolsTurnOver(t *testing.T) {
 		if st.SnapshotBytes > limit || st.Pages.Free < 0 {
 			t.Fatalf("%d bytes of snapshots are open, limit %d; %d bytes of pages are free", st.SnapshotBytes, limit, st.Pages.Free)
 		}
-		most, opened = max(most, st.OpenSnapshots), st.Activity.Opened
+		most, opened = max(most, st.Snapshots), st.Opened
 	}
 	if opened < int64(searches)/2 {
 		t.Errorf("%d searches opened %d files and snapshots: the pool did not turn over", searches, opened)

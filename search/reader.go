@@ -91,24 +91,3 @@ func (r *Reader) Close() error {
 	r.pool.purge()
 	return errors.Join(r.domains.close()...)
 }
-
-// Usage is what a Reader holds in memory, and has done since it was made.
-type Usage struct {
-	Snapshots     int   // files and snapshots that are open
-	SnapshotBytes int64 // what they take
-	Opened        int64 // brought into memory since the start
-	Pages         vecstore.Stats
-	// SnapshotLimit and PageLimit are the bytes that snapshots and pages may take.
-	SnapshotLimit, PageLimit int64
-	// Queries and QueryBytes are the vectors of queries in memory. QueryHits
-	// counts queries answered from there, QueryMisses those embedded.
-	Queries, QueryBytes, QueryHits, QueryMisses int64
-}
-
-// Usage returns what the Reader holds.
-func (r *Reader) Usage() Usage {
-	u := Usage{Opened: r.pool.loaded(), Pages: r.pages.Stats(), SnapshotLimit: r.cfg.SnapshotPoolBytes, PageLimit: r.cfg.PagePoolBytes}
-	u.Snapshots, u.SnapshotBytes = r.pool.stats()
-	u.Queries, u.QueryBytes, u.QueryHits, u.QueryMisses = r.queries.stats()
-	return u
-}

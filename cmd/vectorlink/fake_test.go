@@ -193,15 +193,15 @@ func (f *fakeIndexer) Head(_, branch string) (search.Head, error) {
 	return search.Head{Branch: branch, Commit: "c7", Version: 7}, nil
 }
 
-func (f *fakeIndexer) Statistics(domain string) (indexer.Statistics, error) {
+func (f *fakeIndexer) Statistics(domain string) (search.Statistics, error) {
 	switch domain {
 	case "":
-		return indexer.Statistics{Domains: 2, Branches: 3, IndexedCommits: 9, Documents: 300, Chunks: 310}, nil
+		return search.Statistics{Domains: 2, Branches: 3, IndexedCommits: 9, Documents: 300, Chunks: 310}, nil
 	case "admin/star_wars":
-		return indexer.Statistics{Domains: 1, Branches: 1, IndexedCommits: 2, Documents: 260, Chunks: 260,
+		return search.Statistics{Domains: 1, Branches: 1, IndexedCommits: 2, Documents: 260, Chunks: 260,
 			Settings: &catalog.Settings{Metric: catalog.MetricCosine, Normalize: true, Language: "en", M: 16, EfConstruction: 200, Dim: 384}}, nil
 	}
-	return indexer.Statistics{}, nil
+	return search.Statistics{}, nil
 }
 
 func (f *fakeIndexer) Commits(string) ([]search.CommitInfo, error) {
@@ -211,4 +211,4 @@ func (f *fakeIndexer) Commits(string) ([]search.CommitInfo, error) {
 	}, nil
 }
 
-func (f *fakeIndexer) Ready() indexer.Readiness { return indexer.Readiness{Index: true, Search: true} }
+func (f *fakeIndexer) Ready() search.Readiness { return search.Readiness{Index: true, Search: true} }
