@@ -12,8 +12,8 @@ import (
 	"github.com/vectorlink/vectorlink/service"
 )
 
-// Indexer is what the API needs of an indexer. All methods may be called by
-// many goroutines at once, and wrap the errors of package indexer.
+// Indexer is what the API needs of a *service.Service. All methods may be called
+// by many goroutines at once, and wrap the errors of package contract.
 type Indexer interface {
 	// Index returns at once with the task that makes the commit's snapshot:
 	// a new one, the running one, or a complete one where nothing is to do.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/vectorlink/vectorlink/api"
 	"github.com/vectorlink/vectorlink/indexer"
+	"github.com/vectorlink/vectorlink/service"
 	"github.com/vectorlink/vectorlink/vfs/vfstest"
 )
 
@@ -350,7 +351,7 @@ func TestResults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	srv := httptest.NewServer(api.New(api.Config{SearchReady: true}, ix))
+	srv := httptest.NewServer(api.New(api.Config{SearchReady: true}, service.New(ix.Reader, ix)))
 	defer func() {
 		srv.Close()
 		if err := ix.Close(t.Context()); err != nil {

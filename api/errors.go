@@ -55,6 +55,7 @@ var outcomes = []struct {
 	{contract.ErrNotFound, http.StatusNotFound, "not_found", ""},
 	{contract.ErrConflict, http.StatusConflict, "conflict", ""},
 	{contract.ErrBusy, http.StatusServiceUnavailable, "busy", ""},
+	{contract.ErrReadOnly, http.StatusForbidden, "read_only", ""},
 	{contract.ErrClosed, http.StatusServiceUnavailable, "shutting_down", ""},
 	{contract.ErrCorrupt, http.StatusInternalServerError, "damaged", "a stored file is damaged: run `vectorlink verify` to find it, then index or push again the commit that it names"},
 	{contract.ErrDown, http.StatusServiceUnavailable, "provider_down", ""},

@@ -28,6 +28,7 @@ func TestErrorTable(t *testing.T) {
 		"ErrNotFound":      {contract.ErrNotFound, 404, "not_found"},
 		"ErrConflict":      {contract.ErrConflict, 409, "conflict"},
 		"ErrBusy":          {contract.ErrBusy, 503, "busy"},
+		"ErrReadOnly":      {contract.ErrReadOnly, 403, "read_only"},
 		"ErrClosed":        {contract.ErrClosed, 503, "shutting_down"},
 		"ErrProvider":      {contract.ErrProvider, 500, "provider_failed"},
 		"ErrUnavailable":   {contract.ErrUnavailable, 500, "provider_failed"},

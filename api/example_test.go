@@ -10,7 +10,7 @@ import (
 )
 
 func ExampleNew() {
-	// In earnest this is an *indexer.Indexer.
+	// In earnest this is a *service.Service.
 	ix := &fake{hits: search.Hits{Commit: "k7", Hits: []search.Hit{{ID: "People/20", Distance: 0.25}}}}
 	h := api.New(api.Config{SearchReady: true}, ix)
 

@@ -15,12 +15,13 @@ import (
 	"github.com/vectorlink/vectorlink/api"
 	"github.com/vectorlink/vectorlink/indexer"
 	"github.com/vectorlink/vectorlink/search"
+	"github.com/vectorlink/vectorlink/service"
 )
 
 // canary is put into queries, keys and secrets: it must never be logged.
 const canary = "canary-5e1f"
 
-var _ api.Indexer = (*indexer.Indexer)(nil)
+var _ api.Indexer = (*service.Service)(nil)
 
 // fake is an Indexer that records what it was asked and answers what it was
 // told to.

@@ -17,6 +17,7 @@ import (
 	"github.com/vectorlink/vectorlink/api"
 	"github.com/vectorlink/vectorlink/indexer"
 	"github.com/vectorlink/vectorlink/indexer/indexertest"
+	"github.com/vectorlink/vectorlink/service"
 	"github.com/vectorlink/vectorlink/vfs"
 )
 
@@ -50,7 +51,7 @@ func newLive(t *testing.T, files vfs.FS, change ...func(*indexer.Config, *api.Co
 		t.Fatal(err)
 	}
 	l.ix = ix
-	srv := httptest.NewServer(api.New(cfg, ix))
+	srv := httptest.NewServer(api.New(cfg, service.New(ix.Reader, ix)))
 	l.env = &env{t: t, url: srv.URL, log: new(buffer)}
 	t.Cleanup(func() {
 		srv.Close()

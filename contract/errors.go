@@ -37,6 +37,9 @@ var (
 	// ErrStore: the data directory cannot be read or written: its disk is
 	// full, or not the process's to write.
 	ErrStore = errors.New("data directory")
+	// ErrReadOnly: this server reads what another one writes; send the request
+	// to that one.
+	ErrReadOnly = errors.New("this server only reads")
 	// ErrClosed: the indexer is shutting down.
 	ErrClosed = errors.New("shutting down")
 )
@@ -51,6 +54,7 @@ var codes = []struct {
 	{ErrNotFound, "not_found"},
 	{ErrConflict, "conflict"},
 	{ErrBusy, "busy"},
+	{ErrReadOnly, "read_only"},
 	{ErrClosed, "shutting_down"},
 	{ErrCorrupt, "damaged"},
 	{ErrDown, "provider_down"},

@@ -20,6 +20,7 @@ import (
 	"github.com/vectorlink/vectorlink/bench/corpus"
 	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/indexer"
+	"github.com/vectorlink/vectorlink/service"
 	"github.com/vectorlink/vectorlink/templates"
 	"github.com/vectorlink/vectorlink/vfs"
 )
@@ -64,7 +65,7 @@ func serve(dir, rows string) error {
 	}
 	go func() { _ = http.Serve(profile, nil) }()
 	log.Info("listening", "addr", l.Addr().String(), "pprof", profile.Addr().String())
-	err = api.Serve(ctx, l, api.New(cfg, ix), log)
+	err = api.Serve(ctx, l, api.New(cfg, service.New(ix.Reader, ix)), log)
 	return errors.Join(err, ix.Close(context.Background()), files.Close())
 }
 

@@ -18,6 +18,7 @@ import (
 	"github.com/vectorlink/vectorlink/docdb/minidb"
 	"github.com/vectorlink/vectorlink/embed"
 	"github.com/vectorlink/vectorlink/indexer"
+	"github.com/vectorlink/vectorlink/service"
 	"github.com/vectorlink/vectorlink/templates"
 	"github.com/vectorlink/vectorlink/testdata/starwars"
 )
@@ -120,7 +121,7 @@ func (c *demoCmd) Run(ctx context.Context, p *program) (err error) {
 	if err != nil {
 		return err
 	}
-	stops = append(stops, background(listener, api.New(web, st), log))
+	stops = append(stops, background(listener, api.New(web, service.New(st.Reader, st.Indexer)), log))
 	d.client = newClient("http://"+listener.Addr().String(), "", contract.Secret{})
 	stops = append(stops, func() error { d.client.close(); return nil })
 

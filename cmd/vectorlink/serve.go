@@ -13,6 +13,7 @@ import (
 	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/embed"
 	"github.com/vectorlink/vectorlink/indexer"
+	"github.com/vectorlink/vectorlink/service"
 	"github.com/vectorlink/vectorlink/templates"
 	"github.com/vectorlink/vectorlink/vfs"
 )
@@ -40,7 +41,7 @@ func (c *serveCmd) Run(ctx context.Context, p *program) error {
 	if err != nil {
 		bad = append(bad, err)
 	}
-	embedder, service, err := cfg.embedder()
+	embedder, remote, err := cfg.embedder()
 	if err != nil {
 		bad = append(bad, err)
 	}
@@ -58,8 +59,8 @@ func (c *serveCmd) Run(ctx context.Context, p *program) error {
 		printSettings(p.stdout, rows)
 		return nil
 	}
-	if service != nil {
-		guard := embed.NewGuard(service, embed.GuardConfig{Logger: log})
+	if remote != nil {
+		guard := embed.NewGuard(remote, embed.GuardConfig{Logger: log})
 		defer guard.Close()
 		embedder = guard
 	}
@@ -152,6 +153,7 @@ func serve(ctx context.Context, cfg Config, source contract.Source, heads contra
 	if cfg.AdminSecret.IsZero() && cfg.Insecure {
 		log.Warn("everybody who reaches this address may do everything: no VECTORLINK_ADMIN_SECRET is set")
 	}
+	svc := service.New(st.Reader, st.Indexer)
 	watching := func(context.Context) {}
 	if heads != nil {
 		watcher := indexer.NewWatcher(indexer.WatchConfig{
@@ -161,14 +163,14 @@ func serve(ctx context.Context, cfg Config, source contract.Source, heads contra
 		web.Watcher, watching = watcher, watcher.Run
 	}
 	if cfg.PrometheusPort != 0 {
-		stop, err := serveMetrics(ctx, cfg, web, st, log)
+		stop, err := serveMetrics(ctx, cfg, web, svc, log)
 		if err != nil {
 			return errors.Join(err, listener.Close())
 		}
 		defer stop()
 	}
 	defer inBackground(ctx, watching)()
-	err = api.Serve(ctx, api.Limit(listener, vfs.DefaultConnections()), api.New(web, st), log)
+	err = api.Serve(ctx, api.Limit(listener, vfs.DefaultConnections()), api.New(web, svc), log)
 	log.Info("stopped accepting", "cause", fmt.Sprint(context.Cause(ctx)))
 	return err
 }
