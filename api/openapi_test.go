@@ -177,6 +177,7 @@ func TestContractNamesEveryParameter(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	inBody := []string{"q", "vector_b64", "id", "ids", "text"} // which a POST would hardly have in its query
 	for _, tt := range []struct {
 		path, body string
 		request    any
@@ -207,7 +208,8 @@ func TestContractNamesEveryParameter(t *testing.T) {
 				t.Errorf("GET %s does not have %s", tt.path, name)
 				return
 			}
-			if post := doc.Paths.Value(tt.path).Post; post != nil && (byDefault != "" || tag.Get("least") != "") && post.Parameters.GetByInAndName("query", name) == nil {
+			post := doc.Paths.Value(tt.path).Post
+			if post != nil && !slices.Contains(inBody, name) && post.Parameters.GetByInAndName("query", name) == nil {
 				t.Errorf("POST %s does not have %s", tt.path, name)
 			}
 			schema := p.Schema.Value

@@ -67,9 +67,16 @@ func (s *server) search(w http.ResponseWriter, r *http.Request) error {
 		req.Mode = search.ModeVector
 	}
 	p.Decode(&req)
-	return s.find(w, r, p, req.Domain, req.Ref, req.Options, func(ctx context.Context) (search.Hits, error) {
-		return s.ix.Search(ctx, req)
-	})
+	if err := s.begin(w, p, req.Domain, req.Ref); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), s.cfg.SearchTimeout)
+	defer cancel()
+	found, err := s.ix.Search(ctx, req)
+	if err != nil {
+		return err
+	}
+	return answerHits(w, r, req.Ref, req.Options, found)
 }
 
 // searchParams returns the parameters of a search. The body of one is the text q
@@ -108,22 +115,20 @@ func (s *server) similar(w http.ResponseWriter, r *http.Request) error {
 	}
 	req := search.SimilarRequest{CallerKey: callerKey(r.Header)}
 	p.Decode(&req)
-	return s.find(w, r, p, req.Domain, req.Ref, req.Options, func(ctx context.Context) (search.Hits, error) {
-		return s.ix.Similar(ctx, req)
-	})
-}
-
-// find runs a search and answers with its hits.
-func (s *server) find(w http.ResponseWriter, r *http.Request, p *service.Params, domain string, ref search.Ref, o search.Options, run func(context.Context) (search.Hits, error)) error {
-	if err := s.begin(w, p, domain, ref); err != nil {
+	if err := s.begin(w, p, req.Domain, req.Ref); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), s.cfg.SearchTimeout)
 	defer cancel()
-	found, err := run(ctx)
+	found, err := s.ix.Similar(ctx, req)
 	if err != nil {
 		return err
 	}
+	return answerHits(w, r, req.Ref, req.Options, found)
+}
+
+// answerHits answers with the hits of a search.
+func answerHits(w http.ResponseWriter, r *http.Request, ref search.Ref, o search.Options, found search.Hits) error {
 	harmed(w, found.Damaged)
 	return answer(w, r, ref, found.Commit, hitList(found.Hits, o.Snippet))
 }

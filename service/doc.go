@@ -1,6 +1,7 @@
 // Package service holds what every door to vectorlink needs, whatever protocol
-// it speaks: names of domains with what they refer to ([GraphSpec]), the codec of
-// operations ([OpReader]) and of vectors, and the [Service] itself, which answers
-// requests from the snapshots of a data directory and writes to it unless it is
-// opened for reading only.
+// it speaks: the [Service] itself, which answers requests from the snapshots of a
+// data directory and writes to it where it has a writer; the [Params] of a
+// request, read as its struct declares them; [Access] and [Limiter], which say who
+// may ask and how often; names of domains with what they refer to ([GraphSpec]);
+// and the codec of operations ([OpReader]) and of vectors.
 package service
