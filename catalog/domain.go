@@ -16,7 +16,7 @@ import (
 var (
 	// ErrReadOnly is returned by what would change a catalog that was opened for
 	// reading.
-	ErrReadOnly = fmt.Errorf("%w: the data directory was opened for reading only", contract.ErrNotConfigured)
+	ErrReadOnly = fmt.Errorf("%w: the data directory was opened for reading", contract.ErrReadOnly)
 	// ErrForgotten is returned by Update of a domain that was forgotten: ask the
 	// catalog for it again.
 	ErrForgotten = fmt.Errorf("%w: the domain was forgotten meanwhile", contract.ErrBusy)

@@ -41,6 +41,9 @@ type Config struct {
 	// environment or file.
 	AdminSecret contract.Secret `name:"admin-secret" type:"setting" environ:"VECTORLINK_ADMIN_SECRET,VECTORLINK_ADMIN_PASSWORD,TDB_SEARCH_ADMIN_SECRET" placeholder:"SECRET" help:"Secret that clients must give."`
 
+	// ReadOnly serves what another process writes to DataDir: commits appear as
+	// they are made, and nothing is written.
+	ReadOnly bool `name:"read-only" type:"switch" environ:"VECTORLINK_READ_ONLY" help:"Serve a data directory that another server writes; nothing is written."`
 	// Insecure allows an address beyond loopback without AdminSecret.
 	Insecure bool `name:"insecure" type:"switch" environ:"VECTORLINK_INSECURE" help:"Serve beyond loopback without a secret."`
 
@@ -216,6 +219,9 @@ func (c *Config) check(bad *complaints) {
 	}
 	if c.DataDir == "" {
 		bad.add("data-dir: must not be empty")
+	}
+	if c.ReadOnly && len(c.Watch) > 0 {
+		bad.add("read-only: a server that only reads cannot watch: leave --watch to the one that writes %s", c.DataDir)
 	}
 	if strings.Contains(c.AdminUser, ":") {
 		bad.add("admin-user: must not contain a colon")

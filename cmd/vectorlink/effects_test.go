@@ -34,7 +34,7 @@ func TestEffects(t *testing.T) {
 	seen := make(map[string]bool)
 	for name, server := range map[string]func(*effects){
 		"access and memory": accessEffects, "database and provider": databaseEffects, "token": tokenEffects,
-		"content endpoint": contentEffects, "refusals": refusalEffects, "pushes": pushEffects,
+		"content endpoint": contentEffects, "refusals": refusalEffects, "pushes": pushEffects, "reader": readerEffects,
 	} {
 		t.Run(name, func(t *testing.T) { server(&effects{T: t, seen: seen}) })
 	}
@@ -152,7 +152,7 @@ func accessEffects(e *effects) {
 	_, text := e.ask("GET", "http://127.0.0.1:"+metrics+"/metrics", "", "", "")
 	e.check("prometheus-port", strings.Contains(text, "\nvectorlink_domains 0"), "%s", text)
 	e.ask("GET", e.url+"/health/live", "", "", "") // logged as debugging alone
-	status, text = e.ask("POST", e.url+"/push?domain=a/b&target_commit=c1", "flag", "sesame", "")
+	status, text = e.ask("POST", e.url+"/push?domain=a/b&target_commit=c1&stream=true", "flag", "sesame", "")
 	if status != 200 {
 		e.Errorf("push: status %d, %s", status, text)
 	}
@@ -272,6 +272,53 @@ func contentEffects(e *effects) {
 	e.check("terminusdb-content-endpoint", asked.url == "/here/a/b?commit_id=c1", "%s", asked.url)
 	e.check("user-forward-header", asked.header.Get("X-User") != "", "%v", asked.header)
 	e.check("terminusdb-user", asked.header.Get("X-User") == "reader", "%v", asked.header)
+}
+
+// readerEffects looks at a server that reads what another one writes: it follows
+// that, also after a kill, answers as it does, and writes nothing.
+func readerEffects(e *effects) {
+	dir := filepath.Join(e.TempDir(), "shared")
+	writer := &effects{T: e.T, seen: make(map[string]bool)}
+	write := func() {
+		writer.start(away{"listen", "127.0.0.1:0", "flag"}, away{"data-dir", dir, "flag"})
+	}
+	push := func(commit, text string) {
+		e.Helper()
+		status, answer := e.ask("POST", writer.url+"/push?domain=a/b&stream=true&target_commit="+commit, "", "",
+			`{"op":"Inserted","id":"d/A/`+commit+`","string":"`+text+`"}`)
+		if status != http.StatusOK || !strings.Contains(answer, `"complete"`) {
+			e.Fatalf("push %s: %d %s", commit, status, answer)
+		}
+	}
+	write()
+	push("c1", "a red apple")
+	e.start(away{"listen", "127.0.0.1:0", "flag"}, away{"data-dir", dir, "flag"}, away{"read-only", "true", "VECTORLINK_READ_ONLY"})
+	same := func(commit string) {
+		e.Helper()
+		for _, mode := range []string{"vector", "fts", "hybrid"} {
+			path := "/search?domain=a/b&q=apple&mode=" + mode + "&commit=" + commit
+			_, want := e.ask("GET", writer.url+path, "", "", "")
+			status, got := e.ask("GET", e.url+path, "", "", "")
+			for tries := 0; status == http.StatusNotFound && tries < 200; tries++ { // it looks once a second
+				time.Sleep(50 * time.Millisecond)
+				status, got = e.ask("GET", e.url+path, "", "", "")
+			}
+			e.check("read-only", status == http.StatusOK && got == want, "%s at %s: %d %s; the writer answers %s", mode, commit, status, got, want)
+		}
+	}
+	same("c1")
+	push("c2", "a green apple")
+	same("c2")
+	writer.kill(e.T)
+	same2 := "/search?domain=a/b&q=apple&mode=fts&commit=c2"
+	if status, text := e.ask("GET", e.url+same2, "", "", ""); status != http.StatusOK {
+		e.Errorf("after the writer was killed: %d %s", status, text)
+	}
+	write()
+	push("c3", "no fruit")
+	same("c3")
+	status, text := e.ask("POST", e.url+"/push?domain=a/b&target_commit=c4", "", "", `{"op":"Deleted","id":"d/A/1"}`)
+	e.check("read-only", status == http.StatusForbidden && strings.Contains(text, "read_only"), "a push: %d %s", status, text)
 }
 
 // refusalEffects looks at what is refused, and at what is not.

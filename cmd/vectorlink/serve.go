@@ -7,12 +7,15 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
+	"os"
 	"time"
 
 	"github.com/vectorlink/vectorlink/api"
 	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/embed"
 	"github.com/vectorlink/vectorlink/indexer"
+	"github.com/vectorlink/vectorlink/search"
 	"github.com/vectorlink/vectorlink/service"
 	"github.com/vectorlink/vectorlink/templates"
 	"github.com/vectorlink/vectorlink/vfs"
@@ -117,6 +120,33 @@ func (c *Config) api(log *slog.Logger) api.Config {
 
 // serve serves until ctx ends. heads is not nil where databases are watched.
 func serve(ctx context.Context, cfg Config, source contract.Source, heads contract.Heads, embedder contract.Embedder, log *slog.Logger) (err error) {
+	web := cfg.api(log)
+	listener, err := api.Listen(web, string(cfg.Listen))
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err := listener.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
+			log.Warn("close the listener", "err", err)
+		}
+	}()
+	listening := func() {
+		log.Info("listening", "addr", listener.Addr().String(), "data", cfg.DataDir, "read_only", cfg.ReadOnly,
+			"provider", cfg.EmbedProvider, "fingerprint", embedder.Fingerprint(), "version", version)
+		if cfg.AdminSecret.IsZero() && cfg.Insecure {
+			log.Warn("everybody who reaches this address may do everything: no VECTORLINK_ADMIN_SECRET is set")
+		}
+	}
+	if cfg.ReadOnly {
+		reader, closeReader, err := openReader(cfg, embedder, log)
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, closeReader()) }()
+		listening()
+		follow := func(ctx context.Context) { reader.Follow(ctx, followEvery) }
+		return answer(ctx, cfg, web, listener, service.New(reader, nil), follow, log)
+	}
 	st, err := claim(cfg.DataDir)
 	if err != nil {
 		return err
@@ -125,12 +155,6 @@ func serve(ctx context.Context, cfg Config, source contract.Source, heads contra
 	stopping, cancel := deadlineAfter(ctx, stopTime)
 	defer cancel()
 	defer func() { err = errors.Join(err, st.close(stopping, log)) }()
-
-	web := cfg.api(log)
-	listener, err := api.Listen(web, string(cfg.Listen))
-	if err != nil {
-		return err
-	}
 	err = st.open(indexer.Config{
 		Source:            source,
 		Embedder:          embedder,
@@ -143,17 +167,12 @@ func serve(ctx context.Context, cfg Config, source contract.Source, heads contra
 		Logger:            log,
 	})
 	if err != nil {
-		return errors.Join(err, listener.Close())
+		return err
 	}
-	log.Info("listening", "addr", listener.Addr().String(), "data", cfg.DataDir,
-		"provider", cfg.EmbedProvider, "fingerprint", embedder.Fingerprint(), "version", version)
+	listening()
 	if source == nil {
 		log.Warn("no document source: commits can be pushed but not pulled; set VECTORLINK_TERMINUSDB_URL to index them by /index or --watch")
 	}
-	if cfg.AdminSecret.IsZero() && cfg.Insecure {
-		log.Warn("everybody who reaches this address may do everything: no VECTORLINK_ADMIN_SECRET is set")
-	}
-	svc := service.New(st.Reader, st.Indexer)
 	watching := func(context.Context) {}
 	if heads != nil {
 		watcher := indexer.NewWatcher(indexer.WatchConfig{
@@ -162,15 +181,45 @@ func serve(ctx context.Context, cfg Config, source contract.Source, heads contra
 		})
 		web.Watcher, watching = watcher, watcher.Run
 	}
+	return answer(ctx, cfg, web, listener, service.New(st.Reader, st.Indexer), watching, log)
+}
+
+// followEvery is the pause between two looks of a read-only server at what the
+// writing one has done.
+const followEvery = time.Second
+
+// openReader opens a data directory that another process may be writing.
+func openReader(cfg Config, embedder contract.Embedder, log *slog.Logger) (*search.Reader, func() error, error) {
+	// NewOS would create a directory that is not there.
+	if info, err := os.Stat(cfg.DataDir); err != nil || !info.IsDir() {
+		return nil, nil, fmt.Errorf("%s is no data directory: --read-only serves one that another server writes", cfg.DataDir)
+	}
+	dir, err := vfs.NewOS(cfg.DataDir)
+	if err != nil {
+		return nil, nil, err
+	}
+	reader, err := search.OpenReadOnly(search.ReaderConfig{
+		FS: vfs.Limit(dir, vfs.DefaultLimit()), Embedder: embedder,
+		PagePoolBytes: int64(cfg.PagePoolBytes), SnapshotPoolBytes: int64(cfg.IndexPoolBytes),
+		QueryCacheBytes: cmp.Or(int64(cfg.QueryCacheBytes), -1), Logger: log,
+	})
+	if err != nil {
+		return nil, nil, errors.Join(err, dir.Close())
+	}
+	return reader, func() error { return errors.Join(reader.Close(), dir.Close()) }, nil
+}
+
+// answer answers requests until ctx ends, with beside running beside it.
+func answer(ctx context.Context, cfg Config, web api.Config, listener net.Listener, svc *service.Service, beside func(context.Context), log *slog.Logger) error {
 	if cfg.PrometheusPort != 0 {
 		stop, err := serveMetrics(ctx, cfg, web, svc, log)
 		if err != nil {
-			return errors.Join(err, listener.Close())
+			return err
 		}
 		defer stop()
 	}
-	defer inBackground(ctx, watching)()
-	err = api.Serve(ctx, api.Limit(listener, vfs.DefaultConnections()), api.New(web, svc), log)
+	defer inBackground(ctx, beside)()
+	err := api.Serve(ctx, api.Limit(listener, vfs.DefaultConnections()), api.New(web, svc), log)
 	log.Info("stopped accepting", "cause", fmt.Sprint(context.Cause(ctx)))
 	return err
 }
