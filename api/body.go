@@ -20,7 +20,7 @@ const (
 	maxText = 1 << 20 // of a query sent as raw text
 )
 
-// The media types that requests are told apart by.
+// The media types of requests.
 const (
 	mediaForm = "application/x-www-form-urlencoded"
 	mediaJSON = "application/json"
@@ -78,7 +78,7 @@ func checkEncoding(r *http.Request) error {
 	return nil
 }
 
-// readBody reads a whole body of UTF-8 of at most limit bytes.
+// readBody reads a body of UTF-8 of at most limit bytes.
 func readBody(r *http.Request, limit int64) ([]byte, error) {
 	if err := checkEncoding(r); err != nil {
 		return nil, err

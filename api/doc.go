@@ -18,6 +18,6 @@
 // The handler that [New] returns keeps no state between requests and may be
 // used by any number of goroutines. Only a push starts any, and waits for them:
 // its body is read beside the writing of its progress. Answers are built in
-// memory and written whole, except streams of lines. Nothing here is durable:
+// memory and written at once, except streams of lines. Nothing here is durable:
 // what an answer promises, the indexer has done.
 package api

@@ -57,7 +57,8 @@ func (b *slowBody) extend() {
 	_ = b.ctl.SetReadDeadline(deadline)
 }
 
-// hurry says that nobody needs the rest. It reaches a Read that waits.
+// hurry bounds the time for the rest, which is not needed. It reaches a Read that
+// waits.
 func (b *slowBody) hurry() {
 	b.mu.Lock()
 	if b.end.IsZero() {

@@ -64,7 +64,7 @@ var outcomes = []struct {
 	{contract.ErrSource, http.StatusInternalServerError, "source_failed", ""},
 
 	{context.DeadlineExceeded, http.StatusGatewayTimeout, "timeout", "the request took too long"},
-	// Whatever nobody foresaw says nothing about the inside.
+	// Unforeseen errors reveal nothing about the inside.
 	{nil, http.StatusInternalServerError, "internal", "internal error"},
 }
 

@@ -242,7 +242,7 @@ func encode(v any) ([]byte, error) {
 	return bytes.TrimSuffix(buf.Bytes(), []byte("\n")), nil
 }
 
-// send writes a whole answer. Its error says that the client did not take it.
+// send writes an answer. Its error means that the client did not take it.
 func send(w http.ResponseWriter, status int, mediaType string, body []byte) error {
 	h := w.Header()
 	h.Set("Content-Type", mediaType)

@@ -61,7 +61,7 @@ var internals = []figure{
 // freshOpens is a figure whose name in the contract is not that of a counter.
 const freshOpens = "fresh_open_count"
 
-// counters are the figures that Prometheus is told as counters.
+// counters are the figures that Prometheus reads as counters.
 var counters = []string{freshOpens, "query_cache_hits", "query_cache_misses"}
 
 // What a watcher adds: the only metrics with labels.

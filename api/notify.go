@@ -10,7 +10,7 @@ import (
 // notify answers POST /notify: something may have happened to a branch of the
 // document database, which is then looked at without delay. What the database's
 // plugin sends is {"path":"org/db/local/branch/main", ...}; domain and branch
-// are taken too. A branch that nobody follows is no error, for a plugin sends
+// are taken too. A branch that is not followed is no error, for a plugin sends
 // every commit of every database.
 func (s *server) notify(w http.ResponseWriter, r *http.Request) error {
 	p, err := anyParams(r)

@@ -191,7 +191,8 @@ func sendNumPy(w http.ResponseWriter, r *http.Request, found *search.Embeddings)
 }
 
 // sendRows writes a start and then vectors as little-endian float32, that many
-// bytes. The length is told before, so that what breaks off does not look whole.
+// bytes. The length is sent first, so that an answer that breaks off does not look
+// complete.
 func sendRows(w http.ResponseWriter, r *http.Request, found *search.Embeddings, mediaType string, start []byte, size int64, lists ...iter.Seq2[search.Embedding, error]) error {
 	tell(w, found)
 	w.Header().Set("Content-Length", strconv.FormatInt(int64(len(start))+size, 10))

@@ -25,7 +25,7 @@ func newWriter(w http.ResponseWriter, r *http.Request, mediaType string) *writer
 	return &writer{to: w, buffer: bufio.NewWriterSize(w, 64<<10), silent: r.Method == http.MethodHead}
 }
 
-// each yields the vectors as long as somebody takes them.
+// each yields the vectors as long as the caller takes them.
 func (w *writer) each(vectors iter.Seq2[search.Embedding, error]) iter.Seq2[search.Embedding, error] {
 	return func(yield func(search.Embedding, error) bool) {
 		if w.silent {

@@ -7,9 +7,9 @@ import (
 )
 
 // check orders the vectors of an answer by their index and brings them to unit
-// length, unless they are wanted as given. A vector that cannot be used for its
-// own sake goes to unusable; if none can, or if the answer as a whole makes no
-// sense, that is a failure.
+// length, unless the caller asked for them as given. A vector that cannot be used
+// goes to unusable. If none can be used, or if the answer itself makes no sense,
+// that is a failure.
 func (c *caller) check(a *answer, want int) (vectors [][]float32, unusable map[int]error, err error) {
 	senseless := func(format string, args ...any) (_ [][]float32, _ map[int]error, _ error) {
 		return nil, nil, &failure{kind: refused, reason: fmt.Sprintf(format, args...), hint: hintAddress}

@@ -20,15 +20,15 @@ import (
 	"github.com/vectorlink/vectorlink/contract"
 )
 
-// A failure is a request that brought no vectors. Its text holds only what we
-// wrote ourselves, a status and a short code: what a provider writes may
-// repeat a text or a key.
+// A failure is a request that returned no vectors. Its text holds only our own
+// words, a status and a short code: what a provider writes may repeat a text or a
+// key.
 type failure struct {
 	kind   failureKind
 	status int // of HTTP, or 0
 	reason string
 	hint   string
-	lost   bool          // no whole answer came
+	lost   bool          // no complete answer came
 	after  time.Duration // to wait, as the provider asks; 0 if it does not
 }
 
@@ -39,7 +39,7 @@ const (
 	refused failureKind = iota + 1
 	// passing: the same request may succeed later.
 	passing
-	// broken: nothing helps but another setting or a repair.
+	// broken: only another setting or a repair helps.
 	broken
 )
 

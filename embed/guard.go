@@ -11,11 +11,11 @@ import (
 	"github.com/vectorlink/vectorlink/contract"
 )
 
-// A Service is an Embedder whose work is done elsewhere, by what can be down.
+// A Service is an Embedder whose work is done elsewhere, and that can be down.
 type Service interface {
 	contract.Embedder
-	// Probe asks the service for the vector of a short text, once and at
-	// once. Its error is as Embed's: one that is not ErrUnavailable says that
+	// Probe asks the service for the vector of a short text, once and without
+	// waiting. Its errors are those of Embed: any but ErrUnavailable shows that
 	// the service is there.
 	Probe(ctx context.Context) error
 }
@@ -41,18 +41,18 @@ type GuardConfig struct {
 	// ProbeEvery is the pause between two looks at a service that is down;
 	// 0 stands for 10 seconds.
 	ProbeEvery time.Duration
-	// Logger hears of a service that is down, and of its return; nil: nobody.
+	// Logger logs that a service is down, and its return; nil: nothing is logged.
 	Logger *slog.Logger
 }
 
-// A Guard is a Service of which is known whether it works: from the calls that
-// are made anyway, and, once one has failed, from probes. What counts as a
-// failure is ErrUnavailable alone. A refusal shows that the service is there,
+// A Guard is a Service that knows whether it works: from its calls and, once one
+// has failed, from probes. Only ErrUnavailable counts as a failure. A refusal
+// shows that the service is there,
 // and a call without a key, or one whose caller left, shows nothing.
 //
-// While the service is down, calls fail at once with ErrDown; those of which
-// nobody waits for the answer wait for the service. A service that works costs
-// nothing but one probe at the start.
+// While the service is down, calls fail at once with ErrDown; patient ones wait
+// for the service. A service that works costs one probe at the start and nothing
+// more.
 type Guard struct {
 	Service
 	every time.Duration
@@ -209,6 +209,6 @@ func (g *Guard) probe(ctx context.Context) bool {
 		g.failed(err)
 		return false
 	}
-	g.succeeded() // whatever else it says, it is there
+	g.succeeded() // with another error too, the service is there
 	return true
 }

@@ -179,7 +179,7 @@ func (e *OpenAIEmbedder) Close() { e.http.CloseIdleConnections() }
 // Fingerprint implements contract.Embedder. Where vectors come from does not
 // matter, so that a model may move to another address: the provider's name,
 // the model, the dimensions asked for or known (else "native"), the window and
-// how the model is told roles.
+// how requests give the role.
 func (e *OpenAIEmbedder) Fingerprint() string {
 	dim := "native"
 	if e.model.dim != 0 {
@@ -231,7 +231,7 @@ func (e *OpenAIEmbedder) Probe(ctx context.Context) error {
 	return nil
 }
 
-// Up returns true: what happens to requests is for a Guard to remember.
+// Up returns true: a Guard keeps track of failures.
 func (e *OpenAIEmbedder) Up() bool { return true }
 
 // Batch returns the number of texts that fill all the requests that may be

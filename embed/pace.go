@@ -77,7 +77,7 @@ func (p *pace) take(ctx context.Context, tokens int, patience time.Duration) err
 }
 
 var errPaced = &failure{
-	kind:   broken, // by the time that it may be repeated nobody waits any more
+	kind:   broken, // by the time that it may be repeated no caller waits any more
 	reason: "the provider's rate limit is used up",
 	hint:   "try again later",
 }

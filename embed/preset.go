@@ -14,14 +14,14 @@ import (
 type Provider struct {
 	// Name is what settings and fingerprints call it.
 	Name string
-	// URL is where it is; empty if there is no telling.
+	// URL is its address; empty if that is not known.
 	URL string
-	// Model is the model to ask for; empty if it must be told.
+	// Model is the model to ask for; empty if the configuration must name it.
 	Model string
-	// Key says that it answers nobody without a key. At another address than
-	// URL that may be different.
+	// Key reports whether it refuses requests without a key. At another address
+	// than URL that may be different.
 	Key bool
-	// Azure says that it speaks the dialect of Azure OpenAI, where the model
+	// Azure reports whether it speaks the dialect of Azure OpenAI, where the model
 	// is part of the path and the key has a header of its own.
 	Azure bool
 
@@ -35,7 +35,7 @@ type Provider struct {
 	// Dimensions is the member of a request that asks for vectors of another
 	// length; empty if that cannot be asked.
 	Dimensions string
-	// Base64 says that it can be asked for vectors in base64, which take a
+	// Base64 reports whether it can return vectors in base64, which take a
 	// third of the bytes.
 	Base64 bool
 	// InputTypes are the values of the member input_type, by role.
@@ -84,7 +84,7 @@ var presets = map[string]Provider{
 		Dimensions: "dimensions", Base64: true,
 	},
 	// Voyage and servers like it refuse the member dimensions, and cut long
-	// texts silently unless told not to.
+	// texts silently unless a request forbids it.
 	"voyage": {
 		URL: "https://api.voyageai.com", Key: true,
 		Batch: 128, MostTexts: 1000, MostTokens: 100_000, Timeout: time.Minute,

@@ -40,9 +40,9 @@ type caller struct {
 // Embed implements contract.Embedder. Texts go out in requests of as many texts
 // and tokens as the provider takes, several at a time. What fails for the
 // moment is repeated, within limits; a request that is refused is halved until
-// the texts at fault stand alone. The empty text is refused without asking,
-// where the model has no prefix. Vectors that came before an error are returned
-// with it, nil in the place of the others: they are paid for.
+// the texts at fault stand alone. The empty text is refused without a request if
+// the model has no prefix. Vectors that came before an error are returned with it,
+// nil in the place of the others, so that they need not be embedded again.
 func (e *OpenAIEmbedder) Embed(ctx context.Context, r contract.EmbedRequest) ([][]float32, error) {
 	texts := r.Texts
 	if len(texts) == 0 {
@@ -73,7 +73,7 @@ func (e *OpenAIEmbedder) Embed(ctx context.Context, r contract.EmbedRequest) ([]
 		if !slices.ContainsFunc(j.vectors, func(v []float32) bool { return v != nil }) {
 			return nil, err
 		}
-		return j.vectors, err // those that came are paid for
+		return j.vectors, err // those that came need not be embedded again
 	}
 	if len(j.refused) > 0 {
 		return j.vectors, &contract.RefusedError{Texts: j.refused}
@@ -183,7 +183,7 @@ func (c *caller) send(ctx context.Context, inputs []string) ([][]float32, map[in
 	if !asked || known != encodingUnknown {
 		return vectors, unusable, err
 	}
-	// Refused as a whole, it may be for the encoding.
+	// A request that is refused altogether may be for its encoding.
 	var f *failure
 	if errors.As(err, &f) && f.kind == refused && f.status != 0 {
 		v, u, e := c.sendAs(ctx, inputs, false)

@@ -17,7 +17,7 @@ type retryPolicy struct {
 
 var defaultRetry = retryPolicy{first: 500 * time.Millisecond, most: 30 * time.Second, tries: 8, elapsed: 5 * time.Minute}
 
-// impatience bounds how long a request is repeated for which somebody waits.
+// impatience bounds how long a request is repeated that a caller waits for.
 const impatience = 20 * time.Second
 
 // triesOfServerError bounds the tries where the server says that it failed,

@@ -51,9 +51,8 @@ func unlikely(res *http.Response) error {
 // that sends the request, because go-openai keeps no header of a failure, which
 // says when to come back; reads answers of any length; and reads either numbers
 // or base64, whichever was asked for, taking what it cannot read for 0. Some
-// servers answer the one when asked for the other, and to ask again would be to
-// pay again. So an exchange reads the answer itself, and hands an empty object
-// on.
+// servers answer the one when asked for the other, and to ask again would cost
+// again. So an exchange reads the answer itself, and hands an empty object on.
 type exchange struct {
 	client *http.Client
 	limit  int64 // most bytes that are read of an answer

@@ -67,9 +67,9 @@ func (m model) windowOf(t *subword.Tokenizer) window {
 }
 
 // split cuts a text of n tokens, of which at gives the byte ranges. A text
-// that fits stays whole; otherwise windows begin every size-overlap tokens,
+// that fits is not cut; otherwise windows begin every size-overlap tokens,
 // until one reaches the end. The bytes of a chunk are those from its first
-// token to its last, widened to whole characters.
+// token to its last, widened to the ends of characters.
 func (w window) split(text string, n int, at func(int) (start, end int)) []contract.Chunk {
 	if n <= w.size {
 		return []contract.Chunk{{Start: 0, End: len(text), TokenStart: 0, Tokens: n}}

@@ -4,8 +4,8 @@
 // # Fields
 //
 // A document's fields are named texts, numbers, booleans, and lists of those.
-// [Parse] takes those that somebody sends, [Pick] those of a queried document;
-// both make an [Object], canonical JSON, so that equal fields are equal bytes. A
+// [Parse] reads those of a request, [Pick] those of a queried document; both
+// return an [Object], canonical JSON, so that equal fields are equal bytes. A
 // text that is a date stays a text and is compared as a date with dates. Numbers
 // are compared by value, integers of 64 bits exactly. What is null, or a list of
 // nothing, is missing.

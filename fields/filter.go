@@ -99,12 +99,12 @@ func (f *Filter) Names() []string { return f.names }
 // At returns where the filter first names a field, as line:column.
 func (f *Filter) At(name string) string { return f.at[name] }
 
-// Check holds the filter against what the fields that it uses are: a comparison
-// of what cannot be equal or ordered is a mistake. Nothing is said against a
-// field of kinds 0, one that nobody has.
+// Check checks the filter against the kinds of the fields that it uses: comparing
+// values that cannot be equal or ordered is an error. A field of kinds 0, which no
+// document has, passes.
 func (f *Filter) Check(kinds map[string]Kinds) error {
 	env := make(types.Map, len(f.names))
-	var told []string
+	var held []string
 	for _, name := range f.names {
 		env[name] = typeOf(kinds[name])
 		if at, ok := f.lists[name]; ok && kinds[name] != 0 && kinds[name]>>4 == 0 {
@@ -112,7 +112,7 @@ func (f *Filter) Check(kinds map[string]Kinds) error {
 			return fmt.Errorf("in asks for a list behind it at %s; %s holds %s", at, clip(name), kinds[name])
 		}
 		if kinds[name] != 0 {
-			told = append(told, fmt.Sprintf("%s holds %s", clip(name), kinds[name]))
+			held = append(held, fmt.Sprintf("%s holds %s", clip(name), kinds[name]))
 		}
 	}
 	c := config()
@@ -120,13 +120,13 @@ func (f *Filter) Check(kinds map[string]Kinds) error {
 	var err error
 	guarded := guard(func() { _, err = checker.Check(f.tree, c) })
 	if err = errors.Join(guarded, err); err != nil {
-		return fmt.Errorf("%w; %s", explain(err), strings.Join(told, ", "))
+		return fmt.Errorf("%w; %s", explain(err), strings.Join(held, ", "))
 	}
 	return nil
 }
 
-// typeOf returns what the checker takes values of these kinds for. Of several
-// kinds it can say nothing.
+// typeOf returns the checker's type for values of these kinds: Any, which passes
+// every check, for several kinds.
 func typeOf(k Kinds) types.Type {
 	if list := k >> 4; list != 0 {
 		if k&scalars != 0 {

@@ -38,9 +38,9 @@ var (
 	errRange  = errors.New("a number beyond 64 bits")
 )
 
-// Parse reads fields that somebody sends: a JSON object of texts, numbers,
+// Parse reads fields of a request: a JSON object of texts, numbers,
 // booleans and lists of those. Null and empty lists are no fields. An error
-// says what is wrong and names the field by its place alone; it quotes nothing.
+// reports what is wrong and names the field by its place alone; it quotes nothing.
 func Parse(raw []byte) (Object, error) {
 	members, err := split(raw)
 	if err != nil {
@@ -67,7 +67,7 @@ func Parse(raw []byte) (Object, error) {
 	return o.object(), nil
 }
 
-// Hint says what a member of a document is by its schema, whatever it came as.
+// Hint is what a member of a document is by its schema.
 type Hint uint8
 
 const (
@@ -77,10 +77,11 @@ const (
 )
 
 // Pick takes the fields out of a document that was queried, a JSON object: its
-// members that are texts, numbers, booleans and lists of those. What is
-// something else, beyond the bounds or named _id, _type, _json or __… is no field,
-// and no error; of more than fit, the first by name are fields. hint, which may be
-// nil, tells what the members are by name. What is no JSON object has no fields.
+// members that are texts, numbers, booleans and lists of those. Members of another
+// kind, beyond the bounds, or named _id, _type, _json or __… are left out without
+// an error. If more members remain than fit, the first by name are kept. hint,
+// which may be nil, returns the hint for a member's name. Anything but a JSON
+// object has no fields.
 func Pick(data []byte, hint func(name string) Hint) Object {
 	members, err := split(data)
 	if err != nil {

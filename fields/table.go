@@ -9,8 +9,8 @@ import (
 	"github.com/RoaringBitmap/roaring/v2"
 )
 
-// Bitmap is a set of documents by their numbers, so that who uses one need not
-// import its module.
+// Bitmap is a set of documents by their numbers, so that callers need not import the
+// module of the bitmap.
 type Bitmap = roaring.Bitmap
 
 // Table holds the fields of numbered documents by column, for filters. It is
@@ -22,7 +22,7 @@ type Table struct {
 	bytes     int64
 }
 
-// column is what documents say under one name.
+// column holds the values of the documents under one name.
 type column struct {
 	kinds   Kinds
 	present *Bitmap // the documents that have the field

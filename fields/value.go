@@ -76,9 +76,9 @@ func compareMixed(i int64, f float64) int {
 	case f < -1<<63:
 		return 1
 	}
-	// The float is within the integers and not whole, so small enough for its
-	// floor to be exact.
-	if whole := int64(math.Floor(f)); i <= whole {
+	// The float is within the integers and has a fraction, so it is small
+	// enough for its floor to be exact.
+	if floor := int64(math.Floor(f)); i <= floor {
 		return -1
 	}
 	return 1

@@ -183,7 +183,7 @@ func (b *builder) number(rank []ranked) error {
 			count[l]++
 		}
 	}
-	// A layer of one node leads nowhere: the top one holds two or more.
+	// A layer of one node is of no use: the top one holds two or more.
 	top := maxLayers - 1
 	for top > 0 && count[top] < 2 {
 		top--
@@ -305,7 +305,7 @@ func (b *builder) insert(ctx context.Context, from, to int) error {
 		if err := w.add(); err != nil {
 			return err
 		}
-		// Nobody links to the node yet, so its own links may be set while
+		// No node links to this one yet, so its own links may be set while
 		// others search.
 		links := w.pickLinks(w.entries, b.params.M)
 		for l := range b.level(batch[i]) + 1 {

@@ -5,22 +5,22 @@ import (
 	"math"
 )
 
-// nobody is the parent of a node that is not reached.
-const nobody = math.MaxUint32
+// noNode stands for no node, such as the parent of one that is not reached.
+const noNode = math.MaxUint32
 
 // connect makes every node reachable from node 0 in the ground layer. Pruning
 // can leave a node without a link to it, typically in a crowd of near
-// duplicates, and what no link leads to no search finds.
+// duplicates, and searches find only nodes that a link leads to.
 //
 // It walks the graph breadth first and remembers the link by which each node
 // was first reached. A node left over is linked to from the nearest one that
-// has room, or that has a link by which nobody was first reached, which it
-// gives up: so nothing that was reached is lost.
+// has room, or that has a link by which no node was first reached, which it
+// gives up: so every node that was reached still is.
 func (b *builder) connect(ctx context.Context) error {
 	g := &b.layers[0]
 	parent := make([]uint32, len(b.slots))
 	for i := range parent {
-		parent[i] = nobody
+		parent[i] = noNode
 	}
 	var queue []uint32
 	reach := func(from, node uint32) {
@@ -29,7 +29,7 @@ func (b *builder) connect(ctx context.Context) error {
 		for next := 0; next < len(queue); next++ {
 			at := queue[next]
 			for _, to := range g.links(at) {
-				if parent[to] == nobody {
+				if parent[to] == noNode {
 					parent[to] = at
 					queue = append(queue, to)
 				}
@@ -40,7 +40,7 @@ func (b *builder) connect(ctx context.Context) error {
 	w := b.workers[0]
 	for i := range b.slots {
 		node := uint32(i)
-		if parent[node] != nobody {
+		if parent[node] != noNode {
 			continue
 		}
 		if err := ctx.Err(); err != nil {
@@ -49,17 +49,17 @@ func (b *builder) connect(ctx context.Context) error {
 		if err := w.candidates(ctx, node, true); err != nil {
 			return err
 		}
-		from := uint32(nobody)
+		from := uint32(noNode)
 		for _, e := range w.entries {
-			if near := e.node(); parent[near] != nobody && w.adopt(parent, near, node) {
+			if near := e.node(); parent[near] != noNode && w.adopt(parent, near, node) {
 				from = near
 				break
 			}
 		}
 		// Such a node exists: each node is first reached by exactly one link,
 		// so some node has a link to spare.
-		for other := uint32(0); from == nobody; other++ {
-			if parent[other] != nobody && w.adopt(parent, other, node) {
+		for other := uint32(0); from == noNode; other++ {
+			if parent[other] != noNode && w.adopt(parent, other, node) {
 				from = other
 			}
 		}

@@ -2,14 +2,15 @@
 // hierarchical navigable small-world graph over vector slots.
 //
 // A [Graph] holds no vectors and no document: its nodes are slots of the
-// domain's vector file, and whoever searches it brings the vectors along
-// ([Vectors]) and says which slots count (live). Similarity is the inner
+// domain's vector file; the caller of a search passes the vectors ([Vectors]) and
+// says which slots count (live). Similarity is the inner
 // product, or minus half the squared Euclidean distance: larger is nearer; the
 // metric and its distances live above.
 //
 // A graph is immutable. [Build] makes one from a set of slots, [Graph.Extend]
-// one from another at the cost of what differs, [Graph.Search] walks it, [Graph.AppendTo] and [Decode] turn it into its section of a commit
-// file and back (FORMAT.md). Sets too small for a graph, and the slots added
+// one from another at the cost of what differs, [Graph.Search] walks it,
+// [Graph.AppendTo] and [Decode] turn it into its section of a commit file and
+// back (FORMAT.md). Sets too small for a graph, and the slots added
 // since, are searched with [Scan].
 //
 // # How
@@ -40,6 +41,6 @@
 // # Concurrency and durability
 //
 // A Graph may be used by any number of goroutines; so must the [Vectors] given
-// to a search, a build or an extension. Nothing here touches a file: the commit file around
-// the section carries identity and checksums.
+// to a search, a build or an extension. Nothing here touches a file: the commit
+// file around the section carries identity and checksums.
 package hnsw

@@ -74,8 +74,8 @@ func (g *Graph) Extend(ctx context.Context, vecs Vectors, add []uint32, live fun
 type extension struct {
 	*builder
 	from   *Graph
-	origin []uint32 // of each node: its number in from, or nobody
-	moved  []uint32 // of each node of from: its number, or nobody
+	origin []uint32 // of each node: its number in from, or noNode
+	moved  []uint32 // of each node of from: its number, or noNode
 	poor   []bool   // of each node: it lost links, and found too few in their stead
 	picks  [][]pick // of each node of a batch
 }
@@ -105,17 +105,17 @@ func (x *extension) renumber(kept, add []uint32) error {
 		nodes = append(nodes, n)
 	}
 	for _, slot := range add {
-		nodes = append(nodes, ranked{slot: slot, level: levelOf(slot, m), origin: nobody})
+		nodes = append(nodes, ranked{slot: slot, level: levelOf(slot, m), origin: noNode})
 	}
 	if err := x.number(nodes); err != nil {
 		return err
 	}
 	x.poor = make([]bool, len(nodes))
 	x.origin = make([]uint32, len(nodes))
-	x.moved = slices.Repeat([]uint32{nobody}, len(x.from.slots))
+	x.moved = slices.Repeat([]uint32{noNode}, len(x.from.slots))
 	for i, n := range nodes {
 		x.origin[i] = n.origin
-		if n.origin != nobody {
+		if n.origin != noNode {
 			x.moved[n.origin] = uint32(i)
 		}
 	}
@@ -126,12 +126,12 @@ func (x *extension) renumber(kept, add []uint32) error {
 func (x *extension) carry(ctx context.Context, l int) error {
 	return x.parallel(ctx, x.layers[l].nodes, func(_ context.Context, w *worker, i int) error {
 		node, from := uint32(i), x.origin[i]
-		if from == nobody {
+		if from == noNode {
 			return nil
 		}
 		links := w.now.nodes[:0]
 		for _, to := range x.from.layers[l].links(from) {
-			if to = x.moved[to]; to != nobody {
+			if to = x.moved[to]; to != noNode {
 				links = append(links, to)
 			}
 		}
@@ -160,7 +160,7 @@ func (x *extension) relink(w *worker, l int, node uint32) error {
 		}
 		w.marks[to] = true
 		w.marked = append(w.marked, to)
-		if at := x.moved[to]; at != nobody {
+		if at := x.moved[to]; at != noNode {
 			w.now.nodes = append(w.now.nodes, at)
 		} else {
 			w.lost = append(w.lost, to)
@@ -194,7 +194,7 @@ func (x *extension) enter() bool {
 		switch {
 		case x.poor[i]:
 			count++
-		case x.origin[i] != nobody && !found:
+		case x.origin[i] != noNode && !found:
 			found = true
 			x.entry, x.top = uint32(i), min(x.level(uint32(i)), len(x.from.layers)-1)
 		}
@@ -206,7 +206,7 @@ func (x *extension) enter() bool {
 func (x *extension) extend(ctx context.Context) (*Graph, error) {
 	var nodes []uint32
 	for i := range x.slots {
-		if x.poor[i] || x.origin[i] == nobody {
+		if x.poor[i] || x.origin[i] == noNode {
 			nodes = append(nodes, uint32(i))
 		}
 	}

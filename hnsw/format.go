@@ -6,7 +6,7 @@ import (
 	"slices"
 )
 
-// The section's layout; FORMAT.md says it in full.
+// The section's layout, see FORMAT.md.
 const (
 	magic         = "vlgr"
 	formatVersion = 1
@@ -66,15 +66,15 @@ func appendAscending(dst []byte, numbers []uint32) []byte {
 	return dst
 }
 
-// Decode reads what [Graph.AppendTo] wrote; b is the whole section and nothing
-// else, and is not kept. Bytes that are no graph give an error that wraps
+// Decode reads what [Graph.AppendTo] wrote; b is the section alone, and is not
+// kept. Bytes that are no graph give an error that wraps
 // [ErrCorrupt], or [ErrVersion] for a later format. Every length is checked
 // against the bytes there are before memory is taken for it, at most 32 times
-// their size and 64 KB; whatever Decode accepts can be searched, and AppendTo gives the
-// same bytes again.
+// their size and 64 KB. A graph that Decode accepts can be searched, and AppendTo
+// returns the same bytes again.
 //
-// Decode cannot tell a changed link from the right one: that is the checksums'
-// office in the commit file around the section.
+// Decode cannot tell a changed link from the right one: the checksums of the
+// commit file around the section do.
 func Decode(b []byte) (*Graph, error) {
 	if len(b) < headerSize {
 		return nil, fmt.Errorf("%w: %d bytes are too few for a header", ErrCorrupt, len(b))

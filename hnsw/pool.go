@@ -79,7 +79,7 @@ func (p *pool) add(e entry) {
 	} else {
 		p.live++
 	}
-	// A binary search without branches, which nobody could predict.
+	// A binary search without branches, which could not be predicted.
 	all, lo := p.entries, uint(0)
 	for n := uint(len(all)); n > 0; {
 		half := (n + 1) / 2

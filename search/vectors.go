@@ -153,7 +153,7 @@ func (v *vectors) open(want vecstore.Config, floor uint32) (s *vecstore.Store, r
 				}
 			}
 		}
-		if errors.Is(err, vecstore.ErrCorrupt) && vecstore.MendHeader(v.files, v.VecsName(), want) == nil {
+		if errors.Is(err, vecstore.ErrCorrupt) && vecstore.RepairHeader(v.files, v.VecsName(), want) == nil {
 			s, err = vecstore.Open(v.files, v.VecsName(), want, v.pages)
 		}
 		if err != nil {

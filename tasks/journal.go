@@ -10,8 +10,8 @@ import (
 	"github.com/vectorlink/vectorlink/vfs"
 )
 
-// journal is the file. After an error its end is not known: it is then written
-// anew, as it is where there is none or a damaged one. For one goroutine.
+// journal is the file. It is rewritten after an error, since its end is not known
+// then, and if there is none or a damaged one. For one goroutine.
 type journal struct {
 	files    vfs.FS
 	name     string
@@ -21,8 +21,8 @@ type journal struct {
 	damaged  bool // what has the name is to be put aside
 }
 
-// open reads the file, if there is one, and keeps it for appending if it is
-// whole. lost says what is wrong with it. err is that it cannot be read.
+// open reads the file, if there is one, and keeps it open for appending if nothing
+// is wrong with it. lost reports damage, err that the file cannot be read.
 func (j *journal) open(visit func(rec record, size int)) (lost, err error) {
 	file, err := j.files.Open(j.name, vfs.ReadWrite)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -39,7 +39,7 @@ func (j *journal) open(visit func(rec record, size int)) (lost, err error) {
 	if errors.Is(err, errHeader) {
 		lost, err = err, nil
 	} else if found.lost > 0 {
-		lost = fmt.Errorf("%d bytes before the last whole record are damaged", found.lost)
+		lost = fmt.Errorf("%d bytes before the last complete record are damaged", found.lost)
 	}
 	if err != nil || lost != nil || found.end != size {
 		// An end that is torn is no damage: it was not promised to last.
@@ -57,8 +57,8 @@ func (j *journal) append(b []byte, sync bool) error {
 		err = j.file.Sync()
 	}
 	if err != nil {
-		// What was refused should not come back at a restart. If it does, a
-		// task runs that nobody waits for.
+		// Refused records should not be there at a restart. If they are, a task
+		// runs that no caller waits for.
 		_ = j.file.Truncate(j.size)
 		_ = j.file.Close()
 		j.file = nil

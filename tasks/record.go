@@ -27,9 +27,8 @@ const (
 // errHeader: the file does not begin as a journal of this version does.
 var errHeader = errors.New("damaged header, or the file of a newer program")
 
-// record is what one record says: the state of a task, that a task is not known
-// any more, or whether a domain stores clustering. A later record about the same
-// thing holds.
+// record holds the state of a task, the removal of a task, or whether a domain
+// stores clustering. Of several records about one of these the last holds.
 type record struct {
 	Task       *Task             `json:"task,omitempty"`
 	Resume     json.RawMessage   `json:"resume,omitempty"` // see Spec; of a pending task
@@ -101,13 +100,13 @@ func (r record) append(b []byte) ([]byte, error) {
 
 // scanned is what scan found out about a file.
 type scanned struct {
-	end  int64 // of the last whole record
-	lost int64 // bytes before end that belong to no whole record
+	end  int64 // of the last complete record
+	lost int64 // bytes before end that belong to no complete record
 }
 
-// scan reads a journal of that size and hands its whole records to visit, in
-// order, with their sizes. What is not a whole record is passed over. The error
-// is errHeader, or that of the reader.
+// scan reads a journal of that size and calls visit with its complete records, in
+// order, and their sizes. It passes over all other bytes. The error is errHeader,
+// or that of the reader.
 func scan(r io.Reader, size int64, visit func(rec record, size int)) (scanned, error) {
 	s := scanned{end: headerSize}
 	in := bufio.NewReaderSize(r, int(min(max(size, 4<<10), recordHead+maxBody)))

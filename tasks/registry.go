@@ -35,7 +35,7 @@ const (
 // ErrBound: the commit is being made another name of a snapshot; ask again.
 var ErrBound = fmt.Errorf("%w: the commit is being given to another snapshot", contract.ErrBusy)
 
-// Registry knows every task. All methods may be called by any number of
+// Registry holds every task. All methods may be called by any number of
 // goroutines.
 type Registry struct {
 	log *slog.Logger
@@ -56,7 +56,7 @@ type Registry struct {
 // target is what at most one running task makes.
 type target struct{ domain, commit string }
 
-// Job is a task in a registry, for who runs it.
+// Job is a task in a registry, for the goroutine that runs it.
 type Job struct {
 	r      *Registry
 	id     string
@@ -67,7 +67,7 @@ type Job struct {
 	task     Task
 	cancel   context.CancelCauseFunc // ends the run; nil while there is none
 	base     string                  // the commit whose file the run builds on
-	start    *batch                  // that makes it durable; nil if nobody waits for that
+	start    *batch                  // that makes it durable; nil if no call waits for it
 	recorded bool                    // the journal may know of it
 	stored   int64                   // bytes of its last record
 }
@@ -106,7 +106,7 @@ func Open(files vfs.FS, name string, log *slog.Logger) (*Registry, error) {
 		r.log.Error("the task journal is damaged; tasks are forgotten, commits are not: index again what was running",
 			"file", name, "err", lost)
 		if err := r.w.flush(newBatch()); err != nil {
-			r.log.Error("the task journal was not written anew", "file", name, "err", err)
+			r.log.Error("the task journal was not rewritten", "file", name, "err", err)
 		}
 	}
 	r.w.start()
@@ -384,7 +384,7 @@ func (r *Registry) setClustering(domain string, on, sync bool) (was bool, record
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	_, was = r.clustering[domain]
-	// After a failed write the journal may say something else.
+	// After a failed write the journal may hold another state.
 	if was == on && (r.w == nil || !r.w.failed) {
 		return was, nil
 	}

@@ -80,9 +80,9 @@ const (
 // Skip adds documents that could not be indexed. Once one is left out of the
 // list, all that follow are: the list holds the first ones.
 func (t *Task) Skip(rows ...Skipped) {
-	whole := len(t.Skipped) >= t.SkippedTotal
+	complete := len(t.Skipped) >= t.SkippedTotal
 	t.SkippedTotal += len(rows)
-	if !whole {
+	if !complete {
 		return
 	}
 	size := t.skippedBytes()
@@ -126,7 +126,7 @@ func isID(id string) bool {
 	return ok && len(digits) == idDigits && strings.Trim(digits, "0123456789abcdef") == ""
 }
 
-// cut returns at most n bytes of s, in whole characters.
+// cut returns at most n bytes of s, up to the end of a character.
 func cut(s string, n int) string {
 	if len(s) <= n {
 		return s

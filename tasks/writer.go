@@ -108,7 +108,7 @@ func (w *writer) write() {
 		return
 	}
 	if b.err = w.flush(b); b.err != nil {
-		// Whoever waits says so too; the next write has all of it again.
+		// Calls that wait return the error too; the next write has all of it again.
 		w.r.log.Error("task states were not stored", "file", w.journal.name, "err", b.err)
 	}
 	b.jobs = nil // their tasks refer to the batch
@@ -118,16 +118,16 @@ func (w *writer) write() {
 // flush brings the journal up to date with a batch.
 func (w *writer) flush(b *batch) error {
 	w.r.mu.Lock()
-	whole := w.journal.file == nil || w.journal.size > 2*w.live+slack
+	rewrite := w.journal.file == nil || w.journal.size > 2*w.live+slack
 	var recs []jobRecord
-	if whole {
+	if rewrite {
 		recs = w.all()
 	} else {
 		recs = w.some(b)
 	}
 	w.r.mu.Unlock()
 	var err error
-	if whole {
+	if rewrite {
 		err = w.journal.rewrite(encoded(recs))
 	} else {
 		var buf []byte
@@ -226,8 +226,8 @@ func (w *writer) clustering(domain string) jobRecord {
 	return jobRecord{record: record{Clustering: &clusteringRecord{Domain: domain, On: on}}}
 }
 
-// job returns the record of a task. Of a pending one it holds what begins it,
-// since its run begins anew.
+// job returns the record of a task. That of a pending one holds what its run starts
+// from, since a restart runs it from the beginning.
 func (w *writer) job(j *Job) jobRecord {
 	j.recorded = true
 	t := j.snapshot()

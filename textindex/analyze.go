@@ -54,7 +54,7 @@ func Analyze(analyzer, text string) ([]Token, error) {
 	return tokens, nil
 }
 
-// revision is raised when an analyzer comes to say something else of some
+// revision is raised when an analyzer returns other terms than before for some
 // text. Files of another revision are stale.
 const revision = 1
 
@@ -104,15 +104,15 @@ type analyzer struct {
 	split func(text string, emit func(start, end int))
 	limit int // tokens of so many bytes are dropped
 	steps []step
-	// whole, in place of the above, analyzes a text at once: its tokens depend
-	// on their neighbours.
-	whole func(text string) analysis.TokenStream
-	// memo maps tokens to what comes of them. Words repeat; without it most of
-	// the analysis would be stemming them again.
+	// stream, if set, replaces the above: it analyzes a text in one step, since
+	// tokens depend on their neighbours.
+	stream func(text string) analysis.TokenStream
+	// memo maps tokens to their forms. Words repeat; without it most of the
+	// analysis would be stemming them again.
 	memo map[string]form
 }
 
-// form is what comes of a token.
+// form is the result of analyzing a token.
 type form struct{ term, surface string }
 
 func newAnalyzer(name string) (*analyzer, error) {
@@ -127,8 +127,8 @@ func newAnalyzer(name string) (*analyzer, error) {
 // where the word is a stop word; where it is too long, the surface too.
 func (a *analyzer) each(text string, yield func(t Token, surface string)) {
 	position := 0
-	if a.whole != nil {
-		for _, t := range a.whole(text) {
+	if a.stream != nil {
+		for _, t := range a.stream(text) {
 			if len(t.Term) > 0 && len(t.Term) < a.limit {
 				term := string(t.Term)
 				yield(Token{Term: term, Start: t.Start, End: t.End, Position: t.Position - 1}, term)
@@ -177,7 +177,7 @@ func alphanumeric(r rune) bool {
 	return unicode.IsLetter(r) || unicode.IsNumber(r) || unicode.Is(unicode.Other_Alphabetic, r)
 }
 
-// form returns what comes of a token.
+// form returns the form of a token.
 func (a *analyzer) form(token string) form {
 	if f, ok := a.memo[token]; ok {
 		return f

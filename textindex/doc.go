@@ -18,15 +18,15 @@
 //
 // A [Query] is plain text, any of whose words will do ([Plain]), or has operators
 // ([Parse]). Phrases go by the positions that segments hold. Phrases and
-// prefixes count as terms of their own. What operators ask is asked of whole
-// documents, what is scored and found are chunks.
+// prefixes count as terms of their own. Operators apply to documents with all
+// their chunks; scores and hits are of single chunks.
 //
 // # Files
 //
 // Segments are derived from commit files. [Segment.Write] keeps one as
-// <domain>@<commit>.zap (FORMAT.md), which [Open] reads back into memory whole;
-// nothing is mapped and no file stays open. Whatever [Open] says is wrong, the
-// cure is [Build].
+// <domain>@<commit>.zap (FORMAT.md), which [Open] reads back into memory;
+// nothing is mapped and no file stays open. Whatever is wrong with the file,
+// [Build] rebuilds it.
 //
 // # Concurrency and durability
 //

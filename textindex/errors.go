@@ -6,15 +6,15 @@ import (
 	"io"
 )
 
-// What a caller can act on, besides [io/fs.ErrNotExist]. After each of the
-// first two, as after fs.ErrNotExist, the cure is [Build].
+// Errors that a caller can act on, besides [io/fs.ErrNotExist]. After each of the
+// first two, as after fs.ErrNotExist, [Build] the segment.
 var (
 	// ErrCorrupt: bytes are not what was written. The error is a
 	// *[CorruptError].
 	ErrCorrupt = errors.New("damaged text index")
-	// ErrStale: the file is sound, but it is another index than the one asked
-	// for: of the delta that a checkpoint has replaced, made by an older
-	// analysis, in another version of the format.
+	// ErrStale: the file is undamaged but not the index asked for: it is of the
+	// delta that a checkpoint has replaced, of an older analysis, or of another
+	// version of the format.
 	ErrStale = errors.New("stale text index")
 	// ErrAnalyzer: there is no analyzer of that name. Use [English].
 	ErrAnalyzer = errors.New("unknown analyzer")
@@ -35,8 +35,8 @@ func (e *CorruptError) Error() string {
 // Unwrap returns ErrCorrupt.
 func (e *CorruptError) Unwrap() error { return ErrCorrupt }
 
-// reason is why bytes cannot be decoded. What decodes bytes does not know the
-// file; its caller adds it with at.
+// reason is why bytes cannot be decoded. Decoding functions do not know the name
+// of the file; their callers add it with at.
 type reason string
 
 func (r reason) Error() string { return string(r) }

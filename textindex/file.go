@@ -13,7 +13,7 @@ const (
 	// magic begins every file.
 	magic = "VLZP"
 	// version is the format that this program writes and reads. Any other is
-	// stale: the file is made anew, not converted.
+	// stale: the file is rebuilt, not converted.
 	version = 2
 	// fixedSize is the size of the header before its strings, rowSize that of
 	// a block's row.
@@ -71,7 +71,7 @@ func prelude(p []byte) (length uint32, err error) {
 	return le.Uint32(p[8:]), nil
 }
 
-// decodeHeader decodes p, a whole header whose prelude has been checked.
+// decodeHeader decodes p, a complete header whose prelude has been checked.
 func decodeHeader(p []byte) (id Identity, count uint32, rows []row, err error) {
 	fail := func(format string, args ...any) (Identity, uint32, []row, error) {
 		return Identity{}, 0, nil, badf(format, args...)
@@ -124,9 +124,9 @@ func decodeHeader(p []byte) (id Identity, count uint32, rows []row, err error) {
 }
 
 // Write keeps the segment under its commit's name ([FileName]), in place of any
-// other. Readers see the old file or the new one. It does not sync, see the
-// package comment. After an error the segment is as good as before; it only has
-// to be built again when the program starts again.
+// other. Readers see the old file or the new one. Write does not sync, see the
+// package comment. After an error the segment can be used as before; the next
+// start of the program rebuilds it.
 func (s *Segment) Write(fsys vfs.FS) error {
 	name := s.name()
 	temp, err := vfs.WriteTemp(fsys, name, false, s.write)
@@ -154,9 +154,9 @@ func (s *Segment) write(w io.Writer) error {
 	return nil
 }
 
-// Open reads the segment of that identity. It fails with [io/fs.ErrNotExist],
-// [ErrStale] or [ErrCorrupt] where the caller has to [Build] it, with
-// [ErrAnalyzer] if it cannot, else with the disk's error.
+// Open reads the segment of that identity. It returns [io/fs.ErrNotExist],
+// [ErrStale] or [ErrCorrupt] if the caller has to [Build] the segment,
+// [ErrAnalyzer] if that would fail too, and else the disk's error.
 func Open(fsys vfs.FS, want Identity) (*Segment, error) {
 	name := FileName(want.Domain, want.Commit)
 	if _, err := newAnalyzer(want.Analyzer); err != nil {
@@ -174,9 +174,9 @@ func Open(fsys vfs.FS, want Identity) (*Segment, error) {
 	return s, nil
 }
 
-// Verify reads the named file to its last byte and returns whose it is. Errors
-// are as of [Open]; ErrStale is of the format or the analysis alone, and says
-// no more than that the file will be made anew.
+// Verify reads the named file to its last byte and returns its identity. Errors
+// are those of [Open]. ErrStale means that the format or the analysis is older:
+// the file will be rebuilt.
 func Verify(fsys vfs.FS, name string) (Identity, error) {
 	s, err := read(fsys, name, func(got Identity) error {
 		if want := FileName(got.Domain, got.Commit); want != name {

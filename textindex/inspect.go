@@ -11,7 +11,7 @@ type Block struct {
 	Offset int64
 	Length int64
 	Chunks uint32
-	Error  string // what is wrong with it; empty if it is whole
+	Error  string // what is wrong with it; empty if nothing is
 }
 
 // Description is what [Inspect] could decode of a segment's file.

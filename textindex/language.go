@@ -194,7 +194,7 @@ func cedillas(term []byte) []byte {
 // strange.
 func newCJK() *analyzer {
 	steps := []analysis.TokenFilter{cjk.NewCJKWidthFilter(), letterFilter(bytes.ToLower), hangulFilter{}, cjk.NewCJKBigramFilter(false)}
-	return &analyzer{limit: longWord, whole: func(text string) analysis.TokenStream {
+	return &analyzer{limit: longWord, stream: func(text string) analysis.TokenStream {
 		stream := segments(text)
 		for _, f := range steps {
 			stream = f.Filter(stream)

@@ -15,8 +15,8 @@ const (
 	b0 = 0.75
 )
 
-// Bitmap is a set of chunk numbers, so that who makes one need not import its
-// module. The zero value is empty.
+// Bitmap is a set of chunk numbers, so that callers need not import the module of
+// the bitmap. The zero value is empty.
 type Bitmap = roaring.Bitmap
 
 // Part is one file of a snapshot's chain.

@@ -24,9 +24,8 @@ type Identity struct {
 	// Checkpoint: of all chunks of the snapshot, not of the changed entries. A
 	// merge gives a commit the one in place of the other.
 	Checkpoint bool
-	// Content is a hash over the texts and where they are cut: a commit file
-	// that was damaged may come back with other documents, and all else as it
-	// was.
+	// Content is a hash over the texts and where they are cut: a damaged commit
+	// file may be rebuilt with other documents while all else is equal.
 	Content  uint64
 	Analyzer string // the name of the analyzer
 }

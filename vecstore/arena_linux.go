@@ -3,7 +3,8 @@ package vecstore
 import "syscall"
 
 // arenaSlack is how many times the rows needed an arena has room for, so that a
-// growing store seldom needs another. Memory nobody has written to is none.
+// growing store seldom needs another. Pages that were never written take no
+// memory.
 const arenaSlack = 4
 
 // allocate returns zeros for n rows or more, at a multiple of 64 in memory, and

@@ -33,16 +33,16 @@ type arena struct {
 // coder is the part of a Store that makes codes.
 type coder struct {
 	mu      sync.Mutex
-	current *arena // nil while nobody holds any
+	current *arena // nil while no Codes are held
 }
 
 // Codes returns the vectors with the codes of at least these slots, in any
-// order. Those that are not there yet are made, which reads their records from
+// order. It computes codes that are not there yet, which reads their records from
 // the disk, in order and past the pool; it takes about a second per 2 GB and
 // processor. Damaged records get codes of zeros, are [Store.Damaged] from then
-// on, and give their error when their values are read. Release the Codes when no
-// search uses them any more. Nobody may ask for slots that a Recover still to
-// come might cut off.
+// on, and return their error when their values are read. Release the Codes when no
+// search uses them any more. The caller must not request slots at or above the
+// recovery floor before Recover has run.
 func (s *Store) Codes(slots []uint32) (*Codes, error) {
 	end, n := 0, s.published.Load()
 	for _, slot := range slots {
@@ -111,7 +111,7 @@ func (a *arena) take(old *arena) {
 // of some slots in order, all of which lack their codes.
 type run struct{ slots []uint32 }
 
-// fill makes the codes of those of slots that lack them.
+// fill computes the codes of those slots that lack them.
 func (s *Store) fill(a *arena, slots []uint32) error {
 	var missing []uint32
 	for _, slot := range slots {
@@ -138,7 +138,7 @@ func (s *Store) fill(a *arena, slots []uint32) error {
 		return s.encode(a, runs[i], buffers[worker])
 	})
 	if err != nil {
-		return err // the next call makes all of them again
+		return err // the next call computes all of them again
 	}
 	for _, slot := range missing {
 		a.have[slot/64] |= 1 << (slot % 64)
@@ -146,7 +146,7 @@ func (s *Store) fill(a *arena, slots []uint32) error {
 	return nil
 }
 
-// encode makes the codes of a run's slots. buf is scratch memory.
+// encode computes the codes of a run's slots. buf is scratch memory.
 func (s *Store) encode(a *arena, r run, buf []float32) error {
 	first, last := r.slots[0], r.slots[len(r.slots)-1]
 	start := s.offset(first)
@@ -185,18 +185,18 @@ func (c *Codes) Dots(q []float32, slots []uint32, dst []float32) error {
 	return c.store.Dots(q, slots, dst)
 }
 
-// Codes returns the codes by slot; the rows of slots that nobody asked for are
-// undefined. They hold until Release.
+// Codes returns the codes by slot; rows of slots that were not requested are
+// undefined. They are valid until Release.
 func (c *Codes) Codes() vector.Planes { return c.arena.Planes }
 
-// Bytes returns the memory that the codes asked for take. Where several Codes
-// were asked for the same, it is there once and counted by each.
+// Bytes returns the memory that the requested codes take. Codes of the same slots
+// share it, and each counts it.
 func (c *Codes) Bytes() int64 { return int64(c.slots) * int64(2*c.arena.Stride+4) }
 
 // Euclidean reports whether the store's metric is [Euclidean].
 func (c *Codes) Euclidean() bool { return c.store.Euclidean() }
 
-// Release gives the codes back. More than once does no harm.
+// Release ends the use of the codes. Further calls do nothing.
 func (c *Codes) Release() {
 	c.once.Do(func() {
 		coder := &c.store.coder

@@ -3,17 +3,17 @@
 // named vectors, each in a file of its own ([FileName]).
 //
 // A vector is known by its slot, its position in the file, and found by its
-// content key: [Store.Append] answers a key that is already there with its old
-// slot, so that nothing is stored or paid for twice. Every record carries a
+// content key: [Store.Append] returns the old slot of a key that is already
+// there, so that nothing is stored or embedded twice. Every record carries a
 // checksum over the file's identity, its slot, its key and its values; a
 // damaged one is an error ([ErrCorrupt]) and never a wrong vector. FORMAT.md
 // describes the bytes.
 //
 // Vectors are read through a [Pool], a page cache bounded in bytes and shared
-// by all stores of a server. A page cannot leave it while somebody holds a pin
-// on it, and whoever needs a page while every one is pinned waits. That cannot
-// deadlock as long as a goroutine holds at most one pin while it asks for
-// another page: all methods here keep to that, and callers of [Store.Pin] must.
+// by all stores of a server. A pinned page stays in it, and a goroutine that needs
+// another page waits while all are pinned. That cannot deadlock as long as a
+// goroutine holds at most one pin while it asks for another page: all methods
+// here keep to that, and callers of [Store.Pin] must.
 //
 // # Life of a store
 //
@@ -22,13 +22,13 @@
 // reads the file once, cuts what a crash has left unfinished at its end, and
 // builds the map from key to slot (about 60 bytes a slot). A file is appended to
 // by one Store at a time. One whose write has failed is [Store.Retire]d: it
-// closes when the last of those who have [Store.Acquire]d it leaves.
+// closes with the last [Store.Release] of those that acquired it.
 //
 // Another process reads beside it through [OpenRead], which never writes and
 // sees the slots up to the end that a commit names ([Store.Refresh]).
 //
-// What is closed of a file, [Store.Ranges], never changes again: each range can
-// be kept elsewhere as one object.
+// The closed ranges of a file, [Store.Ranges], never change again: each can be kept
+// elsewhere as one object.
 //
 // # Concurrency and durability
 //

@@ -149,7 +149,7 @@ func (c Config) validate() error {
 	return nil
 }
 
-// layout is where the records of a file stand.
+// layout says where the records of a file are.
 type layout struct {
 	dim      int
 	record   int // bytes of a record, a multiple of lineAlign
@@ -208,8 +208,8 @@ func (l layout) end(n uint32) int64 {
 	return l.offset(n-1) + int64(l.record)
 }
 
-// records returns how many whole records a file of that size holds, of which
-// there can be more than slots only in a file that is not ours.
+// records returns how many complete records a file of that size holds. It returns
+// false if they are more than there are slot numbers.
 func (l layout) records(size int64) (uint32, bool) {
 	body := size - headerSize
 	pages, rest := body/int64(l.pageSize), body%int64(l.pageSize)

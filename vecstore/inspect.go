@@ -27,7 +27,7 @@ type Description struct {
 	PageSize       int     // bytes
 	RecordSize     int     // bytes
 	RecordsPerPage int
-	Vectors        uint32   // records, whole or not
+	Vectors        uint32   // records, damaged ones included
 	Damaged        int      // of them, and other findings
 	Damages        []Damage // the first thousand
 }

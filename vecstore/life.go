@@ -9,7 +9,7 @@ import (
 	"github.com/vectorlink/vectorlink/vfs"
 )
 
-// life counts those who read a store.
+// life counts the readers of a store.
 type life struct {
 	mu      sync.Mutex
 	readers int
@@ -48,8 +48,8 @@ func (s *Store) Release() {
 
 // Retire is the end of a store for its owner, in place of Close: a write has
 // failed, or the file is to be removed. It waits for a running Append, refuses
-// others from then on, and gives up the keys. Those who have acquired the store
-// go on reading; it closes when the last of them releases it.
+// others from then on, and drops the keys. Readers that have acquired the store go
+// on; the last to release it closes it.
 func (s *Store) Retire() error {
 	s.mu.Lock()
 	s.life.mu.Lock()

@@ -209,7 +209,7 @@ func TestNames(t *testing.T) {
 		damaged[70] ^= 1
 		mem.WriteFile("damaged", damaged)
 		cfg.Name = n
-		must(t, vecstore.MendHeader(mem, "damaged", cfg))
+		must(t, vecstore.RepairHeader(mem, "damaged", cfg))
 		if got, err := mem.ReadFile("damaged"); err != nil || string(got) != string(b) {
 			t.Errorf("%q: mended to another file, %v", n, err)
 		}

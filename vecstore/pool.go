@@ -19,8 +19,8 @@ const minFrames = 4
 // leave when room is needed (the clock algorithm). If everything is pinned, the
 // goroutine that needs room waits for a release, in order of arrival. Since a
 // goroutine holds at most one pin when it asks for a page, and holds none while
-// it waits for room, those who hold the pins run on and release them: waiting
-// ends. A page that several goroutines need is read once.
+// it waits for room, the holders of pins run on and release them: waiting ends. A
+// page that several goroutines need is read once.
 type Pool struct {
 	limit int64
 
@@ -29,7 +29,7 @@ type Pool struct {
 	waiting atomic.Int32
 
 	mu        sync.RWMutex // guards what follows, fields of frames, and Store.frames
-	room      sync.Cond    // on mu; told when a pin or bytes are released
+	room      sync.Cond    // on mu; signalled when a pin or bytes are released
 	ring      []*frame     // all frames, in the clock's order
 	hand      int
 	used      int64 // bytes of all buffers, those of dropped frames included
@@ -65,7 +65,7 @@ func (k frameKey) set(f *frame) {
 // frame is a page in memory, or one on its way there.
 type frame struct {
 	key frameKey
-	buf []float32 // the whole page as it is in the file, values native
+	buf []float32 // the page as it is in the file, values native
 	// pins counts the users. It rises only under Pool.mu (read or write), so
 	// that under the write lock a zero stays zero.
 	pins   atomic.Int32
@@ -116,7 +116,7 @@ type Stats struct {
 	Loading   int    // pages being read
 	Loaded    int    // pages held by at least one pin
 	Cached    int    // pages held by none, ready to be used or to leave
-	Loads     uint64 // pages read so far, whole or in part
+	Loads     uint64 // pages read so far, in full or in part
 	Evictions uint64 // pages that have left to make room
 	Waits     uint64 // times a reader had to wait for room
 }
@@ -142,7 +142,7 @@ func (p *Pool) Stats() Stats {
 	return s
 }
 
-// Trim gives up the pages that nobody has used since the last Trim, and returns
+// Trim drops the pages that have not been used since the last Trim, and returns
 // how many bytes they took.
 func (p *Pool) Trim() int64 {
 	p.mu.Lock()
@@ -252,7 +252,7 @@ func (p *Pool) pinPresent(s *Store, slots []uint32, runs []pinned) []pinned {
 	return runs
 }
 
-// errUnread is what those get who wait for a page whose read panicked.
+// errUnread is returned to goroutines that wait for a page whose read panicked.
 var errUnread = errors.New("vecstore: reading a page panicked")
 
 // fill reads the records of f that are published and not read yet. If it
@@ -306,7 +306,8 @@ func (p *Pool) unpin(f *frame) {
 	}
 }
 
-// settle does what a frame without pins may make possible.
+// settle frees the bytes of a dropped frame without pins, and wakes those that
+// wait for room.
 func (p *Pool) settle(f *frame) {
 	if f.gone.Load() && f.pins.Load() == 0 && !f.freed {
 		f.freed = true
@@ -366,7 +367,7 @@ func (p *Pool) reserve(key frameKey) []float32 {
 	}
 	p.waiting.Add(-1)
 	p.queue = slices.DeleteFunc(p.queue, func(other *waiter) bool { return other == w })
-	p.room.Broadcast() // to the next, and to who waits for the same page
+	p.room.Broadcast() // to the next, and to those that wait for the same page
 	return buf
 }
 

@@ -35,7 +35,7 @@ var rangeBytes = 4 << 20
 // an earlier one could not. A file that lacks more is left to Ranges.
 const maxCatchUp = 8
 
-// Range is a closed stretch of a file of vectors: whole pages with all of their
+// Range is a closed stretch of a file of vectors: full pages with all of their
 // records, whose bytes never change again. First and Sum name it.
 type Range struct {
 	First  uint32 // slot
@@ -49,7 +49,7 @@ type Range struct {
 type ranges struct {
 	mu     sync.Mutex
 	loaded bool
-	whole  bool // the file of ranges can be appended to
+	intact bool // the file of ranges can be appended to
 	sums   [][sha256.Size]byte
 	stored int // of sums, those in the file
 }
@@ -68,9 +68,9 @@ func (s *Store) rangeOf(r int, sum [sha256.Size]byte) Range {
 	return Range{First: first, Slots: s.rangeSlots(), Offset: s.offset(first), Size: int64(s.rangePages() * s.pageSize), Sum: sum}
 }
 
-// Ranges returns the closed ranges in order. Hashes that are not known yet are
-// made, which reads what they are of, and kept in a file of their own beside
-// the vectors; a store of OpenRead keeps them in memory. The store must be
+// Ranges returns the closed ranges in order. It computes the hashes that are not
+// known yet, which reads their ranges, and keeps them in a file of their own
+// beside the vectors; a store of OpenRead keeps them in memory. The store must be
 // recovered, or refreshed.
 func (s *Store) Ranges() ([]Range, error) {
 	s.mu.Lock()
@@ -94,8 +94,8 @@ func (s *Store) Ranges() ([]Range, error) {
 	return list, nil
 }
 
-// closeRanges is called by Append with the number of slots before. It has no
-// error: the vectors are stored, and what is missing is made by the next call
+// closeRanges is called by Append with the number of slots before. It returns no
+// error: the vectors are stored, and missing hashes are computed by the next call
 // or by Ranges.
 func (s *Store) closeRanges(before uint32) {
 	if s.closedRanges(before) == s.closedRanges(s.published.Load()) || !s.ranges.mu.TryLock() {
@@ -189,11 +189,11 @@ func (s *Store) loadRanges() error {
 	if s.ranges.loaded {
 		return nil
 	}
-	sums, whole, err := s.readRanges(s.published.Load())
+	sums, intact, err := s.readRanges(s.published.Load())
 	if err != nil {
 		return err
 	}
-	s.ranges.loaded, s.ranges.whole, s.ranges.sums, s.ranges.stored = true, whole, sums, len(sums)
+	s.ranges.loaded, s.ranges.intact, s.ranges.sums, s.ranges.stored = true, intact, sums, len(sums)
 	return nil
 }
 
@@ -201,7 +201,7 @@ func (s *Store) loadRanges() error {
 // slots, up to the first entry that is not what it should be, and whether more
 // can be written behind them. A file that is missing, damaged, of another
 // version or of another file of vectors has none.
-func (s *Store) readRanges(n uint32) (sums [][sha256.Size]byte, whole bool, err error) {
+func (s *Store) readRanges(n uint32) (sums [][sha256.Size]byte, intact bool, err error) {
 	f, err := s.fsys.Open(RangesName(s.name), vfs.Read)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, false, nil
@@ -238,10 +238,10 @@ func (s *Store) readRanges(n uint32) (sums [][sha256.Size]byte, whole bool, err 
 }
 
 // storeRanges writes the entries that the file of ranges lacks. They are not
-// synced: what a crash takes away is made again. Called with ranges.mu held.
+// synced: those that a crash loses are rebuilt. Called with ranges.mu held.
 func (s *Store) storeRanges() error {
 	rs := &s.ranges
-	if !rs.whole {
+	if !rs.intact {
 		err := vfs.WriteFile(s.fsys, RangesName(s.name), func(w io.Writer) error {
 			b := s.rangesHead()
 			for r, sum := range rs.sums {
@@ -253,7 +253,7 @@ func (s *Store) storeRanges() error {
 		if err != nil {
 			return err
 		}
-		rs.whole, rs.stored = true, len(rs.sums)
+		rs.intact, rs.stored = true, len(rs.sums)
 		return nil
 	}
 	var entries []byte
@@ -262,7 +262,7 @@ func (s *Store) storeRanges() error {
 	}
 	f, err := s.fsys.Open(RangesName(s.name), vfs.ReadWrite)
 	if errors.Is(err, fs.ErrNotExist) {
-		rs.whole = false // removed by hand
+		rs.intact = false // removed by hand
 		return s.storeRanges()
 	}
 	if err != nil {

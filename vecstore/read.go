@@ -44,7 +44,7 @@ func (s *Store) readPage(page uint32, from int, buf []float32) (valid int, bad m
 	return valid, bad, nil
 }
 
-// markDamaged has Lookup forget a slot.
+// markDamaged makes Lookup pass over a slot.
 func (s *Store) markDamaged(slot uint32) {
 	s.maps.Lock()
 	defer s.maps.Unlock()
@@ -91,7 +91,7 @@ type Pinned struct {
 // Values returns the vector. It may be read, not written, until Release.
 func (p *Pinned) Values() []float32 { return p.vals }
 
-// Release ends the hold. More than once does no harm.
+// Release ends the hold. Further calls do nothing.
 func (p *Pinned) Release() {
 	if p.f != nil {
 		p.pool.release(p.f)
@@ -150,9 +150,9 @@ const (
 // Dots sets dst[i] to how near q, of Dim values, and the vector of slots[i] are
 // by the store's metric, see [Metric]; larger is nearer. With Cosine q has unit
 // length: then that is the inner product ([vector.Dot]), divided by the length of
-// the slot's vector where it need not be 1. dst is as long as slots. Slots in order are
-// fastest: those that share a page are measured together. After an error dst is
-// undefined.
+// the slot's vector where it need not be 1. dst is as long as slots. Slots in
+// order are fastest: those that share a page are measured together. After an error
+// dst is undefined.
 func (s *Store) Dots(q []float32, slots []uint32, dst []float32) error {
 	if len(q) != s.dim || len(dst) != len(slots) {
 		return invalid("a query of %d values, want %d; %d results for %d slots", len(q), s.dim, len(dst), len(slots))
@@ -267,13 +267,12 @@ func (s *Store) dotsOnPage(q []float32, slots []uint32, dst []float32) (int, err
 	return n, s.dotsPinned(q, slots[:n], dst[:n], p)
 }
 
-// Verify reads the whole file from the disk, not from the pool, and checks the
-// header, every record, the bytes between them, and the hashes of ranges that
-// are kept beside the file. report, if not nil, is
-// called for each damage found with the slot, or [NoSlot], and a
-// [*CorruptError]. Verify returns nil if there was none, an [ErrCorrupt] if
-// there was some, and another error if it could not go on. Reading and
-// appending go on meanwhile.
+// Verify reads the file from the disk, not from the pool, to its end, and checks
+// the header, every record, the bytes between them, and the hashes of ranges that
+// are kept beside the file. It calls report, if not nil, for each damage found
+// with the slot, or [NoSlot], and a [*CorruptError]. Verify returns nil if there
+// was none, an [ErrCorrupt] if there was some, and another error if it could not
+// go on. Reading and appending go on meanwhile.
 func (s *Store) Verify(report func(slot uint32, err error)) error {
 	damages := 0
 	found := func(slot uint32, reason string) {

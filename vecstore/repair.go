@@ -7,21 +7,20 @@ import (
 	"github.com/vectorlink/vectorlink/vfs"
 )
 
-// MendHeader writes the header of a file anew whose header alone is damaged
-// ([Open] says [ErrCorrupt]). cfg is what the file was created with: since a
-// record's checksum covers the header's identity, that is put to the proof by
-// the first record that passes its check, and where none does the file is not
-// touched and the error is ErrCorrupt. A file that holds no record has none to
-// prove it by, and gets the header that is asked for. Nobody may have the file
-// open.
-func MendHeader(fsys vfs.FS, name string, cfg Config) (err error) {
+// RepairHeader rewrites the header of a file whose header alone is damaged ([Open]
+// returns [ErrCorrupt]). cfg is what the file was created with. A record's
+// checksum covers the header's identity, so the first record that passes its check
+// proves cfg. If no record passes, RepairHeader returns ErrCorrupt and leaves the
+// file as it is. A file without records gets the header of cfg unproven. The file
+// must not be open elsewhere.
+func RepairHeader(fsys vfs.FS, name string, cfg Config) (err error) {
 	cfg = cfg.plain()
 	if err := cfg.validate(); err != nil {
 		return err
 	}
 	f, err := fsys.Open(name, vfs.ReadWrite)
 	if err != nil {
-		return wrap(name, "mend the header", err)
+		return wrap(name, "repair the header", err)
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
 	size, err := f.Size()
@@ -38,7 +37,7 @@ func MendHeader(fsys vfs.FS, name string, cfg Config) (err error) {
 	rec, proven := make([]byte, lay.record), n == 0
 	for slot := uint32(0); slot < n && !proven; slot++ {
 		if _, err := f.ReadAt(rec, lay.offset(slot)); err != nil && !errors.Is(err, io.EOF) {
-			return wrap(name, "mend the header", err)
+			return wrap(name, "repair the header", err)
 		}
 		proven = c.check(slot, rec) == ""
 	}
@@ -46,10 +45,10 @@ func MendHeader(fsys vfs.FS, name string, cfg Config) (err error) {
 		return &CorruptError{File: name, Slot: NoSlot, Reason: "no record is one of such a file"}
 	}
 	if _, err := f.WriteAt(h.encode(), 0); err != nil {
-		return wrap(name, "mend the header", err)
+		return wrap(name, "repair the header", err)
 	}
 	if err := f.Sync(); err != nil {
-		return wrap(name, "mend the header", err)
+		return wrap(name, "repair the header", err)
 	}
 	return nil
 }

@@ -13,9 +13,9 @@ import (
 	"github.com/vectorlink/vectorlink/vfs/vfstest"
 )
 
-// TestMendHeader: a header is made again from what the file was created with,
+// TestRepairHeader: a header is rebuilt from what the file was created with,
 // whatever has become of it, and only if the records are of such a file.
-func TestMendHeader(t *testing.T) {
+func TestRepairHeader(t *testing.T) {
 	const n = 9
 	m := vfstest.NewMem()
 	s := create(t, m, historyDim, n, pool())
@@ -34,18 +34,18 @@ func TestMendHeader(t *testing.T) {
 			m.WriteFile(file, b)
 			other := cfg
 			other.Fingerprint += "2"
-			if err := vecstore.MendHeader(m, file, other); !errors.Is(err, vecstore.ErrCorrupt) {
+			if err := vecstore.RepairHeader(m, file, other); !errors.Is(err, vecstore.ErrCorrupt) {
 				t.Errorf("byte %d, %s: mended as another file: %v", at, name, err)
 			}
 			other = cfg
 			other.Dim = 3
-			if err := vecstore.MendHeader(m, file, other); !errors.Is(err, vecstore.ErrCorrupt) {
+			if err := vecstore.RepairHeader(m, file, other); !errors.Is(err, vecstore.ErrCorrupt) {
 				t.Errorf("byte %d, %s: mended with another dimension: %v", at, name, err)
 			}
 			if got, err := m.ReadFile(file); err != nil || !bytes.Equal(got, b) {
 				t.Fatalf("byte %d, %s: the file has changed (%v)", at, name, err)
 			}
-			must(t, vecstore.MendHeader(m, file, cfg))
+			must(t, vecstore.RepairHeader(m, file, cfg))
 			if got, err := m.ReadFile(file); err != nil || !bytes.Equal(got[:4096], whole[:4096]) {
 				t.Fatalf("byte %d, %s: the header is not what it was (%v)", at, name, err)
 			}
@@ -53,18 +53,18 @@ func TestMendHeader(t *testing.T) {
 	}
 	// Of a file that was cut in its header nothing is left.
 	m.WriteFile(file, whole[:100])
-	must(t, vecstore.MendHeader(m, file, cfg))
+	must(t, vecstore.RepairHeader(m, file, cfg))
 	if got, err := m.ReadFile(file); err != nil || !bytes.Equal(got, whole[:4096]) {
 		t.Errorf("a cut header was not made anew (%v)", err)
 	}
-	if err := vecstore.MendHeader(m, file, vecstore.Config{}); !errors.Is(err, vecstore.ErrInvalid) {
+	if err := vecstore.RepairHeader(m, file, vecstore.Config{}); !errors.Is(err, vecstore.ErrInvalid) {
 		t.Errorf("without a configuration: %v, want ErrInvalid", err)
 	}
 }
 
-// TestMendHeaderFails: whatever fails and whenever, the header can be mended
+// TestRepairHeaderFails: whatever fails and whenever, the header can be mended
 // afterwards.
-func TestMendHeaderFails(t *testing.T) {
+func TestRepairHeaderFails(t *testing.T) {
 	m := vfstest.NewMem()
 	s := create(t, m, historyDim, 3, pool())
 	cfg := s.Config()
@@ -78,15 +78,15 @@ func TestMendHeaderFails(t *testing.T) {
 		m.WriteFile(file, b)
 		faults := vfstest.NewFault(m)
 		faults.Set(vfstest.Plan{At: at, Err: syscall.EIO, Short: true})
-		err := vecstore.MendHeader(faults, file, cfg)
+		err := vecstore.RepairHeader(faults, file, cfg)
 		if faults.Hits() == 0 {
 			must(t, err)
 			break
 		}
 		if err == nil {
-			t.Errorf("operation %d failed, and MendHeader did not", at)
+			t.Errorf("operation %d failed, and RepairHeader did not", at)
 		}
-		must(t, vecstore.MendHeader(m, file, cfg))
+		must(t, vecstore.RepairHeader(m, file, cfg))
 		if got, err := m.ReadFile(file); err != nil || !slices.Equal(got, whole) {
 			t.Errorf("operation %d: not mended afterwards (%v)", at, err)
 		}

@@ -50,7 +50,7 @@ type Store struct {
 
 // Create makes a new file for vectors of that configuration and opens it, ready
 // for appending. The file and its name are durable when Create returns; if it
-// fails, or the machine does, there is either no file of that name or a whole
+// fails, or the machine does, there is either no file of that name or a complete
 // one, to be opened. An existing file is not touched: the error is then
 // [io/fs.ErrExist]. The pool must have room for some pages, see [NewPool].
 func Create(fsys vfs.FS, name string, cfg Config, pool *Pool) (*Store, error) {
@@ -152,7 +152,7 @@ func readHeader(f vfs.File, name string) (header, error) {
 	return parseHeader(name, b[:n])
 }
 
-// mismatch compares the file's configuration with what is wanted of it.
+// mismatch compares the file's configuration with the one asked for.
 func (c Config) mismatch(name string, want Config) error {
 	differ := func(what string, got, want any) error {
 		return fmt.Errorf("vecstore: %s: %w: %s %v, want %v", name, ErrMismatch, what, got, want)
@@ -190,16 +190,16 @@ func (s *Store) Len() uint32 { return s.published.Load() }
 // it does nothing. floor is one more than the highest slot that any commit
 // refers to, 0 for none.
 //
-// It reads the whole file and checks every record. Bad records below floor stay
-// where they are and are remembered, see [Store.Damaged]; slots below floor
-// that the file has lost are made good by as many bad records, so that their
-// numbers are never given to other vectors. From floor on, where nobody has
-// relied on anything yet, the file is cut at the first bad record. The good
-// ones from there on may never have reached the disk (the process was killed
-// before its sync, or the sync failed): they are written again and synced.
+// It reads the file to its end and checks every record. Bad records below floor
+// stay where they are and are remembered, see [Store.Damaged]. Slots below floor
+// that the file has lost become as many bad records, so that their numbers are
+// never given to other vectors. No commit refers to slots from floor on, so there
+// the file is cut at the first bad record. The good records from floor on may
+// never have reached the disk (the process was killed before its sync, or the sync
+// failed): they are written again and synced.
 //
-// Nobody may be reading slots from floor on. After an error Recover may be
-// called again.
+// The caller must not read slots from floor on meanwhile. After an error Recover
+// may be called again.
 func (s *Store) Recover(floor uint32) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -307,7 +307,7 @@ func (s *Store) recover(w vfs.File, floor uint32) error {
 }
 
 // scan reads the records from slot from, the first of a page, up to slot n in
-// order and hands them to fn in chunks of whole pages: the first slot, the bytes
+// order and hands them to fn in chunks of full pages: the first slot, the bytes
 // from the start of its page on (up to the next chunk, zeros where the file has
 // ended), and the number of records. fn may change the bytes, but not keep them.
 // It ends the scan with false or an error.

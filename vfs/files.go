@@ -60,7 +60,7 @@ func WriteTemp(fsys FS, name string, sync bool, write func(io.Writer) error) (te
 }
 
 // WriteFile writes a file in place of any other of that name: after a crash
-// either the old one or the whole new one is there. The bytes are durable when
+// either the old one or the new one is there, complete. The bytes are durable when
 // it returns, the name is after [FS.SyncDir].
 func WriteFile(fsys FS, name string, write func(io.Writer) error) error {
 	temp, err := WriteTemp(fsys, name, true, write)

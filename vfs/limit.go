@@ -63,11 +63,11 @@ const momentary = 24
 // opening could not bring back what they are:
 //   - one whose name this file system has given to another file or removed;
 //   - one with writes that no Sync has covered, or whose Sync has failed: the
-//     system tells a failed write once, to those who have the file open;
+//     system reports a failed write once, to a file that is open then;
 //   - one on which something is being done.
 //
-// Whoever needs room waits while files of the third kind may still make some,
-// in order of arrival. Every operation holds one file and waits for nothing
+// An operation that needs room waits while files of the third kind may still make
+// some, in order of arrival. Every operation holds one file and waits for nothing
 // else, so waiting ends. Locks and the directory itself do not count.
 type Limited struct {
 	fs    FS
@@ -112,8 +112,8 @@ func (l *Limited) Stats() LimitStats {
 }
 
 // take takes a slot without waiting, if there is one: a free one, or that of a
-// file that may be closed, which the caller closes then. (It has nothing to
-// lose: an error of closing it would say nothing.) Called with mu held.
+// file that may be closed, which the caller closes then and whose error does not
+// matter, since the file has no unsynced writes. Called with mu held.
 func (l *Limited) take() (victim File, ok bool) {
 	switch {
 	case l.open < l.limit:
@@ -135,7 +135,7 @@ func (l *Limited) evict() File {
 	return victim
 }
 
-// grant gives slots to those who wait, in order. Called with mu held, whenever
+// grant gives slots to waiting operations, in order. Called with mu held, whenever
 // there may be one.
 func (l *Limited) grant() {
 	for len(l.waiters) > 0 {
@@ -302,8 +302,8 @@ func (l *Limited) orphan(name string) {
 
 // keepOpen opens the files of that name that are not, and has all of them stay
 // open: the name will not lead to them any more. It does not wait for slots,
-// since those who have them may be waiting for the names. Called with names
-// held for writing.
+// since their holders may be waiting for the names. Called with names held for
+// writing.
 func (l *Limited) keepOpen(name string) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -322,7 +322,7 @@ func (l *Limited) keepOpen(name string) error {
 			switch {
 			case errors.Is(err, ErrReplaced):
 				l.giveBack()
-				continue // another process took it away; its user will hear
+				continue // another process removed it; its next use returns the error
 			case err != nil:
 				l.giveBack()
 				return err
@@ -446,7 +446,7 @@ func (f *limitedFile) reopen() error {
 	if err == nil {
 		l.mu.Lock()
 		if !f.closed {
-			// Not settled: whoever opened it uses it first.
+			// Not settled: the goroutine that opened it uses it first.
 			f.file = file
 			l.reopened++
 			return nil
@@ -534,7 +534,7 @@ func (f *limitedFile) Sync() error {
 	return err
 }
 
-// ID returns what told the file from others when it was opened.
+// ID returns the id that the file had when it was opened.
 func (f *limitedFile) ID() (FileID, error) { return f.id, nil }
 
 func (f *limitedFile) Close() error {

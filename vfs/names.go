@@ -7,7 +7,7 @@ import (
 )
 
 const (
-	// plainLimit is the longest name, in bytes, that FileName leaves whole.
+	// plainLimit is the longest name, in bytes, that FileName does not cut.
 	plainLimit = 200
 	// stemLimit is how much of the readable part stays in a name with a hash.
 	stemLimit = 100
@@ -66,7 +66,7 @@ func escape(s string) (enc string, upper bool) {
 }
 
 // TempName returns the name under which the file of that name is written
-// before it is renamed. After a crash such a file is rubbish: see [IsTemp].
+// before it is renamed. After a crash such a file is to be removed: see [IsTemp].
 func TempName(name string) string { return name + tempExt }
 
 // IsTemp reports whether name is that of an unfinished file, to be removed

@@ -75,7 +75,7 @@ func (m *charsMap) lookup(text []byte) ([]byte, bool) {
 }
 
 // normalize replaces as Hugging Face's tokenizers do: each grapheme of fewer
-// than six bytes that has a replacement as a whole, else each character of it.
+// than six bytes that has a replacement, else each character of it.
 func (m *charsMap) normalize(chars []char) []char {
 	out := make([]char, 0, len(chars)+8)
 	text := string(appendText(nil, chars))

@@ -150,7 +150,7 @@ func parse(data []byte) (*Tokenizer, error) {
 	return t, nil
 }
 
-// trimming says whether tokens leave the spaces at their ends to nobody.
+// trimming reports whether the spaces at the ends of tokens belong to no token.
 type trimming struct{ on, prefix bool }
 
 // postProcess takes what concerns us out of a post-processor: how many special
@@ -187,7 +187,7 @@ func (t *Tokenizer) postProcess(s *step) error {
 func (t *Tokenizer) Special() int { return t.special }
 
 // Tokens returns the tokens of text, without the special ones around it. Their
-// places are those of whole characters. They mostly follow one another, but
+// places are the boundaries of characters. They mostly follow one another, but
 // what a normalizer drops is in none, and tokens that stand for parts of one
 // character share it. A text of more than 2 GB has none.
 func (t *Tokenizer) Tokens(text string) []Token {

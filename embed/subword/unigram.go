@@ -112,7 +112,7 @@ func (u *unigram) append(out []Token, word []char) []Token {
 		}
 	}
 	places = append(places, int32(len(word)))
-	whole := b.String()
+	joined := b.String()
 	// best[i] is the best way to the place before byte i.
 	type way struct {
 		score float64
@@ -120,12 +120,12 @@ func (u *unigram) append(out []Token, word []char) []Token {
 		piece int32 // -1: unknown
 		known bool  // that there is a way
 	}
-	best := make([]way, len(whole)+1)
-	for at := 0; at < len(whole); {
+	best := make([]way, len(joined)+1)
+	for at := 0; at < len(joined); {
 		here := best[at].score
-		_, n := utf8.DecodeRuneInString(whole[at:])
+		_, n := utf8.DecodeRuneInString(joined[at:])
 		single := false
-		u.beginnings(whole[at:], func(index int) {
+		u.beginnings(joined[at:], func(index int) {
 			length := len(u.pieces[index])
 			single = single || length == n
 			if to := &best[at+length]; !to.known || here+u.scores[index] > to.score {
@@ -142,7 +142,7 @@ func (u *unigram) append(out []Token, word []char) []Token {
 	// Back from the end; unknown characters side by side are one token.
 	type part struct{ start, end, piece int32 }
 	var parts []part
-	for at := int32(len(whole)); at > 0; {
+	for at := int32(len(joined)); at > 0; {
 		w := best[at]
 		if w.piece >= 0 && u.ids[w.piece] == u.unknown {
 			w.piece = -1
@@ -161,7 +161,7 @@ func (u *unigram) append(out []Token, word []char) []Token {
 		case p.piece >= 0:
 			out = append(out, token(u.ids[p.piece], chars))
 		case u.bytes != nil:
-			for _, b := range []byte(whole[p.start:p.end]) {
+			for _, b := range []byte(joined[p.start:p.end]) {
 				out = append(out, token(u.bytes[b], chars))
 			}
 		default:

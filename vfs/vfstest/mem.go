@@ -15,9 +15,9 @@ import (
 )
 
 const (
-	// sector is the number of bytes a disk writes whole or not at all.
+	// sector is the number of bytes a disk writes in full or not at all.
 	sector = 512
-	// maxSize is the largest file: a test that asks for more has lost its way.
+	// maxSize is the largest file: a test that asks for more is wrong.
 	maxSize = 1 << 30
 )
 

@@ -147,7 +147,7 @@ func testModes(t *testing.T, fsys vfs.FS) {
 	rw := open(t, fsys, "a", vfs.ReadWrite)
 	_, err := rw.WriteAt([]byte("n"), 0)
 	must(t, err)
-	wantContent(t, r, "nld") // one file, whoever opened it
+	wantContent(t, r, "nld") // one file, however often it is open
 	wantContent(t, open(t, fsys, "a", vfs.Create), "")
 	wantContent(t, rw, "")
 }
