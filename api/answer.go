@@ -74,8 +74,8 @@ func answer(rw http.ResponseWriter, r *http.Request, ref search.Ref, commit stri
 	return send(w, http.StatusOK, mediaJSON, body)
 }
 
-// keep reports whether the answer to a request may be kept. Those to POST are
-// kept by nobody.
+// keep reports whether the answer to a request may be cached; those to POST
+// may not.
 func keep(r *http.Request, h http.Header, ref search.Ref, commit string) bool {
 	return r.Method != http.MethodPost && ref.Commit == commit && h.Get(damagedDocuments) == ""
 }
