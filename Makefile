@@ -8,7 +8,7 @@ PACKAGES := ./... ./testdata/starwars
 CC_FOUND := $(shell command -v $${CC:-cc} gcc clang 2>/dev/null | head -n 1)
 RACE     := $(if $(CC_FOUND),-race)
 
-.PHONY: help build test test-long race lint bench bench-peers bench-peers-all bench-http fuzz fuzz-http golden cover clean
+.PHONY: help build test test-long race lint bench bench-peers bench-peers-all bench-http bench-history fuzz fuzz-http golden cover clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -59,6 +59,9 @@ bench-peers-all: bench-peers ## the same with 1536 dimensions and without AVX-51
 
 bench-http: ## measure the server over HTTP: searches, commits, memory, start, duplicates (five minutes)
 	$(GO) run ./bench/http
+
+bench-history: ## measure commits, starts and searches after 1,000 to 100,000 commits, many domains, few open files (an hour)
+	$(GO) run ./bench/history
 
 fuzz: ## run every fuzz target for FUZZTIME (default 60s)
 	./scripts/fuzz.sh $${FUZZTIME:-60s}

@@ -4,13 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/vectorlink/vectorlink/bench/corpus"
 	"github.com/vectorlink/vectorlink/bench/cputime"
 	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/indexer"
-	"golang.org/x/sync/errgroup"
 )
 
 func domainName(i int) string { return fmt.Sprintf("bench/d%d", i) }
@@ -53,17 +54,31 @@ func (b *bench) manyDomains(ctx context.Context, dir string) error {
 
 // fill makes a first commit in so many domains, of the operations of each.
 func (s *store) fill(ctx context.Context, domains int, settings *indexer.PushRequest, ops func(i int) []contract.Op) error {
-	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(4)
-	for i := range domains {
-		g.Go(func() error {
-			req := indexer.PushRequest{}
-			if settings != nil {
-				req = *settings
+	return atOnce(domains, 4, func(i int) error {
+		req := indexer.PushRequest{}
+		if settings != nil {
+			req = *settings
+		}
+		req.Domain, req.Commit = domainName(i), commitName(0)
+		return s.push(ctx, req, ops(i)...)
+	})
+}
+
+// atOnce calls f for the numbers below n, so many at once. A worker ends with
+// its first error.
+func atOnce(n, workers int, f func(i int) error) error {
+	var (
+		wg   sync.WaitGroup
+		next atomic.Int64
+		errs = make([]error, workers)
+	)
+	for w := range workers {
+		wg.Go(func() {
+			for i := int(next.Add(1)) - 1; i < n && errs[w] == nil; i = int(next.Add(1)) - 1 {
+				errs[w] = f(i)
 			}
-			req.Domain, req.Commit = domainName(i), commitName(0)
-			return s.push(ctx, req, ops(i)...)
 		})
 	}
-	return g.Wait()
+	wg.Wait()
+	return errors.Join(errs...)
 }

@@ -22,7 +22,6 @@ import (
 	"github.com/vectorlink/vectorlink/catalog"
 	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/indexer"
-	"golang.org/x/sync/errgroup"
 )
 
 // limits are those that the server must live with.
@@ -165,36 +164,31 @@ func (b *bench) requests(ctx context.Context, binary, dir string, at []place) (o
 		asked, failed int
 		example       error
 	)
-	g := new(errgroup.Group)
-	g.SetLimit(clients)
-	for i := range requests {
-		g.Go(func() error {
-			mu.Lock()
-			over := failed >= enough
-			mu.Unlock()
-			if over {
-				return nil
-			}
-			rng := rand.New(rand.NewPCG(6, uint64(i)))
-			p := at[rng.IntN(len(at))]
-			ctx, cancel := context.WithTimeout(ctx, patience)
-			defer cancel()
-			var err error
-			if i%5 == 0 {
-				err = s.push(ctx, p, fmt.Sprint("b", i), rng)
-			} else {
-				err = s.search(ctx, p, rng)
-			}
-			mu.Lock()
-			defer mu.Unlock()
-			if asked++; err != nil {
-				failed, example = failed+1, err
-			}
+	err = atOnce(requests, clients, func(i int) error {
+		mu.Lock()
+		over := failed >= enough
+		mu.Unlock()
+		if over {
 			return nil
-		})
-	}
-	_ = g.Wait() // no function fails
-	err = s.end()
+		}
+		rng := rand.New(rand.NewPCG(6, uint64(i)))
+		p := at[rng.IntN(len(at))]
+		ctx, cancel := context.WithTimeout(ctx, patience)
+		defer cancel()
+		var err error
+		if i%5 == 0 {
+			err = s.push(ctx, p, fmt.Sprint("b", i), rng)
+		} else {
+			err = s.search(ctx, p, rng)
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		if asked++; err != nil {
+			failed, example = failed+1, err
+		}
+		return nil
+	})
+	err = errors.Join(err, s.end())
 	if failed == 0 {
 		return fmt.Sprintf("0 of %d", asked), true, err
 	}

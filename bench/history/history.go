@@ -43,7 +43,7 @@ type kept struct {
 	// By round: CPU time of a commit, alone (the median of a window) and with
 	// all that it made due (the mean), and of a start.
 	alone, together, start []time.Duration
-	heap                   int64 // bytes after the first start
+	heap                   int64 // bytes that a start leaves in use
 }
 
 func (b *bench) history(ctx context.Context, dir string, n int) error {
@@ -97,6 +97,11 @@ func (b *bench) history(ctx context.Context, dir string, n int) error {
 			}
 		}
 	}
+	for _, k := range copies {
+		if err := k.weigh(); err != nil {
+			return err
+		}
+	}
 	b.report(n, copies)
 	for _, k := range copies {
 		if err := b.oldCommits(ctx, n, k); err != nil {
@@ -108,7 +113,6 @@ func (b *bench) history(ctx context.Context, dir string, n int) error {
 
 // round measures a start and a window of commits.
 func (k *kept) round(ctx context.Context, documents int) (err error) {
-	before := heap()
 	cpu := cputime.Process()
 	s, err := open(k.dir, 0)
 	if err != nil {
@@ -117,9 +121,6 @@ func (k *kept) round(ctx context.Context, documents int) (err error) {
 	k.start = append(k.start, cputime.Process()-cpu)
 	defer func() { err = errors.Join(err, s.close()) }()
 	s.merge()
-	if k.heap == 0 {
-		k.heap = heap() - before
-	}
 	h := &history{store: s, texts: corpus.New(uint64(k.commits)), documents: documents, commits: k.commits}
 	defer func() { k.commits = h.commits }()
 	for range warmUp {
@@ -140,6 +141,22 @@ func (k *kept) round(ctx context.Context, documents int) (err error) {
 	k.together = append(k.together, (cputime.Process()-all)/windowSize)
 	k.alone = append(k.alone, median(each))
 	return nil
+}
+
+// weigh measures the memory that a start takes. Tasks are left out: finished ones
+// are kept for an hour, and no more than 10,000 of them.
+func (k *kept) weigh() error {
+	if err := os.Remove(filepath.Join(k.dir, taskFile)); err != nil {
+		return err
+	}
+	before := heap()
+	s, err := open(k.dir, 0)
+	if err != nil {
+		return err
+	}
+	s.merge()
+	k.heap = heap() - before
+	return s.close()
 }
 
 // heap returns the bytes of the heap that are in use.
@@ -173,9 +190,9 @@ func (b *bench) report(n int, copies []*kept) {
 	}
 	// What a start holds whatever the history is in both.
 	last := copies[len(copies)-1]
-	bytes, commits := last.heap, last.length
+	bytes, commits := last.heap, last.commits
 	if last != first {
-		bytes, commits = last.heap-first.heap, last.length-first.length
+		bytes, commits = last.heap-first.heap, last.commits-first.commits
 	}
 	each := float64(bytes) / float64(commits)
 	b.hold(each <= 400, "≤ 400", fmt.Sprintf("%d documents, %d commits: bytes of memory a commit after a start", n, last.length), "%.0f", each)

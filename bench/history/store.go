@@ -17,6 +17,8 @@ import (
 	"github.com/vectorlink/vectorlink/vfs"
 )
 
+const taskFile = "tasks.journal"
+
 // watched notes the files of vectors that are opened.
 type watched struct {
 	vfs.FS
@@ -56,10 +58,10 @@ func open(dir string, pool int64) (*store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &store{disk: disk, files: &watched{FS: disk}}
+	s := &store{disk: disk, files: &watched{FS: vfs.Limit(disk, vfs.DefaultLimit())}}
 	s.ix, err = indexer.Open(indexer.Config{
 		FS: s.files, Embedder: corpus.Embedder{}, Renderer: templates.New(templates.Limits{}),
-		TaskFile: "tasks.journal", SnapshotPoolBytes: pool,
+		TaskFile: taskFile, SnapshotPoolBytes: pool,
 	})
 	if err != nil {
 		return nil, errors.Join(err, disk.Close())
