@@ -12,6 +12,7 @@ import (
 
 	"github.com/vectorlink/vectorlink/bench/corpus"
 	"github.com/vectorlink/vectorlink/bench/cputime"
+	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/search"
 )
 
@@ -244,5 +245,8 @@ func (s *store) search(ctx context.Context, commits int) (cpus, walls []time.Dur
 
 // query returns a search at the history's head.
 func query(c *corpus.Corpus) search.SearchRequest {
-	return search.SearchRequest{Domain: historic, Vector: corpus.Vector(c.Text(4)), Options: search.Options{Page: search.Page{Count: 10}}}
+	return search.SearchRequest{
+		Domain: historic, Ref: search.Ref{Branch: contract.MainBranch}, Vector: corpus.Vector(c.Text(4)),
+		Options: search.Options{Page: search.Page{Count: 10}},
+	}
 }
