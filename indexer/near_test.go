@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/vectorlink/vectorlink/catalog"
+	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/indexer"
 	"github.com/vectorlink/vectorlink/indexer/indexertest"
 	"github.com/vectorlink/vectorlink/search"
@@ -233,5 +235,48 @@ func TestNearPairsEnd(t *testing.T) {
 		if _, err := h.near(bad); err == nil {
 			t.Errorf("%+v is not refused", bad)
 		}
+	}
+}
+
+// TestNearPairsOfLevelVectors: no pair is missed where rounding to codes errs the
+// same way in every dimension, as it does for vectors whose values are all alike.
+func TestNearPairsOfLevelVectors(t *testing.T) {
+	const dim, n = 384, 24
+	rng := rand.New(rand.NewPCG(7, 8))
+	for _, level := range []float32{20.45, 56.49, 56.51, 90.4, 111.45} {
+		vectors := make(map[string][]float32)
+		var ops []contract.Op
+		for i := range n {
+			v := make([]float32, dim)
+			v[0] = 112
+			for k := range v[1:] {
+				v[1+k] = level
+			}
+			for range 8 {
+				v[1+rng.IntN(dim-1)] *= rng.Float32()
+			}
+			vector.Normalize(v)
+			id := fmt.Sprintf("d/A/%02d", i)
+			vectors[id] = v
+			ops = append(ops, with(id, "", v...))
+		}
+		h := openPush(t, vfstest.NewMem(), &indexertest.Embedder{})
+		h.pushWith("c1", catalog.SettingsRequest{Dim: dim}, ops...)
+		var distances []float32
+		for a, v := range vectors {
+			for b, w := range vectors {
+				if a < b {
+					distances = append(distances, vector.Distance(vector.Dot(v, w)))
+				}
+			}
+		}
+		slices.Sort(distances)
+		for _, at := range []int{0, len(distances) / 10, len(distances) / 2, len(distances) - 1} {
+			pairs, err := h.near(search.DuplicatesRequest{Ref: search.Ref{Commit: "c1"}, Threshold: distances[at] + 1e-7})
+			if want := at + 1; err != nil || len(pairs) < want {
+				t.Errorf("level %v: %d pairs within %v, %v; want %d", level, len(pairs), distances[at], err, want)
+			}
+		}
+		h.close()
 	}
 }

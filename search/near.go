@@ -36,9 +36,9 @@ type NearPairs struct {
 // that was called. A document of both sides pairs once with another.
 //
 // It measures every chunk of Set against every one of Target by their 8-bit
-// codes, and exactly those that may be near enough (all of them where what codes
-// lose is not known beforehand, the vectors being of any length): it finds all
-// pairs, and takes a time in proportion to the one number times the other, and
+// codes, and exactly those that may be near enough by what codes lose at most
+// (all of them where that is not known beforehand, the vectors being of any
+// length): it finds all pairs, and takes a time in proportion to the one number times the other, and
 // memory for two small records a chunk. Chunks of one text are found by their common slot, and
 // where only these can be near enough nothing is measured.
 func (r *Reader) NearPairs(ctx context.Context, req DuplicatesRequest, use func(*NearPairs) error) error {
@@ -249,7 +249,7 @@ func (j *nearJoin) blocks() []rowSpan {
 type nearWorker struct {
 	*nearJoin
 	queries []vector.Query // by row of the block
-	bars    []float32
+	bars    []bar
 	near    [][]uint32 // columns that may be near enough
 	dots    []float32
 	sums    []int32
@@ -311,7 +311,7 @@ func (w *nearWorker) guess(ctx context.Context, b rowSpan) error {
 			clear(w.v) // near to nothing
 		}
 		rows[i].Set(w.v)
-		bars = append(bars, w.bar(codes.Scales[slot]))
+		bars = append(bars, w.bar(&rows[i]))
 	}
 	w.bars = bars
 	from := 0
@@ -329,8 +329,9 @@ func (w *nearWorker) guess(ctx context.Context, b rowSpan) error {
 		for i := range rows {
 			codes.Screen(sums, &rows[i], w.ids, along, float32(math.Inf(-1)))
 			codes.Dots(dots, sums, &rows[i], w.ids)
+			lowest := bars[i].least - bars[i].slope*w.scale // of any column
 			for k, dot := range dots {
-				if dot >= bars[i] {
+				if dot >= lowest && dot+bars[i].slope*codes.Scales[w.ids[k]] >= bars[i].least {
 					w.near[i] = append(w.near[i], uint32(from+k))
 				}
 			}
@@ -339,16 +340,24 @@ func (w *nearWorker) guess(ctx context.Context, b rowSpan) error {
 	return nil
 }
 
-// bar returns the least product by codes of a row of that scale with a column
-// that is to be measured. What rounding takes from a value is anywhere within a
-// scale, so a product errs by 1/√12 of the one scale and of the other, at most
-// both the same way, in the mean; by six times that, once in 10⁹.
-func (j *nearJoin) bar(scale float32) float32 {
-	margin := 6 * (scale + j.scale) / float32(math.Sqrt(12))
-	if j.measure.metric == catalog.MetricIP {
-		return 1 - j.threshold - margin // as in measure.distance
+// bar says which columns a row is to be measured with: those whose product by
+// codes and slope times their scale make at least least.
+type bar struct{ least, slope float32 }
+
+// halfScale is what a code errs by at most, in scales, with room for how it is
+// computed.
+const halfScale = 0.501
+
+// bar returns the bar of a row, for whose vector, which is in w.v, the query was
+// set. No column is left out that is near enough: what is added for rounding is
+// the most that it can take, whichever way the values err.
+func (w *nearWorker) bar(row *vector.Query) bar {
+	length, sum := row.Loss(w.v)
+	least := 1 - 2*w.threshold // as in measure.distance
+	if w.measure.metric == catalog.MetricIP {
+		least = 1 - w.threshold
 	}
-	return 1 - 2*j.threshold - margin
+	return bar{least - length - rounding, halfScale * sum}
 }
 
 // measureAll does guess's work exactly.

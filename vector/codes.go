@@ -75,6 +75,22 @@ func (q *Query) Set(v []float32) {
 	q.half = -1
 }
 
+// Loss returns what rounding took from v, for which q was set: the length of the
+// difference between v and what q stands for, and the sum of the magnitudes of
+// that. The inner products of both with another vector differ by no more than the
+// length times that vector's, and to round that one as well changes a product by
+// no more than the sum times half its scale.
+func (q *Query) Loss(v []float32) (length, sum float32) {
+	var squares, magnitudes float64
+	for i, x := range v {
+		y := float64(q.scale) * float64(int(q.row[i])-128)
+		d := float64(x) - y
+		squares += d * d
+		magnitudes += math.Abs(y)
+	}
+	return float32(math.Sqrt(squares)), float32(magnitudes)
+}
+
 // SetRow makes q stand for a row of c, whose vector has dim values. Where c has
 // no halves, q cannot be measured against codes that have.
 func (q *Query) SetRow(c *Codes, id uint32, dim int) {

@@ -204,6 +204,43 @@ func TestPlanesKernels(t *testing.T) {
 	}
 }
 
+// TestLoss: products by codes err by no more than the bound that Loss gives, also
+// where all values of a vector are rounded the same way.
+func TestLoss(t *testing.T) {
+	rng := rand.New(rand.NewPCG(3, 4))
+	var worst float64
+	for _, dim := range []int{1, 3, 64, 384, 1000} {
+		for round := range 200 {
+			v, w := make([]float32, dim), make([]float32, dim)
+			level := 127 * rng.Float32()
+			for i := range v {
+				v[i], w[i] = float32(rng.NormFloat64()), float32(rng.NormFloat64())
+				if round%2 == 0 {
+					v[i], w[i] = level, level*112/127
+				}
+			}
+			v[0], w[0] = 127, 112
+			vector.Normalize(v)
+			vector.Normalize(w)
+			p := planes(dim, w)
+			var q vector.Query
+			q.Set(v)
+			length, sum := q.Loss(v)
+			bound := float64(length) + float64(sum*p.Scales[0]/2)
+			loss := math.Abs(float64(products(p, &q)[0]) - float64(vector.Dot(v, w)))
+			if loss > bound+1e-5 {
+				t.Errorf("%d dimensions: a product errs by %v, the bound is %v", dim, loss, bound)
+			}
+			if bound > 1e-5 {
+				worst = max(worst, loss/bound)
+			}
+		}
+	}
+	if worst < 0.5 {
+		t.Errorf("the worst error is %.2f of its bound, which is then too wide", worst)
+	}
+}
+
 func BenchmarkPlanesSet(b *testing.B) {
 	for _, dim := range []int{384, 1536} {
 		b.Run(fmt.Sprint(dim), func(b *testing.B) {
