@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/vectorlink/vectorlink/search"
 )
@@ -29,36 +30,65 @@ import (
 // the domain. Fields are read in their order, so that it is the order in which
 // mistakes are reported. Other tags are those of the command line's flags.
 type parameter struct {
-	names     []string
-	tag       reflect.StructTag
-	byDefault string
+	index       []int // of the field in the request
+	isRef       bool
+	names       []string
+	kind        string
+	hasDefault  bool
+	byDefault   int
+	least, most int
+	words       []string
+	isNeeded    bool
+	need        []string
+	unless      []string
+	apart       string
 }
 
-// parameters calls visit with each parameter that a struct declares, and its
-// field.
-func parameters(v reflect.Value, visit func(parameter, reflect.Value)) {
-	walk(v, nil, false, visit)
+// declared holds the parameters of each type of request that was asked for,
+// []parameter by [reflect.Type]: to read tags takes longer than to read values.
+var declared sync.Map
+
+// parameters returns what the request that a pointer leads to declares, and the
+// request.
+func parameters(request any) ([]parameter, reflect.Value) {
+	v := reflect.ValueOf(request).Elem()
+	list, ok := declared.Load(v.Type())
+	if !ok {
+		list, _ = declared.LoadOrStore(v.Type(), declare(v.Type(), nil, nil, true))
+	}
+	return list.([]parameter), v
 }
 
-func walk(v reflect.Value, names []string, plain bool, visit func(parameter, reflect.Value)) {
-	for i := range v.NumField() {
-		f := v.Type().Field(i)
-		param := parameter{names: split(f.Tag.Get("param")), tag: f.Tag}
-		isRef := f.Type == reflect.TypeFor[search.Ref]()
+// declare returns the parameters of a struct at that index of a request. They have
+// those names, if there are any, and no defaults unless those are wanted.
+func declare(request reflect.Type, index []int, names []string, defaults bool) []parameter {
+	var list []parameter
+	for f := range request.Fields() {
+		own := split(f.Tag.Get("param"))
+		param := parameter{
+			index: append(slices.Clone(index), f.Index...), isRef: f.Type == reflect.TypeFor[search.Ref](),
+			names: own, kind: f.Tag.Get("kind"), words: split(f.Tag.Get("words")),
+			unless: split(f.Tag.Get("unless")), apart: f.Tag.Get("apart"),
+		}
 		switch {
-		case !isRef && f.Type.Kind() == reflect.Struct && f.IsExported():
-			walk(v.Field(i), param.names, plain || f.Tag.Get("default") == "none", visit)
+		case !param.isRef && f.Type.Kind() == reflect.Struct && f.IsExported():
+			list = append(list, declare(f.Type, param.index, own, defaults && f.Tag.Get("default") != "none")...)
 			continue
-		case !isRef && len(param.names) == 0:
+		case !param.isRef && len(own) == 0:
 			continue
 		case len(names) > 0:
 			param.names, names = names[:1], names[1:]
 		}
-		if !plain {
-			param.byDefault = f.Tag.Get("default")
+		need, isNeeded := f.Tag.Lookup("need")
+		param.need, param.isNeeded = split(need), isNeeded
+		if defaults {
+			param.byDefault, param.hasDefault = number(f.Tag, "default", 0)
 		}
-		visit(param, v.Field(i))
+		param.least, _ = number(f.Tag, "least", 0)
+		param.most, _ = number(f.Tag, "most", math.MaxInt32)
+		list = append(list, param)
 	}
+	return list
 }
 
 // split cuts a tag's value at commas; an empty one has no parts.
@@ -69,35 +99,53 @@ func split(list string) []string {
 	return strings.Split(list, ",")
 }
 
+// number returns the number of a tag and whether there is one, or else what it is
+// without.
+func number(tag reflect.StructTag, key string, without int) (int, bool) {
+	text, ok := tag.Lookup(key)
+	if !ok {
+		return without, false
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil {
+		panic(fmt.Sprintf("service: the tags %s: %v", tag, err))
+	}
+	return n, true
+}
+
 // Decode sets the fields of the request that into points at to the parameters
 // that they declare; a text that is not given is left as it is. Then the request
 // completes itself, if it has a method Complete.
 func (p *Params) Decode(into any) {
 	var spec GraphSpec
-	given := make(map[string]bool)
-	parameters(reflect.ValueOf(into).Elem(), func(param parameter, field reflect.Value) {
-		isGiven := func(name string) bool { return given[name] }
-		if slices.ContainsFunc(split(param.tag.Get("unless")), isGiven) {
-			return
+	var given []string
+	isGiven := func(name string) bool { return slices.Contains(given, name) }
+	list, request := parameters(into)
+	for _, param := range list {
+		if slices.ContainsFunc(param.unless, isGiven) {
+			continue
 		}
+		field := request.FieldByIndex(param.index)
 		switch {
-		case field.Type() == reflect.TypeFor[search.Ref]():
+		case param.isRef:
 			field.Set(reflect.ValueOf(p.Ref(spec)))
-			return
-		case param.tag.Get("kind") == "domain":
+			continue
+		case param.kind == "domain":
 			spec = p.GraphSpec(param.names[0])
 			field.SetString(spec.Domain())
-			return
+			continue
 		}
 		name := param.names[0]
-		given[name] = p.decode(param, field)
-		if others, ok := param.tag.Lookup("need"); ok && !given[name] && !slices.ContainsFunc(split(others), isGiven) {
-			p.Fail(ErrMissing, "%s", required(append(split(others), param.names...)))
+		switch {
+		case p.decode(param, field):
+			given = append(given, name)
+			if isGiven(param.apart) {
+				p.Fail(ErrParameter, "%s and %s cannot be given together", param.apart, name)
+			}
+		case param.isNeeded && !slices.ContainsFunc(param.need, isGiven):
+			p.Fail(ErrMissing, "%s", required(slices.Concat(param.need, param.names)))
 		}
-		if other := param.tag.Get("apart"); given[name] && given[other] {
-			p.Fail(ErrParameter, "%s and %s cannot be given together", other, name)
-		}
-	})
+	}
 	if req, ok := into.(interface{ Complete() error }); ok && p.err == nil {
 		if err := req.Complete(); err != nil {
 			p.Fail(ErrParameter, "%v", err)
@@ -121,7 +169,7 @@ func (p *Params) decode(param parameter, field reflect.Value) bool {
 	case *bool:
 		*into = p.Flag(name)
 	case *int:
-		*into = p.Whole(name, param.bound(param.byDefault, 0), param.bound(param.tag.Get("least"), 0), param.bound(param.tag.Get("most"), math.MaxInt32))
+		*into = p.Whole(name, param.byDefault, param.least, param.most)
 	case *float32:
 		for _, name := range param.names {
 			if x, ok := p.Distance(name); ok {
@@ -134,47 +182,32 @@ func (p *Params) decode(param parameter, field reflect.Value) bool {
 		*into = p.Vector(name, param.names[1])
 	case *[]string:
 		*into = p.List(param.names...)
-		if param.tag.Get("kind") == "names" {
+		if param.kind == "names" {
 			*into = notEmpty(*into)
 		}
-		if most := param.bound(param.tag.Get("most"), math.MaxInt32); len(*into) > most {
-			p.Fail(ErrParameter, "%s has more than %d names", name, most)
+		if len(*into) > param.most {
+			p.Fail(ErrParameter, "%s has more than %d names", name, param.most)
 		}
 	default:
-		p.decodeText(param, field)
+		if text := p.textOf(param); text != "" {
+			field.SetString(text)
+		}
 	}
 	return !field.IsZero()
 }
 
-// decodeText sets a field that is a text, of whatever type.
-func (p *Params) decodeText(param parameter, field reflect.Value) {
+// textOf returns a parameter that is a text.
+func (p *Params) textOf(param parameter) string {
 	name := param.names[0]
-	text := ""
-	switch kind := param.tag.Get("kind"); {
-	case param.tag.Get("words") != "":
-		text = p.Word(name, split(param.tag.Get("words"))...)
-	case kind == "commit":
-		text = p.Commit(name)
-	case kind == "expression":
-		text = p.Expression(name)
-	default:
-		text = p.Text(name)
+	switch {
+	case len(param.words) > 0:
+		return p.Word(name, param.words...)
+	case param.kind == "commit":
+		return p.Commit(name)
+	case param.kind == "expression":
+		return p.Expression(name)
 	}
-	if text != "" {
-		field.SetString(text)
-	}
-}
-
-// bound returns the number of a tag, or what it is without one.
-func (param parameter) bound(text string, without int) int {
-	if text == "" {
-		return without
-	}
-	n, err := strconv.Atoi(text)
-	if err != nil {
-		panic(fmt.Sprintf("service: the tags of %s: %v", param.names[0], err))
-	}
-	return n
+	return p.Text(name)
 }
 
 // Encode returns the parameters that the request which from points at asks with,
@@ -182,10 +215,11 @@ func (param parameter) bound(text string, without int) int {
 // server would take for it.
 func Encode(from any) map[string]any {
 	values := make(map[string]any)
-	parameters(reflect.ValueOf(from).Elem(), func(param parameter, field reflect.Value) {
-		if len(param.names) > 0 && (!field.IsZero() || param.byDefault != "") {
+	list, request := parameters(from)
+	for _, param := range list {
+		if field := request.FieldByIndex(param.index); !param.isRef && (!field.IsZero() || param.hasDefault) {
 			values[param.names[0]] = field.Interface()
 		}
-	})
+	}
 	return values
 }
