@@ -321,3 +321,32 @@ func TestALostBaseIsMendedByIndexingIt(t *testing.T) {
 	}
 	verify()
 }
+
+// TestVerifyOfAnothersVectors puts the vectors of another model, and those of
+// another domain, in the place of a domain's own.
+func TestVerifyOfAnothersVectors(t *testing.T) {
+	files := func(model, name string) *vfstest.Mem {
+		mem := vfstest.NewMem()
+		h := openPush(t, mem, &indexertest.Embedder{Name: model})
+		h.pushInto(name, "", "c1", puts("d/A/1", "one", "d/A/2", "two")...)
+		h.close()
+		return mem
+	}
+	for what, other := range map[string]struct{ model, domain, file, says string }{
+		"another model":  {"second", domain, snapshot.FileName(domain, "c1"), "it refers to vectors of"},
+		"another domain": {"first", "admin/other", vecsName, "it belongs to the file"},
+	} {
+		mem := files("first", domain)
+		vectors, err := files(other.model, other.domain).ReadFile(vfs.FileName(other.domain, "", "vecs"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		mem.WriteFile(vecsName, vectors)
+		found := false
+		if _, err := indexer.Verify(t.Context(), mem, func(f indexer.Finding) {
+			found = found || f.File == other.file && strings.Contains(f.Reason, other.says)
+		}); err != nil || !found {
+			t.Errorf("%s: %v, found: %t", what, err, found)
+		}
+	}
+}
