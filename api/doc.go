@@ -4,8 +4,8 @@
 // A request passes, in this order: the access log and panic guard, the router,
 // the credential check, the cross-site check of the two routes that change
 // something by GET, and a handler. Handlers are func(w, r) error: they decode
-// a request of package indexer, call the [Indexer] and encode its answer; an
-// error goes through [New]'s one error table, so that the same cause has the
+// a request of package search or indexer, call the [Indexer], which is a
+// [service.Service], and encode its answer; an error goes through [New]'s one error table, so that the same cause has the
 // same status everywhere. Every answer but a task id, a stream of lines and a
 // failed task's cause is JSON; every error is {"error": text, "code": word}.
 // What clients count on, and why, is in docs/wire.md, the wire contract.

@@ -1,35 +1,47 @@
-// Package indexer turns the commits of a document database into searchable
-// snapshots, and answers searches on them.
+// Package indexer writes the snapshots of a data directory: it turns the commits
+// of a document database into commit files, and merges, repairs and deletes them.
+// Package search reads them; an [Indexer] embeds a [search.Reader] and builds upon
+// the snapshots that it opens.
 //
-// It owns the one pipeline of vectorlink: operations → texts → vectors →
-// commit file. What feeds it and what it calls are interfaces declared here
-// and implemented elsewhere: a [Source] of operations (package docdb), a
-// [Renderer] from documents to text (templates), an [Embedder] from texts to
-// vectors (embed). Underneath it joins packages that do not know each other:
-// vecstore keeps the vectors, hnsw the graph over them, snapshot the commit
-// files.
+// # Pipeline
+//
+// Operations become a commit in one place, the builder, whoever brings them: a
+// pull from a [contract.Source] ([Indexer.Index]) or a [Push]. For each operation
+// it renders the document (a [contract.Renderer]), compares the text's hash with
+// the base's entry, splits the text into chunks, and looks their content keys up in
+// the vectors (package vecstore). Texts without a vector wait in a stage file and
+// are embedded batch by batch (a [contract.Embedder]); each batch is appended and
+// synced. Then the entries are written as a delta on the base, or as a checkpoint,
+// by package snapshot. Graphs (hnsw) are made and extended by merges, afterwards.
 //
 // # Durability
 //
 // A batch's vectors are synced to the .vecs file before the next batch is
 // asked for, so a vector that was paid for survives any crash. A commit exists
 // from the moment its commit file is renamed into place and the directory
-// synced: everything else (tasks, open snapshots, graphs) can be derived again.
-// When a task is Complete, its commit survives kill -9 and power loss.
+// synced: everything else (the catalog, tasks, open snapshots, graphs) can be
+// rebuilt. When a task is Complete, its commit survives kill -9 and power loss.
 //
 // # Concurrency
 //
-// An [Indexer] may be used by many goroutines. Readers hold an immutable
-// snapshot with a reference count and never wait for a writer. Pulls of one
-// domain run one after another, those of different domains side by side; pushes
-// to different branches run beside each other and beside pulls. A text that
-// several tasks want at once is embedded by one of them. Tasks exclude each
-// other only while they take hold of what they build on and while they write
-// the commit file. A deletion ends the tasks that it concerns: they can write
-// nothing any more once it has begun.
+// An [Indexer] may be used by many goroutines. Searches load the domain's state
+// and hold immutable snapshots: they wait for no writer. Pulls of one domain run
+// one after another, those of different domains side by side; pushes to different
+// branches run beside each other and beside pulls. A text that several tasks want
+// at once is embedded by one of them. A deletion ends the tasks that it concerns:
+// they write nothing once it has begun.
 //
-// Locks are taken in this order: domain.writing, Indexer.mu, domain.mu; a
-// push's own before the task registry's, which is a leaf, as the pool's is.
+// What changes a domain's commits happens in an Update of its [catalog.Domain],
+// one at a time: choosing a base, writing a commit file and making it known, putting
+// a merged or repaired file in another's place, removing files. Embedding, rendering,
+// building graphs and writing merged files happen outside.
 //
-// The goroutines an Indexer starts are waited for by [Indexer.Close].
+// Locks are taken in this order: domain.rewriting (held while a merge writes its
+// file, and by deletions), then an Update, then those that guard memory:
+// domain.state, the registries of domains and of tasks, the pool. A Push's own
+// lock comes before the registry of tasks.
+//
+// The goroutines an Indexer starts (a worker for each domain with pulls, two for
+// merges, one for each push, the writer of the journal) are waited for by
+// [Indexer.Close].
 package indexer

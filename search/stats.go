@@ -11,7 +11,7 @@ type Statistics struct {
 	Domains        int
 	Branches       int
 	IndexedCommits int
-	Documents      int // over branch heads, distinct per domain
+	Documents      int // of all branch heads: one that several hold counts for each
 	Chunks         int
 	// Vectors and VectorBytes are what is stored for texts seen before.
 	Vectors, VectorBytes int64

@@ -8,7 +8,7 @@
 // the commit it stands on: its base, the parent in history, or a commit before
 // that. An [Alias] stands for another commit of the domain. Checkpoints and
 // deltas may bring graphs (opaque bytes here) and a list of documents that could
-// not be taken, for who builds on them to try again. FORMAT.md describes the
+// not be taken, for commits that build on them to try again. FORMAT.md describes the
 // bytes. [Write] makes a file, [List] reads the headers of all, [Open] reads one,
 // [Verify] checks one to the last byte.
 //
