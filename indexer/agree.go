@@ -93,7 +93,7 @@ type agreement struct {
 func (ix *Indexer) agree(d *domain, r catalog.SettingsRequest) (s catalog.Settings, release func(), err error) {
 	vecs, err := d.Readable()
 	if err != nil {
-		vecs = nil // whoever needs them will say so
+		vecs = nil // what needs them returns the error
 	}
 	d.state.Lock()
 	defer d.state.Unlock()
@@ -129,8 +129,8 @@ func (ix *Indexer) agree(d *domain, r catalog.SettingsRequest) (s catalog.Settin
 	}, nil
 }
 
-// forgetSettings lets whatever comes next decide anew. The tasks that went by
-// the old settings must be cancelled.
+// forgetSettings forgets what was agreed: the next task decides. The tasks that
+// went by the old settings must be cancelled.
 func (d *domain) forgetSettings() {
 	d.state.Lock()
 	defer d.state.Unlock()

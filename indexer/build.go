@@ -32,7 +32,7 @@ type builder struct {
 	fingerprint string
 	key         contract.Secret     // the caller's at the provider
 	changes     map[string]*change  // by id; the last operation on an id wins
-	seen        map[string]struct{} // ids named by some operation; nil where nobody asks
+	seen        map[string]struct{} // ids named by some operation; nil where they are not needed
 	waiting     []*change           // documents whose slots are not known yet
 	wanted      map[vecstore.Key]struct{}
 	pieces      []piece // distinct texts without a vector, in document order
@@ -49,10 +49,10 @@ type builder struct {
 	// number of tokens is not known beforehand.
 	flowing bool
 	// same holds the documents that the operations leave as the base has
-	// them; nil where nobody counts them.
+	// them; nil where they are not counted.
 	same map[string]struct{}
 	// left holds the documents that the snapshot will not hold as the commit
-	// does: those skipped, and those of the base that nobody named since.
+	// does: those skipped, and those of the base that no operation has named since.
 	left map[string]struct{}
 }
 
@@ -321,7 +321,7 @@ func (b *builder) whole(e *snapshot.Entry) bool {
 // finish writes the commit file: the one commit point.
 func (b *builder) finish(ctx context.Context, h snapshot.Header, complete bool, cost func() Task) (snapshot.Info, error) {
 	if !complete {
-		// What cannot be mended stays as the base has it.
+		// What cannot be repaired stays as the base has it.
 		if err := b.mendBase(ctx); err != nil && !errors.Is(err, contract.ErrCorrupt) {
 			return snapshot.Info{}, err
 		}

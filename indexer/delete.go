@@ -164,13 +164,13 @@ func (ix *Indexer) rewriteAlone(d *domain, tx *catalog.Tx, info snapshot.Info) e
 func (ix *Indexer) cancelTasks(domain string, match func(t Task, base string) bool, reason error) {
 	if err := ix.tasks.Cancel(domain, match, reason); err != nil {
 		// They have ended all the same: after a restart they find nothing
-		// to resume, or make their commit anew.
+		// to resume, or make their commit again.
 		ix.log.Error("states of cancelled tasks were not stored", "domain", domain, "err", err)
 	}
 }
 
-// removeFiles removes the files of commits that are known no more, none before
-// those that stand on it. Commits whose files stay are made known again.
+// removeFiles removes the files of commits that the catalog has forgotten, none
+// before those above it. Commits whose files stay are put back into the catalog.
 func (ix *Indexer) removeFiles(d *domain, tx *catalog.Tx, infos []snapshot.Info) (err error) {
 	left := make(map[string]snapshot.Info, len(infos))
 	standing := make(map[string]int) // on a commit, by its id
@@ -194,7 +194,7 @@ func (ix *Indexer) removeFiles(d *domain, tx *catalog.Tx, infos []snapshot.Info)
 				round = append(round, info)
 			}
 		}
-		if round == nil { // damaged: they stand on each other
+		if round == nil { // damaged: a circle
 			for _, info := range left {
 				round = append(round, info)
 			}

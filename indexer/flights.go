@@ -23,8 +23,8 @@ type waiting struct {
 	landed chan struct{}
 }
 
-// claim takes the texts of a batch that have no vector and that nobody embeds,
-// and returns them and those that others embed.
+// claim takes the texts of a batch that have no vector and that no task embeds,
+// and returns them and those that other tasks embed.
 func (b *builder) claim(batch []piece) (mine []piece, others []waiting) {
 	f := &b.ix.flights
 	f.mu.Lock()
@@ -32,7 +32,7 @@ func (b *builder) claim(batch []piece) (mine []piece, others []waiting) {
 	texts, tokens := 0, 0
 	defer func() { b.found(texts, tokens) }()
 	for _, p := range batch {
-		// Whoever embeds a text stores its vector before it lands.
+		// A task stores a text's vector before it lands.
 		landed := f.inAir[p.key]
 		switch {
 		case landed != nil:

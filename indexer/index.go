@@ -23,7 +23,7 @@ import (
 // Index begins to make the snapshot of a commit and returns its task at once.
 // An indexed commit gives a finished task and costs nothing, unless it is known
 // to be damaged or was not looked at since the start: its task then looks it
-// over, and makes anew what is damaged. A commit that is being indexed gives
+// over, and rebuilds what is damaged. A commit that is being indexed gives
 // the running task.
 func (ix *Indexer) Index(_ context.Context, req IndexRequest) (Task, error) {
 	if err := ix.checkIndex(&req); err != nil {
@@ -73,7 +73,7 @@ func (ix *Indexer) checkIndex(req *IndexRequest) error {
 
 var errNoSource = fmt.Errorf("%w: no document source: set VECTORLINK_TERMINUSDB_URL (or TERMINUSDB_CONTENT_ENDPOINT) to index by pulling", contract.ErrNotConfigured)
 
-// indexed reports whether a commit is indexed: it can be looked over and mended
+// indexed reports whether a commit is indexed: it can be looked over and repaired
 // without a document source.
 func (ix *Indexer) indexed(domain, commit string) bool {
 	d, err := ix.domain(domain)
@@ -288,7 +288,7 @@ func (ix *Indexer) skippedBefore(d *domain, commit string) (list []Skipped, tota
 	}
 	s, err := ix.Open(ix.stopCtx, d.Domain, commit)
 	if err != nil {
-		return nil, 0 // who searches it is told why
+		return nil, 0 // searches report the error
 	}
 	defer s.Release()
 	var t Task

@@ -14,9 +14,9 @@ import (
 	"github.com/vectorlink/vectorlink/vecstore"
 )
 
-// mend looks an indexed commit over, and makes anew what is damaged of it: by
-// what its own file and those it stands on still say, which needs no document
-// database, or else from there. Texts whose vectors are whole are not embedded
+// mend looks an indexed commit over and rebuilds what is damaged of it: from its
+// own file and those below it, which needs no document database, or else from
+// the document source. Texts whose vectors are whole are not embedded
 // again. The file is replaced by a checkpoint of the same contents.
 func (ix *Indexer) mend(ctx context.Context, d *domain, j *job, info snapshot.Info) error {
 	j.Report(func(t *Task) { t.Documents, t.Base = int(info.Documents), info.Base })
@@ -38,8 +38,8 @@ func (ix *Indexer) mend(ctx context.Context, d *domain, j *job, info snapshot.In
 	return err
 }
 
-// mendVectors gives the documents whose vectors are damaged new ones. It is
-// ErrCorrupt where the commit's file, or one it stands on, cannot be read.
+// mendVectors gives the documents whose vectors are damaged new ones. It returns
+// ErrCorrupt if the commit's file, or one below it, cannot be read.
 func (ix *Indexer) mendVectors(ctx context.Context, d *domain, j *job, info snapshot.Info) error {
 	vecs, err := ix.recoverVectors(d, info)
 	if err != nil {
@@ -225,7 +225,7 @@ func (b *builder) contents(changed []string) iter.Seq2[snapshot.EntryText, error
 	}
 }
 
-// needsPush reports whether only the operations of an indexed commit can mend
+// needsPush reports whether only the operations of an indexed commit can repair
 // it: its file cannot be read, or vectors that came with its documents are
 // damaged. It is looked over as it is when it is indexed again.
 // from is the commit to build them on: itself if its file is whole, else what it
@@ -235,7 +235,7 @@ func (ix *Indexer) needsPush(d *domain, info snapshot.Info) (from string, needs 
 		return "", false
 	}
 	if _, err := ix.recoverVectors(d, info); err != nil {
-		return "", false // whoever searches is told why
+		return "", false // searches report the error
 	}
 	err := snapshot.Verify(ix.cfg.FS, info.Name())
 	if bad, ok := errors.AsType[*snapshot.CorruptError](err); ok && bad.Section != "graph" {
@@ -243,7 +243,7 @@ func (ix *Indexer) needsPush(d *domain, info snapshot.Info) (from string, needs 
 	}
 	s, err := ix.Open(ix.stopCtx, d.Domain, info.Commit)
 	if err != nil {
-		return "", false // what it stands on is damaged
+		return "", false // a file below it is damaged
 	}
 	defer s.Release()
 	if len(s.Damaged()) > 0 {

@@ -106,8 +106,8 @@ func (ix *Indexer) merge(ctx context.Context, req mergeRequest) (merged bool, er
 		return false, err
 	}
 	ix.ForgetFile(d.Domain, old)
-	// What stands on it has a shorter chain now, or a graph again: a commit
-	// that came meanwhile must not be merged for the length of its old one.
+	// Commits above it have a shorter chain now, or a graph again: one that came
+	// meanwhile must not be merged for the length of its old chain.
 	ix.ForgetSnapshots(d.Domain)
 	return true, nil
 }

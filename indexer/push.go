@@ -16,7 +16,7 @@ import (
 )
 
 // linger is how long a push waits for a batch to fill: operations may come
-// slowly, and whoever sends them may wait to see that they arrive.
+// slowly, and their sender may wait to see that they arrive.
 const linger = 200 * time.Millisecond
 
 // errCutPush is why a push fails that the end of the process cut short: its
@@ -58,7 +58,7 @@ type Push struct {
 	release func()
 	settled func() // ends the agreement about the domain's settings
 	// old is the commit as it is indexed already, if it is damaged: the push
-	// makes its file anew.
+	// rebuilds its file.
 	old     *snapshot.Info
 	start   time.Time
 	vecsErr error // the vectors cannot be used
@@ -86,11 +86,13 @@ type PushProgress struct {
 	Skipped int // documents that cannot be indexed, and failed operations
 }
 
-// StartPush reserves the commit and takes hold of what it builds on. It is
-// ErrConflict where the commit is indexed, as itself or as another's name, or
-// in the making, unless it is damaged: then the same operations mend it; ErrNotFound where the branch is new, not main, and Parent not
-// indexed; and ErrBusy where another push is still at work on the branch after
-// Config.BranchWait.
+// StartPush reserves the commit and leases what it builds on. Its errors are
+//
+//   - ErrConflict: the commit is in the making, or is indexed, as itself or as an
+//     alias. A damaged commit is no conflict: the same operations repair it.
+//   - ErrNotFound: the branch is new and not main, and Parent is not indexed.
+//   - ErrBusy: another push is still at work on the branch after
+//     Config.BranchWait.
 func (ix *Indexer) StartPush(ctx context.Context, req PushRequest) (*Push, error) {
 	if err := ix.checkPush(&req); err != nil {
 		return nil, err
@@ -156,7 +158,7 @@ func (p *Push) open(ctx context.Context, req PushRequest) (err error) {
 	if !p.j.Begin(p.cancel) {
 		return errDomainDeleted
 	}
-	// Now that nobody else can bind it.
+	// From here on no other task can bind it.
 	if info, ok := d.State().Commit(req.Commit); ok {
 		from, needs := "", false
 		if info.Kind != snapshot.Alias {

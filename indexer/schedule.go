@@ -56,8 +56,8 @@ func (s *schedule) queue(domain string) {
 	notify(s.wake)
 }
 
-// next takes a merge that is due, and reports whether there is one. Its end is
-// told by done.
+// next takes a merge that is due, and reports whether there is one. The caller
+// ends it by done.
 func (s *schedule) next() (req mergeRequest, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -105,7 +105,7 @@ func (ix *Indexer) Merging() int { return ix.merges.pending() }
 
 // considerMerge makes a merge of a commit just written due if it needs one, or
 // if its full text is so large that the first search should not wait for it.
-// Nobody waits for either.
+// Commits wait for neither.
 func (ix *Indexer) considerMerge(d *domain, commit string) {
 	s, err := ix.Open(ix.stopCtx, d.Domain, commit)
 	if err != nil {

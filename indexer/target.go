@@ -141,7 +141,7 @@ func (d *domain) setMerging(commit string) {
 }
 
 // mergeOf returns the commit whose file is being merged, "" for none: what is
-// written meanwhile goes on standing on it, or the merge would serve nobody.
+// written meanwhile keeps it in its chain, or the merge would be of no use.
 func (d *domain) mergeOf() string {
 	d.state.Lock()
 	defer d.state.Unlock()

@@ -148,7 +148,7 @@ func (v *verifier) vectorFile(ctx context.Context, name string) {
 		}
 	})
 	if errors.Is(err, vecstore.ErrCorrupt) {
-		err = nil // told one by one
+		err = nil // reported one by one
 	}
 	if err = errors.Join(err, s.Close()); err != nil {
 		v.report(name, err.Error())

@@ -14,8 +14,8 @@ import (
 	"github.com/vectorlink/vectorlink/contract"
 )
 
-// Snapshots is who indexes what a [Watcher] finds: an *Indexer, or a server that
-// has one.
+// Snapshots indexes what a [Watcher] finds: an *Indexer, or a client of a server
+// that has one.
 type Snapshots interface {
 	// Indexed returns a look-up of the commits of a domain that are indexed.
 	Indexed(ctx context.Context, domain string) (func(commit string) bool, error)
@@ -421,7 +421,7 @@ func (e *taskError) Unwrap() error { return contract.FromCode(e.code) }
 // isAway reports whether err does not concern a commit, but what indexing takes:
 // the database, the provider, the server, the way to it. Only errors known to
 // come from the commit itself let it be passed over, because a commit passed
-// over is not indexed until somebody asks: a task that failed without a code, a
+// over is not indexed until it is requested: a task that failed without a code, a
 // request that is invalid, names nothing, contradicts what is stored, or met
 // damage.
 func isAway(err error) bool {
