@@ -53,7 +53,7 @@ type Candidates struct {
 	TargetDocuments int
 	Damaged         []string // as of Hits
 	StoreClustering bool     // whether the domain does
-	// Documents are all that are somebody's partner, by id, where the request
+	// Documents are all that are partners, by id, where the request
 	// asks for something of them.
 	Documents map[string]CandidateDocument
 }

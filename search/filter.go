@@ -160,7 +160,7 @@ func (s *Snapshot) selection(ctx context.Context, f Filter, standIn bool) (*sele
 	}
 	key := fmt.Sprintf("filter\x00%d\x00%t\x00%x", s.serial, standIn, f.key())
 	if l := s.r.pool.peek(key); l != nil {
-		defer l.release() // it is memory alone: whoever has it may keep it
+		defer l.release() // it is memory alone, which outlives the lease
 		return l.res.(*selection).narrowed(), nil
 	}
 	made, err := s.selects(ctx, f, standIn)
@@ -325,7 +325,7 @@ func (s *Snapshot) compile(ctx context.Context, expr string, standIn bool) (*fie
 	}
 	err = checkFilter(filter, kinds)
 	if err == nil || standIn {
-		// What the commit asked for has cannot be told.
+		// The fields of the requested commit are not known.
 		return filter, nil
 	}
 	info, _ := s.d.State().Commit(s.real)
@@ -404,7 +404,7 @@ func (s *Snapshot) tables(ctx context.Context, use func(t *fields.Table)) error 
 }
 
 // openTable are the fields of one commit file in the pool, by column: shared by
-// every snapshot that stands on the file.
+// every snapshot whose chain has the file.
 type openTable struct{ *fields.Table }
 
 func (t *openTable) size() int64 { return t.Bytes() }

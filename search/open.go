@@ -16,12 +16,12 @@ import (
 	"github.com/vectorlink/vectorlink/vector"
 )
 
-// openFile is a commit file in the pool: shared by every snapshot that stands
-// on it, with its graph if it has one.
+// openFile is a commit file in the pool, with its graph if it has one. All
+// snapshots whose chains have the file share it.
 type openFile struct {
 	file  *snapshot.File
 	graph *hnsw.Graph // nil: none, or damaged
-	// serial is another one for each file that is opened.
+	// serial is unique per opened file.
 	serial uint64
 
 	missed  sync.Once
@@ -82,9 +82,8 @@ func (s *Snapshot) ungraphed() []uint32 {
 	return tail
 }
 
-// graphCodes returns the codes of the graph's slots, making them if nobody has
-// searched the graph before; nil where there are none to be had, since the
-// store has lost its end.
+// graphCodes returns the codes of the graph's slots, made by the first search of
+// the graph; nil if the store has lost its end, so that there are none.
 func (f *openFile) graphCodes(vecs *vecstore.Store) (*vecstore.Codes, error) {
 	f.codesMu.Lock()
 	defer f.codesMu.Unlock()
@@ -99,18 +98,18 @@ func (f *openFile) graphCodes(vecs *vecstore.Store) (*vecstore.Codes, error) {
 		f.codes, f.coded = codes, vecs
 	}
 	if f.coded != vecs {
-		return nil, nil // the domain was removed and made anew meanwhile
+		return nil, nil // the domain was removed and came again meanwhile
 	}
 	return f.codes, nil
 }
 
-// openSnapshot is one commit ready to be searched. It is immutable, but for the
+// Snapshot is one commit ready to be searched. It is immutable, but for the
 // full text that is opened at need.
 type Snapshot struct {
 	r    *Reader
 	d    *Domain
 	real string // the commit whose file it is read from
-	// serial is another one for each snapshot that is loaded.
+	// serial is unique per loaded snapshot.
 	serial   uint64
 	settings catalog.Settings
 	view     *snapshot.View
@@ -134,7 +133,7 @@ func (s *Snapshot) size() int64 { return s.view.Bytes() + int64(len(s.scanned))*
 
 func (s *Snapshot) leased(l *lease) { s.lease = l }
 
-// release gives the snapshot back; it must not be used after it.
+// Release gives the snapshot back; it must not be used after it.
 func (s *Snapshot) Release() { s.lease.release() }
 
 func (s *Snapshot) close() {
@@ -154,7 +153,7 @@ func fileKey(name string) string { return "file\x00" + name }
 
 func snapshotKey(domain, commit string) string { return "snapshot\x00" + domain + "\x00" + commit }
 
-// open leases the snapshot of an indexed commit. It must be released.
+// Open leases the snapshot of an indexed commit. It must be released.
 func (r *Reader) Open(ctx context.Context, d *Domain, commit string) (*Snapshot, error) {
 	info, ok := d.State().Real(commit)
 	if !ok {
@@ -177,7 +176,7 @@ func (r *Reader) Open(ctx context.Context, d *Domain, commit string) (*Snapshot,
 }
 
 // loadCurrent loads the snapshot of a commit, again if its file was replaced
-// meanwhile: what an old file stands on may have been removed since.
+// meanwhile: files below an old one may have been removed since.
 func (r *Reader) loadCurrent(d *Domain, info snapshot.Info) (*Snapshot, error) {
 	for {
 		s, err := r.loadSnapshot(d, info.Commit)
@@ -236,8 +235,8 @@ func (r *Reader) loadSnapshot(d *Domain, commit string) (_ *Snapshot, err error)
 	return s, nil
 }
 
-// loadChain leases the files that the commit stands on, into s, and returns
-// them, the checkpoint first. It goes by what the files say: a merge may put a
+// loadChain leases the files of the commit's chain, into s, and returns them, the
+// checkpoint first. The files say what is below them: a merge may put a
 // checkpoint in a delta's place at any time, which only ends the chain sooner.
 func (r *Reader) loadChain(d *Domain, commit string, s *Snapshot) ([]*openFile, error) {
 	var files []*openFile
@@ -307,7 +306,7 @@ func (r *Reader) loadFile(d *Domain, info snapshot.Info) (*openFile, error) {
 	return f, nil
 }
 
-// forgetFile takes a commit's file that was replaced or removed out of the
+// ForgetFile takes a commit's file that was replaced or removed out of the
 // pool. The file goes first: a snapshot loaded in between would take the old
 // one.
 func (r *Reader) ForgetFile(d *Domain, info snapshot.Info) {
@@ -320,8 +319,8 @@ func (r *Reader) ForgetFile(d *Domain, info snapshot.Info) {
 	r.pool.remove(textKey(info))
 }
 
-// forgetSnapshots takes the domain's open snapshots out of the pool: what they
-// stand on was replaced by other contents.
+// ForgetSnapshots takes the domain's open snapshots out of the pool: a file of
+// their chains was replaced by other contents.
 func (r *Reader) ForgetSnapshots(d *Domain) {
 	prefix := snapshotKey(d.Name(), "")
 	r.pool.removeIf(func(key string) bool { return strings.HasPrefix(key, prefix) })

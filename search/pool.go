@@ -153,7 +153,7 @@ func guardedLoad(load func() (resource, error)) (res resource, err error) {
 	return load()
 }
 
-// remove forgets the key: the next acquire loads it anew.
+// remove forgets the key: the next acquire loads it again.
 func (p *pool) remove(key string) {
 	p.mu.Lock()
 	defer p.unlock()

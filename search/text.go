@@ -19,7 +19,7 @@ import (
 )
 
 // openText is the full text of one commit file in the pool, shared by every
-// snapshot that stands on the file. A file's chunks are numbered entry by
+// snapshot whose chain has the file. A file's chunks are numbered entry by
 // entry, each entry's in their order.
 type openText struct {
 	segment *textindex.Segment
@@ -35,7 +35,7 @@ func (t *openText) size() int64 {
 
 func (t *openText) close() {}
 
-// textPart is the full text of a file that a snapshot stands on. Its entries are
+// textPart is the full text of one file of a snapshot's chain. Its entries are
 // those of the snapshot's own opening of the file: they are told apart by where
 // they are, and the full text may have been made by way of another opening.
 type textPart struct {

@@ -30,9 +30,10 @@ type vectors struct {
 	recovered bool
 }
 
+// VecsName returns the name of the file of vectors.
 func (v *vectors) VecsName() string { return vecstore.FileName(v.domain, vecstore.Main) }
 
-// readable returns the vectors for reading, or nil if none exist.
+// Readable returns the vectors for reading, or nil if none exist.
 func (v *vectors) Readable() (*vecstore.Store, error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -87,8 +88,8 @@ func (v *vectors) acquire(end uint32) (*vecstore.Store, error) {
 }
 
 // indexed returns the vectors with their keys, which can then be looked up; nil
-// if none exist or they are of another model. Where nobody has written to the
-// domain since the start it reads the whole file.
+// if none exist or they are of another model. Before the first write to the domain
+// since the start it reads the whole file.
 func (v *vectors) indexed(fingerprint string, floor uint32) (*vecstore.Store, error) {
 	if v.readOnly {
 		return nil, nil // its keys are the writer's
@@ -100,7 +101,7 @@ func (v *vectors) indexed(fingerprint string, floor uint32) (*vecstore.Store, er
 	return v.Writable(s.Config(), floor)
 }
 
-// writable returns the vectors ready to be appended to, created or repaired if
+// Writable returns the vectors ready to be appended to, created or repaired if
 // need be. Slots below floor are never given again, be they lost.
 func (v *vectors) Writable(want vecstore.Config, floor uint32) (*vecstore.Store, error) {
 	v.recovery.Lock()
@@ -179,7 +180,7 @@ func (v *vectors) Retire(failed *vecstore.Store) error {
 	return err
 }
 
-// current returns the open store, nil for none, and whether it may be appended
+// Current returns the open store, nil for none, and whether it may be appended
 // to.
 func (v *vectors) Current() (*vecstore.Store, bool) {
 	v.mu.RLock()
