@@ -342,7 +342,7 @@ func (c *Catalog) Create(name string) *Domain {
 }
 
 // Forget forgets a domain of which nothing is indexed, and reports whether it did.
-// Any Update of it fails from then on: the caller knows that nobody uses it.
+// Any Update of it fails from then on: the caller knows that it is not in use.
 func (c *Catalog) Forget(d *Domain) bool {
 	if !d.mu.TryLock() {
 		return false

@@ -76,7 +76,7 @@ func (d *Domain) raise(seq uint64) {
 	}
 }
 
-// NextSeq returns the next sequence number, which is given to nobody else. Numbers
+// NextSeq returns the next sequence number, which no other call returns. Numbers
 // of commits that were not finished are lost, which does no harm: only their order
 // matters.
 func (d *Domain) NextSeq() uint64 { return d.seq.Add(1) }
@@ -156,8 +156,8 @@ func (tx *Tx) BeginReplace(commit string) error {
 	return nil
 }
 
-// Replace notes that a file with this header has taken the place of the commit's,
-// of which BeginReplace was told.
+// Replace notes that a file with this header has taken the place of the commit's.
+// BeginReplace must have been called before.
 func (tx *Tx) Replace(info snapshot.Info) error {
 	if !tx.begun[info.Commit] {
 		return fmt.Errorf("catalog: replace: nothing was said of commit %s of %s before", info.Commit, tx.d.name)
@@ -217,8 +217,8 @@ func (tx *Tx) publish() {
 	tx.next, tx.changes = nil, nil
 }
 
-// end publishes what was noted. Where a replacement was not ended, nobody knows
-// which file is there: it is looked at. The intent stands in the catalog file,
+// end publishes what was noted. If a replacement was not ended, it is not known
+// which file is there, and its header is read. The intent stands in the catalog file,
 // since a rename that was seen need not be durable.
 func (tx *Tx) end() {
 	for commit := range tx.begun {
@@ -317,8 +317,8 @@ func (d *Domain) writeAll(name string, s *State, sync bool) (*file, error) {
 }
 
 // compact puts a file without garbage in the place of the domain's, durably: if
-// the old one came back after a crash, it would not have the intents that the new
-// one was told.
+// the old one came back after a crash, it would lack the intents that the new one
+// has.
 func (d *Domain) compact(s *State) error {
 	name := FileName(d.name)
 	temp := vfs.TempName(name)

@@ -46,7 +46,7 @@ const (
 
 func (m Metric) Known() bool { return m == MetricCosine || m == MetricIP || m == MetricL2 }
 
-// defaultSettings are those of a domain about which nothing was said, and of
+// DefaultSettings are those of a domain about which nothing was said, and of
 // all commit files that carry none.
 var DefaultSettings = Settings{Metric: MetricCosine, Normalize: true, Language: textindex.English}
 
@@ -62,7 +62,7 @@ type SettingsRequest struct {
 	Dim            int    `json:"dim,omitempty"`
 }
 
-// with returns s with what the request names in its place.
+// With returns s with what the request names in its place.
 func (r SettingsRequest) With(s Settings) Settings {
 	if r.Metric != "" {
 		s.Metric = r.Metric
