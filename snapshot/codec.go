@@ -29,7 +29,7 @@ func appendShort(b []byte, s string) []byte {
 	return append(b, s...)
 }
 
-// reader takes values off the front of bytes that nobody vouches for. After
+// reader takes values off the front of bytes that may be damaged. After
 // the first failure it only yields zeros: callers check err once per record.
 type reader struct {
 	rest []byte

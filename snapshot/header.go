@@ -69,7 +69,7 @@ type NamedVectors struct {
 // Header says what a commit file is and what its snapshot holds.
 type Header struct {
 	Kind Kind
-	// Tag says that an alias is a name that somebody gave to a commit.
+	// Tag says that an alias is a name that a user gave to a commit.
 	Tag    bool
 	Domain string // org/db
 	Commit string

@@ -11,7 +11,7 @@ import (
 type Section struct {
 	Name     string // "texts", "entries", "removed" and so on
 	Version  int    // of the section; 0 in files of before version 3
-	Required bool   // who does not understand it must not read the file
+	Required bool   // a reader that does not know it must refuse the file
 	Offset   int64  // in the file
 	Length   int64  // bytes in the file
 	Raw      int64  // bytes before compression

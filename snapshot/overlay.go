@@ -92,7 +92,7 @@ func (v *View) extend(d *File) (*View, error) {
 	return v.overlay(append(files, d), flatten([]*File{d}), absorbed)
 }
 
-// fits returns the reason why the file does not stand on the last of those.
+// fits returns the reason why the file does not belong above the last of those.
 func fits(files []*File, d *File) error {
 	h, on := &d.header, files[len(files)-1]
 	top, end := &on.header, uint32(0)

@@ -83,7 +83,7 @@ func (r row) known() bool { return r.typ >= textsSection && r.typ <= fieldsSecti
 
 const (
 	// requiredFlag marks a section without which the file means something else:
-	// who does not understand it must not read the file.
+	// a reader that does not know it must refuse the file.
 	requiredFlag = 1
 	// streamFlag marks a block stream.
 	streamFlag = 2
