@@ -132,7 +132,7 @@ func (d *Domain) tail() (changes []change, err error) {
 }
 
 // follow applies changes that another process has made, and looks at the files
-// that it is replacing. exists is told of the file of each commit concerned,
+// that it is replacing. exists is called with the file of each commit concerned,
 // whether it is to be there, and reports whether it is.
 func (d *Domain) follow(changes []change, exists func(name string, there bool) bool) {
 	d.mu.Lock()
@@ -173,7 +173,7 @@ func (s *State) follow(info *snapshot.Info) {
 	}
 }
 
-// take reads the headers of commit files that no catalog file has told of.
+// take reads the headers of commit files that no catalog file lists.
 func (c *Catalog) take(names map[string]bool) {
 	if len(names) == 0 {
 		return

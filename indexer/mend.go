@@ -225,7 +225,7 @@ func (b *builder) contents(changed []string) iter.Seq2[snapshot.EntryText, error
 	}
 }
 
-// needsPush reports whether only the operations of an indexed commit can repair
+// needsPush reports whether only the operations of an indexed commit can mend
 // it: its file cannot be read, or vectors that came with its documents are
 // damaged. It is looked over as it is when it is indexed again.
 // from is the commit to build them on: itself if its file is whole, else what it

@@ -33,8 +33,8 @@ func (m flights[K, V]) join(key K) (f *flight[V], first bool) {
 	return f, true
 }
 
-// end has nobody else join f, and reports whether anybody could: not if the key
-// was taken out before.
+// end has no further caller join f, and reports whether one could have: not if the
+// key was taken out before.
 func (m flights[K, V]) end(key K, f *flight[V]) bool {
 	if m[key] != f {
 		return false

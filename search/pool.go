@@ -14,11 +14,11 @@ import (
 // counted: eviction only drops the pool's own reference, and the last holder
 // closes the value, so nothing is closed under a reader.
 //
-// What counts against the limit is every value that is open, once, whoever holds
-// it. Only those leave that nobody else holds, for the others would go on to
+// What counts against the limit is every value that is open, once, however many
+// hold it. Only those leave that the pool alone holds, for the others would go on to
 // take memory, and be opened a second time when they are asked for: a file goes
-// after the snapshots that stand on it. So the limit can be passed by what is in
-// use at a moment, and by nothing else.
+// after the snapshots whose chains have it. So the limit can be passed by what is
+// in use at a moment, and by nothing else.
 type pool struct {
 	limit int64
 
@@ -228,8 +228,8 @@ func (p *pool) drop(l *lease) {
 	}
 }
 
-// unlock evicts what is too much, releases p.mu, and closes the values that
-// nobody holds any more. One after the other: a value that is closed may give
+// unlock evicts what is too much, releases p.mu, and closes the values that are
+// not held any more. One after the other: a value that is closed may give
 // back others.
 func (p *pool) unlock() {
 	for {

@@ -36,8 +36,8 @@ type ReaderConfig struct {
 	ReadOnly bool
 	// Clustered reports whether a domain stores clustering vectors.
 	Clustered func(domain string) bool
-	// Opened is called with every snapshot that was brought into memory; it may
-	// be nil.
+	// Opened is called with every snapshot that was brought into memory; nil:
+	// nobody is.
 	Opened func(*Snapshot)
 	Logger *slog.Logger // nil: nothing is logged
 }

@@ -55,9 +55,8 @@ func (r *Registry) Enter(name string) *Domain {
 	return d
 }
 
-// Leave ends what Enter began, and reports whether the domain was forgotten: one
-// that nobody uses and of which nothing is indexed (any more) is, and its vectors
-// are closed.
+// Leave ends what Enter began, and reports whether the domain was forgotten, with
+// its vectors closed: that happens to one that is not in use and has no commits.
 func (r *Registry) Leave(d *Domain) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -150,7 +150,7 @@ func (p *textPart) dead(above []textPart) *textindex.Bitmap {
 }
 
 // leaseText leases the full text of a commit file: from its own file, or made
-// anew where that is missing, stale or damaged.
+// again where that is missing, stale or damaged.
 func (r *Reader) leaseText(ctx context.Context, file *lease) (*lease, error) {
 	f := file.res.(*openFile).file
 	h := f.Header()

@@ -88,8 +88,8 @@ func (v *vectors) acquire(end uint32) (*vecstore.Store, error) {
 }
 
 // indexed returns the vectors with their keys, which can then be looked up; nil
-// if none exist or they are of another model. Before the first write to the domain
-// since the start it reads the whole file.
+// if none exist or they are of another model. Where nobody has written to the
+// domain since the start it reads the whole file.
 func (v *vectors) indexed(fingerprint string, floor uint32) (*vecstore.Store, error) {
 	if v.readOnly {
 		return nil, nil // its keys are the writer's

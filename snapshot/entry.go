@@ -111,7 +111,7 @@ type EntryText struct {
 func HashText(text string) [sha256.Size]byte { return sha256.Sum256([]byte(text)) }
 
 // CheckEntry returns why no entry can have that type, text and fields, or nil:
-// whoever makes entries asks before, because Write refuses all of them for one.
+// what makes entries asks before, because Write refuses all of them for one.
 func CheckEntry(typ, text, fields string) error {
 	switch {
 	case len(typ) > MaxID:

@@ -7,7 +7,7 @@ import (
 )
 
 // NewView makes the view of the last file given: a checkpoint and the deltas
-// and aliases above it, oldest first, each one standing on the commit before.
+// and aliases above it, oldest first, each on the one before.
 // It takes its own reference on each.
 func NewView(checkpoint *File, deltas ...*File) (*View, error) {
 	v, err := newView(checkpoint, deltas)

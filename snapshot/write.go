@@ -197,7 +197,7 @@ func (p *Prepared) commit() error {
 		return err
 	}
 	if err := p.fsys.SyncDir(); err != nil {
-		// The caller is told that the commit failed, so it should not be seen.
+		// The caller gets an error, so the commit must not be seen.
 		// What a merge replaced cannot be brought back, and need not be: the
 		// new file says the same.
 		if !replaces {
