@@ -145,13 +145,14 @@ func (k *kept) round(ctx context.Context, documents int) (err error) {
 }
 
 // weigh measures the memory that a start takes. Tasks are left out: finished ones
-// are kept for an hour, and no more than 10,000 of them.
+// are kept for an hour, and no more than 10,000 of them. So are snapshots that a
+// start opens to see whether a merge is due: the pool keeps none.
 func (k *kept) weigh() error {
 	if err := os.Remove(filepath.Join(k.dir, taskFile)); err != nil {
 		return err
 	}
 	before := heap()
-	s, err := open(k.dir, 0)
+	s, err := open(k.dir, 1)
 	if err != nil {
 		return err
 	}
