@@ -68,6 +68,20 @@ func (v *View) WriteDelta(fsys vfs.FS, h Header, c Contents, keep string) (Info,
 	return info, err
 }
 
+// WriteWhole writes a checkpoint of what WriteDelta would have the snapshot of
+// h.Commit be, v with the changes, as Write does. Of the header it sets the kind,
+// what is counted, and takes over the vectors beside the main ones that v has.
+func (v *View) WriteWhole(fsys vfs.FS, h Header, c Contents) (Info, error) {
+	top := v.Header()
+	h.Kind = Checkpoint
+	h.inheritOthers(&top)
+	c.Removed = sortedKeys(c.Removed)
+	if c.Changed == nil {
+		c.Changed = func(func(EntryText, error) bool) {}
+	}
+	return v.writeOn(fsys, h, c, v.solid(), true)
+}
+
 // inheritOthers takes over the vectors beside the main ones that top has.
 func (h *Header) inheritOthers(top *Header) {
 	h.Others = slices.Clone(h.Others)
@@ -274,7 +288,7 @@ func (t *tally) complete(h *Header) {
 	}
 	h.Documents, h.Chunks = uint32(t.documents), uint32(t.chunks)
 	for i, n := range t.numbers {
-		h.Others[i].Chunks = uint32(n)
+		h.Others[i].Chunks = uint32(max(n, 0))
 	}
 }
 

@@ -49,9 +49,12 @@ type Vectors struct {
 	Dim    uint32
 	// SlotEnd is 1 + the highest slot that this file refers to, or anything
 	// below it did when it was written; 0 for none. A base that is rewritten
-	// with other slots may end above.
+	// with other slots may end above. That of the main vectors covers others in
+	// the same file of vectors.
 	SlotEnd uint32
-	// Chunks counts those of the live entries of the whole snapshot.
+	// Chunks counts those of the live entries of the whole snapshot. Of vectors
+	// beside the main ones the count may be too low after a base was rewritten
+	// with more of them.
 	Chunks     uint32
 	Normalized bool
 	// Graph says that this file holds a graph over these vectors: one of all
@@ -277,6 +280,11 @@ func (h *Header) vectors(space int) *Vectors {
 		return &h.Vectors
 	}
 	return &h.Others[space-1].Vectors
+}
+
+// Named returns all vectors of the header with their names, the main ones first.
+func (h *Header) Named() []NamedVectors {
+	return append([]NamedVectors{{Name: MainVectors, Vectors: h.Vectors}}, h.Others...)
 }
 
 // other returns the number of the vectors of that name in Others, or -1.

@@ -33,7 +33,8 @@ func wordSlot(word string) uint32 {
 	return n*1777 + n%3
 }
 
-func (d modelDoc) entry(k snapshot.Key) snapshot.EntryText {
+// entry returns the document as a file of these vectors lists it.
+func (d modelDoc) entry(k snapshot.Key, vectors []snapshot.NamedVectors) snapshot.EntryText {
 	et := snapshot.EntryText{Text: d.text()}
 	et.ID, et.Int, et.Type, et.DocTokens, et.Fields = k.ID, k.Int, k.ID[:1], uint32(len(d.words)), d.fields
 	et.NoText = d.noText
@@ -47,13 +48,20 @@ func (d modelDoc) entry(k snapshot.Key) snapshot.EntryText {
 		})
 		at += len(w) + 1
 	}
-	if d.other != nil {
-		et.Others = [][]snapshot.Chunk{nil}
-		for _, w := range d.other {
-			et.Others[0] = append(et.Others[0], snapshot.Chunk{Slot: wordSlot(w), End: uint32(len(d.text())), Tokens: 7})
+	for _, v := range vectors {
+		et.Others = append(et.Others, nil)
+		if v.Name == "other" {
+			et.Others[len(et.Others)-1] = d.others()
 		}
 	}
 	return et
+}
+
+func (d modelDoc) others() (chunks []snapshot.Chunk) {
+	for _, w := range d.other {
+		chunks = append(chunks, snapshot.Chunk{Slot: wordSlot(w), End: uint32(len(d.text())), Tokens: 7})
+	}
+	return chunks
 }
 
 type documents = map[snapshot.Key]modelDoc
@@ -68,6 +76,8 @@ type history struct {
 	alias   map[string]bool
 	skipped map[string][]snapshot.Key
 	slotEnd map[string]uint32
+	lists   map[string]bool           // the commit lists vectors beside the main ones
+	vecs    string                    // the file of those
 	open    map[string]*snapshot.View // kept open, whatever happens to the files
 	seq     uint64
 	// how often what was rare has happened
@@ -87,8 +97,9 @@ func TestHistories(t *testing.T) {
 			h := &history{
 				t: t, rng: rand.New(rand.NewPCG(seed, 1)), fs: vfstest.NewMem(),
 				want: map[string]documents{}, alias: map[string]bool{}, skipped: map[string][]snapshot.Key{},
-				slotEnd: map[string]uint32{}, open: map[string]*snapshot.View{},
+				slotEnd: map[string]uint32{}, open: map[string]*snapshot.View{}, lists: map[string]bool{},
 			}
+			h.vecs = []string{"o.vecs", header(0, "", "", 0).Vecs}[seed%2]
 			h.root("c0")
 			for range steps {
 				h.step()
@@ -132,7 +143,7 @@ func (h *history) key() snapshot.Key {
 	return snapshot.Key{ID: fmt.Sprintf("%c/%d", 'A'+h.rng.IntN(6), h.rng.IntN(12))}
 }
 
-func (h *history) document() modelDoc {
+func (h *history) document(lists bool) modelDoc {
 	d := modelDoc{words: make([]string, h.rng.IntN(4))}
 	if h.rng.IntN(2) == 0 {
 		d.fields = fmt.Sprintf(`{"n":%d}`, h.rng.IntN(3))
@@ -142,6 +153,9 @@ func (h *history) document() modelDoc {
 	}
 	d.noText = len(d.words) == 0 && h.rng.IntN(2) == 0
 	for range max(h.rng.IntN(4)-1, 0) {
+		if !lists {
+			break
+		}
 		d.other = append(d.other, fmt.Sprintf("w%d", h.rng.IntN(15)))
 	}
 	return d
@@ -157,13 +171,25 @@ func (h *history) someKeys() []snapshot.Key {
 	return slices.Compact(keys)
 }
 
+// header returns the header of a new commit. Where it lists others, they come in
+// any order, and more than there are chunks of.
 func (h *history) header(commit string) snapshot.Header {
 	h.seq++
 	hd := header(snapshot.Checkpoint, commit, "", h.seq)
 	hd.Metric, hd.Normalized = "cosine", true
-	hd.Others = []snapshot.NamedVectors{{Name: "other", Vectors: snapshot.Vectors{Fingerprint: "x", Dim: 2, Vecs: "o.vecs", Metric: "l2"}}}
+	if h.lists[commit] {
+		v := snapshot.Vectors{Fingerprint: "x", Dim: 2, Vecs: h.vecs, Metric: "l2"}
+		hd.Others = []snapshot.NamedVectors{{Name: "other", Vectors: v}, {Name: "more", Vectors: v}}
+		h.rng.Shuffle(2, func(i, j int) { hd.Others[i], hd.Others[j] = hd.Others[j], hd.Others[i] })
+		hd.Others = hd.Others[:1+h.rng.IntN(2)]
+		if !slices.ContainsFunc(hd.Others, isOther) {
+			hd.Others = append(hd.Others, snapshot.NamedVectors{Name: "other", Vectors: v})
+		}
+	}
 	return hd
 }
+
+func isOther(v snapshot.NamedVectors) bool { return v.Name == "other" }
 
 func (h *history) add(commit string, want documents, slotEnd uint32) {
 	h.commits = append(h.commits, commit)
@@ -171,10 +197,14 @@ func (h *history) add(commit string, want documents, slotEnd uint32) {
 	h.check(commit, h.view(commit))
 }
 
-// end returns 1 + the highest slot of the documents.
-func end(docs documents) (n uint32) {
+// end returns 1 + the highest slot of the documents in the file of main vectors.
+func (h *history) end(docs documents) (n uint32) {
 	for _, d := range docs {
-		for _, w := range d.words {
+		words := d.words
+		if h.vecs != "o.vecs" {
+			words = slices.Concat(words, d.other)
+		}
+		for _, w := range words {
 			n = max(n, wordSlot(w)+1)
 		}
 	}
@@ -184,22 +214,24 @@ func end(docs documents) (n uint32) {
 // root writes a checkpoint that has no base.
 func (h *history) root(commit string) {
 	want := documents{}
+	h.lists[commit] = h.rng.IntN(2) == 0
 	for range h.rng.IntN(90) {
-		want[h.key()] = h.document()
+		want[h.key()] = h.document(h.lists[commit])
 	}
 	h.skipped[commit] = h.someKeys()
-	wrote(h.t)(snapshot.Write(h.fs, h.header(commit), snapshot.Contents{Changed: entries(want), Skipped: h.skipped[commit]}))
-	h.add(commit, want, end(want))
+	hd := h.header(commit)
+	wrote(h.t)(snapshot.Write(h.fs, hd, snapshot.Contents{Changed: entries(want, hd), Skipped: h.skipped[commit]}))
+	h.add(commit, want, h.end(want))
 }
 
 func sortedKeys(docs documents) []snapshot.Key {
 	return slices.SortedFunc(maps.Keys(docs), snapshot.Key.Compare)
 }
 
-func entries(docs documents) func(func(snapshot.EntryText, error) bool) {
+func entries(docs documents, hd snapshot.Header) func(func(snapshot.EntryText, error) bool) {
 	return func(yield func(snapshot.EntryText, error) bool) {
 		for _, k := range sortedKeys(docs) {
-			if !yield(docs[k].entry(k), nil) {
+			if !yield(docs[k].entry(k, hd.Others), nil) {
 				return
 			}
 		}
@@ -219,13 +251,25 @@ func (h *history) step() {
 	case n <= 3:
 		hd := h.header(commit)
 		wrote(h.t)(h.view(base).WriteAlias(h.fs, hd))
-		h.alias[commit], h.skipped[commit] = true, h.skipped[base]
+		h.alias[commit], h.skipped[commit], h.lists[commit] = true, h.skipped[base], h.lists[base]
 		h.add(commit, h.want[base], h.slotEnd[base])
 	case n <= 7 && !h.alias[base]:
 		h.merge(base, h.view(base))
+	case n <= 10:
+		h.alone(base, h.view(base))
 	default:
 		h.delta(base, commit, h.view(base))
 	}
+}
+
+// alone puts a checkpoint in the place of a commit's file.
+func (h *history) alone(commit string, v *snapshot.View) {
+	hd := v.Header()
+	if written := wrote(h.t)(v.WriteWhole(h.fs, hd, snapshot.Contents{Skipped: v.Skipped()})); written.Base != hd.Base || written.Kind != snapshot.Checkpoint {
+		h.t.Fatalf("header %+v of %+v", written, hd)
+	}
+	h.alias[commit] = false
+	h.check(commit, h.view(commit))
 }
 
 // merge puts another file of the same contents in the place of a commit's.
@@ -281,9 +325,10 @@ func (h *history) delta(base, commit string, v *snapshot.View) {
 		delete(want, k)
 	}
 	changed := documents{}
+	h.lists[commit] = h.lists[base] || h.rng.IntN(8) == 0
 	for range h.rng.IntN(4) {
 		if k := h.key(); !slices.Contains(removed, k) {
-			changed[k] = h.document()
+			changed[k] = h.document(h.lists[commit])
 		}
 	}
 	maps.Copy(want, changed)
@@ -292,9 +337,15 @@ func (h *history) delta(base, commit string, v *snapshot.View) {
 	if h.rng.IntN(6) == 0 {
 		keep = h.commits[h.rng.IntN(len(h.commits))]
 	}
-	c := snapshot.Contents{Changed: entries(changed), Count: len(changed), Removed: removed, Skipped: h.skipped[commit]}
-	written := wrote(h.t)(v.WriteDelta(h.fs, h.header(commit), c, keep))
-	slotEnd := max(h.slotEnd[base], end(changed))
+	hd := h.header(commit)
+	c := snapshot.Contents{Changed: entries(changed, hd), Count: len(changed), Removed: removed, Skipped: h.skipped[commit]}
+	slotEnd := max(h.slotEnd[base], h.end(changed))
+	if h.rng.IntN(20) == 0 {
+		wrote(h.t)(v.WriteWhole(h.fs, hd, c))
+		h.add(commit, want, slotEnd)
+		return
+	}
+	written := wrote(h.t)(v.WriteDelta(h.fs, hd, c, keep))
 	h.want[commit], h.slotEnd[commit] = want, slotEnd
 	if written.Base != base || written.Indexed != 0 {
 		h.t.Fatalf("header %+v", written)
@@ -363,17 +414,14 @@ func (h *history) check(commit string, v *snapshot.View) {
 	chunks, others := 0, 0
 	for e := range v.All() {
 		got = append(got, e.Key())
-		w := want[e.Key()].entry(e.Key())
+		w := want[e.Key()].entry(e.Key(), nil)
 		if w.TextLen = uint32(len(w.Text)); !w.NoText {
 			w.TextHash = snapshot.HashText(w.Text)
 		}
 		if e.Type != w.Type || e.TextHash != w.TextHash || e.TextLen != w.TextLen || e.DocTokens != w.DocTokens || e.Fields != w.Fields || e.NoText != w.NoText || !slices.Equal(e.Chunks, w.Chunks) {
 			t.Fatalf("%s: entry %+v, want %+v", commit, e, w.Entry)
 		}
-		var other []snapshot.Chunk
-		if w.Others != nil {
-			other = w.Others[0]
-		}
+		other := want[e.Key()].others()
 		if !slices.Equal(e.ChunksOf("other"), other) || !slices.Equal(e.ChunksOf(snapshot.MainVectors), w.Chunks) || e.ChunksOf("none") != nil {
 			t.Fatalf("%s: other chunks %v, want %v", commit, e.ChunksOf("other"), other)
 		}
@@ -402,9 +450,14 @@ func (h *history) check(commit string, v *snapshot.View) {
 		t.Fatalf("%s: %d documents, %d chunks, slot end %d; want %d, %d, %d", commit, v.Len(), v.Chunks(), v.SlotEnd(), len(keys), chunks, h.slotEnd[commit])
 	}
 	hd := v.Header()
-	if hd.Commit != commit || int(hd.Documents) != len(keys) || int(hd.Chunks) != chunks || int(hd.Others[0].Chunks) != others || hd.Metric != "cosine" {
+	if hd.Commit != commit || int(hd.Documents) != len(keys) || int(hd.Chunks) != chunks || hd.Metric != "cosine" {
 		t.Fatalf("%s: header %+v", commit, hd)
 	}
+	listed := slices.IndexFunc(hd.Others, isOther)
+	if (listed >= 0) != h.lists[commit] || listed < 0 && others > 0 || listed >= 0 && int(hd.Others[listed].Chunks) != others {
+		t.Fatalf("%s: header %+v, want %d other chunks", commit, hd, others)
+	}
+	h.checkUsing(commit, v)
 	h.checkFiles(commit, v)
 	live := slices.Sorted(maps.Keys(holders))
 	if got := slices.Collect(v.LiveSlots()); !slices.Equal(got, live) || v.LiveCount() != len(live) {
@@ -430,6 +483,28 @@ func (h *history) check(commit string, v *snapshot.View) {
 	}
 	if v.Bytes() < 0 || v.Checkpoint().Bytes() < 0 {
 		t.Fatalf("%s: %d bytes, checkpoint %d", commit, v.Bytes(), v.Checkpoint().Bytes())
+	}
+}
+
+// checkUsing checks which entries a view says to use slots.
+func (h *history) checkUsing(commit string, v *snapshot.View) {
+	words := []string{fmt.Sprintf("w%d", h.rng.IntN(8)), fmt.Sprintf("w%d", 8+h.rng.IntN(8))}
+	var want, got []snapshot.Key
+	for _, k := range sortedKeys(h.want[commit]) {
+		d := h.want[commit][k]
+		used := slices.Clone(d.words)
+		if h.vecs != "o.vecs" {
+			used = append(used, d.other...)
+		}
+		if slices.ContainsFunc(used, func(w string) bool { return slices.Contains(words, w) }) {
+			want = append(want, k)
+		}
+	}
+	for _, e := range v.Using([]uint32{wordSlot(words[0]), wordSlot(words[1])}) {
+		got = append(got, e.Key())
+	}
+	if !slices.Equal(got, want) {
+		h.t.Fatalf("%s: %v use the vectors of %v, want %v", commit, got, words, want)
 	}
 }
 

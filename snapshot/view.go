@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"maps"
 	"slices"
 	"sort"
 	"sync/atomic"
@@ -188,6 +189,36 @@ func (v *View) Holders(slot uint32) iter.Seq2[*Entry, int] {
 			}
 		}
 	}
+}
+
+// Using returns the live entries that use one of the ascending slots, for a main
+// vector or for another in the same file of vectors, ascending by key. Where there
+// are such others, it goes through all entries.
+func (v *View) Using(slots []uint32) []*Entry {
+	if len(slots) == 0 {
+		return nil
+	}
+	found := make(map[*Entry]struct{})
+	for _, slot := range slots {
+		for e := range v.Holders(slot) {
+			found[e] = struct{}{}
+		}
+	}
+	h := v.Header()
+	for _, o := range h.Others {
+		if o.Vecs != h.Vecs || o.SlotEnd == 0 {
+			continue
+		}
+		for e := range v.All() {
+			if slices.ContainsFunc(e.ChunksOf(o.Name), func(c Chunk) bool {
+				_, used := slices.BinarySearch(slots, c.Slot)
+				return used
+			}) {
+				found[e] = struct{}{}
+			}
+		}
+	}
+	return slices.SortedFunc(maps.Keys(found), compareEntries)
 }
 
 // Live reports whether a live entry uses the slot. It is cheap: two loads.

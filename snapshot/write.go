@@ -371,6 +371,11 @@ func (w *fileWriter) entries(h *Header, c *Contents) error {
 			h.Documents, v.Chunks = h.Changed, enc.count
 		}
 	}
+	for i := range h.Others {
+		if o := &h.Others[i].Vectors; o.Vecs == h.Vecs {
+			h.SlotEnd = max(h.SlotEnd, o.SlotEnd)
+		}
+	}
 	if h.Changed == 0 {
 		return nil
 	}
