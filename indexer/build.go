@@ -40,8 +40,8 @@ type builder struct {
 	refused     map[vecstore.Key]error
 	damaged     map[uint32]struct{}
 
-	// clustering: every text gets a vector in that role too. clustered counts
-	// those that were embedded.
+	// clustering: every text gets a vector in that role too, and the commit lists
+	// them. clustered counts those that were embedded.
 	clustering bool
 	clustered  int
 
@@ -62,17 +62,23 @@ type change struct {
 	entry   snapshot.Entry
 	text    span
 	fields  span
-	keys    []vecstore.Key // of the chunks, until their slots are known
-	needs   int            // number of pieces that must be embedded before
+	needs   int // number of pieces that must be embedded before
+	// keys are those of the chunks until their slots are known, by role: none for
+	// clustering where that is not stored, or the vector was supplied.
+	keys map[contract.Role][]vecstore.Key
+	// clustering are the chunks with the slots of their clustering vectors.
+	clustering []snapshot.Chunk
 }
 
-func (ix *Indexer) newBuilder(d *domain, task string, settings catalog.Settings, base *search.Snapshot, vecs *vecstore.Store, report func(func(*Task))) (*builder, error) {
+// newBuilder returns a builder on the base, if any. With clustering, texts get
+// vectors in that role too.
+func (ix *Indexer) newBuilder(d *domain, task string, settings catalog.Settings, clustering bool, base *search.Snapshot, vecs *vecstore.Store, report func(func(*Task))) (*builder, error) {
 	st, err := newStage(ix.cfg.FS, task)
 	if err != nil {
 		return nil, err
 	}
 	b := &builder{
-		ix: ix, d: d, clustering: ix.tasks.StoresClustering(d.Name()), settings: settings, base: base, vecs: vecs, stage: st, report: report,
+		ix: ix, d: d, clustering: clustering, settings: settings, base: base, vecs: vecs, stage: st, report: report,
 		fingerprint: settings.Model(ix.cfg.Embedder.Fingerprint()),
 		changes:     make(map[string]*change),
 		seen:        make(map[string]struct{}),
@@ -222,10 +228,7 @@ func (b *builder) upsert(ctx context.Context, op contract.Op) error {
 		b.skip(op.ID, errNoVector)
 		return nil
 	}
-	if old, ok := b.unchanged(op, hash); ok && !old.Supplied() {
-		if err := b.cluster(text, -1, old.Chunks); err != nil {
-			return err
-		}
+	if old, ok := b.unchanged(op, hash); ok && !old.Supplied() && (!b.clustering || len(old.ChunksOf(search.ClusteringVectors)) == len(old.Chunks)) {
 		b.keep(op.ID, old)
 		return nil
 	}
@@ -236,7 +239,7 @@ func (b *builder) upsert(ctx context.Context, op contract.Op) error {
 			ID: op.ID, Type: op.Type, TextHash: hash, DocTokens: uint32(tokens),
 			Chunks: make([]snapshot.Chunk, len(chunks)),
 		},
-		keys: make([]vecstore.Key, len(chunks)),
+		keys: make(map[contract.Role][]vecstore.Key),
 	}
 	var err error
 	if c.text, err = b.stage.put(text); err != nil {
@@ -245,26 +248,16 @@ func (b *builder) upsert(ctx context.Context, op contract.Op) error {
 	if c.fields, err = b.stage.put(op.Fields); err != nil {
 		return err
 	}
-	known, tokens := 0, 0
 	for i, ch := range chunks {
 		c.entry.Chunks[i] = snapshot.Chunk{
 			Start: uint32(ch.Start), End: uint32(ch.End),
 			TokenStart: uint32(ch.TokenStart), Tokens: uint32(ch.Tokens),
 		}
-		key := vecstore.ContentKey(b.fingerprint, contract.RoleDocument, text[ch.Start:ch.End])
-		c.keys[i] = key
-		_, asked := b.wanted[key]
-		if asked || b.stored(key) {
-			known++
-			continue
-		}
-		b.wanted[key] = struct{}{}
-		b.pieces = append(b.pieces, piece{key: key, text: span{c.text.off + int64(ch.Start), ch.End - ch.Start}, tokens: ch.Tokens})
-		b.issued++
-		tokens += ch.Tokens
 	}
-	if err := b.cluster(text, c.text.off, c.entry.Chunks); err != nil {
-		return err
+	known, tokens := b.want(c, contract.RoleDocument, text)
+	if b.clustering {
+		_, more := b.want(c, contract.RoleClustering, text)
+		tokens += more
 	}
 	c.needs = b.issued
 	b.changes[op.ID] = c
@@ -276,6 +269,26 @@ func (b *builder) upsert(ctx context.Context, op contract.Op) error {
 		}
 	})
 	return nil
+}
+
+// want notes the keys of a document's chunks in a role, and has those embedded
+// that have no vector, of which it returns the tokens. known counts the others.
+func (b *builder) want(c *change, role contract.Role, text string) (known, tokens int) {
+	for _, ch := range c.entry.Chunks {
+		key := vecstore.ContentKey(b.fingerprint, role, text[ch.Start:ch.End])
+		c.keys[role] = append(c.keys[role], key)
+		if _, asked := b.wanted[key]; asked || b.stored(key) {
+			known++
+			continue
+		}
+		b.wanted[key] = struct{}{}
+		b.pieces = append(b.pieces, piece{
+			key: key, role: role, text: span{c.text.off + int64(ch.Start), int(ch.End - ch.Start)}, tokens: int(ch.Tokens),
+		})
+		b.issued++
+		tokens += int(ch.Tokens)
+	}
+	return known, tokens
 }
 
 // unchanged returns the base's entry of the operation's document, if that says
@@ -308,14 +321,14 @@ func (b *builder) stored(key vecstore.Key) bool {
 
 // whole reports whether no vector of the entry is known to be damaged.
 func (b *builder) whole(e *snapshot.Entry) bool {
-	if len(b.damaged) > 0 {
-		for _, c := range e.Chunks {
-			if _, bad := b.damaged[c.Slot]; bad {
-				return false
-			}
-		}
+	if len(b.damaged) == 0 {
+		return true
 	}
-	return true
+	bad := func(c snapshot.Chunk) bool {
+		_, bad := b.damaged[c.Slot]
+		return bad
+	}
+	return !slices.ContainsFunc(e.Chunks, bad) && !slices.ContainsFunc(e.ChunksOf(search.ClusteringVectors), bad)
 }
 
 // finish writes the commit file: the one commit point.
@@ -347,6 +360,9 @@ func (b *builder) finish(ctx context.Context, h snapshot.Header, complete bool, 
 		if _, taken := tx.State().Commit(h.Commit); taken {
 			return fmt.Errorf("%w: commit %s of %s was bound meanwhile", contract.ErrConflict, h.Commit, b.d.Name())
 		}
+		if b.clustering || search.StoresClustering(tx.State()) {
+			h.Others = b.listClustering(nil)
+		}
 		info, err = b.d.write(tx, h.Commit, func() (snapshot.Info, error) { return b.write(h, changed, removed, complete) })
 		return err
 	})
@@ -355,6 +371,19 @@ func (b *builder) finish(ctx context.Context, h snapshot.Header, complete bool, 
 	}
 	b.report(func(t *Task) { t.Documents, t.Base = int(info.Documents), info.Base })
 	return info, nil
+}
+
+// listClustering returns the vectors beside the main ones, which others are, with
+// those of clustering, the first of them.
+func (b *builder) listClustering(others []snapshot.NamedVectors) []snapshot.NamedVectors {
+	c := snapshot.NamedVectors{Name: search.ClusteringVectors}
+	if b.vecs != nil {
+		c.Vectors = snapshot.Vectors{
+			Fingerprint: b.fingerprint, Dim: uint32(b.vecs.Dim()), Vecs: b.d.VecsName(),
+			Metric: string(b.settings.Metric), Normalized: b.settings.Normalize,
+		}
+	}
+	return append([]snapshot.NamedVectors{c}, slices.DeleteFunc(others, func(o snapshot.NamedVectors) bool { return o.Name == c.Name })...)
 }
 
 // write writes the commit's file.
@@ -462,6 +491,9 @@ func (b *builder) entries(ids []string) iter.Seq2[snapshot.EntryText, error] {
 		for _, id := range ids {
 			c := b.changes[id]
 			e := snapshot.EntryText{Entry: c.entry}
+			if len(c.clustering) > 0 {
+				e.Others = [][]snapshot.Chunk{c.clustering} // as listClustering lists them
+			}
 			var err error
 			if e.Text, err = b.stage.text(c.text); err == nil {
 				e.Fields, err = b.stage.text(c.fields)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/vectorlink/vectorlink/catalog"
 	"github.com/vectorlink/vectorlink/contract"
+	"github.com/vectorlink/vectorlink/snapshot"
 	"github.com/vectorlink/vectorlink/vecstore"
 )
 
@@ -17,8 +18,8 @@ type piece struct {
 	key    vecstore.Key
 	text   span
 	tokens int
-	role   contract.Role // 0: that of documents
-	vector span          // n 0: none came
+	role   contract.Role
+	vector span // n 0: none came
 }
 
 // flush embeds the waiting texts, makes their vectors durable batch by batch,
@@ -144,7 +145,8 @@ func (b *builder) buy(ctx context.Context, batch []piece) error {
 		return nil
 	}
 	for _, role := range []contract.Role{contract.RoleDocument, contract.RoleClustering} {
-		if part := inRole(batch, role); len(part) > 0 {
+		part := slices.DeleteFunc(slices.Clone(batch), func(p piece) bool { return p.role != role })
+		if len(part) > 0 {
 			if err := b.buyAs(ctx, role, part); err != nil {
 				return err
 			}
@@ -228,17 +230,31 @@ func (b *builder) place(c *change) {
 	if b.changes[c.entry.ID] != c {
 		return // a later operation on the same document replaced it
 	}
-	for i, key := range c.keys {
-		slot, ok := b.vecs.Lookup(key)
-		if !ok {
-			reason := b.refused[key]
-			if reason == nil {
-				reason = errors.New("its text has no vector")
-			}
-			b.skip(c.entry.ID, reason)
-			return
+	if lacks, ok := b.give(c.entry.Chunks, c.keys[contract.RoleDocument]); !ok {
+		reason := b.refused[lacks]
+		if reason == nil {
+			reason = errors.New("its text has no vector")
 		}
-		c.entry.Chunks[i].Slot = slot
+		b.skip(c.entry.ID, reason)
+		return
+	}
+	// One that is refused for clustering goes without.
+	if keys := c.keys[contract.RoleClustering]; len(keys) > 0 {
+		chunks := slices.Clone(c.entry.Chunks)
+		if _, ok := b.give(chunks, keys); ok {
+			c.clustering = chunks
+		}
 	}
 	c.keys = nil
+}
+
+// give gives chunks the slots of their keys. It is not ok where a key has no
+// vector, which is the one that the chunk lacks.
+func (b *builder) give(chunks []snapshot.Chunk, keys []vecstore.Key) (lacks vecstore.Key, ok bool) {
+	for i, key := range keys {
+		if chunks[i].Slot, ok = b.vecs.Lookup(key); !ok {
+			return key, false
+		}
+	}
+	return lacks, true
 }

@@ -32,7 +32,7 @@ func (ix *Indexer) DeleteDomain(_ context.Context, domain string, purge bool) er
 	defer ix.leave(d)
 	d.rewriting.Lock()
 	defer d.rewriting.Unlock()
-	err := d.Update(func(tx *catalog.Tx) error {
+	return d.Update(func(tx *catalog.Tx) error {
 		infos := slices.Collect(tx.State().Newest())
 		if err := tx.Remove(ids(infos)...); err != nil {
 			return catalog.StoreError(err)
@@ -49,11 +49,6 @@ func (ix *Indexer) DeleteDomain(_ context.Context, domain string, purge bool) er
 		}
 		return ix.removeVectors(d, tx)
 	})
-	if err != nil {
-		return err
-	}
-	// Last: a deletion that failed before leaves the domain as it was created.
-	return ix.tasks.SetClustering(domain, false)
 }
 
 // ids returns the names of commits.
@@ -147,11 +142,8 @@ func (ix *Indexer) rewriteAlone(d *domain, tx *catalog.Tx, info snapshot.Info) e
 		return err
 	}
 	defer s.Release()
-	h := info.Header
-	h.Kind = snapshot.Checkpoint
-	view := s.View()
 	_, err = d.write(tx, info.Commit, func() (snapshot.Info, error) {
-		return snapshot.Write(ix.cfg.FS, h, snapshot.Contents{Changed: view.Texts(), Skipped: view.Skipped()})
+		return s.View().WriteWhole(ix.cfg.FS, info.Header, snapshot.Contents{Skipped: s.View().Skipped()})
 	})
 	if err != nil {
 		return err

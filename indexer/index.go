@@ -205,7 +205,7 @@ func (ix *Indexer) pull(ctx context.Context, j *job) error {
 		}
 		return err
 	}
-	b, pull, done, err := ix.read(ctx, d, settings, j, t.Commit)
+	b, pull, done, err := ix.read(ctx, d, settings, search.StoresClustering(d.State()), j, t.Commit)
 	if err != nil {
 		return err
 	}
@@ -225,7 +225,7 @@ func (ix *Indexer) pull(ctx context.Context, j *job) error {
 // read takes the operations that make a commit (the job's, or the one it is
 // another name of) from the document source, into a builder on the snapshot
 // that they build on. The caller ends both with done.
-func (ix *Indexer) read(ctx context.Context, d *domain, settings catalog.Settings, j *job, commit string) (b *builder, pull *contract.Pull, done func(), err error) {
+func (ix *Indexer) read(ctx context.Context, d *domain, settings catalog.Settings, clustering bool, j *job, commit string) (b *builder, pull *contract.Pull, done func(), err error) {
 	if ix.cfg.Source == nil {
 		return nil, nil, nil, fmt.Errorf("%w; a commit that was pushed is mended by pushing it again", errNoSource)
 	}
@@ -247,7 +247,7 @@ func (ix *Indexer) read(ctx context.Context, d *domain, settings catalog.Setting
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	b, err = ix.newBuilder(d, t.ID, settings, base, vecs, j.Report)
+	b, err = ix.newBuilder(d, t.ID, settings, clustering, base, vecs, j.Report)
 	if err != nil {
 		release()
 		return nil, nil, nil, err

@@ -118,8 +118,7 @@ func Open(cfg Config) (*Indexer, error) {
 	ix.Reader = search.New(search.ReaderConfig{
 		FS: cfg.FS, Catalog: known, Embedder: cfg.Embedder, PagePoolBytes: cfg.PagePoolBytes, SnapshotPoolBytes: cfg.SnapshotPoolBytes,
 		QueryCacheBytes: cfg.QueryCacheBytes, Ef: cfg.Graph.Ef, Workers: cfg.Workers,
-		Clustered: func(domain string) bool { return ix.tasks.StoresClustering(domain) },
-		Opened:    ix.considerOpened, Logger: cfg.Logger,
+		Opened: ix.considerOpened, Logger: cfg.Logger,
 	})
 	ix.stopCtx, ix.stop = context.WithCancelCause(context.Background())
 	if err := ix.sweepTexts(names); err != nil {

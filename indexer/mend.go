@@ -4,12 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"iter"
 	"maps"
 	"slices"
 
 	"github.com/vectorlink/vectorlink/catalog"
 	"github.com/vectorlink/vectorlink/contract"
+	"github.com/vectorlink/vectorlink/search"
 	"github.com/vectorlink/vectorlink/snapshot"
 	"github.com/vectorlink/vectorlink/vecstore"
 )
@@ -57,7 +57,7 @@ func (ix *Indexer) mendVectors(ctx context.Context, d *domain, j *job, info snap
 		return err
 	}
 	defer s.Release()
-	b, err := ix.newBuilder(d, j.ID(), catalog.SettingsOf(info), s, vecs, j.Report)
+	b, err := ix.newBuilder(d, j.ID(), catalog.SettingsOf(info), search.ListsClustering(&info.Header), s, vecs, j.Report)
 	if err != nil {
 		return err
 	}
@@ -82,7 +82,7 @@ func (ix *Indexer) mendVectors(ctx context.Context, d *domain, j *job, info snap
 
 // remake makes an indexed commit from the document source again.
 func (ix *Indexer) remake(ctx context.Context, d *domain, j *job, info snapshot.Info) error {
-	b, pull, done, err := ix.read(ctx, d, catalog.SettingsOf(info), j, info.Commit)
+	b, pull, done, err := ix.read(ctx, d, catalog.SettingsOf(info), search.ListsClustering(&info.Header), j, info.Commit)
 	if err != nil {
 		return err
 	}
@@ -125,19 +125,17 @@ func (b *builder) mendBase(ctx context.Context) error {
 		return nil
 	}
 	var unreadable error
-	for _, slot := range slices.Sorted(maps.Keys(b.damaged)) {
-		for e := range b.base.View().Holders(slot) {
-			if b.changes[e.ID] != nil || e.Supplied() {
-				continue
-			}
-			text, err := b.base.View().Text(e)
-			if err != nil {
-				unreadable = catalog.StoreError(err)
-				continue
-			}
-			if err := b.upsert(ctx, contract.Op{Kind: contract.Upsert, ID: e.ID, Type: e.Type, Text: text, Fields: e.Fields}); err != nil {
-				return err
-			}
+	for _, e := range b.base.View().Using(slices.Sorted(maps.Keys(b.damaged))) {
+		if b.changes[e.ID] != nil || e.Supplied() {
+			continue
+		}
+		text, err := b.base.View().Text(e)
+		if err != nil {
+			unreadable = catalog.StoreError(err)
+			continue
+		}
+		if err := b.upsert(ctx, contract.Op{Kind: contract.Upsert, ID: e.ID, Type: e.Type, Text: text, Fields: e.Fields}); err != nil {
+			return err
 		}
 	}
 	return unreadable
@@ -148,11 +146,9 @@ var errLostVector = errors.New("its vector came with it and is damaged; push the
 
 // tellLost lists the documents whose damaged vectors nothing here can make again.
 func (b *builder) tellLost() {
-	for _, slot := range slices.Sorted(maps.Keys(b.damaged)) {
-		for e := range b.base.View().Holders(slot) {
-			if e.Supplied() && b.changes[e.ID] == nil {
-				b.report(func(t *Task) { t.Skip(skipped(e.ID, errLostVector)) })
-			}
+	for _, e := range b.base.View().Using(slices.Sorted(maps.Keys(b.damaged))) {
+		if e.Supplied() && b.changes[e.ID] == nil {
+			b.report(func(t *Task) { t.Skip(skipped(e.ID, errLostVector)) })
 		}
 	}
 }
@@ -160,7 +156,7 @@ func (b *builder) tellLost() {
 // replace puts a checkpoint of what the base and the changes make in the place
 // of the file of a commit, whose history it keeps.
 func (b *builder) replace(ctx context.Context, old snapshot.Info, complete bool) error {
-	changed, _ := b.outcome(complete)
+	changed, removed := b.outcome(complete)
 	var info snapshot.Info
 	err := b.d.Update(func(tx *catalog.Tx) (err error) {
 		if err := context.Cause(ctx); err != nil {
@@ -175,8 +171,16 @@ func (b *builder) replace(ctx context.Context, old snapshot.Info, complete bool)
 		if b.vecs != nil {
 			h.Fingerprint, h.Dim, h.Vecs = b.fingerprint, uint32(b.vecs.Dim()), b.d.VecsName()
 		}
+		if b.clustering {
+			h.Others = b.listClustering(slices.Clone(h.Others))
+		}
+		contents := snapshot.Contents{Changed: b.entries(changed), Skipped: snapshot.StringKeys(b.unsettled(complete))}
 		info, err = b.d.write(tx, old.Commit, func() (snapshot.Info, error) {
-			return snapshot.Write(b.ix.cfg.FS, h, snapshot.Contents{Changed: b.contents(changed), Skipped: snapshot.StringKeys(b.unsettled(complete))})
+			if b.base == nil {
+				return snapshot.Write(b.ix.cfg.FS, h, contents)
+			}
+			contents.Removed = snapshot.StringKeys(removed)
+			return b.base.View().WriteWhole(b.ix.cfg.FS, h, contents)
 		})
 		return err
 	})
@@ -187,42 +191,6 @@ func (b *builder) replace(ctx context.Context, old snapshot.Info, complete bool)
 	b.ix.ForgetSnapshots(b.d.Domain)
 	b.report(func(t *Task) { t.Indexed, t.Documents = len(changed), int(info.Documents) })
 	return nil
-}
-
-// contents yields the entries of the base with the changes, ids ascending.
-func (b *builder) contents(changed []string) iter.Seq2[snapshot.EntryText, error] {
-	if b.base == nil {
-		return b.entries(changed)
-	}
-	return func(yield func(snapshot.EntryText, error) bool) {
-		next, stop := iter.Pull2(b.entries(changed))
-		defer stop()
-		e, err, more := next()
-		for old := range b.base.View().All() {
-			for more && err == nil && e.ID < old.ID {
-				if !yield(e, nil) {
-					return
-				}
-				e, err, more = next()
-			}
-			if b.changes[old.ID] != nil {
-				continue // removed, or its new form comes by itself
-			}
-			var text string
-			if err == nil {
-				text, err = b.base.View().Text(old)
-			}
-			if !yield(snapshot.EntryText{Entry: *old, Text: text}, err) || err != nil {
-				return
-			}
-		}
-		for more {
-			if !yield(e, err) || err != nil {
-				return
-			}
-			e, err, more = next()
-		}
-	}
 }
 
 // needsPush reports whether only the operations of an indexed commit can mend

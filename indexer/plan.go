@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 
+	"github.com/vectorlink/vectorlink/search"
 	"github.com/vectorlink/vectorlink/tasks"
 )
 
@@ -73,7 +74,7 @@ func (ix *Indexer) Plan(ctx context.Context, req IndexRequest) (Plan, error) {
 		return Plan{}, err
 	}
 	var t Task
-	b, err := ix.newBuilder(d, tasks.IDPrefix+"plan-"+rand.Text(), settings, base, vecs, func(f func(*Task)) { f(&t) })
+	b, err := ix.newBuilder(d, tasks.IDPrefix+"plan-"+rand.Text(), settings, search.StoresClustering(d.State()), base, vecs, func(f func(*Task)) { f(&t) })
 	if err != nil {
 		return Plan{}, err
 	}

@@ -36,8 +36,8 @@ type PushRequest struct {
 	Parent string
 	// Settings are those that the request names.
 	Settings catalog.SettingsRequest
-	// StoreClustering has the domain store clustering from here on, until it
-	// is deleted: every text that is indexed gets a vector in that role too.
+	// StoreClustering has the domain store clustering from this commit on: every
+	// text that is indexed gets a vector in that role too.
 	StoreClustering bool
 	// CallerKey: see IndexRequest.
 	CallerKey contract.Secret
@@ -196,16 +196,15 @@ func (p *Push) open(ctx context.Context, req PushRequest) (err error) {
 			settled()
 		}
 	}()
-	if req.StoreClustering {
-		if err := ix.tasks.SetClustering(d.Name(), true); err != nil {
-			return err
-		}
-	}
 	// Vectors that cannot be used are the task's failure, not a refusal:
 	// clients take a conflict here for a commit that is done.
 	vecs, vecsErr := ix.ownVectors(d, settings)
 	p.vecsErr = vecsErr
-	p.b, err = ix.newBuilder(d, p.j.ID(), settings, base, vecs, p.j.Report)
+	clustering := search.StoresClustering(d.State())
+	if p.old != nil {
+		clustering = search.ListsClustering(&p.old.Header)
+	}
+	p.b, err = ix.newBuilder(d, p.j.ID(), settings, clustering || req.StoreClustering, base, vecs, p.j.Report)
 	if err != nil {
 		return err
 	}

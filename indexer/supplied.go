@@ -114,7 +114,7 @@ func (b *builder) upsertSupplied(ctx context.Context, op contract.Op, hash [sha2
 			ID: op.ID, Type: op.Type, TextHash: hash, DocTokens: snapshot.NotCounted,
 			Chunks: []snapshot.Chunk{{End: uint32(len(op.Text))}},
 		},
-		keys: []vecstore.Key{key},
+		keys: map[contract.Role][]vecstore.Key{contract.RoleDocument: {key}},
 	}
 	if c.text, err = b.stage.put(op.Text); err != nil {
 		return err
@@ -128,7 +128,7 @@ func (b *builder) upsertSupplied(ctx context.Context, op contract.Op, hash [sha2
 		if err != nil {
 			return err
 		}
-		b.pieces = append(b.pieces, piece{key: key, vector: at})
+		b.pieces = append(b.pieces, piece{key: key, role: contract.RoleDocument, vector: at})
 		b.issued++
 	}
 	c.needs = b.issued

@@ -175,11 +175,16 @@ func (v *verifier) commitFile(info snapshot.Info) {
 			v.report(info.Name(), fmt.Sprintf("the file of commit %s, on which it stands, is missing or damaged; index or push that commit again", info.On))
 		}
 	}
-	if info.SlotEnd > v.vectors[info.Vecs] {
-		v.report(info.Name(), fmt.Sprintf("it refers to %d vectors of %s, which holds %d", info.SlotEnd, info.Vecs, v.vectors[info.Vecs]))
-	}
-	if have, ok := v.models[info.Vecs]; ok && info.SlotEnd > 0 && (have.Fingerprint != info.Fingerprint || have.Dim != int(info.Dim)) {
-		v.report(info.Name(), fmt.Sprintf("it refers to vectors of %s (%d dimensions), %s holds those of %s (%d)", info.Fingerprint, info.Dim, info.Vecs, have.Fingerprint, have.Dim))
+	for _, n := range info.Named() {
+		if n.Name != snapshot.MainVectors && n.Vecs == info.Vecs && n.SlotEnd <= info.SlotEnd && n.Fingerprint == info.Fingerprint && n.Dim == info.Dim {
+			continue // what is wrong with these was reported of the main ones
+		}
+		if n.SlotEnd > v.vectors[n.Vecs] {
+			v.report(info.Name(), fmt.Sprintf("it refers to %d vectors of %s, which holds %d", n.SlotEnd, n.Vecs, v.vectors[n.Vecs]))
+		}
+		if have, ok := v.models[n.Vecs]; ok && n.SlotEnd > 0 && (have.Fingerprint != n.Fingerprint || have.Dim != int(n.Dim)) {
+			v.report(info.Name(), fmt.Sprintf("it refers to vectors of %s (%d dimensions), %s holds those of %s (%d)", n.Fingerprint, n.Dim, n.Vecs, have.Fingerprint, have.Dim))
+		}
 	}
 	if err := v.references(info); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		v.report(info.Name(), err.Error())
@@ -187,10 +192,10 @@ func (v *verifier) commitFile(info snapshot.Info) {
 }
 
 // references decodes the graph of a commit file, and notes which damaged
-// vectors its entries refer to.
+// vectors, of whatever name, its entries refer to.
 func (v *verifier) references(info snapshot.Info) (err error) {
-	bad := v.bad[info.Vecs]
-	if !info.Graph && len(bad) == 0 {
+	suspect := slices.DeleteFunc(info.Named(), func(n snapshot.NamedVectors) bool { return len(v.bad[n.Vecs]) == 0 })
+	if !info.Graph && len(suspect) == 0 {
 		return nil
 	}
 	f, err := snapshot.Open(v.files, info.Name())
@@ -199,14 +204,17 @@ func (v *verifier) references(info snapshot.Info) (err error) {
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
 	for i := range f.Entries() {
-		for _, c := range f.Entries()[i].Chunks {
-			b := bad[c.Slot]
-			if b == nil {
-				continue
+		e := &f.Entries()[i]
+		for _, n := range suspect {
+			for _, c := range e.ChunksOf(n.Name) {
+				b := v.bad[n.Vecs][c.Slot]
+				if b == nil {
+					continue
+				}
+				b.moreThanThat = b.moreThanThat || b.document != "" && b.document != e.ID
+				b.document = e.ID
+				b.commits[info.Commit] = struct{}{}
 			}
-			b.moreThanThat = b.moreThanThat || b.document != "" && b.document != f.Entries()[i].ID
-			b.document = f.Entries()[i].ID
-			b.commits[info.Commit] = struct{}{}
 		}
 	}
 	p, err := f.Graph()

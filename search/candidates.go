@@ -131,12 +131,8 @@ func (r *Reader) Candidates(ctx context.Context, req CandidatesRequest) (Candida
 	if out.TargetToSet, err = r.edges(ctx, s, target, set, req, req.TargetThreshold); err != nil {
 		return Candidates{}, err
 	}
-	byCluster, err := r.clustersOf(d, s)
-	if err != nil {
-		return Candidates{}, err
-	}
-	if out.StoreClustering = byCluster != nil; byCluster != nil {
-		if err := byCluster.measure(ctx, out.SetToTarget, out.TargetToSet); err != nil {
+	if out.StoreClustering = StoresClustering(d.State()); out.StoreClustering {
+		if err := s.measureClustering(ctx, out.SetToTarget, out.TargetToSet); err != nil {
 			return Candidates{}, err
 		}
 	}

@@ -37,8 +37,9 @@ func (s *Snapshot) Harmed() []uint32 {
 	return slots
 }
 
-// damaged returns the ids of the snapshot's documents of which a vector or the
-// text is known to be damaged, ascending: searches may leave them out.
+// Damaged returns the ids of the snapshot's documents of which a vector, of
+// whatever name, or the text is known to be damaged, ascending: answers may leave
+// them out.
 func (s *Snapshot) Damaged() []string {
 	slots := s.Harmed()
 	s.harm.mu.Lock()
@@ -48,10 +49,8 @@ func (s *Snapshot) Damaged() []string {
 	}
 	ids := make(map[string]struct{})
 	maps.Copy(ids, s.harm.texts)
-	for _, slot := range slots {
-		for e := range s.view.Holders(slot) {
-			ids[e.ID] = struct{}{}
-		}
+	for _, e := range s.view.Using(slots) {
+		ids[e.ID] = struct{}{}
 	}
 	before := len(s.harm.ids)
 	s.harm.slots, s.harm.fresh, s.harm.ids = len(slots), true, slices.Sorted(maps.Keys(ids))

@@ -61,73 +61,89 @@ func (r *Reader) Embeddings(ctx context.Context, req EmbeddingsRequest, use func
 	if err != nil {
 		return err
 	}
-	found := s.documents(among)
-	if bad := s.Harmed(); len(bad) > 0 {
-		found = slices.DeleteFunc(found, func(e *snapshot.Entry) bool {
-			_, harmed := slices.BinarySearch(bad, e.Chunks[0].Slot)
-			return harmed
-		})
+	documents := s.documents(among)
+	rows := s.firstChunks(documents, snapshot.MainVectors)
+	found := &Embeddings{
+		Commit:   commit,
+		Count:    len(rows),
+		Dim:      int(s.view.Header().Dim),
+		Damaged:  s.Damaged(),
+		IDs:      idsOf(rows),
+		Identity: func() [sha256.Size]byte { return s.identity(rows) },
+		Vectors:  s.vectorsOf(ctx, rows),
 	}
-	byCluster, err := r.clustersOf(d, s)
-	if err != nil {
-		return err
-	}
-	var clustering *ClusteringEmbeddings
-	var inClusters []clustered
-	if byCluster != nil {
-		if inClusters, err = byCluster.first(found); err != nil {
-			return err
+	if StoresClustering(d.State()) {
+		documents = documents[:0] // those that go without their vectors go without these
+		for _, r := range rows {
+			documents = append(documents, r.entry)
 		}
-		clustering = byCluster.embeddings(inClusters)
+		clustering := s.firstChunks(documents, ClusteringVectors)
+		found.Clustering = &ClusteringEmbeddings{Count: len(clustering), IDs: idsOf(clustering), Vectors: s.vectorsOf(ctx, clustering)}
+		found.Identity = func() [sha256.Size]byte { return s.identity(rows, clustering...) }
 	}
-	return use(&Embeddings{
-		Clustering: clustering,
-		Commit:     commit,
-		Count:      len(found),
-		Dim:        int(s.view.Header().Dim),
-		Damaged:    s.Damaged(),
-		IDs: func(yield func(string) bool) {
-			for _, e := range found {
-				if !yield(e.ID) {
-					return
-				}
+	return use(found)
+}
+
+// firstChunk is a document and the slot of its first chunk's vector.
+type firstChunk struct {
+	entry *snapshot.Entry
+	slot  uint32
+}
+
+// firstChunks returns those of the documents that have vectors of that name, of
+// which the first is not known to be damaged.
+func (s *Snapshot) firstChunks(documents []*snapshot.Entry, name string) []firstChunk {
+	bad := s.Harmed()
+	rows := make([]firstChunk, 0, len(documents))
+	for _, e := range documents {
+		chunks := e.ChunksOf(name)
+		if len(chunks) == 0 {
+			continue
+		}
+		if _, harmed := slices.BinarySearch(bad, chunks[0].Slot); !harmed {
+			rows = append(rows, firstChunk{e, chunks[0].Slot})
+		}
+	}
+	return rows
+}
+
+func idsOf(rows []firstChunk) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for _, r := range rows {
+			if !yield(r.entry.ID) {
+				return
 			}
-		},
-		Identity: func() [sha256.Size]byte { return s.identity(found, inClusters...) },
-		Vectors: func(yield func(Embedding, error) bool) {
-			v := make([]float32, s.view.Header().Dim)
-			for _, e := range found {
-				err := context.Cause(ctx)
-				if err == nil {
-					err = catalog.StoreError(s.vecs.Read(e.Chunks[0].Slot, v))
-				}
-				if !yield(Embedding{e.ID, v}, err) || err != nil {
-					return
-				}
+		}
+	}
+}
+
+// vectorsOf yields the vectors of rows as they are stored.
+func (s *Snapshot) vectorsOf(ctx context.Context, rows []firstChunk) iter.Seq2[Embedding, error] {
+	return func(yield func(Embedding, error) bool) {
+		v := make([]float32, s.view.Header().Dim)
+		for _, r := range rows {
+			err := context.Cause(ctx)
+			if err == nil {
+				err = catalog.StoreError(s.vecs.Read(r.slot, v))
 			}
-		},
-	})
+			if !yield(Embedding{r.entry.ID, v}, err) || err != nil {
+				return
+			}
+		}
+	}
 }
 
 // identity returns a hash of the snapshot and of the documents' first chunks.
-func (s *Snapshot) identity(documents []*snapshot.Entry, clusters ...clustered) (sum [sha256.Size]byte) {
+func (s *Snapshot) identity(rows []firstChunk, clustering ...firstChunk) (sum [sha256.Size]byte) {
 	h := s.view.Header()
 	hash := sha256.New()
-	fmt.Fprintf(hash, "%q %d %d %d\n", h.Fingerprint, h.Seq, h.Created, len(documents))
+	fmt.Fprintf(hash, "%q %d %d %d\n", h.Fingerprint, h.Seq, h.Created, len(rows))
 	var row []byte
-	for _, e := range documents {
-		row = binary.LittleEndian.AppendUint32(row[:0], uint32(len(e.ID)))
-		row = append(row, e.ID...)
-		row = append(row, e.TextHash[:]...)
-		for _, c := range e.Chunks[:min(1, len(e.Chunks))] {
-			row = binary.LittleEndian.AppendUint32(row, c.Slot)
-		}
-		hash.Write(row)
-	}
-	for _, c := range clusters {
-		row = binary.LittleEndian.AppendUint32(row[:0], uint32(len(c.id)))
-		row = append(row, c.id...)
-		row = binary.LittleEndian.AppendUint32(row, c.slot)
+	for _, r := range slices.Concat(rows, clustering) {
+		row = binary.LittleEndian.AppendUint32(row[:0], uint32(len(r.entry.ID)))
+		row = append(row, r.entry.ID...)
+		row = append(row, r.entry.TextHash[:]...)
+		row = binary.LittleEndian.AppendUint32(row, r.slot)
 		hash.Write(row)
 	}
 	hash.Sum(sum[:0])

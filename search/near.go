@@ -65,7 +65,9 @@ func (r *Reader) NearPairs(ctx context.Context, req DuplicatesRequest, use func(
 	}
 	found := &NearPairs{
 		Commit: commit, Damaged: j.s.Damaged(),
-		Identity: func() [sha256.Size]byte { return j.s.identity(slices.Collect(j.s.view.All())) },
+		Identity: func() [sha256.Size]byte {
+			return j.s.identity(j.s.firstChunks(slices.Collect(j.s.view.All()), snapshot.MainVectors))
+		},
 	}
 	found.Pairs = func(yield func(Pair, error) bool) {
 		done, err := r.heavyTurn(ctx)

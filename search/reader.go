@@ -34,8 +34,6 @@ type ReaderConfig struct {
 	// ReadOnly has the Reader write no file: a full text whose file is missing
 	// is built again for every Reader, and whenever it has left the pool.
 	ReadOnly bool
-	// Clustered reports whether a domain stores clustering vectors.
-	Clustered func(domain string) bool
 	// Opened is called with every snapshot that was brought into memory; nil:
 	// nobody is.
 	Opened func(*Snapshot)

@@ -63,7 +63,7 @@ func (r *Reader) Statistics(domain string) (Statistics, error) {
 	for _, d := range r.domains.List(domain) {
 		state := d.State()
 		if domain != "" {
-			st.Settings = d.shown()
+			st.Settings, st.StoreClustering = d.shown(), StoresClustering(state)
 		}
 		documents, chunks, branches := d.Totals()
 		st.Domains++
@@ -79,9 +79,6 @@ func (r *Reader) Statistics(domain string) (Statistics, error) {
 		vectors, bytes := d.Held()
 		st.Vectors += vectors
 		st.VectorBytes += bytes
-	}
-	if r.cfg.Clustered != nil {
-		st.StoreClustering = r.cfg.Clustered(domain)
 	}
 	return st, nil
 }

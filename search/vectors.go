@@ -87,20 +87,6 @@ func (v *vectors) acquire(end uint32) (*vecstore.Store, error) {
 	}
 }
 
-// indexed returns the vectors with their keys, which can then be looked up; nil
-// if none exist or they are of another model. Where nobody has written to the
-// domain since the start it reads the whole file.
-func (v *vectors) indexed(fingerprint string, floor uint32) (*vecstore.Store, error) {
-	if v.readOnly {
-		return nil, nil // its keys are the writer's
-	}
-	s, err := v.Readable()
-	if err != nil || s == nil || s.Config().Fingerprint != fingerprint {
-		return nil, err
-	}
-	return v.Writable(s.Config(), floor)
-}
-
 // Writable returns the vectors ready to be appended to, created or repaired if
 // need be. Slots below floor are never given again, be they lost.
 func (v *vectors) Writable(want vecstore.Config, floor uint32) (*vecstore.Store, error) {
