@@ -20,15 +20,14 @@ import (
 
 // promises is what a history has been promised to last.
 type promises struct {
-	mu         sync.Mutex
-	states     map[string]tasks.State // by id: Pending may have become anything since
-	clustering map[string]bool
+	mu     sync.Mutex
+	states map[string]tasks.State // by id: Pending may have become anything since
 }
 
 func (p *promises) copy() *promises {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return &promises{states: maps.Clone(p.states), clustering: maps.Clone(p.clustering)}
+	return &promises{states: maps.Clone(p.states)}
 }
 
 func (p *promises) promise(f func()) {
@@ -45,11 +44,6 @@ func (p *promises) check(t *testing.T, what string, files vfs.FS) {
 		got, err := r.Find(id)
 		if err != nil || want != tasks.Pending && got.State != want {
 			t.Errorf("%s: task %s, which is %s, is %q, %v", what, id, want, got.State, err)
-		}
-	}
-	for domain, on := range p.clustering {
-		if r.StoresClustering(domain) != on {
-			t.Errorf("%s: that %s stores clustering (%t) is forgotten", what, domain, on)
 		}
 	}
 	must(t, r.Close())
@@ -93,14 +87,7 @@ func (p *promises) live(files vfs.FS, log *slog.Logger) (errs []error) {
 		}
 		return j
 	}
-	cluster := func(domain string, on bool) {
-		p.promise(func() { delete(p.clustering, domain) })
-		if note(r.SetClustering(domain, on)) {
-			p.promise(func() { p.clustering[domain] = on })
-		}
-	}
 	begin("c1")
-	cluster(domain, true)
 	c2 := begin("c2")
 	note(large(r))
 	synctest.Wait()
@@ -117,7 +104,6 @@ func (p *promises) live(files vfs.FS, log *slog.Logger) (errs []error) {
 	})
 	time.Sleep(2 * time.Hour)
 	begin("c4")
-	cluster(domain, false)
 	if c3 != nil {
 		p.promise(func() { delete(p.states, c3.ID()) }) // it is forgotten one day
 		c3.End(nil)
@@ -129,7 +115,7 @@ func (p *promises) live(files vfs.FS, log *slog.Logger) (errs []error) {
 }
 
 func newPromises() *promises {
-	return &promises{states: make(map[string]tasks.State), clustering: make(map[string]bool)}
+	return &promises{states: make(map[string]tasks.State)}
 }
 
 // TestPowerCut cuts the power before every operation and after the last, while

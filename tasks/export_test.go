@@ -18,17 +18,13 @@ func Seal(body []byte) []byte {
 	return append(b, body...)
 }
 
-// All returns every task by its id, and the domains that store clustering.
-func (r *Registry) All() (map[string]Task, []string) {
+// All returns every task by its id.
+func (r *Registry) All() map[string]Task {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	all := make(map[string]Task)
 	for id, j := range r.tasks {
 		all[id] = j.snapshot()
 	}
-	var domains []string
-	for domain := range r.clustering {
-		domains = append(domains, domain)
-	}
-	return all, domains
+	return all
 }

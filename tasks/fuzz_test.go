@@ -3,7 +3,6 @@ package tasks_test
 import (
 	"bytes"
 	"reflect"
-	"slices"
 	"strings"
 	"testing"
 
@@ -34,19 +33,14 @@ func FuzzOpen(f *testing.F) {
 		files := vfstest.NewMem()
 		files.WriteFile(file, data)
 		r := open(t, files)
-		first, domains := r.All()
+		first := r.All()
 		j := start(t, r, push(strings.Repeat("z", 4096))) // has it written
 		must(t, r.Close())
 		r = open(t, files)
-		second, domainsAgain := r.All()
+		second := r.All()
 		must(t, r.Close())
 		if delete(second, j.ID()); !reflect.DeepEqual(first, second) {
 			t.Errorf("%+v, then %+v", first, second)
-		}
-		slices.Sort(domains)
-		slices.Sort(domainsAgain)
-		if !slices.Equal(domains, domainsAgain) {
-			t.Errorf("%q, then %q", domains, domainsAgain)
 		}
 	})
 }

@@ -27,18 +27,15 @@ const (
 // errHeader: the file does not begin as a journal of this version does.
 var errHeader = errors.New("damaged header, or the file of a newer program")
 
-// record holds the state of a task, the removal of a task, or whether a domain
-// stores clustering. Of several records about one of these the last holds.
+// record holds the state of a task, or the removal of a task. Of several records
+// about one task the last holds.
 type record struct {
-	Task       *Task             `json:"task,omitempty"`
-	Resume     json.RawMessage   `json:"resume,omitempty"` // see Spec; of a pending task
-	Forget     string            `json:"forget,omitempty"` // a task's id
-	Clustering *clusteringRecord `json:"clustering,omitempty"`
-}
-
-type clusteringRecord struct {
-	Domain string `json:"domain"`
-	On     bool   `json:"on"`
+	Task   *Task           `json:"task,omitempty"`
+	Resume json.RawMessage `json:"resume,omitempty"` // see Spec; of a pending task
+	Forget string          `json:"forget,omitempty"` // a task's id
+	// Clustering said whether a domain stores clustering, which its commits say
+	// now. It is read, so that it is no damage, and not written.
+	Clustering *struct{} `json:"clustering,omitempty"`
 }
 
 // valid reports whether the registry can have written r.

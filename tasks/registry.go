@@ -49,7 +49,6 @@ type Registry struct {
 	finishedBytes int
 	last          map[target]*Job // the last that completed
 	resumed       []*Job          // pending at Open
-	clustering    map[string]struct{}
 	closed        bool
 }
 
@@ -86,12 +85,11 @@ type Spec struct {
 // that could be read. The caller owns the directory.
 func Open(files vfs.FS, name string, log *slog.Logger) (*Registry, error) {
 	r := &Registry{
-		log:        log,
-		tasks:      make(map[string]*Job),
-		running:    make(map[target]*Job),
-		bound:      make(map[target]struct{}),
-		last:       make(map[target]*Job),
-		clustering: make(map[string]struct{}),
+		log:     log,
+		tasks:   make(map[string]*Job),
+		running: make(map[target]*Job),
+		bound:   make(map[target]struct{}),
+		last:    make(map[target]*Job),
 	}
 	if name == "" {
 		return r, nil
@@ -116,11 +114,7 @@ func Open(files vfs.FS, name string, log *slog.Logger) (*Registry, error) {
 // load takes in a record of the journal.
 func (r *Registry) load(rec record, size int) {
 	switch {
-	case rec.Clustering != nil:
-		delete(r.clustering, rec.Clustering.Domain)
-		if rec.Clustering.On {
-			r.clustering[rec.Clustering.Domain] = struct{}{}
-		}
+	case rec.Clustering != nil: // of before commits said so
 	case rec.Forget != "":
 		if j := r.tasks[rec.Forget]; j != nil {
 			r.w.live -= j.stored
@@ -327,7 +321,14 @@ func (r *Registry) Cancel(domain string, match func(t Task, base string) bool, c
 		}
 	}
 	r.mu.Unlock()
-	return wait(recorded, "the ends of cancelled tasks")
+	if recorded == nil {
+		return nil
+	}
+	<-recorded.done
+	if recorded.err != nil {
+		return fmt.Errorf("%w: the ends of cancelled tasks cannot be recorded: %w", contract.ErrStore, recorded.err)
+	}
+	return nil
 }
 
 // Bind reserves a commit that is being made another name of a snapshot, so that
@@ -358,45 +359,6 @@ func (r *Registry) Count() (known, unfinished, working int) {
 		}
 	}
 	return len(r.tasks), len(r.running), working
-}
-
-// StoresClustering reports whether a domain stores clustering.
-func (r *Registry) StoresClustering(domain string) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	_, is := r.clustering[domain]
-	return is
-}
-
-// SetClustering says whether a domain stores clustering. It is durable when it
-// returns, as far as the journal is; on an error it is as it was.
-func (r *Registry) SetClustering(domain string, on bool) error {
-	was, recorded := r.setClustering(domain, on, true)
-	err := wait(recorded, "that the domain stores clustering")
-	if err != nil {
-		r.setClustering(domain, was, false)
-	}
-	return err
-}
-
-// setClustering returns also whether the domain did before.
-func (r *Registry) setClustering(domain string, on, sync bool) (was bool, recorded *batch) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	_, was = r.clustering[domain]
-	// After a failed write the journal may hold another state.
-	if was == on && (r.w == nil || !r.w.failed) {
-		return was, nil
-	}
-	if delete(r.clustering, domain); on {
-		r.clustering[domain] = struct{}{}
-	}
-	b := r.batch()
-	if b != nil {
-		b.clustering = append(b.clustering, domain)
-		b.sync = b.sync || sync
-	}
-	return was, b
 }
 
 // keep puts a task that has ended among the finished ones and has its state

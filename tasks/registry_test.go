@@ -8,7 +8,6 @@ import (
 	"regexp"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -202,9 +201,6 @@ func TestRestart(t *testing.T) {
 	found, err := r.Record(tasks.Task{Domain: domain, Commit: "c1", Documents: 3})
 	must(t, err)
 	again.Report(func(t *tasks.Task) { t.Percentage, t.Tokens = 50, 100 })
-	must(t, r.SetClustering(domain, true))
-	must(t, r.SetClustering("admin/other", true))
-	must(t, r.SetClustering("admin/other", false))
 	must(t, r.Close())
 
 	r = open(t, files)
@@ -222,9 +218,6 @@ func TestRestart(t *testing.T) {
 	}
 	if got := pending[0].Task(); got.Percentage != 0 || got.Tokens != 0 || !got.Created.Equal(again.Task().Created) {
 		t.Errorf("%+v", got)
-	}
-	if !r.StoresClustering(domain) || r.StoresClustering("admin/other") {
-		t.Error("which domains store clustering is forgotten")
 	}
 	if same, fresh, err := r.Start(pull("c2")); err != nil || fresh || same != pending[0] {
 		t.Errorf("a task that waits to run again: %v, %t, %v", same, fresh, err)
@@ -376,38 +369,10 @@ func TestCrowd(t *testing.T) {
 					if err := r.Cancel("admin/other", all, errRun); err != nil {
 						t.Error(err)
 					}
-					if err := r.SetClustering(domain, g%2 == 0); err != nil {
-						t.Error(err)
-					}
 				}
 			}
 		})
 	}
 	wg.Wait()
 	must(t, r.Close())
-}
-
-// TestClusteringAsItWas: where it cannot be recorded whether a domain stores
-// clustering, nothing changes, also where nothing was to change.
-func TestClusteringAsItWas(t *testing.T) {
-	for _, on := range []bool{true, false} {
-		faults := vfstest.NewFault(vfstest.NewMem())
-		r := open(t, faults)
-		must(t, r.SetClustering(domain, on))
-		faults.Set(vfstest.Plan{Err: syscall.EIO, Forever: true})
-		for _, to := range []bool{!on, on, on, !on} {
-			if err := r.SetClustering(domain, to); !errors.Is(err, contract.ErrStore) {
-				t.Errorf("%t, set to %t: %v", on, to, err)
-			}
-			if got := r.StoresClustering(domain); got != on {
-				t.Errorf("%t, after an attempt to set it to %t: %t", on, to, got)
-			}
-		}
-		faults.Set(vfstest.Plan{})
-		must(t, r.SetClustering(domain, !on))
-		if got := r.StoresClustering(domain); got == on {
-			t.Errorf("set to %t: %t", !on, got)
-		}
-		must(t, r.Close())
-	}
 }

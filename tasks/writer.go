@@ -2,12 +2,10 @@ package tasks
 
 import (
 	"errors"
-	"fmt"
 	"iter"
 	"maps"
 	"slices"
 
-	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/vfs"
 )
 
@@ -33,29 +31,16 @@ type writer struct {
 // batch gathers changes for one write: what has changed, not how, so that it
 // stays small and the states written are those at the time of writing.
 type batch struct {
-	jobs       []*Job
-	forget     []string
-	clustering []string
-	sync       bool
-	done       chan struct{} // closed when it is written or has failed
-	err        error         // set before done is closed
+	jobs   []*Job
+	forget []string
+	sync   bool
+	done   chan struct{} // closed when it is written or has failed
+	err    error         // set before done is closed
 }
 
 func newBatch() *batch { return &batch{done: make(chan struct{})} }
 
-func (b *batch) empty() bool { return len(b.jobs)+len(b.forget)+len(b.clustering) == 0 }
-
-// wait waits until the batch is written; nil is.
-func wait(b *batch, what string) error {
-	if b == nil {
-		return nil
-	}
-	<-b.done
-	if b.err != nil {
-		return fmt.Errorf("%w: %s cannot be recorded: %w", contract.ErrStore, what, b.err)
-	}
-	return nil
-}
+func (b *batch) empty() bool { return len(b.jobs)+len(b.forget) == 0 }
 
 func newWriter(r *Registry, files vfs.FS, name string) *writer {
 	return &writer{
@@ -186,10 +171,7 @@ func (w *writer) wrote(recs []jobRecord, err error) {
 
 // all returns the records of everything. Called with the registry's mu held.
 func (w *writer) all() []jobRecord {
-	recs := make([]jobRecord, 0, len(w.r.tasks)+len(w.r.clustering))
-	for domain := range w.r.clustering {
-		recs = append(recs, w.clustering(domain))
-	}
+	recs := make([]jobRecord, 0, len(w.r.tasks))
 	for _, j := range w.r.finished {
 		recs = append(recs, w.job(j))
 	}
@@ -208,9 +190,6 @@ func (w *writer) some(b *batch) []jobRecord {
 	for _, id := range b.forget {
 		recs = append(recs, jobRecord{record: record{Forget: id}})
 	}
-	for _, domain := range b.clustering {
-		recs = append(recs, w.clustering(domain))
-	}
 	var last *Job
 	for _, j := range b.jobs {
 		if w.r.tasks[j.id] == j && j != last {
@@ -219,11 +198,6 @@ func (w *writer) some(b *batch) []jobRecord {
 		}
 	}
 	return recs
-}
-
-func (w *writer) clustering(domain string) jobRecord {
-	_, on := w.r.clustering[domain]
-	return jobRecord{record: record{Clustering: &clusteringRecord{Domain: domain, On: on}}}
 }
 
 // job returns the record of a task. That of a pending one holds what its run starts
