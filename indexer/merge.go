@@ -82,8 +82,8 @@ func (ix *Indexer) merge(ctx context.Context, req mergeRequest) (merged bool, er
 	}
 	d.rewriting.Lock()
 	defer d.rewriting.Unlock()
-	if _, ok := d.State().Real(req.commit); !ok {
-		return false, nil // deleted meanwhile
+	if !standing(d.State(), s) {
+		return false, nil // deleted or rewritten meanwhile, or what it stands on was
 	}
 	// Not in the Update: it takes long, and commits go on meanwhile.
 	file, err := s.View().PrepareMerge(ix.cfg.FS, plan.full || s.Own().Header().Kind == snapshot.Checkpoint, graph)
@@ -92,12 +92,11 @@ func (ix *Indexer) merge(ctx context.Context, req mergeRequest) (merged bool, er
 	}
 	var old snapshot.Info
 	err = d.Update(func(tx *catalog.Tx) error {
-		var ok bool
-		old, ok = tx.State().Real(req.commit)
-		if h := s.View().Header(); !ok || old.Seq != h.Seq || old.SlotEnd != h.SlotEnd {
-			file.Discard() // deleted or rebuilt meanwhile
+		if !standing(tx.State(), s) {
+			file.Discard() // rebuilt meanwhile
 			return nil
 		}
+		old, _ = tx.State().Real(req.commit)
 		merged = true
 		_, err := d.write(tx, old.Commit, file.Commit)
 		return err
@@ -110,6 +109,17 @@ func (ix *Indexer) merge(ctx context.Context, req mergeRequest) (merged bool, er
 	// meanwhile must not be merged for the length of its old chain.
 	ix.ForgetSnapshots(d.Domain)
 	return true, nil
+}
+
+// standing reports whether the files that a snapshot was opened from are still
+// those of their commits: what is merged may stand on the first of them.
+func standing(state *catalog.State, s *search.Snapshot) bool {
+	for f := range s.View().Files() {
+		if now, ok := state.Commit(f.Header().Commit); !ok || !now.Same(f.Info()) {
+			return false
+		}
+	}
+	return true
 }
 
 // mergedGraph returns the graph of a merged file, encoded; nil for none. Nodes
