@@ -567,3 +567,29 @@ func TestAGraphLeavesOutWhatCannotBeRead(t *testing.T) {
 	h = open(t, mem, src, &indexertest.Embedder{}, config)
 	h.eachWhole("c2")
 }
+
+// TestAMergeIsNoLook: a merge hands damaged vectors on, and does not have the
+// commit pass for one that was looked over.
+func TestAMergeIsNoLook(t *testing.T) {
+	mem := vfstest.NewMem()
+	var ops []contract.Op
+	for i := range 20 {
+		ops = append(ops, put(fmt.Sprintf("d/A/%02d", i), fmt.Sprintf("text%d", i)))
+	}
+	h := openPush(t, mem, &indexertest.Embedder{})
+	h.mustPush("main", "", "c1", ops...)
+	h.close()
+	flipVector(t, mem, "text7")
+	emb := &indexertest.Embedder{}
+	h = openPush(t, mem, emb, func(c *indexer.Config) { c.Graph = indexer.Graph{MinVectors: 12} })
+	// Writing to the domain checks all vectors, before the merge.
+	h.mustPush("main", "c1", "c2", put("d/B/1", "later"))
+	h.search("c1", "anything", 5) // asks for the merge
+	waitGraph(t, mem, snapshot.FileName(domain, "c1"))
+	h.merged()
+	emb.Reset()
+	h.mustPush("main", "", "c1")
+	if got := h.texts("c1"); len(got) != 20 {
+		t.Errorf("%d documents, embedded %q", len(got), emb.Texts())
+	}
+}

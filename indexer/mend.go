@@ -187,6 +187,7 @@ func (b *builder) replace(ctx context.Context, old snapshot.Info, complete bool)
 	if err != nil {
 		return err
 	}
+	b.d.setWhole(info)
 	b.ix.ForgetFile(b.d.Domain, old)
 	b.ix.ForgetSnapshots(b.d.Domain)
 	b.report(func(t *Task) { t.Indexed, t.Documents = len(changed), int(info.Documents) })

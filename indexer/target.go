@@ -91,12 +91,12 @@ func (d *domain) write(tx *catalog.Tx, commit string, write func() (snapshot.Inf
 	if err != nil {
 		return snapshot.Info{}, catalog.StoreError(err)
 	}
-	note := tx.Put
 	if there {
-		note = tx.Replace
+		d.Clear(info.Name())
+		return info, tx.Replace(info) // not looked over: a merge hands damaged vectors on
 	}
 	d.setWhole(info)
-	return info, note(info)
+	return info, tx.Put(info)
 }
 
 // isWhole reports whether this process has written the commit or looked it
