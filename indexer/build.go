@@ -70,8 +70,8 @@ type change struct {
 	clustering []snapshot.Chunk
 }
 
-// newBuilder returns a builder on the base, if any. With clustering, texts get
-// vectors in that role too.
+// newBuilder returns a builder on the base, if any. With clustering, or where the
+// base lists such vectors, texts get vectors in that role too.
 func (ix *Indexer) newBuilder(d *domain, task string, settings catalog.Settings, clustering bool, base *search.Snapshot, vecs *vecstore.Store, report func(func(*Task))) (*builder, error) {
 	st, err := newStage(ix.cfg.FS, task)
 	if err != nil {
@@ -88,6 +88,8 @@ func (ix *Indexer) newBuilder(d *domain, task string, settings catalog.Settings,
 		left:        make(map[string]struct{}),
 	}
 	if base != nil {
+		top := base.View().Header()
+		b.clustering = b.clustering || search.ListsClustering(&top)
 		for _, k := range base.View().Skipped() {
 			b.left[k.ID] = struct{}{}
 		}

@@ -26,6 +26,11 @@ type byRole struct {
 	texts map[contract.Role][]string
 }
 
+// newByRole returns one that cuts texts every three words.
+func newByRole() *byRole {
+	return &byRole{Embedder: &indexertest.Embedder{Window: 3}, texts: make(map[contract.Role][]string)}
+}
+
 func (e *byRole) Embed(ctx context.Context, r contract.EmbedRequest) ([][]float32, error) {
 	e.mu.Lock()
 	e.texts[r.Role] = append(e.texts[r.Role], r.Texts...)
@@ -60,7 +65,12 @@ func withRole(role contract.Role, text string) string {
 // latter are nil where the domain stores none.
 func (h *harness) vectorsOf(commit string) (documents, clustering map[string][]float32) {
 	h.t.Helper()
-	err := h.Embeddings(h.t.Context(), search.EmbeddingsRequest{Domain: domain, Ref: search.Ref{Commit: commit}}, func(found *search.Embeddings) error {
+	return vectorsAt(h.t, h.Reader, commit)
+}
+
+func vectorsAt(t *testing.T, r *search.Reader, commit string) (documents, clustering map[string][]float32) {
+	t.Helper()
+	err := r.Embeddings(t.Context(), search.EmbeddingsRequest{Domain: domain, Ref: search.Ref{Commit: commit}}, func(found *search.Embeddings) error {
 		documents = make(map[string][]float32)
 		for e, err := range found.Vectors {
 			if err != nil {
@@ -79,12 +89,12 @@ func (h *harness) vectorsOf(commit string) (documents, clustering map[string][]f
 			clustering[e.ID] = slices.Clone(e.Vector)
 		}
 		if ids := slices.Collect(found.Clustering.IDs); len(ids) != found.Clustering.Count || !slices.Equal(ids, slices.Sorted(maps.Keys(clustering))) {
-			h.t.Errorf("%s: clustering of %v, %d counted", commit, ids, found.Clustering.Count)
+			t.Errorf("%s: clustering of %v, %d counted", commit, ids, found.Clustering.Count)
 		}
 		return nil
 	})
 	if err != nil {
-		h.t.Fatalf("embeddings of %s: %v", commit, err)
+		t.Fatalf("embeddings of %s: %v", commit, err)
 	}
 	return documents, clustering
 }
@@ -93,7 +103,7 @@ func (h *harness) vectorsOf(commit string) (documents, clustering map[string][]f
 // that turns it on, for what is indexed from then on, until it is deleted.
 func TestStoreClustering(t *testing.T) {
 	files, src := vfstest.NewMem(), indexertest.NewSource()
-	emb := &byRole{Embedder: &indexertest.Embedder{Window: 3}, texts: make(map[contract.Role][]string)}
+	emb := newByRole()
 	start := func() *harness {
 		return open(t, files, src, emb.Embedder, func(c *indexer.Config) { c.Embedder, c.TaskFile = emb, taskFile })
 	}

@@ -59,9 +59,13 @@ func Sweep(ctx context.Context, cfg SweepConfig, report func(Removal)) (SweepSum
 	}
 	used := make(map[string]bool)
 	for _, info := range infos {
-		used[info.Vecs] = true
-		used[vecstore.FileName(info.Domain, vecstore.Main)] = true
-		used[vecstore.RangesName(info.Vecs)], used[vecstore.RangesName(vecstore.FileName(info.Domain, vecstore.Main))] = true, true
+		vecs := []string{vecstore.FileName(info.Domain, vecstore.Main)}
+		for _, n := range info.Named() {
+			vecs = append(vecs, n.Vecs)
+		}
+		for _, name := range vecs {
+			used[name], used[vecstore.RangesName(name)] = true, true
+		}
 		used[textindex.FileName(info.Domain, info.Commit)] = true
 		used[catalog.FileName(info.Domain)] = true
 	}

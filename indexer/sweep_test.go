@@ -18,6 +18,7 @@ import (
 	"github.com/vectorlink/vectorlink/indexer/indexertest"
 	"github.com/vectorlink/vectorlink/search"
 	"github.com/vectorlink/vectorlink/snapshot"
+	"github.com/vectorlink/vectorlink/vecstore"
 	"github.com/vectorlink/vectorlink/vector"
 	"github.com/vectorlink/vectorlink/vfs"
 	"github.com/vectorlink/vectorlink/vfs/vfstest"
@@ -500,4 +501,24 @@ func fsyncTime(t testing.TB, dir string) time.Duration {
 		all = append(all, time.Since(start))
 	}
 	return percentile(all, 50)
+}
+
+// TestSweepKeepsNamedVectors: a file of vectors beside the main ones is kept while
+// a commit lists it.
+func TestSweepKeepsNamedVectors(t *testing.T) {
+	mem := vfstest.NewMem()
+	h := snapshot.Header{
+		Kind: snapshot.Checkpoint, Domain: domain, Commit: "c1", Seq: 1,
+		Others: []snapshot.NamedVectors{{Name: "more", Vectors: snapshot.Vectors{Vecs: vecstore.FileName(domain, "more")}}},
+	}
+	if _, err := snapshot.Write(mem, h, snapshot.Contents{}); err != nil {
+		t.Fatal(err)
+	}
+	mem.WriteFile(vecstore.FileName(domain, "more"), []byte("kept"))
+	mem.WriteFile(vecstore.FileName(domain, "other"), []byte("not kept"))
+	var removed []string
+	_, err := indexer.Sweep(t.Context(), indexer.SweepConfig{FS: mem}, func(r indexer.Removal) { removed = append(removed, r.File) })
+	if want := []string{vecstore.FileName(domain, "other")}; err != nil || !slices.Equal(removed, want) {
+		t.Errorf("removed %q, %v; want %q", removed, err, want)
+	}
 }

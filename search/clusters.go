@@ -16,9 +16,9 @@ import (
 const ClusteringVectors = "clustering"
 
 // StoresClustering reports whether a domain stores clustering: whether its newest
-// commit lists such vectors. A commit lists them from the push on that asks for
-// it, and where the newest one before it does. Aliases stand for commits of any
-// age, and do not count.
+// commit lists such vectors. A commit lists them where its push asks for it, and
+// where its base or the newest commit before it does. Aliases stand for commits of
+// any age, and do not count.
 func StoresClustering(state *catalog.State) bool {
 	for info := range state.Newest() {
 		if info.Kind != snapshot.Alias {
