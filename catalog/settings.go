@@ -163,7 +163,7 @@ func SettingsOf(info snapshot.Info) Settings {
 	return s
 }
 
-// kept are the vectors of a configuration as settings.
+// Kept returns the settings that the configuration of a file of vectors keeps.
 func Kept(c vecstore.Config) Settings {
 	s := DefaultSettings
 	s.Metric, s.Normalize = Metric(c.Metric.String()), c.Normalized
@@ -173,7 +173,7 @@ func Kept(c vecstore.Config) Settings {
 	return s
 }
 
-// stored returns the number on disk.
+// Stored returns the metric's number on disk.
 func (m Metric) Stored() vecstore.Metric {
 	switch m {
 	case MetricIP:
@@ -184,13 +184,13 @@ func (m Metric) Stored() vecstore.Metric {
 	return vecstore.Cosine
 }
 
-// suppliedModel names the model of domains whose vectors are all supplied.
+// SuppliedModel names the model of domains whose vectors are all supplied.
 func SuppliedModel(dim int) string { return fmt.Sprintf("supplied/%d", dim) }
 
-// directed reports whether only the direction of vectors counts.
+// Directed reports whether only the direction of vectors counts.
 func (s Settings) Directed() bool { return s.Normalize || s.Metric == MetricCosine }
 
-// model names what decides the vectors of a domain with such settings: the
+// Model names what decides the vectors of a domain with such settings: the
 // embedder of that fingerprint, and whether its vectors are taken as they come;
 // or that they are supplied.
 func (s Settings) Model(fingerprint string) string {

@@ -11,7 +11,7 @@ import (
 	"github.com/vectorlink/vectorlink/vecstore"
 )
 
-// storeError gives the errors of the packages below their meaning for a user.
+// StoreError gives the errors of the packages below their meaning for a user.
 func StoreError(err error) error {
 	switch {
 	case err == nil:

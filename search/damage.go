@@ -79,7 +79,7 @@ func (s *Snapshot) noteText(id string, err error) {
 	s.harm.fresh = false
 }
 
-// vectors returns the snapshot's vectors as graphs and scans read them: one
+// Vectors returns the snapshot's vectors as graphs and scans read them: one
 // that is damaged is farther from everything than any other.
 func (s *Snapshot) Vectors() hnsw.Vectors { return whole{s.vecs} }
 
@@ -155,7 +155,7 @@ func sound(hits []hnsw.Hit) []hnsw.Hit {
 	return slices.DeleteFunc(hits, func(h hnsw.Hit) bool { return math.IsInf(float64(h.Dot), -1) })
 }
 
-// readable returns those of the slots whose vectors can be read; it reads them
+// Readable returns those of the slots whose vectors can be read; it reads them
 // all.
 func (s *Snapshot) Readable(slots []uint32) ([]uint32, error) {
 	if s.vecs == nil {
