@@ -188,7 +188,7 @@ func (f *feed) places() iter.Seq[*place] {
 	}
 }
 
-// mark notes that what a document shows at a place changed.
+// mark records that a document's rendered text may have changed at a place.
 func (f *feed) mark(p *place, o object) {
 	if !f.schema.fits(o, p) {
 		return

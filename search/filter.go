@@ -151,8 +151,8 @@ func (l *selection) entries() []*snapshot.Entry {
 }
 
 // selection returns what the filter admits of the snapshot, nil for one that
-// restricts nothing. standIn tells that the snapshot is not of the commit asked
-// for. What was selected last is kept in the pool, so that a filter that comes
+// restricts nothing. standIn reports that the snapshot is of an ancestor of the
+// requested commit. Selections are kept in the pool, so that a filter that is used
 // again costs nothing.
 func (s *Snapshot) selection(ctx context.Context, f Filter, standIn bool) (*selection, error) {
 	if f.empty() {

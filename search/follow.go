@@ -28,9 +28,9 @@ func OpenReadOnly(cfg ReaderConfig) (*Reader, error) {
 // directory, which finds domains that are new.
 const listEvery = 10
 
-// Follow looks for what the writing process has done, again and again until ctx
-// ends. A look costs a read of the end of each domain's catalog file, and one in
-// ten a listing of the directory.
+// Follow takes over what the writing process has done, every so often until ctx
+// ends. It reads the end of each domain's catalog file, and each tenth time lists
+// the directory, which finds new domains.
 func (r *Reader) Follow(ctx context.Context, every time.Duration) {
 	tick := time.NewTicker(every)
 	defer tick.Stop()
@@ -95,8 +95,8 @@ func (r *Reader) revalidate() {
 	r.pool.removeIf(func(key string) bool { return stale[key] })
 }
 
-// whileFollowing gives the error of a file that the writing process replaced or removed
-// while it was read its meaning: the same request finds the new one.
+// whileFollowing returns ErrBusy for the error of a file that the writing process
+// replaced or removed while it was read: the same request finds the new one.
 func (r *Reader) whileFollowing(err error) error {
 	if err == nil || !r.cfg.ReadOnly || !errors.Is(err, vfs.ErrReplaced) && !errors.Is(err, fs.ErrNotExist) {
 		return err

@@ -47,7 +47,7 @@ func (m measure) distance(dot float32) float32 {
 }
 
 // between returns the distance of two vectors that are made ready as queries
-// are, see [openSnapshot.ready].
+// are, see [Snapshot.ready].
 func (m measure) between(a, b []float32) float32 {
 	if m.metric == catalog.MetricL2 {
 		return vector.Square(a, b)

@@ -38,9 +38,10 @@ type NearPairs struct {
 // It measures every chunk of Set against every one of Target by their 8-bit
 // codes, and exactly those that may be near enough by what codes lose at most
 // (all of them where that is not known beforehand, the vectors being of any
-// length): it finds all pairs, and takes a time in proportion to the one number times the other, and
-// memory for two small records a chunk. Chunks of one text are found by their common slot, and
-// where only these can be near enough nothing is measured.
+// length). So it finds all pairs. It takes a time in proportion to the product of
+// the numbers of chunks, and memory for two small records a chunk. Chunks of one
+// text are found by their common slot, and where only these can be near enough
+// nothing is measured.
 func (r *Reader) NearPairs(ctx context.Context, req DuplicatesRequest, use func(*NearPairs) error) error {
 	if err := req.check(); err != nil {
 		return err

@@ -79,8 +79,8 @@ func (p *pool) acquire(ctx context.Context, key string, load func() (resource, e
 	p.mu.Lock()
 	defer p.unlock()
 	defer close(f.done)
-	// A remove during the load has taken the flight out: the value is then
-	// only for those who asked before.
+	// A remove during the load has taken the flight out: the value then serves
+	// only the callers from before.
 	current := p.loading.end(key, f)
 	if err != nil {
 		f.err = err
