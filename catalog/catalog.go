@@ -106,11 +106,44 @@ func Open(cfg Config) (*Catalog, error) {
 		}
 		l.domain = d
 	}
+	dropped := c.loadLists(names, len(damaged) > 0)
 	if !cfg.ReadOnly {
-		c.update(names, files, byDomain)
+		c.update(names, files, byDomain, dropped)
 	}
 	c.cfg.Names = nil
 	return c, nil
+}
+
+// loadLists reads the lists of pruned commits. It returns those of domains without
+// commits, unless keep says that a damaged file may hold one.
+func (c *Catalog) loadLists(files []string, keep bool) (dropped []string) {
+	for _, name := range files {
+		if !strings.HasSuffix(name, "."+PrunedExt) {
+			continue
+		}
+		l := c.loadPruned(name)
+		if l.err != nil {
+			c.log.Error("the list of pruned commits cannot be read: they are not known as pruned", "file", name, "err", l.err)
+		}
+		d := c.domains[l.domain]
+		switch {
+		case l.domain == "": // its header cannot be read
+			for _, o := range c.domains {
+				if PrunedName(o.name) == name {
+					d = o
+				}
+			}
+		case d == nil && keep:
+			d = newDomain(c, l.domain, newState(nil))
+			c.domains[l.domain] = d
+		case d == nil:
+			dropped = append(dropped, name)
+		}
+		if d != nil {
+			d.openPruned(l)
+		}
+	}
+	return dropped
 }
 
 // loaded is a catalog file as it was read.
@@ -135,7 +168,7 @@ func (c *Catalog) load(name string) (l loaded) {
 		return l
 	}
 	defer func() { l.err = errors.Join(l.err, f.Close()) }()
-	if l.file, l.err = readHead(f); l.err != nil {
+	if l.file, l.err = readHead(f, magic); l.err != nil {
 		return l
 	}
 	if FileName(l.file.domain) != name {
@@ -263,7 +296,7 @@ func (o only) List() ([]string, error) { return slices.Clone(o.names), nil }
 
 // update brings the catalog files up to date after they were read. What fails is
 // logged, and the domain concerned has then no file.
-func (c *Catalog) update(names []string, files []loaded, byDomain map[string]*loaded) {
+func (c *Catalog) update(names []string, files []loaded, byDomain map[string]*loaded, dropped []string) {
 	var removed []string
 	remove := func(name string) {
 		removed = append(removed, name)
@@ -273,7 +306,7 @@ func (c *Catalog) update(names []string, files []loaded, byDomain map[string]*lo
 		}
 	}
 	for _, name := range names {
-		if strings.HasSuffix(name, vfs.TempName("."+Ext)) {
+		if strings.HasSuffix(name, vfs.TempName("."+Ext)) || strings.HasSuffix(name, vfs.TempName("."+PrunedExt)) {
 			remove(name)
 		}
 	}
@@ -281,6 +314,9 @@ func (c *Catalog) update(names []string, files []loaded, byDomain map[string]*lo
 		if l := &files[i]; l.err != nil || l.domain.State().Len() == 0 {
 			remove(l.name)
 		}
+	}
+	for _, name := range dropped {
+		remove(name)
 	}
 	if len(removed) > 0 {
 		if err := c.cfg.FS.SyncDir(); err != nil {
@@ -294,6 +330,7 @@ func (c *Catalog) update(names []string, files []loaded, byDomain map[string]*lo
 			continue
 		}
 		d.mu.Lock()
+		d.repairPruned()
 		clear(d.intents) // their files were read
 		d.broken = d.file == nil && c.unclean
 		if changes := slices.Concat(l.gone, l.came); len(changes) > 0 || d.file == nil || d.file.records > 2*d.State().Len()+minGarbage {
@@ -335,7 +372,7 @@ func (c *Catalog) Create(name string) *Domain {
 	if d == nil {
 		d = newDomain(c, name, newState(nil))
 		d.raise(c.floor)
-		d.broken = c.unclean
+		d.broken, d.pruned.stale = c.unclean, c.unclean
 		c.domains[name] = d
 	}
 	return d
@@ -361,6 +398,12 @@ func (c *Catalog) Forget(d *Domain) bool {
 		// but it must not be begun again in its place.
 		if err := c.cfg.FS.Remove(FileName(d.name)); err != nil {
 			c.log.Warn("remove a catalog file", "domain", d.name, "err", err)
+			c.unclean = true
+		}
+	}
+	if d.pruned.file != nil {
+		if err := c.cfg.FS.Remove(PrunedName(d.name)); err != nil {
+			c.log.Warn("remove a list of pruned commits", "domain", d.name, "err", err)
 			c.unclean = true
 		}
 	}

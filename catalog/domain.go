@@ -47,6 +47,7 @@ type Domain struct {
 	// intents are the commits whose replacement has begun and was not ended: what
 	// their file says now may not be what it says after a crash.
 	intents map[string]bool
+	pruned  prunedList
 }
 
 func newDomain(c *Catalog, name string, state *State) *Domain {
@@ -101,6 +102,7 @@ func (d *Domain) Update(change func(*Tx) error) error {
 	if err := d.repair(); err != nil {
 		return err
 	}
+	d.repairPruned()
 	tx := &Tx{d: d, begun: make(map[string]bool)}
 	defer tx.end()
 	return change(tx)
@@ -112,6 +114,7 @@ type Tx struct {
 	next    *State // with what was noted since the last swap; nil where nothing was
 	changes []change
 	begun   map[string]bool // the replacements of this Update that have not ended
+	back    []string        // of changes, the commits that were pruned
 }
 
 // State returns the domain's state with what this Update has changed. It is
@@ -171,6 +174,9 @@ func (tx *Tx) note(t recordType, info snapshot.Info) error {
 		return fmt.Errorf("catalog: commit %s is of %s, not of %s", info.Commit, info.Domain, tx.d.name)
 	}
 	s := tx.change()
+	if s.pruned.Contains(info.Commit) {
+		tx.back = append(tx.back, info.Commit)
+	}
 	s.put(newRecord(&info, s.find))
 	delete(tx.d.intents, info.Commit)
 	tx.changes = append(tx.changes, change{typ: t, commit: info.Commit, info: info})
@@ -183,7 +189,11 @@ func (tx *Tx) note(t recordType, info snapshot.Info) error {
 // found at the next Open, or may be Put.
 func (tx *Tx) Remove(commits ...string) error {
 	tx.publish()
-	next := tx.d.State().clone()
+	return tx.remove(tx.d.State().clone(), commits)
+}
+
+// remove makes commits unknown that next, which is swapped in, still holds.
+func (tx *Tx) remove(next *State, commits []string) error {
 	var gone []change
 	for _, commit := range commits {
 		if next.remove(commit) {
@@ -213,8 +223,14 @@ func (tx *Tx) publish() {
 	if len(tx.changes) > 0 {
 		_ = tx.d.write(tx.changes, tx.next, false) // logged; the next Update sees to it
 	}
+	if len(tx.back) > 0 {
+		// Before any of them can be deleted: it would be pruned again.
+		if err := tx.d.notePruned(returnRecord, tx.back, tx.next.pruned); err != nil {
+			tx.d.c.log.Warn("the list of pruned commits does not say yet that some are back", "domain", tx.d.name, "err", err)
+		}
+	}
 	tx.d.set(tx.next)
-	tx.next, tx.changes = nil, nil
+	tx.next, tx.changes, tx.back = nil, nil, nil
 }
 
 // end publishes what was noted. If a replacement was not ended, it is not known
@@ -254,7 +270,7 @@ func (d *Domain) write(changes []change, next *State, sync bool) error {
 	for _, ch := range changes {
 		b = d.file.append(b, ch)
 	}
-	if err := d.append(b, sync); err != nil {
+	if err := d.c.appendTo(FileName(d.name), d.file.end, b, sync); err != nil {
 		return d.giveUp(err)
 	}
 	d.file.end += int64(len(b))
@@ -265,12 +281,13 @@ func (d *Domain) write(changes []change, next *State, sync bool) error {
 	return nil
 }
 
-func (d *Domain) append(b []byte, sync bool) error {
-	f, err := d.c.cfg.FS.Open(FileName(d.name), vfs.ReadWrite)
+// appendTo writes b at that end of the named file.
+func (c *Catalog) appendTo(name string, end int64, b []byte, sync bool) error {
+	f, err := c.cfg.FS.Open(name, vfs.ReadWrite)
 	if err != nil {
 		return err
 	}
-	_, err = f.WriteAt(b, d.file.end)
+	_, err = f.WriteAt(b, end)
 	if err == nil && sync {
 		err = f.Sync()
 	}
@@ -284,8 +301,8 @@ func (d *Domain) writeAll(name string, s *State, sync bool) (*file, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &file{domain: d.name, generation: rand.Uint64()}
-	b := appendHead(nil, d.name, c.generation)
+	c := &file{magic: magic, domain: d.name, generation: rand.Uint64()}
+	b := appendHead(nil, magic, d.name, c.generation)
 	add := func(ch change) {
 		b = c.append(b, ch)
 		c.records++

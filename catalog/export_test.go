@@ -52,12 +52,12 @@ func Parse(data []byte) (again []byte, ends []int, err error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	c, err := readHead(f)
+	c, err := readHead(f, magic)
 	if err != nil {
 		return nil, nil, err
 	}
 	w := c
-	again = appendHead(nil, c.domain, c.generation)
+	again = appendHead(nil, magic, c.domain, c.generation)
 	ends = append(ends, len(again))
 	w.end = 0
 	err = c.scan(f, func(ch change) {
@@ -72,7 +72,7 @@ func EncodeInfo(info snapshot.Info) []byte { return appendInfo(nil, &info) }
 
 // Seal returns a catalog file with one record of that type and body.
 func Seal(typ byte, body []byte) []byte {
-	b := appendHead(nil, "a/b", 7)
+	b := appendHead(nil, magic, "a/b", 7)
 	return appendRecord(b, 7, int64(len(b)), recordType(typ), func(b []byte) []byte { return append(b, body...) })
 }
 
@@ -80,12 +80,13 @@ func Seal(typ byte, body []byte) []byte {
 var Constants = map[string]int{
 	"version": version, "maxDomain": maxDomain, "maxString": maxString, "maxBody": maxBody, "minGarbage": minGarbage,
 	"put": int(putRecord), "replace": int(replaceRecord), "intent": int(intentRecord), "remove": int(removeRecord),
+	"prune": int(pruneRecord), "return": int(returnRecord),
 }
 
 // Golden returns a catalog file of generation 7 with a record of each type.
 func Golden(checkpoint, delta snapshot.Info) []byte {
-	c := file{domain: checkpoint.Domain, generation: 7}
-	b := appendHead(nil, c.domain, c.generation)
+	c := file{magic: magic, domain: checkpoint.Domain, generation: 7}
+	b := appendHead(nil, magic, c.domain, c.generation)
 	for _, ch := range []change{
 		{typ: putRecord, info: checkpoint},
 		{typ: putRecord, info: delta},
@@ -103,4 +104,18 @@ func AllowGarbage(n int) (undo func()) {
 	old := minGarbage
 	minGarbage = n
 	return func() { minGarbage = old }
+}
+
+// GoldenList returns a list of pruned commits of generation 7.
+func GoldenList() []byte {
+	c := file{magic: prunedMagic, domain: "admin/star_wars", generation: 7}
+	b := appendHead(nil, prunedMagic, c.domain, c.generation)
+	for _, ch := range []change{
+		{typ: pruneRecord, commit: "c1"},
+		{typ: pruneRecord, commit: "c2"},
+		{typ: returnRecord, commit: "c1"},
+	} {
+		b = c.append(b, ch)
+	}
+	return b
 }

@@ -44,18 +44,28 @@ const (
 	intentRecord recordType = 3
 	// removeRecord: the commit is not there any more, or its file is about to go.
 	removeRecord recordType = 4
+
+	// The records of a list of pruned commits.
+
+	// pruneRecord: the commit was pruned.
+	pruneRecord recordType = 5
+	// returnRecord: the commit is indexed again.
+	returnRecord recordType = 6
 )
 
 // errDamaged is why a catalog file, or what follows some of its records, cannot
 // be read. It is no error to a caller: the file is rebuilt.
 var errDamaged = errors.New("damaged catalog file")
 
+// errVersion is the errDamaged of a file of another version.
+var errVersion = fmt.Errorf("%w: of another version", errDamaged)
+
 // FileName returns the name of a domain's catalog file.
 func FileName(domain string) string { return vfs.FileName(domain, "", Ext) }
 
-// appendHead appends the header of a catalog file. The generation is another one
+// appendHead appends the header of a file that begins with magic. The generation is another one
 // for each file that is begun, and enters all its checksums.
-func appendHead(b []byte, domain string, generation uint64) []byte {
+func appendHead(b []byte, magic, domain string, generation uint64) []byte {
 	start := len(b)
 	b = append(b, magic...)
 	b = binary.LittleEndian.AppendUint16(b, version)
@@ -94,16 +104,18 @@ type change struct {
 	info   snapshot.Info // of a put or replace
 }
 
-// file is what is known of a catalog file that was read or written.
+// file is what is known of a catalog file, or a list of pruned commits, that was
+// read or written.
 type file struct {
+	magic      string
 	domain     string
 	generation uint64
 	end        int64 // where the next record goes
 	records    int
 }
 
-// readHead reads the header of an open catalog file.
-func readHead(f vfs.File) (file, error) {
+// readHead reads the header of an open file that begins with magic.
+func readHead(f vfs.File, magic string) (file, error) {
 	size, err := f.Size()
 	if err != nil {
 		return file{}, err
@@ -114,16 +126,16 @@ func readHead(f vfs.File) (file, error) {
 	} else {
 		p = p[:n]
 	}
-	return parseHead(p)
+	return parseHead(p, magic)
 }
 
 // parseHead parses the header that p begins with.
-func parseHead(p []byte) (file, error) {
+func parseHead(p []byte, magic string) (file, error) {
 	if len(p) < headSize || string(p[:4]) != magic {
-		return file{}, fmt.Errorf("%w: this is no catalog file", errDamaged)
+		return file{}, fmt.Errorf("%w: it does not begin as such a file does", errDamaged)
 	}
 	if v := binary.LittleEndian.Uint16(p[4:]); v != version {
-		return file{}, fmt.Errorf("%w: version %d, this program reads %d", errDamaged, v, version)
+		return file{}, fmt.Errorf("%w: %d, this program reads %d", errVersion, v, version)
 	}
 	n := int(binary.LittleEndian.Uint16(p[6:]))
 	if n == 0 || n > maxDomain || headSize+n > len(p) {
@@ -133,7 +145,7 @@ func parseHead(p []byte) (file, error) {
 	if vfs.Checksum(0, body) != binary.LittleEndian.Uint32(p[len(body):]) {
 		return file{}, fmt.Errorf("%w: the checksum of its header does not match", errDamaged)
 	}
-	return file{domain: string(body[16:]), generation: binary.LittleEndian.Uint64(p[8:]), end: int64(headSize + n)}, nil
+	return file{magic: magic, domain: string(body[16:]), generation: binary.LittleEndian.Uint64(p[8:]), end: int64(headSize + n)}, nil
 }
 
 // scan reads the records of an open catalog file from c.end on, and hands them
@@ -196,14 +208,16 @@ func (c *file) parse(p []byte) (change, error) {
 		return change{}, badRecord("its checksum does not match")
 	}
 	ch := change{typ: recordType(body[0])}
-	switch ch.typ {
-	case putRecord, replaceRecord:
+	switch typ := ch.typ; {
+	case (typ >= pruneRecord) != (c.magic == prunedMagic):
+		return ch, badRecord("it is of a type that belongs elsewhere")
+	case typ == putRecord || typ == replaceRecord:
 		var err error
 		if ch.info, err = parseInfo(body[1:], c.domain); err != nil {
 			return ch, err
 		}
 		ch.commit = ch.info.Commit
-	case intentRecord, removeRecord:
+	case typ == intentRecord || typ == removeRecord || typ == pruneRecord || typ == returnRecord:
 		if len(body)-1 > maxString {
 			return ch, badRecord("the name of its commit is too long")
 		}

@@ -47,6 +47,7 @@ func (c *Catalog) Refresh() error {
 			}
 			return listed
 		})
+		d.forgetList(names)
 	}
 	c.take(came)
 	if len(gone) > 0 {
@@ -108,7 +109,7 @@ func (d *Domain) tail() (changes []change, err error) {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
-	now, err := readHead(f)
+	now, err := readHead(f, magic)
 	if errors.Is(err, errDamaged) {
 		return nil, nil // it may be in the making
 	}
@@ -162,6 +163,9 @@ func (d *Domain) follow(changes []change, exists func(name string, there bool) b
 			next.follow(&infos[i])
 		}
 	}
+	if slices.ContainsFunc(changes, func(ch change) bool { return ch.typ == removeRecord }) {
+		d.followPruned(next)
+	}
 	d.set(next)
 }
 
@@ -198,6 +202,7 @@ func (c *Catalog) take(names map[string]bool) {
 		for i := range infos {
 			next.follow(&infos[i])
 		}
+		d.followPruned(next)
 		d.set(next)
 		d.mu.Unlock()
 	}
@@ -215,5 +220,9 @@ func (d *Domain) drop(gone map[string]bool) {
 		}
 		return true
 	})
+	if next.Len() == d.State().Len() {
+		return
+	}
+	d.followPruned(next)
 	d.set(next)
 }

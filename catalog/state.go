@@ -27,6 +27,9 @@ type State struct {
 	// taken holds the sequence numbers in use: the first of each unbroken range
 	// leads to its last.
 	taken *btree.Map[uint64, uint64]
+	// pruned are the commits that were pruned and are not indexed again. It is
+	// shared by the states: who changes it, copies it.
+	pruned *names
 
 	seq     uint64
 	slotEnd uint32
@@ -79,7 +82,7 @@ func newState(records []*record) *State {
 	s := &State{
 		ids: newTree(byID), seqs: newTree(bySeq), branches: newTree(byBranch),
 		bases: newTree(byBase), others: newTree(byOn), marks: newTree(byBranch), tags: newTree(byID),
-		taken: new(btree.Map[uint64, uint64]),
+		taken: new(btree.Map[uint64, uint64]), pruned: new(names),
 	}
 	slices.SortFunc(records, bySeq) // mostly they are in this order
 	for _, r := range records {
@@ -178,6 +181,10 @@ func (s *State) put(r *record) {
 	}
 	s.take(r.seq)
 	s.note(r)
+	if s.pruned.Contains(r.commit) {
+		s.pruned = s.pruned.Copy()
+		s.pruned.Delete(r.commit)
+	}
 }
 
 // note raises what only ever grows.
@@ -450,7 +457,8 @@ func (s *State) FreeSeq(below uint64) uint64 {
 
 // Resolve chooses the commit to serve: the one named, else the nearest of its
 // ancestors that is indexed; or the head of the branch where no commit is named.
-// It is [contract.ErrNotFound] where there is none.
+// It is [contract.ErrNotFound] where there is none, [contract.ErrPruned] where the
+// one named was pruned.
 func (s *State) Resolve(ref Ref) (string, error) {
 	if ref.Commit == "" && ref.Branch == "" {
 		return "", fmt.Errorf("%w: commit (or branch) is required", contract.ErrInvalid)
@@ -469,5 +477,5 @@ func (s *State) Resolve(ref Ref) (string, error) {
 			return c, nil
 		}
 	}
-	return "", fmt.Errorf("%w: commit %s is not indexed", contract.ErrNotFound, ref.Commit)
+	return "", s.Missing(ref.Commit)
 }

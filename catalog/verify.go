@@ -4,12 +4,14 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"strings"
 
 	"github.com/vectorlink/vectorlink/vfs"
 )
 
 // Verify returns what is wrong with a catalog file, nil for nothing: its damage
-// costs a start that reads the commit files instead. A server may be writing the
+// costs a start that reads the commit files instead. Of a list of pruned commits it
+// does so too: commits that it does not name any more are not known as pruned. A server may be writing the
 // file: only what is found twice in a file of one size counts. A file that is gone
 // is no damage.
 func Verify(fsys vfs.FS, name string) error {
@@ -26,7 +28,7 @@ func Verify(fsys vfs.FS, name string) error {
 	return nil
 }
 
-// check reads a catalog file whole, and returns its size.
+// check reads a catalog file, or a list of pruned commits, whole, and returns its size.
 func check(fsys vfs.FS, name string) (size int64, err error) {
 	f, err := fsys.Open(name, vfs.Read)
 	if err != nil {
@@ -36,11 +38,15 @@ func check(fsys vfs.FS, name string) (size int64, err error) {
 	if size, err = f.Size(); err != nil {
 		return 0, err
 	}
-	c, err := readHead(f)
+	begin, nameOf := magic, FileName
+	if strings.HasSuffix(name, "."+PrunedExt) {
+		begin, nameOf = prunedMagic, PrunedName
+	}
+	c, err := readHead(f, begin)
 	if err != nil {
 		return size, err
 	}
-	if FileName(c.domain) != name {
+	if nameOf(c.domain) != name {
 		return size, fmt.Errorf("%w: it belongs to %s", errDamaged, c.domain)
 	}
 	return size, c.scan(f, func(change) {})

@@ -13,6 +13,9 @@ var (
 	ErrInvalid = errors.New("invalid request")
 	// ErrNotFound: no such domain, commit, branch, document or task.
 	ErrNotFound = errors.New("not found")
+	// ErrPruned: the commit was indexed once and removed to save space; indexing
+	// or pushing it makes it again.
+	ErrPruned = errors.New("pruned")
 	// ErrConflict: the target is taken, or the request contradicts what is
 	// stored (another dimension, another model).
 	ErrConflict = errors.New("conflict")
@@ -52,6 +55,7 @@ var codes = []struct {
 	{ErrInvalid, "invalid_request"},
 	{ErrNotConfigured, "not_configured"},
 	{ErrNotFound, "not_found"},
+	{ErrPruned, "pruned"},
 	{ErrConflict, "conflict"},
 	{ErrBusy, "busy"},
 	{ErrReadOnly, "read_only"},
