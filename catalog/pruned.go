@@ -133,6 +133,9 @@ func (tx *Tx) Prune(commits ...string) error {
 func (tx *Tx) ForgetPruned() error {
 	tx.publish()
 	next := tx.d.State().clone()
+	if p := &tx.d.pruned; next.pruned.Len() == 0 && p.file == nil && p.err == nil && !p.stale {
+		return nil
+	}
 	next.pruned = new(names)
 	if err := tx.d.writePruned(next.pruned); err != nil {
 		return fmt.Errorf("catalog: forget what was pruned of %s: %w: %w", tx.d.name, contract.ErrStore, err)

@@ -44,6 +44,9 @@ func (ix *Indexer) DeleteDomain(_ context.Context, domain string, purge bool) er
 		if err := ix.removeFiles(d, tx, infos); err != nil {
 			return err
 		}
+		if err := tx.ForgetPruned(); err != nil {
+			return err
+		}
 		if !purge {
 			return nil
 		}
@@ -62,8 +65,8 @@ func ids(infos []snapshot.Info) []string {
 
 // DeleteBranchIndex removes the commits that were indexed on a branch, and ends
 // the running tasks that make such or build on one. Commits of other branches
-// that build on one get files of their own before. The branch has then no last
-// indexed commit. Durability is as for DeleteDomain.
+// that build on one get files of their own before, and so do tagged ones, which are
+// on no branch then. The branch has then no last indexed commit. Durability is as for DeleteDomain.
 func (ix *Indexer) DeleteBranchIndex(_ context.Context, domain, branch string) error {
 	if ix.stopCtx.Err() != nil {
 		return contract.ErrClosed
@@ -86,9 +89,19 @@ func (ix *Indexer) removeBranch(d *domain, branch string) (freed []string, err e
 	d.rewriting.Lock()
 	defer d.rewriting.Unlock()
 	err = d.Update(func(tx *catalog.Tx) error {
-		owned := make(map[string]bool)
+		owned, tagged := make(map[string]bool), make(map[string]bool)
+		for tag := range tx.State().Tags() {
+			tagged[tag.Base] = true
+		}
 		var infos []snapshot.Info
 		for info := range tx.State().NewestOn(branch) {
+			if tagged[info.Commit] {
+				if err := ix.rewriteAlone(d, tx, info, ""); err != nil {
+					return err
+				}
+				freed = append(freed, info.Commit)
+				continue
+			}
 			owned[info.Commit] = true
 			infos = append(infos, info)
 		}
@@ -100,7 +113,9 @@ func (ix *Indexer) removeBranch(d *domain, branch string) (freed []string, err e
 				}
 			}
 		}
-		if freed, err = ix.standAlone(d, tx, infos); err != nil {
+		children, err := ix.standAlone(d, tx, infos)
+		freed = append(freed, children...)
+		if err != nil {
 			return err
 		}
 		if err := tx.Remove(ids(infos)...); err != nil {
@@ -125,7 +140,7 @@ func (ix *Indexer) standAlone(d *domain, tx *catalog.Tx, going []snapshot.Info) 
 			if gone[child.Commit] || child.Kind == snapshot.Checkpoint || child.On != info.Commit {
 				continue
 			}
-			if err := ix.rewriteAlone(d, tx, child); err != nil {
+			if err := ix.rewriteAlone(d, tx, child, child.Branch); err != nil {
 				return freed, err
 			}
 			freed = append(freed, child.Commit)
@@ -134,16 +149,18 @@ func (ix *Indexer) standAlone(d *domain, tx *catalog.Tx, going []snapshot.Info) 
 	return freed, nil
 }
 
-// rewriteAlone rewrites the file of a delta or an alias as a checkpoint of the same
-// contents.
-func (ix *Indexer) rewriteAlone(d *domain, tx *catalog.Tx, info snapshot.Info) error {
+// rewriteAlone rewrites the file of a commit as a checkpoint of the same contents,
+// on that branch.
+func (ix *Indexer) rewriteAlone(d *domain, tx *catalog.Tx, info snapshot.Info, branch string) error {
 	s, err := ix.Open(ix.stopCtx, d.Domain, info.Commit)
 	if err != nil {
 		return err
 	}
 	defer s.Release()
+	h := info.Header
+	h.Branch = branch
 	_, err = d.write(tx, info.Commit, func() (snapshot.Info, error) {
-		return s.View().WriteWhole(ix.cfg.FS, info.Header, snapshot.Contents{Skipped: s.View().Skipped()})
+		return s.View().WriteWhole(ix.cfg.FS, h, snapshot.Contents{Skipped: s.View().Skipped()})
 	})
 	if err != nil {
 		return err

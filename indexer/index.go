@@ -205,7 +205,7 @@ func (ix *Indexer) pull(ctx context.Context, j *job) error {
 		}
 		return err
 	}
-	b, pull, done, err := ix.read(ctx, d, settings, search.StoresClustering(d.State()), j, t.Commit)
+	b, pull, done, err := ix.read(ctx, d, settings, search.StoresClustering(d.State()), j, t.Commit, true)
 	if err != nil {
 		return err
 	}
@@ -224,8 +224,9 @@ func (ix *Indexer) pull(ctx context.Context, j *job) error {
 
 // read takes the operations that make a commit (the job's, or the one it is
 // another name of) from the document source, into a builder on the snapshot
-// that they build on. The caller ends both with done.
-func (ix *Indexer) read(ctx context.Context, d *domain, settings catalog.Settings, clustering bool, j *job, commit string) (b *builder, pull *contract.Pull, done func(), err error) {
+// that they build on. The caller ends both with done. With again, it is tried once
+// more where what they build on is pruned meanwhile.
+func (ix *Indexer) read(ctx context.Context, d *domain, settings catalog.Settings, clustering bool, j *job, commit string, again bool) (b *builder, pull *contract.Pull, done func(), err error) {
 	if ix.cfg.Source == nil {
 		return nil, nil, nil, fmt.Errorf("%w; a commit that was pushed is mended by pushing it again", errNoSource)
 	}
@@ -244,6 +245,10 @@ func (ix *Indexer) read(ctx context.Context, d *domain, settings catalog.Setting
 		return nil, nil, nil, err
 	}
 	base, release, err := ix.takeBase(d, j.Job, func(*catalog.State) (string, error) { return pull.Base, nil })
+	if errors.Is(err, contract.ErrPruned) && again {
+		// Since it was looked up: there is another one to build on.
+		return ix.read(ctx, d, settings, clustering, j, commit, false)
+	}
 	if err != nil {
 		return nil, nil, nil, err
 	}
@@ -390,7 +395,7 @@ func (ix *Indexer) Assign(_ context.Context, domain, branch, source, target stri
 		return err
 	}
 	if _, ok := d.State().Real(source); !ok {
-		return fmt.Errorf("%w: source_commit %s of %s is not indexed", contract.ErrNotFound, source, domain)
+		return fmt.Errorf("source_commit: %w", d.State().Missing(source))
 	}
 	if source == target {
 		return ix.moveHead(d, branch, source)
@@ -403,7 +408,7 @@ func (ix *Indexer) Assign(_ context.Context, domain, branch, source, target stri
 	return d.Update(func(tx *catalog.Tx) error {
 		src, ok := tx.State().Real(source)
 		if !ok {
-			return fmt.Errorf("%w: source_commit %s of %s is not indexed", contract.ErrNotFound, source, domain)
+			return fmt.Errorf("source_commit: %w", tx.State().Missing(source))
 		}
 		name := snapshot.Header{Commit: target, Branch: branch}
 		if have, ok := tx.State().Real(target); ok {
@@ -411,6 +416,9 @@ func (ix *Indexer) Assign(_ context.Context, domain, branch, source, target stri
 				return fmt.Errorf("%w: target_commit %s is indexed already, as another snapshot", contract.ErrConflict, target)
 			}
 			old, _ := tx.State().Commit(target)
+			if old.Tag {
+				return fmt.Errorf("%w: target_commit %s is a tag: delete it first", contract.ErrConflict, target)
+			}
 			if old.Kind != snapshot.Alias || !errors.Is(snapshot.Verify(ix.cfg.FS, old.Name()), snapshot.ErrCorrupt) {
 				return nil
 			}

@@ -1,11 +1,9 @@
 package indexer
 
 import (
-	"fmt"
 	"slices"
 
 	"github.com/vectorlink/vectorlink/catalog"
-	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/snapshot"
 )
 
@@ -16,7 +14,7 @@ func (ix *Indexer) moveHead(d *domain, branch, commit string) error {
 		state := tx.State()
 		info, ok := state.Real(commit)
 		if !ok || catalog.IsMarkName(commit) {
-			return fmt.Errorf("%w: commit %s of %s is not indexed", contract.ErrNotFound, commit, d.Name())
+			return state.Missing(commit)
 		}
 		// One snapshot under two names is the same head.
 		if now, ok := state.Real(state.Head(branch).Commit); ok && now.Commit == info.Commit {

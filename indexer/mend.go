@@ -82,7 +82,7 @@ func (ix *Indexer) mendVectors(ctx context.Context, d *domain, j *job, info snap
 
 // remake makes an indexed commit from the document source again.
 func (ix *Indexer) remake(ctx context.Context, d *domain, j *job, info snapshot.Info) error {
-	b, pull, done, err := ix.read(ctx, d, catalog.SettingsOf(info), search.ListsClustering(&info.Header), j, info.Commit)
+	b, pull, done, err := ix.read(ctx, d, catalog.SettingsOf(info), search.ListsClustering(&info.Header), j, info.Commit, true)
 	if err != nil {
 		return err
 	}

@@ -63,7 +63,7 @@ func (ix *Indexer) merge(ctx context.Context, req mergeRequest) (merged bool, er
 		return false, nil // deleted
 	}
 	s, err := ix.Open(ctx, d.Domain, req.commit)
-	if errors.Is(err, contract.ErrNotFound) {
+	if errors.Is(err, contract.ErrNotFound) || errors.Is(err, contract.ErrPruned) {
 		return false, nil
 	}
 	if err != nil {
@@ -165,7 +165,7 @@ func (ix *Indexer) prepareText(req mergeRequest) error {
 		return nil // deleted
 	}
 	s, err := ix.Open(ix.stopCtx, d.Domain, req.commit)
-	if errors.Is(err, contract.ErrNotFound) {
+	if errors.Is(err, contract.ErrNotFound) || errors.Is(err, contract.ErrPruned) {
 		return nil
 	}
 	if err != nil {

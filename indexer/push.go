@@ -266,6 +266,9 @@ func (p *Push) takeBase(parent string) (*search.Snapshot, error) {
 			p.base = parent
 			return p.base, nil
 		}
+		if state.Pruned(parent) {
+			return "", fmt.Errorf("parent_commit: %w", state.Missing(parent))
+		}
 		if p.base == "" && p.branch != contract.MainBranch {
 			return "", fmt.Errorf("%w: parent_commit %s of %s is not indexed, and branch %s has no commits to build on", contract.ErrNotFound, parent, p.d.Name(), p.branch)
 		}

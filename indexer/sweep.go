@@ -67,7 +67,7 @@ func Sweep(ctx context.Context, cfg SweepConfig, report func(Removal)) (SweepSum
 			used[name], used[vecstore.RangesName(name)] = true, true
 		}
 		used[textindex.FileName(info.Domain, info.Commit)] = true
-		used[catalog.FileName(info.Domain)] = true
+		used[catalog.FileName(info.Domain)], used[catalog.PrunedName(info.Domain)] = true, true
 	}
 	for _, d := range damaged {
 		used[strings.TrimSuffix(d.Name, snapshot.Ext)+textindex.Ext] = true
@@ -86,6 +86,11 @@ func Sweep(ctx context.Context, cfg SweepConfig, report func(Removal)) (SweepSum
 				continue
 			}
 			reason = "catalog of a domain without commits"
+		case strings.HasSuffix(name, "."+catalog.PrunedExt):
+			if len(damaged) > 0 {
+				continue
+			}
+			reason = "list of pruned commits of a domain without commits"
 		case strings.HasSuffix(name, "."+textindex.Ext):
 			reason = "full text of a commit that is gone"
 		case strings.HasSuffix(name, "."+vecstore.RangesExt):
@@ -137,7 +142,7 @@ func Sweep(ctx context.Context, cfg SweepConfig, report func(Removal)) (SweepSum
 // renames or removes: whatever is left of it is rubbish.
 func leftover(name string) bool {
 	if vfs.IsTemp(name) {
-		for _, ext := range []string{snapshot.Ext, textindex.Ext, vecstore.Ext, vecstore.RangesExt, catalog.Ext} {
+		for _, ext := range []string{snapshot.Ext, textindex.Ext, vecstore.Ext, vecstore.RangesExt, catalog.Ext, catalog.PrunedExt} {
 			if strings.Contains(name, "."+ext+".") {
 				return true
 			}

@@ -17,13 +17,14 @@ import (
 // Snapshots indexes what a [Watcher] finds: an *Indexer, or a client of a server
 // that has one.
 type Snapshots interface {
-	// Indexed returns a look-up of the commits of a domain that are indexed.
+	// Indexed returns a look-up of the commits of a domain that are indexed, or
+	// were until they were pruned.
 	Indexed(ctx context.Context, domain string) (func(commit string) bool, error)
 	// IndexNow indexes a commit and waits for the end of its task. An error
 	// says that it could not be asked for, or not be waited for.
 	IndexNow(ctx context.Context, req IndexRequest) (Task, error)
 	// Assign with one commit as source and target makes it the branch's last
-	// indexed one.
+	// indexed one. It is contract.ErrPruned where it was pruned.
 	Assign(ctx context.Context, domain, branch, source, target string) error
 }
 
@@ -37,7 +38,7 @@ func (ix *Indexer) Indexed(_ context.Context, domainName string) (func(commit st
 			return false
 		}
 		_, ok := d.State().Real(commit)
-		return ok
+		return ok || d.State().Pruned(commit)
 	}, nil
 }
 
@@ -85,6 +86,7 @@ const maxWatchPause = time.Minute
 // is indexed by who asks for it. A branch's last indexed commit follows its head,
 // also when that is reset, or made at a commit that is indexed. A branch that is
 // reset or deleted keeps its snapshots, which deleting the branch's index removes.
+// What was pruned is not indexed again, unless it becomes a branch's head.
 //
 // A commit that cannot be indexed for a reason of its own is passed over once
 // there is a newer one; a branch's newest commit is tried again, ever less
@@ -392,7 +394,15 @@ func (d *watchedDomain) indexNew(ctx context.Context, branch string, b *watchedB
 	if failure != nil || b.settled {
 		return failure
 	}
-	if err := d.cfg.Snapshots.Assign(ctx, d.Domain, branch, b.head, b.head); err != nil {
+	err := d.cfg.Snapshots.Assign(ctx, d.Domain, branch, b.head, b.head)
+	if errors.Is(err, contract.ErrPruned) {
+		// A branch was made at it, or moved to it: it is needed again.
+		if err := d.index(ctx, branch, b.head); err != nil {
+			return err
+		}
+		err = d.cfg.Snapshots.Assign(ctx, d.Domain, branch, b.head, b.head)
+	}
+	if err != nil {
 		return fmt.Errorf("last indexed commit of branch %s: %w", branch, err)
 	}
 	b.settled = true
@@ -428,7 +438,7 @@ func isAway(err error) bool {
 	if err == nil {
 		return false
 	}
-	for _, own := range []error{contract.ErrInvalid, contract.ErrNotFound, contract.ErrConflict, contract.ErrCorrupt} {
+	for _, own := range []error{contract.ErrInvalid, contract.ErrNotFound, contract.ErrConflict, contract.ErrCorrupt, contract.ErrPruned} {
 		if errors.Is(err, own) {
 			return false
 		}

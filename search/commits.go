@@ -20,7 +20,7 @@ func (r *Reader) Head(domainName, branch string) (Head, error) {
 	return d.State().Head(branch), nil
 }
 
-// Commits lists the indexed commits of a domain, newest first.
+// Commits lists the indexed commits of a domain, newest first, without tags.
 func (r *Reader) Commits(domainName string) ([]CommitInfo, error) {
 	d, err := r.domains.Domain(domainName)
 	if err != nil {
@@ -29,7 +29,7 @@ func (r *Reader) Commits(domainName string) ([]CommitInfo, error) {
 	state := d.State()
 	out := make([]CommitInfo, 0, state.Len())
 	for info := range state.Newest() {
-		if catalog.IsMark(info) {
+		if catalog.IsMark(info) || info.Tag {
 			continue
 		}
 		out = append(out, CommitInfo{

@@ -157,7 +157,7 @@ func snapshotKey(domain, commit string) string { return "snapshot\x00" + domain 
 func (r *Reader) Open(ctx context.Context, d *Domain, commit string) (*Snapshot, error) {
 	info, ok := d.State().Real(commit)
 	if !ok {
-		return nil, fmt.Errorf("%w: commit %s of %s is not indexed", contract.ErrNotFound, commit, d.Name())
+		return nil, d.State().Missing(commit)
 	}
 	l, err := r.pool.acquire(ctx, snapshotKey(d.Name(), info.Commit), func() (resource, error) {
 		s, err := r.loadCurrent(d, info)
@@ -178,17 +178,22 @@ func (r *Reader) Open(ctx context.Context, d *Domain, commit string) (*Snapshot,
 // loadCurrent loads the snapshot of a commit, again if its file was replaced
 // meanwhile: files below an old one may have been removed since.
 func (r *Reader) loadCurrent(d *Domain, info snapshot.Info) (*Snapshot, error) {
-	for {
+	for again := true; ; {
+		before := d.State()
 		s, err := r.loadSnapshot(d, info.Commit)
 		now, ok := d.State().Commit(info.Commit)
 		if ok && now.Same(info) {
+			if errors.Is(err, contract.ErrCorrupt) && again && d.State() != before {
+				again = false
+				continue // a file below was replaced, and then what it stood on removed
+			}
 			return s, err
 		}
 		if err == nil {
 			s.close()
 		}
 		if !ok {
-			return nil, fmt.Errorf("%w: commit %s of %s is not indexed", contract.ErrNotFound, info.Commit, d.Name())
+			return nil, d.State().Missing(info.Commit)
 		}
 		info = now
 	}

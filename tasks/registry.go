@@ -331,6 +331,24 @@ func (r *Registry) Cancel(domain string, match func(t Task, base string) bool, c
 	return nil
 }
 
+// Uses returns the commits that the pending tasks of a domain make or build on, in
+// no order.
+func (r *Registry) Uses(domain string) []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var commits []string
+	for at, j := range r.running {
+		if at.domain != domain {
+			continue
+		}
+		commits = append(commits, at.commit)
+		if j.base != "" {
+			commits = append(commits, j.base)
+		}
+	}
+	return commits
+}
+
 // Bind reserves a commit that is being made another name of a snapshot, so that
 // no task begins to make it before release. It reports false while it is taken.
 func (r *Registry) Bind(domain, commit string) (release func(), ok bool) {

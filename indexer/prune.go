@@ -1,0 +1,203 @@
+package indexer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math"
+	"time"
+
+	"github.com/vectorlink/vectorlink/catalog"
+	"github.com/vectorlink/vectorlink/contract"
+	"github.com/vectorlink/vectorlink/snapshot"
+	"github.com/vectorlink/vectorlink/textindex"
+)
+
+// MaxKeepDaily bounds the days of a PruneRequest.
+const MaxKeepDaily = 100_000
+
+// PruneRequest says which commits of a domain to keep; it must name some.
+type PruneRequest struct {
+	Domain string
+	// KeepLast is the number of commits to keep on each branch, the last ones.
+	KeepLast int
+	// KeepDaily is the number of days, today's included, of which the last commit
+	// on each branch is kept. Days are UTC's, commits are of the day on which they
+	// were indexed.
+	KeepDaily int
+	Keep      []string // commits to keep besides
+	Apply     bool     // remove the others; else say what would be removed
+}
+
+// Pruning says what a Prune has removed, or would.
+type Pruning struct {
+	Applied bool
+	Commits []PrunedCommit // newest first
+	Bytes   int64          // of their files
+	Kept    int            // commits
+}
+
+// PrunedCommit is a commit that goes.
+type PrunedCommit struct {
+	Commit  string
+	Branch  string
+	Created time.Time
+	Bytes   int64 // of its file and its full text
+}
+
+// Prune removes the commits of a domain that a request does not keep, or says
+// which these are. Kept besides are the branches' last indexed commits, what is
+// tagged, what marks and kept aliases stand for, what running tasks build on or
+// make, and all whose files these need. Searches go on meanwhile; they answer
+// ErrPruned for a commit that has gone, until it is indexed or pushed again.
+//
+// It is durable when it returns. After an error, or a crash before that, some of
+// the commits are gone and the others are as they were.
+func (ix *Indexer) Prune(_ context.Context, req PruneRequest) (Pruning, error) {
+	if ix.stopCtx.Err() != nil {
+		return Pruning{}, contract.ErrClosed
+	}
+	if err := req.check(); err != nil {
+		return Pruning{}, err
+	}
+	d, err := ix.domain(req.Domain)
+	if err != nil {
+		return Pruning{}, err
+	}
+	if !req.Apply {
+		_, p, err := ix.planPruning(d.State(), req)
+		return p, err
+	}
+	d.rewriting.Lock()
+	defer d.rewriting.Unlock()
+	var p Pruning
+	err = d.Update(func(tx *catalog.Tx) error {
+		// In the Update: a task chooses what it builds on in one.
+		going, plan, err := ix.planPruning(tx.State(), req)
+		if err != nil {
+			return err
+		}
+		if err := tx.Prune(ids(going)...); err != nil {
+			return catalog.StoreError(err)
+		}
+		p, p.Applied = plan, true
+		return ix.removeFiles(d, tx, going)
+	})
+	if err != nil {
+		return Pruning{}, err
+	}
+	ix.log.Info("commits pruned", "domain", req.Domain, "commits", len(p.Commits), "bytes", p.Bytes)
+	return p, nil
+}
+
+// PrunedCommits lists the commits of a domain that were pruned and are not indexed
+// again, by their names.
+func (ix *Indexer) PrunedCommits(domain string) ([]string, error) {
+	d, err := ix.domain(domain)
+	if err != nil {
+		return nil, err
+	}
+	return d.State().PrunedCommits(), nil
+}
+
+func (req *PruneRequest) check() error {
+	if req.KeepLast < 0 || req.KeepDaily < 0 || req.KeepDaily > MaxKeepDaily {
+		return fmt.Errorf("%w: keep_last must be at least 0, keep_daily 0 to %d", contract.ErrInvalid, MaxKeepDaily)
+	}
+	if req.KeepLast == 0 && req.KeepDaily == 0 && len(req.Keep) == 0 {
+		return fmt.Errorf("%w: say what to keep: keep_last, keep_daily or keep", contract.ErrInvalid)
+	}
+	for _, c := range req.Keep {
+		if err := checkRef("keep", c); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// planPruning returns the commits that go, newest first, and tells of them.
+func (ix *Indexer) planPruning(state *catalog.State, req PruneRequest) ([]snapshot.Info, Pruning, error) {
+	kept, err := ix.keeps(state, req)
+	if err != nil {
+		return nil, Pruning{}, err
+	}
+	var going []snapshot.Info
+	p := Pruning{Commits: []PrunedCommit{}}
+	for info := range state.Newest() {
+		if kept[info.Commit] {
+			if !info.Tag && !catalog.IsMark(info) {
+				p.Kept++
+			}
+			continue
+		}
+		text, err := sizeOf(ix.cfg.FS, textindex.FileName(info.Domain, info.Commit))
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, Pruning{}, catalog.StoreError(err)
+		}
+		going = append(going, info)
+		c := PrunedCommit{Commit: info.Commit, Branch: info.Branch, Created: time.Unix(info.Created, 0).UTC(), Bytes: info.Size + text}
+		p.Commits = append(p.Commits, c)
+		p.Bytes += c.Bytes
+	}
+	return going, p, nil
+}
+
+// keeps returns the commits to keep, tags and marks among them.
+func (ix *Indexer) keeps(state *catalog.State, req PruneRequest) (map[string]bool, error) {
+	kept := make(map[string]bool)
+	keep := func(commit string) {
+		// What it stands on, down to a checkpoint or what is kept already.
+		for info, ok := state.Commit(commit); ok && !kept[info.Commit]; info, ok = state.Commit(info.On) {
+			kept[info.Commit] = true
+		}
+	}
+	for _, commit := range req.Keep {
+		if !state.Has(commit) {
+			return nil, fmt.Errorf("keep: %w", state.Missing(commit))
+		}
+		keep(commit)
+	}
+	for _, commit := range ix.tasks.Uses(req.Domain) {
+		keep(commit)
+	}
+	for _, h := range state.Heads() {
+		keep(h.Commit)
+	}
+	type day struct {
+		branch string
+		n      int64
+	}
+	last, daily := make(map[string]int), make(map[day]bool)
+	since := int64(math.MaxInt64)
+	if req.KeepDaily > 0 {
+		since = dayOf(now().Unix()) - int64(req.KeepDaily) + 1
+	}
+	for info := range state.Newest() {
+		switch {
+		case info.Tag, catalog.IsMark(info):
+			keep(info.Commit)
+			continue
+		case info.Branch == "":
+			continue
+		}
+		if last[info.Branch]++; last[info.Branch] <= req.KeepLast {
+			keep(info.Commit)
+		}
+		if on := (day{info.Branch, dayOf(info.Created)}); on.n >= since && !daily[on] {
+			daily[on] = true
+			keep(info.Commit)
+		}
+	}
+	return kept, nil
+}
+
+// dayOf returns the number of the UTC day of a time in Unix seconds.
+func dayOf(seconds int64) int64 {
+	const length = 24 * 60 * 60
+	n := seconds / length
+	if seconds%length < 0 {
+		n--
+	}
+	return n
+}

@@ -1,0 +1,578 @@
+package indexer_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"reflect"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/vectorlink/vectorlink/catalog"
+	"github.com/vectorlink/vectorlink/contract"
+	"github.com/vectorlink/vectorlink/indexer"
+	"github.com/vectorlink/vectorlink/indexer/indexertest"
+	"github.com/vectorlink/vectorlink/search"
+	"github.com/vectorlink/vectorlink/snapshot"
+	"github.com/vectorlink/vectorlink/vfs/vfstest"
+)
+
+// prune returns the commits that a request removes, or would.
+func (h *harness) prune(req indexer.PruneRequest) []string {
+	h.t.Helper()
+	req.Domain = domain
+	p, err := h.Prune(h.t.Context(), req)
+	if err != nil {
+		h.t.Fatalf("prune %+v: %v", req, err)
+	}
+	if p.Applied != req.Apply {
+		h.t.Errorf("prune %+v: applied %v", req, p.Applied)
+	}
+	var list []string
+	total := int64(0)
+	for _, c := range p.Commits {
+		list = append(list, c.Commit)
+		total += c.Bytes
+	}
+	if total != p.Bytes {
+		h.t.Errorf("%d bytes, of commits %d", p.Bytes, total)
+	}
+	slices.Sort(list)
+	return list
+}
+
+func (h *harness) wantPruned(commits ...string) {
+	h.t.Helper()
+	for _, c := range commits {
+		_, err := h.Search(h.t.Context(), search.SearchRequest{Domain: domain, Ref: search.Ref{Commit: c}, Text: "x", Page: search.Page{Count: 1}})
+		if !errors.Is(err, contract.ErrPruned) || errors.Is(err, contract.ErrNotFound) {
+			h.t.Errorf("search at %s: %v, want pruned", c, err)
+		}
+	}
+	list, err := h.PrunedCommits(domain)
+	if err != nil || !slices.Equal(list, slices.Sorted(slices.Values(commits))) {
+		h.t.Errorf("pruned are %v, %v; want %v", list, err, commits)
+	}
+}
+
+// answers is all that a commit answers: by vector, by words, and its counts.
+type answers struct {
+	near, words search.Hits
+}
+
+func (h *harness) answers(commit string) answers {
+	h.t.Helper()
+	var a answers
+	for mode, into := range map[search.Mode]*search.Hits{search.ModeVector: &a.near, search.ModeText: &a.words} {
+		var err error
+		if *into, err = h.Search(h.t.Context(), search.SearchRequest{
+			Domain: domain, Ref: search.Ref{Commit: commit}, Text: "word1", Mode: mode, Page: search.Page{Count: 100}, Snippet: true,
+		}); err != nil {
+			h.t.Fatalf("search at %s: %v", commit, err)
+		}
+	}
+	return a
+}
+
+// alone has every commit stand on no other file.
+func alone(cfg *indexer.Config) { cfg.Graph.MaxDeltas = 1 }
+
+// TestPruneKeeps holds what a request keeps, of commits that stand alone.
+func TestPruneKeeps(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := openPush(t, vfstest.NewMem(), &indexertest.Embedder{}, alone)
+		// Two commits a day: c1 c2, c3 c4, ... On fork one each second day.
+		n := 0
+		for day := range 5 {
+			for range 2 {
+				n++
+				h.mustPush("", "", fmt.Sprint("c", n), puts("d/A/1", fmt.Sprint("text ", n))...)
+				h.WaitMerges()
+			}
+			if day%2 == 0 {
+				h.mustPush("fork", fmt.Sprint("c", n), fmt.Sprint("f", n), puts("d/A/2", fmt.Sprint("fork ", n))...)
+				h.WaitMerges()
+			}
+			if day < 4 {
+				time.Sleep(24 * time.Hour)
+			}
+		}
+		all := []string{"c1", "c10", "c2", "c3", "c4", "c5", "c6", "c7", "c8", "c9", "f10", "f2", "f6"}
+		without := func(commits ...string) []string {
+			return slices.DeleteFunc(slices.Clone(all), func(c string) bool { return slices.Contains(commits, c) })
+		}
+		for _, tt := range []struct {
+			req  indexer.PruneRequest
+			want []string
+		}{
+			{indexer.PruneRequest{KeepLast: 1}, without("c10", "f10")},
+			{indexer.PruneRequest{KeepLast: 3}, without("c10", "c9", "c8", "f10", "f6", "f2")},
+			{indexer.PruneRequest{KeepLast: 100}, nil},
+			{indexer.PruneRequest{KeepDaily: 1}, without("c10", "f10")},
+			{indexer.PruneRequest{KeepDaily: 3}, without("c10", "c8", "c6", "f10", "f6")},
+			{indexer.PruneRequest{KeepDaily: indexer.MaxKeepDaily}, without("c10", "c8", "c6", "c4", "c2", "f10", "f6", "f2")},
+			{indexer.PruneRequest{KeepLast: 2, KeepDaily: 2}, without("c10", "c9", "c8", "f10", "f6")},
+			{indexer.PruneRequest{Keep: []string{"c3"}}, without("c10", "f10", "c3")},
+		} {
+			if got := h.prune(tt.req); !slices.Equal(got, tt.want) {
+				t.Errorf("%+v removes %v, want %v", tt.req, got, tt.want)
+			}
+		}
+		// Always kept: what is tagged, aliases that are kept, marks.
+		h.mustTag("c1", "v1")
+		if err := h.Assign(t.Context(), domain, "fork", "c5", "a5"); err != nil {
+			t.Fatal(err)
+		}
+		if err := h.Assign(t.Context(), domain, "reset", "c7", "c7"); err != nil {
+			t.Fatal(err)
+		}
+		want := without("c10", "c1", "c5", "c7")
+		if got := h.prune(indexer.PruneRequest{KeepLast: 1}); !slices.Equal(got, want) {
+			t.Errorf("with a tag, an alias and a mark it removes %v, want %v", got, want)
+		}
+		// Of a running push, the base.
+		p := h.mustStart("slow", "c3", "s1")
+		want = without("c10", "c1", "c5", "c7", "c3")
+		if got := h.prune(indexer.PruneRequest{KeepLast: 1, Apply: true}); !slices.Equal(got, want) {
+			t.Errorf("beside a push it removes %v, want %v", got, want)
+		}
+		if err := p.Apply(put("d/A/3", "slow")); err != nil {
+			t.Fatal(err)
+		}
+		p.Finish()
+		<-p.Done()
+		h.wantTexts("s1", "d/A/1", "text 3", "d/A/3", "slow")
+		h.wantPruned(want...)
+		h.wantTexts("a5", "d/A/1", "text 5")
+		h.wantHead("reset", "c7")
+		h.close()
+	})
+}
+
+func TestPruneRefusals(t *testing.T) {
+	h := openPush(t, vfstest.NewMem(), &indexertest.Embedder{}, alone)
+	for _, c := range []string{"c1", "c2", "c3"} {
+		h.mustPush("", "", c, puts("d/A/1", c)...)
+		h.WaitMerges()
+	}
+	h.prune(indexer.PruneRequest{Keep: []string{"c2"}, Apply: true})
+	for _, tt := range []struct {
+		req  indexer.PruneRequest
+		want error
+	}{
+		{indexer.PruneRequest{Domain: domain}, contract.ErrInvalid},
+		{indexer.PruneRequest{Domain: domain, KeepLast: -1}, contract.ErrInvalid},
+		{indexer.PruneRequest{Domain: domain, KeepLast: 1, KeepDaily: -1}, contract.ErrInvalid},
+		{indexer.PruneRequest{Domain: domain, KeepDaily: indexer.MaxKeepDaily + 1}, contract.ErrInvalid},
+		{indexer.PruneRequest{Domain: domain, Keep: []string{""}}, contract.ErrInvalid},
+		{indexer.PruneRequest{Domain: domain, Keep: []string{"none"}}, contract.ErrNotFound},
+		{indexer.PruneRequest{Domain: domain, Keep: []string{"c1"}}, contract.ErrPruned},
+		{indexer.PruneRequest{Domain: "no/such", KeepLast: 1}, contract.ErrNotFound},
+	} {
+		tt.req.Apply = true
+		if _, err := h.Prune(t.Context(), tt.req); !errors.Is(err, tt.want) {
+			t.Errorf("%+v: %v, want %v", tt.req, err, tt.want)
+		}
+	}
+	for what, err := range map[string]error{
+		"tagged":          h.Tag(t.Context(), domain, "c1", "v1"),
+		"assigned":        h.Assign(t.Context(), domain, "", "c1", "c9"),
+		"made the head":   h.Assign(t.Context(), domain, "", "c1", "c1"),
+		"pushed on":       func() error { _, err := h.start("", "c1", "c4"); return err }(),
+		"pushed on, fork": func() error { _, err := h.start("fork", "c1", "c4"); return err }(),
+	} {
+		if !errors.Is(err, contract.ErrPruned) {
+			t.Errorf("a pruned commit is %s: %v", what, err)
+		}
+	}
+	if err := h.Tag(t.Context(), domain, "c3", "c1"); !errors.Is(err, contract.ErrConflict) {
+		t.Errorf("a tag of a pruned commit's name: %v", err)
+	}
+}
+
+// TestPrunedCommitsComeBack: what was pruned stays so over restarts, until it is
+// indexed or pushed; a deletion forgets it.
+func TestPrunedCommitsComeBack(t *testing.T) {
+	src, files := indexertest.NewSource(), vfstest.NewMem()
+	for i := 1; i <= 6; i++ {
+		src.Commit("main", fmt.Sprint("c", i), indexertest.Change{Put: docs(fmt.Sprint("d/A/", i), fmt.Sprint("text ", i))})
+	}
+	emb := &indexertest.Embedder{}
+	h := open(t, files, src, emb, alone)
+	for i := 1; i <= 6; i++ {
+		h.mustIndex(fmt.Sprint("c", i), "")
+		h.WaitMerges()
+	}
+	h.prune(indexer.PruneRequest{KeepLast: 2, Apply: true})
+	again := func() {
+		t.Helper()
+		h.close()
+		h = open(t, files, src, emb, alone)
+	}
+	again()
+	h.wantPruned("c1", "c2", "c3", "c4")
+	emb.Reset()
+	h.mustIndex("c3", "")
+	h.wantHead("", "c6")
+	if texts := emb.Texts(); len(texts) != 0 {
+		t.Errorf("%q were embedded again", texts)
+	}
+	again()
+	h.wantTexts("c3", "d/A/1", "text 1", "d/A/2", "text 2", "d/A/3", "text 3")
+	h.wantPruned("c1", "c2", "c4")
+	h.mustPush("other", "", "c4", puts("d/A/9", "nine")...)
+	h.wantPruned("c1", "c2")
+	wantSound(t, files)
+	indexed, err := h.Indexed(t.Context(), domain)
+	for commit, want := range map[string]bool{"c1": true, "c4": true, "c6": true, "none": false} {
+		if err != nil || indexed(commit) != want {
+			t.Errorf("a watcher sees %s as indexed: %v, %v", commit, !want, err)
+		}
+	}
+	// A branch's deletion forgets none, the domain's does.
+	if err := h.DeleteBranchIndex(t.Context(), domain, "other"); err != nil {
+		t.Fatal(err)
+	}
+	h.wantPruned("c1", "c2")
+	h.wantGone("c4")
+	if err := h.DeleteDomain(t.Context(), domain, false); err != nil {
+		t.Fatal(err)
+	}
+	if got := names(t, files); slices.Contains(got, catalog.PrunedName(domain)) {
+		t.Errorf("files %v", got)
+	}
+	h.mustIndex("c6", "")
+	h.wantGone("c1", "c2")
+	again()
+	h.wantGone("c1", "c2")
+}
+
+// TestPruneSweeps: gc takes no list away that counts, and the others.
+func TestPruneSweeps(t *testing.T) {
+	files := vfstest.NewMem()
+	h := openPush(t, files, &indexertest.Embedder{}, alone)
+	for _, c := range []string{"c1", "c2"} {
+		h.mustPush("", "", c, puts("d/A/1", c)...)
+		h.WaitMerges()
+	}
+	h.prune(indexer.PruneRequest{KeepLast: 1, Apply: true})
+	h.close()
+	list, err := files.ReadFile(catalog.PrunedName(domain))
+	if err != nil {
+		t.Fatal(err)
+	}
+	files.WriteFile(catalog.PrunedName("no/such"), list)
+	var gone []string
+	if _, err := indexer.Sweep(t.Context(), indexer.SweepConfig{FS: files}, func(r indexer.Removal) { gone = append(gone, r.File) }); err != nil {
+		t.Fatal(err)
+	}
+	if want := []string{catalog.PrunedName("no/such")}; !slices.Equal(gone, want) {
+		t.Errorf("gc removes %v, want %v", gone, want)
+	}
+	h = openPush(t, files, &indexertest.Embedder{})
+	h.wantPruned("c1")
+}
+
+// TestPrunedBase: a pull whose base is pruned while it is looked up takes another.
+func TestPrunedBase(t *testing.T) {
+	src := indexertest.NewSource()
+	src.Incremental = true
+	for i := 1; i <= 4; i++ {
+		src.Commit("main", fmt.Sprint("c", i), indexertest.Change{Put: docs(fmt.Sprint("d/A/", i), fmt.Sprint("text ", i))})
+	}
+	src.Branch("fork", "c2")
+	src.Commit("fork", "f1", indexertest.Change{Put: docs("d/A/9", "nine")})
+	racing := &racingSource{Source: src}
+	h := open(t, vfstest.NewMem(), src, &indexertest.Embedder{}, alone, func(cfg *indexer.Config) { cfg.Source = racing })
+	for i := 1; i <= 4; i++ {
+		h.mustIndex(fmt.Sprint("c", i), "")
+		h.WaitMerges()
+	}
+	racing.after = func(base string) {
+		if base == "c2" {
+			h.prune(indexer.PruneRequest{Keep: []string{"c1"}, Apply: true})
+		}
+	}
+	task := h.mustIndex("f1", "fork")
+	if task.Base != "c1" {
+		t.Errorf("it builds on %q", task.Base)
+	}
+	h.wantTexts("f1", "d/A/1", "text 1", "d/A/2", "text 2", "d/A/9", "nine")
+}
+
+// racingSource calls after once a pull has chosen what it builds on.
+type racingSource struct {
+	*indexertest.Source
+	after func(base string)
+}
+
+func (s *racingSource) Pull(ctx context.Context, req contract.PullRequest) (*contract.Pull, error) {
+	p, err := s.Source.Pull(ctx, req)
+	if err == nil && s.after != nil {
+		s.after(p.Base)
+	}
+	return p, err
+}
+
+// TestPruneModel prunes random histories: with branches, names, tags and merges.
+// What a request keeps, and what that stands on, answers as before to the bit; all
+// else answers that it was pruned; files that nothing needs go.
+func TestPruneModel(t *testing.T) {
+	runs := 12
+	if os.Getenv("VECTORLINK_LONG") != "" {
+		runs = 300
+	}
+	for range runs {
+		seed := rand.Uint64()
+		t.Run(fmt.Sprint(seed), func(t *testing.T) { pruneModel(t, seed) })
+	}
+}
+
+func pruneModel(t *testing.T, seed uint64) {
+	rng := rand.New(rand.NewPCG(seed, 7))
+	files := vfstest.NewMem()
+	settings := func(cfg *indexer.Config) { cfg.Graph.MaxDeltas = 1 + int(seed%5) }
+	h := openPush(t, files, &indexertest.Embedder{}, settings)
+	branches := []string{"main", "b1", "b2"}
+	on := make(map[string][]string) // commits by branch, oldest first
+	var commits []string
+	tags := make(map[string]string)
+	pruned := make(map[string]bool)
+	add := func(branch, commit string) {
+		on[branch] = append(on[branch], commit)
+		commits = append(commits, commit)
+	}
+	for n := range 60 {
+		branch := branches[rng.IntN(len(branches))]
+		commit := fmt.Sprint("c", n)
+		live := slices.DeleteFunc(slices.Clone(commits), func(c string) bool { return pruned[c] })
+		switch {
+		case len(live) > 0 && rng.IntN(10) == 0:
+			target, name := live[rng.IntN(len(live))], fmt.Sprint("tag", n)
+			h.mustTag(target, name)
+			tags[name] = target
+		case len(live) > 0 && rng.IntN(12) == 0:
+			if err := h.Assign(t.Context(), domain, branch, live[rng.IntN(len(live))], commit); err != nil {
+				t.Fatal(err)
+			}
+			add(branch, commit)
+		default:
+			parent := ""
+			if len(on[branch]) == 0 && len(live) > 0 {
+				parent = live[rng.IntN(len(live))]
+			}
+			var ops []contract.Op
+			for range 1 + rng.IntN(3) {
+				id := fmt.Sprint("d/A/", rng.IntN(12))
+				if ops = append(ops, put(id, fmt.Sprintf("word%d and word%d", rng.IntN(5), rng.IntN(30)))); rng.IntN(5) == 0 {
+					ops[len(ops)-1] = remove(id)
+				}
+			}
+			h.mustPush(branch, parent, commit, ops...)
+			add(branch, commit)
+		}
+		if rng.IntN(8) != 0 {
+			continue
+		}
+		h.WaitMerges()
+		h.pruneOnce(rng, files, on, commits, tags, pruned)
+		if rng.IntN(2) == 0 {
+			h.close()
+			h = openPush(t, files, &indexertest.Embedder{}, settings)
+			h.WaitMerges()
+		}
+		for c := range pruned {
+			if _, err := h.Search(t.Context(), search.SearchRequest{Domain: domain, Ref: search.Ref{Commit: c}, Text: "x", Page: search.Page{Count: 1}}); !errors.Is(err, contract.ErrPruned) {
+				t.Fatalf("%s: %v", c, err)
+			}
+		}
+	}
+	h.close()
+	wantSound(t, files)
+}
+
+// pruneOnce prunes by a random request, and notes what went.
+func (h *harness) pruneOnce(rng *rand.Rand, files *vfstest.Mem, on map[string][]string, commits []string, tags map[string]string, pruned map[string]bool) {
+	h.t.Helper()
+	req := indexer.PruneRequest{KeepLast: rng.IntN(4)}
+	kept := make(map[string]bool)
+	for _, list := range on {
+		for i, c := range list {
+			kept[c] = kept[c] || i >= len(list)-max(req.KeepLast, 1)
+		}
+	}
+	for name, c := range tags {
+		kept[c], kept[name] = true, true
+	}
+	for _, c := range commits {
+		if !pruned[c] && rng.IntN(10) == 0 {
+			req.Keep, kept[c] = append(req.Keep, c), true
+		}
+	}
+	if req.KeepLast == 0 && len(req.Keep) == 0 {
+		req.KeepLast = 1
+	}
+	infos, _, err := snapshot.List(files)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	needs := make(map[string]string)
+	for _, info := range infos {
+		needs[info.Commit] = info.On
+	}
+	for c := range kept {
+		for ; c != ""; c = needs[c] {
+			kept[c] = true
+		}
+	}
+	before := make(map[string]answers)
+	var want []string
+	for _, info := range infos {
+		if before[info.Commit] = h.answers(info.Commit); !kept[info.Commit] {
+			want = append(want, info.Commit)
+		}
+	}
+	slices.Sort(want)
+	if got := h.prune(req); !slices.Equal(got, want) {
+		h.t.Fatalf("%+v would remove %v, want %v", req, got, want)
+	}
+	req.Apply = true
+	if got := h.prune(req); !slices.Equal(got, want) {
+		h.t.Fatalf("%+v removes %v, want %v", req, got, want)
+	}
+	for _, c := range want {
+		pruned[c] = true
+	}
+	for c, a := range before {
+		if !pruned[c] && !reflect.DeepEqual(h.answers(c), a) {
+			h.t.Fatalf("%s answers otherwise after %+v", c, req)
+		}
+	}
+	for _, name := range names(h.t, files) {
+		for _, c := range want {
+			if name == snapshot.FileName(domain, c) {
+				h.t.Errorf("%s is left", name)
+			}
+		}
+	}
+}
+
+// TestPruneCrash cuts the power before every operation of a prune, and of a push of
+// a pruned commit: each commit is whole or pruned, and the directory is sound.
+func TestPruneCrash(t *testing.T) {
+	mem := vfstest.NewMem()
+	fault := vfstest.NewFault(mem)
+	h := openPush(t, fault, &indexertest.Embedder{}, func(cfg *indexer.Config) { cfg.Graph.MaxDeltas = 3 })
+	want := make(map[string]map[string]string)
+	grow := func(n int) {
+		t.Helper()
+		c := fmt.Sprint("c", n)
+		h.mustPush("", "", c, puts(fmt.Sprint("d/A/", n%4), "text of "+c)...)
+		h.WaitMerges()
+		want[c] = h.texts(c)
+	}
+	for n := range 12 {
+		grow(n)
+	}
+	going := h.prune(indexer.PruneRequest{KeepLast: 1})
+	if len(going) < 5 {
+		t.Fatalf("only %v go", going)
+	}
+	images, acked := 0, false
+	check := func(n int, op vfstest.Op) {
+		for _, share := range []float64{0, 0.5, 1} {
+			for seed := range uint64(3) {
+				images++
+				disk := mem.CrashClone(seed, share)
+				again := openPush(t, disk, &indexertest.Embedder{})
+				left := 0
+				for c, texts := range want {
+					_, err := again.Search(t.Context(), search.SearchRequest{Domain: domain, Ref: search.Ref{Commit: c}, Text: "x", Page: search.Page{Count: 1}})
+					switch {
+					case err == nil:
+						if got := again.texts(c); !reflect.DeepEqual(got, texts) {
+							t.Fatalf("before operation %d (%s): %s holds %v, want %v", n, op, c, got, texts)
+						}
+						if slices.Contains(going, c) {
+							left++
+						}
+					case !errors.Is(err, contract.ErrPruned) || !slices.Contains(going, c):
+						t.Fatalf("before operation %d (%s): %s: %v", n, op, c, err)
+					}
+				}
+				if acked && left > 1 {
+					t.Fatalf("before operation %d (%s): %d commits are back", n, op, left)
+				}
+				again.close()
+				wantSound(t, disk)
+			}
+		}
+	}
+	fault.OnOp(check)
+	h.prune(indexer.PruneRequest{KeepLast: 1, Apply: true})
+	acked = true
+	check(0, "return")
+	// One of them comes back, on a branch of its own.
+	back := going[0]
+	want[back] = map[string]string{"d/A/0": "back"}
+	h.mustPush("back", "", back, puts("d/A/0", "back")...)
+	fault.OnOp(nil)
+	h.wantTexts(back, "d/A/0", "back")
+	t.Logf("%d images", images)
+}
+
+// TestPruneBesideSearches prunes and merges while commits are searched: each answer
+// is whole, or says that the commit was pruned.
+func TestPruneBesideSearches(t *testing.T) {
+	h := openPush(t, vfstest.NewMem(), &indexertest.Embedder{}, func(cfg *indexer.Config) {
+		cfg.Graph.MaxDeltas, cfg.SnapshotPoolBytes = 2, 1
+	})
+	var mu sync.Mutex
+	var commits []string
+	done := make(chan struct{})
+	var wg sync.WaitGroup
+	for g := range 3 {
+		wg.Go(func() {
+			rng := rand.New(rand.NewPCG(uint64(g), 3))
+			for {
+				select {
+				case <-done:
+					return
+				default:
+				}
+				mu.Lock()
+				list := commits
+				mu.Unlock()
+				if len(list) == 0 {
+					continue
+				}
+				c := list[rng.IntN(len(list))]
+				hits, err := h.Search(context.Background(), search.SearchRequest{Domain: domain, Ref: search.Ref{Commit: c}, Text: "text " + c, Page: search.Page{Count: 1}})
+				switch {
+				case errors.Is(err, contract.ErrPruned):
+				case err != nil:
+					t.Errorf("%s: %v", c, err)
+				case len(hits.Hits) != 1 || hits.Hits[0].Distance != 0:
+					t.Errorf("%s: %+v", c, hits)
+				}
+			}
+		})
+	}
+	for n := range 80 {
+		c := fmt.Sprint("c", n)
+		h.mustPush("", "", c, puts("d/A/1", "text "+c)...)
+		mu.Lock()
+		commits = append(slices.Clone(commits), c)
+		mu.Unlock()
+		if n%4 == 3 {
+			h.prune(indexer.PruneRequest{KeepLast: 2, Apply: true})
+		}
+	}
+	close(done)
+	wg.Wait()
+}
