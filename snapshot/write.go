@@ -221,7 +221,8 @@ func (p *Prepared) mayReplace(name string) (exists bool, err error) {
 		return true, err
 	}
 	h := &p.info.Header
-	if p.merge && old.Seq == h.Seq && old.Base == h.Base && old.Branch == h.Branch &&
+	// A commit may be taken off its branch.
+	if p.merge && old.Seq == h.Seq && old.Base == h.Base && (old.Branch == h.Branch || h.Branch == "") &&
 		old.Settings == h.Settings && old.Documents == h.Documents && old.Chunks == h.Chunks {
 		return true, nil
 	}
