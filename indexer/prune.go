@@ -48,7 +48,7 @@ type PrunedCommit struct {
 
 // Prune removes the commits of a domain that a request does not keep, or says
 // which these are. Kept besides are the branches' last indexed commits, what is
-// tagged, what marks and kept aliases stand for, what running tasks build on or
+// tagged under any of its names, what marks and kept aliases stand for, what running tasks build on or
 // make, and all whose files these need. Searches go on meanwhile; they answer
 // ErrPruned for a commit that has gone, until it is indexed or pushed again.
 //
@@ -163,6 +163,14 @@ func (ix *Indexer) keeps(state *catalog.State, req PruneRequest) (map[string]boo
 	}
 	for _, h := range state.Heads() {
 		keep(h.Commit)
+	}
+	for tag := range state.Tags() {
+		// It may have been given to any of the commit's names.
+		for name := range state.Children(tag.Base) {
+			if name.Kind == snapshot.Alias {
+				keep(name.Commit)
+			}
+		}
 	}
 	type day struct {
 		branch string

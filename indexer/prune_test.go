@@ -1,6 +1,7 @@
 package indexer_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -356,7 +357,7 @@ func pruneModel(t *testing.T, seed uint64) {
 	branches := []string{"main", "b1", "b2"}
 	on := make(map[string][]string) // commits by branch, oldest first
 	var commits []string
-	tags := make(map[string]string)
+	tags, real := make(map[string]string), make(map[string]string) // tags and other names, of which commit
 	pruned := make(map[string]bool)
 	add := func(branch, commit string) {
 		on[branch] = append(on[branch], commit)
@@ -370,11 +371,13 @@ func pruneModel(t *testing.T, seed uint64) {
 		case len(live) > 0 && rng.IntN(10) == 0:
 			target, name := live[rng.IntN(len(live))], fmt.Sprint("tag", n)
 			h.mustTag(target, name)
-			tags[name] = target
+			tags[name] = cmp.Or(real[target], target)
 		case len(live) > 0 && rng.IntN(12) == 0:
-			if err := h.Assign(t.Context(), domain, branch, live[rng.IntN(len(live))], commit); err != nil {
+			source := live[rng.IntN(len(live))]
+			if err := h.Assign(t.Context(), domain, branch, source, commit); err != nil {
 				t.Fatal(err)
 			}
+			real[commit] = cmp.Or(real[source], source)
 			add(branch, commit)
 		default:
 			parent := ""
@@ -395,7 +398,7 @@ func pruneModel(t *testing.T, seed uint64) {
 			continue
 		}
 		h.settle()
-		h.pruneOnce(rng, files, on, commits, tags, pruned)
+		h.pruneOnce(rng, files, on, commits, tags, real, pruned)
 		if rng.IntN(2) == 0 {
 			h.close()
 			h = openPush(t, files, &indexertest.Embedder{}, settings)
@@ -412,7 +415,7 @@ func pruneModel(t *testing.T, seed uint64) {
 }
 
 // pruneOnce prunes by a random request, and notes what went.
-func (h *harness) pruneOnce(rng *rand.Rand, files *vfstest.Mem, on map[string][]string, commits []string, tags map[string]string, pruned map[string]bool) {
+func (h *harness) pruneOnce(rng *rand.Rand, files *vfstest.Mem, on map[string][]string, commits []string, tags, real map[string]string, pruned map[string]bool) {
 	h.t.Helper()
 	req := indexer.PruneRequest{KeepLast: rng.IntN(4)}
 	kept := make(map[string]bool)
@@ -424,6 +427,11 @@ func (h *harness) pruneOnce(rng *rand.Rand, files *vfstest.Mem, on map[string][]
 	}
 	for name, c := range tags {
 		kept[c], kept[name] = true, true
+		for other, of := range real {
+			if of == c && !pruned[other] {
+				kept[other] = true
+			}
+		}
 	}
 	for _, c := range commits {
 		if !pruned[c] && rng.IntN(10) == 0 {
@@ -441,27 +449,16 @@ func (h *harness) pruneOnce(rng *rand.Rand, files *vfstest.Mem, on map[string][]
 	for _, info := range infos {
 		before[info.Commit] = h.answers(info.Commit)
 	}
-	h.settle() // reading has merges begin, and these change what stands on what
-	if infos, _, err = snapshot.List(files); err != nil {
-		h.t.Fatal(err)
+	// Reading has merges begin, and these change what stands on what.
+	var want, got []string
+	for same := false; !same; {
+		h.settle()
+		infos, want = needed(h.t, files, kept)
+		got = h.prune(req)
+		again, _ := needed(h.t, files, kept)
+		same = slices.EqualFunc(infos, again, func(a, b snapshot.Info) bool { return a.Same(b) })
 	}
-	needs := make(map[string]string)
-	for _, info := range infos {
-		needs[info.Commit] = info.On
-	}
-	for c := range kept {
-		for ; c != ""; c = needs[c] {
-			kept[c] = true
-		}
-	}
-	var want []string
-	for _, info := range infos {
-		if !kept[info.Commit] {
-			want = append(want, info.Commit)
-		}
-	}
-	slices.Sort(want)
-	if got := h.prune(req); !slices.Equal(got, want) {
+	if !slices.Equal(got, want) {
 		h.t.Fatalf("%+v would remove %v, want %v", req, got, want)
 	}
 	req.Apply = true
@@ -483,6 +480,32 @@ func (h *harness) pruneOnce(rng *rand.Rand, files *vfstest.Mem, on map[string][]
 			}
 		}
 	}
+}
+
+// needed returns the commit files, and those that neither the kept ones nor what
+// these stand on are.
+func needed(t *testing.T, files *vfstest.Mem, keep map[string]bool) (infos []snapshot.Info, others []string) {
+	t.Helper()
+	infos, _, err := snapshot.List(files)
+	if err != nil {
+		t.Fatal(err)
+	}
+	needs, kept := make(map[string]string), make(map[string]bool)
+	for _, info := range infos {
+		needs[info.Commit] = info.On
+	}
+	for c := range keep {
+		for ; c != ""; c = needs[c] {
+			kept[c] = true
+		}
+	}
+	for _, info := range infos {
+		if !kept[info.Commit] {
+			others = append(others, info.Commit)
+		}
+	}
+	slices.Sort(others)
+	return infos, others
 }
 
 // TestPruneCrash cuts the power before every operation of a prune, and of a push of
