@@ -53,7 +53,7 @@ func (h *harness) prune(req indexer.PruneRequest) []string {
 func (h *harness) wantPruned(commits ...string) {
 	h.t.Helper()
 	for _, c := range commits {
-		_, err := h.Search(h.t.Context(), search.SearchRequest{Domain: domain, Ref: search.Ref{Commit: c}, Text: "x", Page: search.Page{Count: 1}})
+		_, err := h.Search(h.t.Context(), search.SearchRequest{Domain: domain, Ref: search.Ref{Commit: c}, Text: "x", Options: search.Options{Page: search.Page{Count: 1}}})
 		if !errors.Is(err, contract.ErrPruned) || errors.Is(err, contract.ErrNotFound) {
 			h.t.Errorf("search at %s: %v, want pruned", c, err)
 		}
@@ -75,7 +75,7 @@ func (h *harness) answers(commit string) answers {
 	for mode, into := range map[search.Mode]*search.Hits{search.ModeVector: &a.near, search.ModeText: &a.words} {
 		var err error
 		if *into, err = h.Search(h.t.Context(), search.SearchRequest{
-			Domain: domain, Ref: search.Ref{Commit: commit}, Text: "word1", Mode: mode, Page: search.Page{Count: 100}, Snippet: true,
+			Domain: domain, Ref: search.Ref{Commit: commit}, Text: "word1", Mode: mode, Options: search.Options{Page: search.Page{Count: 100}, Snippet: true},
 		}); err != nil {
 			h.t.Fatalf("search at %s: %v", commit, err)
 		}
@@ -405,7 +405,7 @@ func pruneModel(t *testing.T, seed uint64) {
 			h.settle()
 		}
 		for c := range pruned {
-			if _, err := h.Search(t.Context(), search.SearchRequest{Domain: domain, Ref: search.Ref{Commit: c}, Text: "x", Page: search.Page{Count: 1}}); !errors.Is(err, contract.ErrPruned) {
+			if _, err := h.Search(t.Context(), search.SearchRequest{Domain: domain, Ref: search.Ref{Commit: c}, Text: "x", Options: search.Options{Page: search.Page{Count: 1}}}); !errors.Is(err, contract.ErrPruned) {
 				t.Fatalf("%s: %v", c, err)
 			}
 		}
@@ -538,7 +538,7 @@ func TestPruneCrash(t *testing.T) {
 				again := openPush(t, disk, &indexertest.Embedder{})
 				left := 0
 				for c, texts := range want {
-					_, err := again.Search(t.Context(), search.SearchRequest{Domain: domain, Ref: search.Ref{Commit: c}, Text: "x", Page: search.Page{Count: 1}})
+					_, err := again.Search(t.Context(), search.SearchRequest{Domain: domain, Ref: search.Ref{Commit: c}, Text: "x", Options: search.Options{Page: search.Page{Count: 1}}})
 					switch {
 					case err == nil:
 						if got := again.texts(c); !reflect.DeepEqual(got, texts) {
@@ -605,7 +605,7 @@ func TestPruneBesideSearches(t *testing.T) {
 					continue
 				}
 				c := list[rng.IntN(len(list))]
-				hits, err := h.Search(context.Background(), search.SearchRequest{Domain: domain, Ref: search.Ref{Commit: c}, Text: "text " + c, Page: search.Page{Count: 1}})
+				hits, err := h.Search(context.Background(), search.SearchRequest{Domain: domain, Ref: search.Ref{Commit: c}, Text: "text " + c, Options: search.Options{Page: search.Page{Count: 1}}})
 				switch {
 				case errors.Is(err, contract.ErrPruned):
 				case err != nil:

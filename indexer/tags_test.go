@@ -53,7 +53,7 @@ func TestTagIsACommitsName(t *testing.T) {
 		if commits, err := h.Commits(domain); len(commits) != 2 || err != nil {
 			t.Errorf("commits %v, %v", commits, err)
 		}
-		near, err := h.Similar(t.Context(), search.SimilarRequest{Domain: domain, Ref: search.Ref{Commit: "first"}, ID: "d/A/1", Page: search.Page{Count: 5}})
+		near, err := h.Similar(t.Context(), search.SimilarRequest{Domain: domain, Ref: search.Ref{Commit: "first"}, ID: "d/A/1", Options: search.Options{Page: search.Page{Count: 5}}})
 		if err != nil || near.Commit != "first" || len(near.Hits) != 1 {
 			t.Errorf("similar: %+v, %v", near, err)
 		}
