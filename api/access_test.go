@@ -104,6 +104,9 @@ var endpoints = []struct {
 	{"/last-indexed", "GET, HEAD", true},
 	{"/statistics", "GET, HEAD", true},
 	{"/commits", "GET, HEAD", true},
+	{"/tags", "GET, HEAD, POST, DELETE", true},
+	{"/prune", "POST", true},
+	{"/pruned", "GET, HEAD", true},
 }
 
 // TestEndpoints checks access, methods and slashes for every path and method.

@@ -32,6 +32,14 @@ type Indexer interface {
 	// purge is set. DeleteBranchIndex removes those of a branch.
 	DeleteDomain(ctx context.Context, domain string, purge bool) error
 	DeleteBranchIndex(ctx context.Context, domain, branch string) error
+	// Tag gives a commit a name; DeleteTag removes it, Tags lists them.
+	Tag(ctx context.Context, domain, commit, name string) error
+	DeleteTag(ctx context.Context, domain, name string) error
+	Tags(domain string) ([]search.TagInfo, error)
+	// Prune removes the commits that a request does not keep, or says which these
+	// are. PrunedCommits lists those that have gone.
+	Prune(ctx context.Context, req indexer.PruneRequest) (indexer.Pruning, error)
+	PrunedCommits(domain string) ([]string, error)
 	// Search ranks the documents by their distance to a text or a vector.
 	Search(ctx context.Context, req search.SearchRequest) (search.Hits, error)
 	// Similar ranks them by their distance to one of themselves.

@@ -53,6 +53,7 @@ var outcomes = []struct {
 	{contract.ErrInvalid, http.StatusBadRequest, "invalid_request", ""},
 	{contract.ErrNotConfigured, http.StatusBadRequest, "not_configured", ""},
 	{contract.ErrNotFound, http.StatusNotFound, "not_found", ""},
+	{contract.ErrPruned, http.StatusGone, "pruned", ""},
 	{contract.ErrConflict, http.StatusConflict, "conflict", ""},
 	{contract.ErrBusy, http.StatusServiceUnavailable, "busy", ""},
 	{contract.ErrReadOnly, http.StatusForbidden, "read_only", ""},

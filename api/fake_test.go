@@ -47,6 +47,9 @@ type fake struct {
 	infos    []search.CommitInfo
 	able     search.Readiness
 	panics   any
+	tags     []search.TagInfo
+	pruning  indexer.Pruning
+	pruned   []string
 }
 
 type assignCall struct{ domain, branch, source, target string }
@@ -63,6 +66,10 @@ type integrityCall string
 type headCall struct{ domain, branch string }
 type statisticsCall string
 type commitsCall string
+type tagCall struct{ domain, commit, name string }
+type deleteTagCall struct{ domain, name string }
+type tagsCall string
+type prunedCall string
 
 func (f *fake) called(ctx context.Context, call any) error {
 	f.mu.Lock()
@@ -188,6 +195,21 @@ func (f *fake) Statistics(domain string) (search.Statistics, error) {
 }
 func (f *fake) Commits(domain string) ([]search.CommitInfo, error) {
 	return f.infos, f.called(context.Background(), commitsCall(domain))
+}
+func (f *fake) Tag(ctx context.Context, domain, commit, name string) error {
+	return f.called(ctx, tagCall{domain, commit, name})
+}
+func (f *fake) DeleteTag(ctx context.Context, domain, name string) error {
+	return f.called(ctx, deleteTagCall{domain, name})
+}
+func (f *fake) Tags(domain string) ([]search.TagInfo, error) {
+	return f.tags, f.called(context.Background(), tagsCall(domain))
+}
+func (f *fake) Prune(ctx context.Context, req indexer.PruneRequest) (indexer.Pruning, error) {
+	return f.pruning, f.called(ctx, req)
+}
+func (f *fake) PrunedCommits(domain string) ([]string, error) {
+	return f.pruned, f.called(context.Background(), prunedCall(domain))
 }
 func (f *fake) Ready() search.Readiness { return f.able }
 

@@ -91,16 +91,6 @@ func (ix *Indexer) Prune(_ context.Context, req PruneRequest) (Pruning, error) {
 	return p, nil
 }
 
-// PrunedCommits lists the commits of a domain that were pruned and are not indexed
-// again, by their names.
-func (ix *Indexer) PrunedCommits(domain string) ([]string, error) {
-	d, err := ix.domain(domain)
-	if err != nil {
-		return nil, err
-	}
-	return d.State().PrunedCommits(), nil
-}
-
 func (req *PruneRequest) check() error {
 	if req.KeepLast < 0 || req.KeepDaily < 0 || req.KeepDaily > MaxKeepDaily {
 		return fmt.Errorf("%w: keep_last must be at least 0, keep_daily 0 to %d", contract.ErrInvalid, MaxKeepDaily)

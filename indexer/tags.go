@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/vectorlink/vectorlink/catalog"
 	"github.com/vectorlink/vectorlink/contract"
@@ -13,13 +12,6 @@ import (
 
 // reservedPrefix begins names that belong to the program.
 const reservedPrefix = ".-"
-
-// TagInfo is a name that somebody gave to a commit.
-type TagInfo struct {
-	Name    string
-	Commit  string
-	Created time.Time
-}
 
 // Tag gives an indexed commit a name, under which it is found wherever a commit is
 // named, and which keeps it from being pruned. It is durable when it returns. The
@@ -91,17 +83,4 @@ func (ix *Indexer) DeleteTag(_ context.Context, domain, name string) error {
 		}
 		return ix.removeFiles(d, tx, []snapshot.Info{info})
 	})
-}
-
-// Tags lists a domain's tags, by name.
-func (ix *Indexer) Tags(domain string) ([]TagInfo, error) {
-	d, err := ix.domain(domain)
-	if err != nil {
-		return nil, err
-	}
-	list := []TagInfo{}
-	for info := range d.State().Tags() {
-		list = append(list, TagInfo{Name: info.Commit, Commit: info.Base, Created: time.Unix(info.Created, 0).UTC()})
-	}
-	return list, nil
 }

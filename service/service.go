@@ -95,3 +95,28 @@ func (s *Service) Ready() search.Readiness {
 	}
 	return s.writer.Ready()
 }
+
+// Tag gives an indexed commit a name.
+func (s *Service) Tag(ctx context.Context, domain, commit, name string) error {
+	if s.writer == nil {
+		return contract.ErrReadOnly
+	}
+	return s.writer.Tag(ctx, domain, commit, name)
+}
+
+// DeleteTag takes a commit's name away.
+func (s *Service) DeleteTag(ctx context.Context, domain, name string) error {
+	if s.writer == nil {
+		return contract.ErrReadOnly
+	}
+	return s.writer.DeleteTag(ctx, domain, name)
+}
+
+// Prune removes the commits that the request does not keep, or tells which those
+// are.
+func (s *Service) Prune(ctx context.Context, req indexer.PruneRequest) (indexer.Pruning, error) {
+	if s.writer == nil {
+		return indexer.Pruning{}, contract.ErrReadOnly
+	}
+	return s.writer.Prune(ctx, req)
+}
