@@ -28,7 +28,6 @@ func TestErrorTable(t *testing.T) {
 		"ErrNotFound":      {contract.ErrNotFound, 404, "not_found"},
 		"ErrPruned":        {contract.ErrPruned, 410, "pruned"},
 		"ErrConflict":      {contract.ErrConflict, 409, "conflict"},
-		"ErrPruned":        {contract.ErrPruned, 410, "pruned"},
 		"ErrBusy":          {contract.ErrBusy, 503, "busy"},
 		"ErrReadOnly":      {contract.ErrReadOnly, 403, "read_only"},
 		"ErrClosed":        {contract.ErrClosed, 503, "shutting_down"},
