@@ -276,3 +276,21 @@ func (s *State) Missing(commit string) error {
 	}
 	return fmt.Errorf("%w: commit %s is not indexed", contract.ErrNotFound, commit)
 }
+
+// PrunedList is what a list of pruned commits says, up to its damage.
+type PrunedList struct {
+	Domain  string // "" where its header is damaged
+	Commits []string
+	Size    int64
+}
+
+// InspectPruned reads the named list of pruned commits. Damage is
+// [contract.ErrCorrupt].
+func InspectPruned(fsys vfs.FS, name string) (PrunedList, error) {
+	l := loadedList{commits: new(names)}
+	size, err := checkEach(fsys, name, func(domain string) { l.domain = domain }, l.apply)
+	if errors.Is(err, errDamaged) {
+		err = fmt.Errorf("%w: %w", contract.ErrCorrupt, err)
+	}
+	return PrunedList{Domain: l.domain, Commits: l.commits.Keys(), Size: size}, err
+}

@@ -30,6 +30,11 @@ func Verify(fsys vfs.FS, name string) error {
 
 // check reads a catalog file, or a list of pruned commits, whole, and returns its size.
 func check(fsys vfs.FS, name string) (size int64, err error) {
+	return checkEach(fsys, name, func(string) {}, func(change) {})
+}
+
+// checkEach is check, and hands over the domain and each record.
+func checkEach(fsys vfs.FS, name string, begin func(domain string), take func(change)) (size int64, err error) {
 	f, err := fsys.Open(name, vfs.Read)
 	if err != nil {
 		return 0, err
@@ -38,16 +43,17 @@ func check(fsys vfs.FS, name string) (size int64, err error) {
 	if size, err = f.Size(); err != nil {
 		return 0, err
 	}
-	begin, nameOf := magic, FileName
+	first, nameOf := magic, FileName
 	if strings.HasSuffix(name, "."+PrunedExt) {
-		begin, nameOf = prunedMagic, PrunedName
+		first, nameOf = prunedMagic, PrunedName
 	}
-	c, err := readHead(f, begin)
+	c, err := readHead(f, first)
 	if err != nil {
 		return size, err
 	}
 	if nameOf(c.domain) != name {
 		return size, fmt.Errorf("%w: it belongs to %s", errDamaged, c.domain)
 	}
-	return size, c.scan(f, func(change) {})
+	begin(c.domain)
+	return size, c.scan(f, take)
 }

@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/vectorlink/vectorlink/api"
 	"github.com/vectorlink/vectorlink/catalog"
@@ -212,3 +213,28 @@ func (f *fakeIndexer) Commits(string) ([]search.CommitInfo, error) {
 }
 
 func (f *fakeIndexer) Ready() search.Readiness { return search.Readiness{Index: true, Search: true} }
+
+// Tag refuses the name v1.0 for c7, and has the commit "gone" pruned.
+func (f *fakeIndexer) Tag(_ context.Context, domain, commit, name string) error {
+	switch {
+	case commit == "gone":
+		return fmt.Errorf("%w: commit gone was removed to save space; index or push it to have it again", contract.ErrPruned)
+	case commit == "c7" && name == "v1.0":
+		return fmt.Errorf("%w: v1.0 is the tag of commit c6 already: delete it first", contract.ErrConflict)
+	}
+	return f.refusal(domain)
+}
+
+func (f *fakeIndexer) DeleteTag(context.Context, string, string) error { return nil }
+
+func (f *fakeIndexer) Tags(string) ([]search.TagInfo, error) {
+	return []search.TagInfo{{Name: "v1.0", Commit: "c6", Created: time.Unix(1700000000, 0).UTC()}}, nil
+}
+
+func (f *fakeIndexer) Prune(_ context.Context, req indexer.PruneRequest) (indexer.Pruning, error) {
+	return indexer.Pruning{Applied: req.Apply, Commits: []indexer.PrunedCommit{
+		{Commit: "c5", Branch: "main", Created: time.Unix(1700000000, 0).UTC(), Bytes: 1234},
+	}, Bytes: 1234, Kept: req.KeepLast + req.KeepDaily + len(req.Keep)}, f.refusal(req.Domain)
+}
+
+func (f *fakeIndexer) PrunedCommits(string) ([]string, error) { return []string{"c5"}, nil }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/vectorlink/vectorlink/catalog"
+	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/hnsw"
 	"github.com/vectorlink/vectorlink/snapshot"
 	"github.com/vectorlink/vectorlink/textindex"
@@ -19,7 +20,7 @@ import (
 
 // inspectCmd shows what a file of a data directory holds.
 type inspectCmd struct {
-	File    string `arg:"" help:"A file of a data directory: .hnsw, .vecs or .zap."`
+	File    string `arg:"" help:"A file of a data directory: .hnsw, .vecs, .zap or .pruned."`
 	Entries bool   `name:"entries" help:"List the documents of a commit file, too, without their texts."`
 }
 
@@ -32,7 +33,7 @@ func (c *inspectCmd) Help() string {
 // inspected is what the command prints: lines for people, or the whole as JSON.
 type inspected struct {
 	File     string      `json:"file"`
-	Kind     string      `json:"kind"` // commit, vectors or text
+	Kind     string      `json:"kind"` // commit, vectors, text or pruned
 	Size     int64       `json:"size"`
 	Whole    bool        `json:"whole"`
 	Error    string      `json:"error,omitempty"`
@@ -42,6 +43,7 @@ type inspected struct {
 	Entries  []entryRow  `json:"entries,omitempty"`
 	Removed  []string    `json:"removed,omitempty"`
 	Skipped  []string    `json:"skipped,omitempty"`
+	Pruned   []string    `json:"pruned,omitempty"` // commits
 	Damages  []damageRow `json:"damages,omitempty"`
 
 	lines [][]string // of the header, for people
@@ -97,8 +99,10 @@ func (c *inspectCmd) Run(p *program) (err error) {
 		r, wrong = inspectVectors(files, name)
 	case textindex.Ext:
 		r, wrong = inspectText(files, name)
+	case catalog.PrunedExt:
+		r, wrong = inspectPruned(files, name)
 	default:
-		return usage("%s is no .hnsw, .vecs or .zap file", c.File)
+		return usage("%s is no .hnsw, .vecs, .zap or .pruned file", c.File)
 	}
 	r.Whole = wrong == nil
 	if wrong != nil {
@@ -122,7 +126,7 @@ func (c *inspectCmd) Run(p *program) (err error) {
 func damaging(err error) bool {
 	for _, kind := range []error{
 		snapshot.ErrCorrupt, snapshot.ErrVersion, vecstore.ErrCorrupt, vecstore.ErrVersion,
-		textindex.ErrCorrupt, textindex.ErrStale, hnsw.ErrCorrupt, hnsw.ErrVersion,
+		textindex.ErrCorrupt, textindex.ErrStale, hnsw.ErrCorrupt, hnsw.ErrVersion, contract.ErrCorrupt,
 	} {
 		if errors.Is(err, kind) {
 			return true
@@ -278,6 +282,16 @@ func inspectText(files vfs.FS, name string) (inspected, error) {
 	}
 	for i, b := range d.Blocks {
 		r.Sections = append(r.Sections, section{Name: "block " + strconv.Itoa(i), Offset: b.Offset, Length: b.Length, Chunks: b.Chunks, Error: b.Error})
+	}
+	return r, err
+}
+
+func inspectPruned(files vfs.FS, name string) (inspected, error) {
+	l, err := catalog.InspectPruned(files, name)
+	r := inspected{File: name, Kind: "pruned", Size: l.Size, Pruned: l.Commits}
+	if l.Domain != "" {
+		r.field("domain", l.Domain)
+		r.field("commits", len(l.Commits))
 	}
 	return r, err
 }

@@ -46,6 +46,8 @@ type grammar struct {
 	Duplicates duplicatesCmd `cmd:"" help:"List pairs of documents that are nearly the same."`
 	Watch      watchCmd      `cmd:"" help:"Follow databases and have the server index every new commit."`
 	Status     statusCmd     `cmd:"" help:"Show what the server has indexed."`
+	Tag        tagCmd        `cmd:"" help:"Give a commit a name, which keeps it; or list and remove names."`
+	Prune      pruneCmd      `cmd:"" help:"Remove the commits that are not to be kept."`
 	Templates  templatesCmd  `cmd:"" help:"See, check and propose the queries and templates of a schema."`
 	Verify     verifyCmd     `cmd:"" help:"Check every file of a data directory. No server is needed."`
 	Inspect    inspectCmd    `cmd:"" help:"Show what a file of a data directory holds, even a damaged one."`

@@ -173,6 +173,17 @@ func (r remote) Indexed(ctx context.Context, domain string) (func(string) bool, 
 	for _, row := range rows {
 		indexed[row.Commit] = true
 	}
+	var gone []string
+	_, err = r.get(ctx, "/pruned", values("domain", domain), &gone)
+	if errors.As(err, &answer) && answer.status == http.StatusNotFound {
+		err = nil // nothing is indexed of it, or the server prunes none
+	}
+	if err != nil {
+		return nil, err
+	}
+	for _, commit := range gone {
+		indexed[commit] = true
+	}
 	return func(commit string) bool { return indexed[commit] }, nil
 }
 
@@ -209,5 +220,9 @@ func (r remote) IndexNow(ctx context.Context, req indexer.IndexRequest) (indexer
 func (r remote) Assign(ctx context.Context, domain, branch, source, target string) error {
 	_, err := r.do(ctx, http.MethodPost, "/assign",
 		values("domain", domain, "branch", branch, "source_commit", source, "target_commit", target), nil)
+	var answer *refused
+	if errors.As(err, &answer) && contract.FromCode(answer.code) != nil {
+		return fmt.Errorf("%w: %w", contract.FromCode(answer.code), err)
+	}
 	return err
 }

@@ -1,0 +1,136 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+)
+
+// tagCmd gives commits names.
+type tagCmd struct {
+	ClientConfig
+	Domain string `required:"" placeholder:"ORG/DB" help:"Database, as org/db."`
+	Commit string `arg:"" optional:"" help:"Indexed commit to give a name to."`
+	Name   string `arg:"" optional:"" help:"Its name."`
+	Delete string `placeholder:"NAME" help:"Remove this tag, and leave its commit."`
+}
+
+// Help is shown by tag --help.
+func (c *tagCmd) Help() string {
+	return `A tag is usable wherever a commit is, and its commit is never pruned. Without a
+commit and a name, the database's tags are listed.`
+}
+
+// tagRow is a tag.
+type tagRow struct {
+	Name    string    `json:"name"`
+	Commit  string    `json:"commit"`
+	Created time.Time `json:"created"`
+}
+
+// Run runs the command.
+func (c *tagCmd) Run(ctx context.Context, p *program) error {
+	switch {
+	case c.Commit != "" && c.Name == "":
+		return usage("a commit and a name belong together: vectorlink tag --domain ORG/DB COMMIT NAME")
+	case c.Commit != "" && c.Delete != "":
+		return usage("--delete takes the tag's name alone")
+	}
+	cl, err := p.connect(c.ClientConfig)
+	if err != nil {
+		return err
+	}
+	defer cl.close()
+	switch {
+	case c.Delete != "":
+		_, err := cl.do(ctx, http.MethodDelete, "/tags", values("domain", c.Domain, "name", c.Delete), nil)
+		return err
+	case c.Commit != "":
+		_, err := cl.do(ctx, http.MethodPost, "/tags", values("domain", c.Domain, "commit", c.Commit, "name", c.Name), nil)
+		return err
+	}
+	var list []tagRow
+	if _, err := cl.get(ctx, "/tags", values("domain", c.Domain), &list); err != nil {
+		return err
+	}
+	if p.json {
+		return printJSON(p.stdout, list)
+	}
+	rows := [][]string{{"TAG", "COMMIT", "CREATED"}}
+	for _, t := range list {
+		rows = append(rows, []string{plainText(t.Name), plainText(t.Commit), t.Created.Format(time.RFC3339)})
+	}
+	return table(p.stdout, "", rows)
+}
+
+// pruneCmd removes commits that nobody needs.
+type pruneCmd struct {
+	ClientConfig
+	Domain    string   `required:"" placeholder:"ORG/DB" help:"Database, as org/db."`
+	KeepLast  int      `name:"keep-last" placeholder:"N" help:"Keep the last N commits of each branch."`
+	KeepDaily int      `name:"keep-daily" placeholder:"DAYS" help:"Keep each branch's last commit of each of the last days."`
+	Keep      []string `name:"keep" sep:"none" placeholder:"COMMIT" help:"Keep this commit; may be repeated."`
+	Yes       bool     `name:"yes" aliases:"apply" help:"Remove them; else they are only listed."`
+}
+
+// Help is shown by prune --help.
+func (c *pruneCmd) Help() string {
+	return `It says which commits are not to be kept and how many bytes their files take, and
+with --yes removes them. Kept besides are branches' last indexed commits, tagged
+ones, those that marks and kept names stand for, what running tasks build on, and
+all whose files these need. A commit that was pruned is not indexed again by a
+watcher; index or push it to have it again. Vectors are not removed: other commits
+may share them.`
+}
+
+// pruning is what the server says of a prune.
+type pruning struct {
+	Applied bool `json:"applied"`
+	Commits []struct {
+		Commit  string    `json:"commit"`
+		Branch  string    `json:"branch"`
+		Created time.Time `json:"created"`
+		Bytes   int64     `json:"bytes"`
+	} `json:"commits"`
+	Bytes int64 `json:"bytes"`
+	Kept  int   `json:"kept"`
+}
+
+// Run runs the command.
+func (c *pruneCmd) Run(ctx context.Context, p *program) error {
+	if c.KeepLast <= 0 && c.KeepDaily <= 0 && len(c.Keep) == 0 {
+		return usage("say what to keep: --keep-last, --keep-daily or --keep")
+	}
+	cl, err := p.connect(c.ClientConfig)
+	if err != nil {
+		return err
+	}
+	defer cl.close()
+	query := url.Values{"domain": {c.Domain}, "keep": c.Keep, "apply": {strconv.FormatBool(c.Yes)},
+		"keep_last": {strconv.Itoa(c.KeepLast)}, "keep_daily": {strconv.Itoa(c.KeepDaily)}}
+	var done pruning
+	if _, err := cl.decode(ctx, http.MethodPost, "/prune", query, nil, &done); err != nil {
+		return err
+	}
+	if p.json {
+		return printJSON(p.stdout, done)
+	}
+	if len(done.Commits) > 0 {
+		rows := [][]string{{"COMMIT", "BRANCH", "INDEXED", "BYTES"}}
+		for _, g := range done.Commits {
+			rows = append(rows, []string{plainText(g.Commit), plainText(g.Branch), g.Created.Format(time.RFC3339), strconv.FormatInt(g.Bytes, 10)})
+		}
+		if err := table(p.stdout, "lllr", rows); err != nil {
+			return err
+		}
+	}
+	text := "%s of %d bytes to be removed (--yes removes them), %d kept\n"
+	if done.Applied {
+		text = "%s of %d bytes removed, %d kept\n"
+	}
+	_, err = fmt.Fprintf(p.stdout, text, count(len(done.Commits), "commit"), done.Bytes, done.Kept)
+	return err
+}
