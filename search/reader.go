@@ -34,8 +34,8 @@ type ReaderConfig struct {
 	// ReadOnly has the Reader write no file: a full text whose file is missing
 	// is built again for every Reader, and whenever it has left the pool.
 	ReadOnly bool
-	// Opened is called with every snapshot that was brought into memory; nil:
-	// nobody is.
+	// Opened is called with every snapshot that was brought into memory; it may
+	// be nil.
 	Opened func(*Snapshot)
 	Logger *slog.Logger // nil: nothing is logged
 }
