@@ -5,8 +5,8 @@
 //
 // # Pipeline
 //
-// Operations become a commit in one place, the builder, whoever brings them: a
-// pull from a [contract.Source] ([Indexer.Index]) or a [Push]. For each operation
+// Operations become a commit in one place, the builder. They come from a
+// [contract.Source], which is pulled from ([Indexer.Index]), or by a [Push]. For each operation
 // it renders the document (a [contract.Renderer]), compares the text's hash with
 // the base's entry, splits the text into chunks, and looks their content keys up in
 // the vectors (package vecstore). Texts without a vector wait in a stage file and
@@ -19,8 +19,8 @@
 // A batch's vectors are synced to the .vecs file before the next batch is
 // asked for, so a vector that was paid for survives any crash. A commit exists
 // from the moment its commit file is renamed into place and the directory
-// synced: everything else (the catalog, tasks, open snapshots, graphs) can be
-// rebuilt. When a task is Complete, its commit survives kill -9 and power loss.
+// synced: the catalog, graphs and full texts can be rebuilt, and losing a task loses
+// no commit. When a task is Complete, its commit survives kill -9 and power loss.
 //
 // # Concurrency
 //
