@@ -328,6 +328,8 @@ func TestExtendFails(t *testing.T) {
 				m.hook = func(_ string, n int64) error {
 					if n == at {
 						cancel()
+					} else if n > at {
+						<-ctx.Done() // the canceller may not have come to it yet
 					}
 					return nil
 				}
