@@ -240,8 +240,7 @@ func TestContractNamesEveryParameter(t *testing.T) {
 
 // declared calls visit with the parameters that a request's tags declare.
 func declared(request reflect.Type, names []string, visit func(names []string, tag reflect.StructTag, byDefault string)) {
-	for i := range request.NumField() {
-		f := request.Field(i)
+	for f := range request.Fields() {
 		param := strings.Split(f.Tag.Get("param"), ",")
 		switch {
 		case f.Type.Kind() == reflect.Struct && f.Tag.Get("default") == "none":

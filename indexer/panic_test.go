@@ -85,7 +85,7 @@ func TestPanicsOfWorkers(t *testing.T) {
 			h.searchMode("c1", "red", search.ModeText, search.Filter{}, 1) // opens the snapshot and reads no vector
 			armed.Store(true)
 			for range 3 {
-				err, p := caught(func() error { return c.request(h) })
+				p, err := caught(func() error { return c.request(h) })
 				if p, ok := p.(*parallel.Panic); !ok || p.Value != "bug below" {
 					t.Fatalf("recovered %v, error %v; want the worker's panic", p, err)
 				}
@@ -98,9 +98,9 @@ func TestPanicsOfWorkers(t *testing.T) {
 	}
 }
 
-func caught(f func() error) (err error, p any) {
+func caught(f func() error) (p any, err error) {
 	defer func() { p = recover() }()
-	return f(), nil
+	return nil, f()
 }
 
 // TestPanicOfATask: the task says what it failed of, and its reader is spared the

@@ -277,15 +277,15 @@ func TestPoolReadPanics(t *testing.T) {
 				panic("bug below")
 			}
 		})
-		read := func() (err error, recovered any) {
+		read := func() (recovered any, err error) {
 			defer func() { recovered = recover() }()
-			return s.Read(0, make([]float32, poolDim)), nil
+			return nil, s.Read(0, make([]float32, poolDim))
 		}
 		var wg sync.WaitGroup
 		var panics, failures atomic.Int32
 		for range 2 {
 			wg.Go(func() {
-				err, recovered := read()
+				recovered, err := read()
 				if recovered != nil {
 					panics.Add(1)
 				} else if err != nil {
@@ -300,7 +300,7 @@ func TestPoolReadPanics(t *testing.T) {
 			t.Errorf("%d panics and %d errors, want one of each", panics.Load(), failures.Load())
 		}
 		fault.OnOp(nil)
-		if err, recovered := read(); err != nil || recovered != nil {
+		if recovered, err := read(); err != nil || recovered != nil {
 			t.Errorf("read again: %v, %v", err, recovered)
 		}
 		if st := p.Stats(); st.Loading != 0 || st.Loaded != 0 {

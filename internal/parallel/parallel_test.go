@@ -191,11 +191,11 @@ func TestOrderedEnds(t *testing.T) {
 		} {
 			var running atomic.Int32
 			seen := 0
-			err, bug := func() (err error, bug any) {
+			bug, err := func() (bug any, err error) {
 				defer func() { bug = recover() }()
 				ctx, cancel := context.WithCancelCause(t.Context())
 				defer cancel(nil)
-				return parallel.Ordered(ctx, workers, 1000, func(_ context.Context, _, item int) (int, error) {
+				return nil, parallel.Ordered(ctx, workers, 1000, func(_ context.Context, _, item int) (int, error) {
 					running.Add(1)
 					defer running.Add(-1)
 					if c.fn != nil {
@@ -208,7 +208,7 @@ func TestOrderedEnds(t *testing.T) {
 						return true, c.each(item, cancel)
 					}
 					return item < 30 || c.fn != nil, nil
-				}), nil
+				})
 			}()
 			if n := running.Load(); n != 0 {
 				t.Errorf("%d workers, %s: %d calls still run", workers, c.name, n)
