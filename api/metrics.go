@@ -26,7 +26,7 @@ var stored = []figure{
 	{"domains", "Domains of which something is indexed.", func(s *search.Statistics) int64 { return int64(s.Domains) }},
 	{"branches", "Branches with an indexed commit.", func(s *search.Statistics) int64 { return int64(s.Branches) }},
 	{"indexed_commits", "Indexed commits.", func(s *search.Statistics) int64 { return int64(s.IndexedCommits) }},
-	{"documents", "Documents at branch heads, distinct per domain.", func(s *search.Statistics) int64 { return int64(s.Documents) }},
+	{"documents", "Documents at branch heads, as their headers say.", func(s *search.Statistics) int64 { return int64(s.Documents) }},
 	{"chunks", "Chunks of those documents.", func(s *search.Statistics) int64 { return int64(s.Chunks) }},
 	{"pending_index_fragments", "Always 0: a commit shows when all of it is indexed.", func(*search.Statistics) int64 { return 0 }},
 	{"pending_index_documents", "Always 0: a commit shows when all of it is indexed.", func(*search.Statistics) int64 { return 0 }},

@@ -300,7 +300,7 @@ func (b *builder) unchanged(op contract.Op, hash [sha256.Size]byte) (*snapshot.E
 		return nil, false
 	}
 	old, ok := b.base.View().Lookup(op.ID)
-	return old, ok && old.TextHash == hash && old.Type == op.Type && old.Fields == op.Fields && b.whole(old)
+	return old, ok && old.TextHash == hash && old.Type == op.Type && old.Fields == op.Fields && b.undamaged(old)
 }
 
 // keep leaves a document as the base has it.
@@ -321,8 +321,8 @@ func (b *builder) stored(key vecstore.Key) bool {
 	return ok
 }
 
-// whole reports whether no vector of the entry is known to be damaged.
-func (b *builder) whole(e *snapshot.Entry) bool {
+// undamaged reports whether no vector of the entry is known to be damaged.
+func (b *builder) undamaged(e *snapshot.Entry) bool {
 	if len(b.damaged) == 0 {
 		return true
 	}
@@ -337,7 +337,7 @@ func (b *builder) whole(e *snapshot.Entry) bool {
 func (b *builder) finish(ctx context.Context, h snapshot.Header, complete bool, cost func() Task) (snapshot.Info, error) {
 	if !complete {
 		// What cannot be repaired stays as the base has it.
-		if err := b.mendBase(ctx); err != nil && !errors.Is(err, contract.ErrCorrupt) {
+		if err := b.repairBase(ctx); err != nil && !errors.Is(err, contract.ErrCorrupt) {
 			return snapshot.Info{}, err
 		}
 	}

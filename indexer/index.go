@@ -30,7 +30,7 @@ func (ix *Indexer) Index(_ context.Context, req IndexRequest) (Task, error) {
 		return Task{}, err
 	}
 	if d, err := ix.domain(req.Domain); err == nil {
-		if info, ok := d.State().Real(req.Commit); ok && d.isWhole(info) {
+		if info, ok := d.State().Real(req.Commit); ok && d.isVerified(info) {
 			t := Task{Domain: req.Domain, Commit: req.Commit, Branch: req.Branch}
 			t.Documents, t.Base = int(info.Documents), info.Base
 			t.HeadMoved = d.State().Head(req.Branch).Commit == req.Commit
@@ -131,7 +131,7 @@ func (ix *Indexer) serveQueue(domain string) {
 func (ix *Indexer) resume() {
 	for _, pending := range ix.tasks.Pending() {
 		if pending.Resume() == nil {
-			ix.endCutPush(pending)
+			ix.endPushCut(pending)
 			continue
 		}
 		t := pending.Task()
@@ -198,7 +198,7 @@ func (ix *Indexer) pull(ctx context.Context, j *job) error {
 	}
 	defer settled()
 	if info, ok := d.State().Real(t.Commit); ok {
-		err := ix.mend(ctx, d, j, info)
+		err := ix.repair(ctx, d, j, info)
 		j.Report(func(task *Task) { task.HeadMoved = d.State().Head(t.Branch).Commit == t.Commit })
 		if err == nil {
 			ix.considerMerge(d, info.Commit)

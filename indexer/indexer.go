@@ -82,7 +82,7 @@ type Indexer struct {
 	stopCtx  context.Context
 	stop     context.CancelCauseFunc
 	wg       sync.WaitGroup
-	targets  targets
+	targets  writers
 	merges   *schedule
 	running  chan struct{} // bounds the tasks that run at once
 	flights  flights       // the texts being embedded
@@ -107,7 +107,7 @@ func Open(cfg Config) (*Indexer, error) {
 	ix := &Indexer{
 		cfg:     cfg,
 		log:     cfg.Logger,
-		targets: targets{domains: make(map[*search.Domain]*domain)},
+		targets: writers{domains: make(map[*search.Domain]*domain)},
 		merges:  newSchedule(),
 		running: make(chan struct{}, cfg.Parallel),
 	}

@@ -19,9 +19,9 @@ import (
 // slowly, and their sender may wait to see that they arrive.
 const linger = 200 * time.Millisecond
 
-// errCutPush is why a push fails that the end of the process cut short: its
+// errPushCut is why a push fails that the end of the process cut short: its
 // operations are gone.
-var errCutPush = fmt.Errorf("%w: the server was stopped before the push was complete; push the commit again", contract.ErrClosed)
+var errPushCut = fmt.Errorf("%w: the server was stopped before the push was complete; push the commit again", contract.ErrClosed)
 
 // errPushOver answers operations that come after the end.
 var errPushOver = fmt.Errorf("%w: the push has ended", contract.ErrInvalid)
@@ -98,7 +98,7 @@ func (ix *Indexer) StartPush(ctx context.Context, req PushRequest) (*Push, error
 		return nil, err
 	}
 	if d, err := ix.domain(req.Domain); err == nil {
-		if info, ok := d.State().Commit(req.Commit); ok && (info.Kind == snapshot.Alias || d.isWhole(info)) {
+		if info, ok := d.State().Commit(req.Commit); ok && (info.Kind == snapshot.Alias || d.isVerified(info)) {
 			return nil, d.taken(req.Commit)
 		}
 	}
@@ -357,7 +357,7 @@ func (p *Push) run() {
 	ix := p.ix
 	err := ix.guard(p.work)
 	if err != nil && errors.Is(err, contract.ErrClosed) {
-		err = errCutPush
+		err = errPushCut
 	}
 	p.mu.Lock()
 	p.ended = true
@@ -488,7 +488,7 @@ func (p *Push) embed(batch []piece) error {
 func (p *Push) commit() error {
 	t := p.Task()
 	if p.old != nil {
-		if err := p.b.mendBase(p.ctx); err != nil && !errors.Is(err, contract.ErrCorrupt) {
+		if err := p.b.repairBase(p.ctx); err != nil && !errors.Is(err, contract.ErrCorrupt) {
 			return err
 		}
 		if err := p.b.flush(p.ctx); err != nil {
@@ -508,9 +508,9 @@ func (p *Push) commit() error {
 	return nil
 }
 
-// endCutPush ends a push that was running when the process ended: as failed,
+// endPushCut ends a push that was running when the process ended: as failed,
 // unless its commit had been written.
-func (ix *Indexer) endCutPush(j *tasks.Job) {
+func (ix *Indexer) endPushCut(j *tasks.Job) {
 	cut := j.Task()
 	if d, err := ix.domain(cut.Domain); err == nil {
 		if info, ok := d.State().Commit(cut.Commit); ok {
@@ -523,5 +523,5 @@ func (ix *Indexer) endCutPush(j *tasks.Job) {
 			return
 		}
 	}
-	j.End(errCutPush)
+	j.End(errPushCut)
 }

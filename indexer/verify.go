@@ -76,7 +76,7 @@ func Verify(ctx context.Context, files vfs.FS, report func(Finding)) (VerifySumm
 		case strings.HasSuffix(name, "."+textindex.Ext):
 			v.sum.Files++
 			if _, err := textindex.Verify(files, name); err != nil && !errors.Is(err, textindex.ErrStale) && !errors.Is(err, fs.ErrNotExist) {
-				v.report(name, err.Error()+"; it is made anew when it is next needed")
+				v.report(name, err.Error()+"; it is rebuilt when it is next needed")
 			}
 		}
 	}

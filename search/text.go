@@ -167,7 +167,7 @@ func (r *Reader) leaseText(ctx context.Context, file *lease) (*lease, error) {
 		seg, err := textindex.Open(r.cfg.FS, id)
 		if err != nil {
 			if !errors.Is(err, fs.ErrNotExist) {
-				r.log.Info("full text is made anew", "domain", h.Domain, "commit", h.Commit, "why", err)
+				r.log.Info("rebuilding full-text index", "domain", h.Domain, "commit", h.Commit, "why", err)
 			}
 			if seg, err = r.makeText(f, id, &t); err != nil {
 				return nil, err

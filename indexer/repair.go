@@ -14,33 +14,33 @@ import (
 	"github.com/vectorlink/vectorlink/vecstore"
 )
 
-// mend looks an indexed commit over and rebuilds what is damaged of it: from its
+// repair looks an indexed commit over and rebuilds what is damaged of it: from its
 // own file and those below it, which needs no document database, or else from
 // the document source. Texts whose vectors are whole are not embedded
 // again. The file is replaced by a checkpoint of the same contents.
-func (ix *Indexer) mend(ctx context.Context, d *domain, j *job, info snapshot.Info) error {
+func (ix *Indexer) repair(ctx context.Context, d *domain, j *job, info snapshot.Info) error {
 	j.Report(func(t *Task) { t.Documents, t.Base = int(info.Documents), info.Base })
 	before, total := ix.skippedBefore(d, info.Commit)
-	if d.isWhole(info) {
+	if d.isVerified(info) {
 		j.Report(func(t *Task) { t.Skipped, t.SkippedTotal = before, total })
 		return nil
 	}
-	err := ix.mendVectors(ctx, d, j, info)
+	err := ix.repairVectors(ctx, d, j, info)
 	if errors.Is(err, contract.ErrCorrupt) && context.Cause(ctx) == nil {
 		before, total = nil, 0 // it is read again
 		ix.log.Warn("indexed commit is damaged: rebuilding it", "domain", d.Name(), "commit", info.Commit, "err", err)
-		err = ix.remake(ctx, d, j, info)
+		err = ix.rebuild(ctx, d, j, info)
 	}
 	if err == nil && j.Task().SkippedTotal == 0 {
-		d.setWhole(info)
+		d.setVerified(info)
 		j.Report(func(t *Task) { t.Skipped, t.SkippedTotal = before, total })
 	}
 	return err
 }
 
-// mendVectors gives the documents whose vectors are damaged new ones. It returns
+// repairVectors gives the documents whose vectors are damaged new ones. It returns
 // ErrCorrupt if the commit's file, or one below it, cannot be read.
-func (ix *Indexer) mendVectors(ctx context.Context, d *domain, j *job, info snapshot.Info) error {
+func (ix *Indexer) repairVectors(ctx context.Context, d *domain, j *job, info snapshot.Info) error {
 	vecs, err := ix.recoverVectors(d, info)
 	if err != nil {
 		return err
@@ -63,10 +63,10 @@ func (ix *Indexer) mendVectors(ctx context.Context, d *domain, j *job, info snap
 	}
 	defer b.close()
 	b.key = j.key
-	if err := b.mendBase(ctx); err != nil {
+	if err := b.repairBase(ctx); err != nil {
 		return err
 	}
-	b.tellLost()
+	b.reportLost()
 	if len(b.changes) == 0 && !rewrite {
 		return nil
 	}
@@ -80,15 +80,15 @@ func (ix *Indexer) mendVectors(ctx context.Context, d *domain, j *job, info snap
 	return b.replace(ctx, info, false)
 }
 
-// remake makes an indexed commit from the document source again.
-func (ix *Indexer) remake(ctx context.Context, d *domain, j *job, info snapshot.Info) error {
+// rebuild makes an indexed commit from the document source again.
+func (ix *Indexer) rebuild(ctx context.Context, d *domain, j *job, info snapshot.Info) error {
 	b, pull, done, err := ix.read(ctx, d, catalog.SettingsOf(info), search.ListsClustering(&info.Header), j, info.Commit, true)
 	if err != nil {
 		return err
 	}
 	defer done()
 	if !pull.Complete {
-		if err := b.mendBase(ctx); err != nil {
+		if err := b.repairBase(ctx); err != nil {
 			return err
 		}
 	}
@@ -116,11 +116,11 @@ func vectorsOf(d *domain, info snapshot.Info) vecstore.Config {
 	}
 }
 
-// mendBase takes the documents of the base that have a damaged vector and that
+// repairBase takes the documents of the base that have a damaged vector and that
 // no operation has named for changed: their texts are embedded again. It is
 // ErrCorrupt if the text of some cannot be read either; they stay as they are, and
 // so do those whose vectors came with them.
-func (b *builder) mendBase(ctx context.Context) error {
+func (b *builder) repairBase(ctx context.Context) error {
 	if b.base == nil {
 		return nil
 	}
@@ -144,8 +144,8 @@ func (b *builder) mendBase(ctx context.Context) error {
 // errLostVector is why a document stays damaged whose vector came with it.
 var errLostVector = errors.New("its vector came with it and is damaged; push the document again with its vector to mend it")
 
-// tellLost lists the documents whose damaged vectors nothing here can make again.
-func (b *builder) tellLost() {
+// reportLost lists the documents whose damaged vectors nothing here can make again.
+func (b *builder) reportLost() {
 	for _, e := range b.base.View().Using(slices.Sorted(maps.Keys(b.damaged))) {
 		if e.Supplied() && b.changes[e.ID] == nil {
 			b.report(func(t *Task) { t.Skip(skipped(e.ID, errLostVector)) })
@@ -187,7 +187,7 @@ func (b *builder) replace(ctx context.Context, old snapshot.Info, complete bool)
 	if err != nil {
 		return err
 	}
-	b.d.setWhole(info)
+	b.d.setVerified(info)
 	b.ix.ForgetFile(b.d.Domain, old)
 	b.ix.ForgetSnapshots(b.d.Domain)
 	b.report(func(t *Task) { t.Indexed, t.Documents = len(changed), int(info.Documents) })
@@ -200,7 +200,7 @@ func (b *builder) replace(ctx context.Context, old snapshot.Info, complete bool)
 // from is the commit to build them on: itself if its file is whole, else what it
 // was built on.
 func (ix *Indexer) needsPush(d *domain, info snapshot.Info) (from string, needs bool) {
-	if d.isWhole(info) {
+	if d.isVerified(info) {
 		return "", false
 	}
 	if _, err := ix.recoverVectors(d, info); err != nil {
@@ -218,6 +218,6 @@ func (ix *Indexer) needsPush(d *domain, info snapshot.Info) (from string, needs 
 	if len(s.Damaged()) > 0 {
 		return info.Commit, true
 	}
-	d.setWhole(info)
+	d.setVerified(info)
 	return "", false
 }

@@ -33,15 +33,15 @@ type domain struct {
 	merging string
 }
 
-// targets holds the writer's view of the domains in use. It is guarded by its
+// writers holds the writer's view of the domains in use. It is guarded by its
 // lock.
-type targets struct {
+type writers struct {
 	mu      sync.Mutex
 	domains map[*search.Domain]*domain
 }
 
 // of returns the writer's view of a domain.
-func (t *targets) of(d *search.Domain) *domain {
+func (t *writers) of(d *search.Domain) *domain {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	w := t.domains[d]
@@ -52,7 +52,7 @@ func (t *targets) of(d *search.Domain) *domain {
 	return w
 }
 
-func (t *targets) forget(d *search.Domain) {
+func (t *writers) forget(d *search.Domain) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	delete(t.domains, d)
@@ -95,13 +95,13 @@ func (d *domain) write(tx *catalog.Tx, commit string, write func() (snapshot.Inf
 		d.Clear(info.Name())
 		return info, tx.Replace(info) // not looked over: a merge hands damaged vectors on
 	}
-	d.setWhole(info)
+	d.setVerified(info)
 	return info, tx.Put(info)
 }
 
-// isWhole reports whether this process has written the commit or looked it
+// isVerified reports whether this process has written the commit or looked it
 // over, and knows of no damage to it since.
-func (d *domain) isWhole(info snapshot.Info) bool {
+func (d *domain) isVerified(info snapshot.Info) bool {
 	d.state.Lock()
 	slots, looked := d.whole[info.Commit]
 	d.state.Unlock()
@@ -115,9 +115,9 @@ func (d *domain) isWhole(info snapshot.Info) bool {
 	return recovered && len(store.Damaged()) == slots
 }
 
-// setWhole notes that the commit is whole, up to the vectors that are known to
+// setVerified notes that the commit is whole, up to the vectors that are known to
 // be damaged: it does without them.
-func (d *domain) setWhole(info snapshot.Info) {
+func (d *domain) setVerified(info snapshot.Info) {
 	slots := 0
 	if store, _ := d.Current(); store != nil {
 		slots = len(store.Damaged())

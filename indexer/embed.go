@@ -64,13 +64,13 @@ func (b *builder) storeSupplied(pieces []piece) ([]piece, error) {
 			}
 			return catalog.StoreError(err)
 		}
-		b.found(len(keys), tokens)
+		b.countReused(len(keys), tokens)
 		tokens = 0
 		keys, vectors = keys[:0], vectors[:0]
 		return nil
 	}
 	for _, p := range pieces {
-		v, err := b.given(p)
+		v, err := b.suppliedVector(p)
 		if err != nil {
 			return nil, err
 		}
@@ -89,8 +89,8 @@ func (b *builder) storeSupplied(pieces []piece) ([]piece, error) {
 	return missing, store()
 }
 
-// given returns the vector that came with a text; nil where none did.
-func (b *builder) given(p piece) ([]float32, error) {
+// suppliedVector returns the vector that came with a text; nil where none did.
+func (b *builder) suppliedVector(p piece) ([]float32, error) {
 	if p.vector.n == 0 {
 		return nil, nil
 	}
@@ -98,8 +98,8 @@ func (b *builder) given(p piece) ([]float32, error) {
 	return unpack(packed), err
 }
 
-// found counts texts that need not be embedded after all.
-func (b *builder) found(texts, tokens int) {
+// countReused counts texts that need not be embedded after all.
+func (b *builder) countReused(texts, tokens int) {
 	if texts == 0 {
 		return
 	}
@@ -117,7 +117,7 @@ const suppliedBatch = 256
 func (b *builder) embed(ctx context.Context, batch []piece) error {
 	for len(batch) > 0 {
 		mine, others := b.claim(batch)
-		if err := b.buy(ctx, mine); err != nil {
+		if err := b.embedClaimed(ctx, mine); err != nil {
 			return err
 		}
 		batch = batch[:0:0]
@@ -137,17 +137,17 @@ func (b *builder) embed(ctx context.Context, batch []piece) error {
 	return nil
 }
 
-// buy embeds claimed texts and stores their vectors: after that they are never
+// embedClaimed embeds claimed texts and stores their vectors: after that they are never
 // bought again.
-func (b *builder) buy(ctx context.Context, batch []piece) error {
-	defer b.ix.flights.land(batch)
+func (b *builder) embedClaimed(ctx context.Context, batch []piece) error {
+	defer b.ix.flights.release(batch)
 	if len(batch) == 0 {
 		return nil
 	}
 	for _, role := range []contract.Role{contract.RoleDocument, contract.RoleClustering} {
 		part := slices.DeleteFunc(slices.Clone(batch), func(p piece) bool { return p.role != role })
 		if len(part) > 0 {
-			if err := b.buyAs(ctx, role, part); err != nil {
+			if err := b.embedRole(ctx, role, part); err != nil {
 				return err
 			}
 		}
@@ -155,8 +155,8 @@ func (b *builder) buy(ctx context.Context, batch []piece) error {
 	return nil
 }
 
-// buyAs is buy for texts in one role.
-func (b *builder) buyAs(ctx context.Context, role contract.Role, batch []piece) error {
+// embedRole is embedClaimed for texts in one role.
+func (b *builder) embedRole(ctx context.Context, role contract.Role, batch []piece) error {
 	if err := context.Cause(ctx); err != nil {
 		return err
 	}

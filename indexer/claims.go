@@ -17,26 +17,26 @@ type flights struct {
 	inAir map[vecstore.Key]chan struct{} // closed when the text has its vector, or not
 }
 
-// waiting is a text that another task embeds.
-type waiting struct {
+// claimed is a text that another task embeds.
+type claimed struct {
 	piece  piece
 	landed chan struct{}
 }
 
 // claim takes the texts of a batch that have no vector and that no task embeds,
 // and returns them and those that other tasks embed.
-func (b *builder) claim(batch []piece) (mine []piece, others []waiting) {
+func (b *builder) claim(batch []piece) (mine []piece, others []claimed) {
 	f := &b.ix.flights
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	texts, tokens := 0, 0
-	defer func() { b.found(texts, tokens) }()
+	defer func() { b.countReused(texts, tokens) }()
 	for _, p := range batch {
 		// A task stores a text's vector before it lands.
 		landed := f.inAir[p.key]
 		switch {
 		case landed != nil:
-			others = append(others, waiting{p, landed})
+			others = append(others, claimed{p, landed})
 		case b.stored(p.key):
 			texts, tokens = texts+1, tokens+p.tokens
 		default:
@@ -50,8 +50,8 @@ func (b *builder) claim(batch []piece) (mine []piece, others []waiting) {
 	return mine, others
 }
 
-// land ends what claim began.
-func (f *flights) land(pieces []piece) {
+// release ends what claim began.
+func (f *flights) release(pieces []piece) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, p := range pieces {
