@@ -24,18 +24,30 @@ type mergePlan struct {
 // due reports whether there is anything to do.
 func (p mergePlan) due() bool { return p != mergePlan{} }
 
-// overlayLeast is how many entries may stand above a checkpoint before another is
-// due, however small the snapshot.
+// overlayLeast is how many documents may have changed since a checkpoint before
+// another is due, however small the snapshot.
 const overlayLeast = 4096
 
 // mergePlan returns what is due for a snapshot. The costs follow from what has
 // changed: a tail of 2 % of the graph costs the insertion of that many nodes, dead
 // nodes are dropped an eighth of the graph at a time, and a checkpoint is written
-// for an eighth of the documents.
+// for an eighth of the documents. A merge that is due for one reason does half of
+// what is due for the others, since it writes the graph anyway.
 func (ix *Indexer) mergePlan(s *search.Snapshot) mergePlan {
+	p := ix.mergeDue(s, 1)
+	if p.due() && s.Graph() != nil {
+		early := ix.mergeDue(s, 2)
+		p.insert, p.relink = early.insert, early.relink
+	}
+	return p
+}
+
+// mergeDue returns what is due at that part of the limits.
+func (ix *Indexer) mergeDue(s *search.Snapshot, part int) mergePlan {
 	v := s.View()
 	p := mergePlan{
-		full:  v.Overlay() >= max(overlayLeast, v.Len()/8),
+		// A changed document counts twice, by what it was and what it is.
+		full:  v.Overlay() >= 2*max(overlayLeast, v.Len()/8),
 		chain: v.Deltas() >= ix.cfg.Graph.MaxDeltas,
 	}
 	if s.Graph() == nil {
@@ -44,8 +56,8 @@ func (ix *Indexer) mergePlan(s *search.Snapshot) mergePlan {
 	}
 	held := s.Graph().Len()
 	dead := held - (v.LiveCount() - len(s.Scanned()))
-	p.insert = len(s.Scanned()) > max(ix.cfg.Graph.MinVectors, held/50)
-	p.relink = dead > held/8
+	p.insert = len(s.Scanned()) > max(ix.cfg.Graph.MinVectors, held/50)/part
+	p.relink = dead > held/8/part
 	return p
 }
 
