@@ -58,22 +58,6 @@ func (c *Catalog) Refresh() error {
 	return nil
 }
 
-// Refresh takes over what the end of the domain's catalog file says, as
-// [Catalog.Refresh] does, without a look at the directory.
-func (d *Domain) Refresh() error {
-	if !d.c.cfg.ReadOnly {
-		return nil
-	}
-	d.c.refreshing.Lock()
-	defer d.c.refreshing.Unlock()
-	changes, err := d.tail()
-	if err != nil {
-		return fmt.Errorf("catalog: refresh: %w", err)
-	}
-	d.follow(changes, func(string, bool) bool { return true })
-	return nil
-}
-
 // difference returns the commit files that are in one sorted list of names and not
 // in the other.
 func difference(before, now []string) (came, gone map[string]bool) {

@@ -116,42 +116,6 @@ func TestFollowWithoutAWord(t *testing.T) {
 	}
 }
 
-// TestDomainRefresh follows one domain by its file alone.
-func TestDomainRefresh(t *testing.T) {
-	check := must(t)
-	mem := vfstest.NewMem()
-	w := open(t, mem).Create("a/b")
-	check(put(mem, w, "c0", ""))
-	c, err := catalog.Open(catalog.Config{FS: mem, ReadOnly: true})
-	check(err)
-	r, err := c.Domain("a/b")
-	check(err)
-	before := r.State()
-	check(put(mem, w, "c1", "c0"))
-	check(replace(mem, w, "c0", "another text"))
-	check(r.Refresh())
-	if r.State().Len() != 2 || before.Len() != 1 || r.State().Head("main").Commit != "c1" {
-		t.Errorf("%v", r.State().Heads())
-	}
-	check(remove(mem, w, "c1"))
-	check(r.Refresh())
-	check(agree(c, mem))
-	// Bytes that are no record yet.
-	data, err := mem.ReadFile(catalog.FileName("a/b"))
-	check(err)
-	check(put(mem, w, "c2", "c0"))
-	more, err := mem.ReadFile(catalog.FileName("a/b"))
-	check(err)
-	mem.WriteFile(catalog.FileName("a/b"), more[:len(data)+5])
-	check(r.Refresh())
-	if r.State().Has("c2") {
-		t.Error("half a record was read")
-	}
-	mem.WriteFile(catalog.FileName("a/b"), more)
-	check(r.Refresh())
-	check(agree(c, mem))
-}
-
 // TestReadersDuringUpdates reads states while a writer swaps them.
 func TestReadersDuringUpdates(t *testing.T) {
 	check := must(t)

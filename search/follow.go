@@ -24,29 +24,27 @@ func OpenReadOnly(cfg ReaderConfig) (*Reader, error) {
 	return New(cfg), nil
 }
 
-// listEvery is how many looks at the catalog files there are for one at the whole
-// directory, which finds domains that are new.
-const listEvery = 10
+// restShare is how much longer a Follow rests than a look took: looking takes no
+// more than a twentieth of a processor, however large the directory is.
+const restShare = 20
 
-// Follow takes over what the writing process has done, every so often until ctx
-// ends. It reads the end of each domain's catalog file, and each tenth time lists
-// the directory, which finds new domains.
+// Follow looks for what the writing process has done, again and again until ctx
+// ends: every so often, and less often where a look takes long. A look reads the
+// ends of the catalog files and lists the directory.
 func (r *Reader) Follow(ctx context.Context, every time.Duration) {
-	tick := time.NewTicker(every)
-	defer tick.Stop()
-	for n := 1; ; n++ {
+	rest := time.NewTimer(every)
+	defer rest.Stop()
+	for {
 		select {
-		case <-tick.C:
+		case <-rest.C:
 		case <-ctx.Done():
 			return
 		}
-		look := r.refreshDomains
-		if n%listEvery == 0 {
-			look = r.Refresh
-		}
-		if err := look(); err != nil && ctx.Err() == nil {
+		began := time.Now()
+		if err := r.Refresh(); err != nil && ctx.Err() == nil {
 			r.log.Warn("the data directory cannot be looked at; what was seen of it is served", "err", err)
 		}
+		rest.Reset(max(every, restShare*time.Since(began)))
 	}
 }
 
@@ -55,15 +53,6 @@ func (r *Reader) Refresh() error {
 	err := r.cfg.Catalog.Refresh()
 	r.revalidate()
 	return err
-}
-
-func (r *Reader) refreshDomains() error {
-	var errs []error
-	for _, d := range r.cfg.Catalog.Domains() {
-		errs = append(errs, d.Refresh())
-	}
-	r.revalidate()
-	return errors.Join(errs...)
 }
 
 // revalidate takes the snapshots out of the pool whose files the writing process

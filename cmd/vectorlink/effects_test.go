@@ -317,6 +317,14 @@ func readerEffects(e *effects) {
 	write()
 	push("c3", "no fruit")
 	same("c3")
+	if status, text := e.ask("DELETE", writer.url+"/domain?domain=a/b", "", "", ""); status != http.StatusNoContent {
+		e.Fatalf("delete: %d %s", status, text)
+	}
+	push("c5", "an apple again")
+	same("c5")
+	if status, text := e.ask("GET", e.url+same2, "", "", ""); status != http.StatusNotFound {
+		e.Errorf("a commit that was deleted: %d %s", status, text)
+	}
 	status, text := e.ask("POST", e.url+"/push?domain=a/b&target_commit=c4", "", "", `{"op":"Deleted","id":"d/A/1"}`)
 	e.check("read-only", status == http.StatusForbidden && strings.Contains(text, "read_only"), "a push: %d %s", status, text)
 }
