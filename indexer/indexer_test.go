@@ -17,12 +17,24 @@ import (
 	"github.com/vectorlink/vectorlink/indexer"
 	"github.com/vectorlink/vectorlink/indexer/indexertest"
 	"github.com/vectorlink/vectorlink/search"
+	"github.com/vectorlink/vectorlink/snapshot"
 	"github.com/vectorlink/vectorlink/vector"
 	"github.com/vectorlink/vectorlink/vfs"
 	"github.com/vectorlink/vectorlink/vfs/vfstest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	// The encoder that serves the process must not be made in a synctest bubble,
+	// whichever test runs first: outside of it its channels could not be used.
+	_, err := snapshot.Write(vfstest.NewMem(), snapshot.Header{Kind: snapshot.Checkpoint, Domain: domain, Commit: "c", Seq: 1},
+		snapshot.Contents{Changed: func(yield func(snapshot.EntryText, error) bool) {
+			yield(snapshot.EntryText{Entry: snapshot.Entry{ID: "d/A/1", TextHash: snapshot.HashText("text")}, Text: "text"}, nil)
+		}})
+	if err != nil {
+		panic(err)
+	}
+	goleak.VerifyTestMain(m)
+}
 
 const domain = "admin/test"
 

@@ -256,7 +256,7 @@ func (p *Push) takeBase(parent string) (*search.Snapshot, error) {
 			return p.base, nil
 		}
 		p.base = state.Head(p.branch).Commit
-		if first := state.FirstOn(p.j.Task().Commit, p.branch); first > 0 {
+		if first := firstAbove(state, p.j.Task().Commit, p.branch); first > 0 {
 			p.base = state.HeadBefore(p.branch, first)
 		}
 		if parent == "" {
@@ -278,6 +278,16 @@ func (p *Push) takeBase(parent string) (*search.Snapshot, error) {
 	})
 	p.release = release
 	return s, err
+}
+
+// firstAbove returns the lowest sequence number of the branch's commits that were
+// built on a commit whose file was lost, 0 for none: it takes its old place below
+// them. A commit that was pruned comes as a new one.
+func firstAbove(state *catalog.State, commit, branch string) uint64 {
+	if state.Pruned(commit) {
+		return 0
+	}
+	return state.FirstOn(commit, branch)
 }
 
 // Apply hands one operation over. It does not wait for the embedder. After an
@@ -498,7 +508,7 @@ func (p *Push) commit() error {
 			return err
 		}
 	} else {
-		h := snapshot.Header{Domain: t.Domain, Commit: t.Commit, Branch: t.Branch, Seq: p.d.State().FreeSeq(p.d.State().FirstOn(t.Commit, t.Branch))}
+		h := snapshot.Header{Domain: t.Domain, Commit: t.Commit, Branch: t.Branch, Seq: p.d.State().FreeSeq(firstAbove(p.d.State(), t.Commit, t.Branch))}
 		if _, err := p.b.finish(p.ctx, h, false, p.Task); err != nil {
 			return err
 		}

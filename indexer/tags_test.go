@@ -2,6 +2,7 @@ package indexer_test
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -157,4 +158,27 @@ func TestDeletedBranchLeavesTaggedCommits(t *testing.T) {
 	}
 	h.close()
 	wantSound(t, files)
+}
+
+// TestPrunedComesAsNew pushes a pruned commit again: it is the branch's newest, on
+// what was its head.
+func TestPrunedComesAsNew(t *testing.T) {
+	h := openPush(t, vfstest.NewMem(), &indexertest.Embedder{})
+	want := []string{"d/A/9", "again"}
+	for i := range 20 { // deltas absorb each other: not all are stood on
+		want = append(want, fmt.Sprintf("d/A/x%d", i), fmt.Sprintf("text %d", i))
+		h.mustPush("", "", fmt.Sprintf("c%d", i), puts(fmt.Sprintf("d/A/x%d", i), fmt.Sprintf("text %d", i))...)
+	}
+	if _, err := h.Prune(t.Context(), indexer.PruneRequest{Domain: domain, KeepLast: 1, Apply: true}); err != nil {
+		t.Fatal(err)
+	}
+	list, err := h.PrunedCommits(domain)
+	if err != nil || len(list) == 0 {
+		t.Fatalf("%v, %v", list, err)
+	}
+	if task := h.mustPush("", "", list[0], puts("d/A/9", "again")...); task.Base != "c19" {
+		t.Errorf("it builds on %q, want c19", task.Base)
+	}
+	h.wantHead("", list[0])
+	h.wantTexts(list[0], want...)
 }
