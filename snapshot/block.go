@@ -8,6 +8,8 @@ import (
 	"sync/atomic"
 
 	"github.com/klauspost/compress/zstd"
+
+	"github.com/vectorlink/vectorlink/vfs"
 )
 
 const (
@@ -93,7 +95,7 @@ func (w *blockWriter) flush() error {
 		stored, length = w.scratch, uint32(n)
 	}
 	w.table = binary.LittleEndian.AppendUint32(w.table, length)
-	w.table = binary.LittleEndian.AppendUint32(w.table, checksum(blockIdentity(w.seed, w.blocks), stored))
+	w.table = binary.LittleEndian.AppendUint32(w.table, vfs.Checksum(blockIdentity(w.seed, w.blocks), stored))
 	w.row.length += uint64(len(stored))
 	w.blocks++
 	err := w.out(stored)
@@ -109,7 +111,7 @@ func (w *blockWriter) finish() (row, error) {
 		}
 	}
 	w.row.length += uint64(len(w.table))
-	w.row.crc = checksum(w.seed, w.table)
+	w.row.crc = vfs.Checksum(w.seed, w.table)
 	return w.row, w.out(w.table)
 }
 
@@ -145,7 +147,7 @@ func readTable(f io.ReaderAt, h *Header, r row) (*blocks, error) {
 	if err := readFull(f, table, offset+int64(r.length-size)); err != nil {
 		return nil, err
 	}
-	if checksum(b.seed, table) != r.crc {
+	if vfs.Checksum(b.seed, table) != r.crc {
 		return nil, badf("the checksum of its block table does not match")
 	}
 	b.rows = make([]blockRow, r.blocks())
@@ -176,7 +178,7 @@ func (b *blocks) rawLen(i int) int {
 // decode checks the stored bytes of block i and returns its raw bytes. They
 // alias stored or lie in buf, which has room for a block.
 func (b *blocks) decode(i int, stored, buf []byte) ([]byte, error) {
-	if checksum(blockIdentity(b.seed, i), stored) != b.rows[i].crc {
+	if vfs.Checksum(blockIdentity(b.seed, i), stored) != b.rows[i].crc {
 		return nil, badf("the checksum of block %d does not match", i)
 	}
 	if b.rows[i].length&rawFlag != 0 {

@@ -2,13 +2,7 @@ package snapshot
 
 import (
 	"encoding/binary"
-	"hash/crc32"
 )
-
-// castagnoli is the polynomial of CRC-32C, which processors compute.
-var castagnoli = crc32.MakeTable(crc32.Castagnoli)
-
-func checksum(seed uint32, p []byte) uint32 { return crc32.Update(seed, castagnoli, p) }
 
 func appendUvarint(b []byte, n uint64) []byte { return binary.AppendUvarint(b, n) }
 

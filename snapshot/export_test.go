@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+
+	"github.com/vectorlink/vectorlink/vfs"
 )
 
 // Constants are the values that FORMAT.md must give.
@@ -64,8 +66,8 @@ func Seal(data []byte) string {
 	p := data[len(data)-n:]
 	tail := p[n-tailSize:]
 	seal := func() {
-		le.PutUint32(tail[8:], checksum(0, data[:len(data)-n]))
-		le.PutUint32(tail[12:], checksum(0, p[:n-8]))
+		le.PutUint32(tail[8:], vfs.Checksum(0, data[:len(data)-n]))
+		le.PutUint32(tail[12:], vfs.Checksum(0, p[:n-8]))
 	}
 	seal()
 	record := int(le.Uint32(tail))
@@ -95,12 +97,12 @@ func sealSection(h *Header, r row, section []byte) uint32 {
 		table, rest := section[r.length-size:], section[:r.length-size]
 		for i := range int(r.blocks()) {
 			stored := min(uint64(le.Uint32(table[i*blockRowSize:])&^rawFlag), uint64(len(rest)))
-			le.PutUint32(table[i*blockRowSize+4:], checksum(blockIdentity(seed, i), rest[:stored]))
+			le.PutUint32(table[i*blockRowSize+4:], vfs.Checksum(blockIdentity(seed, i), rest[:stored]))
 			rest = rest[stored:]
 		}
 		section = table
 	}
-	return checksum(seed, section)
+	return vfs.Checksum(seed, section)
 }
 
 func sealLegacy(data []byte) string {
@@ -109,7 +111,7 @@ func sealLegacy(data []byte) string {
 	if err != nil || n > len(data)-legacyFooter {
 		return ""
 	}
-	seal := func() { le.PutUint32(data[n-4:], checksum(0, data[:n-4])) }
+	seal := func() { le.PutUint32(data[n-4:], vfs.Checksum(0, data[:n-4])) }
 	seal()
 	h, rows, err := decodeLegacy(data[:n])
 	if err != nil {
@@ -124,7 +126,7 @@ func sealLegacy(data []byte) string {
 	}
 	seal()
 	foot := data[len(data)-legacyFooter:]
-	le.PutUint32(foot, checksum(checksum(0, data[n:len(data)-legacyFooter]), data[:n]))
+	le.PutUint32(foot, vfs.Checksum(vfs.Checksum(0, data[n:len(data)-legacyFooter]), data[:n]))
 	copy(foot[4:], legacyEnd)
 	return FileName(h.Domain, h.Commit)
 }
@@ -234,9 +236,9 @@ func AddSection(data []byte, typ, sectionVersion uint16, required bool, contents
 	if required {
 		r.flags = requiredFlag
 	}
-	r.crc = checksum(h.identity(r), contents)
+	r.crc = vfs.Checksum(h.identity(r), contents)
 	out := append(bytes.Clone(data[:len(data)-n]), contents...)
-	return appendTrailer(out, &h, append(rows, r), checksum(0, out))
+	return appendTrailer(out, &h, append(rows, r), vfs.Checksum(0, out))
 }
 
 // Users returns the number of references to an open file.

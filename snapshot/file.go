@@ -363,7 +363,7 @@ func (l *layout) verifyWhole() error {
 		if string(head) != string(preamble) {
 			return badf("the file does not begin as it should")
 		}
-		crc, err := l.sum(checksum(0, head))
+		crc, err := l.sum(vfs.Checksum(0, head))
 		if err == nil && crc != l.body {
 			err = badf("the checksum of the whole file does not match")
 		}
@@ -381,7 +381,7 @@ func (l *layout) verifyWhole() error {
 	if err := readFull(l.src, foot, l.end); err != nil {
 		return err
 	}
-	if string(foot[4:]) != legacyEnd || binary.LittleEndian.Uint32(foot) != checksum(crc, head) {
+	if string(foot[4:]) != legacyEnd || binary.LittleEndian.Uint32(foot) != vfs.Checksum(crc, head) {
 		return badf("the magic at the end or the checksum of the whole file does not match")
 	}
 	return nil
@@ -395,7 +395,7 @@ func (l *layout) sum(crc uint32) (uint32, error) {
 		if err := readFull(l.src, p, offset); err != nil {
 			return 0, err
 		}
-		crc = checksum(crc, p)
+		crc = vfs.Checksum(crc, p)
 		offset += int64(len(p))
 	}
 	return crc, nil

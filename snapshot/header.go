@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"math"
 	"unique"
+
+	"github.com/vectorlink/vectorlink/vfs"
 )
 
 // Kind is what a commit file is.
@@ -355,10 +357,10 @@ func (h *Header) identity(r row) uint32 {
 	if r.space > 0 {
 		b = binary.LittleEndian.AppendUint16(b, r.space)
 	}
-	return checksum(0, b)
+	return vfs.Checksum(0, b)
 }
 
 // blockIdentity is the start of the checksum of a block stream's block.
 func blockIdentity(section uint32, number int) uint32 {
-	return checksum(section, binary.LittleEndian.AppendUint32(nil, uint32(number)))
+	return vfs.Checksum(section, binary.LittleEndian.AppendUint32(nil, uint32(number)))
 }

@@ -5,6 +5,8 @@ import (
 	"encoding/binary"
 	"math"
 	"strings"
+
+	"github.com/vectorlink/vectorlink/vfs"
 )
 
 // What is here reads the files of versions 1 and 2, which nothing writes any
@@ -72,7 +74,7 @@ func checkVersion(p []byte) error {
 	body := p[:len(p)-4]
 	v := binary.LittleEndian.Uint16(p[4:])
 	// A flipped bit of the version's is no newer program.
-	switch sound := checksum(0, body) == binary.LittleEndian.Uint32(p[len(body):]); {
+	switch sound := vfs.Checksum(0, body) == binary.LittleEndian.Uint32(p[len(body):]); {
 	case !sound && v > version:
 		return badf("version %d, and its checksum does not match", v)
 	case !sound:

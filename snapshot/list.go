@@ -210,7 +210,7 @@ func readPlain(f io.ReaderAt, h *Header, r row) ([]byte, error) {
 	if err := readFull(f, p, r.offset); err != nil {
 		return nil, err
 	}
-	if checksum(h.identity(r), p) != r.crc {
+	if vfs.Checksum(h.identity(r), p) != r.crc {
 		return nil, badf("its checksum does not match")
 	}
 	return p, nil

@@ -3,6 +3,8 @@ package snapshot
 import (
 	"encoding/binary"
 	"fmt"
+
+	"github.com/vectorlink/vectorlink/vfs"
 )
 
 const (
@@ -38,7 +40,7 @@ var preamble = func() []byte {
 	copy(b, magic)
 	binary.LittleEndian.PutUint16(b[4:], version)
 	binary.LittleEndian.PutUint32(b[8:], preambleSize)
-	return binary.LittleEndian.AppendUint32(b, checksum(0, b))
+	return binary.LittleEndian.AppendUint32(b, vfs.Checksum(0, b))
 }()
 
 // sectionType numbers the sections, as on disk.
@@ -142,7 +144,7 @@ func appendTrailer(b []byte, h *Header, rows []row, body uint32) []byte {
 	b = le.AppendUint32(b, uint32(record))
 	b = le.AppendUint32(b, uint32(len(rows)))
 	b = le.AppendUint32(b, body)
-	b = le.AppendUint32(b, checksum(0, b[start:]))
+	b = le.AppendUint32(b, vfs.Checksum(0, b[start:]))
 	return append(b, endMagic...)
 }
 
@@ -172,7 +174,7 @@ func decodeTrailer(p []byte, size int64) (h Header, rows []row, body uint32, id 
 	le := binary.LittleEndian
 	tail := p[len(p)-tailSize:]
 	body = le.Uint32(tail[8:])
-	crc := checksum(0, p[:len(p)-8])
+	crc := vfs.Checksum(0, p[:len(p)-8])
 	if crc != le.Uint32(tail[12:]) {
 		return fail(badf("its checksum does not match"))
 	}

@@ -257,7 +257,7 @@ type fileWriter struct {
 
 // write appends p to the file.
 func (w *fileWriter) write(p []byte) error {
-	w.crc = checksum(w.crc, p)
+	w.crc = vfs.Checksum(w.crc, p)
 	w.size += int64(len(p))
 	_, err := w.out.Write(p)
 	return err
@@ -305,7 +305,7 @@ func (w *fileWriter) plain(h *Header, r row, p []byte) error {
 		r.flags = requiredFlag
 	}
 	r.length, r.raw = uint64(len(p)), uint64(len(p))
-	r.crc = checksum(h.identity(r), p)
+	r.crc = vfs.Checksum(h.identity(r), p)
 	w.rows = append(w.rows, r)
 	return w.write(p)
 }
