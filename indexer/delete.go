@@ -66,7 +66,8 @@ func ids(infos []snapshot.Info) []string {
 // DeleteBranchIndex removes the commits that were indexed on a branch, and ends
 // the running tasks that make such or build on one. Commits of other branches
 // that build on one get files of their own before, and so do tagged ones, which are
-// on no branch then. The branch has then no last indexed commit. Durability is as for DeleteDomain.
+// on no branch then, under all of their names. The branch has then no last indexed
+// commit. Durability is as for DeleteDomain.
 func (ix *Indexer) DeleteBranchIndex(_ context.Context, domain, branch string) error {
 	if ix.stopCtx.Err() != nil {
 		return contract.ErrClosed
@@ -95,11 +96,22 @@ func (ix *Indexer) removeBranch(d *domain, branch string) (freed []string, err e
 		}
 		var infos []snapshot.Info
 		for info := range tx.State().NewestOn(branch) {
-			if tagged[info.Commit] {
+			named := info.Kind == snapshot.Alias && !catalog.IsMark(info)
+			switch {
+			case tagged[info.Commit]:
 				if err := ix.rewriteAlone(d, tx, info, ""); err != nil {
 					return err
 				}
 				freed = append(freed, info.Commit)
+				continue
+			case named && tagged[info.Base]: // another name of a tagged commit
+				if err := ix.rewrite(d, tx, info, func(v *snapshot.View) (snapshot.Info, error) {
+					h := info.Header
+					h.Branch = ""
+					return v.WriteAlias(ix.cfg.FS, h)
+				}); err != nil {
+					return err
+				}
 				continue
 			}
 			owned[info.Commit] = true
@@ -152,17 +164,21 @@ func (ix *Indexer) standAlone(d *domain, tx *catalog.Tx, going []snapshot.Info) 
 // rewriteAlone rewrites the file of a commit as a checkpoint of the same contents,
 // on that branch.
 func (ix *Indexer) rewriteAlone(d *domain, tx *catalog.Tx, info snapshot.Info, branch string) error {
+	return ix.rewrite(d, tx, info, func(v *snapshot.View) (snapshot.Info, error) {
+		h := info.Header
+		h.Branch = branch
+		return v.WriteWhole(ix.cfg.FS, h, snapshot.Contents{Skipped: v.Skipped()})
+	})
+}
+
+// rewrite puts what write makes of a commit's view in the place of its file.
+func (ix *Indexer) rewrite(d *domain, tx *catalog.Tx, info snapshot.Info, write func(*snapshot.View) (snapshot.Info, error)) error {
 	s, err := ix.Open(ix.stopCtx, d.Domain, info.Commit)
 	if err != nil {
 		return err
 	}
 	defer s.Release()
-	h := info.Header
-	h.Branch = branch
-	_, err = d.write(tx, info.Commit, func() (snapshot.Info, error) {
-		return s.View().WriteWhole(ix.cfg.FS, h, snapshot.Contents{Skipped: s.View().Skipped()})
-	})
-	if err != nil {
+	if _, err := d.write(tx, info.Commit, func() (snapshot.Info, error) { return write(s.View()) }); err != nil {
 		return err
 	}
 	ix.ForgetFile(d.Domain, info)

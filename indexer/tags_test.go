@@ -136,7 +136,7 @@ func TestTagRefusals(t *testing.T) {
 }
 
 // TestDeletedBranchLeavesTaggedCommits: they have files of their own, and are on no
-// branch.
+// branch, under all of their names.
 func TestDeletedBranchLeavesTaggedCommits(t *testing.T) {
 	files := vfstest.NewMem()
 	h := openPush(t, files, &indexertest.Embedder{})
@@ -144,15 +144,23 @@ func TestDeletedBranchLeavesTaggedCommits(t *testing.T) {
 	h.mustPush("fork", "c1", "f1", puts("d/A/2", "two")...)
 	h.mustPush("fork", "", "f2", puts("d/A/3", "three")...)
 	h.mustPush("fork", "", "f3", puts("d/A/4", "four")...)
+	for _, source := range []string{"f2", "c1", "f3"} {
+		if err := h.Assign(t.Context(), domain, "fork", source, source+"-again"); err != nil {
+			t.Fatal(err)
+		}
+	}
 	h.mustTag("f2", "keep")
+	h.mustTag("c1", "first")
 	if err := h.DeleteBranchIndex(t.Context(), domain, "fork"); err != nil {
 		t.Fatal(err)
 	}
 	for range 2 {
-		h.wantGone("f1", "f3")
+		h.wantGone("f1", "f3", "f3-again")
 		h.wantHead("fork", "")
-		h.wantTexts("keep", "d/A/1", "one", "d/A/2", "two", "d/A/3", "three")
-		h.wantTexts("f2", "d/A/1", "one", "d/A/2", "two", "d/A/3", "three")
+		for _, name := range []string{"keep", "f2", "f2-again"} {
+			h.wantTexts(name, "d/A/1", "one", "d/A/2", "two", "d/A/3", "three")
+		}
+		h.wantTexts("c1-again", "d/A/1", "one")
 		h.close()
 		h = openPush(t, files, &indexertest.Embedder{})
 	}

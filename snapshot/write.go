@@ -78,9 +78,9 @@ func (c *Contents) graph(space int) []byte {
 // caller's to give: [View.WriteDelta] and [View.WriteAlias] know them.
 //
 // Committed files are immutable. Where the commit has a file that is sound, the
-// only writes allowed are a checkpoint that keeps the history and the counts of
-// the file it replaces, and what [View.PrepareMerge] makes; any other is refused with
-// [io/fs.ErrExist]. The caller sees to it that a commit is not written twice at
+// only writes allowed are a checkpoint, or an alias in an alias's place, that keeps
+// the history and the counts of the file it replaces, and what [View.PrepareMerge]
+// makes; any other is refused with [io/fs.ErrExist]. The caller sees to it that a commit is not written twice at
 // the same time.
 func Write(fsys vfs.FS, h Header, c Contents) (Info, error) {
 	return write(fsys, h, c, nil)
@@ -114,7 +114,7 @@ func prepare(fsys vfs.FS, h Header, c Contents, complete func(*Header)) (*Prepar
 	if err != nil {
 		return nil, fmt.Errorf("snapshot: write %s: %w", name, err)
 	}
-	return &Prepared{fsys: fsys, temp: temp, info: info, merge: h.Kind == Checkpoint}, nil
+	return &Prepared{fsys: fsys, temp: temp, info: info, merge: h.Kind != Delta}, nil
 }
 
 // Commit gives the file its name, as Write does at its end.
@@ -222,7 +222,7 @@ func (p *Prepared) mayReplace(name string) (exists bool, err error) {
 	}
 	h := &p.info.Header
 	// A commit may be taken off its branch.
-	if p.merge && old.Seq == h.Seq && old.Base == h.Base && (old.Branch == h.Branch || h.Branch == "") &&
+	if p.merge && (h.Kind != Alias || old.Kind == Alias) && old.Seq == h.Seq && old.Base == h.Base && (old.Branch == h.Branch || h.Branch == "") &&
 		old.Settings == h.Settings && old.Documents == h.Documents && old.Chunks == h.Chunks {
 		return true, nil
 	}
