@@ -20,7 +20,7 @@ func ExampleNew() {
 	fmt.Println(w.Body)
 	// Output:
 	// 200 commit:k7
-	// [{"id":"People/20","distance":0.25,"chunk":{"index":0,"count":0,"token_start":0,"doc_token_len":0,"location":0}}]
+	// [{"id":"People/20","distance":0.25,"score":0,"found":"vector","chunk":{"index":0,"count":0,"token_start":0,"doc_token_len":0,"location":0}}]
 }
 
 func ExampleParseGraphSpec() {

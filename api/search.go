@@ -13,6 +13,8 @@ import (
 type hit struct {
 	ID       string          `json:"id"`
 	Distance float32         `json:"distance"`
+	Score    float32         `json:"score"`
+	Found    string          `json:"found"`
 	Chunk    hitChunk        `json:"chunk"`
 	Fields   json.RawMessage `json:"fields,omitempty"`
 	Vector   []float32       `json:"vector,omitempty"`
@@ -43,7 +45,7 @@ func hitList(found []search.Hit, snippet bool) []hit {
 		if snippet {
 			c.Snippet = &f.Chunk.Snippet
 		}
-		list[i] = hit{ID: f.ID, Distance: f.Distance, Chunk: c}
+		list[i] = hit{ID: f.ID, Distance: f.Distance, Score: f.Score, Found: f.Found.String(), Chunk: c}
 		if f.Output != nil {
 			list[i].Fields, list[i].Vector = f.Output.Fields, f.Output.Vector
 		}
@@ -130,6 +132,7 @@ func (s *server) similar(w http.ResponseWriter, r *http.Request) error {
 // answerHits answers with the hits of a search.
 func answerHits(w http.ResponseWriter, r *http.Request, ref search.Ref, o search.Options, found search.Hits) error {
 	harmed(w, found.Damaged)
+	warn(w, found.Warnings)
 	return answer(w, r, ref, found.Commit, hitList(found.Hits, o.Snippet))
 }
 

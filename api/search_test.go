@@ -354,7 +354,7 @@ func TestDataVersion(t *testing.T) {
 }
 
 var twoHits = []search.Hit{
-	{ID: `terminusdb:///star-wars/People/20?a=1&b=<"é">`, Distance: 0.118, Chunk: search.HitChunk{Index: 2, Count: 5, TokenStart: 872, DocTokens: 2101, Snippet: "wise & old"}},
+	{ID: `terminusdb:///star-wars/People/20?a=1&b=<"é">`, Distance: 0.118, Score: 0.75, Found: search.FoundVector | search.FoundWords, Chunk: search.HitChunk{Index: 2, Count: 5, TokenStart: 872, DocTokens: 2101, Snippet: "wise & old"}},
 	{ID: "x", Distance: 0, Chunk: search.HitChunk{Count: 1}},
 }
 
@@ -363,8 +363,8 @@ func TestHitShape(t *testing.T) {
 	e := newEnv(t)
 	e.hits.Hits = twoHits
 	const least = "/search?domain=a/b&commit=k7&q=x"
-	const first = `{"id":"terminusdb:///star-wars/People/20?a=1&b=<\"é\">","distance":0.118,"chunk":{"index":2,"count":5,"token_start":872,"doc_token_len":2101,"location":0.41504046`
-	const second = `{"id":"x","distance":0,"chunk":{"index":0,"count":1,"token_start":0,"doc_token_len":0,"location":0`
+	const first = `{"id":"terminusdb:///star-wars/People/20?a=1&b=<\"é\">","distance":0.118,"score":0.75,"found":"both","chunk":{"index":2,"count":5,"token_start":872,"doc_token_len":2101,"location":0.41504046`
+	const second = `{"id":"x","distance":0,"score":0,"found":"vector","chunk":{"index":0,"count":1,"token_start":0,"doc_token_len":0,"location":0`
 	plain := "[" + first + "}}," + second + "}}]"
 	e.get(least).wantBody(t, plain)
 	e.get(least+"&snippet=true").wantBody(t, "["+first+`,"snippet":"wise & old"}},`+second+`,"snippet":""}}]`)

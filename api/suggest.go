@@ -58,5 +58,6 @@ func (s *server) suggest(w http.ResponseWriter, r *http.Request) error {
 		body.Hits[i] = h
 	}
 	harmed(w, found.Damaged)
+	warn(w, found.Warnings)
 	return answer(w, r, req.Ref, found.Commit, body)
 }

@@ -203,7 +203,7 @@ func (p *partners) best(m member, hits []hnsw.Hit) (pair, bool, error) {
 					continue
 				}
 			}
-			best = scored{e, chunk, de}
+			best = scored{entry: e, chunk: chunk, distance: de}
 		}
 	}
 	if best.entry == nil {

@@ -26,7 +26,7 @@ type fusion struct {
 // documents returns the first n documents of two lists of chunks. A document's
 // score is its best chunk's; its distance that chunk's by vector, or by words if
 // the vector did not find it.
-func (fu *fusion) documents(byVector, byWords []chunkHit, n int) []scored {
+func (fu *fusion) documents(byVector, byWords []scored, n int) []scored {
 	type fused struct {
 		scored
 		score float64
@@ -38,7 +38,7 @@ func (fu *fusion) documents(byVector, byWords []chunkHit, n int) []scored {
 	if len(*heads) < fu.entries {
 		*heads = make([]int32, fu.entries)
 	}
-	for _, list := range [][]chunkHit{byVector, byWords} {
+	for _, list := range [][]scored{byVector, byWords} {
 		for i, c := range list {
 			at := &(*heads)[fu.number(c.entry)]
 			for *at != 0 && chunks[*at-1].chunk != c.chunk {
@@ -46,9 +46,10 @@ func (fu *fusion) documents(byVector, byWords []chunkHit, n int) []scored {
 			}
 			if *at == 0 {
 				*at = int32(len(chunks)) + 1
-				chunks = append(chunks, fused{scored: scored(c)})
+				chunks = append(chunks, fused{scored: c})
 			}
 			chunks[*at-1].score += 1 / float64(fusionK+i+1)
+			chunks[*at-1].found |= c.found
 		}
 	}
 	order := func(a, b *fused) int {
@@ -83,6 +84,7 @@ func (fu *fusion) documents(byVector, byWords []chunkHit, n int) []scored {
 	out := make([]scored, len(ranked))
 	for i, f := range ranked {
 		out[i] = f.scored
+		out[i].score = float32(f.score)
 	}
 	return out
 }

@@ -18,15 +18,15 @@ func TestFusion(t *testing.T) {
 	for range 300 {
 		entries := make([]*snapshot.Entry, 1+rng.IntN(40))
 		number := map[*snapshot.Entry]int{}
-		var all []chunkHit
+		var all []scored
 		for i := range entries {
 			entries[i] = &snapshot.Entry{ID: fmt.Sprintf("d%02d", rng.IntN(1000)*100+i)}
 			number[entries[i]] = i
 			for c := range 1 + rng.IntN(4) {
-				all = append(all, chunkHit{entry: entries[i], chunk: c})
+				all = append(all, scored{entry: entries[i], chunk: c})
 			}
 		}
-		list := func() []chunkHit {
+		list := func() []scored {
 			part := slices.Clone(all)
 			rng.Shuffle(len(part), func(i, j int) { part[i], part[j] = part[j], part[i] })
 			part = part[:rng.IntN(len(part)+1)]
@@ -53,9 +53,9 @@ func TestFusion(t *testing.T) {
 		}
 		var want []ranked
 		for _, c := range all {
-			r := ranked{scored: scored(c)}
-			place := func(list []chunkHit) int {
-				return slices.IndexFunc(list, func(x chunkHit) bool { return x.entry == c.entry && x.chunk == c.chunk })
+			r := ranked{scored: c}
+			place := func(list []scored) int {
+				return slices.IndexFunc(list, func(x scored) bool { return x.entry == c.entry && x.chunk == c.chunk })
 			}
 			v, w := place(byVector), place(byWords)
 			if v >= 0 {
@@ -79,7 +79,9 @@ func TestFusion(t *testing.T) {
 			return again
 		})
 		want = want[:min(n, len(want))]
-		if !slices.EqualFunc(got, want, func(a scored, b ranked) bool { return a == b.scored }) {
+		if !slices.EqualFunc(got, want, func(a scored, b ranked) bool {
+			return a.entry == b.entry && a.chunk == b.chunk && a.distance == b.distance
+		}) {
 			t.Fatalf("seed %d: got %v, want %v", seed, got, want)
 		}
 	}

@@ -46,6 +46,18 @@ func (m measure) distance(dot float32) float32 {
 	return vector.Distance(dot)
 }
 
+// likeness returns the score of a distance, greater being better: the cosine, the
+// inner product, or 1/(1 + d).
+func (m measure) likeness(d float32) float32 {
+	switch m.metric {
+	case catalog.MetricL2:
+		return 1 / (1 + d)
+	case catalog.MetricIP:
+		return 1 - d
+	}
+	return 1 - 2*d
+}
+
 // between returns the distance of two vectors that are made ready as queries
 // are, see [Snapshot.ready].
 func (m measure) between(a, b []float32) float32 {

@@ -161,14 +161,42 @@ type Hits struct {
 	// text is known to be damaged, ascending: they may be missing from Hits,
 	// or be ranked by what is whole of them. Nil for none. Shared.
 	Damaged []string
+	// Warnings are sentences for people, without a document's text: what the
+	// answer lacks that was to be expected.
+	Warnings []string
 }
 
 // Hit is one document and its best chunk.
 type Hit struct {
-	ID       string
-	Distance float32 // by the domain's metric: see [Metric]
-	Chunk    HitChunk
-	Output   *Output // nil where nothing is asked for by OutputFields
+	ID string
+	// Distance is by the domain's metric: see [Metric]. Of a search by words
+	// alone it is 1/(1 + BM25), which is no distance.
+	Distance float32
+	// Score is greater for better hits. It can be compared within an answer
+	// only.
+	Score  float32
+	Found  Found
+	Chunk  HitChunk
+	Output *Output // nil where nothing is asked for by OutputFields
+}
+
+// Found says which sides of a search found a hit.
+type Found uint8
+
+const (
+	FoundVector Found = 1 << iota
+	FoundWords
+)
+
+// String returns vector, words or both, as answers have it.
+func (f Found) String() string {
+	switch f {
+	case FoundWords:
+		return "words"
+	case FoundVector | FoundWords:
+		return "both"
+	}
+	return "vector"
 }
 
 // Output is what hits bring besides.

@@ -240,6 +240,13 @@ func (q *query) leaves(id string) bool {
 	return out
 }
 
+// scored returns a chunk as its vector, which has the given product with the
+// query's, finds it.
+func (q *query) scored(e *snapshot.Entry, chunk int, dot float32) scored {
+	d := q.distance(e, dot)
+	return scored{e, chunk, d, q.measure.likeness(d), FoundVector}
+}
+
 // distance is that of an entry whose vector has the given product with the
 // query's.
 func (q *query) distance(e *snapshot.Entry, dot float32) float32 {
@@ -253,11 +260,13 @@ func (q *query) distance(e *snapshot.Entry, dot float32) float32 {
 	return q.measure.ofTexts(e.TextHash == *q.sameText, d)
 }
 
-// scored is a document with its best chunk so far.
+// scored is a chunk, or a document with its best chunk so far.
 type scored struct {
 	entry    *snapshot.Entry
 	chunk    int
 	distance float32
+	score    float32 // greater is better
+	found    Found
 }
 
 // compareScored is the order of documents. Ids are looked at where it is for
@@ -317,7 +326,7 @@ func (s *Snapshot) page(ranked []scored, q query) ([]Hit, error) {
 func (s *Snapshot) hit(r scored, q query) (Hit, error) {
 	c := r.entry.Chunks[r.chunk]
 	h := Hit{
-		ID: r.entry.ID, Distance: r.distance,
+		ID: r.entry.ID, Distance: r.distance, Score: r.score, Found: r.found,
 		Chunk: HitChunk{
 			Index: r.chunk, Count: len(r.entry.Chunks),
 			TokenStart: int(c.TokenStart), DocTokens: r.entry.Tokens(),
@@ -397,10 +406,10 @@ func (r *Reader) nearest(ctx context.Context, s *Snapshot, q query, need int) ([
 					if !q.admits(e) {
 						continue
 					}
-					d := q.distance(e, h.Dot)
+					c := q.scored(e, chunk, h.Dot)
 					old, ok := best[e]
-					if !ok || d < old.distance || d == old.distance && chunk < old.chunk {
-						best[e] = scored{e, chunk, d}
+					if !ok || compareChunks(c, old) < 0 {
+						best[e] = c
 					}
 				}
 			}

@@ -42,6 +42,7 @@ type Suggestions struct {
 	Completions []string // the commonest first
 	Hits        []Suggestion
 	Damaged     []string // as of Hits
+	Warnings    []string // as of Hits
 }
 
 // Suggestion is a document whose text has words of the query.
@@ -112,8 +113,8 @@ func (r *Reader) Suggest(ctx context.Context, req SuggestRequest) (Suggestions, 
 
 // substring returns the first chunks in which the text occurs in any case, at
 // most one per document, by ascending id.
-func (s *Snapshot) substring(ctx context.Context, text string, among *selection, k int) ([]chunkHit, error) {
-	var found []chunkHit
+func (s *Snapshot) substring(ctx context.Context, text string, among *selection, k int) ([]scored, error) {
+	var found []scored
 	for _, e := range s.documents(among) {
 		if err := context.Cause(ctx); err != nil {
 			return nil, err
@@ -127,7 +128,7 @@ func (s *Snapshot) substring(ctx context.Context, text string, among *selection,
 		}
 		for i, c := range e.Chunks {
 			if start, _ := indexFold(whole[c.Start:c.End], text); start >= 0 {
-				found = append(found, chunkHit{entry: e, chunk: i})
+				found = append(found, scored{entry: e, chunk: i})
 				break
 			}
 		}

@@ -239,15 +239,8 @@ func (r *Reader) makeText(f *snapshot.File, id textindex.Identity, t *openText) 
 	return seg, nil
 }
 
-// chunkHit is a chunk found by its vector or its words.
-type chunkHit struct {
-	entry    *snapshot.Entry
-	chunk    int
-	distance float32
-}
-
-func compareChunks(a, b chunkHit) int {
-	if c := compareScored(scored(a), scored(b)); c != 0 {
+func compareChunks(a, b scored) int {
+	if c := compareScored(a, b); c != 0 {
 		return c
 	}
 	return cmp.Compare(a.chunk, b.chunk)
@@ -255,7 +248,7 @@ func compareChunks(a, b chunkHit) int {
 
 // textChunks returns the k chunks that the query matches best, or all that
 // match if there are fewer. The distance is 1/(1+BM25).
-func (r *Reader) textChunks(ctx context.Context, s *Snapshot, words textindex.Query, among *selection, k int) ([]chunkHit, error) {
+func (r *Reader) textChunks(ctx context.Context, s *Snapshot, words textindex.Query, among *selection, k int) ([]scored, error) {
 	v, err := r.text(ctx, s)
 	if err != nil {
 		return nil, err
@@ -271,10 +264,10 @@ func (r *Reader) textChunks(ctx context.Context, s *Snapshot, words textindex.Qu
 	if err != nil {
 		return nil, textError(err)
 	}
-	out := make([]chunkHit, len(hits))
+	out := make([]scored, len(hits))
 	for i, h := range hits {
 		e, chunk := v.parts[h.Part].owner(h.Chunk)
-		out[i] = chunkHit{e, chunk, 1 / (1 + h.Score)}
+		out[i] = scored{e, chunk, 1 / (1 + h.Score), h.Score, FoundWords}
 	}
 	slices.SortFunc(out, compareChunks)
 	return out[:min(k, len(out))], nil
@@ -328,7 +321,7 @@ func (r *Reader) searchText(ctx context.Context, s *Snapshot, q query) ([]Hit, e
 		for _, c := range chunks {
 			if _, ok := seen[c.entry]; !ok {
 				seen[c.entry] = struct{}{}
-				ranked = append(ranked, scored(c))
+				ranked = append(ranked, c)
 			}
 		}
 		if len(ranked) >= need || len(chunks) < k {
@@ -358,7 +351,7 @@ func (r *Reader) searchHybrid(ctx context.Context, s *Snapshot, q query) ([]Hit,
 
 // vectorChunks returns the k chunks nearest to the query's vector, of documents
 // that have what its words require and nothing that they exclude.
-func (r *Reader) vectorChunks(ctx context.Context, s *Snapshot, q query, k int) ([]chunkHit, error) {
+func (r *Reader) vectorChunks(ctx context.Context, s *Snapshot, q query, k int) ([]scored, error) {
 	among, err := r.conditions(ctx, s, q)
 	if err != nil {
 		return nil, err
@@ -367,11 +360,11 @@ func (r *Reader) vectorChunks(ctx context.Context, s *Snapshot, q query, k int) 
 	if err != nil {
 		return nil, err
 	}
-	var out []chunkHit
+	var out []scored
 	for _, h := range hits {
 		for e, chunk := range s.view.Holders(h.Slot) {
 			if among.admits(e) {
-				out = append(out, chunkHit{e, chunk, q.distance(e, h.Dot)})
+				out = append(out, q.scored(e, chunk, h.Dot))
 			}
 		}
 	}

@@ -45,7 +45,8 @@ type client struct {
 	server   string // without a slash at its end
 	user     string
 	secret   contract.Secret
-	patience time.Duration // 0: without end
+	patience time.Duration     // 0: without end
+	warn     func(text string) // nil: warnings of answers are dropped
 	http     *http.Client
 }
 
@@ -62,6 +63,7 @@ func (p *program) connect(cfg ClientConfig) (*client, error) {
 	}
 	c := newClient(cfg.Server, cfg.AdminUser, cfg.AdminSecret)
 	c.patience = time.Duration(cfg.Patience)
+	c.warn = func(text string) { fmt.Fprintf(p.stderr, "vectorlink: warning: %s\n", plainText(text)) }
 	return c, nil
 }
 
@@ -222,7 +224,20 @@ func (c *client) send(ctx context.Context, method, path string, query url.Values
 		defer resp.Body.Close()
 		return nil, complaint(resp)
 	}
+	c.warnings(resp.Header)
 	return resp, nil
+}
+
+// warnings hands on what an answer warns of.
+func (c *client) warnings(h http.Header) {
+	for _, text := range h.Values("X-Vectorlink-Warning") {
+		if plain, err := url.PathUnescape(text); err == nil {
+			text = plain
+		}
+		if c.warn != nil {
+			c.warn(text)
+		}
+	}
 }
 
 // silence returns errSilent if that ended the context.

@@ -154,8 +154,12 @@ func (f *fakeIndexer) Search(_ context.Context, req search.SearchRequest) (searc
 	if len(req.Filter.Types) > 0 && req.Filter.Types[0] == "Planet" {
 		hits = hits[1:]
 	}
+	var warnings []string
+	if req.Text == "warn me" {
+		warnings = []string{"für Menschen\x1b\n100 %"}
+	}
 	hits = hits[min(len(hits), req.Page.Start):]
-	return search.Hits{Commit: served(req.Ref), Hits: hits[:min(len(hits), req.Page.Count)]}, nil
+	return search.Hits{Commit: served(req.Ref), Hits: hits[:min(len(hits), req.Page.Count)], Warnings: warnings}, nil
 }
 
 func served(ref search.Ref) string {

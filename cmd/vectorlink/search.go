@@ -65,6 +65,8 @@ func (c *similarCmd) Run(ctx context.Context, p *program) error {
 type hit struct {
 	ID       string  `json:"id"`
 	Distance float64 `json:"distance"`
+	Score    float64 `json:"score"`
+	Found    string  `json:"found"`
 	Chunk    struct {
 		Index   int    `json:"index"`
 		Count   int    `json:"count"`
