@@ -7,13 +7,14 @@ import (
 	"github.com/vectorlink/vectorlink/search"
 )
 
-// group is the wire form of documents that are nearly the same.
-type group struct {
-	Group    []groupMember `json:"group"`
+// Group is the wire form of documents that are nearly the same.
+type Group struct {
+	Group    []GroupMember `json:"group"`
 	Distance float32       `json:"distance"`
 }
 
-type groupMember struct {
+// GroupMember is one of them.
+type GroupMember struct {
 	ID      string  `json:"id"`
 	Snippet *string `json:"snippet,omitempty"`
 }
@@ -62,12 +63,12 @@ func (s *server) duplicates(w http.ResponseWriter, r *http.Request) error {
 	return answer(w, r, req.Ref, found.Commit, list)
 }
 
-func groupOf(pair search.Pair, snippet bool) group {
-	a, b := groupMember{ID: pair.A.ID}, groupMember{ID: pair.B.ID}
+func groupOf(pair search.Pair, snippet bool) Group {
+	a, b := GroupMember{ID: pair.A.ID}, GroupMember{ID: pair.B.ID}
 	if snippet {
 		a.Snippet, b.Snippet = &pair.A.Snippet, &pair.B.Snippet
 	}
-	return group{[]groupMember{a, b}, pair.Distance}
+	return Group{[]GroupMember{a, b}, pair.Distance}
 }
 
 // flushEvery is how long a line may wait for others before it is sent.

@@ -263,6 +263,14 @@ func sendJSON(w http.ResponseWriter, v any) error {
 	return send(w, http.StatusOK, "application/json", body)
 }
 
+// arrayOf returns a list as it is sent: none is [], never null.
+func arrayOf[T any](list []T) []T {
+	if list == nil {
+		return []T{}
+	}
+	return list
+}
+
 // timedBody is a request body that must arrive in time. The deadline is lifted
 // at its end: the connection is read from while the handler works, to notice
 // when the client leaves, and a deadline would look just like that.

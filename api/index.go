@@ -57,7 +57,7 @@ func (s *server) index(w http.ResponseWriter, r *http.Request) error {
 // member "code" of other errors does.
 const errorCode = "X-Error-Code"
 
-// pending and complete are the wire forms of a task.
+// pending is the wire form of a task that goes on.
 type pending struct {
 	Status     string  `json:"status"`
 	Percentage float64 `json:"percentage"` // 0 to 100
@@ -69,7 +69,8 @@ type pending struct {
 	ToEmbed int `json:"tokens_to_embed"`
 }
 
-type complete struct {
+// Complete is the wire form of a task that is done.
+type Complete struct {
 	Status  string            `json:"status"`
 	Indexed int               `json:"indexed_documents"`
 	Skipped []indexer.Skipped `json:"skipped"`
@@ -112,8 +113,8 @@ func (s *server) check(w http.ResponseWriter, r *http.Request) error {
 		rec.err = errors.New(task.Error)
 		return send(w, http.StatusInternalServerError, mediaText, []byte(task.Error))
 	case indexer.TaskComplete:
-		return sendJSON(w, complete{
-			Status: "Complete", Indexed: task.Indexed, Skipped: skippedList(task.Skipped),
+		return sendJSON(w, Complete{
+			Status: "Complete", Indexed: task.Indexed, Skipped: arrayOf(task.Skipped),
 			SkippedTotal: task.SkippedTotal,
 			Domain:       task.Domain, Commit: task.Commit, Branch: task.Branch,
 			Base: task.Base, HeadMoved: task.HeadMoved,
@@ -126,15 +127,6 @@ func (s *server) check(w http.ResponseWriter, r *http.Request) error {
 		Domain: task.Domain, Commit: task.Commit,
 		Tokens: task.Tokens, ToEmbed: task.TokensToEmbed,
 	})
-}
-
-// skippedList returns what is sent of a task's skipped documents; none is [],
-// never null.
-func skippedList(skipped []indexer.Skipped) []indexer.Skipped {
-	if skipped == nil {
-		return []indexer.Skipped{}
-	}
-	return skipped
 }
 
 // assign answers GET and POST /assign.

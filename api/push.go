@@ -244,6 +244,6 @@ func (l *pushLines) final(push *indexer.Push) {
 	case err != nil:
 		l.line(pushFailed{"error", task.Error, task.ErrorCode})
 	default:
-		l.line(pushComplete{"complete", task.Indexed, skippedList(task.Skipped), task.SkippedTotal})
+		l.line(pushComplete{"complete", task.Indexed, arrayOf(task.Skipped), task.SkippedTotal})
 	}
 }

@@ -3,18 +3,10 @@ package api
 import (
 	"math"
 	"net/http"
-	"time"
 
 	"github.com/vectorlink/vectorlink/indexer"
 	"github.com/vectorlink/vectorlink/service"
 )
-
-// tagInfo is the wire form of a tag.
-type tagInfo struct {
-	Name    string    `json:"name"`
-	Commit  string    `json:"commit"`
-	Created time.Time `json:"created"`
-}
 
 // tags answers /tags: GET lists a domain's tags, POST gives a commit one, DELETE
 // takes one away.
@@ -64,19 +56,7 @@ func (s *server) listTags(w http.ResponseWriter, domain string) error {
 	if err != nil {
 		return err
 	}
-	list := make([]tagInfo, len(tags))
-	for i, t := range tags {
-		list[i] = tagInfo(t)
-	}
-	return sendJSON(w, list)
-}
-
-// prunedCommit is the wire form of a commit that is pruned.
-type prunedCommit struct {
-	Commit  string    `json:"commit"`
-	Branch  string    `json:"branch"`
-	Created time.Time `json:"created"`
-	Bytes   int64     `json:"bytes"`
+	return sendJSON(w, arrayOf(tags))
 }
 
 // prune answers POST /prune with the commits that a request does not keep, and
@@ -101,16 +81,8 @@ func (s *server) prune(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	list := make([]prunedCommit, len(done.Commits))
-	for i, c := range done.Commits {
-		list[i] = prunedCommit(c)
-	}
-	return sendJSON(w, struct {
-		Applied bool           `json:"applied"`
-		Commits []prunedCommit `json:"commits"`
-		Bytes   int64          `json:"bytes"`
-		Kept    int            `json:"kept"`
-	}{done.Applied, list, done.Bytes, done.Kept})
+	done.Commits = arrayOf(done.Commits)
+	return sendJSON(w, done)
 }
 
 // pruned answers GET /pruned with the commits of a domain that were pruned.
@@ -128,8 +100,5 @@ func (s *server) pruned(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if commits == nil {
-		commits = []string{}
-	}
-	return sendJSON(w, commits)
+	return sendJSON(w, arrayOf(commits))
 }

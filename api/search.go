@@ -9,18 +9,19 @@ import (
 	"github.com/vectorlink/vectorlink/service"
 )
 
-// hit is the wire form of one found document.
-type hit struct {
+// Hit is the wire form of one found document.
+type Hit struct {
 	ID       string          `json:"id"`
 	Distance float32         `json:"distance"`
 	Score    float32         `json:"score"`
 	Found    string          `json:"found"`
-	Chunk    hitChunk        `json:"chunk"`
+	Chunk    HitChunk        `json:"chunk"`
 	Fields   json.RawMessage `json:"fields,omitempty"`
 	Vector   []float32       `json:"vector,omitempty"`
 }
 
-type hitChunk struct {
+// HitChunk is the wire form of its best chunk.
+type HitChunk struct {
 	Index      int     `json:"index"`
 	Count      int     `json:"count"`
 	TokenStart int     `json:"token_start"`
@@ -30,10 +31,10 @@ type hitChunk struct {
 }
 
 // hitList returns the wire form of hits; none is [], never null.
-func hitList(found []search.Hit, snippet bool) []hit {
-	list := make([]hit, len(found))
+func hitList(found []search.Hit, snippet bool) []Hit {
+	list := make([]Hit, len(found))
 	for i, f := range found {
-		c := hitChunk{
+		c := HitChunk{
 			Index:      f.Chunk.Index,
 			Count:      f.Chunk.Count,
 			TokenStart: f.Chunk.TokenStart,
@@ -45,7 +46,7 @@ func hitList(found []search.Hit, snippet bool) []hit {
 		if snippet {
 			c.Snippet = &f.Chunk.Snippet
 		}
-		list[i] = hit{ID: f.ID, Distance: f.Distance, Score: f.Score, Found: f.Found.String(), Chunk: c}
+		list[i] = Hit{ID: f.ID, Distance: f.Distance, Score: f.Score, Found: f.Found.String(), Chunk: c}
 		if f.Output != nil {
 			list[i].Fields, list[i].Vector = f.Output.Fields, f.Output.Vector
 		}

@@ -3,7 +3,6 @@ package api
 import (
 	"errors"
 	"net/http"
-	"time"
 
 	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/search"
@@ -118,25 +117,6 @@ func (s *server) statistics(w http.ResponseWriter, r *http.Request) error {
 	return sendJSON(w, body)
 }
 
-// commitInfo is the wire form of one indexed commit.
-type commitInfo struct {
-	Commit    string    `json:"commit"`
-	Base      string    `json:"base,omitempty"`
-	Branch    string    `json:"branch"`
-	Kind      string    `json:"kind"` // checkpoint, delta or alias
-	Version   uint64    `json:"version"`
-	Created   time.Time `json:"created,omitzero"`
-	Bytes     int64     `json:"bytes"`
-	Documents int       `json:"documents"`
-	Chunks    int       `json:"chunks"`
-	Indexed   int       `json:"indexed_documents"`
-	Deleted   int       `json:"deleted"`
-	Embedded  int       `json:"embedded"`
-	Reused    int       `json:"reused"`
-	Tokens    int       `json:"tokens"`
-	Skipped   int       `json:"skipped,omitempty"`
-}
-
 // commits answers GET /commits with a domain's indexed commits, newest first.
 func (s *server) commits(w http.ResponseWriter, r *http.Request) error {
 	p, err := queryParams(r)
@@ -152,15 +132,5 @@ func (s *server) commits(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	list := make([]commitInfo, len(infos))
-	for i, c := range infos {
-		list[i] = commitInfo{
-			Commit: c.Commit, Base: c.Base, Branch: c.Branch,
-			Kind: c.Kind, Version: c.Version, Created: c.Created,
-			Bytes: c.Bytes, Documents: c.Documents, Chunks: c.Chunks,
-			Indexed: c.Indexed, Deleted: c.Deleted,
-			Embedded: c.Embedded, Reused: c.Reused, Tokens: c.Tokens, Skipped: c.Skipped,
-		}
-	}
-	return sendJSON(w, list)
+	return sendJSON(w, arrayOf(infos))
 }

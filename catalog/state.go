@@ -37,9 +37,9 @@ type State struct {
 
 // Head is a branch's last indexed commit.
 type Head struct {
-	Branch  string
-	Commit  string // "" when nothing is indexed
-	Version uint64 // grows along a branch; 0 when nothing is indexed
+	Branch  string `json:"branch"`
+	Commit  string `json:"commit"`  // "" when nothing is indexed
+	Version uint64 `json:"version"` // grows along a branch; 0 when nothing is indexed
 }
 
 // Ref asks for a commit: by its name, or as the head of a branch.

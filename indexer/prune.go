@@ -32,18 +32,18 @@ type PruneRequest struct {
 
 // Pruning says what a Prune has removed, or would.
 type Pruning struct {
-	Applied bool
-	Commits []PrunedCommit // newest first
-	Bytes   int64          // of their files
-	Kept    int            // commits
+	Applied bool           `json:"applied"`
+	Commits []PrunedCommit `json:"commits"` // newest first
+	Bytes   int64          `json:"bytes"`   // of their files
+	Kept    int            `json:"kept"`    // commits
 }
 
 // PrunedCommit is a commit that goes.
 type PrunedCommit struct {
-	Commit  string
-	Branch  string
-	Created time.Time
-	Bytes   int64 // of its file and its full text
+	Commit  string    `json:"commit"`
+	Branch  string    `json:"branch"`
+	Created time.Time `json:"created"`
+	Bytes   int64     `json:"bytes"` // of its file and its full text
 }
 
 // Prune removes the commits of a domain that a request does not keep, or says

@@ -238,18 +238,24 @@ type Head = catalog.Head
 
 // CommitInfo describes one indexed commit, for listings.
 type CommitInfo struct {
-	Commit, Base, Branch string
-	Kind                 string // checkpoint, delta or alias
-	Version              uint64
-	Created              time.Time
-	Bytes                int64 // size of its file
+	Commit  string    `json:"commit"`
+	Base    string    `json:"base,omitempty"`
+	Branch  string    `json:"branch"`
+	Kind    string    `json:"kind"` // checkpoint, delta or alias
+	Version uint64    `json:"version"`
+	Created time.Time `json:"created,omitzero"`
+	Bytes   int64     `json:"bytes"` // size of its file
 	// Documents and Chunks count the whole snapshot; the others are what it
 	// cost when it was indexed, as in Task.
-	Documents, Chunks                  int
-	Indexed, Deleted, Embedded, Reused int
-	Tokens                             int
+	Documents int `json:"documents"`
+	Chunks    int `json:"chunks"`
+	Indexed   int `json:"indexed_documents"`
+	Deleted   int `json:"deleted"`
+	Embedded  int `json:"embedded"`
+	Reused    int `json:"reused"`
+	Tokens    int `json:"tokens"`
 	// Skipped counts the documents that the snapshot does not hold as the
 	// commit does: they could not be read or embedded. Commits that build on
 	// it try them again.
-	Skipped int
+	Skipped int `json:"skipped,omitempty"`
 }

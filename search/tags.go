@@ -4,9 +4,9 @@ import "time"
 
 // TagInfo is a name that somebody gave to a commit.
 type TagInfo struct {
-	Name    string
-	Commit  string
-	Created time.Time
+	Name    string    `json:"name"`
+	Commit  string    `json:"commit"`
+	Created time.Time `json:"created"`
 }
 
 // Tags lists a domain's tags, by name.

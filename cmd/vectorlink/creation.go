@@ -4,6 +4,8 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+
+	"github.com/vectorlink/vectorlink/catalog"
 )
 
 // creation are the settings that a database is indexed with first and keeps.
@@ -32,24 +34,14 @@ func (c *creation) values(q url.Values) url.Values {
 	return q
 }
 
-// kept is what /statistics says of them.
-type kept struct {
-	Metric         string `json:"metric"`
-	Normalize      bool   `json:"normalize"`
-	Language       string `json:"language"`
-	M              int    `json:"m"`
-	EfConstruction int    `json:"ef_construction"`
-	Dim            int    `json:"dim"`
-}
-
-// String returns them as one line.
-func (k *kept) String() string {
+// settingsLine returns the settings of a database as one line.
+func settingsLine(s *catalog.Settings) string {
 	words := []string{
-		"metric " + k.Metric, "normalize " + strconv.FormatBool(k.Normalize), "language " + k.Language,
-		"m " + strconv.Itoa(k.M), "ef_construction " + strconv.Itoa(k.EfConstruction),
+		"metric " + string(s.Metric), "normalize " + strconv.FormatBool(s.Normalize), "language " + s.Language,
+		"m " + strconv.Itoa(s.M), "ef_construction " + strconv.Itoa(s.EfConstruction),
 	}
-	if k.Dim > 0 {
-		words = append(words, "dim "+strconv.Itoa(k.Dim))
+	if s.Dim > 0 {
+		words = append(words, "dim "+strconv.Itoa(s.Dim))
 	}
 	return strings.Join(words, ", ")
 }

@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/vectorlink/vectorlink/api"
 )
 
 // demoCommit is what indexing a commit of the demo has done.
@@ -31,14 +33,7 @@ type demoQuery struct {
 	Commit string    `json:"commit"` // its id
 	Name   string    `json:"name"`   // of the commit
 	Why    string    `json:"why"`
-	Hits   []demoHit `json:"hits"`
-}
-
-type demoHit struct {
-	ID       string  `json:"id"`
-	Distance float64 `json:"distance"`
-
-	snippet string
+	Hits   []api.Hit `json:"hits"`
 }
 
 // show indexes and searches, and prints what came of it.
@@ -105,15 +100,11 @@ func (d *demo) index(ctx context.Context, name, branch string) (demoCommit, erro
 }
 
 // search searches a commit, given by name.
-func (d *demo) search(ctx context.Context, text, name string) ([]demoHit, error) {
+func (d *demo) search(ctx context.Context, text, name string) ([]api.Hit, error) {
 	res, err := d.client.find(ctx, "/search", map[string]any{
 		"domain": demoDomain, "commit": d.commits[name], "q": text, "mode": "vector", "count": demoHits, "snippet": true,
 	})
-	hits := make([]demoHit, len(res.Hits))
-	for i, h := range res.Hits {
-		hits[i] = demoHit{h.ID, h.Distance, h.Chunk.Snippet}
-	}
-	return hits, err
+	return res.Hits, err
 }
 
 func (d *demo) printCommits(commits []demoCommit) error {
@@ -151,7 +142,7 @@ func (d *demo) printQueries(queries []demoQuery) {
 				break
 			}
 			fmt.Fprintf(out, "  %.4f  %s\n", h.Distance, paint.bold(h.ID))
-			fmt.Fprintf(out, "          %s\n", paint.dim(clip(h.snippet, snippetWidth)))
+			fmt.Fprintf(out, "          %s\n", paint.dim(clip(*h.Chunk.Snippet, snippetWidth)))
 		}
 	}
 }

@@ -8,6 +8,8 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+
+	"github.com/vectorlink/vectorlink/api"
 )
 
 // duplicatesCmd lists pairs of near-equal documents.
@@ -24,16 +26,8 @@ type duplicatesCmd struct {
 	Filter    string   `placeholder:"EXPR" help:"Only documents whose fields meet this expression."`
 }
 
-// group is a set of near-equal documents.
-type group struct {
-	Group []struct {
-		ID string `json:"id"`
-	} `json:"group"`
-	Distance float64 `json:"distance"`
-}
-
-// ids names the group's documents.
-func (g *group) ids() []string {
+// idsOf names a group's documents.
+func idsOf(g *api.Group) []string {
 	ids := make([]string, len(g.Group))
 	for i, m := range g.Group {
 		ids[i] = plainText(m.ID)
@@ -43,9 +37,9 @@ func (g *group) ids() []string {
 
 // duplicates is what the command prints.
 type duplicates struct {
-	Commit string  `json:"commit"`
-	Since  string  `json:"since,omitempty"`
-	Groups []group `json:"groups"`
+	Commit string      `json:"commit"`
+	Since  string      `json:"since,omitempty"`
+	Groups []api.Group `json:"groups"`
 
 	threshold float64
 	title     func(string) string
@@ -77,7 +71,7 @@ func (c *duplicatesCmd) Run(ctx context.Context, p *program) error {
 	if c.All {
 		return c.list(ctx, p, cl, q)
 	}
-	res := duplicates{Since: c.Since, Groups: []group{}, threshold: threshold, title: p.paint(p.stdout).dim}
+	res := duplicates{Since: c.Since, Groups: []api.Group{}, threshold: threshold, title: p.paint(p.stdout).dim}
 	a, err := cl.get(ctx, "/duplicates", q, &res.Groups)
 	if err != nil {
 		return err
@@ -97,7 +91,7 @@ func (c *duplicatesCmd) Run(ctx context.Context, p *program) error {
 func (c *duplicatesCmd) list(ctx context.Context, p *program, cl *client, q url.Values) error {
 	over := 0
 	err := cl.lines(ctx, "/duplicates", q, func(line []byte) error {
-		var g group
+		var g api.Group
 		if err := json.Unmarshal(line, &g); err != nil {
 			return fmt.Errorf("%s/duplicates did not answer as a vectorlink server does: %w", cl.server, err)
 		}
@@ -106,7 +100,7 @@ func (c *duplicatesCmd) list(ctx context.Context, p *program, cl *client, q url.
 		if p.json {
 			_, err = fmt.Fprintf(p.stdout, "%s\n", line)
 		} else {
-			err = g.print(p.stdout)
+			err = printGroup(p.stdout, &g)
 		}
 		return err
 	})
@@ -117,9 +111,9 @@ func (c *duplicatesCmd) list(ctx context.Context, p *program, cl *client, q url.
 }
 
 // over returns 1 for a pair that there may not be.
-func (c *duplicatesCmd) over(g *group) int {
+func (c *duplicatesCmd) over(g *api.Group) int {
 	// The server compares and answers in single precision.
-	if c.FailOver != nil && float32(g.Distance) <= float32(*c.FailOver) {
+	if c.FailOver != nil && g.Distance <= float32(*c.FailOver) {
 		return 1
 	}
 	return 0
@@ -141,8 +135,8 @@ func since(commit string) string {
 	return " since " + plainText(commit)
 }
 
-func (g *group) print(w io.Writer) error {
-	_, err := fmt.Fprintf(w, "%.4f  %s\n", g.Distance, strings.Join(g.ids(), "  "))
+func printGroup(w io.Writer, g *api.Group) error {
+	_, err := fmt.Fprintf(w, "%.4f  %s\n", g.Distance, strings.Join(idsOf(g), "  "))
 	return err
 }
 
@@ -155,7 +149,7 @@ func (d *duplicates) text(w io.Writer) {
 	}
 	fmt.Fprintln(w, d.title(count(len(d.Groups), "pair")+since(d.Since)+" at commit "+plainText(d.Commit)))
 	for i := range d.Groups {
-		_ = d.Groups[i].print(w) // as all that is printed for people
+		_ = printGroup(w, &d.Groups[i]) // as all that is printed for people
 	}
 }
 
@@ -179,7 +173,7 @@ func (d *duplicates) markdown(w io.Writer) {
 			break
 		}
 		var ids []string
-		for _, id := range g.ids() {
+		for _, id := range idsOf(&g) {
 			ids = append(ids, strings.ReplaceAll(mdCode(id), "|", "\\|")) // a bar would end the cell
 		}
 		fmt.Fprintf(w, "| %.4f | %s |\n", g.Distance, strings.Join(ids, " "))

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/vectorlink/vectorlink/api"
 	"github.com/vectorlink/vectorlink/indexer"
 )
 
@@ -93,24 +94,9 @@ func skippedError(total int) error {
 
 // taskState is what /check says of a task.
 type taskState struct {
-	Status     string  `json:"status"` // Pending or Complete
+	api.Complete
 	Percentage float64 `json:"percentage,omitzero"`
-	Domain     string  `json:"domain"`
-	Commit     string  `json:"commit"`
-	Branch     string  `json:"branch,omitempty"`
-	Base       string  `json:"base,omitempty"`
-	Indexed    int     `json:"indexed_documents"`
-	Documents  int     `json:"documents"`
-	Deleted    int     `json:"deleted"`
-	Embedded   int     `json:"embedded"`
-	Reused     int     `json:"reused"`
-	Tokens     int     `json:"tokens"`
 	ToEmbed    int     `json:"tokens_to_embed,omitzero"` // while it is pending
-	HeadMoved  bool    `json:"head_moved"`
-	// Skipped lists the first documents that were skipped, SkippedTotal counts
-	// all.
-	Skipped      []indexer.Skipped `json:"skipped"`
-	SkippedTotal int               `json:"skipped_total"`
 }
 
 // note tells how many tokens have been embedded.

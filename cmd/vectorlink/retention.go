@@ -7,6 +7,9 @@ import (
 	"net/url"
 	"strconv"
 	"time"
+
+	"github.com/vectorlink/vectorlink/indexer"
+	"github.com/vectorlink/vectorlink/search"
 )
 
 // tagCmd gives commits names.
@@ -22,13 +25,6 @@ type tagCmd struct {
 func (c *tagCmd) Help() string {
 	return `A tag is usable wherever a commit is, and its commit is never pruned. Without a
 commit and a name, the database's tags are listed.`
-}
-
-// tagRow is a tag.
-type tagRow struct {
-	Name    string    `json:"name"`
-	Commit  string    `json:"commit"`
-	Created time.Time `json:"created"`
 }
 
 // Run runs the command.
@@ -52,7 +48,7 @@ func (c *tagCmd) Run(ctx context.Context, p *program) error {
 		_, err := cl.do(ctx, http.MethodPost, "/tags", values("domain", c.Domain, "commit", c.Commit, "name", c.Name), nil)
 		return err
 	}
-	var list []tagRow
+	var list []search.TagInfo
 	if _, err := cl.get(ctx, "/tags", values("domain", c.Domain), &list); err != nil {
 		return err
 	}
@@ -86,19 +82,6 @@ watcher; index or push it to have it again. Vectors are not removed: other commi
 may share them.`
 }
 
-// pruning is what the server says of a prune.
-type pruning struct {
-	Applied bool `json:"applied"`
-	Commits []struct {
-		Commit  string    `json:"commit"`
-		Branch  string    `json:"branch"`
-		Created time.Time `json:"created"`
-		Bytes   int64     `json:"bytes"`
-	} `json:"commits"`
-	Bytes int64 `json:"bytes"`
-	Kept  int   `json:"kept"`
-}
-
 // Run runs the command.
 func (c *pruneCmd) Run(ctx context.Context, p *program) error {
 	if c.KeepLast <= 0 && c.KeepDaily <= 0 && len(c.Keep) == 0 {
@@ -111,7 +94,7 @@ func (c *pruneCmd) Run(ctx context.Context, p *program) error {
 	defer cl.close()
 	query := url.Values{"domain": {c.Domain}, "keep": c.Keep, "apply": {strconv.FormatBool(c.Yes)},
 		"keep_last": {strconv.Itoa(c.KeepLast)}, "keep_daily": {strconv.Itoa(c.KeepDaily)}}
-	var done pruning
+	var done indexer.Pruning
 	if _, err := cl.decode(ctx, http.MethodPost, "/prune", query, nil, &done); err != nil {
 		return err
 	}

@@ -2,11 +2,11 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"maps"
 	"net/http"
 
+	"github.com/vectorlink/vectorlink/api"
 	"github.com/vectorlink/vectorlink/search"
 	"github.com/vectorlink/vectorlink/service"
 )
@@ -61,25 +61,10 @@ func (c *similarCmd) Run(ctx context.Context, p *program) error {
 	return p.hits(ctx, c.ClientConfig, "/similar", body, c.Where, c.Options)
 }
 
-// hit is one found document.
-type hit struct {
-	ID       string  `json:"id"`
-	Distance float64 `json:"distance"`
-	Score    float64 `json:"score"`
-	Found    string  `json:"found"`
-	Chunk    struct {
-		Index   int    `json:"index"`
-		Count   int    `json:"count"`
-		Snippet string `json:"snippet"`
-	} `json:"chunk"`
-	Fields json.RawMessage `json:"fields,omitempty"`
-	Vector []float32       `json:"vector,omitempty"`
-}
-
 // found is what search and similar print with --json.
 type found struct {
-	Commit string `json:"commit"` // the one that was read
-	Hits   []hit  `json:"hits"`
+	Commit string    `json:"commit"` // the one that was read
+	Hits   []api.Hit `json:"hits"`
 }
 
 // hits asks for hits and prints them. The body has what the options do not say.
@@ -109,7 +94,7 @@ func (p *program) hits(ctx context.Context, cfg ClientConfig, path string, body 
 
 // find asks /search or /similar.
 func (c *client) find(ctx context.Context, path string, body map[string]any) (found, error) {
-	res := found{Hits: []hit{}}
+	res := found{Hits: []api.Hit{}}
 	a, err := c.decode(ctx, http.MethodPost, path, nil, body, &res.Hits)
 	res.Commit = a.commit()
 	return res, err
@@ -127,8 +112,8 @@ func (p *program) printHits(res found) error {
 	fmt.Fprintln(p.stdout, paint.dim(count(len(res.Hits), "hit")+" at commit "+plainText(res.Commit)))
 	for _, h := range res.Hits {
 		fmt.Fprintf(p.stdout, "%.4f  %s\n", h.Distance, paint.bold(plainText(h.ID)))
-		if h.Chunk.Snippet != "" {
-			fmt.Fprintf(p.stdout, "        %s\n", paint.dim(clip(h.Chunk.Snippet, snippetWidth)))
+		if h.Chunk.Snippet != nil {
+			fmt.Fprintf(p.stdout, "        %s\n", paint.dim(clip(*h.Chunk.Snippet, snippetWidth)))
 		}
 		if len(h.Fields) > 0 {
 			fmt.Fprintf(p.stdout, "        %s\n", plainText(string(h.Fields)))

@@ -18,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/vectorlink/vectorlink/api"
 	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/testdata/starwars"
 )
@@ -390,7 +391,7 @@ func (h *killing) check() {
 	defer cl.close()
 	for _, name := range h.acknowledged {
 		commit := h.commits[domain+"@"+name]
-		var hits []hit
+		var hits []api.Hit
 		body := map[string]any{"domain": domain, "commit": commit, "q": anyQuery, "mode": "vector", "count": 1000}
 		a, err := cl.decode(h.t.Context(), http.MethodPost, "/search", nil, body, &hits)
 		if err != nil || len(hits) != h.want[name].documents || a.commit() != commit {

@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
-	"time"
+
+	"github.com/vectorlink/vectorlink/catalog"
+	"github.com/vectorlink/vectorlink/search"
 )
 
 // statusCmd shows what the server has indexed.
@@ -17,38 +19,12 @@ type statusCmd struct {
 
 // statistics is what people see of /statistics.
 type statistics struct {
-	Domains   int   `json:"domains"`
-	Branches  int   `json:"branches"`
-	Commits   int   `json:"indexed_commits"`
-	Documents int   `json:"documents"`
-	Chunks    int   `json:"chunks"`
-	Settings  *kept `json:"settings"`
-}
-
-// commitRow is an indexed commit: what is in it, and what it cost.
-type commitRow struct {
-	Commit    string    `json:"commit"`
-	Base      string    `json:"base,omitempty"`
-	Branch    string    `json:"branch"`
-	Kind      string    `json:"kind"`
-	Version   uint64    `json:"version"`
-	Created   time.Time `json:"created,omitzero"`
-	Bytes     int64     `json:"bytes"`
-	Documents int       `json:"documents"`
-	Chunks    int       `json:"chunks"`
-	Indexed   int       `json:"indexed_documents"`
-	Deleted   int       `json:"deleted"`
-	Embedded  int       `json:"embedded"`
-	Reused    int       `json:"reused"`
-	Tokens    int       `json:"tokens"`
-	Skipped   int       `json:"skipped,omitempty"`
-}
-
-// head is a branch's last indexed commit.
-type head struct {
-	Branch  string  `json:"branch"`
-	Commit  *string `json:"commit"`
-	Version uint64  `json:"version"`
+	Domains   int               `json:"domains"`
+	Branches  int               `json:"branches"`
+	Commits   int               `json:"indexed_commits"`
+	Documents int               `json:"documents"`
+	Chunks    int               `json:"chunks"`
+	Settings  *catalog.Settings `json:"settings"`
 }
 
 // Run runs the command.
@@ -67,9 +43,9 @@ func (c *statusCmd) Run(ctx context.Context, p *program) error {
 		return fmt.Errorf("%s/statistics did not answer as a vectorlink server does: %w", cl.server, err)
 	}
 	out := struct {
-		Statistics json.RawMessage `json:"statistics"`
-		Heads      []head          `json:"heads,omitempty"`
-		Commits    []commitRow     `json:"commits,omitempty"`
+		Statistics json.RawMessage     `json:"statistics"`
+		Heads      []search.Head       `json:"heads,omitempty"`
+		Commits    []search.CommitInfo `json:"commits,omitempty"`
 	}{Statistics: raw}
 	if c.Domain != "" && st.Commits > 0 {
 		if _, err := cl.get(ctx, "/commits", values("domain", c.Domain), &out.Commits); err != nil {
@@ -86,7 +62,7 @@ func (c *statusCmd) Run(ctx context.Context, p *program) error {
 }
 
 // heads asks for the heads of the branches that commits were indexed on.
-func (c *client) heads(ctx context.Context, domain string, commits []commitRow) ([]head, error) {
+func (c *client) heads(ctx context.Context, domain string, commits []search.CommitInfo) ([]search.Head, error) {
 	var names []string
 	for _, row := range commits {
 		if !slices.Contains(names, row.Branch) {
@@ -94,9 +70,9 @@ func (c *client) heads(ctx context.Context, domain string, commits []commitRow) 
 		}
 	}
 	slices.Sort(names)
-	var list []head
+	var list []search.Head
 	for _, name := range names {
-		var h head
+		var h search.Head
 		if _, err := c.get(ctx, "/last-indexed", values("domain", domain, "branch", name), &h); err != nil {
 			return nil, err
 		}
@@ -105,7 +81,7 @@ func (c *client) heads(ctx context.Context, domain string, commits []commitRow) 
 	return list, nil
 }
 
-func (p *program) printStatus(domain string, st statistics, heads []head, commits []commitRow) error {
+func (p *program) printStatus(domain string, st statistics, heads []search.Head, commits []search.CommitInfo) error {
 	paint := p.paint(p.stdout)
 	if domain == "" {
 		fmt.Fprintf(p.stdout, "%s, ", count(st.Domains, "domain"))
@@ -117,7 +93,7 @@ func (p *program) printStatus(domain string, st statistics, heads []head, commit
 	fmt.Fprintf(p.stdout, "%s, %s, %s in %s\n", branches,
 		count(st.Commits, "indexed commit"), count(st.Documents, "document"), count(st.Chunks, "chunk"))
 	if st.Settings != nil {
-		fmt.Fprintln(p.stdout, plainText(st.Settings.String()))
+		fmt.Fprintln(p.stdout, plainText(settingsLine(st.Settings)))
 	}
 	if len(commits) == 0 {
 		return nil
@@ -125,11 +101,7 @@ func (p *program) printStatus(domain string, st statistics, heads []head, commit
 	fmt.Fprintln(p.stdout)
 	rows := [][]string{{"BRANCH", "LAST INDEXED"}}
 	for _, h := range heads {
-		commit := "none"
-		if h.Commit != nil {
-			commit = *h.Commit
-		}
-		rows = append(rows, []string{plainText(h.Branch), plainText(commit)})
+		rows = append(rows, []string{plainText(h.Branch), plainText(h.Commit)})
 	}
 	if err := table(p.stdout, "", rows); err != nil {
 		return err

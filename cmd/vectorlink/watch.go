@@ -10,6 +10,7 @@ import (
 
 	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/indexer"
+	"github.com/vectorlink/vectorlink/search"
 	"github.com/vectorlink/vectorlink/service"
 )
 
@@ -160,7 +161,7 @@ type remote struct {
 
 // Indexed implements indexer.Snapshots.
 func (r remote) Indexed(ctx context.Context, domain string) (func(string) bool, error) {
-	var rows []commitRow
+	var rows []search.CommitInfo
 	_, err := r.get(ctx, "/commits", values("domain", domain), &rows)
 	var answer *refused
 	if errors.As(err, &answer) && answer.code == contract.Code(contract.ErrNotFound) {

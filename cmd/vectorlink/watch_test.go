@@ -18,6 +18,7 @@ import (
 	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/docdb/minidb"
 	"github.com/vectorlink/vectorlink/indexer"
+	"github.com/vectorlink/vectorlink/search"
 	"github.com/vectorlink/vectorlink/testdata/starwars"
 )
 
@@ -118,7 +119,7 @@ func TestServeWatch(t *testing.T) {
 	watchRows(t, p.url, at("main", g.ids["load"]))
 	commits := func() []string {
 		t.Helper()
-		var rows []commitRow
+		var rows []search.CommitInfo
 		if _, err := newClient(p.url, "", contract.Secret{}).get(t.Context(), "/commits", values("domain", domain), &rows); err != nil {
 			t.Fatal(err)
 		}
@@ -179,11 +180,11 @@ func TestServeWatch(t *testing.T) {
 	}
 	notify(`{"domain":"` + domain + `","branch":"main"}`)
 	watchRows(t, p.url, func(rows []indexer.BranchLag) bool {
-		var h head
+		var h search.Head
 		if _, err := newClient(p.url, "", contract.Secret{}).get(t.Context(), "/last-indexed", values("domain", domain), &h); err != nil {
 			t.Fatal(err)
 		}
-		return at("main", g.ids["load"])(rows) && h.Commit != nil && *h.Commit == g.ids["load"]
+		return at("main", g.ids["load"])(rows) && h.Commit == g.ids["load"]
 	})
 	if code, took := p.stop(t, syscall.SIGTERM); code != exitDone || took > 5*time.Second {
 		t.Errorf("ended with %d after %v", code, took)
