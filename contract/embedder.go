@@ -39,6 +39,10 @@ type Chunk struct {
 	Start, End int // byte range in the text, on character boundaries
 	TokenStart int // index of its first token in the text
 	Tokens     int // number of its tokens
+	// Unreadable says that the model knows next to nothing of the piece, so that
+	// its vector is about that of any other such piece. Embedders that cannot
+	// tell say so of none.
+	Unreadable bool
 }
 
 // EmbedRequest is what one Embed call asks for.

@@ -56,12 +56,17 @@ func (l *LocalEmbedder) Tokens(text string) int { return len(l.model.Tokens(text
 func (l *LocalEmbedder) Kernels() string { return l.model.Kernels() }
 
 // Split cuts a text of more than 254 tokens into windows of 254 that overlap
-// by 36.
+// by 36, and marks those that the model cannot read.
 func (l *LocalEmbedder) Split(text string) ([]contract.Chunk, int) {
 	tokens := l.model.Tokens(text)
-	return localWindow.split(text, len(tokens), func(i int) (int, int) {
+	chunks := localWindow.split(text, len(tokens), func(i int) (int, int) {
 		return tokens[i].Start, tokens[i].End
-	}), len(tokens)
+	})
+	for i := range chunks {
+		c := &chunks[i]
+		c.Unreadable = l.model.Unreadable(tokens[c.TokenStart : c.TokenStart+c.Tokens])
+	}
+	return chunks, len(tokens)
 }
 
 // Embed returns a vector for every text, the empty one included; of a text

@@ -46,7 +46,31 @@ func TestLocalSplit(t *testing.T) {
 			t.Errorf("%d words: %d tokens in %d chunks, want %d in %d", test.words, tokens, len(chunks), test.words*per, test.chunks)
 			continue
 		}
+		if test.words == 0 {
+			chunks[0].Unreadable = false // nothing was read
+		}
 		checkChunks(t, text, chunks, tokens, 254, 36)
+	}
+}
+
+// TestLocalUnreadable reads texts in scripts of which the model knows everything,
+// something and nothing.
+func TestLocalUnreadable(t *testing.T) {
+	l := local(t)
+	for text, want := range map[string]bool{
+		"the quick brown fox": false, "Việt Nam": false, "Привет мир": false, "대한민국": false, "日本": false,
+		"great pizza 🍕 tonight": false, "ฉันชอบ iPhone": false, "♥": false, "123 45": false, "!!!": false, "https://a.b/c?d=1": false,
+		"ฉันชอบกินข้าวผัด": true, "วันนี้ฝนตกหนักมาก!": true, "앵귈라": true, "2024 앵귈라, 17": true, "საქართველო": true,
+		"ブルキナファソ": true, "🍕": true, "🎉🎉 🍕": true, strings.Repeat("x", 101): true, "": true, "\x01\u200b": true,
+		"ಕನ್ನಡ ಕನ್ನಡ ಕನ್ನಡ a": false, "ಕನ್ನಡ ಕನ್ನಡ ಕನ್ನಡ ಕನ್ನಡ a": true,
+	} {
+		if chunks, _ := l.Split(text); len(chunks) != 1 || chunks[0].Unreadable != want {
+			t.Errorf("%q: %+v, want unreadable %v", text, chunks, want)
+		}
+	}
+	chunks, _ := l.Split(strings.Repeat("ฉันชอบกิน ", 300) + strings.Repeat("fox ", 300))
+	if n := len(chunks); !chunks[0].Unreadable || chunks[n-1].Unreadable {
+		t.Errorf("of a text in two scripts: %+v", chunks)
 	}
 }
 

@@ -39,6 +39,7 @@ type builder struct {
 	issued      int     // number of pieces there have been
 	refused     map[vecstore.Key]error
 	damaged     map[uint32]struct{}
+	unreadable  map[uint32]struct{} // slots of texts that the model cannot read
 
 	// clustering: every text gets a vector in that role too, and the commit lists
 	// them. clustered counts those that were embedded.
@@ -68,6 +69,8 @@ type change struct {
 	keys map[contract.Role][]vecstore.Key
 	// clustering are the chunks with the slots of their clustering vectors.
 	clustering []snapshot.Chunk
+	// unreadable are the indexes of chunks that the model cannot read.
+	unreadable []int
 }
 
 // newBuilder returns a builder on the base, if any. With clustering, or where the
@@ -85,6 +88,7 @@ func (ix *Indexer) newBuilder(d *domain, task string, settings catalog.Settings,
 		wanted:      make(map[vecstore.Key]struct{}),
 		refused:     make(map[vecstore.Key]error),
 		damaged:     make(map[uint32]struct{}),
+		unreadable:  make(map[uint32]struct{}),
 		left:        make(map[string]struct{}),
 	}
 	if base != nil {
@@ -255,6 +259,9 @@ func (b *builder) upsert(ctx context.Context, op contract.Op) error {
 			Start: uint32(ch.Start), End: uint32(ch.End),
 			TokenStart: uint32(ch.TokenStart), Tokens: uint32(ch.Tokens),
 		}
+		if ch.Unreadable {
+			c.unreadable = append(c.unreadable, i)
+		}
 	}
 	known, tokens := b.want(c, contract.RoleDocument, text)
 	if b.clustering {
@@ -350,6 +357,7 @@ func (b *builder) finish(ctx context.Context, h snapshot.Header, complete bool, 
 		t.Indexed, t.Deleted = len(changed)+len(b.same), len(removed)
 		t.Reused = max(chunks-(t.Embedded-b.clustered), 0)
 	})
+	b.reportUnreadable(changed)
 	t := cost()
 	h.Indexed, h.Deleted = uint32(t.Indexed), uint32(t.Deleted)
 	h.Embedded, h.Reused, h.Tokens = uint32(t.Embedded), uint32(t.Reused), uint64(t.Tokens)
@@ -397,7 +405,7 @@ func (b *builder) write(h snapshot.Header, changed, removed []string, complete b
 	if h.Created = now().Unix(); h.Seq == 0 {
 		h.Seq = b.d.NextSeq()
 	}
-	contents := snapshot.Contents{Changed: b.entries(changed), Count: len(changed), Skipped: snapshot.StringKeys(b.unsettled(complete))}
+	contents := snapshot.Contents{Changed: b.entries(changed), Count: len(changed), Skipped: snapshot.StringKeys(b.unsettled(complete)), Unreadable: b.isUnreadable}
 	if b.base != nil {
 		contents.Removed = snapshot.StringKeys(removed)
 		info, err = b.base.View().WriteDelta(b.ix.cfg.FS, h, contents, b.barrier())

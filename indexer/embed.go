@@ -238,11 +238,17 @@ func (b *builder) place(c *change) {
 		b.skip(c.entry.ID, reason)
 		return
 	}
+	for _, i := range c.unreadable {
+		b.unreadable[c.entry.Chunks[i].Slot] = struct{}{}
+	}
 	// One that is refused for clustering goes without.
 	if keys := c.keys[contract.RoleClustering]; len(keys) > 0 {
 		chunks := slices.Clone(c.entry.Chunks)
 		if _, ok := b.give(chunks, keys); ok {
 			c.clustering = chunks
+			for _, i := range c.unreadable {
+				b.unreadable[chunks[i].Slot] = struct{}{}
+			}
 		}
 	}
 	c.keys = nil

@@ -174,7 +174,7 @@ func (b *builder) replace(ctx context.Context, old snapshot.Info, complete bool)
 		if b.clustering {
 			h.Others = b.listClustering(slices.Clone(h.Others))
 		}
-		contents := snapshot.Contents{Changed: b.entries(changed), Skipped: snapshot.StringKeys(b.unsettled(complete))}
+		contents := snapshot.Contents{Changed: b.entries(changed), Skipped: snapshot.StringKeys(b.unsettled(complete)), Unreadable: b.isUnreadable}
 		info, err = b.d.write(tx, old.Commit, func() (snapshot.Info, error) {
 			if b.base == nil {
 				return snapshot.Write(b.ix.cfg.FS, h, contents)

@@ -142,6 +142,8 @@ func (v *View) stands(commit string) bool {
 // writeOn writes what WriteDelta does, on the file at that place, or whole.
 func (v *View) writeOn(fsys vfs.FS, h Header, c Contents, on int, whole bool) (Info, error) {
 	h.On, h.SlotEnd = v.files[on].header.Commit, max(h.SlotEnd, v.end)
+	added := c.Unreadable
+	c.Unreadable = func(slot uint32) bool { return v.Unreadable(slot) || added != nil && added(slot) }
 	absorbed := v.files[on+1:]
 	again := v.liveOf(absorbed)
 	if whole {
@@ -313,7 +315,7 @@ func (v *View) WriteAlias(fsys vfs.FS, h Header) (Info, error) {
 // it is a checkpoint nevertheless. v and other open views go on as they are.
 func (v *View) PrepareMerge(fsys vfs.FS, full bool, graph []byte) (*Prepared, error) {
 	h := v.Header()
-	c := Contents{Skipped: v.Skipped(), Graph: graph}
+	c := Contents{Skipped: v.Skipped(), Graph: graph, Unreadable: v.Unreadable}
 	if full || v.solid() == 0 {
 		h.Kind, h.On, c.Changed = Checkpoint, "", v.Texts()
 		return prepare(fsys, h, c, nil)

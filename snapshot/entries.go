@@ -3,6 +3,7 @@ package snapshot
 import (
 	"crypto/sha256"
 	"math"
+	"slices"
 )
 
 // The flags of an encoded entry.
@@ -268,6 +269,47 @@ func decodeChunks(raw []byte, entries []Entry, slotEnd uint32, take func(i int, 
 		return 0, badf("chunks are missing or left over")
 	}
 	return uint32(total), nil
+}
+
+// appendSlots appends slots in ascending order, each once: their number, and what
+// each is above the least that it can be. No slots are no bytes.
+func appendSlots(b []byte, slots []uint32) []byte {
+	slices.Sort(slots)
+	if slots = slices.Compact(slots); len(slots) == 0 {
+		return b
+	}
+	b = appendUvarint(b, uint64(len(slots)))
+	next := uint32(0)
+	for _, slot := range slots {
+		b = appendUvarint(b, uint64(slot-next))
+		next = slot + 1
+	}
+	return b
+}
+
+// decodeSlots decodes what appendSlots made; slots are below end.
+func decodeSlots(raw []byte, end uint32) (slots bitset, err error) {
+	r := &reader{rest: raw}
+	n := r.num(uint64(len(raw)))
+	if r.err == nil && n == 0 {
+		return slots, badf("it lists nothing")
+	}
+	next := uint64(0)
+	for range n {
+		slot := next + r.num(math.MaxUint32)
+		if r.err == nil && slot >= uint64(end) {
+			r.fail("it lists slot %d, the header allows %d", slot, end)
+		}
+		if r.err != nil {
+			return bitset{}, r.err
+		}
+		slots.set(uint32(slot), true, nil)
+		next = slot + 1
+	}
+	if len(r.rest) > 0 {
+		return bitset{}, badf("%d bytes follow it", len(r.rest))
+	}
+	return slots, nil
 }
 
 // chunkTable holds the chunks of a file's entries among vectors beside the main

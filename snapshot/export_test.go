@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"slices"
 
 	"github.com/vectorlink/vectorlink/vfs"
 )
@@ -15,7 +16,7 @@ var Constants = map[string]int{
 	"blockSize": blockSize, "ratioTexts": maxRatio(textsSection), "ratioEntries": maxRatio(fieldsSection),
 	"checkpoint": int(Checkpoint), "delta": int(Delta), "alias": int(Alias),
 	"texts": int(textsSection), "entries": int(entriesSection), "removed": int(removedSection), "graph": int(graphSection),
-	"skipped": int(skippedSection), "chunks": int(chunksSection), "fields": int(fieldsSection),
+	"skipped": int(skippedSection), "chunks": int(chunksSection), "fields": int(fieldsSection), "unreadable": int(unreadableSection),
 	"preamble": preambleSize, "section row": rowSize, "block stream": blockRowSize, "tail": tailSize,
 	"old header": legacyFixed, "old section row": rowSize, "old footer": legacyFooter,
 	"magic": number(magic), "end magic": number(endMagic), "old magic": number(magic), "old end magic": number(legacyEnd),
@@ -163,6 +164,8 @@ func Reencode(f *File) error {
 			want = appendKeys(nil, f.removed)
 		case r.typ == skippedSection:
 			want = appendKeys(nil, f.skipped)
+		case r.typ == unreadableSection:
+			want = appendSlots(nil, slices.Collect(f.unreadable.all()))
 		default:
 			continue
 		}

@@ -16,22 +16,23 @@ import (
 // File is an open commit file. It is immutable and counted: see the package
 // comment.
 type File struct {
-	name    string
-	layout  layout
-	header  Header
-	f       vfs.File // nil where src has all of it
-	src     io.ReaderAt
-	entries []Entry      // ascending by key
-	others  []chunkTable // of the vectors beside the main ones
-	removed []Key        // ascending
-	skipped []Key        // ascending
-	refs    []ref        // by slot, then entry, then chunk
-	slots   bitset       // of entries' chunks
-	shared  bitset       // those of several chunks
-	chunks  uint32       // of all entries
-	memory  int64
-	texts   *blocks // nil where all texts are empty
-	graphs  []row   // by vectors; typ 0: none
+	name       string
+	layout     layout
+	header     Header
+	f          vfs.File // nil where src has all of it
+	src        io.ReaderAt
+	entries    []Entry      // ascending by key
+	others     []chunkTable // of the vectors beside the main ones
+	removed    []Key        // ascending
+	skipped    []Key        // ascending
+	refs       []ref        // by slot, then entry, then chunk
+	slots      bitset       // of entries' chunks
+	shared     bitset       // those of several chunks
+	unreadable bitset       // those of texts that the model cannot read
+	chunks     uint32       // of all entries
+	memory     int64
+	texts      *blocks // nil where all texts are empty
+	graphs     []row   // by vectors; typ 0: none
 
 	users  atomic.Int64 // references to f
 	closed atomic.Bool  // the opener's is gone
@@ -79,6 +80,7 @@ func (f *File) load() error {
 		}
 	}
 	f.texts, f.entries, f.removed, f.skipped, f.graphs = t.texts, t.entries, t.removed, t.skipped, t.graphs
+	f.unreadable = t.unreadable
 	f.others, f.chunks = t.chunks[1:], t.chunks[0].count
 	if err := f.index(t); err != nil {
 		return at(f.name, "entries", err)
@@ -109,7 +111,7 @@ func (f *File) index(t *table) error {
 			return badf("id %q is both changed and removed", k.ID)
 		}
 	}
-	f.memory += int64(f.chunks)*(20+12) + f.slots.bytes() + f.shared.bytes()
+	f.memory += int64(f.chunks)*(20+12) + f.slots.bytes() + f.shared.bytes() + f.unreadable.bytes()
 	for _, c := range f.others {
 		f.memory += int64(c.count)*20 + int64(len(c.chunks))*24
 	}

@@ -196,6 +196,7 @@ func rich(t testing.TB, fsys vfs.FS) {
 	wrote(t)(snapshot.Write(fsys, h, snapshot.Contents{
 		Changed: list(docs), Skipped: append([]snapshot.Key{snapshot.IntKey(12)}, keys("lost", "lost too")...),
 		Graph: []byte("graph"), OtherGraphs: [][]byte{[]byte("another")},
+		Unreadable: func(slot uint32) bool { return slot != 5 },
 	}))
 	number.Text, number.Chunks, number.Others = "another number", nil, [][]snapshot.Chunk{{{Slot: 4, End: 14, Tokens: 2}}}
 	wrote(t)(view(t, fsys, "r1").WriteDelta(fsys, header(0, "r2", "", 2), snapshot.Contents{

@@ -230,14 +230,15 @@ func (l *layout) readKeys(r row, n uint32) ([]Key, error) {
 
 // table is what a file lists, as it is read.
 type table struct {
-	texts    *blocks
-	textsEnd uint64 // raw length of the texts
-	fields   string // of all entries
-	entries  []Entry
-	chunks   []chunkTable // by space; the main ones are the entries'
-	removed  []Key
-	skipped  []Key
-	graphs   []row // by space; typ 0: none
+	texts      *blocks
+	textsEnd   uint64 // raw length of the texts
+	fields     string // of all entries
+	entries    []Entry
+	chunks     []chunkTable // by space; the main ones are the entries'
+	removed    []Key
+	skipped    []Key
+	unreadable bitset // slots
+	graphs     []row  // by space; typ 0: none
 }
 
 // read reads a section into t; sections come in the order of the file. Of
@@ -268,6 +269,11 @@ func (l *layout) read(t *table, r row) (err error) {
 		t.removed, err = l.readKeys(r, h.Removed)
 	case skippedSection:
 		t.skipped, err = l.readKeys(r, h.Skipped)
+	case unreadableSection:
+		var p []byte
+		if p, err = readPlain(l.src, h, r); err == nil {
+			t.unreadable, err = decodeSlots(p, h.SlotEnd)
+		}
 	case graphSection:
 		t.graphs[r.space] = r
 	}

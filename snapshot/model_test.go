@@ -33,6 +33,9 @@ func wordSlot(word string) uint32 {
 	return n*1777 + n%3
 }
 
+// unreadable reports of which slots the files of the model say so.
+func unreadable(slot uint32) bool { return slot%5 == 0 }
+
 // entry returns the document as a file of these vectors lists it.
 func (d modelDoc) entry(k snapshot.Key, vectors []snapshot.NamedVectors) snapshot.EntryText {
 	et := snapshot.EntryText{Text: d.text()}
@@ -220,7 +223,7 @@ func (h *history) root(commit string) {
 	}
 	h.skipped[commit] = h.someKeys()
 	hd := h.header(commit)
-	wrote(h.t)(snapshot.Write(h.fs, hd, snapshot.Contents{Changed: entries(want, hd), Skipped: h.skipped[commit]}))
+	wrote(h.t)(snapshot.Write(h.fs, hd, snapshot.Contents{Changed: entries(want, hd), Skipped: h.skipped[commit], Unreadable: unreadable}))
 	h.add(commit, want, h.end(want))
 }
 
@@ -338,7 +341,7 @@ func (h *history) delta(base, commit string, v *snapshot.View) {
 		keep = h.commits[h.rng.IntN(len(h.commits))]
 	}
 	hd := h.header(commit)
-	c := snapshot.Contents{Changed: entries(changed, hd), Count: len(changed), Removed: removed, Skipped: h.skipped[commit]}
+	c := snapshot.Contents{Changed: entries(changed, hd), Count: len(changed), Removed: removed, Skipped: h.skipped[commit], Unreadable: unreadable}
 	slotEnd := max(h.slotEnd[base], h.end(changed))
 	if h.rng.IntN(20) == 0 {
 		wrote(h.t)(v.WriteWhole(h.fs, hd, c))
@@ -413,6 +416,11 @@ func (h *history) check(commit string, v *snapshot.View) {
 	holders := map[uint32][]string{}
 	chunks, others := 0, 0
 	for e := range v.All() {
+		for _, c := range slices.Concat(e.Chunks, e.ChunksOf("other")) {
+			if same := e.ChunksOf("other") == nil || h.vecs == v.Header().Vecs; same && v.Unreadable(c.Slot) != unreadable(c.Slot) {
+				t.Fatalf("%s: slot %d of %v is unreadable: %v", commit, c.Slot, e.Key(), v.Unreadable(c.Slot))
+			}
+		}
 		got = append(got, e.Key())
 		w := want[e.Key()].entry(e.Key(), nil)
 		if w.TextLen = uint32(len(w.Text)); !w.NoText {

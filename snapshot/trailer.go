@@ -54,10 +54,12 @@ const (
 	skippedSection sectionType = 5
 	chunksSection  sectionType = 6
 	fieldsSection  sectionType = 7
+	// unreadableSection may be passed over: it says how far vectors can be trusted.
+	unreadableSection sectionType = 8
 )
 
 // sectionOrder is the order of the sections that this program writes.
-var sectionOrder = [...]sectionType{textsSection, fieldsSection, entriesSection, chunksSection, removedSection, skippedSection, graphSection}
+var sectionOrder = [...]sectionType{textsSection, fieldsSection, entriesSection, chunksSection, removedSection, skippedSection, unreadableSection, graphSection}
 
 // String returns the section's name in a CorruptError.
 func (t sectionType) String() string {
@@ -76,12 +78,19 @@ func (t sectionType) String() string {
 		return "chunks"
 	case fieldsSection:
 		return "fields"
+	case unreadableSection:
+		return "unreadable"
 	}
 	return fmt.Sprint(uint16(t))
 }
 
+// required reports whether a file means something else without such a section.
+func (t sectionType) required() bool { return t != graphSection && t != unreadableSection }
+
 // known reports whether this program understands sections of that row.
-func (r row) known() bool { return r.typ >= textsSection && r.typ <= fieldsSection && r.version == 1 }
+func (r row) known() bool {
+	return r.typ >= textsSection && r.typ <= unreadableSection && r.version == 1
+}
 
 const (
 	// requiredFlag marks a section without which the file means something else:
@@ -215,7 +224,7 @@ func checkRows(h *Header, rows []row) error {
 		return -1
 	}
 	last := -1
-	var have [fieldsSection + 1]bool
+	var have [unreadableSection + 1]bool
 	graphs := 0
 	for _, r := range rows {
 		if !r.known() {
@@ -235,7 +244,7 @@ func checkRows(h *Header, rows []row) error {
 		case !perSpace && r.space != 0, int(r.space) > len(h.Others):
 			return badf("section %v is of vectors %d", r.typ, r.space)
 		case r.stream() != stream, !stream && r.raw != r.length, r.length == 0,
-			(r.flags&requiredFlag != 0) != (r.typ != graphSection):
+			(r.flags&requiredFlag != 0) != r.typ.required():
 			return badf("the row of section %v is malformed", r.typ)
 		default:
 			last = at
@@ -257,7 +266,7 @@ func checkRows(h *Header, rows []row) error {
 	case graphs != 0:
 		return badf("it has not the graphs that the header names")
 	case have[entriesSection] != (h.Changed > 0) || have[removedSection] != (h.Removed > 0) || have[skippedSection] != (h.Skipped > 0),
-		!have[entriesSection] && (have[textsSection] || have[fieldsSection] || have[chunksSection]):
+		!have[entriesSection] && (have[textsSection] || have[fieldsSection] || have[chunksSection] || have[unreadableSection]):
 		return badf("it has other sections than its header asks for")
 	}
 	return nil

@@ -224,6 +224,13 @@ func (v *View) Using(slots []uint32) []*Entry {
 // Live reports whether a live entry uses the slot. It is cheap: two loads.
 func (v *View) Live(slot uint32) bool { return v.live.has(slot) }
 
+// Unreadable reports whether the model knows next to nothing of the text that the
+// live slot stands for, so that its vector says nothing. It is false for all
+// slots of files that were written before this was noted.
+func (v *View) Unreadable(slot uint32) bool {
+	return slices.ContainsFunc(v.files, func(f *File) bool { return f.unreadable.has(slot) })
+}
+
 // LiveSlots yields the slots that live entries use, ascending.
 func (v *View) LiveSlots() iter.Seq[uint32] { return v.live.all() }
 

@@ -50,6 +50,9 @@ type Contents struct {
 	// others, in the order of Header.Others; what is empty is none.
 	Graph       []byte
 	OtherGraphs [][]byte
+	// Unreadable reports whether the text of a slot that Changed uses is one of
+	// which the model knows next to nothing; nil: of none. See [View.Unreadable].
+	Unreadable func(slot uint32) bool
 
 	// hidden are more keys for Removed, ascending; those that Changed yields
 	// are none.
@@ -65,6 +68,22 @@ func (c *Contents) graph(space int) []byte {
 		return c.OtherGraphs[space-1]
 	}
 	return nil
+}
+
+// appendUnreadable appends those slots of an entry that are unreadable, in the file
+// of the main vectors.
+func (c *Contents) appendUnreadable(slots []uint32, h *Header, et *EntryText) []uint32 {
+	if c.Unreadable == nil {
+		return slots
+	}
+	for i, chunks := range slices.Concat([][]Chunk{et.Chunks}, et.Others) {
+		for _, chunk := range chunks {
+			if h.vectors(i).Vecs == h.Vecs && c.Unreadable(chunk.Slot) {
+				slots = append(slots, chunk.Slot)
+			}
+		}
+	}
+	return slots
 }
 
 // Write writes a commit file and returns what List says of it. When it returns without an error, the commit is durable; that is its
@@ -253,6 +272,8 @@ type fileWriter struct {
 	crc  uint32 // of all that has been written
 	rows []row
 	id   uint64
+
+	unreadable []uint32 // slots of the entries; in any order, some more than once
 }
 
 // write appends p to the file.
@@ -279,6 +300,9 @@ func (w *fileWriter) file(h *Header, c *Contents, complete func(*Header)) error 
 	if err := w.plain(h, row{typ: skippedSection}, appendKeys(nil, c.Skipped)); err != nil {
 		return err
 	}
+	if err := w.plain(h, row{typ: unreadableSection}, appendSlots(nil, w.unreadable)); err != nil {
+		return err
+	}
 	for i := range 1 + len(h.Others) {
 		if err := w.plain(h, row{typ: graphSection, space: uint16(i)}, c.graph(i)); err != nil {
 			return err
@@ -301,7 +325,7 @@ func (w *fileWriter) plain(h *Header, r row, p []byte) error {
 	if len(p) == 0 {
 		return nil
 	}
-	if r.version = 1; r.typ != graphSection {
+	if r.version = 1; r.typ.required() {
 		r.flags = requiredFlag
 	}
 	r.length, r.raw = uint64(len(p)), uint64(len(p))
@@ -361,6 +385,7 @@ func (w *fileWriter) entries(h *Header, c *Contents) error {
 			return err
 		}
 		entries.add(e, et.Others)
+		w.unreadable = c.appendUnreadable(w.unreadable, h, &et)
 		h.Changed++
 	}
 	c.Removed = sortedKeys(slices.Concat(c.Removed, gone, hidden))

@@ -53,6 +53,12 @@ type Task struct {
 	// Skip.
 	Skipped      []Skipped `json:"skipped"`
 	SkippedTotal int       `json:"skipped_total"`
+	// Unreadable names the first of the indexed documents of whose texts the model
+	// knows next to nothing, at most MaxUnreadable; UnreadableTotal counts them all.
+	Unreadable      []string `json:"unreadable,omitempty"`
+	UnreadableTotal int      `json:"unreadable_total,omitempty"`
+	// Warnings are sentences for people, without a document's text.
+	Warnings []string `json:"warnings,omitempty"`
 	// Error is why the task failed, fit for the user; ErrorCode is its kind
 	// for programs (see contract.Code).
 	Error     string    `json:"error,omitempty"`
@@ -71,6 +77,8 @@ type Skipped struct {
 const (
 	// MaxSkipped is the number of rows that Task.Skipped lists.
 	MaxSkipped = 1000
+	// MaxUnreadable is the number of documents that Task.Unreadable lists.
+	MaxUnreadable = 100
 	// maxSkippedBytes bounds the text of these rows.
 	maxSkippedBytes = 512 << 10
 	// maxError bounds the text of Task.Error.
@@ -103,11 +111,18 @@ func (t *Task) skippedBytes() int {
 	return n
 }
 
+func length(list []string) (n int) {
+	for _, s := range list {
+		n += len(s)
+	}
+	return n
+}
+
 // size returns roughly the bytes of memory that the task takes.
 func (t *Task) size() int {
 	const fixed, row = 512, 32
 	return fixed + len(t.Domain) + len(t.Commit) + len(t.Branch) + len(t.Base) + len(t.Error) +
-		row*len(t.Skipped) + t.skippedBytes()
+		row*(len(t.Skipped)+len(t.Unreadable)+len(t.Warnings)) + t.skippedBytes() + length(t.Unreadable) + length(t.Warnings)
 }
 
 // IDPrefix begins every task id.

@@ -9,7 +9,7 @@ func AllKernels() ([]*Model, error) {
 	}
 	var all []*Model
 	for _, k := range available() {
-		all = append(all, newModel(m.weights, m.tokenizer, k))
+		all = append(all, newModel(m.weights, m.tokenizer, m.words, k))
 	}
 	return all, nil
 }

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/vectorlink/vectorlink/embed/subword"
 	"github.com/vectorlink/vectorlink/internal/parallel"
@@ -17,6 +19,7 @@ import (
 type Model struct {
 	weights   *weights
 	tokenizer *subword.Tokenizer
+	words     []bool // by token: it begins a word or is a symbol that the model knows
 	kernels   *kernels
 	scratches *sync.Pool
 }
@@ -37,13 +40,14 @@ func loadAnew() (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newModel(w, t, available()[0]), nil
+	return newModel(w, t, wordsOf(vocabFile), available()[0]), nil
 }
 
-func newModel(w *weights, t *subword.Tokenizer, k *kernels) *Model {
+func newModel(w *weights, t *subword.Tokenizer, words []bool, k *kernels) *Model {
 	return &Model{
 		weights:   w,
 		tokenizer: t,
+		words:     words,
 		kernels:   k,
 		scratches: &sync.Pool{New: func() any { return newScratch() }},
 	}
@@ -119,16 +123,47 @@ func (m *Model) Embed(ctx context.Context, texts []string, workers int) ([][]flo
 
 // Lines of the vocabulary that the model gives a meaning of their own.
 const (
-	idStart = 101 // [CLS]
-	idEnd   = 102 // [SEP]
+	idUnknown = 100 // [UNK]
+	idStart   = 101 // [CLS]
+	idEnd     = 102 // [SEP]
 )
 
 func newTokenizer(vocab string) (*subword.Tokenizer, error) {
 	lines := strings.Split(strings.TrimSuffix(vocab, "\n"), "\n")
-	if len(lines) != vocabSize || lines[idStart] != "[CLS]" || lines[idEnd] != "[SEP]" {
+	if len(lines) != vocabSize || lines[idUnknown] != "[UNK]" || lines[idStart] != "[CLS]" || lines[idEnd] != "[SEP]" {
 		return nil, errors.New("the built-in vocabulary is damaged: build the binary again")
 	}
 	return subword.BERT(lines)
+}
+
+// wordsOf returns which pieces of the vocabulary begin a word or are a symbol, by
+// their line. Digits and punctuation, and the model's own signs, say too little.
+func wordsOf(vocab string) []bool {
+	words := make([]bool, 0, vocabSize)
+	for piece := range strings.Lines(vocab) {
+		r, _ := utf8.DecodeRuneInString(piece)
+		words = append(words, r >= utf8.RuneSelf && !unicode.IsPunct(r) && !unicode.IsNumber(r) || unicode.IsLetter(r))
+	}
+	return words
+}
+
+// Unreadable reports whether the model knows next to nothing of a text with these
+// tokens: fewer than a quarter of its words, not counting digits and punctuation,
+// or no token at all. Each other word is the one unknown token. If a text's vector
+// is the mean of k parts that differ from text to text and 1−k parts that do not,
+// two texts without anything in common are (k²/(k²+(1−k)²))/2 apart: at a quarter
+// 0.05, where duplicates are looked for.
+func (m *Model) Unreadable(tokens []subword.Token) bool {
+	known, unknown := 0, 0
+	for _, t := range tokens {
+		switch {
+		case t.ID == idUnknown:
+			unknown++
+		case m.words[t.ID]:
+			known++
+		}
+	}
+	return len(tokens) == 0 || unknown > 3*known
 }
 
 // input returns the ids that the model is fed for text.
