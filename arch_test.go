@@ -23,7 +23,7 @@ var layers = [][]string{
 	{"indexer"},
 	{"search"},
 	{"catalog", "tasks"},
-	{"snapshot", "hnsw", "vecstore", "textindex", "fields"},
+	{"snapshot", "hnsw", "vecstore", "textindex", "fields", "cluster"},
 	{"vfs", "contract"},
 	{"vector"},
 	{"internal"},
