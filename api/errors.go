@@ -20,7 +20,6 @@ var (
 	errSlow        = errors.New("body too slow")
 	errTooLarge    = errors.New("body too large")
 	errMediaType   = errors.New("media type")
-	errAborted     = errors.New("aborted")
 	errRate        = errors.New("too many requests")
 	errNotReady    = errors.New("not ready")
 )
@@ -46,7 +45,7 @@ var outcomes = []struct {
 	{errTooLarge, http.StatusRequestEntityTooLarge, "too_large", ""},
 	{errMediaType, http.StatusUnsupportedMediaType, "unsupported_media_type", ""},
 	{service.ErrType, http.StatusUnprocessableEntity, "wrong_type", ""},
-	{errAborted, http.StatusUnprocessableEntity, "push_aborted", ""},
+	{service.ErrAborted, http.StatusUnprocessableEntity, "push_aborted", ""},
 	{errRate, http.StatusTooManyRequests, "rate_limited", ""},
 	{errNotReady, http.StatusServiceUnavailable, "not_ready", ""},
 
@@ -76,6 +75,8 @@ const retryAfter = "30"
 type problem struct {
 	Error string `json:"error"`
 	Code  string `json:"code"`
+	// Line is the one of a pushed body that is at fault.
+	Line int `json:"line,omitempty"`
 	// Request finds the request in the log, where the text alone cannot
 	// tell what happened.
 	Request string `json:"request_id,omitempty"`
@@ -91,6 +92,10 @@ func outcome(err error, request string) (status int, body problem) {
 	body = problem{Error: row.text, Code: row.code}
 	if body.Error == "" {
 		body.Error = err.Error()
+	}
+	var at *service.LineError
+	if errors.As(err, &at) {
+		body.Line = at.Line
 	}
 	if row.status == http.StatusInternalServerError {
 		body.Request = request

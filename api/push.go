@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -41,7 +42,7 @@ func (s *server) push(rw http.ResponseWriter, r *http.Request) error {
 		p.Fail(service.ErrMissing, "target_commit is required")
 	}
 	req.Settings = p.Settings()
-	stream := p.Flag("stream")
+	stream, strict := p.Flag("stream"), p.Flag("strict")
 	req.StoreClustering = p.Flag("store_clustering")
 	if p.Err() != nil {
 		return p.Err()
@@ -63,13 +64,15 @@ func (s *server) push(rw http.ResponseWriter, r *http.Request) error {
 	if base := push.Base(); base != "" || req.Parent != "" {
 		h.Set("X-Base-Commit", base)
 	}
-	if stream {
+	switch {
+	case strict:
+		return s.pushStrict(w, r, push, stream)
+	case stream:
 		return s.pushStream(w, r, push)
 	}
 	err = s.feed(r.Body.(*slowBody), push)
-	var aborted *service.AbortError
-	if errors.As(err, &aborted) {
-		return service.Failure(errAborted, "%v", aborted)
+	if errors.Is(err, service.ErrAborted) {
+		return err
 	}
 	if err != nil {
 		// The answer is the task's id all the same: the task says why.
@@ -81,6 +84,31 @@ func (s *server) push(rw http.ResponseWriter, r *http.Request) error {
 	}
 	_ = w.ctl.Flush()
 	return nil
+}
+
+// pushStrict answers when a push has ended: with what was indexed, as JSON or as the
+// one line of a stream, or with why there is no commit. The push of a client that
+// leaves after its whole body came goes on without it.
+func (s *server) pushStrict(w *response, r *http.Request, push *indexer.Push, stream bool) error {
+	if errors.Is(s.feed(r.Body.(*slowBody), push), service.ErrSilent) {
+		return service.Failure(errSlow, "the rest of the body did not come within %v", s.cfg.PushIdle)
+	}
+	select {
+	case <-push.Done():
+	case <-r.Context().Done():
+		return context.Cause(r.Context())
+	}
+	if err := push.Err(); err != nil {
+		return err
+	}
+	done, err := encode(completed(push.Task()))
+	if err != nil {
+		return err
+	}
+	if stream {
+		return send(w, http.StatusOK, mediaND, append(done, '\n'))
+	}
+	return send(w, http.StatusOK, mediaJSON, done)
 }
 
 // feed hands the operations of a body to a push, and finishes or aborts it. The
@@ -153,6 +181,11 @@ type (
 		Code   string `json:"code"`
 	}
 )
+
+// completed returns the last line of a push that has made its commit.
+func completed(task indexer.Task) pushComplete {
+	return pushComplete{"complete", task.Indexed, arrayOf(task.Skipped), task.SkippedTotal}
+}
 
 // pushStream answers with lines of progress while the body comes and its
 // documents are embedded, and with one final line whatever happens.
@@ -237,13 +270,12 @@ func (l *pushLines) final(push *indexer.Push) {
 		l.progress(now)
 	}
 	task := push.Task()
-	var aborted *service.AbortError
 	switch err := push.Err(); {
-	case errors.As(err, &aborted):
+	case errors.Is(err, service.ErrAborted):
 		l.line(pushAborted{"aborted"})
 	case err != nil:
 		l.line(pushFailed{"error", task.Error, task.ErrorCode})
 	default:
-		l.line(pushComplete{"complete", task.Indexed, arrayOf(task.Skipped), task.SkippedTotal})
+		l.line(completed(task))
 	}
 }

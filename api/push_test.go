@@ -2,6 +2,7 @@ package api_test
 
 import (
 	"bufio"
+	"encoding/json"
 	"fmt"
 	"io"
 	"math"
@@ -186,6 +187,55 @@ func TestPushLines(t *testing.T) {
 		l.t = t
 		l.mustPush("c1", one) // as often as it failed
 	}
+}
+
+// TestPushStrict checks that the answer to a strict push says whether the commit is
+// there, and if not, by which line, and that nothing is left then.
+func TestPushStrict(t *testing.T) {
+	const one = `{"op":"Inserted","id":"d/A/1","string":"one"}` + "\n"
+	l := newLive(t, vfstest.NewMem(), func(_ *indexer.Config, c *api.Config) { c.PushIdle = 10 * time.Millisecond })
+	post := func(commit, body string, params ...string) reply {
+		t.Helper()
+		return l.do(request{method: "POST", target: target(commit, append(params, "strict", "true")...), body: body})
+	}
+	post("c1", one, "strict", "yes") // the last wins: this one is sound
+	for _, tt := range []struct {
+		name, body, code string
+		status, line     int
+		fail             error
+	}{
+		{name: "malformed", body: one + "\nrubbish\n" + one, status: 400, code: "invalid_request", line: 3},
+		{name: "unknown operation", body: one + `{"op":"Upsert"}`, status: 400, code: "invalid_request", line: 2},
+		{name: "invalid UTF-8", body: one + "\xff", status: 400, code: "invalid_request", line: 2},
+		{name: "a vector of another length", body: `{"op":"Inserted","id":"v","string":"v","vector":[1,2]}`, status: 400, code: "invalid_request", line: 1},
+		{name: "abort", body: one + `{"op":"Abort"}`, status: 422, code: "push_aborted", line: 2},
+		{name: "provider refuses", body: inserted("d/A/2", "two"), status: 500, code: "provider_failed", fail: contract.ErrProvider},
+		{name: "provider is down", body: inserted("d/A/2", "two"), status: 503, code: "provider_down", fail: contract.ErrDown},
+	} {
+		for _, stream := range []string{"false", "true"} {
+			l.emb.Fail = func([]string) error { return tt.fail }
+			got := post("c2", tt.body, "stream", stream)
+			got.wantError(t, tt.status, tt.code)
+			var body struct{ Line int }
+			if err := json.Unmarshal([]byte(got.body), &body); err != nil || body.Line != tt.line {
+				t.Errorf("%s: line %d, want %d: %s", tt.name, body.Line, tt.line, got.body)
+			}
+			l.wantHead("main", "c1")
+		}
+	}
+	l.emb.Fail = nil
+	slow, in := io.Pipe()
+	defer in.Close()
+	resp, err := http.Post(l.url+target("c2", "strict", "true"), "", slow)
+	if err != nil || resp.StatusCode != 408 {
+		t.Fatalf("a body that stops is %v, %v", resp, err)
+	}
+	resp.Body.Close()
+	const done = `{"status":"complete","indexed_documents":1,"skipped":[],"skipped_total":0}`
+	post("c2", one).wantBody(t, done)
+	post("c3", one, "stream", "true").wantBody(t, done+"\n")
+	l.wantHead("main", "c3")
+	post("c3", one).wantError(t, 409, "conflict", "target_commit")
 }
 
 // TestPushSplitCharacters: reads end anywhere.

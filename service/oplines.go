@@ -23,15 +23,28 @@ const (
 	maxMessage = 500
 )
 
-// abortError says which line of a push aborted it.
-type AbortError struct{ line int }
+// ErrAborted is why a push fails that a line of it aborts.
+var ErrAborted = errors.New("push aborted")
 
-func (e *AbortError) Error() string { return fmt.Sprintf("push aborted by line %d", e.line) }
-
-// errGone is why a push fails whose body did not come to its end.
+// ErrGone is why a push fails whose body did not come to its end.
 var ErrGone = errors.New("the client disconnected before the end of the body")
 
-// opLines reads operations, one JSON object a line (wire contract §3, POST
+// ErrSilent is an ErrGone: the client is there and sends nothing.
+var ErrSilent = fmt.Errorf("%w: nothing came for too long", ErrGone)
+
+// LineError is why a push fails by one of its lines.
+type LineError struct {
+	Line int // from 1
+	err  error
+}
+
+// Error returns what is wrong; it names the line.
+func (e *LineError) Error() string { return e.err.Error() }
+
+// Unwrap returns ErrAborted, or what wraps [contract.ErrInvalid].
+func (e *LineError) Unwrap() error { return e.err }
+
+// OpReader reads operations, one JSON object a line (wire contract §3, POST
 // /push). Its errors name the line and quote nothing of it.
 type OpReader struct {
 	body   *bufio.Reader
@@ -41,12 +54,13 @@ type OpReader struct {
 	line   []byte
 }
 
+// NewOpReader returns the OpReader of a body whose lines have at most limit bytes.
 func NewOpReader(body io.Reader, limit int) *OpReader {
 	return &OpReader{body: bufio.NewReaderSize(body, lineBuffer), limit: limit}
 }
 
-// next returns the next operation; io.EOF at the end, an abortError where the
-// client gives up.
+// Next returns the next operation; io.EOF at the end, ErrAborted where the client
+// gives up.
 func (l *OpReader) Next() (contract.Op, error) {
 	for {
 		line, err := l.read()
@@ -59,7 +73,7 @@ func (l *OpReader) Next() (contract.Op, error) {
 		op, err := parseOp(line)
 		switch {
 		case errors.Is(err, errAbort):
-			return op, &AbortError{l.number}
+			return op, &LineError{l.number, fmt.Errorf("%w by line %d", ErrAborted, l.number)}
 		case err != nil && !utf8.Valid(line):
 			at := l.offset - int64(len(line)) + int64(invalidAt(line))
 			return op, l.Malformed(fmt.Errorf("invalid UTF-8 at byte offset %d", at))
@@ -70,10 +84,11 @@ func (l *OpReader) Next() (contract.Op, error) {
 	}
 }
 
+// Malformed returns the LineError of the line read last.
 func (l *OpReader) Malformed(reason error) error {
 	// A reason of the indexer's says already that it is invalid.
 	text := strings.TrimPrefix(reason.Error(), contract.ErrInvalid.Error()+": ")
-	return fmt.Errorf("%w: malformed line %d: %s", contract.ErrInvalid, l.number, text)
+	return &LineError{l.number, fmt.Errorf("%w: malformed line %d: %s", contract.ErrInvalid, l.number, text)}
 }
 
 // read returns the next line, with its newline where it has one, until the
@@ -100,7 +115,7 @@ func (l *OpReader) read() ([]byte, error) {
 		case errors.Is(err, io.EOF):
 			return nil, io.EOF
 		case errors.Is(err, os.ErrDeadlineExceeded):
-			return nil, fmt.Errorf("%w: nothing came for too long", ErrGone)
+			return nil, ErrSilent
 		default:
 			return nil, ErrGone
 		}

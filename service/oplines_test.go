@@ -52,9 +52,8 @@ func FuzzOpLines(f *testing.F) {
 		if !reflect.DeepEqual(ops, again) || err.Error() != err2.Error() {
 			t.Fatalf("at once %v, %v; byte by byte %v, %v", ops, err, again, err2)
 		}
-		var aborted *AbortError
 		switch {
-		case errors.Is(err, io.EOF), errors.As(err, &aborted):
+		case errors.Is(err, io.EOF), errors.Is(err, ErrAborted):
 		case !errors.Is(err, contract.ErrInvalid) || !strings.Contains(err.Error(), "malformed line "):
 			t.Fatalf("refused by %v", err)
 		}
