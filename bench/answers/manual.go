@@ -11,6 +11,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/vectorlink/vectorlink/textindex"
 )
 
 // manual is a manual and where it stands.
@@ -187,3 +189,28 @@ func hypertext(text string) []section {
 	}
 	return sections
 }
+
+// collection asks by the headings that are the only one of their text, for the
+// first paragraph under each.
+func (m manual) collection() (collection, error) {
+	c := collection{name: m.name, language: textindex.English, docs: map[string]string{}}
+	sections, err := m.read()
+	if err != nil {
+		return c, err
+	}
+	count := map[string]int{}
+	for i, s := range sections {
+		count[s.heading]++
+		for j, text := range s.paragraphs {
+			c.docs[paragraph(i, j)] = text
+		}
+	}
+	for i, s := range sections {
+		if count[s.heading] == 1 && len(s.paragraphs) > 0 && s.direct {
+			c.questions = append(c.questions, question{s.heading, map[string]float64{paragraph(i, 0): 1}})
+		}
+	}
+	return c, nil
+}
+
+func paragraph(section, i int) string { return fmt.Sprintf("manual/P/%04d.%02d", section, i) }
