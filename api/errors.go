@@ -61,6 +61,7 @@ var outcomes = []struct {
 	{contract.ErrDown, http.StatusServiceUnavailable, "provider_down", ""},
 	{contract.ErrStore, http.StatusInternalServerError, "store_failed", "the data directory cannot be read or written: look at the space and the rights of its disk, and at the log"},
 	{contract.ErrProvider, http.StatusInternalServerError, "provider_failed", ""},
+	{contract.ErrDenied, http.StatusInternalServerError, "source_denied", ""},
 	{contract.ErrSource, http.StatusInternalServerError, "source_failed", ""},
 
 	{context.DeadlineExceeded, http.StatusGatewayTimeout, "timeout", "the request took too long"},

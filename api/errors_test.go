@@ -33,6 +33,7 @@ func TestErrorTable(t *testing.T) {
 		"ErrClosed":        {contract.ErrClosed, 503, "shutting_down"},
 		"ErrProvider":      {contract.ErrProvider, 500, "provider_failed"},
 		"ErrUnavailable":   {contract.ErrUnavailable, 500, "provider_failed"},
+		"ErrDenied":        {contract.ErrDenied, 500, "source_denied"},
 		"ErrSource":        {contract.ErrSource, 500, "source_failed"},
 		"ErrCorrupt":       {contract.ErrCorrupt, 500, "damaged"},
 		"ErrDown":          {contract.ErrDown, 503, "provider_down"},

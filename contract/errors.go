@@ -27,6 +27,9 @@ var (
 	// ErrSource: the document database cannot be reached, refuses, or
 	// answers nonsense; the same request works once that is mended.
 	ErrSource = errors.New("document database")
+	// ErrDenied is the ErrSource of a database that does not accept the
+	// credentials; trying again does not help.
+	ErrDenied = fmt.Errorf("%w", ErrSource)
 	// ErrProvider: the embedding provider failed or answered nonsense.
 	ErrProvider = errors.New("embedding provider")
 	// ErrUnavailable is the ErrProvider of a provider that cannot be
@@ -64,6 +67,7 @@ var codes = []struct {
 	{ErrDown, "provider_down"},
 	{ErrStore, "store_failed"},
 	{ErrProvider, "provider_failed"},
+	{ErrDenied, "source_denied"},
 	{ErrSource, "source_failed"},
 }
 

@@ -1,9 +1,12 @@
 package contract
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
+	"strings"
+	"unicode"
 	"unique"
 )
 
@@ -51,9 +54,19 @@ func (s Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, s.String(
 // MarshalText encodes String, for JSON, YAML and the like.
 func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
-// UnmarshalText takes the value, as settings bring it.
+// UnmarshalText takes the value, as settings bring it, without the line breaks at
+// its end, which files and `echo` put there. Other control characters, which no
+// header can carry, are refused, and so is what is line breaks alone: it would be
+// no secret at all. The error does not quote the text.
 func (s *Secret) UnmarshalText(text []byte) error {
-	*s = NewSecret(string(text))
+	value := strings.TrimRight(string(text), "\r\n")
+	switch {
+	case value == "" && len(text) > 0:
+		return errors.New("is a line break and nothing else")
+	case strings.ContainsFunc(value, unicode.IsControl):
+		return errors.New("has a line break or another control character within it")
+	}
+	*s = NewSecret(value)
 	return nil
 }
 

@@ -124,6 +124,11 @@ func (w *wire) sendOnce(req *http.Request) (*answer, error) {
 // host names the server in errors.
 func (w *wire) host() string { return w.base.Scheme + "://" + w.base.Host }
 
+// denied returns a [contract.ErrDenied] that names the server.
+func (w *wire) denied(format string, args ...any) error {
+	return fmt.Errorf("%w at %s: %s", contract.ErrDenied, w.host(), fmt.Sprintf(format, args...))
+}
+
 // source returns an error that wraps contract.ErrSource and names the server.
 func (w *wire) source(format string, args ...any) error {
 	return fmt.Errorf("%w at %s: %s", contract.ErrSource, w.host(), fmt.Sprintf(format, args...))
@@ -176,14 +181,14 @@ func (w *wire) fault(a *answer, domain string) error {
 	case kind == "UnresolvableAbsoluteDescriptor":
 		return fmt.Errorf("%w: no such branch or database in %q at %s", contract.ErrNotFound, domain, w.host())
 	case a.status == http.StatusUnauthorized:
-		return w.source("%s", w.loginHint("does not let us in (401)"))
+		return w.denied("%s", w.loginHint("does not let us in (401)"))
 	case a.status == http.StatusForbidden && (w.forward+w.token.Reveal()+w.password.Reveal()) == "":
-		return w.source("%s", w.loginHint("does not let strangers in (403)"))
+		return w.denied("%s", w.loginHint("does not let strangers in (403)"))
 	case a.status == http.StatusForbidden:
 		if right := missingRight(a.body); right != "" {
-			return w.source("%s lacks the right %s on %q (403): the Consumer Role on that database has it", w.who(), right, domain)
+			return w.denied("%s lacks the right %s on %q (403): the Consumer Role on that database has it", w.who(), right, domain)
 		}
-		return w.source("%s may not read %q (403): grant the Consumer Role on that database, or is the name wrong?", w.who(), domain)
+		return w.denied("%s may not read %q (403): grant the Consumer Role on that database, or is the name wrong?", w.who(), domain)
 	case a.status == http.StatusServiceUnavailable:
 		return w.source("is not ready yet (503)")
 	case a.status >= 300 && a.status < 400:

@@ -35,7 +35,7 @@ func (c *checkCmd) Run(ctx context.Context, p *program) error {
 	}
 	report, err := schema.Check(ctx, templates.New(templates.Limits{}), c.Sample)
 	if err != nil {
-		return fromSource(err)
+		return behind(err)
 	}
 	if p.json {
 		err = printJSON(p.stdout, report)

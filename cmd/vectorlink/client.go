@@ -54,7 +54,7 @@ type client struct {
 // server yet.
 func (p *program) connect(cfg ClientConfig) (*client, error) {
 	var bad complaints
-	p.readSettings(&cfg, "", false, &bad)
+	p.readSettings(&cfg, "", &bad)
 	if checkURL(&bad, "server", cfg.Server); cfg.Server == "" {
 		bad.add("server: must not be empty")
 	}
@@ -63,7 +63,7 @@ func (p *program) connect(cfg ClientConfig) (*client, error) {
 	}
 	c := newClient(cfg.Server, cfg.AdminUser, cfg.AdminSecret)
 	c.patience = time.Duration(cfg.Patience)
-	c.warn = func(text string) { fmt.Fprintf(p.stderr, "vectorlink: warning: %s\n", plainText(text)) }
+	c.warn = func(text string) { p.warn("%s", text) }
 	return c, nil
 }
 
@@ -116,9 +116,6 @@ func (e *refused) Unwrap() error {
 	}
 	return errors.New("refused")
 }
-
-// isUpstream tells failures behind the server from others by their code.
-func isUpstream(code string) bool { return code == "source_failed" || code == "provider_failed" }
 
 // answered is what is kept of a successful answer.
 type answered struct {

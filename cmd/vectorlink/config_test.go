@@ -7,6 +7,7 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"io"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -28,7 +29,7 @@ func read(t *testing.T, flags map[string]string, environ []string, file string) 
 			t.Fatal(err)
 		}
 	}
-	p := &program{environ: environ, flags: flags}
+	p := &program{environ: environ, stderr: io.Discard, flags: flags}
 	var bad complaints
 	cfg, rows := p.readConfig(name, &bad)
 	return cfg, rows, bad.error()
@@ -127,7 +128,7 @@ func TestConfigComplaints(t *testing.T) {
 			"page-pool-bytes: -1\nmodle: x\nembed:\n  url: y\nlog-level: loud\n",
 			[]string{
 				"terminusdb-url: holds a user or password", "embed-url: is not an http://", `unknown key "embed"`, `unknown key "modle" (is model meant?)`,
-				"unknown variable VECTORLINK_EMBEDDING_API_KEY", "unknown variable VECTORLINK_LISTEM (is VECTORLINK_LISTEN meant?)",
+				"unknown variable VECTORLINK_LISTEM (is VECTORLINK_LISTEN meant?)",
 				`listen (--listen): "nowhere" is not host:port`, `dim (VECTORLINK_DIM): "many" is not a whole number`,
 				`embed-batch-size (VECTORLINK_EMBED_BATCH_SIZE): "0" is not a number between 1 and 2048`,
 				`"-1" is not a size`, `search-ready (--search-ready): "yes" is not true or false`, `"loud" is none of debug, info, warn, error`,

@@ -85,7 +85,7 @@ func (c *embedCmd) Run(ctx context.Context, p *program) error {
 	// The whole configuration is read, so that a server's file serves here,
 	// but only this part of it needs to make sense.
 	var cfg Config
-	p.readSettings(&cfg, p.configFile(c.ConfigFile), true, &bad)
+	p.readSettings(&cfg, p.configFile(c.ConfigFile), &bad)
 	cfg.EmbedConfig.check(&bad)
 	if err := bad.error(); err != nil {
 		return err
@@ -124,10 +124,7 @@ func embedBatch(ctx context.Context, e contract.Embedder, role contract.Role, te
 		err = nil
 	}
 	if err != nil {
-		if errors.Is(err, contract.ErrProvider) {
-			err = as(errUpstream, err)
-		}
-		return 0, err
+		return 0, behind(err)
 	}
 	n := 0
 	for i, v := range vectors {

@@ -94,5 +94,18 @@ func (m *marked) Unwrap() []error { return []error{m.kind, m.err} }
 // as gives err the kind that decides its exit code.
 func as(kind, err error) error { return &marked{kind, err} }
 
+// isUpstream tells failures of a document database or a provider from others by
+// their code. That one refuses the credentials is none: trying again is no help.
+func isUpstream(code string) bool { return code == "source_failed" || code == "provider_failed" }
+
+// behind gives an error of a document database or a provider, which may work later,
+// the exit code of that.
+func behind(err error) error {
+	if isUpstream(contract.Code(err)) {
+		return as(errUpstream, err)
+	}
+	return err
+}
+
 // usage returns an error about how the command was called.
 func usage(format string, args ...any) error { return as(errUsage, fmt.Errorf(format, args...)) }

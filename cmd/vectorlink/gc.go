@@ -30,7 +30,7 @@ What a commit needs is never removed, and it may be interrupted at any time.`
 // Run runs the command.
 func (c *gcCmd) Run(ctx context.Context, p *program) (err error) {
 	var bad complaints
-	p.readSettings(&c.DirConfig, "", false, &bad)
+	p.readSettings(&c.DirConfig, "", &bad)
 	if c.Grace < 0 {
 		bad.add("--grace must not be negative")
 	}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/templates"
 	"github.com/vectorlink/vectorlink/workshop"
 )
@@ -40,10 +39,8 @@ func (c *suggestCmd) improve(ctx context.Context, p *program, schema *workshop.S
 		switch err := schema.Improve(ctx, renderer, chat.Complete, &list[i]); {
 		case errors.Is(err, workshop.ErrNoBetter):
 			fmt.Fprintf(p.stderr, "%s: keeps the plain sentences: %s\n", plainText(list[i].Class), clip(err.Error(), 300))
-		case errors.Is(err, contract.ErrProvider):
-			return as(errUpstream, err)
 		case err != nil:
-			return fromSource(err)
+			return behind(err)
 		}
 	}
 	return nil

@@ -36,7 +36,8 @@ func main() {
 
 // grammar is the command line. Kong turns its fields into commands and flags.
 type grammar struct {
-	JSON bool `name:"json" help:"Print results as JSON on standard output."`
+	JSON    bool        `name:"json" help:"Print results as JSON on standard output."`
+	Version versionFlag `help:"Print the version."`
 
 	Serve      serveCmd      `cmd:"" default:"withargs" help:"Serve the HTTP API (the default)."`
 	Demo       demoCmd       `cmd:"" help:"Index and search a small Star Wars database, all in this process."`
@@ -53,19 +54,20 @@ type grammar struct {
 	Inspect    inspectCmd    `cmd:"" help:"Show what a file of a data directory holds, even a damaged one."`
 	Gc         gcCmd         `cmd:"" name:"gc" help:"Remove what nothing in a data directory refers to any more."`
 	Embed      embedCmd      `cmd:"" help:"Turn texts on standard input into vectors on standard output."`
-	Version    versionCmd    `cmd:"" help:"Print the version."`
+	About      versionCmd    `cmd:"" name:"version" help:"Print the version."`
 }
 
 // program is what every command is given.
 type program struct {
 	environ []string
 	stdin   io.Reader
-	stdout  io.Writer
-	printed *int64 // bytes written to stdout
+	stdout  *output
 	stderr  io.Writer
 	json    bool
 	// flags holds the settings given as flags, as they were written.
 	flags map[string]string
+	// variables says that those of the environment were looked through.
+	variables bool
 }
 
 // run runs one command line and returns the exit code. The end of ctx asks for
@@ -74,7 +76,7 @@ func run(ctx context.Context, args, environ []string, stdin io.Reader, stdout, s
 	ctx, leave := context.WithCancel(ctx)
 	defer leave()
 	out := &output{Writer: stdout, gone: leave}
-	p := &program{environ: environ, stdin: stdin, stdout: out, printed: &out.n, stderr: stderr, flags: make(map[string]string)}
+	p := &program{environ: environ, stdin: stdin, stdout: out, stderr: stderr, flags: make(map[string]string)}
 	var g grammar
 	helped := false
 	parser, err := kong.New(&g,
@@ -91,35 +93,39 @@ func run(ctx context.Context, args, environ []string, stdin io.Reader, stdout, s
 		kong.Bind(p),
 	)
 	if err != nil {
-		return p.report(fmt.Errorf("command line: %w", err))
+		return p.end(fmt.Errorf("command line: %w", err))
 	}
 	kctx, err := parser.Parse(args)
-	if helped {
-		return exitDone
-	}
-	if err != nil {
+	switch {
+	case helped:
+		err = nil
+	case err != nil:
 		p.json = slices.Contains(args, "--json") // the command line was not read to its end
-		return p.report(usage("%w\nRun \"vectorlink --help\" for the commands and their flags.", err))
+		err = usage("%w\nRun \"vectorlink --help\" for the commands and their flags.", err)
+	default:
+		p.json = g.JSON
+		err = kctx.Run()
+		if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+			err = errors.New("interrupted")
+		}
 	}
-	p.json = g.JSON
-	err = kctx.Run()
-	if out.closed {
-		return exitPipe
-	}
-	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
-		err = errors.New("interrupted")
-	}
-	return p.report(err)
+	return p.end(err)
 }
 
-// report prints the error, if any, and returns its exit code. With --json a
-// program finds it on standard output too, unless the command's result is there.
-func (p *program) report(err error) int {
-	if err == nil {
+// end prints the error of a command, if any, and returns the exit code. With
+// --json a program finds the error on standard output too, unless the command's
+// result is there. Output that was lost is a failure, whatever the command did.
+func (p *program) end(err error) int {
+	switch lost := p.stdout.lost; {
+	case errors.Is(lost, syscall.EPIPE):
+		return exitPipe
+	case lost != nil:
+		err = fmt.Errorf("the output is lost: %w", lost)
+	case err == nil:
 		return exitDone
 	}
 	fmt.Fprintf(p.stderr, "vectorlink: %v\n", err)
-	if p.json && *p.printed == 0 {
+	if p.json && p.stdout.n == 0 {
 		// Where even this cannot be written, the exit code tells.
 		_ = printJSON(p.stdout, struct {
 			Error string `json:"error"`
@@ -129,23 +135,31 @@ func (p *program) report(err error) int {
 	return exitCode(err)
 }
 
-// output is standard output. It counts what is written, for report, and asks for
-// an orderly end when nobody reads it any more.
+// output is standard output. It counts what is written, and asks for an orderly
+// end when something could not be: end tells of it, so that no command needs to.
 type output struct {
 	io.Writer
-	gone   func()
-	n      int64
-	closed bool
+	gone func()
+	n    int64
+	lost error // of the first write that failed; nothing is written after it
 }
 
 func (w *output) Write(b []byte) (int, error) {
+	if w.lost != nil {
+		return 0, w.lost
+	}
 	n, err := w.Writer.Write(b)
 	w.n += int64(n)
-	if errors.Is(err, syscall.EPIPE) {
-		w.closed = true
+	if err != nil {
+		w.lost = err
 		w.gone()
 	}
 	return n, err
+}
+
+// warn tells people of something that does not keep a command from its work.
+func (p *program) warn(format string, args ...any) {
+	fmt.Fprintf(p.stderr, "vectorlink: warning: %s\n", plainText(fmt.Sprintf(format, args...)))
 }
 
 // lookup returns an environment variable; an empty one counts as not set.

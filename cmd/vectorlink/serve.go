@@ -73,7 +73,7 @@ func (c *serveCmd) Run(ctx context.Context, p *program) error {
 // readConfig reads all settings of the server and checks them.
 func (p *program) readConfig(file string, bad *complaints) (Config, []effective) {
 	var cfg Config
-	rows := p.readSettings(&cfg, p.configFile(file), true, bad)
+	rows := p.readSettings(&cfg, p.configFile(file), bad)
 	cfg.check(bad)
 	show(&cfg, rows)
 	return cfg, rows

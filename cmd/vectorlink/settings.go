@@ -59,9 +59,8 @@ type given struct {
 
 // readSettings fills the settings of dst, a pointer to a struct, from flags, the
 // environment, the file (if its name is not empty) and the defaults. It adds
-// every complaint to bad. With strict, unknown VECTORLINK_ variables are
-// complained of too.
-func (p *program) readSettings(dst any, file string, strict bool, bad *complaints) []effective {
+// every complaint to bad.
+func (p *program) readSettings(dst any, file string, bad *complaints) []effective {
 	list := settingsOf(reflect.ValueOf(dst).Elem())
 	keys := make([]string, len(list))
 	values := make(map[string]given)
@@ -82,7 +81,7 @@ func (p *program) readSettings(dst any, file string, strict bool, bad *complaint
 			}
 		}
 	}
-	maps.Copy(values, p.environment(list, strict, bad))
+	maps.Copy(values, p.environment(list, bad))
 	for key, value := range p.flags {
 		values[key] = given{value, "--" + key}
 	}
@@ -156,10 +155,11 @@ func (s setting) set(raw any) error {
 		return fmt.Errorf("must stand in quotes")
 	}
 	if decodes {
-		if err := u.UnmarshalText([]byte(text)); err != nil {
-			return fmt.Errorf("%q %w", text, err)
+		err := u.UnmarshalText([]byte(text))
+		if err != nil && !secret {
+			err = fmt.Errorf("%q %w", text, err)
 		}
-		return nil
+		return err
 	}
 	switch s.value.Kind() {
 	case reflect.String:
@@ -181,17 +181,17 @@ func (s setting) set(raw any) error {
 	return nil
 }
 
-// own are variables of ours that are no settings of the server.
-var own = []string{"VECTORLINK_CONFIG", "VECTORLINK_SERVER", "VECTORLINK_PATIENCE"}
-
 // kubernetes matches the variables that a cluster makes for every service of
 // its name space: a service called vectorlink, or vectorlink-something, would
 // otherwise keep us from starting.
 var kubernetes = regexp.MustCompile(`^VECTORLINK_([A-Z0-9_]+_)?(SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?|PORT_[0-9]+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)$`)
 
 // environment returns the settings that the environment gives. An empty variable
-// counts as not set, and of one that is there twice the last counts.
-func (p *program) environment(list []setting, strict bool, bad *complaints) map[string]given {
+// counts as not set, and of one that is there twice the last counts. Of variables
+// that look like ours and are none, those that are one letter from one of ours are
+// complained of, and the others are told to people: the environment may be shared
+// with programs of other versions.
+func (p *program) environment(list []setting, bad *complaints) map[string]given {
 	set := make(map[string]string)
 	for _, kv := range p.environ {
 		name, value, _ := strings.Cut(kv, "=")
@@ -200,10 +200,8 @@ func (p *program) environment(list []setting, strict bool, bad *complaints) map[
 			delete(set, name)
 		}
 	}
-	names := slices.Clone(own)
 	values := make(map[string]given)
 	for _, s := range list {
-		names = append(names, s.environ...)
 		for _, name := range s.environ {
 			if value, ok := set[name]; ok {
 				values[s.key] = given{value, name}
@@ -211,12 +209,23 @@ func (p *program) environment(list []setting, strict bool, bad *complaints) map[
 			}
 		}
 	}
-	if !strict {
+	if p.variables {
 		return values
 	}
+	p.variables = true
+	names := []string{"VECTORLINK_CONFIG"}
+	for _, known := range []any{Config{}, ClientConfig{}} {
+		for _, s := range settingsOf(reflect.ValueOf(known)) {
+			names = append(names, s.environ...)
+		}
+	}
 	for _, name := range slices.Sorted(maps.Keys(set)) {
-		if strings.HasPrefix(name, "VECTORLINK_") && !slices.Contains(names, name) && !kubernetes.MatchString(name) {
+		switch {
+		case !strings.HasPrefix(name, "VECTORLINK_"), slices.Contains(names, name), kubernetes.MatchString(name):
+		case slices.ContainsFunc(names, func(known string) bool { return edit.Distance(name, known) == 1 }):
 			bad.add("environment: unknown variable %s%s", name, didYouMean(name, names))
+		default:
+			p.warn("environment: unknown variable %s is ignored%s", name, didYouMean(name, names))
 		}
 	}
 	return values

@@ -5,9 +5,18 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
 
+	"github.com/vectorlink/vectorlink/catalog"
 	"github.com/vectorlink/vectorlink/indexer"
+	"github.com/vectorlink/vectorlink/snapshot"
+	"github.com/vectorlink/vectorlink/textindex"
+	"github.com/vectorlink/vectorlink/vecstore"
 	"github.com/vectorlink/vectorlink/vfs"
 )
 
@@ -28,18 +37,62 @@ type store struct {
 // claim opens and locks a data directory. It does not wait for another process
 // to let go.
 func claim(dir string) (*store, error) {
-	fs, err := vfs.NewOS(dir)
+	if err := checkOwn(dir); err != nil {
+		return nil, err
+	}
+	files, err := vfs.NewOS(dir)
 	if err != nil {
 		return nil, err
 	}
-	lock, err := fs.Lock(lockFile)
+	lock, err := files.Lock(lockFile)
 	if errors.Is(err, vfs.ErrLocked) {
 		err = fmt.Errorf("the data directory %s is in use by another process: stop that, or take another --data-dir", dir)
 	}
 	if err != nil {
-		return nil, errors.Join(err, fs.Close())
+		return nil, errors.Join(err, files.Close())
 	}
-	return &store{dir: fs, files: vfs.Limit(fs, vfs.DefaultLimit()), lock: lock}, nil
+	return &store{dir: files, files: vfs.Limit(files, vfs.DefaultLimit()), lock: lock}, nil
+}
+
+// extensions are those of the files of a data directory.
+var extensions = []string{snapshot.Ext, vecstore.Ext, vecstore.RangesExt, textindex.Ext, catalog.Ext, catalog.PrunedExt}
+
+// checkOwn refuses a directory that other programs have files in, and we none. What
+// is hidden does not count, nor what file systems and locks leave behind.
+func checkOwn(dir string) error {
+	d, err := os.Open(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	foreign := ""
+	for {
+		// By parts: where there is a file of ours it is mostly among the first.
+		entries, err := d.ReadDir(256)
+		for _, e := range entries {
+			name := e.Name()
+			switch ext := strings.TrimPrefix(filepath.Ext(name), "."); {
+			case name == taskFile, e.Type().IsRegular() && slices.Contains(extensions, ext):
+				return nil
+			case name == lockFile, name == "lost+found", strings.HasPrefix(name, "."), vfs.IsTemp(name):
+			default:
+				foreign = name
+			}
+		}
+		if err == nil {
+			continue
+		}
+		if !errors.Is(err, io.EOF) {
+			return fmt.Errorf("data directory: %w", err)
+		}
+		if foreign == "" {
+			return nil
+		}
+		return usage("data-dir: %s holds files of other programs (such as %s): name a new directory, or an empty one", dir, plainText(foreign))
+	}
 }
 
 // open opens the indexer over the claimed directory.

@@ -5,7 +5,6 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -41,7 +40,7 @@ func (c *SchemaConfig) open(ctx context.Context, p *program, pairs string, more 
 	cfg := &Config{}
 	// The whole configuration is read, so that a server's file serves here,
 	// but only these parts of it need to make sense.
-	p.readSettings(cfg, p.configFile(c.ConfigFile), true, &bad)
+	p.readSettings(cfg, p.configFile(c.ConfigFile), &bad)
 	cfg.DatabaseConfig.check(&bad)
 	for _, check := range more {
 		check(cfg, &bad)
@@ -59,25 +58,17 @@ func (c *SchemaConfig) open(ctx context.Context, p *program, pairs string, more 
 	commit := c.Commit
 	if commit == "" {
 		if commit, err = client.Head(ctx, c.Domain, cmp.Or(c.Branch, contract.MainBranch)); err != nil {
-			return nil, nil, fromSource(err)
+			return nil, nil, behind(err)
 		}
 	}
 	schema, err := workshop.Open(ctx, client, c.Domain, commit)
 	if err != nil {
-		return nil, nil, fromSource(err)
+		return nil, nil, behind(err)
 	}
 	if pairs == "" {
 		return schema, cfg, nil
 	}
 	return schema, cfg, replacePairs(schema, pairs)
-}
-
-// fromSource gives errors of the database the exit code of things out of reach.
-func fromSource(err error) error {
-	if errors.Is(err, contract.ErrSource) {
-		return as(errUpstream, err)
-	}
-	return err
 }
 
 // replacePairs takes the pairs of a file in the place of the schema's.
@@ -149,7 +140,7 @@ func (c *previewCmd) Run(ctx context.Context, p *program) error {
 	failed := 0
 	for op, err := range schema.Documents(ctx, *pair, ids, c.Count) {
 		if err != nil {
-			return fromSource(err)
+			return behind(err)
 		}
 		show := preview{ID: op.ID}
 		if err = op.Err; op.Kind == contract.Upsert {

@@ -30,7 +30,7 @@ something is damaged.`
 // Run runs the command.
 func (c *verifyCmd) Run(ctx context.Context, p *program) (err error) {
 	var bad complaints
-	p.readSettings(&c.DirConfig, "", false, &bad)
+	p.readSettings(&c.DirConfig, "", &bad)
 	if err := bad.error(); err != nil {
 		return err
 	}

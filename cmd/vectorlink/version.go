@@ -5,6 +5,8 @@ import (
 	"runtime"
 	"runtime/debug"
 
+	"github.com/alecthomas/kong"
+
 	"github.com/vectorlink/vectorlink/embed"
 )
 
@@ -44,6 +46,16 @@ func thisBuild() build {
 		b.Revision += "+changes"
 	}
 	return b
+}
+
+// versionFlag is short for the command.
+type versionFlag bool
+
+// BeforeReset prints the version, as soon as the flag is read.
+func (versionFlag) BeforeReset(app *kong.Kong, p *program) error {
+	err := (&versionCmd{}).Run(p)
+	app.Exit(exitDone)
+	return err
 }
 
 // Run runs the command.

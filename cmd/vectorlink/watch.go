@@ -117,7 +117,7 @@ first. Of a history of which nothing is indexed, only the newest commit is.`
 // Run runs the command.
 func (c *watchCmd) Run(ctx context.Context, p *program) error {
 	var bad complaints
-	p.readSettings(&c.FollowConfig, "", false, &bad)
+	p.readSettings(&c.FollowConfig, "", &bad)
 	c.check(&bad)
 	if c.TerminusDBURL == "" {
 		bad.add("terminusdb-url: must not be empty")
@@ -146,11 +146,7 @@ func (c *watchCmd) Run(ctx context.Context, p *program) error {
 		watcher.Run(ctx)
 		return nil
 	}
-	err = watcher.Once(ctx)
-	if errors.Is(err, contract.ErrSource) || errors.Is(err, contract.ErrProvider) {
-		err = as(errUpstream, err)
-	}
-	return err
+	return behind(watcher.Once(ctx))
 }
 
 // remote is a server's indexer.

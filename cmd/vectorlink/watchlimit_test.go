@@ -100,7 +100,7 @@ func TestWatchRetries(t *testing.T) {
 			defer cl.close()
 			cl.patience = time.Minute
 			w := indexer.NewWatcher(indexer.WatchConfig{
-				Heads: fourCommits{}, Snapshots: remote{cl, &program{stdout: io.Discard, stderr: io.Discard}},
+				Heads: fourCommits{}, Snapshots: remote{cl, &program{stdout: &output{Writer: io.Discard}, stderr: io.Discard}},
 				Follow: []indexer.Followed{{Domain: "a/b"}},
 			})
 			for range 3 {

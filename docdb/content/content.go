@@ -149,11 +149,15 @@ func (c *Client) open(ctx context.Context, address string, req contract.PullRequ
 	case resp.StatusCode == http.StatusNotFound:
 		return fail(fmt.Errorf("%w: the content endpoint at %s knows no commit %q of %s", contract.ErrNotFound, c.host(), req.Commit, req.Domain))
 	case resp.StatusCode == http.StatusUnauthorized || resp.StatusCode == http.StatusForbidden:
-		return fail(c.source("does not let us in (%d): is VECTORLINK_USER_FORWARD_HEADER right?", resp.StatusCode))
+		return fail(c.denied("does not let us in (%d): is VECTORLINK_USER_FORWARD_HEADER right?", resp.StatusCode))
 	case kind != "":
 		return fail(c.source("answered %d %s", resp.StatusCode, kind))
 	}
 	return fail(c.source("answered %d", resp.StatusCode))
+}
+
+func (c *Client) denied(format string, args ...any) error {
+	return fmt.Errorf("%w: content endpoint at %s: %s", contract.ErrDenied, c.host(), fmt.Sprintf(format, args...))
 }
 
 func (c *Client) host() string { return c.base.Scheme + "://" + c.base.Host }
