@@ -142,7 +142,12 @@ func (d *Domain) follow(changes []change, exists func(name string, there bool) b
 		next.follow(&ch.info)
 	}
 	for commit := range d.intents {
-		infos, _, _ := d.c.read([]string{snapshot.FileName(d.name, commit)})
+		name := snapshot.FileName(d.name, commit)
+		if !exists(name, true) {
+			next.remove(commit)
+			continue // a file that has come since the listing would not be missed when it goes
+		}
+		infos, _, _ := d.c.read([]string{name})
 		for i := range infos {
 			next.follow(&infos[i])
 		}
@@ -161,7 +166,8 @@ func (s *State) follow(info *snapshot.Info) {
 	}
 }
 
-// take reads the headers of commit files that no catalog file lists.
+// take reads the headers of commit files that no catalog file lists. Those that
+// are gone again were never seen: they may come back before the next look.
 func (c *Catalog) take(names map[string]bool) {
 	if len(names) == 0 {
 		return
@@ -174,11 +180,14 @@ func (c *Catalog) take(names map[string]bool) {
 	infos, damaged, _ := c.read(list)
 	for _, dmg := range damaged {
 		c.log.Warn("damaged commit file", "file", dmg.Name, "err", dmg.Err)
+		delete(names, dmg.Name)
 	}
 	byDomain := make(map[string][]snapshot.Info)
 	for _, info := range infos {
+		delete(names, info.Name())
 		byDomain[info.Domain] = append(byDomain[info.Domain], info)
 	}
+	c.listed = slices.DeleteFunc(c.listed, func(name string) bool { return names[name] })
 	for name, infos := range byDomain {
 		d := c.Create(name)
 		d.mu.Lock()

@@ -67,6 +67,52 @@ func TestFollow(t *testing.T) {
 	}
 }
 
+// TestFollowDuring has a writer go on before every operation of a reader's look:
+// the next look misses nothing of it, and keeps nothing that is gone.
+func TestFollowDuring(t *testing.T) {
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	rng := rand.New(rand.NewPCG(seed, 0))
+	check := must(t)
+	mem := vfstest.NewMem()
+	w := open(t, mem)
+	n := 0
+	write := func() {
+		d := w.Create(fmt.Sprint("d", rng.IntN(2)))
+		commit := fmt.Sprint("c", rng.IntN(4))
+		n++
+		switch has := d.State().Has(commit); {
+		case rng.IntN(6) == 0:
+			for info := range d.State().Newest() {
+				check(remove(mem, d, info.Commit))
+			}
+			w.Forget(d)
+		case !has:
+			check(put(mem, d, commit, ""))
+		case rng.IntN(2) == 0:
+			check(remove(mem, d, commit))
+		case rng.IntN(2) == 0:
+			check(d.Update(func(tx *catalog.Tx) error { return tx.BeginReplace(commit) }))
+		default:
+			check(replace(mem, d, commit, fmt.Sprintf("%0*d", n%5+1, n)))
+		}
+	}
+	fault := vfstest.NewFault(mem)
+	reader, err := catalog.Open(catalog.Config{FS: fault, ReadOnly: true})
+	check(err)
+	for range 200 {
+		fault.OnOp(func(int, vfstest.Op) {
+			for range rng.IntN(3) {
+				write()
+			}
+		})
+		_ = reader.Refresh() // a file may have gone while it was read
+		fault.OnOp(nil)
+		check(reader.Refresh())
+		check(agree(reader, mem))
+	}
+}
+
 // TestFollowWithoutAWord has a reader follow what no catalog file says: as after a
 // crash of the writer, or where that could not write it.
 func TestFollowWithoutAWord(t *testing.T) {

@@ -190,3 +190,26 @@ func TestPrunedComesAsNew(t *testing.T) {
 	h.wantHead("", list[0])
 	h.wantTexts(list[0], want...)
 }
+
+// TestCommitUnderABasesName: a commit that was pruned comes again with other
+// contents, and what was built on the first one keeps its own.
+func TestCommitUnderABasesName(t *testing.T) {
+	files := vfstest.NewMem()
+	h := openPush(t, files, &indexertest.Embedder{})
+	var all []string
+	for i := range 40 {
+		all = append(all, fmt.Sprintf("d/A/%02d", i), "old")
+	}
+	h.mustPush("", "", "c0", puts(all...)...)
+	for i := 1; i <= 4; i++ { // the last says again what those before it do
+		h.mustPush("", "", fmt.Sprint("c", i), puts(all[0], fmt.Sprint("new ", i))...)
+	}
+	if p, err := h.Prune(t.Context(), indexer.PruneRequest{Domain: domain, KeepLast: 1, Apply: true}); err != nil || len(p.Commits) != 3 {
+		t.Fatalf("%+v, %v", p, err)
+	}
+	h.mustPush("", "", "c3", puts("d/B/1", "another", all[0], "newest")...)
+	h.close()
+	h = openPush(t, files, &indexertest.Embedder{})
+	h.wantTexts("c3", append([]string{"d/B/1", "another", all[0], "newest"}, all[2:]...)...)
+	h.wantTexts("c4", append([]string{all[0], "new 4"}, all[2:]...)...)
+}

@@ -71,7 +71,7 @@ func (r *Reader) revalidate() {
 			own := l.res.(*openFile).file.Info()
 			if now, ok := state.Commit(own.Commit); !ok || !now.Same(own) {
 				stale[key] = true
-				files = append(files, fileKey(own.Name()), textKey(own))
+				files = append(files, fileKey(own), textKey(own))
 			}
 		}
 	})
@@ -82,6 +82,21 @@ func (r *Reader) revalidate() {
 		r.pool.remove(key)
 	}
 	r.pool.removeIf(func(key string) bool { return stale[key] })
+}
+
+// overtaken reports whether an error of a reader comes of what the writing process
+// has done since before, the domain's state, was looked at: then the same request
+// meets what is there now. Damage that is none of that stays damage.
+func (r *Reader) overtaken(d *Domain, before *catalog.State, err error) bool {
+	switch {
+	case err == nil || !r.cfg.ReadOnly:
+		return false
+	case errors.Is(err, vfs.ErrReplaced), errors.Is(err, fs.ErrNotExist):
+	case !errors.Is(err, contract.ErrCorrupt):
+		return false
+	}
+	_ = r.Refresh() // Follow tells of what it cannot read
+	return !errors.Is(err, contract.ErrCorrupt) || d.State() != before
 }
 
 // whileFollowing returns ErrBusy for the error of a file that the writing process

@@ -148,8 +148,9 @@ func (s *Snapshot) close() {
 	}
 }
 
-// fileKey names a commit file in the pool.
-func fileKey(name string) string { return "file\x00" + name }
+// fileKey names a commit file in the pool. The file's ID is part of it: a commit
+// that was deleted may come again under its name, as another file.
+func fileKey(info snapshot.Info) string { return fmt.Sprint("file\x00", info.Name(), "\x00", info.ID) }
 
 func snapshotKey(domain, commit string) string { return "snapshot\x00" + domain + "\x00" + commit }
 
@@ -250,7 +251,7 @@ func (r *Reader) loadChain(d *Domain, commit string, s *Snapshot) ([]*openFile, 
 		if !ok {
 			return nil, fmt.Errorf("%w: the file of commit %s, on which it stands, is missing or damaged; index or push that commit again", contract.ErrCorrupt, commit)
 		}
-		l, err := r.pool.acquire(context.Background(), fileKey(info.Name()), func() (resource, error) { return r.loadFile(d, info) })
+		l, err := r.pool.acquire(context.Background(), fileKey(info), func() (resource, error) { return r.loadFile(d, info) })
 		if err != nil {
 			return nil, err
 		}
@@ -282,8 +283,13 @@ func (r *Reader) makeView(d *Domain, files []*openFile) (*snapshot.View, error) 
 			defer l.release()
 			// The file may say again what the last ones of the base do. After a
 			// merge of the base, or where files were opened again, its view may
-			// stand on others than the chain just read.
+			// stand on others than the chain just read. And the base need not be
+			// there any more: a commit made since may have its name.
 			base := l.res.(*Snapshot).view
+			h, top := last.Header(), base.Header()
+			if top.Seq > h.Seq || top.Created > h.Created {
+				return snapshot.NewView(chain[0], chain[1:]...)
+			}
 			if files := slices.Collect(base.Files()); len(files) >= len(below) && slices.Equal(files[:len(below)], below) {
 				return base.Extend(last)
 			}
@@ -315,11 +321,11 @@ func (r *Reader) loadFile(d *Domain, info snapshot.Info) (*openFile, error) {
 // pool. The file goes first: a snapshot loaded in between would take the old
 // one.
 func (r *Reader) ForgetFile(d *Domain, info snapshot.Info) {
-	if l := r.pool.peek(fileKey(info.Name())); l != nil {
+	if l := r.pool.peek(fileKey(info)); l != nil {
 		r.pool.remove(tableKey(l.res.(*openFile)))
 		l.release()
 	}
-	r.pool.remove(fileKey(info.Name()))
+	r.pool.remove(fileKey(info))
 	r.pool.remove(snapshotKey(d.Name(), info.Commit))
 	r.pool.remove(textKey(info))
 }

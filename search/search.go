@@ -188,19 +188,22 @@ func (r *Reader) Similar(ctx context.Context, req SimilarRequest) (found Hits, e
 // returned is the one asked for or its stand-in, under the name it was asked
 // by.
 func (r *Reader) serve(ctx context.Context, domainName string, ref Ref) (*Domain, string, *Snapshot, error) {
-	d, err := r.domains.Domain(domainName)
-	if err != nil {
-		return nil, "", nil, err
+	for again := true; ; again = false {
+		d, err := r.domains.Domain(domainName)
+		if err != nil {
+			return nil, "", nil, err
+		}
+		state := d.State()
+		commit, err := state.Resolve(ref)
+		if err != nil {
+			return nil, "", nil, err
+		}
+		s, err := r.Open(ctx, d, commit)
+		if again && r.overtaken(d, state, err) {
+			continue // once more, with what is there now
+		}
+		return d, commit, s, r.whileFollowing(err)
 	}
-	commit, err := d.State().Resolve(ref)
-	if err != nil {
-		return nil, "", nil, err
-	}
-	s, err := r.Open(ctx, d, commit)
-	if r.whileFollowing(err) != err {
-		s, err = r.Open(ctx, d, commit) // once more, with what is there now
-	}
-	return d, commit, s, r.whileFollowing(err)
 }
 
 func checkPage(p Page) error {
