@@ -3,7 +3,9 @@ package api
 import (
 	"bytes"
 	"encoding/json"
+	"maps"
 	"net/http"
+	"slices"
 
 	"github.com/vectorlink/vectorlink/search"
 	"github.com/vectorlink/vectorlink/service"
@@ -17,16 +19,9 @@ func (s *server) embeddings(rw http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	spec := p.Domain()
-	req := search.EmbeddingsRequest{
-		Domain: spec.Domain(),
-		Ref:    p.Ref(spec),
-		Filter: search.Filter{
-			Types: p.CommaList("doc_types", "doc_type"),
-			IDs:   append(ids, p.CommaList("doc_ids", "doc_id")...),
-			Expr:  p.Expression("filter"),
-		},
-	}
+	var req search.EmbeddingsRequest
+	p.Decode(&req)
+	req.Filter.IDs = append(ids, req.Filter.IDs...)
 	form := vectorForm(r, p)
 	if err := s.begin(w, p, req.Domain, req.Ref); err != nil {
 		return err
@@ -53,8 +48,7 @@ func isLines(mediaType string) bool {
 // embeddingsParams returns the parameters, and the ids that lines of the body
 // name. What a body that is not lines says it is does not matter.
 func embeddingsParams(r *http.Request) (*service.Params, []string, error) {
-	v, err := queryValues(r)
-	p := service.NewParams(v)
+	v, p, err := newValues(r)
 	if err != nil || r.Method != http.MethodPost {
 		return p, nil, err
 	}
@@ -80,10 +74,10 @@ func embeddingsParams(r *http.Request) (*service.Params, []string, error) {
 		if v.body == nil {
 			v.body = members
 		}
-		for _, name := range []string{"domain", "commit"} {
+		for _, name := range slices.Sorted(maps.Keys(members)) {
 			// Lines may repeat the first one's, and not contradict it.
-			if raw, ok := members[name]; ok && string(raw) != "null" && !bytes.Equal(raw, v.body[name]) {
-				return nil, nil, service.Failure(service.ErrParameter, "line %d names another %s than the first", number, name)
+			if raw := members[name]; name != "doc_id" && string(raw) != "null" && !bytes.Equal(raw, v.body[name]) {
+				return nil, nil, service.Failure(service.ErrParameter, "line %d names another %.40s than the first", number, name)
 			}
 		}
 		if raw, ok := members["doc_id"]; ok && string(raw) != "null" {

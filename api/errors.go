@@ -35,6 +35,7 @@ var outcomes = []struct {
 }{
 	{service.ErrMissing, http.StatusBadRequest, "missing_parameter", ""},
 	{service.ErrParameter, http.StatusBadRequest, "bad_parameter", ""},
+	{service.ErrUnknown, http.StatusBadRequest, "unknown_parameter", ""},
 	{errHeader, http.StatusBadRequest, "bad_header", ""},
 	{errSyntax, http.StatusBadRequest, "bad_request", ""},
 	{errCredentials, http.StatusUnauthorized, "unauthorized", ""},

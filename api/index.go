@@ -77,6 +77,7 @@ type Complete struct {
 	// The members from here on are ours. SkippedTotal counts all that were
 	// skipped; Skipped lists the first.
 	SkippedTotal int    `json:"skipped_total"`
+	Ignored      int    `json:"ignored_members,omitempty"`
 	Domain       string `json:"domain"`
 	Commit       string `json:"commit"`
 	Branch       string `json:"branch"`
@@ -115,8 +116,8 @@ func (s *server) check(w http.ResponseWriter, r *http.Request) error {
 	case indexer.TaskComplete:
 		return sendJSON(w, Complete{
 			Status: "Complete", Indexed: task.Indexed, Skipped: arrayOf(task.Skipped),
-			SkippedTotal: task.SkippedTotal,
-			Domain:       task.Domain, Commit: task.Commit, Branch: task.Branch,
+			SkippedTotal: task.SkippedTotal, Ignored: task.Ignored,
+			Domain: task.Domain, Commit: task.Commit, Branch: task.Branch,
 			Base: task.Base, HeadMoved: task.HeadMoved,
 			Documents: task.Documents, Deleted: task.Deleted,
 			Embedded: task.Embedded, Reused: task.Reused, Tokens: task.Tokens,

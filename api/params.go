@@ -2,7 +2,9 @@ package api
 
 import (
 	"encoding/json"
+	"maps"
 	"net/http"
+	"slices"
 
 	"github.com/vectorlink/vectorlink/service"
 )
@@ -20,11 +22,12 @@ func (v *values) Member(name string) (json.RawMessage, bool) {
 	return raw, ok && string(raw) != "null"
 }
 
-// Texts returns the values of name=value in the query string.
+// Texts returns the values of a parameter in the query string; brackets behind its
+// name mean nothing.
 func (v *values) Texts(name string) []string {
 	var texts []string
 	for _, q := range v.query {
-		if q.name == name && q.index == plain {
+		if q.name == name {
 			texts = append(texts, q.value)
 		}
 	}
@@ -34,23 +37,45 @@ func (v *values) Texts(name string) []string {
 // List returns the values of a repeatable parameter of the query string.
 func (v *values) List(names ...string) []string { return listed(v.query, names...) }
 
-// queryValues returns the values of a request without a body.
-func queryValues(r *http.Request) (*values, error) {
+// Names returns the names in the query string, then those of the JSON body's members.
+func (v *values) Names() []string {
+	names := make([]string, 0, len(v.query)+len(v.body))
+	for _, q := range v.query {
+		names = append(names, q.name)
+	}
+	return append(names, slices.Sorted(maps.Keys(v.body))...)
+}
+
+// useless lists, by path, what published clients send to endpoints that have no use
+// for it (wire contract §2.4). Any other parameter that an endpoint does not have is
+// a mistake.
+var useless = map[string][]string{
+	"/statistics": {"commit", "branch", "ancestor"},
+	"/integrity":  {"commit", "branch", "ancestor"},
+	"/compare":    {"domain", "commit", "branch", "ancestor"},
+	"/notify":     {"domain", "branch_head", "inserts", "deletes"},
+}
+
+// newValues returns the values of a request, without those of its body, and the
+// parameters that they are.
+func newValues(r *http.Request) (*values, *service.Params, error) {
 	pairs, err := parseQuery(r.URL.RawQuery)
-	return &values{query: pairs}, err
+	v := &values{query: pairs}
+	p := service.NewParams(v)
+	p.Accept(useless[r.URL.Path]...)
+	return v, p, err
 }
 
 // queryParams returns the parameters of a request without a body.
 func queryParams(r *http.Request) (*service.Params, error) {
-	v, err := queryValues(r)
-	return service.NewParams(v), err
+	_, p, err := newValues(r)
+	return p, err
 }
 
 // anyParams returns the parameters of a request whose body, if it has one, may
 // be a JSON object or a form.
 func anyParams(r *http.Request) (*service.Params, error) {
-	v, err := queryValues(r)
-	p := service.NewParams(v)
+	v, p, err := newValues(r)
 	if err != nil || r.Method != http.MethodPost {
 		return p, err
 	}
@@ -74,8 +99,7 @@ func anyParams(r *http.Request) (*service.Params, error) {
 // jsonParams returns the parameters of a request which, when it is a POST, has
 // a JSON body.
 func jsonParams(r *http.Request) (*service.Params, error) {
-	v, err := queryValues(r)
-	p := service.NewParams(v)
+	v, p, err := newValues(r)
 	if err != nil || r.Method != http.MethodPost {
 		return p, err
 	}

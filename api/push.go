@@ -171,6 +171,7 @@ type (
 		Skipped []indexer.Skipped `json:"skipped"`
 		// SkippedTotal counts all; Skipped lists the first.
 		SkippedTotal int `json:"skipped_total"`
+		Ignored      int `json:"ignored_members,omitempty"`
 	}
 	pushAborted struct {
 		Status string `json:"status"`
@@ -184,7 +185,7 @@ type (
 
 // completed returns the last line of a push that has made its commit.
 func completed(task indexer.Task) pushComplete {
-	return pushComplete{"complete", task.Indexed, arrayOf(task.Skipped), task.SkippedTotal}
+	return pushComplete{"complete", task.Indexed, arrayOf(task.Skipped), task.SkippedTotal, task.Ignored}
 }
 
 // pushStream answers with lines of progress while the body comes and its

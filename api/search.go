@@ -88,17 +88,17 @@ func searchParams(r *http.Request) (*service.Params, error) {
 	if !rawForm(r) {
 		return jsonParams(r)
 	}
-	v, err := queryValues(r)
+	v, p, err := newValues(r)
 	if err != nil {
 		return nil, err
 	}
 	body, err := readBody(r, maxText)
 	if err != nil || len(body) == 0 {
-		return service.NewParams(v), err
+		return p, err
 	}
 	text, err := encode(string(body))
 	v.body = map[string]json.RawMessage{"q": text, "vector_b64": json.RawMessage(`""`)}
-	return service.NewParams(v), err
+	return p, err
 }
 
 // rawForm reports whether a search is one whose body is the query text.

@@ -1,8 +1,11 @@
 package api
 
 import (
+	"cmp"
 	"errors"
+	"fmt"
 	"net/http"
+	"slices"
 
 	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/search"
@@ -117,13 +120,15 @@ func (s *server) statistics(w http.ResponseWriter, r *http.Request) error {
 	return sendJSON(w, body)
 }
 
-// commits answers GET /commits with a domain's indexed commits, newest first.
+// commits answers GET /commits with a domain's indexed commits, or those of a
+// branch, newest first.
 func (s *server) commits(w http.ResponseWriter, r *http.Request) error {
 	p, err := queryParams(r)
 	if err != nil {
 		return err
 	}
 	spec := p.Domain()
+	branch := cmp.Or(p.Branch(), spec.Branch)
 	if p.Err() != nil {
 		return p.Err()
 	}
@@ -131,6 +136,12 @@ func (s *server) commits(w http.ResponseWriter, r *http.Request) error {
 	infos, err := s.ix.Commits(spec.Domain())
 	if err != nil {
 		return err
+	}
+	if branch != "" {
+		infos = slices.DeleteFunc(slices.Clone(infos), func(c search.CommitInfo) bool { return c.Branch != branch })
+		if len(infos) == 0 && branch != contract.MainBranch {
+			return fmt.Errorf("%w: no commit of branch %s of %s is indexed", contract.ErrNotFound, branch, spec.Domain())
+		}
 	}
 	return sendJSON(w, arrayOf(infos))
 }

@@ -97,7 +97,9 @@ type Op struct {
 	// Fields are what filters know of the document, and what hits can bring:
 	// canonical JSON, as package fields makes it. Empty: none.
 	Fields string
-	Err    error // Failed: the reason, fit for the user
+	// Ignored counts what its sender says besides and nobody reads.
+	Ignored int
+	Err     error // Failed: the reason, fit for the user
 	// Lasting is of Failed: it fails as long as its class is as it is, and all
 	// of the class is named when that changes. It is not tried again before.
 	Lasting bool

@@ -146,6 +146,9 @@ func (b *builder) consume(ctx context.Context, pull *contract.Pull) error {
 
 // apply takes one operation.
 func (b *builder) apply(ctx context.Context, op contract.Op) error {
+	if op.Ignored > 0 {
+		b.report(func(t *Task) { t.Ignored += op.Ignored })
+	}
 	if op.Kind == contract.Failed {
 		b.skip(op.ID, op.Err)
 		if op.Lasting {

@@ -35,10 +35,10 @@ type CandidatesRequest struct {
 	SetThreshold    float32 `param:"threshold_set" need:""`
 	TargetThreshold float32 `param:"threshold_target,threshold_set"`
 	K               int     `param:"k" default:"5" least:"1"` // partners at most, per document
-	Set             Filter  `param:"set_doc_types,set_doc_ids,set_filter"`
+	Set             Filter
 	// Target is where the partners are looked for; one that restricts
 	// nothing stands for Set.
-	Target Filter `param:"target_doc_types,target_doc_ids,target_filter"`
+	Target Filter `param:"target_doc_type,target_doc_id,target_filter"`
 	// Vectors and Content ask for what Candidates.Documents holds.
 	Vectors, Content bool
 }

@@ -14,7 +14,7 @@ import (
 
 // EmbeddingsRequest asks for the vectors of a commit's documents.
 type EmbeddingsRequest struct {
-	Domain string
+	Domain string `param:"domain" kind:"domain" need:""`
 	Ref    Ref
 	Filter Filter // ids that are not there are left out
 }

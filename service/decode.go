@@ -122,6 +122,7 @@ func (p *Params) Decode(into any) {
 	isGiven := func(name string) bool { return slices.Contains(given, name) }
 	list, request := parameters(into)
 	for _, param := range list {
+		p.know(param.names...) // though it may not be read
 		if slices.ContainsFunc(param.unless, isGiven) {
 			continue
 		}
@@ -181,7 +182,7 @@ func (p *Params) decode(param parameter, field reflect.Value) bool {
 	case *[]float32:
 		*into = p.Vector(name, param.names[1])
 	case *[]string:
-		*into = p.List(param.names...)
+		*into = p.List(name)
 		if param.kind == "names" {
 			*into = notEmpty(*into)
 		}

@@ -3,6 +3,7 @@ package service_test
 import (
 	"encoding/json"
 	"errors"
+	"maps"
 	"reflect"
 	"slices"
 	"testing"
@@ -30,6 +31,10 @@ func (v values) List(names ...string) []string {
 		list = append(list, v.texts[name]...)
 	}
 	return list
+}
+
+func (v values) Names() []string {
+	return append(slices.Sorted(maps.Keys(v.texts)), slices.Sorted(maps.Keys(v.members))...)
 }
 
 func text(pairs ...string) values {

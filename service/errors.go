@@ -13,6 +13,8 @@ var (
 	ErrMissing = errors.New("missing parameter")
 	// ErrParameter: a parameter has a value that it cannot have.
 	ErrParameter = errors.New("bad parameter")
+	// ErrUnknown: a parameter is given that there is not.
+	ErrUnknown = errors.New("unknown parameter")
 	// ErrType: a value has another type than its parameter, where the protocol
 	// gives values types.
 	ErrType = errors.New("wrong type")

@@ -164,6 +164,7 @@ func parseOp(line []byte) (contract.Op, error) {
 	default:
 		return op, errors.New("op is none of Inserted, Changed, Replaced, Deleted, Error, Abort")
 	}
+	op.Ignored = len(members) - m.read
 	return op, m.err
 }
 
@@ -171,11 +172,21 @@ func parseOp(line []byte) (contract.Op, error) {
 // or wrong.
 type opMembers struct {
 	members map[string]json.RawMessage
+	read    int // of those that are there
 	err     error
 }
 
-func (m *opMembers) text(name string) string {
+// member returns a member and whether it is there.
+func (m *opMembers) member(name string) (json.RawMessage, bool) {
 	raw, ok := m.members[name]
+	if ok {
+		m.read++
+	}
+	return raw, ok
+}
+
+func (m *opMembers) text(name string) string {
+	raw, ok := m.member(name)
 	var text *string
 	switch {
 	case m.err != nil:
@@ -190,7 +201,7 @@ func (m *opMembers) text(name string) string {
 }
 
 func (m *opMembers) fields() string {
-	raw, ok := m.members["fields"]
+	raw, ok := m.member("fields")
 	if m.err != nil || !ok || string(raw) == "null" {
 		return ""
 	}
@@ -204,9 +215,9 @@ func (m *opMembers) fields() string {
 // vector returns the vector of an operation, of either name; nil where it brings
 // none.
 func (m *opMembers) vector() []float32 {
-	raw, plain := m.members["vector"]
+	raw, plain := m.member("vector")
 	plain = plain && string(raw) != "null"
-	raw64, packed := m.members["vector_b64"]
+	raw64, packed := m.member("vector_b64")
 	packed = packed && string(raw64) != "null"
 	if m.err != nil || !plain && !packed {
 		return nil
@@ -219,7 +230,10 @@ func (m *opMembers) vector() []float32 {
 		v, err = ParseVector(raw)
 	default:
 		name = "vector_b64"
-		if text := m.text(name); m.err == nil {
+		var text string
+		if json.Unmarshal(raw64, &text) != nil {
+			err = errors.New("is not a string")
+		} else {
 			v, err = ParseVector64(text)
 		}
 	}

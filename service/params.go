@@ -25,9 +25,12 @@ type Values interface {
 	// List returns the texts of a parameter that may be repeated, given under
 	// any of its names, in their order.
 	List(names ...string) []string
+	// Names returns the names of all that is given.
+	Names() []string
 }
 
-// Params reads the parameters of one request. Unknown ones are ignored.
+// Params reads the parameters of one request. To give one that nothing asks for is
+// a mistake.
 //
 // Its methods look a parameter up, check it and return its value. The first
 // error is kept, and what later ones return then means nothing: callers ask in
@@ -36,13 +39,28 @@ type Values interface {
 type Params struct {
 	values Values
 	err    error
+	main   []string        // the names that were asked for
+	known  map[string]bool // those and their other names
 }
 
 // NewParams returns the Params of these values.
-func NewParams(values Values) *Params { return &Params{values: values} }
+func NewParams(values Values) *Params { return &Params{values: values, known: make(map[string]bool)} }
 
-// Err returns the first error.
-func (p *Params) Err() error { return p.err }
+// Err returns the first error. One that something is missing tells also what was
+// given that nothing asks for, which may be the same under a wrong name.
+func (p *Params) Err() error {
+	if p.err != nil && !errors.Is(p.err, ErrMissing) {
+		return p.err
+	}
+	switch unknown := p.unknown(); {
+	case unknown == "":
+		return p.err
+	case p.err == nil:
+		return Failure(ErrUnknown, "%s", unknown)
+	default:
+		return Failure(ErrMissing, "%v; %s", p.err, unknown)
+	}
+}
 
 // Fail keeps an error, if it is the first.
 func (p *Params) Fail(kind error, format string, args ...any) {
@@ -51,9 +69,39 @@ func (p *Params) Fail(kind error, format string, args ...any) {
 	}
 }
 
+// member returns a value that has a type, given under any of the parameter's names.
+func (p *Params) member(name string) (json.RawMessage, bool) {
+	p.know(name)
+	var found json.RawMessage
+	for _, n := range namesOf(name) {
+		raw, ok := p.values.Member(n.name)
+		if ok && found != nil {
+			p.Fail(ErrParameter, "%s is given again as %s", name, n.name)
+		}
+		if ok {
+			found = raw
+		}
+	}
+	return found, found != nil
+}
+
+// given returns the name under which a parameter is given, its own if it is not.
+func (p *Params) given(name string) string {
+	names := p.values.Names()
+	for _, n := range namesOf(name) {
+		if slices.Contains(names, n.name) {
+			return n.name
+		}
+	}
+	return name
+}
+
 // single returns a text that may be given once.
 func (p *Params) single(name string) (string, bool) {
-	texts := p.values.Texts(name)
+	var texts []string
+	for _, n := range namesOf(name) {
+		texts = append(texts, p.values.Texts(n.name)...)
+	}
 	switch len(texts) {
 	case 0:
 		return "", false
@@ -66,7 +114,7 @@ func (p *Params) single(name string) (string, bool) {
 
 // Lookup returns a text and whether it was given.
 func (p *Params) Lookup(name string) (string, bool) {
-	raw, ok := p.values.Member(name)
+	raw, ok := p.member(name)
 	if !ok {
 		return p.single(name)
 	}
@@ -111,53 +159,48 @@ func either(words []string) string {
 	return strings.Join(words[:last], ", ") + " or " + words[last]
 }
 
-// List returns the values of a repeatable parameter, under any of its names: an
-// array (or one string) with a type, else texts.
-func (p *Params) List(names ...string) []string {
-	for _, name := range names {
-		raw, ok := p.values.Member(name)
-		if !ok {
-			continue
-		}
-		var one string
-		if json.Unmarshal(raw, &one) == nil {
-			return []string{one}
-		}
-		var many []*string // a null among them is no string
-		bad := json.Unmarshal(raw, &many) != nil
-		values := make([]string, 0, len(many))
-		for _, v := range many {
-			if v == nil {
-				bad = true
-				break
-			}
-			values = append(values, *v)
-		}
-		if bad {
-			p.Fail(ErrType, "%s must be an array of strings", name)
-			return nil
-		}
-		return values
+// List returns the values of a repeatable parameter: an array (or one string) with
+// a type, else texts.
+func (p *Params) List(name string) []string {
+	raw, ok := p.member(name)
+	if !ok {
+		return p.texts(name)
 	}
-	return p.values.List(names...)
+	var one string
+	if json.Unmarshal(raw, &one) == nil {
+		return []string{one}
+	}
+	var many []*string // a null among them is no string
+	bad := json.Unmarshal(raw, &many) != nil
+	values := make([]string, 0, len(many))
+	for _, v := range many {
+		if v == nil {
+			bad = true
+			break
+		}
+		values = append(values, *v)
+	}
+	if bad {
+		p.Fail(ErrType, "%s must be an array of strings", p.given(name))
+		return nil
+	}
+	return values
 }
 
-// CommaList returns the values of a parameter that is an array where values have
-// types and, in a text, values with commas between them, or another parameter
-// repeated.
-func (p *Params) CommaList(name, repeated string) []string {
-	if _, ok := p.values.Member(name); ok {
-		return p.List(name)
-	}
-	var values []string
-	for _, text := range p.values.List(name) {
-		for value := range strings.SplitSeq(text, ",") {
-			if value != "" {
-				values = append(values, value)
-			}
+// texts returns the texts of a repeatable parameter: those with commas between
+// values, then the others in their order.
+func (p *Params) texts(name string) []string {
+	var plain, texts []string
+	for _, n := range namesOf(name) {
+		if !n.commas {
+			plain = append(plain, n.name)
+			continue
+		}
+		for _, text := range p.values.List(n.name) {
+			texts = append(texts, notEmpty(strings.Split(text, ","))...)
 		}
 	}
-	return append(values, notEmpty(p.List(repeated))...)
+	return append(texts, p.values.List(plain...)...)
 }
 
 // notEmpty returns the texts without empty ones, nil for none.
@@ -172,7 +215,7 @@ func notEmpty(texts []string) []string {
 // scalar returns the text of a number or boolean, and the kind of error that a
 // text of the wrong kind is.
 func (p *Params) scalar(name string) (text string, wrong error, ok bool) {
-	if raw, ok := p.values.Member(name); ok {
+	if raw, ok := p.member(name); ok {
 		return string(raw), ErrType, true
 	}
 	text, ok = p.single(name)
@@ -224,14 +267,14 @@ func (p *Params) Distance(name string) (float32, bool) {
 	default:
 		return float32(min(x, math.MaxFloat32)), true
 	}
-	p.Fail(wrong, "%s must be a finite number of at least 0", name)
+	p.Fail(wrong, "%s must be a finite number of at least 0", p.given(name))
 	return 0, true
 }
 
 // Vector returns the first parameter, an array of numbers, or the second, the
 // same as base64; nil where neither is given.
 func (p *Params) Vector(array, base64 string) []float32 {
-	if raw, ok := p.values.Member(array); ok {
+	if raw, ok := p.member(array); ok {
 		v, err := ParseVector(raw)
 		switch {
 		case errors.Is(err, ErrNoNumbers):
@@ -297,7 +340,7 @@ func (p *Params) BranchOr(spec GraphSpec) string {
 func (p *Params) Commit(name string) string {
 	id := p.Text(name)
 	if err := CheckRefName(id); err != nil {
-		p.Fail(ErrParameter, "%s %v", name, err)
+		p.Fail(ErrParameter, "%s %v", p.given(name), err)
 	}
 	return id
 }
@@ -310,7 +353,7 @@ func (p *Params) Ref(spec GraphSpec) search.Ref {
 	if commit == "" && branch == "" {
 		branch, commit = spec.Branch, spec.Commit
 	}
-	ancestors := notEmpty(p.List("ancestors", "ancestor"))
+	ancestors := notEmpty(p.List("ancestor"))
 	for _, a := range ancestors {
 		if err := CheckRefName(a); err != nil {
 			p.Fail(ErrParameter, "ancestor %v", err)

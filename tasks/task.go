@@ -59,6 +59,8 @@ type Task struct {
 	UnreadableTotal int      `json:"unreadable_total,omitempty"`
 	// Warnings are sentences for people, without a document's text.
 	Warnings []string `json:"warnings,omitempty"`
+	// Ignored counts members of operations that mean nothing.
+	Ignored int `json:"ignored_members,omitempty"`
 	// Error is why the task failed, fit for the user; ErrorCode is its kind
 	// for programs (see contract.Code).
 	Error     string    `json:"error,omitempty"`
