@@ -23,7 +23,7 @@ var (
 // Rewrite returns the batch query for a class, its list variable, and the key
 // of the ids.
 func Rewrite(class, query string) (text, variable, idKey string, err error) {
-	q, err := parseBatch(class, query, func(string) bool { return false })
+	q, err := parseBatch(class, query)
 	if err != nil {
 		return "", "", "", err
 	}
@@ -46,7 +46,8 @@ func (c *Client) Classes(ctx context.Context, domain, commit string) ([]Class, e
 
 // SplitID takes the id out of an answered object.
 func SplitID(row []byte, key string, keep bool) (string, []byte, error) {
-	return splitID(row, key, keep)
+	p := &classPull{query: &batchQuery{idKey: key, ownID: keep}, shape: &shape{answer: &Answer{}}}
+	return p.document(row)
 }
 
 // Fields returns the fields of an answered object of a class.
@@ -159,5 +160,5 @@ func Arrange(schemaList []byte, class, query string, data []byte) ([]byte, error
 	if p.fail != nil {
 		return nil, p.fail
 	}
-	return arrange(data, p.shape.order), nil
+	return p.shape.answer.arrange(data), nil
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/vectorlink/vectorlink/contract"
+	"github.com/vectorlink/vectorlink/docdb/internal/gqlname"
 )
 
 // When everything at the commit is listed instead of what changed. With the
@@ -123,9 +124,7 @@ func (f *feed) worth(ctx context.Context, documents, commits int) error {
 func (f *feed) count(ctx context.Context) (int, error) {
 	keys := map[string]string{}
 	for _, p := range f.plans {
-		if isGraphQLName(p.class.Name) {
-			keys[fmt.Sprintf("c%d", len(keys))] = p.class.Name
-		}
+		keys[fmt.Sprintf("c%d", len(keys))] = gqlname.Of(p.class.Name)
 	}
 	if len(keys) == 0 {
 		return 0, nil

@@ -29,6 +29,14 @@ type recorder struct {
 	http.Handler
 	mu   sync.Mutex
 	seen map[string]int
+	bad  strings.Builder // answers of GraphQL that hold errors
+}
+
+// complaints returns the answers of GraphQL that held errors.
+func (r *recorder) complaints() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.bad.String()
 }
 
 func (r *recorder) ServeHTTP(w http.ResponseWriter, req *http.Request) {
@@ -51,7 +59,16 @@ func (r *recorder) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	r.mu.Lock()
 	r.seen[kind]++
 	r.mu.Unlock()
-	r.Handler.ServeHTTP(w, req)
+	answer := httptest.NewRecorder()
+	r.Handler.ServeHTTP(answer, req)
+	if bytes.HasPrefix(answer.Body.Bytes(), []byte(`{"errors"`)) {
+		r.mu.Lock()
+		fmt.Fprintf(&r.bad, "%s: %s\n", body, answer.Body)
+		r.mu.Unlock()
+	}
+	maps.Copy(w.Header(), answer.Header())
+	w.WriteHeader(answer.Code)
+	w.Write(answer.Body.Bytes())
 }
 
 // take returns what was asked since the last call, and how many requests.

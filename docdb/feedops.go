@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/vectorlink/vectorlink/contract"
+	"github.com/vectorlink/vectorlink/docdb/internal/gqlname"
 )
 
 // total is the number of operations to expect.
@@ -151,7 +152,6 @@ func (f *feed) leftover(ctx context.Context, answered map[string]bool, absent ma
 // absent, or of another class, is left out.
 func (c *Client) locate(ctx context.Context, domain, commit string, ids, classes []string) (map[string]string, error) {
 	found := map[string]string{}
-	classes = slices.DeleteFunc(classes, func(name string) bool { return !isGraphQLName(name) })
 	if len(classes) == 0 {
 		return found, nil
 	}
@@ -163,7 +163,7 @@ func (c *Client) locate(ctx context.Context, domain, commit string, ids, classes
 				if i > 0 {
 					key = fmt.Sprintf("c%d", i)
 				}
-				fmt.Fprintf(&b, " %s: %s(ids: $ids){ _id }", key, name)
+				fmt.Fprintf(&b, " %s: %s(ids: $ids){ _id }", key, gqlname.Of(name))
 			}
 			return b.String() + " }"
 		}, map[string]any{"ids": batch})

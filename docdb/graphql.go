@@ -12,8 +12,10 @@ import (
 	"unicode/utf8"
 
 	"github.com/hasura/go-graphql-client"
+	"github.com/vektah/gqlparser/v2/ast"
 
 	"github.com/vectorlink/vectorlink/contract"
+	"github.com/vectorlink/vectorlink/docdb/internal/gqlname"
 	"github.com/vectorlink/vectorlink/docdb/internal/web"
 )
 
@@ -33,6 +35,10 @@ type batchError struct{ reason string }
 
 func (e *batchError) Error() string { return e.reason }
 
+// errNoData: the server answered null without an error, as it does where the query
+// asks for a backlink whose property nobody uses.
+var errNoData = &classError{"the database answers null to the query"}
+
 // errByte1000: the server panicked because a character straddles byte 1000 of
 // its answer.
 var errByte1000 = &batchError{"the database panics where a character straddles byte 1000 of its answer"}
@@ -47,7 +53,10 @@ func (c *Client) ask(ctx context.Context, domain, commit, key string, text func(
 		return nil, err
 	}
 	var list []json.RawMessage
-	if json.Unmarshal(answer[key], &list) != nil {
+	switch {
+	case answer == nil:
+		return nil, errNoData
+	case json.Unmarshal(answer[key], &list) != nil:
 		return nil, &classError{"the query is not answered by a list of documents"}
 	}
 	return list, nil
@@ -76,6 +85,36 @@ func (c *Client) askData(ctx context.Context, domain, commit, key string, text f
 		return nil, "", c.wire.garbage("GraphQL data is not an object")
 	}
 	return answer, key, nil
+}
+
+// askedBacklink is a field of a query that answers the documents that link to those
+// of a class.
+type askedBacklink struct {
+	class  string
+	field  *ast.Field
+	answer *Answer
+}
+
+// dropUnused takes out of a class's query the backlinks whose property no document
+// uses at the commit, and has them answered by empty lists: for such a field the
+// server answers null in the place of the nearest object around it that need not be
+// there, and of everything where there is none.
+func (c *Client) dropUnused(ctx context.Context, domain, commit string, p *classPull) error {
+	for _, b := range p.shape.backlinks {
+		field := b.field.Name
+		_, err := c.ask(ctx, domain, commit, "b", func(key string) string {
+			return fmt.Sprintf("{ %s: %s(limit: 1) { %s(limit: 1) { _id } } }", key, gqlname.Of(b.class), field)
+		}, nil)
+		switch {
+		case errors.Is(err, errNoData):
+			*b.field = ast.Field{Alias: b.field.Alias, Name: "_id"} // which is always there
+			b.answer.empty = true
+		case err != nil && !isClassFault(err):
+			return err
+		}
+	}
+	p.shape.backlinks, p.shape.hidden = nil, false
+	return nil
 }
 
 // execute runs a query and sorts the library's errors.

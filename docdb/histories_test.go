@@ -44,7 +44,7 @@ func apply(t *testing.T, from snap, p *contract.Pull, refused map[string]bool) s
 			}
 			continue
 		}
-		if !strings.HasPrefix(op.ID, "terminusdb:///") {
+		if !strings.HasPrefix(op.ID, "terminusdb:///") && !strings.HasPrefix(op.ID, "http://ex.org/ns#") {
 			t.Fatalf("no full IRI: %+v", op)
 		}
 		if !p.Complete && named[op.ID] {
@@ -103,7 +103,8 @@ type world struct {
 	rnd    *rand.Rand
 	db     *minidb.DB
 	domain string
-	base   string // of ids
+	// base is that of ids, schemaBase that of classes.
+	base, schemaBase string
 
 	client  *docdb.Client
 	byFeed  map[string]snap // by commit
@@ -126,6 +127,8 @@ var pairs = map[string][]string{
 		`query($id: ID){ Person(id: $id) { label desc home { label } species { label home { label } } friends { label } } }`,
 		`query($id: ID){ Person(id: $id) { label specs { note dock { label kind } } friends { friends { home { label } } } blob } }`,
 		`query($id: ID){ Person(id: $id) { label _pilots_of_Ship { label stops { label } } } }`,
+		`query($id: ID){ Person(id: $id) { label _ex_boss_of_ex_Firm { label } species { label _gehoert_of_Geraet { label } } } }`,
+		`query($id: ID){ Person(id: $id) { label home { kind _ex_seat_of_ex_Firm { label } } specs { note } } }`,
 		`query($id: ID){ Person(id: $id, filter: {home: {label: {ne: "a"}}}) { label } }`,
 		`query($id: ID){ Person(id: $id) { label nosuch } }`,
 		`query($id: ID){ Person(id: $id) { label extra } }`,
@@ -158,6 +161,17 @@ var pairs = map[string][]string{
 		"",
 		`query($id: ID){ Specs(id: $id) { note dock { label } } }`,
 	},
+	"Gerät": {
+		"",
+		`query($id: ID){ Geraet(id: $id) { label mood gehoert { label } ex_maker { label ex_boss { label } } } }`,
+		`query($id: ID){ Geraet(id: $id) { label _ndOwner { label } _x } }`,
+		`query($id: ID){ Geraet(id: $id) { label gehoert { home { label _ex_seat_of_ex_Firm { label } } } } }`,
+	},
+	"ex:Firm": {
+		"",
+		`query($id: ID){ ex_Firm(id: $id) { label ex_boss { label home { label } } _ex_maker_of_Geraet { label } } }`,
+		`query($id: ID){ ex_Firm(id: $id) { label ex_seat { label kind } ex_part { note dock { label } } } }`,
+	},
 	"Red": {
 		`query($id: ID){ Red(id: $id) { label to { label } } }`,
 	},
@@ -180,12 +194,16 @@ var classes = map[string]string{
 	"Ship": `"label":"xsd:string","built":"Place","pilots":{"@type":"Set","@class":"Person"},"stops":{"@type":"List","@class":"Place"},
 		"grid":{"@type":"Array","@class":"Place"},"parts":{"@type":"Set","@class":"Specs"},"tint":{"@type":"Optional","@class":"Tint"}`,
 	"Tint": `"@abstract":[],"label":"xsd:string","to":{"@type":"Optional","@class":"Place"}`,
-	"Red":  `"@base":"Species/c","@inherits":"Tint"`,
-	"Blue": `"@base":"Species/c","@inherits":"Tint"`,
+	"Gerät": `"label":"xsd:string","gehört":{"@type":"Optional","@class":"Person"},"ex:maker":{"@type":"Set","@class":"ex:Firm"},
+		"2ndOwner":{"@type":"Optional","@class":"Person"},"__x":{"@type":"Optional","@class":"xsd:string"},"mood":{"@type":"Set","@class":"Kind"}`,
+	"ex:Firm": `"label":"xsd:string","ex:boss":{"@type":"Optional","@class":"Person"},"ex:seat":{"@type":"Optional","@class":"Place"},"ex:part":{"@type":"Set","@class":"ex:Part"}`,
+	"ex:Part": `"@subdocument":[],"@key":{"@type":"Random"},"note":{"@type":"Optional","@class":"xsd:string"},"dock":{"@type":"Optional","@class":"Place"}`,
+	"Red":     `"@base":"Species/c","@inherits":"Tint"`,
+	"Blue":    `"@base":"Species/c","@inherits":"Tint"`,
 }
 
 // kinds of document that a history makes, and how many ids of each.
-var population = map[string]int{"Place": 5, "Port": 3, "Species": 3, "Person": 7, "Ship": 4, "Colour": 4}
+var population = map[string]int{"Place": 5, "Port": 3, "Species": 3, "Person": 7, "Ship": 4, "Colour": 4, "Gerät": 3, "ex:Firm": 3}
 
 func newWorld(t *testing.T, seed uint64, db *minidb.DB, client *docdb.Client) *world {
 	w := &world{
@@ -193,11 +211,11 @@ func newWorld(t *testing.T, seed uint64, db *minidb.DB, client *docdb.Client) *w
 		byFeed: map[string]snap{}, byFull: map[string]snap{}, refused: map[string]bool{}, schema: map[string]string{},
 		documents: map[string]map[string]map[string]any{},
 	}
-	prefixes := minidb.Prefixes{Base: "terminusdb:///data/"}
+	prefixes := minidb.Prefixes{Base: "terminusdb:///data/", Schema: "terminusdb:///schema#"}
 	if seed%2 == 0 {
 		prefixes = minidb.Prefixes{Base: "terminusdb:///w/", Schema: "terminusdb:///w/schema#"}
 	}
-	w.base = prefixes.Base
+	w.base, w.schemaBase = prefixes.Base, prefixes.Schema
 	var err error
 	if w.head, err = db.Create(w.domain, prefixes); err != nil {
 		t.Fatal(err)
@@ -226,6 +244,9 @@ func (w *world) metadata(class string) string {
 // editSchema draws the metadata of some classes anew, or all.
 func (w *world) editSchema(all bool) []json.RawMessage {
 	list := raw(`{"@id":"Kind","@type":"Enum","@value":["big thing","small"]}`)
+	if all {
+		list = append(list, json.RawMessage(fmt.Sprintf(`{"@type":"@context","@base":%q,"@schema":%q,"ex":"http://ex.org/ns#"}`, w.base, w.schemaBase)))
+	}
 	for _, name := range slices.Sorted(maps.Keys(classes)) {
 		if !all && w.rnd.IntN(4) > 0 {
 			continue
@@ -310,6 +331,18 @@ func (w *world) document(kind, id string) map[string]any {
 		for range w.rnd.IntN(3) {
 			parts, _ := doc["parts"].([]any)
 			doc["parts"] = append(parts, w.specs())
+		}
+	case "Gerät":
+		w.link(doc, "gehört", "Person")
+		w.link(doc, "2ndOwner", "Person")
+		doc["ex:maker"], doc["__x"] = w.some(2, "ex:Firm"), w.label()
+		doc["mood"] = []string{"big thing", "small"}[:w.rnd.IntN(3)]
+	case "ex:Firm":
+		w.link(doc, "ex:boss", "Person")
+		w.link(doc, "ex:seat", "Place")
+		for range w.rnd.IntN(2) {
+			doc["ex:part"] = []any{map[string]any{"@type": "ex:Part", "note": w.label()}}
+			w.link(doc["ex:part"].([]any)[0].(map[string]any), "dock", "Place")
 		}
 	case "Colour":
 		doc["@type"] = []string{"Red", "Blue"}[w.rnd.IntN(2)]
@@ -416,7 +449,7 @@ func (w *world) refuse() {
 	for _, kind := range slices.Sorted(maps.Keys(w.documents)) {
 		for _, id := range slices.Sorted(maps.Keys(w.documents[kind])) {
 			if w.rnd.IntN(4) == 0 {
-				w.refused[w.base+id] = w.rnd.IntN(4) == 0
+				w.refused[strings.Replace(w.base+id, w.base+"ex:", "http://ex.org/ns#", 1)] = w.rnd.IntN(4) == 0
 			}
 		}
 	}

@@ -1,6 +1,7 @@
 package docdb
 
 import (
+	"cmp"
 	"encoding/json"
 	"slices"
 	"strings"
@@ -34,6 +35,7 @@ var standard = map[string]string{
 type names struct {
 	base, schema string
 	prefixes     map[string]string // of the context's own
+	keys         map[string]string // how the schema writes names of other namespaces, by IRI
 }
 
 // read takes the prefixes of a context object.
@@ -56,18 +58,17 @@ func (n names) same(other names) bool { return n.base == other.base && n.schema 
 
 // iri returns the full IRI of a name. Standard names stay short.
 func (n names) iri(name string) string {
-	if strings.Contains(name, "://") {
+	prefix, rest, ok := strings.Cut(name, ":")
+	switch {
+	case !ok || strings.Contains(prefix, "/"):
+		return n.base + name // any colon is the id's own
+	case strings.HasPrefix(rest, "//"):
 		for prefix, iri := range standard {
 			if rest, ok := strings.CutPrefix(name, iri); ok {
 				return prefix + ":" + rest
 			}
 		}
 		return name
-	}
-	prefix, rest, ok := strings.Cut(name, ":")
-	switch {
-	case !ok:
-		return n.base + name
 	case prefix == "@schema":
 		return n.schema + rest
 	case prefix == "@base":
@@ -80,13 +81,30 @@ func (n names) iri(name string) string {
 	return n.base + name
 }
 
-// local returns the name of a class or property; a standard one stays as it is.
+// learn notes how the schema writes the name of a class or property.
+func (n names) learn(key string) {
+	if strings.Contains(key, ":") {
+		n.keys[n.iri(key)] = key
+	}
+}
+
+// local returns the name of a class or property as the schema writes it; one
+// that it does not have stays an IRI, and a standard one as it is.
 func (n names) local(name string) string {
 	iri := n.iri(name)
 	if short, ok := strings.CutPrefix(iri, n.schema); ok {
 		return short
 	}
-	return iri
+	return cmp.Or(n.keys[iri], iri)
+}
+
+// partBase returns what stands between the property and the key of its own in
+// the id of a subdocument: the class, of another namespace as an IRI.
+func (n names) partBase(class string) string {
+	if strings.Contains(class, ":") {
+		class = n.iri(class)
+	}
+	return class + "/"
 }
 
 // node returns how a query names a document: short, unless the colon in it
@@ -106,23 +124,20 @@ type object struct{ iri, class string }
 // holds it, outwards to the document: a subdocument's id is its holder's id,
 // the property, its class and a key of its own.
 func (s *schema) objects(iri string) []object {
-	short, ok := strings.CutPrefix(iri, s.names.base)
-	if !ok {
-		return []object{{iri: iri}}
-	}
-	segments := strings.Split(short, "/")
-	class := ""
-	chosen := slices.ContainsFunc(s.bases, func(base string) bool { return strings.HasPrefix(short, base) })
-	if c := s.classes[segments[0]]; c != nil && c.enum == nil && len(segments) > 1 && !chosen {
-		class = segments[0]
-	}
-	var chain []object
-	for i := 2; i+2 < len(segments); i++ {
-		for _, part := range s.parts[segments[i]] {
-			if c := s.classes[segments[i+1]]; c != nil && s.isA(c.name, part) {
-				chain = append(chain, object{s.names.base + strings.Join(segments[:i], "/"), class})
-				class = c.name
-				i += 2
+	class, at := s.classOf(iri)
+	chain := []object{}
+	for at >= 0 {
+		next := strings.IndexByte(iri[at:], '/')
+		if next < 0 {
+			break
+		}
+		at += next + 1
+		property, rest, _ := strings.Cut(iri[at:], "/")
+		for _, part := range s.parts[property] {
+			if base := s.names.partBase(part); strings.HasPrefix(rest, base) {
+				chain = append(chain, object{iri[:at-1], class})
+				class = part
+				at += len(property) + 1 + len(base)
 				break
 			}
 		}
@@ -130,4 +145,21 @@ func (s *schema) objects(iri string) []object {
 	chain = append(chain, object{iri, class})
 	slices.Reverse(chain)
 	return chain
+}
+
+// classOf reads the class off an id, "" where it does not tell, and returns
+// where the class's own part of the id begins, -1 where nothing can be told.
+func (s *schema) classOf(iri string) (class string, at int) {
+	chosen := slices.ContainsFunc(s.bases, func(base string) bool { return strings.HasPrefix(iri, base) })
+	for i, c := range iri {
+		if c == '/' && !chosen && s.byBase[iri[:i+1]] != "" {
+			return s.byBase[iri[:i+1]], i + 1
+		}
+	}
+	if short, ok := strings.CutPrefix(iri, s.names.base); ok {
+		if first, _, more := strings.Cut(short, "/"); more {
+			return "", len(iri) - len(short) + len(first) + 1
+		}
+	}
+	return "", -1
 }

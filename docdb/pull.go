@@ -12,6 +12,7 @@ import (
 	"slices"
 
 	"github.com/vectorlink/vectorlink/contract"
+	"github.com/vectorlink/vectorlink/docdb/internal/gqlname"
 	"github.com/vectorlink/vectorlink/docdb/internal/web"
 	"github.com/vectorlink/vectorlink/fields"
 )
@@ -110,15 +111,17 @@ func (c *Client) plans(domain string, s *schema) []*classPull {
 func newPlan(s *schema, class Class) *classPull {
 	p := &classPull{class: class, fail: class.Err}
 	if p.fail == nil {
-		p.query, p.fail = parseBatch(class.Name, class.Query, func(root string) bool {
-			return root != class.Name && s.classes[root] != nil && s.isA(class.Name, root)
-		})
+		var ancestors []string
+		for _, name := range s.ancestors(class.Name) {
+			ancestors = append(ancestors, gqlname.Of(name))
+		}
+		p.query, p.fail = parseBatch(gqlname.Of(class.Name), class.Query, ancestors...)
 	}
 	if p.fail == nil {
 		p.shape = s.shapeOf(p.query, class.Name)
 	}
-	if p.fault = p.fail; p.fault == nil && p.shape.unknown != "" {
-		p.fault = errors.New(p.shape.unknown) // the database is asked all the same
+	if p.fault = p.fail; p.fault == nil && len(p.shape.problems) > 0 {
+		p.fault = errors.New(p.shape.problems[0]) // the database is asked all the same
 	}
 	return p
 }
@@ -172,14 +175,12 @@ func isClassFault(err error) bool {
 
 // ids lists the full IRIs of the documents of exactly this class, ascending.
 func (c *Client) ids(ctx context.Context, domain, commit, class string) ([]string, error) {
-	if !isGraphQLName(class) {
-		return nil, &classError{"GraphQL has no name for the class"}
-	}
 	seen := map[string]bool{}
 	var ids []string
+	field := gqlname.Of(class)
 	for offset := 0; ; offset += idPage {
-		rows, err := c.ask(ctx, domain, commit, class, func(key string) string {
-			return fmt.Sprintf("{ %s: %s(include_children: false, offset: %d, limit: %d) { _id _type } }", key, class, offset, idPage)
+		rows, err := c.ask(ctx, domain, commit, field, func(key string) string {
+			return fmt.Sprintf("{ %s: %s(include_children: false, offset: %d, limit: %d) { _id _type } }", key, field, offset, idPage)
 		}, nil)
 		if err != nil {
 			return nil, err
@@ -193,7 +194,7 @@ func (c *Client) ids(ctx context.Context, domain, commit, class string) ([]strin
 			if json.Unmarshal(row, &document) != nil || document.ID == "" {
 				return nil, c.wire.garbage("a list of documents without ids")
 			}
-			if document.Type == class && !seen[document.ID] {
+			if document.Type == field && !seen[document.ID] {
 				seen[document.ID] = true
 				ids = append(ids, document.ID)
 			}
@@ -206,15 +207,6 @@ func (c *Client) ids(ctx context.Context, domain, commit, class string) ([]strin
 			return nil, c.wire.garbage("the same page of a list twice")
 		}
 	}
-}
-
-func isGraphQLName(s string) bool {
-	for i, c := range []byte(s) {
-		if (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && c != '_' && (c < '0' || c > '9' || i == 0) {
-			return false
-		}
-	}
-	return s != ""
 }
 
 // classOps yields the operations of one class.
@@ -249,8 +241,16 @@ func (c *Client) classOps(ctx context.Context, domain, commit string, p *classPu
 func (c *Client) fetch(ctx context.Context, domain, commit string, p *classPull, ids []string, found map[string]contract.Op) error {
 	var rows []json.RawMessage
 	err := p.fail
+	if err == nil && p.shape.hidden {
+		err = c.dropUnused(ctx, domain, commit, p)
+	}
 	if err == nil {
-		rows, err = c.ask(ctx, domain, commit, p.class.Name, p.query.text, map[string]any{p.query.variable: ids})
+		rows, err = c.ask(ctx, domain, commit, p.query.root.Name, p.query.text, map[string]any{p.query.variable: ids})
+		if errors.Is(err, errNoData) && len(p.shape.backlinks) > 0 {
+			if err = c.dropUnused(ctx, domain, commit, p); err == nil {
+				return c.fetch(ctx, domain, commit, p, ids, found)
+			}
+		}
 		if isClassError(err) {
 			p.fail = err
 		}
@@ -285,32 +285,30 @@ func (p *classPull) failed(id string, err error) contract.Op {
 // read turns answered objects into operations.
 func (c *Client) read(p *classPull, rows []json.RawMessage, found map[string]contract.Op) error {
 	for _, row := range rows {
-		id, data, err := splitID(row, p.query.idKey, p.query.ownID)
+		id, data, err := p.document(row)
 		if err != nil {
 			return c.wire.garbage(err.Error())
 		}
 		if _, twice := found[id]; !twice {
 			op := contract.Op{Kind: contract.Upsert, ID: id, Type: p.class.Name, Template: p.class.Template}
-			op.Data = arrange(data, p.shape.order)
-			op.Fields = string(fields.Pick(op.Data, p.shape.hint))
+			op.Data, op.Fields = data, string(fields.Pick(data))
 			found[id] = op
 		}
 	}
 	return nil
 }
 
-var errNotObject = errors.New("a document that is not an object")
-
-// splitID takes the id out of an answered object, and leaves it in the object
-// only where the query had asked for it. The order of members is kept.
-func splitID(row json.RawMessage, key string, keep bool) (id string, data []byte, err error) {
+// document takes the id out of an answered object, and leaves it in the object
+// only where the query had asked for it. It arranges the other members; their
+// order is kept.
+func (p *classPull) document(row json.RawMessage) (id string, data []byte, err error) {
 	isString := true
 	data, err = rewriteObject(row, func(name string, value json.RawMessage) (json.RawMessage, bool) {
-		if name != key {
-			return value, true
+		if name != p.query.idKey {
+			return p.shape.answer.Members[name].arrange(value), true
 		}
 		isString = json.Unmarshal(value, &id) == nil
-		return value, keep
+		return value, p.query.ownID
 	})
 	switch {
 	case err != nil:

@@ -33,11 +33,11 @@ type batchQuery struct {
 	filtered bool
 }
 
-// parseBatch rewrites the query of a class. It may ask for an ancestor of the
-// class, as isAncestor tells: then it becomes a query for the class itself,
-// because the database finds no instance of a subclass by ids on its parent.
-// The error says what is wrong with the query, for its author.
-func parseBatch(class, query string, isAncestor func(root string) bool) (*batchQuery, error) {
+// parseBatch rewrites the query of a class that GraphQL calls class. It may ask for
+// an ancestor of it, of the names given: then it becomes a query for the class
+// itself, because the database finds no instance of a subclass by ids on its
+// parent. The error says what is wrong with the query, for its author.
+func parseBatch(class, query string, ancestors ...string) (*batchQuery, error) {
 	doc, err := parser.ParseQueryWithTokenLimit(&ast.Source{Input: query}, maxQueryTokens)
 	if err != nil {
 		return nil, fmt.Errorf("query does not parse: %s", syntaxError(err))
@@ -58,7 +58,7 @@ func parseBatch(class, query string, isAncestor func(root string) bool) (*batchQ
 		return nil, errors.New("query has a fragment, which TerminusDB cannot answer")
 	}
 	q.root = *root
-	if isAncestor(q.root.Name) {
+	if slices.Contains(ancestors, q.root.Name) {
 		q.root.Name = class
 	}
 	if q.root.Name != class {

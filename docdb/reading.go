@@ -1,17 +1,14 @@
 package docdb
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
-	"fmt"
 	"iter"
 	"maps"
 	"slices"
 
-	"github.com/vektah/gqlparser/v2/ast"
-
 	"github.com/vectorlink/vectorlink/contract"
+	"github.com/vectorlink/vectorlink/docdb/internal/gqlname"
 )
 
 // Schema is the schema at a commit, for reading documents through queries that
@@ -72,18 +69,11 @@ func (s *Schema) Properties(class string) []Property {
 	for _, name := range slices.Sorted(maps.Keys(c.properties)) {
 		p := c.properties[name]
 		list = append(list, Property{
-			Name: name, Field: graphQLName(name), Type: p.class,
-			Many: p.isUnordered() || p.isListed(), Unordered: p.isUnordered(),
+			Name: name, Field: gqlname.Of(name), Type: p.class,
+			Many: p.isMany(), Unordered: p.isUnordered(),
 		})
 	}
 	return list
-}
-
-// Answer is a value in the answer to a query: an object with members, or, where
-// Members is nil, text, a number or the like.
-type Answer struct {
-	Many    bool // a list of such
-	Members map[string]*Answer
 }
 
 // Answer tells what a class's query is answered with, and what is wrong with
@@ -93,46 +83,10 @@ func (s *Schema) Answer(class Class) (answer *Answer, problems []string, err err
 	if plan.fail != nil {
 		return nil, nil, plan.fail
 	}
-	answer = &Answer{}
-	answer.Members = s.members(plan.query.root.SelectionSet, class.Name, &problems)
 	if !plan.query.ownID {
-		delete(answer.Members, plan.query.idKey) // it is ours, and not in the document
+		delete(plan.shape.answer.Members, plan.query.idKey) // it is ours, and not in the document
 	}
-	return answer, problems, nil
-}
-
-func (s *Schema) members(set ast.SelectionSet, class string, problems *[]string) map[string]*Answer {
-	members := make(map[string]*Answer)
-	for _, selection := range set {
-		field := selection.(*ast.Field) // a query with fragments is refused
-		key := cmp.Or(field.Alias, field.Name)
-		switch field.Name {
-		case "_id", "_type", "_json":
-			members[key] = &Answer{}
-			continue
-		}
-		target, many := "", false
-		if _, p, ok := s.schema.property(class, field.Name); ok {
-			target, many = p.class, p.isUnordered() || p.isListed()
-		} else if from, _, _, ok := s.schema.reverse(class, field.Name); ok {
-			target, many = from, true
-		} else {
-			*problems = append(*problems, fmt.Sprintf("the query asks for %s, which is no field of %s", field.Name, class))
-			continue
-		}
-		c := s.schema.classes[target]
-		member := &Answer{Many: many}
-		switch hasFields, isObject := len(field.SelectionSet) > 0, c != nil && c.enum == nil; {
-		case isObject && !hasFields:
-			*problems = append(*problems, fmt.Sprintf("the query asks for %s of %s without saying which of its fields: %s { … }", field.Name, class, field.Name))
-		case !isObject && hasFields:
-			*problems = append(*problems, fmt.Sprintf("the query asks for fields of %s of %s, which has none", field.Name, class))
-		case isObject:
-			member.Members = s.members(field.SelectionSet, target, problems)
-		}
-		members[key] = member
-	}
-	return members
+	return plan.shape.answer, plan.shape.problems, nil
 }
 
 // Documents reads documents of a class at the schema's commit through a pair,

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/vectorlink/vectorlink/docdb/internal/gqlname"
 	"github.com/vectorlink/vectorlink/docdb/internal/web"
 )
 
@@ -45,20 +46,27 @@ type schema struct {
 	// does not inherit metadata, so neither does this: a subclass needs its
 	// own. A class with unusable metadata has its Err set.
 	pairs []Class
-	// parts are the properties that hold subdocuments, with their classes.
+	// parts are the properties that hold subdocuments, with the classes of
+	// these and their heirs.
 	parts map[string][]string
-	// bases are what the ids of classes that choose it themselves begin
-	// with: such an id does not tell its class.
-	bases []string
+	// byBase are the classes by what the ids of their documents begin with,
+	// and bases what the ids of classes that choose it themselves begin with:
+	// such an id does not tell its class.
+	byBase map[string]string
+	bases  []string
 }
 
 // class is a document class or an enum.
 type class struct {
 	name        string
-	enum        []string // not nil: an enum
-	subdocument bool     // so marked, or an heir of such
+	enum        []string          // not nil: an enum
+	values      map[string]string // of an enum, those that GraphQL writes otherwise, by what it writes
+	abstract    bool
+	subdocument bool // so marked, or an heir of such
 	parents     []string
 	properties  map[string]property // its own and the inherited
+	fields      map[string]string   // the properties by their names in GraphQL
+	backlinks   map[string]backlink // by their names in GraphQL
 }
 
 // property is what a class says of a field.
@@ -67,11 +75,21 @@ type property struct {
 	class string // xsd:…, sys:… or the name of a class
 }
 
+// backlink is a field in which GraphQL answers the documents of exactly one class
+// that link here by a property: _homeworld_of_People.
+type backlink struct {
+	class, name string
+	property
+}
+
 // isUnordered reports whether the database answers the values in any order.
 func (p property) isUnordered() bool { return p.kind == "Set" || p.kind == "Cardinality" }
 
 // isListed reports whether there are cells between a document and the values.
 func (p property) isListed() bool { return p.kind == "List" || p.kind == "Array" }
+
+// isMany reports whether there may be several values.
+func (p property) isMany() bool { return p.isUnordered() || p.isListed() }
 
 // schema reads the schema at a commit.
 func (c *Client) schema(ctx context.Context, domain, commit string) (*schema, error) {
@@ -115,20 +133,26 @@ func parseSchema(list []byte) (*schema, error) {
 		return nil, err
 	}
 	s := &schema{
-		names:   names{base: defaultBase, schema: defaultSchema, prefixes: map[string]string{}},
-		classes: map[string]*class{}, parts: map[string][]string{},
+		names:   names{base: defaultBase, schema: defaultSchema, prefixes: map[string]string{}, keys: map[string]string{}},
+		classes: map[string]*class{}, parts: map[string][]string{}, byBase: map[string]string{},
 	}
 	for _, object := range objects {
-		id, kind := text(object["@id"]), text(object["@type"])
-		switch {
-		case kind == "@context" || kind == "Context":
+		if kind := text(object["@type"]); kind == "@context" || kind == "Context" {
 			s.names.read(object)
+		}
+	}
+	for _, object := range objects {
+		id := text(object["@id"])
+		switch kind := text(object["@type"]); {
 		case id == "":
 		case kind == "Enum":
-			s.classes[id] = &class{name: id, enum: append([]string{}, texts(object["@value"])...)}
+			s.classes[id] = parseEnum(id, texts(object["@value"]))
 		case kind == "Class" || kind == "TaggedUnion":
 			s.classes[id] = parseClass(id, object)
-			s.bases = append(s.bases, ownBases(object)...)
+			s.byBase[s.names.iri(id)+"/"] = id
+			for _, base := range ownBases(object) {
+				s.bases = append(s.bases, s.names.iri(base))
+			}
 			if pair, ok := parseMetadata(object["@metadata"]); ok {
 				pair.Name = id
 				s.pairs = append(s.pairs, pair)
@@ -147,19 +171,57 @@ func parseSchema(list []byte) (*schema, error) {
 			}
 		}
 	}
-	for _, c := range s.classes {
-		for name, p := range c.properties {
-			if target := s.classes[p.class]; target != nil && target.subdocument && !slices.Contains(s.parts[name], p.class) {
-				s.parts[name] = append(s.parts[name], p.class)
-			}
-		}
+	for _, name := range slices.Sorted(maps.Keys(s.classes)) {
+		s.link(s.classes[name])
 	}
 	return s, nil
 }
 
+// link notes by what names queries, ids and triples know the properties of a
+// class.
+func (s *schema) link(c *class) {
+	s.names.learn(c.name)
+	for _, name := range slices.Sorted(maps.Keys(c.properties)) {
+		p := c.properties[name]
+		s.names.learn(name)
+		c.fields[gqlname.Of(name)] = name
+		target := s.classes[p.class]
+		if target == nil || target.enum != nil {
+			continue
+		}
+		if field := gqlname.Backlink(name, c.name); field != "" {
+			target.backlinks[field] = backlink{c.name, name, p}
+		}
+		if target.subdocument && !slices.Contains(s.parts[name], p.class) {
+			for heir, c := range s.classes {
+				if c.subdocument && s.isA(heir, p.class) && !slices.Contains(s.parts[name], heir) {
+					s.parts[name] = append(s.parts[name], heir)
+				}
+			}
+		}
+	}
+}
+
+// parseEnum returns an enum, with those of its values that GraphQL writes
+// otherwise, as far as one value alone is written so.
+func parseEnum(name string, list []string) *class {
+	c := &class{name: name, enum: append([]string{}, list...), values: map[string]string{}}
+	written := map[string]int{}
+	for _, v := range list {
+		written[gqlname.Of(v)]++
+		c.values[gqlname.Of(v)] = v
+	}
+	maps.DeleteFunc(c.values, func(name, v string) bool { return name == v || written[name] > 1 })
+	return c
+}
+
 func parseClass(name string, object map[string]json.RawMessage) *class {
-	c := &class{name: name, parents: texts(object["@inherits"]), properties: map[string]property{}}
+	c := &class{
+		name: name, parents: texts(object["@inherits"]), properties: map[string]property{},
+		fields: map[string]string{}, backlinks: map[string]backlink{},
+	}
 	_, c.subdocument = object["@subdocument"]
+	_, c.abstract = object["@abstract"]
 	for field, raw := range object {
 		if !strings.HasPrefix(field, "@") {
 			c.properties[field] = parseProperty(raw)
@@ -267,50 +329,14 @@ func (s *schema) hasPartHeirs(name string) bool {
 	return false
 }
 
-// property finds a property of a class by its name in GraphQL, where what is
-// not a letter, digit or underscore is written as an underscore.
+// property finds a property of a class by its name in GraphQL.
 func (s *schema) property(class, field string) (name string, p property, ok bool) {
 	c := s.classes[class]
 	if c == nil {
 		return "", property{}, false
 	}
-	if p, ok := c.properties[field]; ok {
-		return field, p, true
-	}
-	for _, name := range slices.Sorted(maps.Keys(c.properties)) {
-		if graphQLName(name) == field {
-			return name, c.properties[name], true
-		}
-	}
-	return "", property{}, false
-}
-
-// reverse finds what a reverse field of a class answers: _homeworld_of_People
-// are the People that link here by homeworld.
-func (s *schema) reverse(at, field string) (class, name string, p property, ok bool) {
-	rest, isReverse := strings.CutPrefix(field, "_")
-	if !isReverse || !strings.Contains(rest, "_of_") {
-		return "", "", property{}, false
-	}
-	for _, class := range slices.Sorted(maps.Keys(s.classes)) {
-		name, isField := strings.CutSuffix(rest, "_of_"+graphQLName(class))
-		if !isField {
-			continue
-		}
-		if name, p, ok := s.property(class, name); ok && s.classes[p.class] != nil && s.isA(at, p.class) {
-			return class, name, p, true
-		}
-	}
-	return "", "", property{}, false
-}
-
-func graphQLName(name string) string {
-	return strings.Map(func(r rune) rune {
-		if r == '_' || r >= '0' && r <= '9' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' {
-			return r
-		}
-		return '_'
-	}, name)
+	name, ok = c.fields[field]
+	return name, c.properties[name], ok
 }
 
 // parseMetadata reads the @metadata of a class; ok is false when it says

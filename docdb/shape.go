@@ -1,18 +1,11 @@
 package docdb
 
 import (
-	"bytes"
 	"cmp"
-	"encoding/json"
 	"fmt"
-	"io"
-	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/vektah/gqlparser/v2/ast"
-
-	"github.com/vectorlink/vectorlink/fields"
 )
 
 // What a place can read besides properties.
@@ -28,12 +21,14 @@ type shape struct {
 	// opaque says why it cannot be told what the query reads; "" where it
 	// can. Any change may then change any text.
 	opaque string
-	// unknown is what the query asks for that the schema has not, which the
-	// database will refuse; "" where there is nothing.
-	unknown string
-	// order tells the collections of an answered object that the database
-	// gives in any order, by key.
-	order map[string]*member
+	// problems are what the query asks for that the schema has not, which the
+	// database will refuse.
+	problems []string
+	answer   *Answer
+	// backlinks are the fields of that kind, and hidden says that one stands
+	// below a link that need not be there (see Client.unused).
+	backlinks []askedBacklink
+	hidden    bool
 	// print spells out how the schema answers the query: with the same print
 	// and the same documents, the answers are the same.
 	print string
@@ -52,18 +47,12 @@ type place struct {
 	listed bool // the links go through the cells of a list or array
 }
 
-// member is one member of an answered object.
-type member struct {
-	unordered bool
-	hint      fields.Hint // what its values are
-	members   map[string]*member
-}
-
 // shaper makes a shape.
 type shaper struct {
-	schema *schema
-	shape  *shape
-	print  strings.Builder
+	schema   *schema
+	shape    *shape
+	print    strings.Builder
+	optional bool // within a link that need not be there
 }
 
 // shapeOf lays a class's query over the schema.
@@ -71,7 +60,7 @@ func (s *schema) shapeOf(q *batchQuery, class string) *shape {
 	root := &place{class: class, reads: map[string]bool{}}
 	b := shaper{schema: s, shape: &shape{root: root, places: []*place{root}}}
 	b.arguments(&q.root, class, root)
-	b.shape.order = b.fields(q.root.SelectionSet, class, root)
+	b.shape.answer = &Answer{Members: b.fields(q.root.SelectionSet, class, root)}
 	b.shape.print = b.print.String()
 	return b.shape
 }
@@ -82,16 +71,17 @@ func (b *shaper) opaque(format string, args ...any) {
 	}
 }
 
-// fields notes what a selection reads of objects of a class at a place.
-func (b *shaper) fields(set ast.SelectionSet, class string, at *place) map[string]*member {
-	members := map[string]*member{}
+func (b *shaper) problem(format string, args ...any) {
+	b.shape.problems = append(b.shape.problems, fmt.Sprintf(format, args...))
+}
+
+// fields notes what a selection reads of objects of a class at a place, and
+// returns what it is answered with.
+func (b *shaper) fields(set ast.SelectionSet, class string, at *place) map[string]*Answer {
+	members := map[string]*Answer{}
 	b.print.WriteByte('{')
 	for _, s := range set {
-		field, ok := s.(*ast.Field)
-		if !ok {
-			b.opaque("a fragment")
-			continue
-		}
+		field := s.(*ast.Field) // a query with fragments is refused
 		m := b.field(field, class, at)
 		if key := cmp.Or(field.Alias, field.Name); m != nil && members[key] == nil {
 			members[key] = m
@@ -101,77 +91,62 @@ func (b *shaper) fields(set ast.SelectionSet, class string, at *place) map[strin
 	return members
 }
 
-func (b *shaper) field(field *ast.Field, class string, at *place) *member {
+func (b *shaper) field(field *ast.Field, class string, at *place) *Answer {
 	switch field.Name {
 	case "_id":
-		return nil
+		return &Answer{}
 	case "_type":
 		at.reads[readType] = true
-		return nil
+		return &Answer{}
 	case "_json":
 		at.reads[readAll] = true
-		return nil
+		return &Answer{}
 	}
 	if name, p, ok := b.schema.property(class, field.Name); ok {
 		at.reads[name] = true
 		target, below := b.follow(name, p, at)
-		m := &member{unordered: p.isUnordered() && field.Arguments.ForName("orderBy") == nil}
-		if target == nil {
-			m.hint = hintOf(p.class)
-		}
-		if target != nil && target.enum == nil {
+		m := &Answer{Many: p.isMany(), unordered: p.isUnordered() && field.Arguments.ForName("orderBy") == nil, scalar: scalarOf(p.class)}
+		switch isObject, hasFields := target != nil && target.enum == nil, len(field.SelectionSet) > 0; {
+		case isObject && !hasFields:
+			b.problem("query asks for %s of %s without saying which of its fields: %s { … }", field.Name, class, field.Name)
+		case isObject:
+			outer := b.optional
+			b.optional = outer || p.kind == "Optional"
 			b.arguments(field, p.class, below)
-			m.members = b.fields(field.SelectionSet, p.class, below)
+			m.Members = b.fields(field.SelectionSet, p.class, below)
+			b.optional = outer
+		case hasFields:
+			b.problem("query asks for fields of %s of %s, which has none", field.Name, class)
+		case target != nil:
+			m.values = target.values
 		}
 		return m
 	}
-	if from, name, p, ok := b.schema.reverse(class, field.Name); ok {
-		if p.isListed() {
-			b.opaque("%s: a list read backwards", field.Name)
-		}
-		fmt.Fprintf(&b.print, " <%s %s %s", from, name, p.kind)
-		below := b.place(&place{class: from, up: at, via: name, back: true})
-		below.reads[name] = true
-		b.arguments(field, from, below)
-		return &member{unordered: field.Arguments.ForName("orderBy") == nil, members: b.fields(field.SelectionSet, from, below)}
+	if c := b.schema.classes[class]; c != nil && c.backlinks[field.Name].name != "" {
+		return b.backlink(field, class, c.backlinks[field.Name], at)
 	}
 	fmt.Fprintf(&b.print, " ?%s", field.Name)
-	if strings.HasPrefix(field.Name, "_") {
-		b.opaque("%s of %s", field.Name, class) // such as _path_to_People
-	} else if b.shape.unknown == "" {
-		b.shape.unknown = fmt.Sprintf("query asks for %s, which %s does not have", field.Name, class)
+	if strings.HasPrefix(field.Name, "_path_to_") || field.Name == "_restriction" {
+		b.opaque("%s of %s", field.Name, class)
+		return nil
 	}
+	b.problem("query asks for %s, which %s does not have", field.Name, class)
 	return nil
 }
 
-// hintOf tells what values of an xsd type are, since GraphQL's answers do not:
-// strings that look like numbers come without their quotes, and some numbers
-// are made strings for it (see repairNumbers).
-func hintOf(xsd string) fields.Hint {
-	name, ok := strings.CutPrefix(xsd, "xsd:")
-	switch {
-	case !ok || name == "boolean":
-		return fields.AsItIs
-	case numeric[name]:
-		return fields.Number
+func (b *shaper) backlink(field *ast.Field, class string, back backlink, at *place) *Answer {
+	if back.isListed() {
+		b.opaque("%s: a list read backwards", field.Name)
 	}
-	return fields.Text
-}
-
-// numeric are the types of XML Schema that are numbers.
-var numeric = map[string]bool{
-	"decimal": true, "integer": true, "double": true, "float": true,
-	"byte": true, "short": true, "int": true, "long": true,
-	"unsignedByte": true, "unsignedShort": true, "unsignedInt": true, "unsignedLong": true,
-	"positiveInteger": true, "nonNegativeInteger": true, "negativeInteger": true, "nonPositiveInteger": true,
-}
-
-// hint tells what the values of a member of an answered object are.
-func (s *shape) hint(name string) fields.Hint {
-	if m := s.order[name]; m != nil {
-		return m.hint
-	}
-	return fields.AsItIs
+	fmt.Fprintf(&b.print, " <%s %s %s", back.class, back.name, back.kind)
+	below := b.place(&place{class: back.class, up: at, via: back.name, back: true})
+	below.reads[back.name] = true
+	b.arguments(field, back.class, below)
+	m := &Answer{Many: true, unordered: field.Arguments.ForName("orderBy") == nil}
+	b.shape.backlinks = append(b.shape.backlinks, askedBacklink{class, field, m})
+	b.shape.hidden = b.shape.hidden || b.optional
+	m.Members = b.fields(field.SelectionSet, back.class, below)
+	return m
 }
 
 // follow returns the class that a property leads to and the place where its
@@ -276,126 +251,4 @@ func (b *shaper) filter(v *ast.Value, class string, at *place) {
 			b.filter(inner, p.class, below)
 		}
 	}
-}
-
-// arrange puts the members of a JSON object's unordered collections in order,
-// so that the order in which the database happens to store a Set does not
-// change a text. Lists stay as they are.
-func arrange(data []byte, order map[string]*member) []byte {
-	if !hasUnordered(order) {
-		return data
-	}
-	out, err := rewriteObject(data, func(name string, value json.RawMessage) (json.RawMessage, bool) {
-		return arrangeValue(value, order[name]), true
-	})
-	if err != nil {
-		return data
-	}
-	return out
-}
-
-func hasUnordered(order map[string]*member) bool {
-	for _, m := range order {
-		if m.unordered || hasUnordered(m.members) {
-			return true
-		}
-	}
-	return false
-}
-
-func arrangeValue(value json.RawMessage, m *member) json.RawMessage {
-	if m == nil || !m.unordered && !hasUnordered(m.members) {
-		return value
-	}
-	var list []json.RawMessage
-	switch trimmed := bytes.TrimSpace(value); {
-	case len(trimmed) > 0 && trimmed[0] == '{':
-		return arrange(value, m.members)
-	case len(trimmed) == 0 || trimmed[0] != '[' || json.Unmarshal(value, &list) != nil:
-		return value
-	}
-	for i, x := range list {
-		if x := bytes.TrimSpace(x); len(x) > 0 && x[0] == '{' {
-			list[i] = arrange(x, m.members)
-		}
-	}
-	if m.unordered {
-		slices.SortStableFunc(list, compareJSON)
-	}
-	return append(append([]byte{'['}, bytes.Join(asBytes(list), []byte{','})...), ']')
-}
-
-func asBytes(list []json.RawMessage) [][]byte {
-	out := make([][]byte, len(list))
-	for i, x := range list {
-		out[i] = x
-	}
-	return out
-}
-
-// compareJSON orders strings as texts, numbers as numbers and all else by its
-// bytes.
-func compareJSON(a, b json.RawMessage) int {
-	kind := func(x json.RawMessage) byte {
-		switch {
-		case len(x) == 0:
-			return 0
-		case x[0] == '-' || x[0] >= '0' && x[0] <= '9':
-			return '0'
-		}
-		return x[0]
-	}
-	if c := cmp.Compare(kind(a), kind(b)); c != 0 {
-		return c
-	}
-	switch kind(a) {
-	case '"':
-		if c := cmp.Compare(text(a), text(b)); c != 0 {
-			return c
-		}
-	case '0':
-		x, _ := strconv.ParseFloat(string(a), 64) // out of range is infinite, which is right
-		y, _ := strconv.ParseFloat(string(b), 64)
-		if c := cmp.Compare(x, y); c != 0 {
-			return c
-		}
-	}
-	return bytes.Compare(a, b)
-}
-
-// rewriteObject copies a JSON object with other values, or without those
-// members for which keep is false. The order of members stays.
-func rewriteObject(data []byte, value func(name string, value json.RawMessage) (_ json.RawMessage, keep bool)) ([]byte, error) {
-	d := json.NewDecoder(bytes.NewReader(data))
-	if t, err := d.Token(); err != nil || t != json.Delim('{') {
-		return nil, errNotObject
-	}
-	out := append(make([]byte, 0, len(data)), '{')
-	for d.More() {
-		var v json.RawMessage
-		t, err := d.Token()
-		name, ok := t.(string)
-		if err != nil || !ok || d.Decode(&v) != nil {
-			return nil, errNotObject
-		}
-		v, keep := value(name, v)
-		if !keep {
-			continue
-		}
-		quoted, err := json.Marshal(name)
-		if err != nil {
-			return nil, errNotObject
-		}
-		if len(out) > 1 {
-			out = append(out, ',')
-		}
-		out = append(append(append(out, quoted...), ':'), v...)
-	}
-	if t, err := d.Token(); err != nil || t != json.Delim('}') {
-		return nil, errNotObject
-	}
-	if _, err := d.Token(); err != io.EOF {
-		return nil, errNotObject
-	}
-	return append(out, '}'), nil
 }

@@ -26,6 +26,7 @@ const fleetSchema = `[
   "crew":{"@type":"Cardinality","@class":"xsd:string","@min":1}},
  {"@id":"Either","@type":"TaggedUnion","@oneOf":[{"place":"Place","ship":"Ship"}]},
  {"@id":"Thing","@type":"Class"},{"@id":"Whole","@type":"Class","@inherits":["Thing"]},{"@id":"Piece","@type":"Class","@inherits":["Thing"],"@subdocument":[]},
+ {"@id":"ex:Dock","@type":"Class","ex:berth":{"@type":"Optional","@class":"ex:Berth"}},{"@id":"ex:Berth","@type":"Class","@subdocument":[]},
  {"@id":"Own","@type":"Class","@base":"Ship/own-"},{"@id":"Own2","@type":"Class","@key":{"@type":"Random","@base":"Place_"}},
  {"@id":"Box","@type":"Class","holds":{"@type":"Optional","@class":"Thing"}}]`
 
@@ -41,9 +42,10 @@ func TestReads(t *testing.T) {
 		{"Ship", `calls(orderBy: {kind: ASC}, filter: {label: {ne: "x"}}) { _json }`, "0 Ship: calls|1 Place of Ship by calls: * kind label", ""},
 		{"Ship", `calls(filter: {_or: [{tags: {someHave: {eq: "x"}}}, {_not: {kind: {eq: a}}}]}) { _id }`, "0 Ship: calls|1 Place of Ship by calls: kind tags", ""},
 		{"Place", `label _calls_of_Ship { label built { label } }`, "0 Place: label|1 Ship of Place by calls backwards: built calls label|2 Place of Ship by built: label", ""},
-		{"Port", `_built_of_Ship { label } _home_of_Part { name }`, "0 Port: |1 Ship of Port by built backwards: built label|1 Part of Port by home backwards: home name", ""},
+		{"Place", `_built_of_Ship { label } _home_of_Part { name }`, "0 Place: |1 Ship of Place by built backwards: built label|1 Part of Place by home backwards: home name", ""},
 		{"Place", `_route_of_Ship { label }`, "0 Place: |1 Ship of Place by route backwards: label route", "a list read backwards"},
 		{"Place", `_path_to_Ship(path: "x") { label }`, "0 Place: ", "_path_to_Ship"},
+		{"Port", `label _built_of_Ship { label }`, "0 Port: label", ""}, // which only Place has
 		{"Either", `place { label } ship { label }`, "0 Either: place ship|1 Place of Either by place: label|1 Ship of Either by ship: label", ""},
 		{"Box", `holds { _type }`, "0 Box: holds|1 Thing of Box by holds: rdf:type", "documents and to subdocuments"},
 		{"Ship", `calls(filter: $f) { label }`, "0 Ship: calls|1 Place of Ship by calls: label", "filter that is not an object"},
@@ -87,7 +89,7 @@ func TestArrange(t *testing.T) {
 
 // FuzzArrange: the order of members never changes what they are.
 func FuzzArrange(f *testing.F) {
-	f.Add(`{"calls":[{"label":"b","tags":["y","x"]},{"label":"a","tags":["z", 1, null, {}]}],"label":"x"}`)
+	f.Add(`{"calls":[{"label":"b","tags":["y","x"]},{"label":"a","tags":["z", null, {}]}],"label":"x"}`)
 	f.Add(`{"calls":[[],"",{"tags":null}] , "calls" : [1e99999,-0]}`)
 	f.Add(`{"calls":`)
 	count := func(data []byte) [256]int {
@@ -106,7 +108,7 @@ func FuzzArrange(f *testing.F) {
 		if again, _ := docdb.Arrange([]byte(fleetSchema), "Ship", "query($id: ID){ Ship(id: $id) { label calls { label tags } } }", got); !bytes.Equal(again, got) {
 			t.Fatalf("%s: %s, then %s", data, got, again)
 		}
-		if !strings.Contains(data, `\`) && json.Valid([]byte(data)) && !strings.ContainsAny(data, "<>&\u2028\u2029") && count(got) != count([]byte(data)) {
+		if !strings.Contains(data, `\`) && json.Valid([]byte(data)) && !strings.ContainsAny(data, "<>&\u2028\u2029-0123456789") && count(got) != count([]byte(data)) {
 			t.Fatalf("%s: %s", data, got)
 		}
 	})
@@ -115,21 +117,23 @@ func FuzzArrange(f *testing.F) {
 // TestObjects: the class and the holders of an object, read off its id.
 func TestObjects(t *testing.T) {
 	for id, want := range map[string]string{
-		"terminusdb:///x/Ship/1":                                 "terminusdb:///x/Ship/1 Ship",
-		"terminusdb:///x/Ship/a/b c":                             "terminusdb:///x/Ship/a/b c Ship",
-		"terminusdb:///x/Ship/1/hull-part/Part/k":                "terminusdb:///x/Ship/1/hull-part/Part/k Part|terminusdb:///x/Ship/1 Ship",
-		"terminusdb:///x/Ship/1/hull-part/Part/k/bolts/Bolt/j":   "terminusdb:///x/Ship/1/hull-part/Part/k/bolts/Bolt/j Bolt|terminusdb:///x/Ship/1/hull-part/Part/k Part|terminusdb:///x/Ship/1 Ship",
-		"terminusdb:///x/Ship/hull-part/Part/k":                  "terminusdb:///x/Ship/hull-part/Part/k Ship",
-		"terminusdb:///x/Ship/1/hull-part/Bolt/k":                "terminusdb:///x/Ship/1/hull-part/Bolt/k Ship",
-		"terminusdb:///x/Ship/1/hull-part/Part":                  "terminusdb:///x/Ship/1/hull-part/Part Ship",
-		"terminusdb:///x/Kind/1":                                 "terminusdb:///x/Kind/1 ",
-		"terminusdb:///x/Ship/own-1":                             "terminusdb:///x/Ship/own-1 ",
-		"terminusdb:///x/Place_1":                                "terminusdb:///x/Place_1 ",
-		"terminusdb:///x/Ship":                                   "terminusdb:///x/Ship ",
-		"terminusdb:///x/":                                       "terminusdb:///x/ ",
-		"http://elsewhere.net/Ship/1":                            "http://elsewhere.net/Ship/1 ",
-		"terminusdb:///x/Colour/1/hull-part/Part/k":              "terminusdb:///x/Colour/1/hull-part/Part/k Part|terminusdb:///x/Colour/1 ",
-		"terminusdb:///x/Ship/1/hull-part/Part/k/hull-part/Part": "terminusdb:///x/Ship/1/hull-part/Part/k/hull-part/Part Part|terminusdb:///x/Ship/1 Ship",
+		"terminusdb:///x/Ship/1":                                            "terminusdb:///x/Ship/1 Ship",
+		"terminusdb:///x/Ship/a/b c":                                        "terminusdb:///x/Ship/a/b c Ship",
+		"terminusdb:///x/Ship/1/hull-part/Part/k":                           "terminusdb:///x/Ship/1/hull-part/Part/k Part|terminusdb:///x/Ship/1 Ship",
+		"terminusdb:///x/Ship/1/hull-part/Part/k/bolts/Bolt/j":              "terminusdb:///x/Ship/1/hull-part/Part/k/bolts/Bolt/j Bolt|terminusdb:///x/Ship/1/hull-part/Part/k Part|terminusdb:///x/Ship/1 Ship",
+		"terminusdb:///x/Ship/hull-part/Part/k":                             "terminusdb:///x/Ship/hull-part/Part/k Ship",
+		"terminusdb:///x/Ship/1/hull-part/Bolt/k":                           "terminusdb:///x/Ship/1/hull-part/Bolt/k Ship",
+		"terminusdb:///x/Ship/1/hull-part/Part":                             "terminusdb:///x/Ship/1/hull-part/Part Ship",
+		"terminusdb:///x/Kind/1":                                            "terminusdb:///x/Kind/1 ",
+		"terminusdb:///x/Ship/own-1":                                        "terminusdb:///x/Ship/own-1 ",
+		"terminusdb:///x/Place_1":                                           "terminusdb:///x/Place_1 ",
+		"terminusdb:///x/Ship":                                              "terminusdb:///x/Ship ",
+		"terminusdb:///x/":                                                  "terminusdb:///x/ ",
+		"http://elsewhere.net/Dock/1":                                       "http://elsewhere.net/Dock/1 ex:Dock",
+		"http://elsewhere.net/Dock/1/ex:berth/http://elsewhere.net/Berth/k": "http://elsewhere.net/Dock/1/ex:berth/http://elsewhere.net/Berth/k ex:Berth|http://elsewhere.net/Dock/1 ex:Dock",
+		"http://elsewhere.net/Ship/1":                                       "http://elsewhere.net/Ship/1 ",
+		"terminusdb:///x/Colour/1/hull-part/Part/k":                         "terminusdb:///x/Colour/1/hull-part/Part/k Part|terminusdb:///x/Colour/1 ",
+		"terminusdb:///x/Ship/1/hull-part/Part/k/hull-part/Part":            "terminusdb:///x/Ship/1/hull-part/Part/k/hull-part/Part Part|terminusdb:///x/Ship/1 Ship",
 	} {
 		got, err := docdb.Objects([]byte(fleetSchema), id)
 		if err != nil || strings.Join(got, "|") != want {
@@ -147,6 +151,8 @@ func TestNames(t *testing.T) {
 		{"@schema:label", "terminusdb:///y#label", "label", "terminusdb:///y#label"},
 		{"terminusdb:///y#label", "terminusdb:///y#label", "label", "terminusdb:///y#label"},
 		{"ex:thing", "http://elsewhere.net/thing", "http://elsewhere.net/thing", "http://elsewhere.net/thing"},
+		{"ex:Dock", "http://elsewhere.net/Dock", "ex:Dock", "http://elsewhere.net/Dock"},
+		{"Dock/1/ex:berth/http://elsewhere.net/Berth/k", "terminusdb:///x/Dock/1/ex:berth/http://elsewhere.net/Berth/k", "terminusdb:///x/Dock/1/ex:berth/http://elsewhere.net/Berth/k", "terminusdb:///x/Dock/1/ex:berth/http://elsewhere.net/Berth/k"},
 		{"rdf:type", "rdf:type", "rdf:type", "rdf:type"},
 		{"http://www.w3.org/1999/02/22-rdf-syntax-ns#first", "rdf:first", "rdf:first", "rdf:first"},
 	} {

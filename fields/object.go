@@ -67,22 +67,12 @@ func Parse(raw []byte) (Object, error) {
 	return o.object(), nil
 }
 
-// Hint is what a member of a document is by its schema.
-type Hint uint8
-
-const (
-	AsItIs Hint = 0 // what JSON says
-	Text   Hint = 1 // texts; a number is one whose quotes were lost
-	Number Hint = 2 // numbers; a text that reads as one is one
-)
-
 // Pick takes the fields out of a document that was queried, a JSON object: its
 // members that are texts, numbers, booleans and lists of those. Members of another
 // kind, beyond the bounds, or named _id, _type, _json or __… are left out without
-// an error. If more members remain than fit, the first by name are kept. hint,
-// which may be nil, returns the hint for a member's name. Anything but a JSON
-// object has no fields.
-func Pick(data []byte, hint func(name string) Hint) Object {
+// an error. If more members remain than fit, the first by name are kept. Anything
+// but a JSON object has no fields.
+func Pick(data []byte) Object {
 	members, err := split(data)
 	if err != nil {
 		return ""
@@ -92,11 +82,7 @@ func Pick(data []byte, hint func(name string) Hint) Object {
 		if name == "_id" || name == "_type" || name == "_json" || len(name) > 1 && name[:2] == "__" || !usableName(name) {
 			continue
 		}
-		raw := members[name]
-		if hint != nil {
-			raw = retype(raw, hint(name))
-		}
-		v, err := appendValue(nil, raw, true)
+		v, err := appendValue(nil, members[name], true)
 		if err != nil || o.count == MaxFields || len(o.text)+len(name)+len(v)+8 > MaxBytes {
 			continue
 		}
@@ -227,40 +213,6 @@ func appendScalar(b []byte, raw json.RawMessage, lax bool) ([]byte, error) {
 		return nil, err
 	}
 	return n.append(b), nil
-}
-
-// retype gives a value the form that its schema says it has.
-func retype(raw json.RawMessage, hint Hint) json.RawMessage {
-	switch {
-	case hint == AsItIs || len(raw) == 0:
-		return raw
-	case raw[0] == '[':
-		var list []json.RawMessage
-		if json.Unmarshal(raw, &list) != nil {
-			return raw
-		}
-		for i := range list {
-			if len(list[i]) > 0 && list[i][0] != '[' {
-				list[i] = retype(list[i], hint)
-			}
-		}
-		out, err := json.Marshal(list)
-		if err != nil {
-			return raw
-		}
-		return out
-	case hint == Text && (raw[0] == '-' || raw[0] >= '0' && raw[0] <= '9'):
-		return json.RawMessage(`"` + string(raw) + `"`)
-	case hint == Number && raw[0] == '"':
-		var s string
-		if json.Unmarshal(raw, &s) != nil {
-			return raw
-		}
-		if n, ok := readNumber(s); ok {
-			return json.RawMessage(n.append(nil))
-		}
-	}
-	return raw
 }
 
 // readNumber reads a number as databases write them: also with a plus, or with

@@ -42,6 +42,8 @@ type Config struct {
 type Prefixes struct {
 	Base   string
 	Schema string
+
+	others map[string]string // of other namespaces, as the @context has them
 }
 
 // DB is a set of databases. It implements http.Handler.

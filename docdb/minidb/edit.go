@@ -102,7 +102,12 @@ func (e *edit) editSchema(change Change) error {
 			if base == "" || schema == "" {
 				return schemaFailure("the @context has no @base or @schema")
 			}
-			e.prefixes = Prefixes{base, schema}
+			e.prefixes = Prefixes{base, schema, map[string]string{}}
+			for prefix, iri := range doc {
+				if iri, ok := iri.(string); ok && !strings.HasPrefix(prefix, "@") {
+					e.prefixes.others[prefix] = iri
+				}
+			}
 		} else if name == "" {
 			return schemaFailure("a class has no @id")
 		}
@@ -167,17 +172,6 @@ func (e *edit) refit(object map[string]any) (map[string]any, error) {
 	return object, nil
 }
 
-// short takes @base off an id.
-func (e *edit) short(id string) string { return strings.TrimPrefix(id, e.prefixes.Base) }
-
-// full puts @base before a short id.
-func (p Prefixes) full(id string) string {
-	if strings.Contains(id, "://") {
-		return id
-	}
-	return p.Base + id
-}
-
 func (e *edit) put(doc map[string]any) error {
 	name, _ := doc["@type"].(string)
 	name = strings.TrimPrefix(name, e.prefixes.Schema)
@@ -186,7 +180,7 @@ func (e *edit) put(doc map[string]any) error {
 		return schemaFailure("a document has the @type %q, which is no document class", name)
 	}
 	id, _ := doc["@id"].(string)
-	if id = e.short(id); !strings.HasPrefix(id, c.prefix) {
+	if id = e.prefixes.short(id); !strings.HasPrefix(id, c.prefix) {
 		return badRequest("SubmittedDocumentIdDoesNotHaveExpectedPrefix", "Document id %q does not have expected prefix '%s'", id, c.prefix)
 	}
 	value, err := e.object(c, id, doc)
@@ -290,7 +284,7 @@ func (e *edit) value(p property, id, field string, index int, v any) (any, error
 		return v, nil
 	}
 	if s, ok := v.(string); ok && !c.subdocument {
-		return e.short(s), nil
+		return e.prefixes.short(s), nil
 	}
 	doc, ok := v.(map[string]any)
 	if !ok {
@@ -309,9 +303,13 @@ func (e *edit) value(p property, id, field string, index int, v any) (any, error
 		// What the original draws at random comes from the content here,
 		// so that it is the same each time.
 		sum := sha256.Sum256(canonical(map[string]any{"index": index, "document": doc}))
-		sub = fmt.Sprintf("%s/%s/%s%s", id, field, c.prefix, base64.RawURLEncoding.EncodeToString(sum[:12]))
+		class := c.prefix
+		if strings.Contains(class, ":") {
+			class = e.prefixes.full(class)
+		}
+		sub = fmt.Sprintf("%s/%s/%s%s", id, field, class, base64.RawURLEncoding.EncodeToString(sum[:12]))
 	}
-	return e.object(c, e.short(sub), doc)
+	return e.object(c, e.prefixes.short(sub), doc)
 }
 
 // numeric is a number as JSON writes it.
@@ -355,7 +353,7 @@ func basicValue(class string, v any) (any, bool) {
 func (e *edit) delete(ids []string) error {
 	gone := map[string]bool{}
 	for _, id := range ids {
-		id = e.short(id)
+		id = e.prefixes.short(id)
 		if e.documents[id] == nil {
 			return documentNotFound(id)
 		}

@@ -11,6 +11,8 @@ import (
 	"strings"
 
 	"github.com/vektah/gqlparser/v2/ast"
+
+	"github.com/vectorlink/vectorlink/docdb/internal/gqlname"
 )
 
 // listArgs are the evaluated arguments of a field that answers a list.
@@ -65,14 +67,13 @@ func (q *query) args(field *ast.Field) listArgs {
 	return args
 }
 
-// roots returns the nodes that a root field answers.
-func (q *query) roots(field *ast.Field) []*node {
+// roots returns the nodes of a class that a root field answers.
+func (q *query) roots(field *ast.Field, class *class) []*node {
 	args := q.args(field)
 	var all []*node
-	class := field.Name
 	// By id, only the class itself is found, not its subclasses.
-	exact := func(n *node) bool { return n.class == class }
-	heirs := func(n *node) bool { return q.commit.schema.isA(n.class, class) }
+	exact := func(n *node) bool { return n.class == class.name }
+	heirs := func(n *node) bool { return q.commit.schema.isA(n.class, class.name) }
 	switch {
 	case args.id != nil:
 		all = q.find([]string{*args.id}, exact)
@@ -91,13 +92,9 @@ func (q *query) roots(field *ast.Field) []*node {
 // find looks up full ids; short ones are not known here.
 func (q *query) find(ids []string, fits func(*node) bool) []*node {
 	var found []*node
-	base := q.commit.prefixes.Base
 	for _, id := range ids {
-		short, ok := strings.CutPrefix(id, base)
-		if !ok && !strings.Contains(id, "://") {
-			continue
-		}
-		if n := q.commit.nodes[short]; n != nil && fits(n) {
+		short := q.commit.prefixes.short(id)
+		if n := q.commit.nodes[short]; n != nil && (short != id || strings.Contains(id, "://")) && fits(n) {
 			found = append(found, n)
 		}
 	}
@@ -113,7 +110,7 @@ func (q *query) arrange(all []*node, args listArgs) []*node {
 		all = slices.Clone(all)
 		slices.SortStableFunc(all, func(a, b *node) int {
 			for _, o := range args.order {
-				if c := compareValues(a.value[o.field], b.value[o.field]); c != 0 {
+				if c := compareValues(q.value(a, o.field), q.value(b, o.field)); c != 0 {
 					if o.down {
 						return -c
 					}
@@ -135,7 +132,7 @@ func (q *query) arrange(all []*node, args listArgs) []*node {
 func (q *query) matches(n *node, filter map[string]any) bool {
 	for name, want := range filter {
 		condition, _ := want.(map[string]any)
-		value := n.value[name]
+		value := q.value(n, name)
 		if some, ok := condition["someHave"].(map[string]any); ok {
 			list, _ := value.([]any)
 			if !slices.ContainsFunc(list, func(x any) bool { return q.matchesValue(x, some) }) {
@@ -148,6 +145,16 @@ func (q *query) matches(n *node, filter map[string]any) bool {
 		}
 	}
 	return true
+}
+
+// value returns what a node has for a property of that name in GraphQL.
+func (q *query) value(n *node, field string) any {
+	c := q.commit.schema.classes[n.class]
+	value := n.value[c.fields[field]]
+	if target := q.commit.schema.classes[c.properties[c.fields[field]].class]; target != nil && target.enum != nil && value != nil {
+		return gqlname.Of(fmt.Sprint(value))
+	}
+	return value
 }
 
 func (q *query) matchesValue(value any, condition map[string]any) bool {
@@ -179,18 +186,24 @@ func compareValues(a, b any) int {
 	return cmp.Compare(fmt.Sprint(a), fmt.Sprint(b))
 }
 
-func (q *query) writeList(b *bytes.Buffer, set ast.SelectionSet, nodes []*node) {
+// writeList, writeObject and writeField write an answer for objects that the query
+// takes for ones of a class. They return false where there is null in the place of
+// what may not be null: then that is null which is around it.
+func (q *query) writeList(b *bytes.Buffer, set ast.SelectionSet, class *class, nodes []*node) bool {
 	b.WriteByte('[')
 	for i, n := range nodes {
 		if i > 0 {
 			b.WriteByte(',')
 		}
-		q.writeObject(b, set, n)
+		if !q.writeObject(b, set, class, n) {
+			return false
+		}
 	}
 	b.WriteByte(']')
+	return true
 }
 
-func (q *query) writeObject(b *bytes.Buffer, set ast.SelectionSet, n *node) {
+func (q *query) writeObject(b *bytes.Buffer, set ast.SelectionSet, class *class, n *node) bool {
 	b.WriteByte('{')
 	for i, s := range set {
 		field := s.(*ast.Field)
@@ -199,31 +212,36 @@ func (q *query) writeObject(b *bytes.Buffer, set ast.SelectionSet, n *node) {
 		}
 		b.Write(canonical(field.Alias))
 		b.WriteByte(':')
-		q.writeField(b, field, n)
+		if !q.writeField(b, field, class, n) {
+			return false
+		}
 	}
 	b.WriteByte('}')
+	return true
 }
 
-func (q *query) writeField(b *bytes.Buffer, field *ast.Field, n *node) {
+func (q *query) writeField(b *bytes.Buffer, field *ast.Field, class *class, n *node) bool {
 	switch field.Name {
 	case "_id":
 		b.Write(canonical(q.commit.prefixes.full(n.id)))
-		return
+		return true
 	case "_type":
-		b.Write(canonical(n.class))
-		return
+		b.Write(canonical(gqlname.Of(n.class)))
+		return true
 	case "_json":
 		var pretty bytes.Buffer
 		json.Indent(&pretty, canonical(n.value), "", "  ")
 		b.Write(canonical(pretty.String()))
-		return
+		return true
 	}
-	if back, ok := q.commit.schema.classes[n.class].reverse[field.Name]; ok {
-		q.writeList(b, field.SelectionSet, q.arrange(q.referrers(n, back), q.args(field)))
-		return
+	if back, ok := class.reverse[field.Name]; ok {
+		if !q.commit.allFacts().used[q.commit.name(back.property)] {
+			return false // the original knows no predicate that no document ever had
+		}
+		return q.writeList(b, field.SelectionSet, back.class, q.arrange(q.referrers(n, back), q.args(field)))
 	}
-	p := q.commit.schema.classes[n.class].properties[field.Name]
-	value := n.value[field.Name]
+	name := class.fields[field.Name]
+	p, value := class.properties[name], n.value[name]
 	target := q.commit.schema.classes[p.class]
 	list, _ := value.([]any)
 	if q.unstable && p.kind == "Set" {
@@ -251,14 +269,17 @@ func (q *query) writeField(b *bytes.Buffer, field *ast.Field, n *node) {
 				nodes = append(nodes, t)
 			}
 		}
-		q.writeList(b, field.SelectionSet, q.arrange(nodes, q.args(field)))
+		return q.writeList(b, field.SelectionSet, target, q.arrange(nodes, q.args(field)))
 	default:
-		if t := q.commit.nodes[linkOf(value)]; t != nil {
-			q.writeObject(b, field.SelectionSet, t)
-		} else {
-			b.WriteString("null")
+		mark := b.Len()
+		if t := q.commit.nodes[linkOf(value)]; t != nil && q.writeObject(b, field.SelectionSet, target, t) {
+			return true
 		}
+		b.Truncate(mark)
+		b.WriteString("null")
+		return p.kind == "Optional"
 	}
+	return true
 }
 
 // referrers returns the objects of a class that link to n by a property.
@@ -266,7 +287,7 @@ func (q *query) referrers(n *node, back reverse) []*node {
 	var found []*node
 	for _, id := range q.commit.order {
 		other := q.commit.nodes[id]
-		if !q.commit.schema.isA(other.class, back.class) {
+		if other.class != back.class.name {
 			continue
 		}
 		v := other.value[back.property]
@@ -302,12 +323,7 @@ func writeData(b *bytes.Buffer, p property, enum *class, value any) {
 	case value == nil:
 		b.WriteString("null")
 	case enum != nil:
-		b.Write(canonical(strings.Map(func(r rune) rune {
-			if r == '_' || r >= '0' && r <= '9' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' {
-				return r
-			}
-			return '_'
-		}, text)))
+		b.Write(canonical(gqlname.Of(text)))
 	case strings.HasPrefix(p.class, "sys:JSON"):
 		b.Write(canonical(string(canonical(value))))
 	default:

@@ -180,7 +180,10 @@ func (db *DB) execute(res resource, text string, variables map[string]any) ([]by
 			fmt.Fprint(&b, q.count(field))
 			continue
 		}
-		q.writeList(&b, field.SelectionSet, q.roots(field))
+		c := q.commit.schema.byField[field.Name]
+		if !q.writeList(&b, field.SelectionSet, c, q.roots(field, c)) {
+			return []byte(`{"data":null}`), nil, nil
+		}
 	}
 	b.WriteString("}}")
 	return b.Bytes(), q.complaints, nil
@@ -230,10 +233,15 @@ func (q *query) checkRoots(set ast.SelectionSet) error {
 			return errTypename
 		}
 		if field.Name == countField {
+			for _, a := range field.Arguments {
+				if q.commit.schema.byField[a.Name] == nil {
+					q.complain(a.Position, "Unknown argument %q on field %q of type \"Query\"", a.Name, countField)
+				}
+			}
 			continue
 		}
-		c := q.commit.schema.classes[field.Name]
-		if c == nil || c.enum != nil {
+		c := q.commit.schema.byField[field.Name]
+		if c == nil {
 			q.complain(field.Position, "Unknown field %q on type \"Query\"", field.Name)
 			continue
 		}
@@ -251,7 +259,7 @@ func (q *query) count(field *ast.Field) int {
 	n := 0
 	for _, a := range field.Arguments {
 		for _, id := range q.commit.order {
-			if q.commit.schema.isA(q.commit.nodes[id].class, a.Name) {
+			if c := q.commit.schema.byField[a.Name]; c != nil && q.commit.schema.isA(q.commit.nodes[id].class, c.name) {
 				n++
 			}
 		}
@@ -280,14 +288,15 @@ func (q *query) checkObject(field *ast.Field, c *class) error {
 		if !ok || sub.Name == "__typename" {
 			return errTypename
 		}
-		p, known := c.properties[sub.Name]
+		name, known := c.fields[sub.Name]
+		p := c.properties[name]
 		var target *class
 		if known {
 			target = q.commit.schema.classes[p.class]
 		}
 		var err error
 		if back, ok := c.reverse[sub.Name]; ok {
-			if err := q.checkList(sub, q.commit.schema.classes[back.class], c.name); err != nil {
+			if err := q.checkList(sub, back.class, c.name); err != nil {
 				return err
 			}
 			continue

@@ -161,7 +161,7 @@ func (r resource) documents(graph, class, id string) (docs [][]byte) {
 	c.index()
 	ids := c.order
 	if id != "" {
-		ids = []string{strings.TrimPrefix(id, c.prefixes.Base)}
+		ids = []string{c.prefixes.short(id)}
 	}
 	for _, short := range ids {
 		n := c.nodes[short]

@@ -4,12 +4,15 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/vectorlink/vectorlink/docdb/internal/gqlname"
 )
 
 // schema is immutable.
 type schema struct {
 	raw     map[string]map[string]any // by @id; the context as @context
 	classes map[string]*class
+	byField map[string]*class // document classes by their names in GraphQL
 	bytes   []byte
 }
 
@@ -22,12 +25,16 @@ type class struct {
 	subdocument bool
 	parents     []string
 	properties  map[string]property // its own and the inherited
+	fields      map[string]string   // properties by their names in GraphQL
 	reverse     map[string]reverse  // by GraphQL field, such as _homeworld_of_People
 }
 
-// reverse says which objects a reverse field answers: those of a class that
-// link here by a property.
-type reverse struct{ class, property string }
+// reverse says which objects a reverse field answers: those of exactly a class
+// that link to one of exactly another by a property.
+type reverse struct {
+	class    *class
+	property string
+}
 
 // property is what a class says of one field.
 type property struct {
@@ -43,10 +50,13 @@ func (p property) isBasic() bool {
 }
 
 func newSchema(raw map[string]map[string]any) *schema {
-	s := &schema{raw: raw, classes: map[string]*class{}}
+	s := &schema{raw: raw, classes: map[string]*class{}, byField: map[string]*class{}}
 	for name, doc := range raw {
 		if c := parseClass(name, doc); c != nil {
 			s.classes[name] = c
+			if c.enum == nil {
+				s.byField[gqlname.Of(name)] = c
+			}
 		}
 	}
 	for _, c := range s.classes {
@@ -60,10 +70,10 @@ func newSchema(raw map[string]map[string]any) *schema {
 	}
 	for _, c := range s.classes {
 		for name, p := range c.properties {
-			for _, target := range s.classes {
-				if target.enum == nil && s.classes[p.class] != nil && s.isA(target.name, p.class) {
-					target.reverse["_"+name+"_of_"+c.name] = reverse{c.name, name}
-				}
+			c.fields[gqlname.Of(name)] = name
+			field := gqlname.Backlink(name, c.name)
+			if target := s.classes[p.class]; target != nil && target.enum == nil && field != "" {
+				target.reverse[field] = reverse{c, name}
 			}
 		}
 	}
@@ -74,7 +84,7 @@ func newSchema(raw map[string]map[string]any) *schema {
 func (s *schema) canonical() []byte { return s.bytes }
 
 func parseClass(name string, doc map[string]any) *class {
-	c := &class{name: name, prefix: name + "/", properties: map[string]property{}, reverse: map[string]reverse{}}
+	c := &class{name: name, prefix: name + "/", properties: map[string]property{}, fields: map[string]string{}, reverse: map[string]reverse{}}
 	switch doc["@type"] {
 	case "Enum":
 		c.enum = texts(doc["@value"])

@@ -30,18 +30,47 @@ type triple struct {
 	data    bool
 }
 
-// shorten prints an IRI as WOQL answers do: @base is tried first.
-func (p Prefixes) shorten(iri string) string {
+// short prints the id of a document as the document interface does.
+func (p Prefixes) short(iri string) string {
 	if short, ok := strings.CutPrefix(iri, p.Base); ok {
 		return short
 	}
-	if short, ok := strings.CutPrefix(iri, p.Schema); ok {
-		return "@schema:" + short
+	for prefix, full := range p.others {
+		if short, ok := strings.CutPrefix(iri, full); ok {
+			return prefix + ":" + short
+		}
 	}
 	return iri
 }
 
-// expand is the inverse: it also takes IRIs.
+// shorten prints an IRI as WOQL answers do: @base is tried first.
+func (p Prefixes) shorten(iri string) string {
+	if short, ok := strings.CutPrefix(iri, p.Schema); ok && !strings.HasPrefix(iri, p.Base) {
+		return "@schema:" + short
+	}
+	return p.short(iri)
+}
+
+// full returns the IRI of a document's id, which may be one.
+func (p Prefixes) full(id string) string { return p.under(p.Base, id) }
+
+// named returns the IRI of a class or property.
+func (p Prefixes) named(name string) string { return p.under(p.Schema, name) }
+
+func (p Prefixes) under(base, name string) string {
+	prefix, rest, ok := strings.Cut(name, ":")
+	switch {
+	case !ok || strings.Contains(prefix, "/"):
+		return base + name
+	case strings.HasPrefix(rest, "//"):
+		return name
+	case p.others[prefix] != "":
+		return p.others[prefix] + rest
+	}
+	return base + name
+}
+
+// expand is the inverse of shorten: it also takes IRIs.
 func (p Prefixes) expand(name string) string {
 	if short, ok := strings.CutPrefix(name, "@schema:"); ok {
 		return p.Schema + short
@@ -52,6 +81,9 @@ func (p Prefixes) expand(name string) string {
 	}
 	return p.full(name)
 }
+
+// name returns how triples write a class or a property.
+func (c *commit) name(name string) string { return c.prefixes.shorten(c.prefixes.named(name)) }
 
 // triples returns the facts of a document and of its subdocuments.
 func (c *commit) triples(doc *document) []triple {
@@ -71,14 +103,13 @@ func (t *tripleWriter) add(s, p, o string) { t.list = append(t.list, triple{s: s
 func (t *tripleWriter) object(object map[string]any) {
 	id, _ := object["@id"].(string)
 	class, _ := object["@type"].(string)
-	schema := t.c.prefixes.Schema
-	t.add(id, rdfType, t.c.prefixes.shorten(schema+class))
+	t.add(id, rdfType, t.c.name(class))
 	for field, v := range object {
 		p, ok := t.c.schema.classes[class].properties[field]
 		if !ok {
 			continue
 		}
-		predicate := t.c.prefixes.shorten(schema + field)
+		predicate := t.c.name(field)
 		list, isList := v.([]any)
 		switch {
 		case !isList || p.class == "sys:JSON":
@@ -137,7 +168,7 @@ func (t *tripleWriter) value(s, predicate string, p property, v any) {
 		t.add(s, predicate, node)
 		t.add(node, rdfType, sysJSON)
 	case target != nil && target.enum != nil:
-		t.add(s, predicate, t.c.prefixes.shorten(t.c.prefixes.Schema+p.class+"/"+fmt.Sprint(v)))
+		t.add(s, predicate, t.c.name(p.class+"/"+fmt.Sprint(v)))
 	case target != nil:
 		t.add(s, predicate, linkOf(v))
 		if sub, ok := v.(map[string]any); ok {
@@ -209,17 +240,19 @@ func compareTriples(a, b triple) int {
 type facts struct {
 	bySubject map[string][]triple
 	byObject  map[string][]triple
+	used      map[string]bool // predicates
 }
 
 // facts makes the commit's index of triples once.
 func (c *commit) allFacts() *facts {
 	c.factsOnce.Do(func() {
-		f := &facts{bySubject: map[string][]triple{}, byObject: map[string][]triple{}}
+		f := &facts{bySubject: map[string][]triple{}, byObject: map[string][]triple{}, used: map[string]bool{}}
 		set := map[triple]bool{}
 		for _, doc := range c.documents {
 			collect(set, c.triples(doc))
 		}
 		for _, t := range sortedWithout(set, nil) {
+			f.used[t.p] = true
 			f.bySubject[t.s] = append(f.bySubject[t.s], t)
 			if !t.data {
 				f.byObject[t.o] = append(f.byObject[t.o], t)
