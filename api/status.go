@@ -106,6 +106,9 @@ func (s *server) statistics(w http.ResponseWriter, r *http.Request) error {
 	}
 	if domain != "" {
 		body["store_clustering"] = st.StoreClustering
+		if len(st.Skipped) > 0 {
+			body["skipped"] = st.Skipped
+		}
 		if st.Settings != nil {
 			body["settings"] = st.Settings
 		}

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"sync"
 	"time"
 
 	"github.com/vectorlink/vectorlink/contract"
@@ -54,9 +53,6 @@ type Client struct {
 	wire  *wire
 	batch int
 	log   *slog.Logger
-	// warned holds the "domain class" pairs whose missing template has been
-	// logged, so that each is logged once.
-	warned sync.Map
 }
 
 var _ contract.Source = (*Client)(nil)

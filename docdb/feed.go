@@ -43,7 +43,7 @@ type feed struct {
 	changes        *changes
 	dirty          map[*place]map[string]bool // documents whose part in the texts changed
 	unplaced       map[string]bool            // documents whose class is not known
-	classFaults    []contract.Op              // a Failed operation for each class that is not read
+	classFaults    []contract.Op              // those of classes that are not read
 	again          []string                   // documents to read whether they changed or not
 	gone           map[string]string          // documents of classes no longer indexed, with their class
 	documents      int                        // in the database, once counted; -1 before
@@ -53,10 +53,10 @@ type feed struct {
 // last commit of line becomes that of the first. plans are those of the first
 // commit's classes; their ids are filled in. Documents in again are read in any
 // case. The error is a *fullListing where everything should be listed instead.
-func (c *Client) changedSince(ctx context.Context, domain string, line []Commit, s *schema, plans []*classPull, again []string) (*feed, error) {
+func (c *Client) changedSince(ctx context.Context, domain string, line []Commit, s *schema, plans []*classPull, untold []contract.Op, again []string) (*feed, error) {
 	commit, base := line[0], line[len(line)-1]
 	f := &feed{
-		c: c, domain: domain, commit: commit.ID, schema: s, plans: plans,
+		c: c, domain: domain, commit: commit.ID, schema: s, plans: plans, classFaults: untold,
 		dirty: map[*place]map[string]bool{}, unplaced: map[string]bool{}, again: again, gone: map[string]string{}, documents: -1,
 	}
 	for _, k := range line {
@@ -370,10 +370,9 @@ func (f *feed) assign(ctx context.Context, base string, before *schema, document
 // oldPlans are the plans that the base was indexed by.
 func (f *feed) oldPlans(before *schema) map[string]*classPull {
 	old := map[string]*classPull{}
-	for _, class := range before.pairs {
-		if class.Err != nil || class.Template != "" {
-			old[class.Name] = newPlan(before, class)
-		}
+	plans, _ := before.plan()
+	for _, p := range plans {
+		old[p.class.Name] = p
 	}
 	return old
 }

@@ -132,3 +132,25 @@ func TestEnumsAndNumbersAsTheSchemaHasThem(t *testing.T) {
 		}
 	}
 }
+
+// TestClassWithoutTemplate: a class with a query and no template is named at every
+// commit and in the statistics, and what it had before goes.
+func TestClassWithoutTemplate(t *testing.T) {
+	p := newPulls(t, plain)
+	film := func(template string) string {
+		return named("Film", `"label":"xsd:string"`, "query($id: ID){ Film(id: $id) { label } }", template)
+	}
+	p.pull(p.commit(minidb.Change{Schema: raw(film("t"), class("Other", "{}")), Put: raw(`{"@type":"Film","@id":"Film/1","label":"x"}`)}))
+	p.expect("its template went", minidb.Change{Schema: raw(film(""))}, "! -Film/1")
+	p.expect("another class", minidb.Change{Put: raw(`{"@type":"Other","@id":"Other/1","label":"x"}`)}, "!")
+
+	s := newSidecar(t)
+	if _, err := s.db.Create(domain, minidb.Prefixes{}); err != nil {
+		t.Fatal(err)
+	}
+	task, _, _, _ := s.commit(minidb.Change{Schema: raw(film("")), Put: raw(`{"@type":"Film","@id":"Film/1","label":"x"}`)})
+	st, err := s.indexer.Statistics(domain)
+	if err != nil || len(task.Skipped) != 1 || len(st.Skipped) != 1 || !strings.Contains(st.Skipped[0].Message, "class Film: it has a query but no template") {
+		t.Errorf("the task skipped %v, the statistics say %v, %v", task.Skipped, st.Skipped, err)
+	}
+}

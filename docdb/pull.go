@@ -46,9 +46,9 @@ type classPull struct {
 //
 // Documents that the ancestor's snapshot lacks are read as if they had changed.
 //
-// Documents of a class without embedding metadata or without a template are not
-// listed. The documents of a class whose metadata or query cannot be used come
-// as Failed operations.
+// Documents of a class without embedding metadata are not listed. A class with a
+// query and no template comes as one Failed operation, and the documents of a class
+// whose metadata or query cannot be used as one each.
 func (c *Client) Pull(ctx context.Context, req contract.PullRequest) (*contract.Pull, error) {
 	line, err := c.lineage(ctx, req.Domain, req.Commit, req.Previous, req.Indexed)
 	if err != nil {
@@ -62,7 +62,7 @@ func (c *Client) Pull(ctx context.Context, req contract.PullRequest) (*contract.
 	if err != nil {
 		return nil, err
 	}
-	plans := c.plans(req.Domain, s)
+	plans, untold := s.plan()
 	pull := &contract.Pull{OnBranch: onBranch}
 	if len(line) > 1 {
 		pull.Base = line[len(line)-1].ID
@@ -71,7 +71,7 @@ func (c *Client) Pull(ctx context.Context, req contract.PullRequest) (*contract.
 		if req.Again != nil {
 			again = req.Again(pull.Base)
 		}
-		f, err := c.changedSince(ctx, req.Domain, line, s, plans, again)
+		f, err := c.changedSince(ctx, req.Domain, line, s, plans, untold, again)
 		var full *fullListing
 		switch {
 		case err == nil:
@@ -85,28 +85,30 @@ func (c *Client) Pull(ctx context.Context, req contract.PullRequest) (*contract.
 			log.Warn("cannot tell what changed: listing everything at the commit", slog.Any("err", err))
 		}
 	}
-	if err := c.pullAll(ctx, pull, req, plans); err != nil {
+	if err := c.pullAll(ctx, pull, req, plans, untold); err != nil {
 		return nil, err
 	}
 	return pull, nil
 }
 
-// plans returns a plan for each class that is indexed. Those whose query cannot
-// be used have the reason in fail.
-func (c *Client) plans(domain string, s *schema) []*classPull {
-	var plans []*classPull
+// plan returns a plan for each class that is indexed, and an operation that names
+// each class that has a query alone. Plans of classes whose query cannot be used
+// have the reason in fail.
+func (s *schema) plan() (plans []*classPull, untold []contract.Op) {
 	for _, class := range s.pairs {
+		p := newPlan(s, class)
 		if class.Err == nil && class.Template == "" {
-			if _, again := c.warned.LoadOrStore(domain+" "+class.Name, true); !again {
-				c.log.Info("class has an embedding query but no template: not indexed",
-					slog.String("domain", domain), slog.String("class", class.Name))
-			}
+			op := p.failed("", errNoTemplate)
+			op.Lasting = true
+			untold = append(untold, op)
 			continue
 		}
-		plans = append(plans, newPlan(s, class))
+		plans = append(plans, p)
 	}
-	return plans
+	return plans, untold
 }
+
+var errNoTemplate = errors.New("it has a query but no template, so it is not indexed")
 
 func newPlan(s *schema, class Class) *classPull {
 	p := &classPull{class: class, fail: class.Err}
@@ -127,8 +129,8 @@ func newPlan(s *schema, class Class) *classPull {
 }
 
 // pullAll fills in a pull of every document at the commit.
-func (c *Client) pullAll(ctx context.Context, pull *contract.Pull, req contract.PullRequest, plans []*classPull) error {
-	pull.Complete = true
+func (c *Client) pullAll(ctx context.Context, pull *contract.Pull, req contract.PullRequest, plans []*classPull, untold []contract.Op) error {
+	pull.Complete, pull.Total = true, len(untold)
 	for _, p := range plans {
 		var err error
 		p.ids, err = c.ids(ctx, req.Domain, req.Commit, p.class.Name)
@@ -142,6 +144,11 @@ func (c *Client) pullAll(ctx context.Context, pull *contract.Pull, req contract.
 		pull.Total += len(p.ids)
 	}
 	pull.Ops = func(yield func(contract.Op, error) bool) {
+		for _, op := range untold {
+			if !yield(op, nil) {
+				return
+			}
+		}
 		for _, p := range plans {
 			for op, err := range c.classOps(ctx, req.Domain, req.Commit, p) {
 				if !yield(op, err) || err != nil {

@@ -14,8 +14,32 @@ func (ix *Indexer) Statistics(domain string) (search.Statistics, error) {
 		s := ix.effective(*st.Settings)
 		st.Settings = &s
 	}
+	if domain != "" {
+		st.Skipped = ix.skippedAtHeads(domain)
+	}
 	st.Activity = ix.activity(domain)
 	return st, err
+}
+
+// maxShownSkipped is how many Statistics shows of what one head skipped.
+const maxShownSkipped = 100
+
+// skippedAtHeads returns what the last tasks of a domain's heads skipped, as long
+// as those are known.
+func (ix *Indexer) skippedAtHeads(domain string) (all []Skipped) {
+	seen := make(map[Skipped]bool)
+	for _, d := range ix.Domains().List(domain) {
+		for _, h := range d.State().Heads() {
+			list, _ := ix.tasks.LastSkipped(domain, h.Commit)
+			for _, s := range list[:min(len(list), maxShownSkipped)] {
+				if !seen[s] {
+					seen[s] = true
+					all = append(all, s)
+				}
+			}
+		}
+	}
+	return all
 }
 
 // counters count since the process started.

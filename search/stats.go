@@ -2,6 +2,7 @@ package search
 
 import (
 	"github.com/vectorlink/vectorlink/catalog"
+	"github.com/vectorlink/vectorlink/tasks"
 	"github.com/vectorlink/vectorlink/vecstore"
 )
 
@@ -21,6 +22,9 @@ type Statistics struct {
 	Settings *catalog.Settings
 	// StoreClustering says whether that domain does.
 	StoreClustering bool
+	// Skipped are what the tasks of that domain's heads could not index, as far
+	// as a writer knows them.
+	Skipped []tasks.Skipped
 	Usage
 	Activity // zero where there is no writer
 }

@@ -213,6 +213,7 @@ func (f *fakeIndexer) Commits(string) ([]search.CommitInfo, error) {
 	return []search.CommitInfo{
 		{Commit: "c7", Base: "c6", Branch: "main", Kind: "delta", Version: 7, Documents: 260, Chunks: 260, Indexed: 7, Deleted: 1, Embedded: 5, Reused: 2, Tokens: 321, Bytes: 1234},
 		{Commit: "c6", Branch: "main", Kind: "checkpoint", Version: 6, Documents: 9, Chunks: 9, Indexed: 9, Embedded: 9, Tokens: 100, Bytes: 123456},
+		{Commit: "left", Kind: "checkpoint", Version: 5, Documents: 9, Chunks: 9, Indexed: 9, Bytes: 123456}, // by a reset
 	}, nil
 }
 

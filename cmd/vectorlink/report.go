@@ -89,7 +89,7 @@ func (s *summary) text(w io.Writer) {
 	fmt.Fprintf(w, "%s embedded (%s), %d reused, in %s\n",
 		count(s.Embedded, "text"), count(s.Tokens, "token"), s.Reused, s.took())
 	if !s.HeadMoved && s.Branch != "" {
-		fmt.Fprintf(w, "the last indexed commit of %s is still another one\n", plainText(s.Branch))
+		fmt.Fprintf(w, "it is not the last indexed commit of %s\n", plainText(s.Branch))
 	}
 	textSkipped(w, s.Skipped, s.SkippedTotal, "skipped")
 }
@@ -104,7 +104,7 @@ func (s *summary) markdown(w io.Writer) {
 	mdNumbers(w, "documents", s.Documents, "new or changed", s.Indexed, "deleted", s.Deleted,
 		"texts embedded", s.Embedded, "texts reused", s.Reused, "tokens", s.Tokens, "skipped", s.SkippedTotal, "time", s.took())
 	if !s.HeadMoved && s.Branch != "" {
-		fmt.Fprintf(w, "The last indexed commit of %s is still another one.\n\n", mdCode(s.Branch))
+		fmt.Fprintf(w, "It is not the last indexed commit of %s.\n\n", mdCode(s.Branch))
 	}
 	mdSkipped(w, s.Skipped, s.SkippedTotal)
 }

@@ -61,11 +61,12 @@ func (c *statusCmd) Run(ctx context.Context, p *program) error {
 	return p.printStatus(c.Domain, st, out.Heads, out.Commits)
 }
 
-// heads asks for the heads of the branches that commits were indexed on.
+// heads asks for the heads of the branches that commits were indexed on. One that
+// a reset or a squash left behind lies on none.
 func (c *client) heads(ctx context.Context, domain string, commits []search.CommitInfo) ([]search.Head, error) {
 	var names []string
 	for _, row := range commits {
-		if !slices.Contains(names, row.Branch) {
+		if row.Branch != "" && !slices.Contains(names, row.Branch) {
 			names = append(names, row.Branch)
 		}
 	}

@@ -225,7 +225,8 @@ func (c *suggestCmd) Run(ctx context.Context, p *program) error {
 		}
 	}
 	wanted := func(class *workshop.Class) bool {
-		return slices.Contains(c.Class, class.Name) || len(c.Class) == 0 && schema.Pair(class.Name) == nil
+		pair := schema.Pair(class.Name)
+		return slices.Contains(c.Class, class.Name) || len(c.Class) == 0 && (pair == nil || pair.Err == nil && pair.Template == "")
 	}
 	list, err := schema.Suggest(wanted)
 	if err != nil {

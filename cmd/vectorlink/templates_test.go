@@ -54,6 +54,8 @@ func TestTemplatesCheck(t *testing.T) {
 		class("NoTemplate", ","+pairOf(query("NoTemplate", "label"), "")),
 		class("BadQuery", ","+pairOf("query {", "x")),
 		class("UnknownInQuery", ","+pairOf(query("UnknownInQuery", "label, colour"), "{{label}}")),
+		`{"@id":"Maker","@type":"Class","@abstract":[]},{"@id":"Work","@type":"Class","title":"xsd:string","maker":"Maker"}`,
+		class("UnknownBacklink", `,"@inherits":["Maker"],`+pairOf(query("UnknownBacklink", "label, _maker_of_Work { title }"), "{{label}}")),
 		class("NoSelection", ","+pairOf(query("NoSelection", "label, home"), "{{label}}")),
 		class("BadTemplate", ","+pairOf(query("BadTemplate", "label"), "a\n{{#if label}}")),
 		class("UnknownInTemplate", ","+pairOf(query("UnknownInTemplate", "label"), "{{label}}\n{{colour}}")),
@@ -80,23 +82,28 @@ Marked: 1 document tried
 NoObject: 0 documents tried
   error: schema: @metadata is not an object
 NoSelection: 0 documents tried
-  error: query: the query asks for home of NoSelection without saying which of its fields: home { … }
+  error: query: query asks for home of NoSelection without saying which of its fields: home { … }
 NoTemplate: 0 documents tried
   warning: template: there is a query but no template: the class is not indexed
 Object: 0 documents tried
   warning: template, line 1: {{home}} is an object: name one of its fields (label)
+UnknownBacklink: 0 documents tried
+  error: query: query asks for _maker_of_Work, which UnknownBacklink does not have
 UnknownInQuery: 0 documents tried
-  error: query: the query asks for colour, which is no field of UnknownInQuery
+  error: query: query asks for colour, which UnknownInQuery does not have
 UnknownInTemplate: 1 document tried
   warning: template, line 2: {{colour}}: there is no field "colour" here (it has label)
 `
-	if code != exitFailed || stdout != want || !strings.Contains(stderr, "5 errors") {
+	if code != exitFailed || stdout != want || !strings.Contains(stderr, "6 errors") {
 		t.Errorf("exit %d\n%s%s\nwant\n%s", code, stdout, stderr, want)
 	}
 	code, stdout, _ = call(t.Context(), env, "templates", "check", "--domain", "a/b", "--json")
 	var res workshop.Report
-	if err := json.Unmarshal([]byte(stdout), &res); err != nil || code != exitFailed || len(res.Findings) != 11 || res.Tried["Empty"] != 2 {
+	if err := json.Unmarshal([]byte(stdout), &res); err != nil || code != exitFailed || len(res.Findings) != 12 || res.Tried["Empty"] != 2 {
 		t.Errorf("as JSON: exit %d, %+v, %v", code, res, err)
+	}
+	if code, stdout, stderr := call(t.Context(), env, "templates", "suggest", "--domain", "a/b"); code != 0 || !strings.Contains(stdout, `"@id": "NoTemplate"`) || strings.Contains(stdout, `"@id": "Good"`) {
+		t.Errorf("suggest for a class with a query alone: exit %d\n%s%s", code, stdout, stderr)
 	}
 	for _, c := range []struct {
 		args []string

@@ -210,6 +210,7 @@ func (r remote) IndexNow(ctx context.Context, req indexer.IndexRequest) (indexer
 	}
 	fmt.Fprintf(r.p.stdout, "%s@%s: %s (%d new or changed, %d deleted), %s embedded, %d skipped\n", plainText(req.Domain), plainText(req.Commit),
 		count(st.Documents, "document"), st.Indexed, st.Deleted, count(st.Embedded, "text"), st.SkippedTotal)
+	textSkipped(r.p.stdout, st.Skipped, st.SkippedTotal, "skipped")
 	return task, nil
 }
 

@@ -50,6 +50,8 @@ func NewClient(headerTimeout time.Duration, conns int) *http.Client {
 func IsLost(err error) bool {
 	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
 		errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) ||
+		// What is still being sent when the answer breaks off.
+		errors.Is(err, net.ErrClosed) ||
 		// net/http does not export this one.
 		strings.Contains(err.Error(), "server closed idle connection")
 }
