@@ -4,25 +4,23 @@ import (
 	"fmt"
 	"strings"
 	"unicode"
-
-	"github.com/blevesearch/bleve/v2/analysis"
-	"github.com/blevesearch/bleve/v2/analysis/char/asciifolding"
-	"github.com/blevesearch/bleve/v2/analysis/lang/en"
-	"github.com/blevesearch/bleve/v2/analysis/token/lowercase"
-	"github.com/blevesearch/bleve/v2/analysis/token/stop"
+	"unicode/utf8"
 )
 
 // English is the name of the analyzer for English text.
 const English = "en"
 
 const (
-	// longToken is the length in bytes from which tokens of English are
-	// dropped, longWord that of other languages, whose letters take up to four.
-	longToken = 40
-	longWord  = 4 * longToken
-	// maxMemo bounds the tokens that an analyzer remembers.
+	// maxLetters is the length of a term in letters. What is longer is cut,
+	// in texts and in queries.
+	maxLetters = 160
+	// maxMemo bounds the words that an analyzer remembers.
 	maxMemo = 1 << 15
 )
+
+// revision is raised when an analyzer returns other terms than before for some
+// text. Files of another revision are stale.
+const revision = 2
 
 // Token is a term and the bytes of the text that it was made from.
 type Token struct {
@@ -36,174 +34,177 @@ type Token struct {
 // Analyze returns the terms of a text, in its order, by the analyzer of that
 // name; [ErrAnalyzer] if there is none. It is a pure function.
 //
+// All analyzers compose letters and marks (NFC, and NFKC where that leaves
+// letters), leave out invisible characters within words, and cut words after
+// 160 letters. Text in Thai, Lao, Khmer and Burmese, which is written without
+// spaces, becomes overlapping pairs of characters.
+//
 // [English], in this order: split where a character is neither alphabetic nor
-// numeric (bytes that are not UTF-8 count as such); drop tokens of 40 bytes or
-// more; lower-case; English Snowball stem; drop the stop words; fold to ASCII.
-// For the others see [Languages].
+// numeric (bytes that are not UTF-8 count as such), but keep C++ and C# whole;
+// lower-case; fold to ASCII; English Snowball stem; drop the stop words. For the
+// others see [Languages].
 func Analyze(analyzer, text string) ([]Token, error) {
 	a, err := newAnalyzer(analyzer)
 	if err != nil {
 		return nil, fmt.Errorf("textindex: %w", err)
 	}
 	var tokens []Token
-	a.each(text, func(t Token, _ string) {
-		if t.Term != "" {
-			tokens = append(tokens, t)
+	a.each(text, sink{word: func(w word) {
+		if w.Term != "" {
+			tokens = append(tokens, w.Token)
 		}
-	})
+	}})
 	return tokens, nil
 }
 
-// revision is raised when an analyzer returns other terms than before for some
-// text. Files of another revision are stale.
-const revision = 1
-
-// stopWords are the English stop words of the contract: Lucene's list, which is
-// what the peers drop. bleve's own list has 174 words; with it scores would
-// differ from theirs. They are compared with stems.
-const stopWords = "a an and are as at be but by for if in into is it no not of on or such that the their then there these they this to was will with"
-
-// englishSteps keep nothing between calls.
-var englishSteps = []step{
-	{filter: lowercase.NewLowerCaseFilter(), spelling: true},
-	{filter: en.NewEnglishStemmerFilter()},
-	{filter: stop.NewStopTokensFilter(wordMap(stopWords))},
-	{filter: foldingFilter{}, spelling: true},
+// word is a word of a text, or a symbol. Without a term it is silent: a stop
+// word or a symbol, which phrases can have, and queries of nothing else. It then
+// has a surface.
+type word struct {
+	Token
+	surface string // the word as it stands there, spelled in the one way
+	symbol  bool
+	pair    bool // of characters, in a script without spaces
 }
 
-// foldingFilter folds to ASCII, which bleve does before the splitting alone.
-type foldingFilter struct{}
-
-var folding = asciifolding.New()
-
-func (foldingFilter) Filter(stream analysis.TokenStream) analysis.TokenStream {
-	for _, t := range stream {
-		t.Term = folding.Filter(t.Term)
-	}
-	return stream
+// sink takes what an analyzer finds in a text, in its order.
+type sink struct {
+	word func(w word)
+	// other, if not nil, takes the terms of other ways to write some of the
+	// words: of so many words in one, or, at 0, of a part of one.
+	other func(term string, words int)
+	// loose, if not nil, takes any other two words that stand side by side as one.
+	loose func(term string)
 }
 
-func wordMap(words string) analysis.TokenMap {
-	m := analysis.NewTokenMap()
-	for w := range strings.FieldsSeq(words) {
-		m.AddToken(w)
-	}
-	return m
-}
-
-// step is a part of the way from a token to its term.
-type step struct {
-	filter analysis.TokenFilter
-	// spelling steps bring the spellings of one word together: they make the
-	// word's surface. The others drop words, or parts of them.
-	spelling bool
+// piece is what a text is split into.
+type piece struct {
+	start, end int
+	term       string // of a pair of characters; else empty
 }
 
 // analyzer turns text into terms. It is used by one goroutine at a time.
 type analyzer struct {
-	split func(text string, emit func(start, end int))
-	limit int // tokens of so many bytes are dropped
-	steps []step
-	// stream, if set, replaces the above: it analyzes a text in one step, since
-	// tokens depend on their neighbours.
-	stream func(text string) analysis.TokenStream
-	// memo maps tokens to their forms. Words repeat; without it most of the
+	split func(text string, emit func(p piece))
+	// run returns a word's term, which is empty for a stop word, and surface.
+	run func(word string) (term, surface string)
+	// parted: the text has non-joiners that part words.
+	parted bool
+	// memo maps words to their forms. Words repeat; without it most of the
 	// analysis would be stemming them again.
 	memo map[string]form
 }
 
-// form is the result of analyzing a token.
-type form struct{ term, surface string }
+// form is the result of analyzing a word.
+type form struct {
+	term, surface string
+	// others are the terms of other ways to write it, parts those of its parts.
+	others, parts []string
+}
 
 func newAnalyzer(name string) (*analyzer, error) {
 	if name == English {
-		return &analyzer{split: splitEnglish, limit: longToken, steps: englishSteps, memo: map[string]form{}}, nil
+		return &analyzer{split: splitEnglish, run: runEnglish, memo: map[string]form{}}, nil
 	}
 	return newLanguage(name)
 }
 
-// each calls yield with every token of the text and the token's surface, which
-// is the word as it stands there, spelled in the one way. The term is empty
-// where the word is a stop word; where it is too long, the surface too.
-func (a *analyzer) each(text string, yield func(t Token, surface string)) {
-	position := 0
-	if a.stream != nil {
-		for _, t := range a.stream(text) {
-			if len(t.Term) > 0 && len(t.Term) < a.limit {
-				term := string(t.Term)
-				yield(Token{Term: term, Start: t.Start, End: t.End, Position: t.Position - 1}, term)
-			}
+// each passes the words of the text to the sink.
+func (a *analyzer) each(text string, s sink) {
+	text, origin := clean(text, a.parted)
+	j := joiner{analyzer: a, sink: s}
+	position, last := 0, 0
+	token := func(start, end int) Token {
+		t := Token{Start: start, End: end, Position: position}
+		if origin != nil {
+			t.Start, t.End = origin[start], origin[end]
 		}
-		return
+		return t
 	}
-	a.split(text, func(start, end int) {
-		var f form
-		if end-start < a.limit {
-			f = a.form(text[start:end])
+	gap := func(end int) {
+		if last < end {
+			symbols(text[last:end], func(start, end int, symbol string) {
+				w := word{Token: token(last+start, last+end), surface: symbol, symbol: true}
+				w.Position-- // it stands with the word before it
+				s.word(w)
+			})
 		}
-		yield(Token{Term: f.term, Start: start, End: end, Position: position}, f.surface)
+	}
+	pair := piece{}
+	a.split(text, func(p piece) {
+		gap(p.start)
+		if pair.term != "" && p.start >= pair.end {
+			j.single(pair, true)
+		}
+		pair = piece{}
+		w := word{Token: token(p.start, p.end), surface: p.term, pair: p.term != ""}
+		if w.pair {
+			w.Term, pair = p.term, p
+			j.end()
+			j.single(p, false)
+		} else {
+			suffix := suffixOf(text[p.start:p.end], text[p.end:])
+			raw := cut(text[p.start:p.end])
+			if suffix != "" && utf8.RuneCountInString(raw) == 1 {
+				p.end += len(suffix)
+				w.End += len(suffix)
+				raw, suffix = raw+strings.Replace(suffix, "♯", "#", 1), ""
+			}
+			f := a.form(raw)
+			w.Term, w.surface = f.term, f.surface
+			j.add(text, p, raw, f, suffix)
+		}
+		if w.surface != "" {
+			s.word(w)
+		}
+		last = max(last, p.end)
 		position++
 	})
+	if pair.term != "" {
+		j.single(pair, true)
+	}
+	j.end()
+	gap(len(text))
 }
 
-// splitEnglish splits where a character is neither alphabetic nor numeric.
-//
-// It is our own: bleve's tokenizer stops for good at the first U+FFFD or byte
-// that is not UTF-8, and its length filter counts characters.
-func splitEnglish(text string, emit func(start, end int)) {
-	start := -1
-	for i, r := range text {
-		switch {
-		case !alphanumeric(r):
-			if start >= 0 {
-				emit(start, i)
-				start = -1
-			}
-		case start < 0:
-			start = i
-		}
-	}
-	if start >= 0 {
-		emit(start, len(text))
-	}
-}
-
-// alphanumeric reports whether r belongs to a token: Unicode's properties
-// Alphabetic and Numeric.
-func alphanumeric(r rune) bool {
-	if r < unicode.MaxASCII {
-		return 'a' <= r|0x20 && r|0x20 <= 'z' || '0' <= r && r <= '9'
-	}
-	return unicode.IsLetter(r) || unicode.IsNumber(r) || unicode.Is(unicode.Other_Alphabetic, r)
-}
-
-// form returns the form of a token.
-func (a *analyzer) form(token string) form {
-	if f, ok := a.memo[token]; ok {
+// form returns the form of a word.
+func (a *analyzer) form(raw string) form {
+	if f, ok := a.memo[raw]; ok {
 		return f
 	}
 	if len(a.memo) >= maxMemo {
 		clear(a.memo)
 	}
-	f := form{term: a.run(token, false), surface: a.run(token, true)}
+	var f form
+	f.term, f.surface = a.run(raw)
 	if f.surface == f.term {
 		f.surface = f.term // one string, not two
 	}
-	a.memo[strings.Clone(token)] = f // a clone, not to hold the text
+	f.others, f.parts = a.spellings(raw, f.term)
+	a.memo[strings.Clone(raw)] = f // a clone, not to hold the text
 	return f
 }
 
-// run takes a token through the steps, or through those of spelling alone, and
-// returns what is left of it.
-func (a *analyzer) run(token string, spelling bool) string {
-	stream := analysis.TokenStream{{Term: []byte(token)}} // a copy: lower-casing writes into it
-	for _, s := range a.steps {
-		if spelling && !s.spelling {
-			continue
-		}
-		if stream = s.filter.Filter(stream); len(stream) == 0 {
-			return ""
-		}
+// cut returns the beginning of a word that is too long.
+func cut(word string) string {
+	if len(word) <= maxLetters {
+		return word
 	}
-	return string(stream[0].Term)
+	n := 0
+	for i := range word {
+		if n == maxLetters {
+			return word[:i]
+		}
+		n++
+	}
+	return word
+}
+
+// alphanumeric reports whether a word can begin with r: Unicode's properties
+// Alphabetic and Numeric.
+func alphanumeric(r rune) bool {
+	if r < unicode.MaxASCII {
+		return 'a' <= r|0x20 && r|0x20 <= 'z' || '0' <= r && r <= '9'
+	}
+	return unicode.IsLetter(r) || unicode.IsNumber(r) || unicode.Is(unicode.Other_Alphabetic, r) && !unicode.IsMark(r)
 }

@@ -25,7 +25,7 @@ type span struct{ from, to int }
 // scratch is the memory of one search. One that was left in the middle is not
 // used again: its scores are not zero.
 type scratch struct {
-	words, terms []segment.TermDictionary // of the index's blocks; those of words at need
+	words, terms []segment.TermDictionary // of the index's blocks
 	list         segment.PostingsList     // for zapx to reuse
 	iterator     segment.PostingsIterator
 	postings     []posting
@@ -63,10 +63,11 @@ func (s *scratch) reset() {
 // collect reads the postings of all leaves in all blocks, and weighs the leaves
 // by how many live chunks have them.
 func (s *scratch) collect(ctx context.Context, x *Index, c *compiled) error {
-	if err := s.open(x, c); err != nil {
+	if err := s.open(x); err != nil {
 		return err
 	}
-	for _, l := range c.leaves {
+	for n := 0; n < len(c.leaves); n++ { // more are added
+		l := c.leaves[n]
 		start := len(s.postings)
 		for i := range x.blocks {
 			if err := ctx.Err(); err != nil {
@@ -85,22 +86,37 @@ func (s *scratch) collect(ctx context.Context, x *Index, c *compiled) error {
 			}
 			s.spans = append(s.spans, span{from, len(s.postings)})
 		}
-		n := float64(len(s.postings) - start)
-		l.weight = math.Log((float64(x.stats.Chunks)-n+0.5)/(n+0.5)+1) * (k1 + 1)
+		l.chunks = len(s.postings) - start
+		if l.base != nil {
+			l.chunks = min(l.chunks+l.base.chunks, int(x.stats.Chunks))
+			if l.base.word != "" && l.base.count > 0 && (c.fuzzy == FuzzyOn || c.fuzzy == FuzzyAuto && l.chunks == 0) {
+				if err := s.spell(ctx, x, c, l.base); err != nil {
+					return err
+				}
+			}
+		}
+		if !l.close {
+			l.weigh(x, l.chunks)
+		}
 	}
 	return nil
 }
 
+// weigh gives a leaf the weight of a term that so many live chunks have.
+func (l *leaf) weigh(x *Index, chunks int) {
+	n := float64(chunks)
+	l.weight = math.Log((float64(x.stats.Chunks)-n+0.5)/(n+0.5)+1) * (k1 + 1) * l.share * float64(l.count)
+}
+
 // open opens the dictionaries.
-func (s *scratch) open(x *Index, c *compiled) error {
-	prefixes := slices.ContainsFunc(c.leaves, func(l *leaf) bool { return l.elements[len(l.elements)-1].prefix })
+func (s *scratch) open(x *Index) error {
 	size := 0
 	for i := range x.blocks {
 		lb := &x.blocks[i]
 		size = max(size, len(lb.lengths))
 		err := guard(func() error {
 			d, err := lb.base.Dictionary(textField)
-			if s.terms = append(s.terms, d); err == nil && prefixes {
+			if s.terms = append(s.terms, d); err == nil {
 				d, err = lb.base.Dictionary(wordField)
 				s.words = append(s.words, d)
 			}
@@ -122,7 +138,7 @@ func (s *scratch) read(lb *liveBlock, i int, l *leaf) error {
 		return s.phrase(lb, i, l)
 	}
 	if e := l.elements[0]; !e.prefix {
-		return s.term(lb, s.terms[i], []byte(e.term))
+		return s.term(lb, s.dictionary(i, e.term), []byte(e.term))
 	}
 	from, lists := len(s.postings), 0
 	err := s.expand(lb, i, l, func(d segment.TermDictionary, term []byte) error {
@@ -146,6 +162,19 @@ func (s *scratch) read(lb *liveBlock, i int, l *leaf) error {
 	}
 	s.postings = s.postings[:from+n+1]
 	return nil
+}
+
+// dictionaries returns those of block i.
+func (s *scratch) dictionaries(i int) [2]segment.TermDictionary {
+	return [...]segment.TermDictionary{s.terms[i], s.words[i]}
+}
+
+// dictionary returns the one of block i that has such terms.
+func (s *scratch) dictionary(i int, term string) segment.TermDictionary {
+	if marked(term) {
+		return s.words[i]
+	}
+	return s.terms[i]
 }
 
 // term appends the live postings of a term.
@@ -202,7 +231,7 @@ func (s *scratch) each(b *block, d segment.TermDictionary, term []byte, places b
 // stands for in block i, and the dictionary they are in.
 func (s *scratch) expand(lb *liveBlock, i int, l *leaf, f func(d segment.TermDictionary, term []byte) error) error {
 	prefix := l.elements[len(l.elements)-1].term
-	for _, d := range []segment.TermDictionary{s.terms[i], s.words[i]} {
+	for _, d := range s.dictionaries(i) {
 		// 0xFF is in no term, they are UTF-8.
 		it := d.AutomatonIterator(nil, []byte(prefix), []byte(prefix+"\xff"))
 		for {
@@ -272,7 +301,7 @@ func (s *scratch) phrase(lb *liveBlock, i int, l *leaf) error {
 // termPlaces appends where a phrase would begin that has the term so many words
 // after its first, in the given chunks (nil: all live ones).
 func (s *scratch) termPlaces(lb *liveBlock, i int, term []byte, offset int, within map[uint32]struct{}) error {
-	return s.each(lb.block, s.terms[i], term, true, func(p segment.Posting) {
+	return s.each(lb.block, s.dictionary(i, string(term)), term, true, func(p segment.Posting) {
 		chunk := uint32(p.Number())
 		if _, ok := within[chunk]; within != nil && !ok || !lb.has(chunk) {
 			return
@@ -334,7 +363,7 @@ func (s *scratch) find(x *Index, c *compiled, part int) {
 		}
 		for n, l := range c.leaves {
 			for _, p := range s.of(x, n, i) {
-				s.found[x.parts[part].document(lb.first+p.chunk)] |= l.bit
+				s.found[x.parts[part].document(lb.first+p.chunk)] |= l.bits
 			}
 		}
 	}
@@ -349,9 +378,12 @@ func (s *scratch) of(x *Index, leaf, block int) []posting {
 // score adds up the scores of a block's live chunks.
 func (s *scratch) score(x *Index, c *compiled, block int) {
 	lengths := x.blocks[block].lengths
-	fixed, perTerm := k1*(1-b0), k1*b0/x.stats.AvgLen()
+	fixed, perTerm := k1*(1-b0), 0.0
+	if x.stats.Terms > 0 {
+		perTerm = k1 * b0 / x.stats.AvgLen()
+	}
 	for n, l := range c.leaves {
-		if !l.scored {
+		if l.count == 0 {
 			continue
 		}
 		for _, p := range s.of(x, n, block) {

@@ -11,17 +11,29 @@ import (
 type compiled struct {
 	leaves []*leaf
 	root   *rule // nil: any leaf will do
+	fuzzy  Fuzzy
 }
 
 // leaf is what counts as one term: a term, a phrase of terms, or the words that
 // begin with a prefix.
 type leaf struct {
 	elements []element
-	bit      uint64 // its own, in a query with syntax
-	scored   bool   // it stands somewhere where it is not excluded
-	position int    // in the query, for errors
+	bit      uint64  // its own, in a query with syntax; 0 for another spelling alone
+	bits     uint64  // its own, and of the leaves that it is another spelling of
+	count    int     // how often the query names it where it is not excluded
+	share    float64 // of the weight of a term; less for another spelling
+	position int     // in the query, for errors
+	base     *leaf   // whose chunks count as having it when it is weighed
+	chunks   int     // live ones that have it or its base
 	weight   float64
+	// word is the surface that may be misspelt, if it is the query's; of what
+	// stands in for one, the word that was found.
+	word  string
+	close bool // stands in for a misspelt word
 }
+
+// variantShare is the share of what is found by another spelling.
+const variantShare = 0.5
 
 // element is one word of a phrase.
 type element struct {
@@ -79,8 +91,11 @@ func (r *rule) conditional() bool {
 // compiler makes a query out of its parts.
 type compiler struct {
 	analyzer *analyzer
+	fuzzy    Fuzzy
+	silent   bool // silent words are looked for, since there are no others
 	leaves   []*leaf
 	known    map[string]*leaf // by their elements
+	own      int              // number of leaves that have a bit
 }
 
 func (x *Index) compile(q Query) (*compiled, error) {
@@ -88,59 +103,118 @@ func (x *Index) compile(q Query) (*compiled, error) {
 	if err != nil {
 		return nil, fmt.Errorf("textindex: %w", err)
 	}
-	c := &compiler{analyzer: a, known: map[string]*leaf{}}
+	c := &compiler{analyzer: a, fuzzy: q.fuzzy, known: map[string]*leaf{}}
 	if q.root == nil {
-		a.each(q.text, func(t Token, _ string) {
-			if t.Term != "" {
-				c.leaf([]element{{term: t.Term}}, 0).scored = true
-			}
-		})
-		return &compiled{leaves: c.leaves}, nil
+		c.plain(q.text)
+		return &compiled{leaves: c.leaves, fuzzy: q.fuzzy}, nil
 	}
-	root, excluded := c.rule(q.root, true)
+	root, excluded := c.rule(q.root, true, should)
+	if root == nil {
+		*c = compiler{analyzer: a, fuzzy: q.fuzzy, silent: true, known: map[string]*leaf{}}
+		root, excluded = c.rule(q.root, true, should)
+	}
 	if root == nil {
 		root = &rule{clauses: excluded} // there is nothing to look for; what is excluded still is
 	}
 	for len(root.clauses) == 1 && root.clauses[0].occur == should && root.clauses[0].rule.clauses != nil {
 		root = root.clauses[0].rule // (a AND b) is a AND b
 	}
-	return &compiled{leaves: c.leaves, root: root}, nil
+	return &compiled{leaves: c.leaves, root: root, fuzzy: q.fuzzy}, nil
+}
+
+// plain compiles the words of a text.
+func (c *compiler) plain(text string) {
+	var silent []word
+	c.analyzer.each(text, sink{
+		word: func(w word) {
+			if w.Term == "" {
+				silent = append(silent, w)
+			} else {
+				c.word(w, 0, 1)
+			}
+		},
+		other: func(term string, words int) { c.joined(term, words, 0, 1) },
+		loose: func(term string) { c.spelling([]element{{term: term}}, 0, nil).count++ },
+	})
+	if len(c.leaves) == 0 {
+		for _, w := range silent {
+			c.leaf([]element{{term: silentMark + w.surface}}, 0).count++
+		}
+	}
 }
 
 // leaf returns the leaf of the elements, which is one however often the query
 // names it.
 func (c *compiler) leaf(elements []element, position int) *leaf {
+	l := c.spelling(elements, position, nil)
+	l.share = 1
+	if l.bit == 0 && c.own < MaxClauses {
+		l.bit = 1 << c.own
+		l.bits |= l.bit
+		c.own++
+	}
+	return l
+}
+
+// spelling returns the leaf of the elements, of which it is not known to be
+// named by the query. A new one is weighed with its base.
+func (c *compiler) spelling(elements []element, position int, base *leaf) *leaf {
 	var key strings.Builder
 	for _, e := range elements {
 		key.WriteString(strconv.Itoa(e.offset) + "\x00" + e.term + "\x00" + strconv.FormatBool(e.prefix) + "\x00")
 	}
 	l := c.known[key.String()]
 	if l == nil {
-		l = &leaf{elements: elements, position: position}
-		if n := len(c.leaves); n < MaxClauses {
-			l.bit = 1 << n
-		}
+		l = &leaf{elements: elements, position: position, share: variantShare, base: base}
 		c.known[key.String()] = l
 		c.leaves = append(c.leaves, l)
 	}
 	return l
 }
 
+// word adds a word, which the query names so often, and returns its leaf.
+func (c *compiler) word(w word, position, times int) *leaf {
+	l := c.leaf([]element{{term: w.Term}}, position)
+	l.count += times
+	if !w.pair {
+		l.word = w.surface
+	}
+	c.variants(l, times, l.bits)
+	return l
+}
+
+// variants adds a term as another spelling has it.
+func (c *compiler) variants(l *leaf, times int, bits uint64) {
+	v := c.spelling([]element{{term: variantMark + l.elements[0].term}}, l.position, l)
+	v.count += times
+	v.bits |= bits
+}
+
+// joined adds what so many of the query's words are when they are written as
+// one, where the leaf of these bits is looked for.
+func (c *compiler) joined(term string, words int, bits uint64, times int) {
+	if words == 0 {
+		return
+	}
+	l := c.spelling([]element{{term: term}}, 0, nil)
+	l.count += times
+	l.bits |= bits
+	c.variants(l, times, bits)
+}
+
 // rule compiles a node. It is nil if nothing is left to look for without the
-// words that have no term; what the node excludes is then returned beside.
-func (c *compiler) rule(n *node, scored bool) (*rule, []ruled) {
+// silent words; what the node excludes is then returned beside.
+func (c *compiler) rule(n *node, scored bool, o occur) (*rule, []ruled) {
 	if n.clauses == nil {
-		elements := c.elements(n)
-		if len(elements) == 0 {
+		l := c.term(n, scored, o)
+		if l == nil {
 			return nil, nil
 		}
-		l := c.leaf(elements, n.position)
-		l.scored = l.scored || scored
 		return &rule{bit: l.bit}, nil
 	}
 	g, positive := &rule{}, false
 	for _, cl := range n.clauses {
-		r, excluded := c.rule(cl.node, scored && cl.occur != mustNot)
+		r, excluded := c.rule(cl.node, scored && cl.occur != mustNot, cl.occur)
 		if r != nil {
 			g.clauses = append(g.clauses, ruled{cl.occur, r})
 			positive = positive || cl.occur != mustNot
@@ -154,25 +228,66 @@ func (c *compiler) rule(n *node, scored bool) (*rule, []ruled) {
 	return g, nil
 }
 
-// elements returns the words of a word or phrase that have terms.
-func (c *compiler) elements(n *node) []element {
-	var elements []element
-	surface, position := "", 0
-	c.analyzer.each(n.text, func(t Token, s string) {
-		surface, position = s, t.Position
-		if t.Term != "" {
-			elements = append(elements, element{offset: t.Position, term: t.Term})
-		}
+// term returns the leaf of a word or phrase, nil if it is a silent word that does
+// not count there.
+func (c *compiler) term(n *node, scored bool, o occur) *leaf {
+	times := 0
+	if scored {
+		times = 1
+	}
+	type join struct {
+		term  string
+		words int
+	}
+	var words []word
+	var joins []join
+	count := 0 // of the words that are no symbols
+	c.analyzer.each(n.text, sink{
+		word: func(w word) {
+			if last := len(words) - 1; w.symbol && last >= 0 && words[last].Start == w.Start {
+				return // a part of the same symbol
+			}
+			if !w.symbol {
+				count++
+			}
+			words = append(words, w)
+		},
+		other: func(term string, words int) { joins = append(joins, join{term, words}) },
 	})
-	if n.prefix && surface != "" {
-		// The last word is a beginning, even if as a word it would be dropped.
-		if last := len(elements) - 1; last >= 0 && elements[last].offset == position {
-			elements = elements[:last]
+	joined := func(l *leaf) {
+		for _, j := range joins {
+			if j.words == count {
+				c.joined(j.term, j.words, l.bit, times)
+			}
 		}
-		elements = append(elements, element{offset: position, term: surface, prefix: true})
 	}
-	for i := len(elements) - 1; i >= 0; i-- {
-		elements[i].offset -= elements[0].offset
+	silent := !slices.ContainsFunc(words, func(w word) bool { return w.Term != "" })
+	switch {
+	case len(words) == 0:
+		return nil
+	case n.prefix && !words[len(words)-1].symbol:
+	case len(words) == 1 && !silent && !n.quoted:
+		l := c.word(words[0], n.position, times)
+		joined(l)
+		return l
+	case silent && len(words) == 1 && !n.quoted && !c.silent && (o == should || !words[0].symbol):
+		return nil
 	}
-	return elements
+	elements := make([]element, len(words))
+	for i, w := range words {
+		elements[i] = element{offset: w.Position - words[0].Position, term: w.Term}
+		if w.Term == "" {
+			elements[i].term = silentMark + w.surface
+		}
+	}
+	if last := len(words) - 1; n.prefix && !words[last].symbol {
+		// It is a beginning, even if as a word it would be silent.
+		elements[last].term, elements[last].prefix = words[last].surface, true
+	}
+	l := c.leaf(elements, n.position)
+	l.count += times
+	if !n.quoted && !n.prefix {
+		joined(l)
+	}
+	return l
 }

@@ -13,8 +13,10 @@
 // chunk is the same whatever the chain looks like: before and after a merge, and
 // whatever happened on other commits.
 //
-// Analysis turns text into terms, see [Analyze] and [Languages]. Its parts are
-// bleve's; the order of those for English is the wire contract's.
+// Analysis turns text into terms, see [Analyze] and [Languages]. Stemmers, lists
+// of stop words and the splitting of most languages are bleve's. What is no term
+// can be found too: stop words and symbols, and other spellings of the words, see
+// [Index.Search].
 //
 // A [Query] is plain text, any of whose words will do ([Plain]), or has operators
 // ([Parse]). Phrases go by the positions that segments hold. Phrases and

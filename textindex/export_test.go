@@ -73,3 +73,39 @@ func Guarded(name string, f func() error) error { return at(name, "search", guar
 
 // Largest is the selection of the best hits.
 func Largest(x []float32, k int) float32 { return largest(x, k) }
+
+// Seen is what an analyzer passes on. A silent word's term is its surface behind
+// a mark.
+type Seen struct {
+	Words                []Token
+	Others, Parts, Loose []string
+}
+
+// Look returns what an analyzer passes on of a text.
+func Look(name, text string) Seen {
+	a, err := newAnalyzer(name)
+	if err != nil {
+		panic(err)
+	}
+	var s Seen
+	a.each(text, sink{
+		word: func(w word) {
+			if w.Term == "" {
+				w.Term = silentMark + w.surface
+			}
+			s.Words = append(s.Words, w.Token)
+		},
+		other: func(term string, words int) {
+			if words > 0 {
+				s.Others = append(s.Others, term)
+			} else {
+				s.Parts = append(s.Parts, term)
+			}
+		},
+		loose: func(term string) { s.Loose = append(s.Loose, term) },
+	})
+	return s
+}
+
+// Silent reports whether a term of [Look] is that of a silent word.
+func Silent(term string) bool { return marked(term) }

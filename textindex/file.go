@@ -14,7 +14,7 @@ const (
 	magic = "VLZP"
 	// version is the format that this program writes and reads. Any other is
 	// stale: the file is rebuilt, not converted.
-	version = 2
+	version = 3
 	// fixedSize is the size of the header before its strings, rowSize that of
 	// a block's row.
 	fixedSize = 40

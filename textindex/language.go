@@ -32,7 +32,6 @@ import (
 	"github.com/blevesearch/bleve/v2/analysis/lang/sv"
 	"github.com/blevesearch/bleve/v2/analysis/lang/tr"
 	"github.com/blevesearch/bleve/v2/analysis/token/apostrophe"
-	"github.com/blevesearch/bleve/v2/analysis/token/unicodenorm"
 	segmenter "github.com/blevesearch/bleve/v2/analysis/tokenizer/unicode"
 	"github.com/blevesearch/bleve/v2/registry"
 )
@@ -45,7 +44,7 @@ const (
 	lower         = "lower"
 	turkishLower  = "lower_tr"
 	romanianComma = "comma_ro"
-	nfkc          = "nfkc"
+	composed      = "composed"
 )
 
 // languages are bleve's analyzers besides English: the names of their filters
@@ -55,7 +54,7 @@ const (
 // lower case of its own (I and ı, İ and i); Romanian is written with ș and ț,
 // where bleve knows ş and ţ; Chinese, Japanese and Korean are apart, see newCJK.
 var languages = map[string][]string{
-	"ar": {lower, nfkc, ar.StopName, ar.NormalizeName, ar.StemmerName},
+	"ar": {lower, ar.StopName, ar.NormalizeName, ar.StemmerName},
 	"da": {lower, da.StopName, da.SnowballStemmerName},
 	"de": {lower, de.StopName, de.NormalizeName, de.LightStemmerName},
 	"es": {lower, es.StopName, es.NormalizeName, es.LightStemmerName},
@@ -78,9 +77,9 @@ var languages = map[string][]string{
 // Languages returns the names of all analyzers, ascending: [English], [CJK], and
 // languages by their ISO 639-1 codes. Those besides English split words as
 // Unicode's rules say (UAX #29), drop the language's stop words and stem, as
-// bleve's analyzers do, and drop words of 160 bytes or more. CJK takes text of
-// these scripts as overlapping pairs of characters, so that any two that stand
-// together are found, and other words as they are.
+// bleve's analyzers do. CJK takes text of these scripts as overlapping pairs of
+// characters, so that any that stand together are found, and other words as
+// they are.
 func Languages() []string {
 	return slices.Sorted(maps.Keys(allAnalyzers))
 }
@@ -108,12 +107,12 @@ func chain(name string) ([]step, error) {
 		return steps, nil
 	}
 	var steps []step
-	for _, filter := range languages[name] {
+	for _, filter := range append([]string{composed}, languages[name]...) {
 		s := step{spelling: !strings.HasPrefix(filter, "stop_") && !strings.HasPrefix(filter, "stemmer_") && filter != hr.SuffixTransformationFilterName}
 		var err error
 		switch filter {
-		case nfkc:
-			s.filter, err = unicodenorm.NewUnicodeNormalizeFilter(unicodenorm.NFKC)
+		case composed:
+			s.filter = letterFilter(func(term []byte) []byte { return []byte(compatible(string(term))) })
 		case lower:
 			s.filter = letterFilter(bytes.ToLower)
 		case turkishLower:
@@ -143,27 +142,74 @@ func newLanguage(name string) (*analyzer, error) {
 	if err != nil {
 		return nil, err
 	}
-	split := func(text string, emit func(start, end int)) {
-		for _, t := range segments(text) {
-			emit(t.Start, t.End)
-		}
-	}
-	return &analyzer{split: split, limit: longWord, steps: steps, memo: map[string]form{}}, nil
+	return &analyzer{split: splitWords, parted: name == "fa", memo: map[string]form{}, run: func(word string) (term, surface string) {
+		return runSteps(steps, word, false), runSteps(steps, word, true)
+	}}, nil
 }
 
-// segments splits a text at the boundaries of words. Bytes that are not UTF-8,
-// U+FFFD, at both of which bleve would stop for good, and the non-joiner, by
-// which Persian parts words that are written together, count as spaces.
+// step is a part of the way from a word to its term.
+type step struct {
+	filter analysis.TokenFilter
+	// spelling steps bring the spellings of one word together: they make the
+	// word's surface. The others drop words, or parts of them.
+	spelling bool
+}
+
+// runSteps takes a word through the steps, or through those of spelling alone,
+// and returns what is left of it.
+func runSteps(steps []step, word string, spelling bool) string {
+	stream := analysis.TokenStream{{Term: []byte(word)}} // a copy: filters write into it
+	for _, s := range steps {
+		if spelling && !s.spelling {
+			continue
+		}
+		if stream = s.filter.Filter(stream); len(stream) == 0 {
+			return ""
+		}
+	}
+	return cut(string(stream[0].Term))
+}
+
+// splitWords splits a text at the boundaries of words.
+func splitWords(text string, emit func(p piece)) {
+	for _, t := range segments(text) {
+		if t.Type == analysis.Double {
+			pairs(text, t.Start, t.End, emit)
+		} else {
+			emit(piece{start: t.Start, end: t.End})
+		}
+	}
+}
+
+// segments returns the words of a text; runs in scripts without spaces have the
+// type Double. Bytes that are not UTF-8, U+FFFD, at both of which bleve would
+// stop for good, and the non-joiner, by which Persian parts words that are
+// written together, count as spaces.
 func segments(text string) analysis.TokenStream {
 	b := []byte(text)
+	var runs analysis.TokenStream
+	end := 0 // of the last run
 	for i := 0; i < len(b); {
 		r, n := utf8.DecodeRune(b[i:])
-		if r == utf8.RuneError || r == '\u200c' {
+		switch {
+		case spaceless(r):
+			if len(runs) == 0 || end < i {
+				runs = append(runs, &analysis.Token{Start: i, Type: analysis.Double})
+			}
+			end = i + n
+			runs[len(runs)-1].End = end
+			fallthrough
+		case r == utf8.RuneError, r == nonJoiner:
 			copy(b[i:i+n], "   ")
 		}
 		i += n
 	}
-	return segmenter.NewUnicodeTokenizer().Tokenize(b)
+	stream := segmenter.NewUnicodeTokenizer().Tokenize(b)
+	if len(runs) > 0 {
+		stream = append(stream, runs...)
+		slices.SortFunc(stream, func(a, b *analysis.Token) int { return a.Start - b.Start })
+	}
+	return stream
 }
 
 // letterFilter changes terms one by one.
@@ -193,14 +239,32 @@ func cedillas(term []byte) []byte {
 // parts of words in one of the three scripts and not in the others would be
 // strange.
 func newCJK() *analyzer {
-	steps := []analysis.TokenFilter{cjk.NewCJKWidthFilter(), letterFilter(bytes.ToLower), hangulFilter{}, cjk.NewCJKBigramFilter(false)}
-	return &analyzer{limit: longWord, stream: func(text string) analysis.TokenStream {
+	steps := []analysis.TokenFilter{cjk.NewCJKWidthFilter(), hangulFilter{}, cjk.NewCJKBigramFilter(false)}
+	split := func(text string, emit func(p piece)) {
 		stream := segments(text)
 		for _, f := range steps {
 			stream = f.Filter(stream)
 		}
-		return stream
-	}}
+		for _, t := range stream {
+			switch t.Type {
+			case analysis.AlphaNumeric, analysis.Numeric:
+				emit(piece{start: t.Start, end: t.End})
+			case analysis.Double:
+				if len(t.Term) == 0 {
+					pairs(text, t.Start, t.End, emit)
+					continue
+				}
+				fallthrough
+			default:
+				emit(piece{t.Start, t.End, string(t.Term)})
+			}
+		}
+	}
+	run := func(word string) (term, surface string) {
+		term = cut(compatible(strings.ToLower(compatible(word))))
+		return term, term
+	}
+	return &analyzer{split: split, run: run, memo: map[string]form{}}
 }
 
 // hangulFilter has words in Hangul taken as ideographic.

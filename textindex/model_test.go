@@ -51,8 +51,8 @@ type history struct {
 	mem     *vfstest.Mem
 	files   []file
 	commits []commit
-	terms   map[string][]string          // of each text, once
-	tokens  map[string][]textindex.Token // the same
+	seen    map[string]textindex.Seen // of each text, once
+	silent  bool                      // the query at hand has silent words alone
 }
 
 func (h *history) text() string {
@@ -218,6 +218,16 @@ func sortFound(list []found) {
 	})
 }
 
+// look returns what the analyzer makes of a text, which is remembered.
+func (h *history) look(text string) textindex.Seen {
+	s, ok := h.seen[text]
+	if !ok {
+		s = textindex.Look(textindex.English, text)
+		h.seen[text] = s
+	}
+	return s
+}
+
 // bruteForce is BM25 by its definition, over the live chunks and nothing else.
 func (h *history) bruteForce(c commit, query string) []found {
 	h.t.Helper()
@@ -226,19 +236,21 @@ func (h *history) bruteForce(c commit, query string) []found {
 		frequency map[string]int
 		length    int
 	}
+	const other = "other "
 	var chunks []chunk
 	total, with := 0, map[string]int{}
 	for d, v := range c.docs {
 		for i, text := range v.chunks {
 			ch := chunk{found: found{doc: d, ordinal: i}, frequency: map[string]int{}}
-			list, ok := h.terms[text]
-			if !ok {
-				list = terms(h.t, text)
-				h.terms[text] = list
+			seen := h.look(text)
+			for _, w := range seen.Words {
+				ch.frequency[w.Term]++
+				if !textindex.Silent(w.Term) {
+					ch.length++
+				}
 			}
-			for _, term := range list {
-				ch.frequency[term]++
-				ch.length++
+			for _, term := range append(slices.Clone(seen.Others), seen.Parts...) {
+				ch.frequency[other+term]++
 			}
 			for term := range ch.frequency {
 				with[term]++
@@ -247,20 +259,46 @@ func (h *history) bruteForce(c commit, query string) []found {
 			chunks = append(chunks, ch)
 		}
 	}
+	// What the query names, how often, and what it is worth.
+	times, share := map[string]int{}, map[string]float64{}
+	name := func(term string, worth float64) {
+		times[term]++
+		share[term] = max(share[term], worth)
+	}
+	seen, silent := h.look(query), true
+	for _, w := range seen.Words {
+		silent = silent && textindex.Silent(w.Term)
+	}
+	for _, w := range seen.Words {
+		if silent {
+			name(w.Term, 1)
+		} else if !textindex.Silent(w.Term) {
+			name(w.Term, 1)
+			name(other+w.Term, 0.5)
+		}
+	}
+	for _, term := range seen.Others {
+		name(term, 0.5)
+		name(other+term, 0.5)
+	}
+	for _, term := range seen.Loose {
+		name(term, 0.5)
+	}
 	n, average := float64(len(chunks)), float64(total)/float64(len(chunks))
 	var list []found
-	wanted := terms(h.t, query)
 	for _, ch := range chunks {
-		score, seen := 0.0, map[string]bool{}
-		for _, term := range wanted {
+		score := 0.0
+		for term, count := range times {
 			f := float64(ch.frequency[term])
-			if f == 0 || seen[term] {
+			if f == 0 {
 				continue
 			}
-			seen[term] = true
 			nt := float64(with[term])
+			if base, ok := strings.CutPrefix(term, other); ok {
+				nt = min(n, nt+float64(with[base]))
+			}
 			idf := math.Log((n-nt+0.5)/(nt+0.5) + 1)
-			score += idf * f * (1.2 + 1) / (f + 1.2*(1-0.75+0.75*float64(ch.length)/average))
+			score += float64(count) * share[term] * idf * f * (1.2 + 1) / (f + 1.2*(1-0.75+0.75*float64(ch.length)/average))
 		}
 		if score > 0 {
 			ch.score = float32(score)
@@ -306,7 +344,7 @@ func TestModel(t *testing.T) {
 		seed := rand.Uint64()
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			t.Parallel()
-			h := &history{t: t, rng: rand.New(rand.NewPCG(seed, 0)), mem: vfstest.NewMem(), terms: map[string][]string{}, tokens: map[string][]textindex.Token{}}
+			h := &history{t: t, rng: rand.New(rand.NewPCG(seed, 0)), mem: vfstest.NewMem(), seen: map[string]textindex.Seen{}}
 			queries := []string{"the", "ship", "Ship the SHIPS, ship!", "droid fly hyperdrive", "rare7 engines e rare8 nowhere", "rare1 rare2 rare3 rare4"}
 			type answer struct {
 				index *textindex.Index

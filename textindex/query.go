@@ -24,8 +24,28 @@ const (
 // looks for nothing.
 type Query struct {
 	// text is a plain query's, of any length.
-	text string
-	root *node // of one with syntax
+	text  string
+	root  *node // of one with syntax
+	fuzzy Fuzzy
+}
+
+// Fuzzy says which words of a query may be misspelt: such a word also finds the
+// documents with a word that is near it, see [Index.Search].
+type Fuzzy uint8
+
+const (
+	// FuzzyOff: none.
+	FuzzyOff Fuzzy = iota
+	// FuzzyAuto: those that no document has.
+	FuzzyAuto
+	// FuzzyOn: all.
+	FuzzyOn
+)
+
+// Fuzzy returns the query with words that may be misspelt.
+func (q Query) Fuzzy(f Fuzzy) Query {
+	q.fuzzy = f
+	return q
 }
 
 // Plain returns the query for any of the text's words. Nothing in it is syntax.
@@ -57,8 +77,10 @@ func (e *SyntaxError) Error() string {
 // side. The operators are words in capitals, + and - stand directly before what
 // they are for. A word that the analysis splits, as x-wing, is a phrase of its
 // parts. A phrase stands in one chunk; what AND, NOT, + and - say holds for a
-// document, whichever of its chunks the words stand in. Words without a term
-// (stop words) are left out.
+// document, whichever of its chunks the words stand in. Stop words and symbols
+// count in phrases, and where there is nothing else to look for; a symbol also
+// where it is required or excluded. A word finds its other spellings, as of
+// [Index.Search], unless it is quoted.
 //
 // The error is a [*SyntaxError].
 func Parse(text string) (Query, error) {
@@ -97,6 +119,7 @@ const (
 type node struct {
 	text     string   // of a word or phrase
 	prefix   bool     // word*
+	quoted   bool     // "word", "a phrase"
 	position int      // as of SyntaxError
 	clauses  []clause // of a group, else nil
 }
@@ -295,7 +318,11 @@ func (p *parser) primary(depth int) (*node, error) {
 			return nil, p.fail(start, "this quotation mark is not closed")
 		}
 		p.at += end + 2
-		return p.leaf(start, p.text[start+1:start+1+end], false)
+		n, err := p.leaf(start, p.text[start+1:start+1+end], false)
+		if err == nil {
+			n.quoted = true
+		}
+		return n, err
 	}
 	word := p.word()
 	if word == "AND" {

@@ -75,42 +75,35 @@ func (c clause) inside() string {
 	return strings.Join(parts, " ")
 }
 
-// key names the leaf; it is empty if the leaf has no terms.
+// key names the leaf; it is empty if the leaf does not count.
 func (c clause) key(h *history) string {
 	if c.prefix {
 		return c.phrase[0] + "*"
 	}
-	tokens := h.analyze(strings.Join(c.phrase, " "))
+	words := h.look(strings.Join(c.phrase, " ")).Words
+	if len(words) == 1 && textindex.Silent(words[0].Term) && !h.silent {
+		return ""
+	}
 	var key strings.Builder
-	for _, t := range tokens {
-		fmt.Fprint(&key, t.Term, t.Position-tokens[0].Position, " ")
+	for _, t := range words {
+		fmt.Fprint(&key, t.Term, t.Position-words[0].Position, " ")
 	}
 	return key.String()
 }
 
-// analyze returns the tokens of a text, which it remembers.
-func (h *history) analyze(text string) []textindex.Token {
-	tokens, ok := h.tokens[text]
-	if !ok {
-		tokens = analyze(h.t, text)
-		h.tokens[text] = tokens
-	}
-	return tokens
-}
-
 // count returns how often a text has the leaf.
 func (c clause) count(h *history, text string) int {
-	tokens, n := h.analyze(text), 0
+	tokens, n := h.look(text).Words, 0
 	if c.prefix {
 		for _, t := range tokens {
 			surface := strings.ReplaceAll(strings.ToLower(text[t.Start:t.End]), "é", "e")
-			if strings.HasPrefix(surface, c.phrase[0]) || strings.HasPrefix(t.Term, c.phrase[0]) {
+			if !textindex.Silent(t.Term) && (strings.HasPrefix(surface, c.phrase[0]) || strings.HasPrefix(t.Term, c.phrase[0])) {
 				n++
 			}
 		}
 		return n
 	}
-	wanted := h.analyze(strings.Join(c.phrase, " "))
+	wanted := h.look(strings.Join(c.phrase, " ")).Words
 	for _, start := range tokens {
 		if start.Term != wanted[0].Term {
 			continue
@@ -194,6 +187,9 @@ func (h *history) checkQuery(c commit, x *textindex.Index) {
 	h.t.Helper()
 	leaves := 0
 	root := h.clause(0, &leaves)
+	h.silent = false
+	t, _ := root.judge(h, nil)
+	h.silent = t == nothing
 	text := root.inside()
 	q, err := textindex.Parse(text)
 	if err != nil {
@@ -206,18 +202,20 @@ func (h *history) checkQuery(c commit, x *textindex.Index) {
 	}
 	var chunks []chunk
 	total, with, order := 0, map[string]int{}, []string{}
-	scored, has := map[string]bool{}, map[string]map[string]bool{}
+	scored, has := map[string]int{}, map[string]map[string]bool{}
 	root.walk(h, false, func(leaf clause, excluded bool) {
 		key := leaf.key(h)
 		if !slices.Contains(order, key) {
 			order = append(order, key)
 		}
-		scored[key] = scored[key] || !excluded
+		if !excluded {
+			scored[key]++
+		}
 	})
 	for d, v := range c.docs {
 		has[d] = map[string]bool{}
 		for i, t := range v.chunks {
-			ch := chunk{found{doc: d, ordinal: i}, map[string]int{}, len(h.analyze(t))}
+			ch := chunk{found{doc: d, ordinal: i}, map[string]int{}, len(slices.DeleteFunc(slices.Clone(h.look(t).Words), func(t textindex.Token) bool { return textindex.Silent(t.Term) }))}
 			root.walk(h, false, func(leaf clause, _ bool) {
 				key := leaf.key(h)
 				if _, ok := ch.counts[key]; ok {
@@ -239,8 +237,8 @@ func (h *history) checkQuery(c commit, x *textindex.Index) {
 		score := 0.0
 		for _, key := range order {
 			f, nt := float64(ch.counts[key]), float64(with[key])
-			if f > 0 && scored[key] {
-				score += math.Log((n-nt+0.5)/(nt+0.5)+1) * f * (1.2 + 1) / (f + 1.2*(1-0.75+0.75*float64(ch.length)/average))
+			if f > 0 {
+				score += float64(scored[key]) * math.Log((n-nt+0.5)/(nt+0.5)+1) * f * (1.2 + 1) / (f + 1.2*(1-0.75+0.75*float64(ch.length)/average))
 			}
 		}
 		if t, _ := root.judge(h, has[ch.doc]); t == yes && score > 0 {

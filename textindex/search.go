@@ -49,6 +49,9 @@ type Hit struct {
 	Part  int    // index of the part
 	Chunk uint32 // number in the part's segment
 	Score float32
+	// Matched are the words, between spaces, that the chunk has in the place of
+	// misspelt ones.
+	Matched string
 }
 
 // Index is the full text of one snapshot. It is immutable.
@@ -143,17 +146,28 @@ func (x *Index) Stats() Stats { return x.stats }
 
 // Search returns the k best chunks for the query, best first, equal ones by
 // part and chunk. All that are as good as the last of the k are there too, so
-// that the caller can break the tie by what it knows. Nothing is found if the
-// query has no terms, stop words aside.
+// that the caller can break the tie by what it knows.
 //
-// The score is BM25 with k1 1.2 and b 0.75, summed over what the query names,
-// once each: terms, and as one term each phrases and prefixes; excluded ones
-// count nothing.
+// The score is BM25 with k1 1.2 and b 0.75, summed over what the query names, as
+// often as it does: terms, and as one term each phrases and prefixes; excluded
+// ones count nothing.
 //
 //	ln((N−n+0.5)/(n+0.5)+1) · f·(k1+1) / (f + k1·(1−b+b·length/average))
 //
 // where N is the number of live chunks, n that of those with the term, and f
-// how often the chunk has it. Only chunks that admit agrees to are returned
+// how often the chunk has it. Stop words and symbols are no terms, and count
+// where the query has nothing else.
+//
+// Other spellings count half: words that are written as one in the query or the
+// chunk, and apart in the other (Wi-Fi, 1,000, iPhone 12), and parts of a word
+// that is an identifier or has letters and digits. So does a word that is one
+// edit away from a misspelt one of four letters or more; two, from eight letters
+// on, count a quarter. An edit puts one letter in, takes one out, changes one or
+// transposes two, behind the first letter. A word with digits is not misspelt.
+// Of the near words those of the fewest edits are taken, unless the query's own
+// is there ([FuzzyOn]).
+//
+// Only chunks that admit agrees to are returned
 // (nil: all); it does not change scores, and is called for few more than those
 // that could be hits, in no certain order.
 //
@@ -184,11 +198,11 @@ func (x *Index) Search(ctx context.Context, q Query, k int, admit func(part int,
 				best.add(Hit{Part: lb.part, Chunk: chunk, Score: score})
 			}
 		}
-	})
+	}, func(s *scratch) { s.name(x, c, best.sorted()) })
 	if err != nil {
 		return nil, err
 	}
-	return best.sorted(), nil
+	return best.hits, nil
 }
 
 // Documents is a set of a snapshot's documents.
@@ -225,14 +239,14 @@ func (x *Index) Conditions(ctx context.Context, q Query) (d Documents, ok bool, 
 				}
 			}
 		}
-	})
+	}, func(*scratch) {})
 	return d, true, err
 }
 
 // run scores the live chunks block by block, and calls yield with the scratch
 // after each: its touched are the chunks of the block with a score, which yield
 // sets back to zero, its found what the documents of the block's part have.
-func (x *Index) run(ctx context.Context, c *compiled, yield func(s *scratch, block int)) error {
+func (x *Index) run(ctx context.Context, c *compiled, yield func(s *scratch, block int), done func(s *scratch)) error {
 	if len(c.leaves) == 0 {
 		return nil
 	}
@@ -251,6 +265,7 @@ func (x *Index) run(ctx context.Context, c *compiled, yield func(s *scratch, blo
 		yield(s, i)
 		s.touched = s.touched[:0]
 	}
+	done(s)
 	s.reset()
 	scratches.Put(s)
 	return nil

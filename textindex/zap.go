@@ -21,12 +21,19 @@ const (
 	// maxBlock bounds the bytes of a block.
 	maxBlock = 1<<31 - 1
 	// idField is a field that zapx cannot do without. textField has the terms
-	// with their positions; wordField the words whose surface is not their
-	// term, see wordKey.
-	idField   = "_id"
-	textField = "t"
-	wordField = "w"
+	// with their positions. wordField has the words whose surface is not their
+	// term, see wordKey, and, each under its mark, the silent words with their
+	// positions and the terms of other spellings. What it has counts in no
+	// length of a chunk, and what has a mark is in no prefix.
+	idField     = "_id"
+	textField   = "t"
+	wordField   = "w"
+	silentMark  = "\x01"
+	variantMark = "\x02"
 )
+
+// marked reports whether a term is one of wordField, under a mark.
+func marked(term string) bool { return term < " " }
 
 // wordKey is what wordField has for a word. A prefix of the surface finds the
 // word there even where its end is one that stemming cuts off: universit* finds
@@ -159,37 +166,44 @@ func frequency(n int) *index.TokenFreq {
 func (b *blockBuilder) add(text string) {
 	length := uint32(0)
 	terms, words := index.TokenFrequencies{}, index.TokenFrequencies{}
-	b.analyzer.each(text, func(t Token, surface string) {
-		if t.Term == "" {
-			return
-		}
-		length++
-		b.addTerm(terms, t)
-		if surface != "" && surface != t.Term {
-			b.addWord(words, wordKey(surface, t.Term))
-		}
+	b.analyzer.each(text, sink{
+		word: func(w word) {
+			if w.Term == "" {
+				b.addTerm(words, silentMark+w.surface, w.Position)
+				return
+			}
+			length++
+			b.addTerm(terms, w.Term, w.Position)
+			if w.surface != w.Term {
+				b.addWord(words, wordKey(w.surface, w.Term))
+			}
+		},
+		other: func(term string, _ int) { b.addWord(words, variantMark+term) },
 	})
 	b.chunks = append(b.chunks, document{terms, words})
 	b.lengths = append(b.lengths, length)
 	b.postings += len(terms) + len(words)
 }
 
-func (b *blockBuilder) addTerm(terms index.TokenFrequencies, t Token) {
-	at := &index.TokenLocation{Position: t.Position}
-	if t.Position < maxShared {
-		at = b.positions[t.Position]
+// addTerm adds a term at the position of a word; those in the file count from 1,
+// since symbols before the first word have the one before it.
+func (b *blockBuilder) addTerm(terms index.TokenFrequencies, term string, position int) {
+	position++
+	at := &index.TokenLocation{Position: position}
+	if position < maxShared {
+		at = b.positions[position]
 	}
-	switch f := terms[t.Term]; {
-	case f == nil && t.Position < maxShared:
-		terms[t.Term] = b.once[t.Position]
+	switch f := terms[term]; {
+	case f == nil && position < maxShared:
+		terms[term] = b.once[position]
 	case f == nil:
 		f = frequency(1)
 		f.Locations = append(f.Locations, at)
-		terms[t.Term] = f
+		terms[term] = f
 	case f.Frequency() == 1: // perhaps shared
 		own := frequency(2)
 		own.Locations = append(append(make([]*index.TokenLocation, 0, 4), f.Locations...), at)
-		terms[t.Term] = own
+		terms[term] = own
 	default:
 		f.SetFrequency(f.Frequency() + 1)
 		f.Locations = append(f.Locations, at)
@@ -251,7 +265,7 @@ type document struct{ terms, words index.TokenFrequencies }
 func (d document) VisitFields(visit index.FieldVisitor) {
 	visit(field{name: idField, options: index.StoreField})
 	visit(field{name: textField, options: index.IndexField | index.IncludeTermVectors, terms: d.terms})
-	visit(field{name: wordField, options: index.IndexField, terms: d.words})
+	visit(field{name: wordField, options: index.IndexField | index.IncludeTermVectors, terms: d.words})
 }
 
 func (document) ID() string                                 { return "" }
