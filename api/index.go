@@ -88,6 +88,11 @@ type Complete struct {
 	Embedded     int    `json:"embedded"`
 	Reused       int    `json:"reused"`
 	Tokens       int    `json:"tokens"`
+	// Unreadable names the first documents that the model cannot read,
+	// UnreadableTotal counts all.
+	Unreadable      []string `json:"unreadable,omitempty"`
+	UnreadableTotal int      `json:"unreadable_total,omitempty"`
+	Warnings        []string `json:"warnings,omitempty"`
 }
 
 // check answers GET /check with the state of a task.
@@ -121,6 +126,7 @@ func (s *server) check(w http.ResponseWriter, r *http.Request) error {
 			Base: task.Base, HeadMoved: task.HeadMoved,
 			Documents: task.Documents, Deleted: task.Deleted,
 			Embedded: task.Embedded, Reused: task.Reused, Tokens: task.Tokens,
+			Unreadable: task.Unreadable, UnreadableTotal: task.UnreadableTotal, Warnings: task.Warnings,
 		})
 	}
 	return sendJSON(w, pending{

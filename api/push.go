@@ -170,8 +170,9 @@ type (
 		Indexed int               `json:"indexed_documents"`
 		Skipped []indexer.Skipped `json:"skipped"`
 		// SkippedTotal counts all; Skipped lists the first.
-		SkippedTotal int `json:"skipped_total"`
-		Ignored      int `json:"ignored_members,omitempty"`
+		SkippedTotal int      `json:"skipped_total"`
+		Ignored      int      `json:"ignored_members,omitempty"`
+		Warnings     []string `json:"warnings,omitempty"`
 	}
 	pushAborted struct {
 		Status string `json:"status"`
@@ -185,7 +186,7 @@ type (
 
 // completed returns the last line of a push that has made its commit.
 func completed(task indexer.Task) pushComplete {
-	return pushComplete{"complete", task.Indexed, arrayOf(task.Skipped), task.SkippedTotal, task.Ignored}
+	return pushComplete{"complete", task.Indexed, arrayOf(task.Skipped), task.SkippedTotal, task.Ignored, task.Warnings}
 }
 
 // pushStream answers with lines of progress while the body comes and its

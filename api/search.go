@@ -134,6 +134,10 @@ func (s *server) similar(w http.ResponseWriter, r *http.Request) error {
 func answerHits(w http.ResponseWriter, r *http.Request, ref search.Ref, o search.Options, found search.Hits) error {
 	harmed(w, found.Damaged)
 	warn(w, found.Warnings)
+	if found.Fallback { // nothing of it is to be kept
+		served(w, found.Commit)
+		return sendJSON(w, hitList(found.Hits, o.Snippet))
+	}
 	return answer(w, r, ref, found.Commit, hitList(found.Hits, o.Snippet))
 }
 

@@ -109,6 +109,9 @@ func (s *server) statistics(w http.ResponseWriter, r *http.Request) error {
 		if len(st.Skipped) > 0 {
 			body["skipped"] = st.Skipped
 		}
+		if st.UnreadableTotal > 0 {
+			body["unreadable"] = map[string]any{"documents": st.UnreadableTotal, "ids": st.Unreadable}
+		}
 		if st.Settings != nil {
 			body["settings"] = st.Settings
 		}

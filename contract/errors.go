@@ -32,12 +32,14 @@ var (
 	ErrDenied = fmt.Errorf("%w", ErrSource)
 	// ErrProvider: the embedding provider failed or answered nonsense.
 	ErrProvider = errors.New("embedding provider")
-	// ErrUnavailable is the ErrProvider of a provider that cannot be
-	// reached, does not answer in time, or says that it is in trouble.
-	ErrUnavailable = fmt.Errorf("%w is unavailable", ErrProvider)
-	// ErrDown: the embedding provider is known to be down; what needs no
-	// embedding goes on, and the same request may succeed later.
+	// ErrDown: the embedding provider cannot be used for the moment; what needs
+	// no embedding goes on, and the same request may succeed later.
 	ErrDown = errors.New("embedding provider is down")
+	// ErrUnavailable is the ErrProvider and ErrDown of a provider that cannot be
+	// reached, does not answer in time, or says that it is in trouble.
+	ErrUnavailable error = outage("embedding provider is unavailable")
+	// ErrLimited is that of one that is well and limits the rate.
+	ErrLimited error = outage("embedding provider limits the rate")
 	// ErrCorrupt: a stored file is damaged; `vectorlink verify` names it.
 	ErrCorrupt = errors.New("damaged file")
 	// ErrStore: the data directory cannot be read or written: its disk is
@@ -49,6 +51,13 @@ var (
 	// ErrClosed: the indexer is shutting down.
 	ErrClosed = errors.New("shutting down")
 )
+
+// outage is an ErrProvider and an ErrDown in words of its own.
+type outage string
+
+func (o outage) Error() string { return string(o) }
+
+func (outage) Unwrap() []error { return []error{ErrProvider, ErrDown} }
 
 // codes names each error in a word that programs can decide by.
 var codes = []struct {

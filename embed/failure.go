@@ -62,6 +62,11 @@ func (f *failure) Unwrap() error {
 // One that refuses something, or limits the rate, is well.
 func (f *failure) unavailable() bool { return f.lost || f.status >= 500 }
 
+// limited reports whether the provider would take the request later.
+func (f *failure) limited() bool {
+	return f == errPaced || f.status == http.StatusTooManyRequests || f.status == http.StatusRequestTimeout || f.status == http.StatusTooEarly
+}
+
 // suspect reports whether the texts may be at fault. Some servers answer 500
 // to a text that is too long for them.
 func (f *failure) suspect() bool {
@@ -194,8 +199,12 @@ func failed(ctx context.Context, err error) error {
 	}
 	kind := contract.ErrProvider
 	var f *failure
-	if errors.As(err, &f) && f.unavailable() {
+	switch {
+	case !errors.As(err, &f):
+	case f.unavailable():
 		kind = contract.ErrUnavailable
+	case f.limited():
+		kind = contract.ErrLimited
 	}
 	return fmt.Errorf("embed: %w: %w", kind, err)
 }

@@ -64,6 +64,7 @@ type Guard struct {
 
 	mu       sync.Mutex    // guards all below
 	failures int           // without a success between
+	cause    error         // of the last one
 	back     chan struct{} // closed when the service is back; nil while it is not down
 }
 
@@ -145,7 +146,9 @@ func (g *Guard) enter(ctx context.Context, patient bool) error {
 		case <-timer.C:
 		}
 	}
-	return fmt.Errorf("embed: %w: it is asked every %v whether it is back; searches by words (mode=fts), by id and by vector go on", contract.ErrDown, g.every)
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return fmt.Errorf("embed: %w: it is asked every %v whether it is back; searches by words (mode=fts), by id and by vector go on; last: %v", contract.ErrDown, g.every, g.cause)
 }
 
 // succeeded ends what failures began.
@@ -165,6 +168,7 @@ func (g *Guard) failed(err error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.failures++
+	g.cause = err
 	if g.failures >= guardFailures && g.back == nil {
 		g.back = make(chan struct{})
 		g.log.Warn("the embedding provider is down; searches that need it are answered 503", "err", err)
@@ -205,7 +209,10 @@ func (g *Guard) probe(ctx context.Context) bool {
 	switch {
 	case ctx.Err() != nil:
 		return true
-	case err != nil && (late || errors.Is(err, contract.ErrUnavailable)):
+	case err != nil && late:
+		g.failed(fmt.Errorf("embed: %w: no answer within %v", contract.ErrUnavailable, probeTime))
+		return false
+	case errors.Is(err, contract.ErrUnavailable):
 		g.failed(err)
 		return false
 	}

@@ -251,17 +251,24 @@ func TestReadinessLooksAtTheProvider(t *testing.T) {
 
 		p.set(fmt.Errorf("%w: connection refused", contract.ErrUnavailable))
 		want("before anybody has noticed", true, 1)
-		if err := find("fish", search.ModeVector); !errors.Is(err, contract.ErrProvider) {
+		if err := find("fish", search.ModeVector); !errors.Is(err, contract.ErrProvider) || !errors.Is(err, contract.ErrDown) {
 			t.Errorf("the first to notice: %v", err)
 		}
 		want("one failure and a probe", true, 2)
 		time.Sleep(time.Second)
 		want("confirmed", false, 3)
 		calls := p.Texts()
-		for _, mode := range []search.Mode{search.ModeVector, search.ModeHybrid} {
-			if err := find("fish", mode); !errors.Is(err, contract.ErrDown) {
-				t.Errorf("%s while down: %v", mode, err)
-			}
+		if err := find("fish", search.ModeVector); !errors.Is(err, contract.ErrDown) || !strings.Contains(err.Error(), "connection refused") {
+			t.Errorf("while down: %v", err)
+		}
+		req := query("c1", "fish")
+		req.Mode = search.ModeHybrid
+		if hits, err := h.Search(t.Context(), req); err != nil || !hits.Fallback || len(hits.Warnings) != 1 || len(hits.Hits) != 1 {
+			t.Errorf("hybrid while down: %+v, %v", hits, err)
+		}
+		req.Fallback = search.FallbackOff
+		if _, err := h.Search(t.Context(), req); !errors.Is(err, contract.ErrDown) {
+			t.Errorf("hybrid without a fallback while down: %v", err)
 		}
 		if len(p.Texts()) != len(calls) {
 			t.Error("the provider was asked although it is known to be down")

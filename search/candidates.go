@@ -202,8 +202,12 @@ func (r *Reader) edges(ctx context.Context, s *Snapshot, from, to population, re
 }
 
 func (r *Reader) partnersOf(ctx context.Context, s *Snapshot, e *snapshot.Entry, to population, req CandidatesRequest, threshold float32) (CandidateList, error) {
-	q := query{measure: measureOf(s.settings), source: e, without: []string{e.ID}, among: to.among, limit: &threshold}
-	for _, slot := range slotsOf([]*snapshot.Entry{e}) { // chunks of one text share a vector
+	own, unreadable := slotsOf([]*snapshot.Entry{e}), s.Unreadable(e) // chunks of one text share a vector
+	q := query{measure: measureOf(s.settings), source: e, without: []string{e.ID}, among: to.among, limit: &threshold, last: s.last(own)}
+	for _, slot := range own {
+		if !unreadable && s.view.Unreadable(slot) {
+			continue
+		}
 		v := make([]float32, s.vecs.Dim())
 		if ok, err := s.queryVector(slot, v); err != nil {
 			return CandidateList{}, err
@@ -219,6 +223,9 @@ func (r *Reader) partnersOf(ctx context.Context, s *Snapshot, e *snapshot.Entry,
 	for _, r := range ranked {
 		if r.distance > threshold || len(list.Partners) == req.K {
 			break
+		}
+		if (unreadable || s.Unreadable(r.entry)) && !identical(e, r.entry) {
+			continue
 		}
 		list.Partners = append(list.Partners, Candidate{ID: r.entry.ID, Distance: r.distance})
 	}

@@ -165,10 +165,18 @@ func (p *partners) nearest(ctx context.Context, m member, v []float32) (pair, er
 	}
 	// A document's own chunks, and pairs that were there before, must not
 	// hide others: look further as long as only they are found.
+	if p.s.view.Unreadable(slot) { // near to nothing but itself
+		best, _, err := p.best(m, []hnsw.Hit{{Slot: slot, Dot: 1}})
+		return best, err
+	}
+	last := p.s.last(nil)
 	for k := 4 + len(m.entry.Chunks); ; k *= 2 {
-		hits, err := p.r.slots(ctx, p.s, v, p.target, k, 0)
+		hits, err := p.r.slots(ctx, p.s, v, p.target, k, 0, last)
 		if err != nil {
 			return pair{}, err
+		}
+		if last != nil {
+			hits = slices.DeleteFunc(hits, func(h hnsw.Hit) bool { return last(h.Slot) })
 		}
 		best, ok, err := p.best(m, hits)
 		if ok || err != nil || len(hits) < k || p.beyond(p.measure.distance(hits[len(hits)-1].Dot)) {
@@ -235,6 +243,9 @@ func (s *Snapshot) paired(a, b string, threshold float32) (bool, error) {
 	if m.zero() && identical(ea, eb) {
 		return true, nil
 	}
+	if s.Unreadable(ea) || s.Unreadable(eb) {
+		return false, nil
+	}
 	va, err := s.chunkVectors(ea)
 	if err != nil {
 		return false, err
@@ -254,10 +265,13 @@ func (s *Snapshot) paired(a, b string, threshold float32) (bool, error) {
 }
 
 // chunkVectors reads the vectors of a document's chunks, those that are damaged
-// left out.
+// left out, and those that the model cannot read where it can read another.
 func (s *Snapshot) chunkVectors(e *snapshot.Entry) ([][]float32, error) {
-	vectors := make([][]float32, 0, len(e.Chunks))
+	vectors, all := make([][]float32, 0, len(e.Chunks)), s.Unreadable(e)
 	for _, c := range e.Chunks {
+		if !all && s.view.Unreadable(c.Slot) {
+			continue
+		}
 		v := make([]float32, s.vecs.Dim())
 		if ok, err := s.queryVector(c.Slot, v); err != nil {
 			return nil, err

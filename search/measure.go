@@ -2,6 +2,7 @@ package search
 
 import (
 	"fmt"
+	"math"
 	"slices"
 
 	"github.com/vectorlink/vectorlink/catalog"
@@ -44,6 +45,17 @@ func (m measure) distance(dot float32) float32 {
 		return 1 - dot
 	}
 	return vector.Distance(dot)
+}
+
+// farthest returns the distance of what is not comparable: none is greater.
+func (m measure) farthest() float32 {
+	switch {
+	case m.metric == catalog.MetricCosine:
+		return 1
+	case m.metric == catalog.MetricIP && m.unit:
+		return 2
+	}
+	return math.MaxFloat32
 }
 
 // likeness returns the score of a distance, greater being better: the cosine, the

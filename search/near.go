@@ -458,7 +458,7 @@ func wants(row, column *nearChunk) bool {
 // add adds the pair of a row and a column, of the document a and its partner b,
 // if it is near enough.
 func (w *nearWorker) add(found *[]pair, row, column *nearChunk, distance float32) {
-	if !wants(row, column) {
+	if !wants(row, column) || !w.s.comparable(row.entry, column.entry, row.slot(), column.slot()) {
 		return
 	}
 	distance = w.measure.ofEntries(row.entry, column.entry, distance)

@@ -119,8 +119,10 @@ type Snapshot struct {
 	// scanned are the live slots that the graph does not hold: all of them
 	// where there is no graph. Ascending.
 	scanned []uint32
-	files   []*lease // the commit's file first, its checkpoint last
-	harm    harm
+	// unreadable are the live slots of texts that the model cannot read. Ascending.
+	unreadable []uint32
+	files      []*lease // the commit's file first, its checkpoint last
+	harm       harm
 
 	lease *lease // what every holder of the snapshot has a share of
 
@@ -129,7 +131,7 @@ type Snapshot struct {
 	texts  []*lease
 }
 
-func (s *Snapshot) size() int64 { return s.view.Bytes() + int64(len(s.scanned))*4 }
+func (s *Snapshot) size() int64 { return s.view.Bytes() + int64(len(s.scanned)+len(s.unreadable))*4 }
 
 func (s *Snapshot) leased(l *lease) { s.lease = l }
 
@@ -237,7 +239,7 @@ func (r *Reader) loadSnapshot(d *Domain, commit string) (_ *Snapshot, err error)
 			s.graphFile = f
 		}
 	}
-	s.scanned = s.ungraphed()
+	s.scanned, s.unreadable = s.ungraphed(), s.view.UnreadableSlots()
 	return s, nil
 }
 

@@ -62,6 +62,16 @@ const (
 	RankDistance Rank = "distance"
 )
 
+// Fallback is what a hybrid search does while the embedding provider is down.
+type Fallback string
+
+const (
+	// FallbackWords goes by words alone; the empty Fallback stands for it.
+	FallbackWords Fallback = "words"
+	// FallbackOff fails.
+	FallbackOff Fallback = "off"
+)
+
 // Options are the parameters that all searches for hits share.
 //
 // The tags of a request's fields declare its parameters once for every door: see
@@ -90,6 +100,9 @@ type SearchRequest struct {
 	Mode   Mode      `param:"mode" words:"vector,fts,hybrid"`
 	Rank   Rank      `param:"rank" words:"rrf,distance"`
 	Syntax Syntax    `param:"syntax" words:"plain,query"` // of Text, where Mode goes by words
+	// Fallback says what becomes of a hybrid search while the embedding provider
+	// cannot be used.
+	Fallback Fallback `param:"fallback" words:"words,off"`
 	Options
 	// CallerKey: see IndexRequest.
 	CallerKey contract.Secret
@@ -164,6 +177,9 @@ type Hits struct {
 	// Warnings are sentences for people, without a document's text: what the
 	// answer lacks that was to be expected.
 	Warnings []string
+	// Fallback: the search went by words alone, and will not once the embedding
+	// provider is back.
+	Fallback bool
 }
 
 // Hit is one document and its best chunk.

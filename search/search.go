@@ -41,6 +41,10 @@ func (r *Reader) Search(ctx context.Context, req SearchRequest) (found Hits, err
 	if q.among, err = s.selection(ctx, req.Filter, replaced(req.Ref, commit)); err != nil {
 		return Hits{}, err
 	}
+	if words != nil {
+		q.words, req.Text = *words, words.Words()
+	}
+	found = Hits{Commit: commit}
 	search := r.rank
 	switch req.Mode {
 	case ModeText:
@@ -48,26 +52,40 @@ func (r *Reader) Search(ctx context.Context, req SearchRequest) (found Hits, err
 	case ModeHybrid:
 		search = r.searchHybrid
 	}
-	if words != nil {
-		q.words, req.Text = *words, words.Words()
+	if req.Mode != ModeText {
+		err := r.queryVectors(ctx, d, s, req, &q)
+		switch byWords := req.Mode == ModeHybrid; {
+		case errors.Is(err, contract.ErrDown) && byWords && req.Fallback != FallbackOff:
+			search, found.Fallback = r.searchText, true
+			found.warn("the embedding provider is down or limits the rate: found by words alone (fallback=off refuses that)")
+		case err != nil:
+			return Hits{}, err
+		case req.Vector == nil && r.unreadable(req.Text) && byWords:
+			search = r.searchText
+			found.warn("the model cannot read the query: found by words alone")
+		case req.Vector == nil && r.unreadable(req.Text):
+			found.warn("the model cannot read the query: the order of the hits says nothing (mode=fts goes by words)")
+		}
 	}
-	if req.Vector != nil {
-		v, err := s.ready(req.Vector)
-		if err != nil {
-			return Hits{}, err
-		}
-		q.vectors = [][]float32{v}
-	} else if req.Mode != ModeText {
-		v, err := r.embedQuery(ctx, d, s, req)
-		if err != nil {
-			return Hits{}, err
-		}
-		q.vectors = [][]float32{v}
+	found.Hits, err = search(ctx, s, q)
+	found.Damaged = s.Damaged()
+	return found, err
+}
+
+func (h *Hits) warn(text string) { h.Warnings = append(h.Warnings, text) }
+
+// queryVectors sets what a search by vector goes by.
+func (r *Reader) queryVectors(ctx context.Context, d *Domain, s *Snapshot, req SearchRequest, q *query) error {
+	v, own := req.Vector, []uint32(nil)
+	var err error
+	if v != nil {
+		v, err = s.ready(v)
+	} else if v, err = r.embedQuery(ctx, d, s, req); err == nil {
 		hash := snapshot.HashText(req.Text)
-		q.sameText = &hash
+		q.sameText, own = &hash, s.slotsOfText(hash)
 	}
-	hits, err := search(ctx, s, q)
-	return Hits{Commit: commit, Hits: hits, Damaged: s.Damaged()}, err
+	q.vectors, q.last = [][]float32{v}, s.last(own)
+	return err
 }
 
 // words returns what to look for in texts, nil in a search by vector alone.
@@ -180,8 +198,14 @@ func (r *Reader) Similar(ctx context.Context, req SimilarRequest) (found Hits, e
 	if len(q.vectors) == 0 && slices.ContainsFunc(sources, func(e *snapshot.Entry) bool { return len(e.Chunks) > 0 }) {
 		return Hits{}, fmt.Errorf("%w: the vectors of document %.200q; index commit %s again to mend them", contract.ErrCorrupt, sources[0].ID, commit)
 	}
-	hits, err := r.rank(ctx, s, q)
-	return Hits{Commit: commit, Hits: hits, Damaged: s.Damaged()}, err
+	q.last = s.last(slotsOf(sources))
+	found = Hits{Commit: commit}
+	if !slices.ContainsFunc(sources, func(e *snapshot.Entry) bool { return !s.Unreadable(e) }) {
+		found.warn("the model cannot read the text of the document: the order of the hits says nothing")
+	}
+	found.Hits, err = r.rank(ctx, s, q)
+	found.Damaged = s.Damaged()
+	return found, err
 }
 
 // serve resolves a reference and leases the snapshot it leads to. The commit
@@ -229,6 +253,9 @@ type query struct {
 	// byDistance has a hybrid search rank by distance instead of the fused
 	// score.
 	byDistance bool
+	// last reports of slots that their vectors say nothing of their texts, as
+	// [Snapshot.last] returns it.
+	last func(slot uint32) bool
 	// limit, where not nil, is the largest distance of interest.
 	limit *float32
 }
@@ -247,6 +274,9 @@ func (q *query) leaves(id string) bool {
 // query's, finds it.
 func (q *query) scored(e *snapshot.Entry, chunk int, dot float32) scored {
 	d := q.distance(e, dot)
+	if q.last != nil && q.last(e.Chunks[chunk].Slot) {
+		d = q.measure.farthest()
+	}
 	return scored{e, chunk, d, q.measure.likeness(d), FoundVector}
 }
 
@@ -393,12 +423,15 @@ func (r *Reader) nearest(ctx context.Context, s *Snapshot, q query, need int) ([
 		best := make(map[*snapshot.Entry]scored)
 		exhausted, last := true, float32(math.Inf(1))
 		for _, v := range q.vectors {
-			hits, err := r.slots(ctx, s, v, q.among, k, q.Ef)
+			hits, err := r.slots(ctx, s, v, q.among, k, q.Ef, q.last)
 			if err != nil {
 				return nil, err
 			}
 			if len(hits) >= k {
 				d := q.measure.distance(hits[len(hits)-1].Dot)
+				if q.last != nil && q.last(hits[len(hits)-1].Slot) {
+					d = q.measure.farthest()
+				}
 				if q.limit == nil || d <= *q.limit+q.measure.slack() {
 					exhausted = false
 					last = min(last, d)
@@ -430,7 +463,8 @@ func (r *Reader) nearest(ctx context.Context, s *Snapshot, q query, need int) ([
 
 // slots returns the k slots nearest to v among those of a selection, best first:
 // through the graph and the scan of what it does not hold, or by the scan alone.
-func (r *Reader) slots(ctx context.Context, s *Snapshot, v []float32, among *selection, k, ef int) ([]hnsw.Hit, error) {
+// Those of last (nil: none) come after all others.
+func (r *Reader) slots(ctx context.Context, s *Snapshot, v []float32, among *selection, k, ef int, last func(slot uint32) bool) ([]hnsw.Hit, error) {
 	if s.vecs == nil {
 		return nil, nil
 	}
@@ -438,19 +472,34 @@ func (r *Reader) slots(ctx context.Context, s *Snapshot, v []float32, among *sel
 	if among != nil {
 		scanned = among.tail
 	}
-	hits, err := r.graphSlots(ctx, s, v, among, k, ef)
+	hits, err := r.graphSlots(ctx, s, v, among, k, ef, last)
 	if err != nil {
 		return nil, catalog.StoreError(err)
 	}
-	tail, err := hnsw.Scan(ctx, s.Vectors(), v, scanned, k)
+	tail, err := hnsw.Scan(ctx, s.Vectors(), v, without(scanned, last), k)
 	if err != nil {
 		return nil, catalog.StoreError(err)
 	}
-	return sound(hnsw.Merge(hits, tail, k)), nil
+	found := sound(hnsw.Merge(hits, tail, k))
+	if last == nil || len(found) == k {
+		return found, nil
+	}
+	rest := without(s.unreadable, func(slot uint32) bool {
+		for e := range s.view.Holders(slot) {
+			if among.admits(e) {
+				return !last(slot)
+			}
+		}
+		return true
+	})
+	if tail, err = hnsw.Scan(ctx, s.Vectors(), v, rest, k-len(found)); err != nil {
+		return nil, catalog.StoreError(err)
+	}
+	return append(found, sound(tail)...), nil
 }
 
 // graphSlots is slots for those that the graph holds.
-func (r *Reader) graphSlots(ctx context.Context, s *Snapshot, v []float32, among *selection, k, ef int) ([]hnsw.Hit, error) {
+func (r *Reader) graphSlots(ctx context.Context, s *Snapshot, v []float32, among *selection, k, ef int, last func(slot uint32) bool) ([]hnsw.Hit, error) {
 	if s.Graph() == nil || among != nil && among.Len() == 0 {
 		return nil, nil
 	}
@@ -461,17 +510,21 @@ func (r *Reader) graphSlots(ctx context.Context, s *Snapshot, v []float32, among
 	}
 	ef = max(ef, k)
 	if among != nil && among.narrow(s.Graph(), ef) {
-		return hnsw.Scan(ctx, s.Vectors(), v, among.Slots(), k)
+		return hnsw.Scan(ctx, s.Vectors(), v, without(among.Slots(), last), k)
 	}
 	vecs, err := s.graphVectors()
 	if err != nil {
 		return nil, err
 	}
 	live := s.live()
+	if last != nil {
+		sound := live
+		live = func(slot uint32) bool { return sound(slot) && !last(slot) }
+	}
 	switch {
 	case among == nil:
 		return s.Graph().Search(ctx, vecs, v, k, ef, live)
-	case len(s.Harmed()) > 0:
+	case len(s.Harmed()) > 0 || last != nil:
 		return s.Graph().Search(ctx, vecs, v, k, ef, func(slot uint32) bool { return among.Has(slot) && live(slot) })
 	}
 	return s.Graph().SearchIn(ctx, vecs, v, k, ef, among)

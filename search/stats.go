@@ -25,6 +25,10 @@ type Statistics struct {
 	// Skipped are what the tasks of that domain's heads could not index, as far
 	// as a writer knows them.
 	Skipped []tasks.Skipped
+	// Unreadable names the first documents of its newest commit that the model
+	// cannot read, UnreadableTotal counts all.
+	Unreadable      []string
+	UnreadableTotal int
 	Usage
 	Activity // zero where there is no writer
 }
@@ -60,14 +64,16 @@ type Readiness struct {
 	Search bool // the embedding provider is not known to be down
 }
 
-// Statistics counts one domain, or all for "", from what the catalog says: no file
-// is opened for it. An unknown domain counts as nothing.
+// Statistics counts one domain, or all for "", from what the catalog says; of one
+// domain it opens the newest commit besides, to look for texts that the model
+// cannot read. An unknown domain counts as nothing.
 func (r *Reader) Statistics(domain string) (Statistics, error) {
 	st := Statistics{Usage: r.usage()}
 	for _, d := range r.domains.List(domain) {
 		state := d.State()
 		if domain != "" {
 			st.Settings, st.StoreClustering = d.shown(), StoresClustering(state)
+			st.Unreadable, st.UnreadableTotal = r.listUnreadable(d)
 		}
 		documents, chunks, branches := d.Totals()
 		st.Domains++

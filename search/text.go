@@ -356,7 +356,7 @@ func (r *Reader) vectorChunks(ctx context.Context, s *Snapshot, q query, k int) 
 	if err != nil {
 		return nil, err
 	}
-	hits, err := r.slots(ctx, s, q.vectors[0], among, k, q.Ef)
+	hits, err := r.slots(ctx, s, q.vectors[0], among, k, q.Ef, q.last)
 	if err != nil {
 		return nil, err
 	}

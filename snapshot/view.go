@@ -231,6 +231,19 @@ func (v *View) Unreadable(slot uint32) bool {
 	return slices.ContainsFunc(v.files, func(f *File) bool { return f.unreadable.has(slot) })
 }
 
+// UnreadableSlots returns the live slots that Unreadable reports, ascending.
+func (v *View) UnreadableSlots() (slots []uint32) {
+	for _, f := range v.files {
+		for slot := range f.unreadable.all() {
+			if v.live.has(slot) {
+				slots = append(slots, slot)
+			}
+		}
+	}
+	slices.Sort(slots)
+	return slices.Compact(slots)
+}
+
 // LiveSlots yields the slots that live entries use, ascending.
 func (v *View) LiveSlots() iter.Seq[uint32] { return v.live.all() }
 
