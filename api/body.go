@@ -11,6 +11,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/vectorlink/vectorlink/internal/rawjson"
 	"github.com/vectorlink/vectorlink/service"
 )
 
@@ -42,32 +43,54 @@ func isJSON(mediaType string) bool {
 	return mediaType == mediaJSON || strings.HasSuffix(mediaType, "+json")
 }
 
-// accepts reports whether the request asks for answers of a media type.
-func accepts(r *http.Request, mediaType string) bool {
-	for _, line := range r.Header.Values("Accept") {
-		for item := range strings.SplitSeq(line, ",") {
-			name, weight, _ := strings.Cut(item, ";")
-			if strings.EqualFold(strings.TrimSpace(name), mediaType) {
-				return !refused(weight)
+// preferred returns the one of the media types that the request's Accept headers
+// give the most weight; of several, one that is named rather than matched by a star,
+// and of those the first. The first also stands for a request that wants none of them.
+func preferred(r *http.Request, offers ...string) string {
+	best, most := offers[0], [2]float64{}
+	for _, offer := range offers {
+		var found [2]float64 // how nearly it is named, and the weight of that
+		for _, line := range r.Header.Values("Accept") {
+			for item := range strings.SplitSeq(line, ",") {
+				name, parameters, _ := strings.Cut(item, ";")
+				if near := nearness(strings.ToLower(strings.TrimSpace(name)), offer); near > found[0] {
+					found = [2]float64{near, weight(parameters)}
+				}
 			}
 		}
+		if found[1] > most[0] || found[1] == most[0] && found[0] > most[1] && found[1] > 0 {
+			best, most = offer, [2]float64{found[1], found[0]}
+		}
 	}
-	return false
+	return best
 }
 
-// refused reports whether the parameters of a media range hold a weight of zero,
-// which says that the type is not wanted.
-func refused(parameters string) bool {
+// nearness returns how nearly a media range names a type: 3 by its name, 0 not at all.
+func nearness(mediaRange, mediaType string) float64 {
+	family, _, _ := strings.Cut(mediaType, "/")
+	switch mediaRange {
+	case mediaType:
+		return 3
+	case family + "/*":
+		return 2
+	case "*/*":
+		return 1
+	}
+	return 0
+}
+
+// weight returns the weight among the parameters of a media range, 1 without a number.
+func weight(parameters string) float64 {
 	for p := range strings.SplitSeq(parameters, ";") {
 		name, value, _ := strings.Cut(p, "=")
 		if !strings.EqualFold(strings.TrimSpace(name), "q") {
 			continue
 		}
-		if q, err := strconv.ParseFloat(strings.TrimSpace(value), 64); err == nil && q == 0 {
-			return true
+		if q, err := strconv.ParseFloat(strings.TrimSpace(value), 64); err == nil && q >= 0 && q <= 1 {
+			return q
 		}
 	}
-	return false
+	return 1
 }
 
 // checkEncoding refuses compressed bodies.
@@ -78,7 +101,7 @@ func checkEncoding(r *http.Request) error {
 	return nil
 }
 
-// readBody reads a body of UTF-8 of at most limit bytes.
+// readBody reads a body of UTF-8 of at most limit bytes, without a byte order mark.
 func readBody(r *http.Request, limit int64) ([]byte, error) {
 	if err := checkEncoding(r); err != nil {
 		return nil, err
@@ -98,7 +121,7 @@ func readBody(r *http.Request, limit int64) ([]byte, error) {
 	case !utf8.Valid(body):
 		return nil, service.Failure(errSyntax, "the body is not valid UTF-8")
 	}
-	return body, nil
+	return rawjson.Trim(body), nil
 }
 
 // parseObject splits a JSON object into its members. Which of them mean
@@ -112,6 +135,9 @@ func parseObject(body []byte) (map[string]json.RawMessage, error) {
 		return nil, service.Failure(service.ErrType, "the body must be a JSON object")
 	case err != nil:
 		return nil, service.Failure(errSyntax, "the body is not valid JSON: %v", err)
+	}
+	if err := rawjson.Check(body); err != nil {
+		return nil, service.Failure(errSyntax, "%v", err)
 	}
 	return members, nil
 }

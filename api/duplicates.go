@@ -38,7 +38,7 @@ func (s *server) duplicates(w http.ResponseWriter, r *http.Request) error {
 		return groupOf(pair, req.Snippet)
 	}
 	w.Header().Set("Vary", "Accept")
-	if accepts(r, mediaND) {
+	if preferred(r, mediaJSON, mediaND) == mediaND {
 		return s.ix.NearPairs(r.Context(), req, func(found *search.NearPairs) error {
 			served(w, found.Commit)
 			harmed(w, found.Damaged)

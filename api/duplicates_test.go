@@ -120,15 +120,24 @@ func TestStreamBreaks(t *testing.T) {
 	}
 }
 
-// TestAcceptWeights: a type of weight zero is not wanted.
+// TestAcceptWeights checks that the form of an answer is the one of the most weight.
 func TestAcceptWeights(t *testing.T) {
 	for accept, want := range map[string]string{
-		"application/x-ndjson":                           "application/x-ndjson",
-		"application/json, Application/X-NDJSON; q=0.1":  "application/x-ndjson",
-		"application/x-ndjson;q=0, application/json":     "application/json",
-		"application/x-ndjson; v=1; Q=0.000, */*":        "application/json",
-		"application/x-ndjson;q=nonsense":                "application/x-ndjson",
-		"application/x-ndjson-extended, application/pdf": "application/json",
+		"application/x-ndjson":                            "application/x-ndjson",
+		"application/json, Application/X-NDJSON; q=0.1":   "application/json",
+		"application/json;q=0.1, Application/X-NDJSON":    "application/x-ndjson",
+		"application/json, application/x-ndjson":          "application/json",
+		"application/x-ndjson, application/json":          "application/json",
+		"application/x-ndjson;q=0.5, application/*;q=0.4": "application/x-ndjson",
+		"application/x-ndjson;q=0.5, */*;q=0.8":           "application/json",
+		"application/x-ndjson, */*":                       "application/x-ndjson",
+		"*/*":                                             "application/json",
+		"application/*":                                   "application/json",
+		"application/x-ndjson;q=0, application/json":      "application/json",
+		"application/x-ndjson; v=1; Q=0.000, */*":         "application/json",
+		"application/json;q=0, */*":                       "application/x-ndjson",
+		"application/x-ndjson;q=nonsense":                 "application/x-ndjson",
+		"application/x-ndjson-extended, application/pdf":  "application/json",
 	} {
 		got := newEnv(t).do(request{target: "/duplicates?domain=a/b&commit=k7", header: map[string]string{"Accept": accept}})
 		if media := got.header.Get("Content-Type"); got.status != 200 || media != want {

@@ -67,9 +67,9 @@ func embeddingsParams(r *http.Request) (*service.Params, []string, error) {
 		if line = bytes.TrimSpace(line); len(line) == 0 {
 			continue
 		}
-		var members map[string]json.RawMessage
-		if json.Unmarshal(line, &members) != nil || members == nil {
-			return nil, nil, service.Failure(errSyntax, "line %d is not a JSON object", number)
+		members, err := parseObject(line)
+		if err != nil {
+			return nil, nil, service.Failure(errSyntax, "line %d is not a JSON object of whole texts", number)
 		}
 		if v.body == nil {
 			v.body = members

@@ -203,7 +203,7 @@ func TestVectorForms(t *testing.T) {
 	const bytes, npy, nd, obj = "application/octet-stream", "application/x-npy", "application/x-ndjson", "application/json"
 	for _, tt := range []struct{ query, accept, media, want string }{
 		{"", bytes, bytes, tensors},
-		{"", "text/html, application/octet-stream;q=0.5, */*", bytes, tensors},
+		{"", "text/html, application/octet-stream;q=0.5, */*;q=0.1", bytes, tensors},
 		{"&format=safetensors", "", bytes, tensors},
 		{"", npy, npy, numpy},
 		{"&format=npy", bytes, npy, numpy},

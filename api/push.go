@@ -143,6 +143,9 @@ func (s *server) feed(body *slowBody, push *indexer.Push) (err error) {
 			push.Finish()
 			return nil
 		}
+		if op.Kind == contract.Failed {
+			op.ID = "" // listed as unknown, whatever it is of
+		}
 		if err == nil && op.Vector != nil {
 			if err = push.CheckVector(op.Vector); errors.Is(err, contract.ErrInvalid) {
 				err = lines.Malformed(err)

@@ -147,6 +147,7 @@ func (s *server) begin(w http.ResponseWriter, p *service.Params, domain string, 
 	if err := p.Err(); err != nil {
 		return err
 	}
+	warn(w, p.Hints())
 	rec := logged(w)
 	rec.domain, rec.commit = domain, ref.Commit
 	if !s.cfg.SearchReady {

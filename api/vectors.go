@@ -51,12 +51,13 @@ func vectorForm(r *http.Request, p *service.Params) string {
 		}
 		return form
 	}
+	media := preferred(r, mediaJSON, mediaND, mediaNumPy, mediaBytes)
 	switch {
-	case lines, accepts(r, mediaND), r.Method == http.MethodPost && isLines(mediaType(r)):
+	case lines, media == mediaND, r.Method == http.MethodPost && isLines(mediaType(r)):
 		return formLines
-	case accepts(r, mediaNumPy):
+	case media == mediaNumPy:
 		return formNumPy
-	case accepts(r, mediaBytes):
+	case media == mediaBytes:
 		return formTens
 	}
 	return formJSON

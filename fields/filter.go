@@ -33,6 +33,7 @@ type Filter struct {
 	names []string          // of the fields it uses, ascending
 	at    map[string]string // where each is first named, as line:column
 	lists map[string]string // where each is first looked into as a list
+	dates []file.Location   // of texts that look like dates and are none
 }
 
 // ParseFilter reads an expression in the language of expr-lang.org, of which
@@ -48,7 +49,10 @@ func ParseFilter(text string) (*Filter, error) {
 		return nil, errors.New("not UTF-8")
 	}
 	f := &Filter{}
-	var err error
+	text, err := readable(text)
+	if err != nil {
+		return nil, err
+	}
 	guarded := guard(func() { f.tree, err = parser.ParseWithConfig(text, config()) })
 	if err = errors.Join(guarded, err); err != nil {
 		return nil, explain(unquoted(err))
@@ -57,19 +61,23 @@ func ParseFilter(text string) (*Filter, error) {
 	if f.root, err = c.condition(f.tree.Node); err != nil {
 		return nil, explain(bound(err, f.tree.Source))
 	}
-	f.at, f.lists = f.places(c.names), f.places(c.lists)
+	f.at, f.lists, f.dates = f.placesOf(c.names), f.placesOf(c.lists), c.dates
 	f.names = slices.Sorted(maps.Keys(c.names))
 	return f, nil
 }
 
-// places returns locations as line:column.
-func (f *Filter) places(locations map[string]file.Location) map[string]string {
+// placesOf returns locations as line:column.
+func (f *Filter) placesOf(locations map[string]file.Location) map[string]string {
 	places := make(map[string]string, len(locations))
-	for name, place := range locations {
-		at := (&file.Error{Location: place}).Bind(f.tree.Source)
-		places[name] = fmt.Sprintf("%d:%d", at.Line, at.Column+1)
+	for name, location := range locations {
+		places[name] = f.place(location)
 	}
 	return places
+}
+
+func (f *Filter) place(location file.Location) string {
+	at := (&file.Error{Location: location}).Bind(f.tree.Source)
+	return fmt.Sprintf("%d:%d", at.Line, at.Column+1)
 }
 
 // config is expr's, with nothing in it that is called.
@@ -198,6 +206,7 @@ func bound(err error, source file.Source) error {
 type compiler struct {
 	names map[string]file.Location // where each is first
 	lists map[string]file.Location // where each first stands behind in
+	dates []file.Location          // as of Filter
 }
 
 func (c *compiler) condition(n ast.Node) (condition, error) {
@@ -231,6 +240,11 @@ func (c *compiler) binary(n *ast.BinaryNode) (condition, error) {
 			return both{l, r}, err
 		}
 		return either{l, r}, err
+	}
+	if err := bindsCloser(n); err != nil {
+		return nil, err
+	}
+	switch n.Operator {
 	case "==", "!=", "<", "<=", ">", ">=":
 		return c.comparison(n)
 	case "in":
@@ -255,6 +269,8 @@ func (c *compiler) comparison(n *ast.BinaryNode) (condition, error) {
 			return nil, wrong(n, "%s compares a field with a value; here is %s", n.Operator, describe(n.Left))
 		}
 		other, op = n.Left, mirrored(op)
+	} else if _, both := c.field(n.Right); both && meant(name) != "" {
+		other = n.Left // null == name
 	}
 	v, err := c.literal(other)
 	if err != nil {
@@ -370,7 +386,9 @@ func (c *compiler) literal(n ast.Node) (literal, error) {
 		return literal{kind: Numbers, n: floatNumber(n.Value)}, nil
 	case *ast.StringNode:
 		v := literal{kind: Texts, s: n.Value}
-		v.at, v.date = parseDate(n.Value)
+		if v.at, v.date = parseDate(n.Value); !v.date && spelled.MatchString(n.Value) {
+			c.dates = append(c.dates, n.Location())
+		}
 		return v, nil
 	case *ast.UnaryNode:
 		if n.Operator != "-" && n.Operator != "+" {
@@ -388,10 +406,35 @@ func (c *compiler) literal(n ast.Node) (literal, error) {
 		}
 		return v, nil
 	}
-	if _, ok := c.field(n); ok {
-		return literal{}, wrong(n, "fields are compared with values, not with each other")
+	if name, ok := c.field(n); ok {
+		return literal{}, wrong(n, "fields are compared with values, not with each other%s", meant(name))
 	}
 	return literal{}, wrong(n, "%s is no value", describe(n))
+}
+
+// meant says what to write for a name that other languages have for a value.
+func meant(name string) string {
+	switch strings.ToLower(name) {
+	case "null", "none", "nil", "undefined", "nan":
+		return "; what a document does not have is nil"
+	case "true", "false":
+		return "; booleans are true and false, in small letters"
+	}
+	return ""
+}
+
+// bindsCloser is the mistake of denying the left side of an operator where the whole
+// is meant; nil if it is not made.
+func bindsCloser(n *ast.BinaryNode) error {
+	u, ok := n.Left.(*ast.UnaryNode)
+	if !ok || u.Operator != "not" && u.Operator != "!" {
+		return nil
+	}
+	instead := map[string]string{"==": "write !=", "!=": "write ==", "in": "write not in"}[n.Operator]
+	if instead == "" {
+		instead = "put what it denies in parentheses"
+	}
+	return wrong(n, "%s binds closer than %s: %s", u.Operator, n.Operator, instead)
 }
 
 // describe names what a node is.

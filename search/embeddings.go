@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"github.com/vectorlink/vectorlink/catalog"
+	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/snapshot"
 )
 
@@ -24,7 +25,7 @@ type EmbeddingsRequest struct {
 type Embeddings struct {
 	Commit string // the served commit
 	Count  int    // documents
-	Dim    int    // numbers of each vector; 0 where nothing was ever embedded
+	Dim    int    // numbers of each vector; 0 where nothing was embedded and the model's is not known
 	// Damaged is as of Hits: the vectors that are known to be damaged are left
 	// out. One that is met for the first time ends Vectors with its error.
 	Damaged []string
@@ -66,7 +67,7 @@ func (r *Reader) Embeddings(ctx context.Context, req EmbeddingsRequest, use func
 	found := &Embeddings{
 		Commit:   commit,
 		Count:    len(rows),
-		Dim:      int(s.view.Header().Dim),
+		Dim:      r.dimension(ctx, s),
 		Damaged:  s.Damaged(),
 		IDs:      idsOf(rows),
 		Identity: func() [sha256.Size]byte { return s.identity(rows) },
@@ -82,6 +83,19 @@ func (r *Reader) Embeddings(ctx context.Context, req EmbeddingsRequest, use func
 		found.Identity = func() [sha256.Size]byte { return s.identity(rows, clustering...) }
 	}
 	return use(found)
+}
+
+// dimension returns the length of the vectors that the snapshot has, or would have if
+// there was a document in it.
+func (r *Reader) dimension(ctx context.Context, s *Snapshot) int {
+	n := int(s.view.Header().Dim)
+	if n == 0 {
+		n = s.d.shown().Dim
+	}
+	if n == 0 && r.Up() {
+		n, _ = r.cfg.Embedder.Dim(ctx, contract.Secret{}) // 0 if it cannot be told
+	}
+	return n
 }
 
 // firstChunk is a document and the slot of its first chunk's vector.

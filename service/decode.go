@@ -208,7 +208,10 @@ func (p *Params) textOf(param parameter) string {
 	case param.kind == "expression":
 		return p.Expression(name)
 	}
-	return p.Text(name)
+	if text := p.Text(name); !Blank(text) {
+		return text
+	}
+	return ""
 }
 
 // Encode returns the parameters that the request which from points at asks with,

@@ -13,6 +13,7 @@ import (
 
 	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/fields"
+	"github.com/vectorlink/vectorlink/internal/rawjson"
 )
 
 const (
@@ -67,7 +68,8 @@ func (l *OpReader) Next() (contract.Op, error) {
 		if err != nil {
 			return contract.Op{}, err
 		}
-		if len(bytes.TrimSpace(line)) == 0 {
+		// Files that were put together may have marks in the middle.
+		if line = rawjson.Trim(line); len(bytes.TrimSpace(line)) == 0 {
 			continue
 		}
 		op, err := parseOp(line)
@@ -148,6 +150,9 @@ func parseOp(line []byte) (contract.Op, error) {
 	if err := json.Unmarshal(line, &members); err != nil || members == nil {
 		return contract.Op{}, errors.New("not a JSON object")
 	}
+	if err := rawjson.Check(line); err != nil {
+		return contract.Op{}, err
+	}
 	m := opMembers{members: members}
 	kind := m.text("op")
 	var op contract.Op
@@ -159,6 +164,9 @@ func parseOp(line []byte) (contract.Op, error) {
 		op = contract.Op{Kind: contract.Delete, ID: m.id()}
 	case kind == "Error":
 		op = contract.Op{Kind: contract.Failed, Err: fmt.Errorf("operation error: %s", clip(m.text("message"), maxMessage))}
+		if _, ok := members["id"]; ok {
+			op.ID = m.text("id")
+		}
 	case kind == "Abort":
 		return op, errAbort
 	default:

@@ -7,9 +7,11 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"github.com/vectorlink/vectorlink/catalog"
 	"github.com/vectorlink/vectorlink/contract"
+	"github.com/vectorlink/vectorlink/fields"
 	"github.com/vectorlink/vectorlink/search"
 	"github.com/vectorlink/vectorlink/vecstore"
 )
@@ -41,6 +43,7 @@ type Params struct {
 	err    error
 	main   []string        // the names that were asked for
 	known  map[string]bool // those and their other names
+	hints  []string
 }
 
 // NewParams returns the Params of these values.
@@ -132,10 +135,19 @@ func (p *Params) Text(name string) string {
 	return text
 }
 
-// Required returns a text that must not be empty.
+// Blank reports whether a text has nothing to be seen in it, so that it says no more
+// than an empty one: white space, and characters without width.
+func Blank(text string) bool {
+	return !strings.ContainsFunc(text, func(r rune) bool {
+		const brailleBlank = 0x2800
+		return r != brailleBlank && !unicode.In(r, unicode.White_Space, unicode.Cc, unicode.Cf, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector)
+	})
+}
+
+// Required returns a text that must not be blank.
 func (p *Params) Required(name string) string {
 	text := p.Text(name)
-	if text == "" {
+	if Blank(text) {
 		p.Fail(ErrMissing, "%s is required", name)
 	}
 	return text
@@ -296,7 +308,14 @@ func (p *Params) Vector(array, base64 string) []float32 {
 }
 
 // Expression returns an expression over fields; blank is none.
-func (p *Params) Expression(name string) string { return strings.TrimSpace(p.Text(name)) }
+func (p *Params) Expression(name string) string {
+	text := strings.TrimSpace(p.Text(name))
+	p.hints = append(p.hints, fields.Hints(text)...)
+	return text
+}
+
+// Hints returns what is to be known about parameters that may not do what is meant.
+func (p *Params) Hints() []string { return p.hints }
 
 // GraphSpec returns the graphspec of a required parameter.
 func (p *Params) GraphSpec(name string) GraphSpec {

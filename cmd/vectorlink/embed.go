@@ -12,6 +12,7 @@ import (
 
 	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/embed"
+	"github.com/vectorlink/vectorlink/internal/rawjson"
 )
 
 // embedder returns the embedder that the settings choose, and once more as the
@@ -202,7 +203,7 @@ func texts(r io.Reader) func(yield func(string, error) bool) {
 		number := 0
 		for lines.Scan() {
 			number++
-			line := bytes.TrimSpace(lines.Bytes())
+			line := bytes.TrimSpace(rawjson.Trim(lines.Bytes()))
 			if len(line) == 0 {
 				continue
 			}
@@ -237,5 +238,5 @@ func parseText(line []byte) (string, error) {
 	} else if err := json.Unmarshal(line, &text); err != nil || text == nil {
 		return "", errors.New(`not a JSON string or an object {"text":"..."}`)
 	}
-	return *text, nil
+	return *text, rawjson.Check(line)
 }

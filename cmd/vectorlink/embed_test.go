@@ -54,10 +54,25 @@ func dot(a, b []float32) float64 {
 	return sum
 }
 
+// TestEmbedMarks checks that texts may begin with a byte order mark.
+func TestEmbedMarks(t *testing.T) {
+	var got []string
+	for text, err := range texts(strings.NewReader("\ufeff\"a\"\n{\"text\":\"b\"}\n\ufeff\n")) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, text)
+	}
+	if strings.Join(got, " ") != "a b" {
+		t.Errorf("%q", got)
+	}
+}
+
 func TestEmbedBadInput(t *testing.T) {
 	for _, c := range []struct{ line, says string }{
 		{`{"txt":"a"}`, `no member "text"`},
 		{`{"text":null}`, `no member "text"`},
+		{`"a\ud800"`, "surrogate"},
 		{`null`, "not a JSON string"},
 		{`7`, "not a JSON string"},
 		{`plain text`, "not a JSON string"},

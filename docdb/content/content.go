@@ -4,23 +4,20 @@
 package content
 
 import (
-	"bufio"
-	"bytes"
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"iter"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/docdb/internal/web"
-	"github.com/vectorlink/vectorlink/fields"
+	"github.com/vectorlink/vectorlink/service"
 )
 
 // MaxLine bounds a line of a content endpoint's answer in bytes.
@@ -181,24 +178,19 @@ func (c *Client) broken(ctx context.Context, err error) error {
 func (c *Client) ops(ctx context.Context, body *idleReader) iter.Seq2[contract.Op, error] {
 	return func(yield func(contract.Op, error) bool) {
 		defer body.close()
-		lines := bufio.NewReaderSize(body, 64<<10)
-		for number := 1; ; number++ {
-			line, err := readLine(lines)
-			if errors.Is(err, io.EOF) && len(line) == 0 {
-				return
-			}
-			var op contract.Op
+		lines := service.NewOpReader(body, MaxLine)
+		for {
+			op, err := lines.Next()
 			switch {
-			case errors.Is(err, errLongLine):
-				err = c.source("line %d is longer than %d bytes", number, MaxLine)
-			case err != nil && !errors.Is(err, io.EOF):
-				err = c.broken(body.ctx, err)
-			case len(bytes.TrimSpace(line)) == 0:
-				continue
-			default:
-				if op, err = parseLine(line); err != nil {
-					err = c.source("line %d: %v", number, err)
-				}
+			case errors.Is(err, io.EOF):
+				return
+			case errors.Is(err, service.ErrGone):
+				err = c.broken(body.ctx, body.err)
+			case err != nil:
+				err = c.source("%s", strings.TrimPrefix(err.Error(), contract.ErrInvalid.Error()+": "))
+			case op.Vector != nil: // what is pulled has no vectors
+				op.Vector = nil
+				op.Ignored++
 			}
 			// Whoever takes the operation may be slow: that is not the
 			// endpoint's silence.
@@ -206,68 +198,6 @@ func (c *Client) ops(ctx context.Context, body *idleReader) iter.Seq2[contract.O
 			if !yield(op, err) || err != nil {
 				return
 			}
-		}
-	}
-}
-
-// parseLine reads one operation. Its errors quote nothing of the line.
-func parseLine(line []byte) (contract.Op, error) {
-	if !utf8.Valid(line) {
-		return contract.Op{}, errors.New("not UTF-8")
-	}
-	var l struct {
-		Op      string          `json:"op"`
-		ID      string          `json:"id"`
-		String  *string         `json:"string"`
-		Message string          `json:"message"`
-		Fields  json.RawMessage `json:"fields"`
-	}
-	if err := json.Unmarshal(line, &l); err != nil {
-		var kind *json.UnmarshalTypeError
-		if errors.As(err, &kind) && kind.Field != "" {
-			return contract.Op{}, fmt.Errorf("%s is not a string", kind.Field)
-		}
-		return contract.Op{}, errors.New("not a JSON object")
-	}
-	switch l.Op {
-	case "Inserted", "Changed", "Replaced":
-		if l.ID == "" || l.String == nil {
-			return contract.Op{}, fmt.Errorf("%s without id or string", l.Op)
-		}
-		op := contract.Op{Kind: contract.Upsert, ID: l.ID, Text: *l.String}
-		if len(l.Fields) > 0 && string(l.Fields) != "null" {
-			object, err := fields.Parse(l.Fields)
-			if err != nil {
-				return contract.Op{}, fmt.Errorf("fields: %w", err)
-			}
-			op.Fields = string(object)
-		}
-		return op, nil
-	case "Deleted":
-		if l.ID == "" {
-			return contract.Op{}, fmt.Errorf("%s without id", l.Op)
-		}
-		return contract.Op{Kind: contract.Delete, ID: l.ID}, nil
-	case "Error":
-		return contract.Op{Kind: contract.Failed, ID: l.ID, Err: fmt.Errorf("operation error: %s", web.Shorten(l.Message))}, nil
-	}
-	return contract.Op{}, errors.New("op is not one of Inserted, Changed, Replaced, Deleted, Error")
-}
-
-var errLongLine = errors.New("line too long")
-
-// readLine returns the next line with its newline; the last may have none, and
-// comes with io.EOF where it is not empty.
-func readLine(r *bufio.Reader) ([]byte, error) {
-	var line []byte
-	for {
-		part, err := r.ReadSlice('\n')
-		if len(line)+len(part) > MaxLine {
-			return nil, errLongLine
-		}
-		line = append(line, part...)
-		if !errors.Is(err, bufio.ErrBufferFull) {
-			return line, err
 		}
 	}
 }
@@ -282,12 +212,14 @@ type idleReader struct {
 	cancel  context.CancelCauseFunc
 	timer   *time.Timer
 	timeout time.Duration
+	err     error // of the last Read
 }
 
-func (r *idleReader) Read(p []byte) (int, error) {
+func (r *idleReader) Read(p []byte) (n int, err error) {
 	r.timer.Reset(r.timeout)
 	defer r.timer.Stop()
-	return r.body.Read(p)
+	n, r.err = r.body.Read(p)
+	return n, r.err
 }
 
 func (r *idleReader) close() {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -106,12 +107,12 @@ func TestContentBroken(t *testing.T) {
 		{"not an object", "[]", "line 1"},
 		{"unknown op", `{"op":"canary","id":"A/1"}`, "line 1"},
 		{"abort", `{"op":"Abort"}`, "line 1"},
-		{"no id", `{"op":"Inserted","string":"canary"}`, "line 1: Inserted without id"},
-		{"no string", `{"op":"Inserted","id":"canary"}`, "line 1: Inserted without id or string"},
-		{"null string", `{"op":"Inserted","id":"canary","string":null}`, "without id or string"},
+		{"no id", `{"op":"Inserted","string":"canary"}`, "line 1: id is missing"},
+		{"no string", `{"op":"Inserted","id":"canary"}`, "line 1: string is missing"},
+		{"null string", `{"op":"Inserted","id":"canary","string":null}`, "string is not a string"},
 		{"number id", `{"op":"Deleted","id":7}`, "id is not a string"},
-		{"Deleted without id", `{"op":"Deleted"}`, "Deleted without id"},
-		{"not UTF-8", "{\"op\":\"Deleted\",\"id\":\"canary\xff\"}", "not UTF-8"},
+		{"id is missing", `{"op":"Deleted"}`, "id is missing"},
+		{"not UTF-8", "{\"op\":\"Deleted\",\"id\":\"canary\xff\"}", "invalid UTF-8"},
 		{"two on a line", strings.TrimSpace(good) + good, "line 1"},
 	} {
 		c := newContent(t, func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, k.body) })
@@ -193,32 +194,29 @@ func TestContentCut(t *testing.T) {
 	}
 }
 
-// FuzzParseLine: a line is an operation that says what it must, or an error
-// that is short.
-func FuzzParseLine(f *testing.F) {
-	f.Add([]byte(`{"op":"Inserted","id":"A/1","string":"x"}`))
-	f.Add([]byte(`{"op":"Error","message":"é"}`))
-	f.Add([]byte(`{"op":"Deleted","id":null}`))
-	f.Fuzz(func(t *testing.T, line []byte) {
-		op, err := content.ParseLine(line)
+// TestContentLines checks that the endpoint's lines are those of a push: with fields,
+// after a byte order mark, with every text whole; and counts what nobody reads.
+func TestContentLines(t *testing.T) {
+	for _, k := range []struct {
+		body string
+		want contract.Op
+		says string
+	}{
+		{body: `{"op":"Inserted","id":"a","string":"b","fields":{"y":2.0,"x":null}}`, want: contract.Op{Kind: contract.Upsert, ID: "a", Text: "b", Fields: `{"y":2}`}},
+		{body: "\ufeff" + `{"op":"Deleted","id":"a","more":1}`, want: contract.Op{Kind: contract.Delete, ID: "a", Ignored: 1}},
+		{body: `{"op":"Changed","id":"a","string":"b","vector":[1]}`, want: contract.Op{Kind: contract.Upsert, ID: "a", Text: "b", Ignored: 1}},
+		{body: `{"op":"Inserted","id":"a","string":"b","fields":{"y":{}}}`, says: "line 1: fields"},
+		{body: `{"op":"Inserted","id":"a\ud800","string":"b"}`, says: "surrogate"},
+	} {
+		c := newContent(t, func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, k.body) })
+		p, err := c.Pull(t.Context(), contract.PullRequest{Domain: domain, Commit: "k7"})
 		if err != nil {
-			if len(err.Error()) > 200 {
-				t.Errorf("long error: %v", err)
+			t.Fatal(err)
+		}
+		for op, err := range p.Ops {
+			if (err != nil) != (k.says != "") || err != nil && !strings.Contains(err.Error(), k.says) || err == nil && !reflect.DeepEqual(op, k.want) {
+				t.Errorf("%s: %+v, %v", k.body, op, err)
 			}
-			return
 		}
-		if op.Kind != contract.Failed && op.ID == "" || (op.Err != nil) != (op.Kind == contract.Failed) {
-			t.Errorf("%q: %+v", line, op)
-		}
-	})
-}
-
-func TestLinesHaveFields(t *testing.T) {
-	op, err := content.ParseLine([]byte(`{"op":"Inserted","id":"a","string":"b","fields":{"y":2.0,"x":null}}`))
-	if op.Fields != `{"y":2}` || err != nil {
-		t.Errorf("fields %s, %v", op.Fields, err)
-	}
-	if _, err := content.ParseLine([]byte(`{"op":"Inserted","id":"a","string":"b","fields":{"y":{}}}`)); err == nil {
-		t.Error("an object is taken for a field")
 	}
 }

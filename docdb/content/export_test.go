@@ -1,4 +1,0 @@
-package content
-
-// ParseLine reads one operation.
-var ParseLine = parseLine
