@@ -207,9 +207,9 @@ func TestCommitUnderABasesName(t *testing.T) {
 	if p, err := h.Prune(t.Context(), indexer.PruneRequest{Domain: domain, KeepLast: 1, Apply: true}); err != nil || len(p.Commits) != 3 {
 		t.Fatalf("%+v, %v", p, err)
 	}
-	h.mustPush("", "", "c3", puts("d/B/1", "another", all[0], "newest")...)
+	h.mustPush("", "", "c3", puts("d/B/1", "another", all[2], "newest")...)
 	h.close()
 	h = openPush(t, files, &indexertest.Embedder{})
-	h.wantTexts("c3", append([]string{"d/B/1", "another", all[0], "newest"}, all[2:]...)...)
+	h.wantTexts("c3", append([]string{"d/B/1", "another", all[0], "new 4", all[2], "newest"}, all[4:]...)...)
 	h.wantTexts("c4", append([]string{all[0], "new 4"}, all[2:]...)...)
 }
