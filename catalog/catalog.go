@@ -71,18 +71,25 @@ func Open(cfg Config) (*Catalog, error) {
 	if cfg.ReadOnly {
 		c.listed = names
 	}
-	unknown := make(map[string]struct{}, len(names)) // commit files
-	for _, name := range names {
-		if strings.HasSuffix(name, "."+snapshot.Ext) {
-			unknown[name] = struct{}{}
-		}
-	}
-	byDomain := make(map[string]*loaded)
+	byDomain, byStem := make(map[string]*loaded), make(map[string]*loaded)
 	for i := range files {
 		if l := &files[i]; l.err == nil {
 			byDomain[l.file.domain] = l
-			l.claim(unknown)
+			byStem[strings.TrimSuffix(l.name, "."+Ext)] = l
 		}
+	}
+	unknown := make(map[string]struct{}) // commit files
+	for _, name := range names {
+		if !strings.HasSuffix(name, "."+snapshot.Ext) {
+			continue
+		}
+		stem, commit, plain := vfs.PlainCommit(name, snapshot.Ext)
+		if l := byStem[stem]; l == nil || !plain || !l.list(commit) {
+			unknown[name] = struct{}{}
+		}
+	}
+	for _, l := range byDomain {
+		l.claim(unknown)
 	}
 	infos, damaged, _ := c.read(slices.Sorted(maps.Keys(unknown)))
 	for _, dmg := range damaged {
@@ -161,7 +168,7 @@ type loaded struct {
 
 // load reads the named catalog file.
 func (c *Catalog) load(name string) (l loaded) {
-	l = loaded{name: name, records: make(map[string]*record), intents: make(map[string]bool)}
+	l = loaded{name: name, intents: make(map[string]bool)}
 	f, err := c.cfg.FS.Open(name, vfs.Read)
 	if err != nil {
 		l.err = err
@@ -175,9 +182,19 @@ func (c *Catalog) load(name string) (l loaded) {
 		l.err = fmt.Errorf("%w: it belongs to %s", errDamaged, l.file.domain)
 		return l
 	}
+	size, err := f.Size()
+	if err != nil {
+		l.err = err
+		return l
+	}
+	l.records = make(map[string]*record, size/recordHint)
+	l.order = make([]*record, 0, size/recordHint)
 	l.err = l.file.scan(f, l.apply)
 	return l
 }
+
+// recordHint is about the size of a put.
+const recordHint = 192
 
 // apply does what a record says.
 func (l *loaded) apply(ch change) {
@@ -201,17 +218,34 @@ func (l *loaded) put(info *snapshot.Info) {
 
 // live returns the records in the order they came in.
 func (l *loaded) live() []*record {
+	if len(l.order) == len(l.records) {
+		return l.order
+	}
 	return slices.DeleteFunc(l.order, func(r *record) bool { return l.records[r.commit] != r })
 }
 
 func (l *loaded) find(commit string) *record { return l.records[commit] }
 
-// claim takes the commit files that the catalog file knows out of those whose
+// list notes that the file of a commit is there, and reports whether the catalog
+// file knows it.
+func (l *loaded) list(commit string) bool {
+	r := l.records[commit]
+	if r == nil || l.intents[commit] {
+		return false
+	}
+	r.listed = true
+	return true
+}
+
+// claim takes the other commit files that the catalog file knows out of those whose
 // headers are to be read, and drops the records that have no file or an intent.
 func (l *loaded) claim(unknown map[string]struct{}) {
 	for commit, r := range l.records {
 		if l.intents[commit] {
 			delete(l.records, commit)
+			continue
+		}
+		if r.listed {
 			continue
 		}
 		name := r.fileName()
@@ -306,7 +340,7 @@ func (c *Catalog) update(names []string, files []loaded, byDomain map[string]*lo
 		}
 	}
 	for _, name := range names {
-		if strings.HasSuffix(name, vfs.TempName("."+Ext)) || strings.HasSuffix(name, vfs.TempName("."+PrunedExt)) {
+		if vfs.IsTemp(name) && (strings.HasSuffix(name, vfs.TempName("."+Ext)) || strings.HasSuffix(name, vfs.TempName("."+PrunedExt))) {
 			remove(name)
 		}
 	}

@@ -16,8 +16,9 @@ func appendInfo(b []byte, info *snapshot.Info) []byte {
 	return snapshot.AppendHeader(b, &info.Header)
 }
 
-// parseInfo returns the commit of a domain of which p says that.
-func parseInfo(p []byte, domain string) (info snapshot.Info, err error) {
+// parseInfo returns the commit of a domain of which p says that. like is the header
+// read before.
+func parseInfo(p []byte, domain string, like *snapshot.Header) (info snapshot.Info, err error) {
 	size, n := binary.Uvarint(p)
 	if n <= 0 || n > 1 && p[n-1] == 0 || size > 1<<62 {
 		return info, badRecord("the size of its commit file is malformed")
@@ -26,7 +27,7 @@ func parseInfo(p []byte, domain string) (info snapshot.Info, err error) {
 		return info, badRecord("it ends early")
 	}
 	info.Size, info.ID = int64(size), binary.LittleEndian.Uint64(p[n:])
-	if info.Header, err = snapshot.ParseHeader(p[n+8:]); err != nil {
+	if info.Header, err = snapshot.ParseHeader(p[n+8:], like); err != nil {
 		return info, badRecord(err.Error())
 	}
 	if info.Domain != domain {

@@ -157,6 +157,7 @@ func (c *file) scan(f vfs.File, take func(change)) error {
 		return err
 	}
 	var buf, rest []byte // rest is what was read and begins at c.end
+	var like snapshot.Header
 	for c.end < size {
 		n := 0
 		if len(rest) >= frameSize {
@@ -186,9 +187,12 @@ func (c *file) scan(f vfs.File, take func(change)) error {
 			rest = buf[:kept+len(more)]
 			continue
 		}
-		ch, err := c.parse(rest[:n])
+		ch, err := c.parse(rest[:n], &like)
 		if err != nil {
 			return err
+		}
+		if ch.info.Commit != "" {
+			like = ch.info.Header
 		}
 		take(ch)
 		rest = rest[n:]
@@ -198,8 +202,8 @@ func (c *file) scan(f vfs.File, take func(change)) error {
 	return nil
 }
 
-// parse parses the record p, which stands at c.end.
-func (c *file) parse(p []byte) (change, error) {
+// parse parses the record p, which stands at c.end. like is the header before it.
+func (c *file) parse(p []byte, like *snapshot.Header) (change, error) {
 	body := p[frameSize:]
 	if len(body) < 2 {
 		return change{}, badRecord("it is empty")
@@ -213,7 +217,7 @@ func (c *file) parse(p []byte) (change, error) {
 		return ch, badRecord("it is of a type that belongs elsewhere")
 	case typ == putRecord || typ == replaceRecord:
 		var err error
-		if ch.info, err = parseInfo(body[1:], c.domain); err != nil {
+		if ch.info, err = parseInfo(body[1:], c.domain, like); err != nil {
 			return ch, err
 		}
 		ch.commit = ch.info.Commit

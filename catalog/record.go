@@ -26,6 +26,7 @@ type record struct {
 
 	kind       snapshot.Kind
 	tag, graph bool
+	listed     bool // at Open: its file is there
 }
 
 // shared is what many commits of a domain have in common.
@@ -41,12 +42,12 @@ type shared struct {
 // commit, if there is one: its name is then kept once.
 func newRecord(info *snapshot.Info, known func(commit string) *record) *record {
 	v := &info.Vectors
+	s := shared{
+		domain: info.Domain, branch: info.Branch, settings: info.Settings,
+		fingerprint: v.Fingerprint, vecs: v.Vecs, metric: v.Metric, dim: v.Dim, normalized: v.Normalized,
+	}
 	r := &record{
 		commit: info.Commit, base: info.Base, on: info.On,
-		shared: unique.Make(shared{
-			domain: info.Domain, branch: info.Branch, settings: info.Settings,
-			fingerprint: v.Fingerprint, vecs: v.Vecs, metric: v.Metric, dim: v.Dim, normalized: v.Normalized,
-		}),
 		seq: info.Seq, tokens: info.Tokens, created: info.Created, size: info.Size, id: info.ID,
 		slotEnd: v.SlotEnd, documents: info.Documents, chunks: v.Chunks,
 		changed: info.Changed, removed: info.Removed, skipped: info.Skipped,
@@ -57,15 +58,19 @@ func newRecord(info *snapshot.Info, known func(commit string) *record) *record {
 		others := slices.Clone(info.Others)
 		r.others = &others
 	}
-	for _, name := range []*string{&r.base, &r.on} {
-		if *name != "" {
-			if other := known(*name); other != nil {
-				*name = other.commit
-			}
-		}
+	base := known(r.base)
+	if base != nil {
+		r.base = base.commit
+	}
+	if base != nil && base.shared.Value() == s {
+		r.shared = base.shared
+	} else {
+		r.shared = unique.Make(s)
 	}
 	if r.on == r.base {
 		r.on = r.base // one string, not two equal ones
+	} else if on := known(r.on); on != nil {
+		r.on = on.commit
 	}
 	return r
 }

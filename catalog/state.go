@@ -55,8 +55,22 @@ type Ref struct {
 // either is written; reading one while its copy is written is no race.
 type tree = btree.BTreeG[*record]
 
-func newTree(less func(a, b *record) int) *tree {
-	return btree.NewBTreeGOptions(func(a, b *record) bool { return less(a, b) < 0 }, btree.Options{NoLocks: true})
+// newTree returns the tree of records that are in its order.
+func newTree(compare func(a, b *record) int, records []*record) *tree {
+	// While it is made, the tree need not look at any to find that the next one is
+	// above all others.
+	var next *record
+	t := btree.NewBTreeGOptions(func(a, b *record) bool {
+		if next != nil {
+			return b == next
+		}
+		return compare(a, b) < 0
+	}, btree.Options{NoLocks: true})
+	for _, next = range records {
+		t.Load(next)
+	}
+	next = nil
+	return t
 }
 
 func byID(a, b *record) int { return cmp.Compare(a.commit, b.commit) }
@@ -79,20 +93,14 @@ func byOn(a, b *record) int { return cmp.Or(cmp.Compare(a.on, b.on), bySeq(a, b)
 // newState returns the state of those commits, of which no two have one name. It
 // reorders the slice.
 func newState(records []*record) *State {
-	s := &State{
-		ids: newTree(byID), seqs: newTree(bySeq), branches: newTree(byBranch),
-		bases: newTree(byBase), others: newTree(byOn), marks: newTree(byBranch), tags: newTree(byID),
-		taken: new(btree.Map[uint64, uint64]), pruned: new(names),
-	}
+	s := &State{taken: new(btree.Map[uint64, uint64]), pruned: new(names)}
 	slices.SortFunc(records, bySeq) // mostly they are in this order
 	for _, r := range records {
 		s.take(r.seq)
 		s.note(r)
 	}
-	for i, index := range s.indexes() {
-		for _, r := range sorted(records, i) {
-			index.Load(r)
-		}
+	for i, index := range [...]**tree{&s.ids, &s.seqs, &s.branches, &s.bases, &s.others, &s.marks, &s.tags} {
+		*index = newTree(orders[i], sorted(records, i))
 	}
 	return s
 }

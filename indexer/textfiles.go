@@ -3,6 +3,7 @@ package indexer
 import (
 	"errors"
 	"io/fs"
+	"slices"
 	"strings"
 
 	"github.com/vectorlink/vectorlink/snapshot"
@@ -18,19 +19,16 @@ func (ix *Indexer) removeText(info snapshot.Info) error {
 	return err
 }
 
-// sweepTexts removes those of the names that are full texts whose commits are
+// sweepTexts removes those of the names, in order, that are full texts whose commits are
 // gone: if a commit of that name came back, it could have the sequence number of
 // the old one.
 func (ix *Indexer) sweepTexts(names []string) error {
-	there := make(map[string]struct{})
-	for _, name := range names {
-		if stem, ok := strings.CutSuffix(name, "."+snapshot.Ext); ok {
-			there[stem] = struct{}{}
-		}
-	}
 	for _, name := range names {
 		stem, ok := strings.CutSuffix(name, "."+textindex.Ext)
-		if _, known := there[stem]; !ok || known {
+		if !ok {
+			continue
+		}
+		if _, known := slices.BinarySearch(names, stem+"."+snapshot.Ext); known {
 			continue
 		}
 		if err := ix.cfg.FS.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {

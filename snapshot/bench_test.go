@@ -268,7 +268,7 @@ func BenchmarkParseHeader(b *testing.B) {
 	record := snapshot.AppendHeader(nil, &h)
 	b.ReportMetric(float64(len(record)), "bytes")
 	byCPU(b, func() {
-		if _, err := snapshot.ParseHeader(record); err != nil {
+		if _, err := snapshot.ParseHeader(record, nil); err != nil {
 			b.Fatal(err)
 		}
 	})

@@ -44,7 +44,7 @@ func TestCompatibility(t *testing.T) {
 		if want := info.Base; info.Kind != snapshot.Checkpoint && info.On != want || info.Kind == snapshot.Checkpoint && info.On != "" {
 			t.Errorf("%s stands on %q", info.Commit, info.On)
 		}
-		again, err := snapshot.ParseHeader(snapshot.AppendHeader(nil, &info.Header))
+		again, err := snapshot.ParseHeader(snapshot.AppendHeader(nil, &info.Header), &info.Header)
 		if err != nil || fmt.Sprint(again) != fmt.Sprint(info.Header) {
 			t.Errorf("%s: header %+v, from its record %+v, %v", info.Commit, info.Header, again, err)
 		}

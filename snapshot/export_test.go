@@ -72,7 +72,7 @@ func Seal(data []byte) string {
 	}
 	seal()
 	record := int(le.Uint32(tail))
-	h, err := parseHeader(p[:record])
+	h, err := parseHeader(p[:record], &Header{})
 	if err != nil {
 		return ""
 	}

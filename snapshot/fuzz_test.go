@@ -189,7 +189,7 @@ func FuzzHeader(f *testing.F) {
 	f.Fuzz(func(t *testing.T, p []byte) {
 		var h snapshot.Header
 		var err error
-		if n := allocated(func() { h, err = snapshot.ParseHeader(p) }); n > uint64(len(p))*50+1<<16 {
+		if n := allocated(func() { h, err = snapshot.ParseHeader(p, nil) }); n > uint64(len(p))*50+1<<16 {
 			t.Fatalf("parsing %d bytes allocated %d", len(p), n)
 		}
 		if err == nil && !bytes.Equal(snapshot.AppendHeader(nil, &h), p) {

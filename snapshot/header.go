@@ -167,16 +167,20 @@ func AppendHeader(b []byte, h *Header) []byte {
 }
 
 // ParseHeader reads a record that AppendHeader made, and nothing after it.
-// Strings that many headers have are kept once.
-func ParseHeader(p []byte) (Header, error) {
-	h, err := parseHeader(p)
+// Strings that many headers have are kept once, and found soonest where like, the
+// header read before, has them; it may be nil.
+func ParseHeader(p []byte, like *Header) (Header, error) {
+	if like == nil {
+		like = &Header{}
+	}
+	h, err := parseHeader(p, like)
 	if err != nil {
 		return Header{}, fmt.Errorf("snapshot: header: %w", err)
 	}
 	return h, nil
 }
 
-func parseHeader(p []byte) (h Header, err error) {
+func parseHeader(p []byte, like *Header) (h Header, err error) {
 	r := &reader{rest: p}
 	lead := r.take(3)
 	if r.err != nil {
@@ -195,9 +199,13 @@ func parseHeader(p []byte) (h Header, err error) {
 	for _, n := range h.counts() {
 		*n = uint32(r.num(math.MaxUint32))
 	}
-	h.Domain = shared(r.string(maxName))
+	h.Domain = shared(r.string(maxName), like.Domain)
 	h.Commit = string(r.string(maxName))
-	h.Base = string(r.string(maxName))
+	if base := r.string(maxName); string(base) == like.Commit {
+		h.Base = like.Commit
+	} else {
+		h.Base = string(base)
+	}
 	h.On = h.usualOn()
 	if lead[2]&onFlag != 0 {
 		usual := h.On
@@ -205,14 +213,14 @@ func parseHeader(p []byte) (h Header, err error) {
 			return h, badf("it says what commit it stands on, which follows from its base")
 		}
 	}
-	h.Branch = shared(r.string(maxName))
-	h.Settings = shared(r.string(maxName))
-	h.Vectors.parse(r)
+	h.Branch = shared(r.string(maxName), like.Branch)
+	h.Settings = shared(r.string(maxName), like.Settings)
+	h.Vectors.parse(r, &like.Vectors)
 	if n := int(r.num(maxOthers)); n > 0 && r.err == nil {
 		h.Others = make([]NamedVectors, n)
 		for i := range h.Others {
-			h.Others[i].Name = shared(r.string(maxName))
-			h.Others[i].Vectors.parse(r)
+			h.Others[i].Name = shared(r.string(maxName), "")
+			h.Others[i].Vectors.parse(r, &like.Vectors)
 		}
 	}
 	if r.err != nil {
@@ -225,10 +233,10 @@ func parseHeader(p []byte) (h Header, err error) {
 }
 
 // shared returns p as a string that is the same for all headers read about the
-// same time.
-func shared(p []byte) string {
-	if len(p) == 0 {
-		return ""
+// same time: like, where that reads so.
+func shared(p []byte, like string) string {
+	if string(p) == like {
+		return like
 	}
 	return unique.Make(string(p)).Value()
 }
@@ -264,15 +272,15 @@ func (v *Vectors) append(b []byte) []byte {
 	return b
 }
 
-func (v *Vectors) parse(r *reader) {
+func (v *Vectors) parse(r *reader, like *Vectors) {
 	flags := r.num(normalizedFlag | graphFlag)
 	v.Normalized, v.Graph = flags&normalizedFlag != 0, flags&graphFlag != 0
 	for _, n := range [...]*uint32{&v.Dim, &v.SlotEnd, &v.Chunks} {
 		*n = uint32(r.num(math.MaxUint32))
 	}
-	for _, s := range [...]*string{&v.Fingerprint, &v.Metric, &v.Vecs} {
-		*s = shared(r.string(maxName))
-	}
+	v.Fingerprint = shared(r.string(maxName), like.Fingerprint)
+	v.Metric = shared(r.string(maxName), like.Metric)
+	v.Vecs = shared(r.string(maxName), like.Vecs)
 }
 
 // vectors returns the vectors of that number: 0 for the main ones, from 1 on

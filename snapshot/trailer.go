@@ -188,7 +188,7 @@ func decodeTrailer(p []byte, size int64) (h Header, rows []row, body uint32, id 
 		return fail(badf("its checksum does not match"))
 	}
 	record, count := int(le.Uint32(tail)), int(le.Uint32(tail[4:]))
-	if h, err = parseHeader(p[:record]); err != nil {
+	if h, err = parseHeader(p[:record], &Header{}); err != nil {
 		return Header{}, nil, 0, 0, err
 	}
 	offset, end := int64(preambleSize), size-int64(len(p))

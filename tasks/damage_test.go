@@ -96,3 +96,21 @@ func TestDamage(t *testing.T) {
 		t.Error("no task was forgotten")
 	}
 }
+
+// TestSupersededAreNotParsed: of several records about a task the last is parsed
+// alone, so that a start costs the tasks that are kept.
+func TestSupersededAreNotParsed(t *testing.T) {
+	const id = "task-0123456789abcdef0123456789abcdef"
+	files := vfstest.NewMem()
+	data := append(tasks.Header(), tasks.Seal([]byte(`{"task":{"id":"`+id+`", and no more of it`))...)
+	data = append(data, tasks.Seal([]byte(`{"task":{"id":"`+id+`","state":"pending","created":"2026-01-02T03:04:05Z"}}`))...)
+	files.WriteFile(file, data)
+	r := open(t, files)
+	if task, err := r.Find(id); err != nil || task.State != tasks.Pending {
+		t.Errorf("%+v, %v", task, err)
+	}
+	must(t, r.Close())
+	if _, err := files.ReadFile(file + ".damaged"); err == nil {
+		t.Error("it was put aside as damaged")
+	}
+}

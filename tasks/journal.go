@@ -34,7 +34,7 @@ func (j *journal) open(visit func(rec record, size int)) (lost, err error) {
 	size, err := file.Size()
 	var found scanned
 	if err == nil {
-		found, err = scan(io.NewSectionReader(file, 0, size), size, visit)
+		found, err = scan(file, size, visit)
 	}
 	if errors.Is(err, errHeader) {
 		lost, err = err, nil

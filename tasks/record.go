@@ -102,9 +102,36 @@ type scanned struct {
 }
 
 // scan reads a journal of that size and calls visit with its complete records, in
-// order, and their sizes. It passes over all other bytes. The error is errHeader,
-// or that of the reader.
-func scan(r io.Reader, size int64, visit func(rec record, size int)) (scanned, error) {
+// order, and their sizes, but for those about a task of which a later one says more:
+// to parse them takes most of the time. It passes over all other bytes. The error is
+// errHeader, or that of the reader.
+func scan(r io.ReaderAt, size int64, visit func(rec record, size int)) (scanned, error) {
+	last := make(map[string]int64) // where the last record about a task is, by its id
+	_, err := scanEach(io.NewSectionReader(r, 0, size), size, func(at int64, body []byte) bool {
+		last[subject(body)] = at
+		return false
+	}, nil)
+	if err != nil {
+		return scanned{end: headerSize}, err
+	}
+	return scanEach(io.NewSectionReader(r, 0, size), size, func(at int64, body []byte) bool {
+		id := subject(body)
+		return id == "" || last[id] == at
+	}, visit)
+}
+
+// subject returns the id of the task that a record is about, as append writes it; ""
+// for other records.
+func subject(body []byte) string {
+	rest, ok := bytes.CutPrefix(body, []byte(`{"task":{"id":"`))
+	if n := len(IDPrefix) + idDigits; ok && len(rest) > n && rest[n] == '"' {
+		return string(rest[:n])
+	}
+	return ""
+}
+
+// scanEach is scan of those records of whose place and body wants says so.
+func scanEach(r io.Reader, size int64, wants func(at int64, body []byte) bool, visit func(rec record, size int)) (scanned, error) {
 	s := scanned{end: headerSize}
 	in := bufio.NewReaderSize(r, int(min(max(size, 4<<10), recordHead+maxBody)))
 	head, err := in.Peek(headerSize)
@@ -116,12 +143,17 @@ func scan(r io.Reader, size int64, visit func(rec record, size int)) (scanned, e
 	}
 	at := discard(in, headerSize)
 	for {
-		rec, n, err := peek(in)
+		body, err := peek(in)
 		if err != nil {
 			return s, err
 		}
-		if n > 0 {
-			visit(rec, n)
+		var rec record
+		wanted := body != nil && wants(at, body)
+		if body != nil && (!wanted || json.Unmarshal(body, &rec) == nil && rec.valid()) {
+			n := recordHead + len(body)
+			if wanted {
+				visit(rec, n)
+			}
 			s.lost += at - s.end
 			at += discard(in, n)
 			s.end = at
@@ -144,32 +176,28 @@ func discard(in *bufio.Reader, n int) int64 {
 	return int64(n)
 }
 
-// peek decodes the record that comes next and returns its size, 0 where none
-// does. The error is that of the reader.
-func peek(in *bufio.Reader) (rec record, size int, err error) {
+// peek returns the body of the record that comes next, nil where none does; it is
+// good until the next read. The error is that of the reader.
+func peek(in *bufio.Reader) (body []byte, err error) {
 	head, err := in.Peek(recordHead)
 	if errors.Is(err, io.EOF) {
-		return rec, 0, nil
+		return nil, nil
 	}
 	if err != nil || string(head[:4]) != recordMagic || vfs.Checksum(0, head[:12]) != binary.LittleEndian.Uint32(head[12:]) {
-		return rec, 0, err
+		return nil, err
 	}
-	body, sum := binary.LittleEndian.Uint32(head[4:]), binary.LittleEndian.Uint32(head[8:])
-	if body > maxBody {
-		return rec, 0, nil
+	n, sum := binary.LittleEndian.Uint32(head[4:]), binary.LittleEndian.Uint32(head[8:])
+	if n > maxBody {
+		return nil, nil
 	}
-	size = recordHead + int(body)
-	b, err := in.Peek(size)
+	b, err := in.Peek(recordHead + int(n))
 	if errors.Is(err, io.EOF) || errors.Is(err, bufio.ErrBufferFull) {
-		return rec, 0, nil // the file ends before it does
+		return nil, nil // the file ends before it does
 	}
 	if err != nil || vfs.Checksum(0, b[recordHead:]) != sum {
-		return rec, 0, err
+		return nil, err
 	}
-	if json.Unmarshal(b[recordHead:], &rec) != nil || !rec.valid() {
-		return rec, 0, nil
-	}
-	return rec, size, nil
+	return b[recordHead:], nil
 }
 
 // seek skips at least one byte, up to where the next record may begin, and

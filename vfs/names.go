@@ -45,6 +45,25 @@ func FileName(domain, commit, ext string) string {
 	return stem + "." + ext
 }
 
+// PlainCommit returns the commit of whose data that is the file, and how the names
+// of its domain's files begin. It is false where the name does not spell the commit
+// byte by byte.
+func PlainCommit(name, ext string) (domain, commit string, ok bool) {
+	stem, ok := strings.CutSuffix(name, "."+ext)
+	domain, commit, at := strings.Cut(stem, "@")
+	if !ok || !at || len(name) > plainLimit || commit == "" || commit[0] == '.' {
+		return "", "", false
+	}
+	for i := range len(commit) {
+		switch c := commit[i]; {
+		case 'a' <= c && c <= 'z', '0' <= c && c <= '9', c == '_', c == '-', c == '.':
+		default:
+			return "", "", false
+		}
+	}
+	return domain, commit, true
+}
+
 // escape percent-encodes s and reports whether s holds upper-case letters.
 func escape(s string) (enc string, upper bool) {
 	const digits = "0123456789ABCDEF"
