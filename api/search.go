@@ -11,13 +11,16 @@ import (
 
 // Hit is the wire form of one found document.
 type Hit struct {
-	ID       string          `json:"id"`
-	Distance float32         `json:"distance"`
-	Score    float32         `json:"score"`
-	Found    string          `json:"found"`
-	Chunk    HitChunk        `json:"chunk"`
-	Fields   json.RawMessage `json:"fields,omitempty"`
-	Vector   []float32       `json:"vector,omitempty"`
+	ID       string              `json:"id"`
+	Distance float32             `json:"distance"`
+	Score    float32             `json:"score"`
+	Found    string              `json:"found"`
+	Chunk    HitChunk            `json:"chunk"`
+	Explain  *search.Explanation `json:"explain,omitempty"`
+	Text     *string             `json:"text,omitempty"`
+	TextCut  bool                `json:"text_cut,omitempty"` // Text is its beginning only
+	Fields   json.RawMessage     `json:"fields,omitempty"`
+	Vector   []float32           `json:"vector,omitempty"`
 }
 
 // HitChunk is the wire form of its best chunk.
@@ -31,7 +34,7 @@ type HitChunk struct {
 }
 
 // hitList returns the wire form of hits; none is [], never null.
-func hitList(found []search.Hit, snippet bool) []Hit {
+func hitList(found []search.Hit, o search.Options) []Hit {
 	list := make([]Hit, len(found))
 	for i, f := range found {
 		c := HitChunk{
@@ -43,10 +46,14 @@ func hitList(found []search.Hit, snippet bool) []Hit {
 		if c.DocTokens > 0 {
 			c.Location = float32(c.TokenStart) / float32(c.DocTokens)
 		}
-		if snippet {
+		if o.Snippet {
 			c.Snippet = &f.Chunk.Snippet
 		}
 		list[i] = Hit{ID: f.ID, Distance: f.Distance, Score: f.Score, Found: f.Found.String(), Chunk: c}
+		list[i].Explain = f.Explained
+		if o.Texts {
+			list[i].Text, list[i].TextCut = &f.Text, f.TextCut
+		}
 		if f.Output != nil {
 			list[i].Fields, list[i].Vector = f.Output.Fields, f.Output.Vector
 		}
@@ -136,9 +143,9 @@ func answerHits(w http.ResponseWriter, r *http.Request, ref search.Ref, o search
 	warn(w, found.Warnings)
 	if found.Fallback { // nothing of it is to be kept
 		served(w, found.Commit)
-		return sendJSON(w, hitList(found.Hits, o.Snippet))
+		return sendJSON(w, hitList(found.Hits, o))
 	}
-	return answer(w, r, ref, found.Commit, hitList(found.Hits, o.Snippet))
+	return answer(w, r, ref, found.Commit, hitList(found.Hits, o))
 }
 
 // begin ends the decoding of a request that reads a commit: whatever was wrong

@@ -27,6 +27,9 @@ type Settings struct {
 	// Dim is the length of vectors that are supplied with the documents, where
 	// the domain has no other; 0: the model decides.
 	Dim int `json:"dim,omitempty"`
+	// Weight is the vector's share of the scores of hybrid searches, above 0 and at
+	// most 1; 0: what suits the query.
+	Weight float32 `json:"weight,omitempty"`
 }
 
 // Metric names a way to measure the distance of two vectors.
@@ -54,12 +57,13 @@ var DefaultSettings = Settings{Metric: MetricCosine, Normalize: true, Language: 
 // field, nil among them, names none. The first request of a domain decides
 // about it; what later ones name must be what the domain has.
 type SettingsRequest struct {
-	Metric         Metric `json:"metric,omitempty"`
-	Normalize      *bool  `json:"normalize,omitempty"`
-	Language       string `json:"language,omitempty"`
-	M              int    `json:"m,omitempty"`
-	EfConstruction int    `json:"ef_construction,omitempty"`
-	Dim            int    `json:"dim,omitempty"`
+	Metric         Metric  `json:"metric,omitempty"`
+	Normalize      *bool   `json:"normalize,omitempty"`
+	Language       string  `json:"language,omitempty"`
+	M              int     `json:"m,omitempty"`
+	EfConstruction int     `json:"ef_construction,omitempty"`
+	Dim            int     `json:"dim,omitempty"`
+	Weight         float32 `json:"weight,omitempty"`
 }
 
 // With returns s with what the request names in its place.
@@ -81,6 +85,9 @@ func (r SettingsRequest) With(s Settings) Settings {
 	}
 	if r.Dim != 0 {
 		s.Dim = r.Dim
+	}
+	if r.Weight != 0 {
+		s.Weight = r.Weight
 	}
 	return s
 }
@@ -109,6 +116,9 @@ func (s Settings) String() string {
 			put(n.name, strconv.Itoa(n.value))
 		}
 	}
+	if s.Weight != 0 {
+		put("weight", strconv.FormatFloat(float64(s.Weight), 'g', -1, 32))
+	}
 	return strings.Join(parts, " ")
 }
 
@@ -134,6 +144,10 @@ func ParseSettings(text string) (Settings, error) {
 			s.EfConstruction, err = strconv.Atoi(value)
 		case "dim":
 			s.Dim, err = strconv.Atoi(value)
+		case "weight":
+			var x float64
+			x, err = strconv.ParseFloat(value, 32)
+			s.Weight = float32(x)
 		default:
 			err = errSettings
 		}
@@ -141,7 +155,7 @@ func ParseSettings(text string) (Settings, error) {
 			return Settings{}, fmt.Errorf("%w: %.100q", errSettings, part)
 		}
 	}
-	if !s.Metric.Known() || s.M < 0 || s.EfConstruction < 0 || s.Dim < 0 || s.String() != text {
+	if !s.Metric.Known() || s.M < 0 || s.EfConstruction < 0 || s.Dim < 0 || !(s.Weight >= 0 && s.Weight <= 1) || s.String() != text {
 		return Settings{}, fmt.Errorf("%w: %.100q", errSettings, text)
 	}
 	return s, nil

@@ -42,6 +42,10 @@ func Local(workers int) (*LocalEmbedder, error) {
 // Fingerprint implements contract.Embedder.
 func (l *LocalEmbedder) Fingerprint() string { return localFingerprint }
 
+// Language returns the one language that the model knows, as settings of full text
+// name it.
+func (l *LocalEmbedder) Language() string { return "en" }
+
 // Dim returns 384.
 func (l *LocalEmbedder) Dim(context.Context, contract.Secret) (int, error) { return minilm.Dim, nil }
 

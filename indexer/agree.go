@@ -29,6 +29,9 @@ func (ix *Indexer) checkSettings(r catalog.SettingsRequest) error {
 	if s.Dim < 0 || s.Dim > vecstore.MaxDim {
 		return fmt.Errorf("%w: dim must be from 1 to %d", contract.ErrInvalid, vecstore.MaxDim)
 	}
+	if !(s.Weight >= 0 && s.Weight <= 1) {
+		return fmt.Errorf("%w: weight must be above 0 and at most 1", contract.ErrInvalid)
+	}
 	return nil
 }
 
@@ -71,6 +74,7 @@ func (ix *Indexer) conflict(domain string, has catalog.Settings, r catalog.Setti
 		{"m", now.M, want.M},
 		{"ef_construction", now.EfConstruction, want.EfConstruction},
 		{"dim", now.Dim, want.Dim},
+		{"weight", now.Weight, want.Weight},
 	} {
 		if p.has != p.want {
 			return fmt.Errorf("%w: %s=%v was asked for, and %s has %s=%v, which never changes",

@@ -7,82 +7,145 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/vectorlink/vectorlink/catalog"
 	"github.com/vectorlink/vectorlink/snapshot"
 )
 
-// TestFusion holds the fusion of two lists against its definition (wire contract
+// TestFusion holds the ranking of two lists against its definitions (wire contract
 // §7.10), with documents of several chunks.
 func TestFusion(t *testing.T) {
 	seed := rand.Uint64()
 	rng := rand.New(rand.NewPCG(seed, 1))
-	for range 300 {
+	for n := range 300 {
 		entries := make([]*snapshot.Entry, 1+rng.IntN(40))
-		number := map[*snapshot.Entry]int{}
-		var all []scored
+		var byVector, byWords []scored // every chunk by both
 		for i := range entries {
 			entries[i] = &snapshot.Entry{ID: fmt.Sprintf("d%02d", rng.IntN(1000)*100+i)}
-			number[entries[i]] = i
 			for c := range 1 + rng.IntN(4) {
-				all = append(all, scored{entry: entries[i], chunk: c})
+				d := float32(rng.IntN(20)) / 20
+				byVector = append(byVector, scored{entry: entries[i], chunk: c, distance: d, score: 1 - 2*d, found: FoundVector})
+				bm25 := float32(rng.IntN(12))
+				byWords = append(byWords, scored{entry: entries[i], chunk: c, distance: 1 / (1 + bm25), score: bm25, found: FoundWords})
 			}
 		}
-		list := func() []scored {
-			part := slices.Clone(all)
-			rng.Shuffle(len(part), func(i, j int) { part[i], part[j] = part[j], part[i] })
-			part = part[:rng.IntN(len(part)+1)]
-			for i := range part {
-				part[i].distance = float32(rng.IntN(20)) / 20
-			}
+		list := func(all []scored) []scored {
+			part := slices.DeleteFunc(slices.Clone(all), func(c scored) bool { return c.found == FoundWords && c.score == 0 })
 			slices.SortFunc(part, compareChunks)
-			return part
+			return part[:rng.IntN(len(part)+1)]
 		}
-		byVector, byWords := list(), list()
-		f := fusion{number: func(e *snapshot.Entry) int { return number[e] }, entries: len(entries), byDistance: rng.IntN(2) == 0}
-		n := 1 + rng.IntN(50)
-		got := f.documents(byVector, byWords, n)
+		same := func(c scored) func(scored) bool {
+			return func(x scored) bool { return x.entry == c.entry && x.chunk == c.chunk }
+		}
+		of := func(all []scored, c scored) scored { return all[slices.IndexFunc(all, same(c))] }
+		vector, words := list(byVector), list(byWords)
+		scores := make([]float32, len(vector))
+		for i, c := range vector {
+			scores[i] = of(byWords, c).score
+		}
+		q := query{Rank: []Rank{RankScore, RankFused, RankDistance, ""}[n%4], weight: mainWeight, fixed: rng.IntN(2) == 0, measure: measureOf(catalog.DefaultSettings)}
+		found := unite(vector, words, scores)
+		for i := range found[len(vector):] { // as Snapshot.measure does
+			c := &found[len(vector)+i]
+			c.distance = of(byVector, c.scored).distance
+		}
+		q.value(found, vector, words)
+		got := documents(found, nil)
 
-		type ranked struct {
-			scored
-			score float64
-		}
-		order := func(a, b ranked) int {
-			if f.byDistance {
-				return cmp.Or(cmp.Compare(a.distance, b.distance), cmp.Compare(b.score, a.score), cmp.Compare(a.entry.ID, b.entry.ID), cmp.Compare(a.chunk, b.chunk))
+		weight := float32(0.6)
+		if !q.fixed && len(words) > 0 {
+			weight -= 0.2
+			if len(words) >= 5 {
+				weight += 0.4 * words[4].score / words[0].score
 			}
-			return cmp.Or(cmp.Compare(b.score, a.score), cmp.Compare(a.distance, b.distance), cmp.Compare(a.entry.ID, b.entry.ID), cmp.Compare(a.chunk, b.chunk))
 		}
-		var want []ranked
-		for _, c := range all {
-			r := ranked{scored: c}
-			place := func(list []scored) int {
-				return slices.IndexFunc(list, func(x scored) bool { return x.entry == c.entry && x.chunk == c.chunk })
+		var want []scored
+		for i, c := range byVector {
+			v, w := slices.IndexFunc(vector, same(c)), slices.IndexFunc(words, same(c))
+			if v < 0 && w < 0 {
+				continue
 			}
-			v, w := place(byVector), place(byWords)
+			c.found = 0
+			var ranks float32
 			if v >= 0 {
-				r.distance = byVector[v].distance
-				r.score += 1 / float64(61+v)
-			} else if w >= 0 {
-				r.distance = byWords[w].distance
+				c.found, ranks = FoundVector, ranks+1/float32(61+v)
 			}
 			if w >= 0 {
-				r.score += 1 / float64(61+w)
+				c.found, ranks = c.found|FoundWords, ranks+1/float32(61+w)
 			}
-			if r.score > 0 {
-				want = append(want, r)
+			likeness := c.score
+			switch q.Rank {
+			case RankFused:
+				c.score = ranks
+			case RankDistance:
+			default:
+				c.score = 0
+				if len(vector) > 0 && vector[0].score > 0 {
+					c.score += weight * max(0, likeness) / vector[0].score
+				}
+				if len(words) > 0 {
+					c.score += (1 - weight) * byWords[i].score / words[0].score
+				}
+			}
+			want = append(want, c)
+		}
+		near := func(a, b float32) bool { return a-b < 1e-5 && b-a < 1e-5 }
+		if len(vector) == 0 || vector[0].score <= 0 {
+			continue // shares of what is not above 0 have a test of their own
+		}
+		best := map[*snapshot.Entry]scored{}
+		for _, c := range want {
+			old, ok := best[c.entry]
+			if !ok || cmp.Or(cmp.Compare(old.score, c.score), cmp.Compare(c.distance, old.distance)) < 0 {
+				best[c.entry] = c
 			}
 		}
-		slices.SortFunc(want, order)
-		seen := map[*snapshot.Entry]bool{}
-		want = slices.DeleteFunc(want, func(r ranked) bool {
-			again := seen[r.entry]
-			seen[r.entry] = true
-			return again
-		})
-		want = want[:min(n, len(want))]
-		if !slices.EqualFunc(got, want, func(a scored, b ranked) bool {
-			return a.entry == b.entry && a.chunk == b.chunk && a.distance == b.distance
-		}) {
-			t.Fatalf("seed %d: got %v, want %v", seed, got, want)
+		if len(got) != len(best) {
+			t.Fatalf("seed %d: %d documents, want %d", seed, len(got), len(best))
+		}
+		for i, g := range got {
+			w := best[g.entry]
+			if !near(g.score, w.score) || g.chunk == w.chunk && (g.distance != w.distance || g.found != w.found) {
+				t.Fatalf("seed %d, rank %q: got %+v, want %+v", seed, q.Rank, g, w)
+			}
+			if i > 0 && g.score > got[i-1].score {
+				t.Fatalf("seed %d: %v stands behind %v", seed, g.score, got[i-1].score)
+			}
+		}
+	}
+}
+
+// TestShare: likenesses may all be at or below 0.
+func TestShare(t *testing.T) {
+	for _, c := range []struct{ x, best, want float64 }{
+		{2, 4, 0.5}, {4, 4, 1}, {-1, 4, 0}, {0, 0, 1}, {-3, 0, 0}, {-1, -1, 1}, {-4, -1, 0.25},
+	} {
+		if got := share(c.x, c.best); got != c.want {
+			t.Errorf("share(%v, %v) = %v, want %v", c.x, c.best, got, c.want)
+		}
+	}
+}
+
+// TestWeightOfAQuery: the flatter the words' list, the more the vector counts,
+// unless a weight was asked for.
+func TestWeightOfAQuery(t *testing.T) {
+	list := func(scores ...float32) (found []scored) {
+		for _, s := range scores {
+			found = append(found, scored{score: s})
+		}
+		return found
+	}
+	q := query{weight: 0.6}
+	for _, c := range []struct {
+		list []scored
+		want float64
+	}{
+		{nil, 0.6}, {list(9), 0.4}, {list(8, 8, 8, 8, 8), 0.8}, {list(8, 8, 7, 6, 4, 1), 0.6}, {list(8, 1, 1, 1), 0.4},
+	} {
+		if got := q.weightOf(c.list); got < c.want-1e-9 || got > c.want+1e-9 {
+			t.Errorf("%d words: weight %v, want %v", len(c.list), got, c.want)
+		}
+		if got := (&query{weight: 0.3, fixed: true}).weightOf(c.list); got != 0.3 {
+			t.Errorf("a weight that was asked for became %v", got)
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package search
 
 import (
+	"context"
 	"fmt"
 	"slices"
 
@@ -81,4 +82,41 @@ func narrow(sum []float64, count int) []float32 {
 		v[i] = float32(x / float64(count))
 	}
 	return v
+}
+
+// feedbackWeight is what the mean of the first hits counts beside the query.
+const feedbackWeight = 0.6
+
+// feedback moves the vector of a query towards the mean of the first n hits of its
+// search.
+func (s *Snapshot) feedback(ctx context.Context, q *query, search func(context.Context, *Snapshot, query) ([]Hit, error), n int) error {
+	first := *q
+	first.Options = Options{Page: Page{Count: n}, Filter: q.Filter, Ef: q.Ef}
+	hits, err := search(ctx, s, first)
+	if err != nil || len(hits) == 0 {
+		return err
+	}
+	moved, v := slices.Clone(q.vectors[0]), make([]float32, len(q.vectors[0]))
+	for _, h := range hits {
+		e, ok := s.view.Lookup(h.ID)
+		if !ok {
+			continue
+		}
+		if ok, err := s.queryVector(e.Chunks[h.Chunk.Index].Slot, v); err != nil {
+			return err
+		} else if ok {
+			for i, x := range v {
+				moved[i] += feedbackWeight * x / float32(len(hits))
+			}
+		}
+	}
+	if s.settings.Directed() {
+		vector.Normalize(moved)
+	} else {
+		for i := range moved {
+			moved[i] /= 1 + feedbackWeight
+		}
+	}
+	q.vectors, q.sameText, q.itself = [][]float32{moved}, nil, nil // it is none of theirs any more
+	return nil
 }

@@ -146,6 +146,15 @@ func (s *Snapshot) ready(v []float32) ([]float32, error) {
 	return v, nil
 }
 
+// itself returns a function that reports whether a slot has that vector, made ready.
+func (s *Snapshot) itself(v []float32) func(slot uint32) bool {
+	stored := make([]float32, len(v))
+	return func(slot uint32) bool {
+		ok, err := s.queryVector(slot, stored)
+		return ok && err == nil && slices.Equal(v, stored)
+	}
+}
+
 // queryVector reads the vector of a slot into dst as searches measure it; false
 // if it is damaged.
 func (s *Snapshot) queryVector(slot uint32, dst []float32) (bool, error) {

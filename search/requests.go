@@ -56,7 +56,9 @@ const (
 type Rank string
 
 const (
-	// RankFused is the fused rank of both rankings; it is the default.
+	// RankScore is the weighted sum of both sides' scores; it is the default.
+	RankScore Rank = "score"
+	// RankFused is the fused rank of both rankings.
 	RankFused Rank = "rrf"
 	// RankDistance is the distance.
 	RankDistance Rank = "distance"
@@ -83,6 +85,10 @@ type Options struct {
 	// Ef is the breadth of the graph walk; 0 means the default.
 	Ef      int  `param:"ef" least:"1" most:"10000" placeholder:"N" help:"Breadth of the graph walk: more finds more of the true neighbours and takes longer."`
 	Snippet bool `param:"snippet" kong:"-"`
+	// Texts has hits bring the texts of their documents.
+	Texts bool `param:"texts" kong:"-"`
+	// MaxDistance, when not nil, is the largest distance of hits, inclusive.
+	MaxDistance *float32 `param:"max_distance" placeholder:"D" help:"Only hits within this distance."`
 	// OutputFields are the names of the fields that hits bring: "*" for all
 	// that a document has, "vector" for the vector of the hit's chunk.
 	OutputFields []string `param:"output_fields" kind:"names" most:"100" name:"field" sep:"none" placeholder:"NAME" help:"Also tell this field of the hits, * for all; with --json also vector. May be given again."`
@@ -98,11 +104,21 @@ type SearchRequest struct {
 	Role   contract.Role
 	Vector []float32 `param:"vector,vector_b64" need:"q"`
 	Mode   Mode      `param:"mode" words:"vector,fts,hybrid"`
-	Rank   Rank      `param:"rank" words:"rrf,distance"`
+	Rank   Rank      `param:"rank" words:"score,rrf,distance"`
 	Syntax Syntax    `param:"syntax" words:"plain,query"` // of Text, where Mode goes by words
 	// Fallback says what becomes of a hybrid search while the embedding provider
 	// cannot be used.
 	Fallback Fallback `param:"fallback" words:"words,off"`
+	// Weight is the vector's share of the scores of a hybrid search, from 0 to 1;
+	// nil: the domain's, or else what suits the query.
+	Weight *float32 `param:"weight" most:"1"`
+	// BringText is Options.Texts by a name that is another thing in a SimilarRequest.
+	BringText bool `param:"text"`
+	// Feedback, where above 0, has the search done again with the query's vector
+	// moved towards the mean of the first so many hits.
+	Feedback int `param:"feedback" least:"1" most:"100"`
+	// Explain has the hits of a hybrid search tell what their scores are made of.
+	Explain bool `param:"explain"`
 	Options
 	// CallerKey: see IndexRequest.
 	CallerKey contract.Secret
@@ -117,13 +133,23 @@ func (req *SearchRequest) Complete() error {
 			req.Mode = ModeVector
 		}
 	}
-	if req.Syntax == SyntaxQuery && req.Mode == ModeVector {
+	req.Texts = req.Texts || req.BringText
+	switch {
+	case req.Syntax == SyntaxQuery && req.Mode == ModeVector:
 		return errSyntaxMode
+	case req.MaxDistance != nil && req.Mode == ModeText:
+		return errRangeMode
+	case req.Feedback > 0 && req.Mode == ModeText:
+		return errFeedbackMode
 	}
 	return nil
 }
 
-var errSyntaxMode = errors.New("syntax=query needs mode fts or hybrid")
+var (
+	errSyntaxMode   = errors.New("syntax=query needs mode fts or hybrid")
+	errFeedbackMode = errors.New("feedback needs mode vector or hybrid: it moves the query's vector")
+	errRangeMode    = errors.New("max_distance needs mode vector or hybrid: words have no distance")
+)
 
 // MaxSimilarIDs bounds the documents of a SimilarRequest.
 const MaxSimilarIDs = 1_000
@@ -190,10 +216,16 @@ type Hit struct {
 	Distance float32
 	// Score is greater for better hits. It can be compared within an answer
 	// only.
-	Score  float32
-	Found  Found
-	Chunk  HitChunk
-	Output *Output // nil where nothing is asked for by OutputFields
+	Score float32
+	Found Found
+	// Explained is what Score is made of; nil where that was not asked for, or is
+	// no more than Distance tells.
+	Explained *Explanation
+	Chunk     HitChunk
+	// Text is the document's, when asked for; TextCut: its beginning only.
+	Text    string
+	TextCut bool
+	Output  *Output // nil where nothing is asked for by OutputFields
 }
 
 // Found says which sides of a search found a hit.
@@ -213,6 +245,16 @@ func (f Found) String() string {
 		return "both"
 	}
 	return "vector"
+}
+
+// Explanation are the parts of a hit's score, which is
+// Weight·Likeness/BestLikeness + (1−Weight)·Words/BestWords.
+type Explanation struct {
+	Weight       float32 `json:"weight"`
+	Likeness     float32 `json:"likeness"` // of the vectors: see Hit.Score
+	BestLikeness float32 `json:"best_likeness"`
+	Words        float32 `json:"words"` // BM25
+	BestWords    float32 `json:"best_words"`
 }
 
 // Output is what hits bring besides.

@@ -8,6 +8,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/vectorlink/vectorlink/catalog"
 	"github.com/vectorlink/vectorlink/contract"
@@ -37,7 +38,8 @@ func (r *Reader) Search(ctx context.Context, req SearchRequest) (found Hits, err
 	if s.view.Header().Fingerprint == "" {
 		return Hits{Commit: commit}, nil // nothing was embedded yet
 	}
-	q := query{Options: req.Options, measure: measureOf(s.settings), byDistance: req.Rank == RankDistance}
+	q := query{Options: req.Options, Rank: req.Rank, Explain: req.Explain, measure: measureOf(s.settings)}
+	q.weight, q.fixed = r.weight(s.settings, req.Weight)
 	if q.among, err = s.selection(ctx, req.Filter, replaced(req.Ref, commit)); err != nil {
 		return Hits{}, err
 	}
@@ -55,16 +57,21 @@ func (r *Reader) Search(ctx context.Context, req SearchRequest) (found Hits, err
 	if req.Mode != ModeText {
 		err := r.queryVectors(ctx, d, s, req, &q)
 		switch byWords := req.Mode == ModeHybrid; {
-		case errors.Is(err, contract.ErrDown) && byWords && req.Fallback != FallbackOff:
+		case errors.Is(err, contract.ErrDown) && byWords && req.Fallback != FallbackOff && req.MaxDistance == nil:
 			search, found.Fallback = r.searchText, true
 			found.warn("the embedding provider is down or limits the rate: found by words alone (fallback=off refuses that)")
 		case err != nil:
 			return Hits{}, err
-		case req.Vector == nil && r.unreadable(req.Text) && byWords:
+		case req.Vector == nil && r.unreadable(req.Text) && byWords && req.MaxDistance == nil:
 			search = r.searchText
 			found.warn("the model cannot read the query: found by words alone")
 		case req.Vector == nil && r.unreadable(req.Text):
 			found.warn("the model cannot read the query: the order of the hits says nothing (mode=fts goes by words)")
+		}
+	}
+	if req.Feedback > 0 && len(q.vectors) > 0 && req.Mode != ModeText {
+		if err := s.feedback(ctx, &q, search, req.Feedback); err != nil {
+			return Hits{}, err
 		}
 	}
 	found.Hits, err = search(ctx, s, q)
@@ -79,7 +86,9 @@ func (r *Reader) queryVectors(ctx context.Context, d *Domain, s *Snapshot, req S
 	v, own := req.Vector, []uint32(nil)
 	var err error
 	if v != nil {
-		v, err = s.ready(v)
+		if v, err = s.ready(v); err == nil {
+			q.itself = s.itself(v)
+		}
 	} else if v, err = r.embedQuery(ctx, d, s, req); err == nil {
 		hash := snapshot.HashText(req.Text)
 		q.sameText, own = &hash, s.slotsOfText(hash)
@@ -246,18 +255,27 @@ type query struct {
 	measure  measure
 	vectors  [][]float32 // made ready; a document's distance is its best pair
 	words    textindex.Query
-	sameText *[32]byte       // documents of this text have distance 0, others not
-	source   *snapshot.Entry // in its place: documents identical to this one
-	without  []string        // documents to leave out, ascending
-	among    *selection      // the documents to consider
-	// byDistance has a hybrid search rank by distance instead of the fused
-	// score.
-	byDistance bool
+	sameText *[32]byte              // documents of this text have distance 0, others not
+	itself   func(slot uint32) bool // whether a slot has the query's ready vector: distance 0
+	source   *snapshot.Entry        // in its place: documents identical to this one
+	without  []string               // documents to leave out, ascending
+	among    *selection             // the documents to consider
 	// last reports of slots that their vectors say nothing of their texts, as
 	// [Snapshot.last] returns it.
 	last func(slot uint32) bool
 	// limit, where not nil, is the largest distance of interest.
 	limit *float32
+	Rank
+	Explain bool
+	// weight is the vector's share of scores, or what that of the query differs
+	// from unless it is fixed.
+	weight float64
+	fixed  bool
+}
+
+// beyond reports whether no hit may be at that distance.
+func (q *query) beyond(distance float32) bool {
+	return q.MaxDistance != nil && distance > *q.MaxDistance
 }
 
 // admits reports whether the document is to be considered.
@@ -274,10 +292,13 @@ func (q *query) leaves(id string) bool {
 // query's, finds it.
 func (q *query) scored(e *snapshot.Entry, chunk int, dot float32) scored {
 	d := q.distance(e, dot)
-	if q.last != nil && q.last(e.Chunks[chunk].Slot) {
+	switch slot := e.Chunks[chunk].Slot; {
+	case q.last != nil && q.last(slot):
 		d = q.measure.farthest()
+	case q.itself != nil && q.measure.zero() && d != 0 && d <= q.measure.slack() && q.itself(slot):
+		d = 0
 	}
-	return scored{e, chunk, d, q.measure.likeness(d), FoundVector}
+	return scored{entry: e, chunk: chunk, distance: d, score: q.measure.likeness(d), found: FoundVector}
 }
 
 // distance is that of an entry whose vector has the given product with the
@@ -300,6 +321,8 @@ type scored struct {
 	distance float32
 	score    float32 // greater is better
 	found    Found
+	// explained is how the score came about, where that was asked for.
+	explained *Explanation
 }
 
 // compareScored is the order of documents. Ids are looked at where it is for
@@ -335,12 +358,12 @@ func first[T any](all []T, n int, compare func(a, b T) int) []T {
 // rank finds, ranks and cuts. Documents are ranked whole before the cut, so
 // pages fit together.
 func (r *Reader) rank(ctx context.Context, s *Snapshot, q query) ([]Hit, error) {
-	need := q.Page.Start + q.Page.Count
-	ranked, err := r.nearest(ctx, s, q, need)
+	q.limit = q.MaxDistance
+	ranked, err := r.nearest(ctx, s, q, q.Page.Start+q.Page.Count)
 	if err != nil {
 		return nil, err
 	}
-	return s.page(ranked, q)
+	return s.page(slices.DeleteFunc(ranked, func(d scored) bool { return q.beyond(d.distance) }), q)
 }
 
 // page cuts a ranking and makes hits of it.
@@ -359,7 +382,7 @@ func (s *Snapshot) page(ranked []scored, q query) ([]Hit, error) {
 func (s *Snapshot) hit(r scored, q query) (Hit, error) {
 	c := r.entry.Chunks[r.chunk]
 	h := Hit{
-		ID: r.entry.ID, Distance: r.distance, Score: r.score, Found: r.found,
+		ID: r.entry.ID, Distance: r.distance, Score: r.score, Found: r.found, Explained: r.explained,
 		Chunk: HitChunk{
 			Index: r.chunk, Count: len(r.entry.Chunks),
 			TokenStart: int(c.TokenStart), DocTokens: r.entry.Tokens(),
@@ -376,6 +399,12 @@ func (s *Snapshot) hit(r scored, q query) (Hit, error) {
 			return Hit{}, err
 		}
 		h.Chunk.Snippet = text
+	}
+	if q.Texts {
+		var err error
+		if h.Text, h.TextCut, err = s.shownText(r.entry); err != nil {
+			return Hit{}, err
+		}
 	}
 	return h, nil
 }
@@ -405,6 +434,24 @@ func (s *Snapshot) output(h *Hit, r scored, names []string) error {
 
 // vectorField is the name under which a hit's vector is asked for.
 const vectorField = "vector"
+
+// maxShown bounds, in bytes, what answers show of a document's text.
+const maxShown = 64 << 10
+
+// shownText returns a document's text as of the commit, and whether it is longer
+// than that. One that is damaged is empty.
+func (s *Snapshot) shownText(e *snapshot.Entry) (text string, cut bool, err error) {
+	text, err = s.view.Text(e)
+	if err = catalog.StoreError(err); errors.Is(err, contract.ErrCorrupt) {
+		s.noteText(e.ID, err)
+		return "", false, nil
+	}
+	end := min(maxShown, len(text))
+	for end < len(text) && !utf8.RuneStart(text[end]) {
+		end--
+	}
+	return text[:end], end < len(text), err
+}
 
 func (s *Snapshot) chunkText(e *snapshot.Entry, chunk int) (string, error) {
 	text, err := s.view.Text(e)

@@ -76,7 +76,7 @@ func (r *Reader) Suggest(ctx context.Context, req SuggestRequest) (Suggestions, 
 		return Suggestions{}, err
 	}
 	rows := suggestRowsPerHit * (min(req.Count, suggestRows) + 1)
-	chunks, err := r.textChunks(ctx, s, textindex.Plain(req.Text), among, min(rows, suggestRows))
+	chunks, _, err := r.textChunks(ctx, s, textindex.Plain(req.Text), among, min(rows, suggestRows))
 	if err == nil && len(chunks) == 0 {
 		chunks, err = s.substring(ctx, req.Text, among, min(rows, suggestRows))
 	}

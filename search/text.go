@@ -53,13 +53,13 @@ func (p *textPart) owner(chunk uint32) (*snapshot.Entry, int) {
 type textView struct {
 	index *textindex.Index
 	parts []textPart
-	// first numbers the first entry of each part's file, entries all of them.
-	first   map[*snapshot.File]int
-	entries int
 }
 
-// number returns an entry's number among those of all files.
-func (v *textView) number(e *snapshot.Entry) int { return v.first[e.File()] + e.Place() }
+// place returns where the index has a chunk.
+func (v *textView) place(c scored) textindex.Place {
+	i := slices.IndexFunc(v.parts, func(p textPart) bool { return p.file == c.entry.File() })
+	return textindex.Place{Part: i, Chunk: v.parts[i].starts[c.entry.Place()] + uint32(c.chunk)}
+}
 
 // textKey names a commit file's full text in the pool. The file's ID is part
 // of it because a merge puts another file under the name.
@@ -80,7 +80,7 @@ func (r *Reader) text(ctx context.Context, s *Snapshot) (*textView, error) {
 	if s.text != nil {
 		return s.text, nil
 	}
-	v := &textView{first: map[*snapshot.File]int{}}
+	v := &textView{}
 	var leases []*lease
 	fail := func(err error) (*textView, error) {
 		for _, l := range leases {
@@ -96,8 +96,6 @@ func (r *Reader) text(ctx context.Context, s *Snapshot) (*textView, error) {
 		}
 		leases = append(leases, l)
 		part := textPart{l.res.(*openText), file.res.(*openFile).file}
-		v.first[part.file] = v.entries
-		v.entries += len(part.file.Entries())
 		v.parts = append(v.parts, part)
 	}
 	parts := make([]textindex.Part, len(v.parts))
@@ -247,11 +245,15 @@ func compareChunks(a, b scored) int {
 }
 
 // textChunks returns the k chunks that the query matches best, or all that
-// match if there are fewer. The distance is 1/(1+BM25).
-func (r *Reader) textChunks(ctx context.Context, s *Snapshot, words textindex.Query, among *selection, k int) ([]scored, error) {
+// match if there are fewer, and the scores of others. The distance is 1/(1+BM25).
+func (r *Reader) textChunks(ctx context.Context, s *Snapshot, words textindex.Query, among *selection, k int, others ...scored) (found []scored, scores []float32, err error) {
 	v, err := r.text(ctx, s)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
+	}
+	places := make([]textindex.Place, len(others))
+	for i, c := range others {
+		places[i] = v.place(c)
 	}
 	var admit func(part int, chunk uint32) bool
 	if among != nil {
@@ -260,17 +262,17 @@ func (r *Reader) textChunks(ctx context.Context, s *Snapshot, words textindex.Qu
 			return among.admits(e)
 		}
 	}
-	hits, err := v.index.Search(ctx, words, k, admit)
+	hits, scores, err := v.index.SearchAnd(ctx, words, k, admit, places)
 	if err != nil {
-		return nil, textError(err)
+		return nil, nil, textError(err)
 	}
 	out := make([]scored, len(hits))
 	for i, h := range hits {
 		e, chunk := v.parts[h.Part].owner(h.Chunk)
-		out[i] = scored{e, chunk, 1 / (1 + h.Score), h.Score, FoundWords}
+		out[i] = scored{entry: e, chunk: chunk, distance: 1 / (1 + h.Score), score: h.Score, found: FoundWords}
 	}
 	slices.SortFunc(out, compareChunks)
-	return out[:min(k, len(out))], nil
+	return out[:min(k, len(out))], scores, nil
 }
 
 // textError makes a mistake in a query the caller's.
@@ -311,7 +313,7 @@ func (r *Reader) conditions(ctx context.Context, s *Snapshot, q query) (*selecti
 func (r *Reader) searchText(ctx context.Context, s *Snapshot, q query) ([]Hit, error) {
 	need := q.Page.Start + q.Page.Count
 	for k := need; ; k *= 2 {
-		chunks, err := r.textChunks(ctx, s, q.words, q.among, k)
+		chunks, _, err := r.textChunks(ctx, s, q.words, q.among, k)
 		if err != nil {
 			return nil, err
 		}
@@ -328,46 +330,4 @@ func (r *Reader) searchText(ctx context.Context, s *Snapshot, q query) ([]Hit, e
 			return s.page(ranked, q)
 		}
 	}
-}
-
-// searchHybrid fuses what the query's vector and its words find.
-func (r *Reader) searchHybrid(ctx context.Context, s *Snapshot, q query) ([]Hit, error) {
-	depth := max(fusionDepth, 3*(q.Page.Start+q.Page.Count))
-	byWords, err := r.textChunks(ctx, s, q.words, q.among, depth)
-	if err != nil {
-		return nil, err
-	}
-	byVector, err := r.vectorChunks(ctx, s, q, depth)
-	if err != nil {
-		return nil, err
-	}
-	v, err := r.text(ctx, s)
-	if err != nil {
-		return nil, err
-	}
-	f := fusion{number: v.number, entries: v.entries, byDistance: q.byDistance}
-	return s.page(f.documents(byVector, byWords, q.Page.Start+q.Page.Count), q)
-}
-
-// vectorChunks returns the k chunks nearest to the query's vector, of documents
-// that have what its words require and nothing that they exclude.
-func (r *Reader) vectorChunks(ctx context.Context, s *Snapshot, q query, k int) ([]scored, error) {
-	among, err := r.conditions(ctx, s, q)
-	if err != nil {
-		return nil, err
-	}
-	hits, err := r.slots(ctx, s, q.vectors[0], among, k, q.Ef, q.last)
-	if err != nil {
-		return nil, err
-	}
-	var out []scored
-	for _, h := range hits {
-		for e, chunk := range s.view.Holders(h.Slot) {
-			if among.admits(e) {
-				out = append(out, q.scored(e, chunk, h.Dot))
-			}
-		}
-	}
-	slices.SortFunc(out, compareChunks)
-	return out[:min(k, len(out))], nil
 }

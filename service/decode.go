@@ -179,6 +179,13 @@ func (p *Params) decode(param parameter, field reflect.Value) bool {
 			}
 		}
 		return false
+	case **float32:
+		if x, ok := p.Distance(name); ok {
+			if x > float32(param.most) {
+				p.Fail(ErrParameter, "%s must be from 0 to %d", name, param.most)
+			}
+			*into = &x
+		}
 	case *[]float32:
 		*into = p.Vector(name, param.names[1])
 	case *[]string:

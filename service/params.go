@@ -398,6 +398,7 @@ func (p *Params) Settings() catalog.SettingsRequest {
 		EfConstruction: p.Whole("ef_construction", 0, 1, math.MaxInt32),
 		Dim:            p.Whole("dim", 0, 1, vecstore.MaxDim),
 	}
+	req.Weight, _ = p.Distance("weight")
 	if _, _, given := p.scalar("normalize"); given {
 		normalize := p.Flag("normalize")
 		req.Normalize = &normalize

@@ -174,16 +174,29 @@ func (x *Index) Stats() Stats { return x.stats }
 // Errors are the context's, an [ErrCorrupt], or a [*SyntaxError] where the
 // query's prefixes stand for too many terms.
 func (x *Index) Search(ctx context.Context, q Query, k int, admit func(part int, chunk uint32) bool) ([]Hit, error) {
+	hits, _, err := x.SearchAnd(ctx, q, k, admit, nil)
+	return hits, err
+}
+
+// SearchAnd is Search, and returns the scores of certain chunks besides: 0 of those
+// that have no term.
+func (x *Index) SearchAnd(ctx context.Context, q Query, k int, admit func(part int, chunk uint32) bool, of []Place) (hits []Hit, scores []float32, err error) {
+	scores = make([]float32, len(of))
 	if k < 1 {
-		return nil, nil
+		return nil, scores, nil
 	}
 	c, err := x.compile(q)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	best := best{k: k, limit: 2*min(k, 1<<20) + 64}
 	err = x.run(ctx, c, func(s *scratch, i int) {
 		lb := &x.blocks[i]
+		for n, p := range of {
+			if p.Part == lb.part && p.Chunk-lb.first < uint32(len(lb.lengths)) {
+				scores[n] = float32(s.scores[p.Chunk-lb.first])
+			}
+		}
 		for _, n := range s.touched {
 			score := float32(s.scores[n])
 			s.scores[n] = 0
@@ -200,9 +213,15 @@ func (x *Index) Search(ctx context.Context, q Query, k int, admit func(part int,
 		}
 	}, func(s *scratch) { s.name(x, c, best.sorted()) })
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return best.hits, nil
+	return best.hits, scores, nil
+}
+
+// Place names a chunk of an index by its part, and its number there.
+type Place struct {
+	Part  int
+	Chunk uint32
 }
 
 // Documents is a set of a snapshot's documents.
