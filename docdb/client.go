@@ -1,9 +1,14 @@
 package docdb
 
 import (
+	"cmp"
+	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
+	"net/url"
 	"time"
 
 	"github.com/vectorlink/vectorlink/contract"
@@ -75,19 +80,33 @@ func NewClient(cfg Config) (*Client, error) {
 	if cfg.Timeout < 0 || cfg.MaxAnswer < 0 {
 		return nil, errors.New("docdb: timeout and answer limit must not be negative")
 	}
-	orElse(&cfg.User, DefaultUser)
-	orElse(&cfg.BatchSize, DefaultBatchSize)
-	orElse(&cfg.Timeout, DefaultTimeout)
-	orElse(&cfg.MaxAnswer, DefaultMaxAnswer)
-	if cfg.Logger == nil {
-		cfg.Logger = slog.New(slog.DiscardHandler)
-	}
+	cfg.User, cfg.BatchSize = cmp.Or(cfg.User, DefaultUser), cmp.Or(cfg.BatchSize, DefaultBatchSize)
+	cfg.Timeout, cfg.MaxAnswer = cmp.Or(cfg.Timeout, DefaultTimeout), cmp.Or(cfg.MaxAnswer, DefaultMaxAnswer)
+	cfg.Logger = cmp.Or(cfg.Logger, slog.New(slog.DiscardHandler))
 	return &Client{wire: newWire(base, cfg), batch: cfg.BatchSize, log: cfg.Logger}, nil
 }
 
-func orElse[T comparable](field *T, value T) {
-	var zero T
-	if *field == zero {
-		*field = value
+// ask sends a request about a domain to an interface of the database, with further
+// segments of its path, and reads the JSON of its answer into v. Where the status
+// is not 200 it returns that with the error.
+func (c *Client) ask(ctx context.Context, method, endpoint, domain string, segments []string, query url.Values, body []byte, v any) (*answer, error) {
+	path, err := web.Resource("/api/"+endpoint, domain, append([]string{"local"}, segments...)...)
+	if err != nil {
+		return nil, err
 	}
+	a, err := c.wire.do(ctx, method, path, query, body)
+	switch {
+	case err != nil:
+		return nil, err
+	case a.status != http.StatusOK:
+		return a, c.wire.fault(a, domain)
+	case json.Unmarshal(a.body, v) != nil:
+		return nil, c.wire.garbage("/api/" + endpoint + " answered something else than was asked for")
+	}
+	return a, nil
+}
+
+// get is ask by GET.
+func (c *Client) get(ctx context.Context, endpoint, domain string, segments []string, query url.Values, v any) (*answer, error) {
+	return c.ask(ctx, http.MethodGet, endpoint, domain, segments, query, nil, v)
 }

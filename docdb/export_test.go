@@ -32,7 +32,7 @@ func Rewrite(class, query string) (text, variable, idKey string, err error) {
 
 // Ask runs a query at a commit.
 func (c *Client) Ask(ctx context.Context, domain, commit, key string, text func(string) string, variables map[string]any) ([]json.RawMessage, error) {
-	return c.ask(ctx, domain, commit, key, text, variables)
+	return c.graphQL(ctx, domain, commit, key, text, variables)
 }
 
 // Classes lists the classes with embedding metadata in the schema at a commit.

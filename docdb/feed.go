@@ -129,7 +129,7 @@ func (f *feed) count(ctx context.Context) (int, error) {
 	if len(keys) == 0 {
 		return 0, nil
 	}
-	answer, _, err := f.c.askData(ctx, f.domain, f.commit, "", func(string) string {
+	answer, _, err := f.c.graphQLData(ctx, f.domain, f.commit, "", func(string) string {
 		var b strings.Builder
 		for key, class := range keys {
 			fmt.Fprintf(&b, " %s: _count(%s: {})", key, class)

@@ -156,7 +156,7 @@ func (c *Client) locate(ctx context.Context, domain, commit string, ids, classes
 		return found, nil
 	}
 	for batch := range slices.Chunk(ids, c.batch) {
-		answer, first, err := c.askData(ctx, domain, commit, "c", func(key string) string {
+		answer, first, err := c.graphQLData(ctx, domain, commit, "c", func(key string) string {
 			var b strings.Builder
 			b.WriteString("query($ids: [ID!]){")
 			for i, name := range classes {

@@ -43,12 +43,12 @@ var errNoData = &classError{"the database answers null to the query"}
 // its answer.
 var errByte1000 = &batchError{"the database panics where a character straddles byte 1000 of its answer"}
 
-// ask runs a query of one root field at a commit and returns the list that it
+// graphQL runs a query of one root field at a commit and returns the list that it
 // answers. text is given the key under which the answer is to stand, key or a
-// longer one (see askData). Errors are *classError, *batchError, errTooLarge or
+// longer one (see graphQLData). Errors are *classError, *batchError, errTooLarge or
 // fatal.
-func (c *Client) ask(ctx context.Context, domain, commit, key string, text func(key string) string, variables map[string]any) ([]json.RawMessage, error) {
-	answer, key, err := c.askData(ctx, domain, commit, key, text, variables)
+func (c *Client) graphQL(ctx context.Context, domain, commit, key string, text func(key string) string, variables map[string]any) ([]json.RawMessage, error) {
+	answer, key, err := c.graphQLData(ctx, domain, commit, key, text, variables)
 	if err != nil {
 		return nil, err
 	}
@@ -62,11 +62,11 @@ func (c *Client) ask(ctx context.Context, domain, commit, key string, text func(
 	return list, nil
 }
 
-// askData runs a query at a commit and returns its data and the key that it was
+// graphQLData runs a query at a commit and returns its data and the key that it was
 // asked with last: the server slices its answer after 1000 bytes for a debug
 // log, and panics when that cuts a character in two, which an answer shifted by
 // a byte or two, by a longer key at its beginning, avoids.
-func (c *Client) askData(ctx context.Context, domain, commit, key string, text func(key string) string, variables map[string]any) (map[string]json.RawMessage, string, error) {
+func (c *Client) graphQLData(ctx context.Context, domain, commit, key string, text func(key string) string, variables map[string]any) (map[string]json.RawMessage, string, error) {
 	path, err := web.Resource("/api/graphql", domain, "local", "commit", commit)
 	if err != nil {
 		return nil, "", err
@@ -102,7 +102,7 @@ type askedBacklink struct {
 func (c *Client) dropUnused(ctx context.Context, domain, commit string, p *classPull) error {
 	for _, b := range p.shape.backlinks {
 		field := b.field.Name
-		_, err := c.ask(ctx, domain, commit, "b", func(key string) string {
+		_, err := c.graphQL(ctx, domain, commit, "b", func(key string) string {
 			return fmt.Sprintf("{ %s: %s(limit: 1) { %s(limit: 1) { _id } } }", key, gqlname.Of(b.class), field)
 		}, nil)
 		switch {

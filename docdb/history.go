@@ -1,6 +1,7 @@
 package docdb
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -14,9 +15,6 @@ import (
 	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/docdb/internal/web"
 )
-
-// mainBranch exists in every database, though it may have been deleted.
-const mainBranch = "main"
 
 // Pages of the log: a short one first, since the commit looked for is mostly
 // near.
@@ -77,20 +75,9 @@ func afterSlash(id string) string { return id[strings.LastIndexByte(id, '/')+1:]
 
 // Branches lists the branches of a domain (org/db).
 func (c *Client) Branches(ctx context.Context, domain string) ([]Branch, error) {
-	path, err := web.Resource("/api/document", domain, "local", "_commits")
-	if err != nil {
-		return nil, err
-	}
-	a, err := c.wire.do(ctx, http.MethodGet, path, url.Values{"type": {"Branch"}, "as_list": {"true"}}, nil)
-	if err != nil {
-		return nil, err
-	}
-	if a.status != http.StatusOK {
-		return nil, c.wire.fault(a, domain)
-	}
 	var list []struct{ Name, Head string }
-	if err := json.Unmarshal(a.body, &list); err != nil {
-		return nil, c.wire.garbage("its list of branches is not one")
+	if _, err := c.get(ctx, "document", domain, []string{"_commits"}, url.Values{"type": {"Branch"}, "as_list": {"true"}}, &list); err != nil {
+		return nil, err
 	}
 	branches := make([]Branch, len(list))
 	for i, b := range list {
@@ -142,29 +129,22 @@ func (c *Client) headFromList(ctx context.Context, domain, branch string) (strin
 // Commit looks a commit up. It asks the commit graph, because everything else
 // answers 500 for a commit it does not know.
 func (c *Client) Commit(ctx context.Context, domain, id string) (Commit, error) {
-	path, err := web.Resource("/api/document", domain, "local", "_commits")
-	if err != nil {
-		return Commit{}, err
-	}
 	notFound := fmt.Errorf("%w: no commit %q in %s", contract.ErrNotFound, id[:min(len(id), maxCommitID)], domain)
 	if !isCommitID(id) {
 		return Commit{}, notFound
 	}
 	// A database that nobody has written to has an InitialCommit for a head.
 	for _, class := range []string{"ValidCommit/", "InitialCommit/"} {
-		a, err := c.wire.do(ctx, http.MethodGet, path, url.Values{"id": {class + id}}, nil)
+		var commit Commit
+		a, err := c.get(ctx, "document", domain, []string{"_commits"}, url.Values{"id": {class + id}}, &commit)
+		switch {
+		case a != nil && a.status == http.StatusNotFound && web.ErrorKind(a.body) == "DocumentNotFound":
+			continue
+		case err == nil && commit.ID != id:
+			err = c.wire.garbage("asked for a commit, it answered another")
+		}
 		if err != nil {
 			return Commit{}, err
-		}
-		if a.status == http.StatusNotFound && web.ErrorKind(a.body) == "DocumentNotFound" {
-			continue
-		}
-		if a.status != http.StatusOK {
-			return Commit{}, c.wire.fault(a, domain)
-		}
-		var commit Commit
-		if json.Unmarshal(a.body, &commit) != nil || commit.ID != id {
-			return Commit{}, c.wire.garbage("asked for a commit, it answered something else")
 		}
 		return commit, nil
 	}
@@ -213,20 +193,9 @@ func (c *Client) History(ctx context.Context, domain, commit string) iter.Seq2[C
 
 // readLog returns a page of a commit's log, which starts with the commit itself.
 func (c *Client) readLog(ctx context.Context, domain, commit string, start, count int) ([]Commit, error) {
-	path, err := web.Resource("/api/log", domain, "local", "commit", commit)
-	if err != nil {
-		return nil, err
-	}
-	a, err := c.wire.do(ctx, http.MethodGet, path, url.Values{"start": {strconv.Itoa(start)}, "count": {strconv.Itoa(count)}}, nil)
-	if err != nil {
-		return nil, err
-	}
-	if a.status != http.StatusOK {
-		return nil, c.wire.fault(a, domain)
-	}
 	var page []Commit
-	if err := json.Unmarshal(a.body, &page); err != nil {
-		return nil, c.wire.garbage("its log is not a list of commits")
+	if _, err := c.get(ctx, "log", domain, []string{"commit", commit}, url.Values{"start": {strconv.Itoa(start)}, "count": {strconv.Itoa(count)}}, &page); err != nil {
+		return nil, err
 	}
 	return page, nil
 }
@@ -294,9 +263,9 @@ func (c *Client) join(line, page []Commit) ([]Commit, error) {
 // not only through last, the commit that the branch's index stands at: that one
 // never moves back. A database without "main" is no error: nothing is on it.
 func (c *Client) onBranch(ctx context.Context, domain, commit, branch, last string) (bool, error) {
-	orElse(&branch, mainBranch)
+	branch = cmp.Or(branch, contract.MainBranch)
 	head, err := c.headFromList(ctx, domain, branch)
-	if branch == mainBranch && errors.Is(err, contract.ErrNotFound) || err == nil && head == "" {
+	if branch == contract.MainBranch && errors.Is(err, contract.ErrNotFound) || err == nil && head == "" {
 		return false, nil
 	}
 	if err != nil || head == commit {

@@ -7,13 +7,10 @@ import (
 	"fmt"
 	"iter"
 	"log/slog"
-	"net/http"
-	"net/url"
 	"slices"
 
 	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/docdb/internal/gqlname"
-	"github.com/vectorlink/vectorlink/docdb/internal/web"
 	"github.com/vectorlink/vectorlink/fields"
 )
 
@@ -150,7 +147,7 @@ func (c *Client) pullAll(ctx context.Context, pull *contract.Pull, req contract.
 			}
 		}
 		for _, p := range plans {
-			for op, err := range c.classOps(ctx, req.Domain, req.Commit, p) {
+			for op, err := range c.classOps(ctx, req.Domain, req.Commit, p, true) {
 				if !yield(op, err) || err != nil {
 					return
 				}
@@ -186,7 +183,7 @@ func (c *Client) ids(ctx context.Context, domain, commit, class string) ([]strin
 	var ids []string
 	field := gqlname.Of(class)
 	for offset := 0; ; offset += idPage {
-		rows, err := c.ask(ctx, domain, commit, field, func(key string) string {
+		rows, err := c.graphQL(ctx, domain, commit, field, func(key string) string {
 			return fmt.Sprintf("{ %s: %s(include_children: false, offset: %d, limit: %d) { _id _type } }", key, field, offset, idPage)
 		}, nil)
 		if err != nil {
@@ -216,8 +213,10 @@ func (c *Client) ids(ctx context.Context, domain, commit, class string) ([]strin
 	}
 }
 
-// classOps yields the operations of one class.
-func (c *Client) classOps(ctx context.Context, domain, commit string, p *classPull) iter.Seq2[contract.Op, error] {
+// classOps yields the operations of one class. A document that was listed and then
+// not answered is there all the same, unless the class's own filter leaves it out;
+// of one that was named otherwise there is nothing to say.
+func (c *Client) classOps(ctx context.Context, domain, commit string, p *classPull, listed bool) iter.Seq2[contract.Op, error] {
 	return func(yield func(contract.Op, error) bool) {
 		for batch := range slices.Chunk(p.ids, c.batch) {
 			found := map[string]contract.Op{}
@@ -227,12 +226,8 @@ func (c *Client) classOps(ctx context.Context, domain, commit string, p *classPu
 			}
 			for _, id := range batch {
 				op, ok := found[id]
-				if !ok {
-					var err error
-					if op, ok, err = c.missing(ctx, domain, commit, p, id); err != nil {
-						yield(contract.Op{}, err)
-						return
-					}
+				if !ok && listed && !p.query.filtered {
+					op, ok = p.failed(id, errNotAnswered), true
 				}
 				if ok && !yield(op, nil) {
 					return
@@ -252,7 +247,7 @@ func (c *Client) fetch(ctx context.Context, domain, commit string, p *classPull,
 		err = c.dropUnused(ctx, domain, commit, p)
 	}
 	if err == nil {
-		rows, err = c.ask(ctx, domain, commit, p.query.root.Name, p.query.text, map[string]any{p.query.variable: ids})
+		rows, err = c.graphQL(ctx, domain, commit, p.query.root.Name, p.query.text, map[string]any{p.query.variable: ids})
 		if errors.Is(err, errNoData) && len(p.shape.backlinks) > 0 {
 			if err = c.dropUnused(ctx, domain, commit, p); err == nil {
 				return c.fetch(ctx, domain, commit, p, ids, found)
@@ -329,27 +324,3 @@ func (p *classPull) document(row json.RawMessage) (id string, data []byte, err e
 }
 
 var errNotAnswered = errors.New("the document exists, but the query does not answer it")
-
-// missing decides about a document that was listed and then not answered: ok is
-// false when there is nothing to say of it, because the class's own filter
-// leaves it out or it is really absent.
-func (c *Client) missing(ctx context.Context, domain, commit string, p *classPull, id string) (op contract.Op, ok bool, err error) {
-	if p.query.filtered {
-		return contract.Op{}, false, nil
-	}
-	path, err := web.Resource("/api/document", domain, "local", "commit", commit)
-	if err != nil {
-		return contract.Op{}, false, err
-	}
-	a, err := c.wire.do(ctx, http.MethodGet, path, url.Values{"id": {id}}, nil)
-	switch {
-	case errors.Is(err, errTooLarge):
-	case err != nil:
-		return contract.Op{}, false, err
-	case a.status == http.StatusNotFound && web.ErrorKind(a.body) == "DocumentNotFound":
-		return contract.Op{}, false, nil
-	case a.status != http.StatusOK:
-		return contract.Op{}, false, c.wire.fault(a, domain)
-	}
-	return p.failed(id, errNotAnswered), true, nil
-}

@@ -106,7 +106,7 @@ func (c *Client) Documents(ctx context.Context, s *Schema, class Class, ids []st
 				p.ids = p.ids[:min(most, len(p.ids))]
 			}
 		}
-		for op, err := range c.classOps(ctx, s.domain, s.commit, p) {
+		for op, err := range c.classOps(ctx, s.domain, s.commit, p, len(ids) == 0) {
 			if !yield(op, err) || err != nil {
 				return
 			}

@@ -13,7 +13,6 @@ import (
 	"strings"
 
 	"github.com/vectorlink/vectorlink/docdb/internal/gqlname"
-	"github.com/vectorlink/vectorlink/docdb/internal/web"
 )
 
 // What a database without prefixes of its own has.
@@ -105,25 +104,15 @@ func (c *Client) schema(ctx context.Context, domain, commit string) (*schema, er
 }
 
 // schemaObjects asks for the list of a schema's objects.
-func (c *Client) schemaObjects(ctx context.Context, domain, commit string) ([]byte, error) {
-	path, err := web.Resource("/api/document", domain, "local", "commit", commit)
-	if err != nil {
-		return nil, err
-	}
-	a, err := c.wire.do(ctx, http.MethodGet, path, url.Values{"graph_type": {"schema"}, "as_list": {"true"}}, nil)
-	if err != nil {
-		return nil, err
-	}
-	if a.status != http.StatusOK {
-		if a.status == http.StatusInternalServerError {
-			// What it also answers for a commit it does not know.
-			if _, err := c.Commit(ctx, domain, commit); err != nil {
-				return nil, err
-			}
+func (c *Client) schemaObjects(ctx context.Context, domain, commit string) (list json.RawMessage, err error) {
+	a, err := c.get(ctx, "document", domain, []string{"commit", commit}, url.Values{"graph_type": {"schema"}, "as_list": {"true"}}, &list)
+	if a != nil && a.status == http.StatusInternalServerError {
+		// What it also answers for a commit it does not know.
+		if _, err := c.Commit(ctx, domain, commit); err != nil {
+			return nil, err
 		}
-		return nil, c.wire.fault(a, domain)
 	}
-	return a.body, nil
+	return list, err
 }
 
 // parseSchema reads the list of a schema's objects: the context and classes.

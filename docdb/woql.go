@@ -5,8 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
-
-	"github.com/vectorlink/vectorlink/docdb/internal/web"
 )
 
 // nodesPerQuery is how many documents are asked about in one triple query.
@@ -64,22 +62,15 @@ func (c *Client) properties(ctx context.Context, domain, commit string, nodes []
 
 // woql runs a triple query at a commit.
 func (c *Client) woql(ctx context.Context, domain, commit string, q query) ([]row, error) {
-	path, err := web.Resource("/api/woql", domain, "local", "commit", commit)
-	if err != nil {
-		return nil, err
-	}
 	body, err := json.Marshal(map[string]any{"query": q})
 	if err != nil {
 		return nil, err
 	}
-	a, err := c.wire.do(ctx, http.MethodPost, path, nil, body)
-	if err != nil {
+	var answer json.RawMessage
+	if _, err := c.ask(ctx, http.MethodPost, "woql", domain, []string{"commit", commit}, nil, body, &answer); err != nil {
 		return nil, err
 	}
-	if a.status != http.StatusOK {
-		return nil, c.wire.fault(a, domain)
-	}
-	rows, err := parseRows(a.body)
+	rows, err := parseRows(answer)
 	if err != nil {
 		return nil, c.wire.garbage(err.Error())
 	}
