@@ -18,21 +18,17 @@ const (
 // young one is full it becomes the old one, and the old one is dropped. What is
 // used moves to the young one, so it survives.
 type cache struct {
-	mu    sync.Mutex // guards the rest
-	young map[string]*entry
-	old   map[string]*entry
-	bytes int // of the young generation's keys
+	mu         sync.Mutex // guards the rest
+	young, old map[string]parsed
+	bytes      int // of the young generation's keys
 }
 
-// entry is one template. Its parsing runs in once, so that goroutines asking for
-// the same new template wait for one parse and others are not held up.
-type entry struct {
-	once sync.Once
-	prog *program
-	err  error
-}
+// parsed parses its template when it is first called.
+type parsed = func() (*Program, error)
 
-func (c *cache) entry(template string) *entry {
+// entry returns what is kept of a template, or parse, which is run once: goroutines
+// asking for the same new template wait for one parse, and others are not held up.
+func (c *cache) entry(template string, parse parsed) parsed {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if e := c.young[template]; e != nil {
@@ -40,10 +36,10 @@ func (c *cache) entry(template string) *entry {
 	}
 	e := c.old[template]
 	if e == nil {
-		e = new(entry)
+		e = sync.OnceValues(parse)
 	}
 	if c.young == nil || len(c.young) >= cacheEntries || c.bytes+len(template) > cacheBytes {
-		c.old, c.young, c.bytes = c.young, make(map[string]*entry), 0
+		c.old, c.young, c.bytes = c.young, make(map[string]parsed), 0
 	}
 	// Cloned, lest the key keep the whole schema alive that it was cut from.
 	c.young[strings.Clone(template)] = e

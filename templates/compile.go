@@ -1,87 +1,110 @@
 package templates
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
 	"github.com/aymerick/raymond/ast"
 )
 
-// A program is a template ready to be filled in. It is never changed after
+// A Program is a template ready to be filled in. It is never changed after
 // compile, so goroutines share it.
-type program struct {
-	body     []node
-	warnings []Warning
+type Program struct {
+	Body     []Node
+	Warnings []Warning // in order of lines
 }
 
-// A node is a content, a print or a *block.
-type node any
+// A Warning points at something in a valid template that its author can hardly
+// have meant.
+type Warning struct {
+	Line int    // line of the template, from 1
+	Text string // what to do about it
+}
 
-// content is text that stands as it is.
-type content string
+// A Node is a Content, a Print or a *Block.
+type Node any
 
-// print puts the text of a value.
-type print struct{ value expr }
+// Content is text that stands as it is.
+type Content string
 
-type blockKind int
+// Print puts the text of a value.
+type Print struct{ Value Expr }
 
+// BlockKind says what a block does with its value.
+type BlockKind int
+
+// The kinds of blocks.
 const (
-	blockSection blockKind = iota // {{#x}}: by the kind of the value
-	blockIf
-	blockUnless
-	blockWith
-	blockEach
+	Section BlockKind = iota // {{#x}}: by the kind of the value
+	If
+	Unless
+	With
+	Each
 )
 
-// block fills in its body or its otherwise by a value, with the context that its
+// Block fills in its body or its otherwise by a value, with the context that its
 // kind says.
-type block struct {
-	kind        blockKind
-	value       expr
-	includeZero expr     // of if and unless; nil when not given
-	params      []string // as |value key|
-	body        []node
-	otherwise   []node
+type Block struct {
+	Kind        BlockKind
+	Value       Expr
+	IncludeZero Expr     // of if and unless; nil when not given
+	Names       []string // as |value key|
+	Body        []Node
+	Otherwise   []Node
 }
 
-// An expr is a literal, a *path or a *call.
-type expr any
+// An Expr is a Literal, a *Path or a *Call.
+type Expr any
 
-type literal struct{ value any }
+// Literal is a value of the template's own.
+type Literal struct{ value any }
 
-// path names a value: from a variable (@index), or from the context some levels
+// Path names a value: of a variable such as @root, or of the context some levels
 // up, down through parts.
-type path struct {
-	line     int // of the template, from 1
-	up       int
-	variable string // without @; empty for a field
-	isVar    bool
-	scoped   bool // begins with this, . or ..: block parameters do not count
-	parts    []string
+type Path struct {
+	Line     int // of the template, from 1
+	Up       int
+	Variable string // without @; empty for a field
+	Scoped   bool   // begins with this, . or ..: names of blocks do not count
+	Parts    []string
 }
 
-type call struct {
-	helper string
-	args   []expr
+// String writes the path as a template does.
+func (p *Path) String() string {
+	if p.Variable != "" {
+		return strings.Join(append([]string{"@" + p.Variable}, p.Parts...), ".")
+	}
+	text := strings.Repeat("../", p.Up) + strings.Join(p.Parts, ".")
+	return cmp.Or(text, "this")
+}
+
+// IsThis reports whether the path names the context itself.
+func (p *Path) IsThis() bool { return p.Variable == "" && p.Up == 0 && len(p.Parts) == 0 }
+
+// Call is a helper with its arguments.
+type Call struct {
+	Helper string
+	Args   []Expr
 }
 
 var (
 	// valueHelpers has the number of arguments of each; -1 for any.
 	valueHelpers = map[string]int{"lookup": 2, "len": 1, "eq": 2, "log": -1}
-	blockHelpers = map[string]blockKind{
-		"if": blockIf, "unless": blockUnless, "with": blockWith, "each": blockEach,
+	blockHelpers = map[string]BlockKind{
+		"if": If, "unless": Unless, "with": With, "each": Each,
 	}
 )
 
 // compile checks and translates raymond's tree.
-func compile(src string, tree *ast.Program, depth int) (*program, error) {
-	c := &compiler{src: src, maxLoops: depth, prog: new(program)}
+func compile(src string, tree *ast.Program, depth int) (*Program, error) {
+	c := &compiler{src: src, maxLoops: depth, prog: new(Program)}
 	body, err := c.nodes(tree)
 	if err != nil {
 		return nil, err
 	}
-	c.prog.body = body
-	slices.SortStableFunc(c.prog.warnings, func(a, b Warning) int { return a.Line - b.Line })
+	c.prog.Body = body
+	slices.SortStableFunc(c.prog.Warnings, func(a, b Warning) int { return cmp.Compare(a.Line, b.Line) })
 	return c.prog, nil
 }
 
@@ -89,23 +112,23 @@ type compiler struct {
 	src      string
 	maxLoops int
 	loops    int // that are open
-	prog     *program
+	prog     *Program
 }
 
 func (c *compiler) fail(at ast.Node, format string, args ...any) error {
 	return badTemplate(c.src, at.Location().Pos, format, args...)
 }
 
-func (c *compiler) nodes(p *ast.Program) ([]node, error) {
+func (c *compiler) nodes(p *ast.Program) ([]Node, error) {
 	if p == nil {
 		return nil, nil
 	}
-	var out []node
+	var out []Node
 	for _, n := range p.Body {
 		switch n := n.(type) {
 		case *ast.ContentStatement:
 			if n.Value != "" {
-				out = append(out, content(n.Value))
+				out = append(out, Content(n.Value))
 			}
 		case *ast.CommentStatement:
 		case *ast.MustacheStatement:
@@ -113,7 +136,7 @@ func (c *compiler) nodes(p *ast.Program) ([]node, error) {
 			if err != nil {
 				return nil, err
 			}
-			out = append(out, print{e})
+			out = append(out, Print{e})
 		case *ast.BlockStatement:
 			b, err := c.block(n)
 			if err != nil {
@@ -127,11 +150,11 @@ func (c *compiler) nodes(p *ast.Program) ([]node, error) {
 	return out, nil
 }
 
-func (c *compiler) block(n *ast.BlockStatement) (node, error) {
+func (c *compiler) block(n *ast.BlockStatement) (Node, error) {
 	if n.OpenStrip == nil { // only raw blocks have none
 		return c.rawBlock(n)
 	}
-	b := new(block)
+	b := new(Block)
 	var err error
 	name, hasArgs := helperName(n.Expression), hasArguments(n.Expression)
 	kind, known := blockHelpers[name]
@@ -142,44 +165,44 @@ func (c *compiler) block(n *ast.BlockStatement) (node, error) {
 		if len(n.Expression.Params) != 1 {
 			return nil, c.fail(n, "{{#%s}} takes one value, not %d", name, len(n.Expression.Params))
 		}
-		b.kind = kind
-		if b.value, err = c.param(n.Expression.Params[0]); err != nil {
+		b.Kind = kind
+		if b.Value, err = c.param(n.Expression.Params[0]); err != nil {
 			return nil, err
 		}
-		if b.includeZero, err = c.includeZero(n.Expression.Hash); err != nil {
+		if b.IncludeZero, err = c.includeZero(n.Expression.Hash); err != nil {
 			return nil, err
 		}
 	default:
-		b.kind = blockSection
-		if b.value, err = c.expression(n.Expression); err != nil {
+		b.Kind = Section
+		if b.Value, err = c.expression(n.Expression); err != nil {
 			return nil, err
 		}
 	}
 	if n.Program != nil {
-		if b.params = n.Program.BlockParams; len(b.params) > 2 {
-			return nil, c.fail(n, "a block gives at most two names, not %d", len(b.params))
+		if b.Names = n.Program.BlockParams; len(b.Names) > 2 {
+			return nil, c.fail(n, "a block gives at most two names, not %d", len(b.Names))
 		}
 	}
-	repeats := b.kind == blockEach || b.kind == blockWith || b.kind == blockSection
+	repeats := b.Kind == Each || b.Kind == With || b.Kind == Section
 	if repeats {
 		if c.loops++; c.loops > c.maxLoops {
 			return nil, overLimit("the template nests more than %d loops at line %d", c.maxLoops, lineAt(c.src, n.Pos))
 		}
 	}
-	if b.body, err = c.nodes(n.Program); err != nil {
+	if b.Body, err = c.nodes(n.Program); err != nil {
 		return nil, err
 	}
 	if repeats {
 		c.loops-- // what follows else does not repeat
 	}
-	if b.otherwise, err = c.nodes(n.Inverse); err != nil {
+	if b.Otherwise, err = c.nodes(n.Inverse); err != nil {
 		return nil, err
 	}
 	return b, nil
 }
 
 // rawBlock gives the content of {{{{raw}}}} as it stands.
-func (c *compiler) rawBlock(n *ast.BlockStatement) (node, error) {
+func (c *compiler) rawBlock(n *ast.BlockStatement) (Node, error) {
 	if name := n.Expression.Canonical(); name != "raw" || hasArguments(n.Expression) {
 		return nil, c.fail(n, "the only raw block is {{{{raw}}}}, not %s", quote(name))
 	}
@@ -189,7 +212,7 @@ func (c *compiler) rawBlock(n *ast.BlockStatement) (node, error) {
 			text.WriteString(n.Value)
 		}
 	}
-	return content(text.String()), nil
+	return Content(text.String()), nil
 }
 
 // helperName is the name of the helper that an expression calls if there is one
@@ -201,14 +224,14 @@ func hasArguments(e *ast.Expression) bool { return len(e.Params) > 0 || e.Hash !
 // expression translates what stands in {{...}} or (...). Without arguments it is
 // a field, whatever its name: all helpers take arguments, and a document may have
 // a field called len.
-func (c *compiler) expression(e *ast.Expression) (expr, error) {
+func (c *compiler) expression(e *ast.Expression) (Expr, error) {
 	if !hasArguments(e) {
 		switch p := e.Path.(type) {
 		case *ast.PathExpression:
 			return c.path(p), nil
 		default: // {{"a name"}} and {{12}} are fields
 			name, _ := ast.LiteralStr(p)
-			return &path{parts: []string{name}}, nil
+			return &Path{Parts: []string{name}}, nil
 		}
 	}
 	name := helperName(e)
@@ -222,35 +245,35 @@ func (c *compiler) expression(e *ast.Expression) (expr, error) {
 	if want >= 0 && len(e.Params) != want {
 		return nil, c.fail(e.Path, "%s takes %d arguments, not %d", name, want, len(e.Params))
 	}
-	args := make([]expr, len(e.Params))
+	args := make([]Expr, len(e.Params))
 	for i, p := range e.Params {
 		var err error
 		if args[i], err = c.param(p); err != nil {
 			return nil, err
 		}
 	}
-	return &call{name, args}, nil
+	return &Call{name, args}, nil
 }
 
-func (c *compiler) param(n ast.Node) (expr, error) {
+func (c *compiler) param(n ast.Node) (Expr, error) {
 	switch n := n.(type) {
 	case *ast.PathExpression:
 		return c.path(n), nil
 	case *ast.SubExpression:
 		return c.expression(n.Expression)
 	case *ast.StringLiteral:
-		return literal{n.Value}, nil
+		return Literal{n.Value}, nil
 	case *ast.BooleanLiteral:
-		return literal{n.Value}, nil
+		return Literal{n.Value}, nil
 	case *ast.NumberLiteral:
-		return literal{number(strings.TrimPrefix(n.Original, "+"))}, nil
+		return Literal{number(strings.TrimPrefix(n.Original, "+"))}, nil
 	default:
 		return nil, c.fail(n, "not supported here")
 	}
 }
 
 // includeZero is the option of that name; others mean nothing and are passed over.
-func (c *compiler) includeZero(h *ast.Hash) (expr, error) {
+func (c *compiler) includeZero(h *ast.Hash) (Expr, error) {
 	if h == nil {
 		return nil, nil
 	}
@@ -262,24 +285,25 @@ func (c *compiler) includeZero(h *ast.Hash) (expr, error) {
 	return nil, nil
 }
 
-func (c *compiler) path(n *ast.PathExpression) *path {
-	p := &path{line: lineAt(c.src, n.Pos), up: n.Depth, scoped: n.Scoped, isVar: n.Data}
+func (c *compiler) path(n *ast.PathExpression) *Path {
+	p := &Path{Line: lineAt(c.src, n.Pos), Up: n.Depth, Scoped: n.Scoped}
 	for _, part := range n.Parts {
-		p.parts = append(p.parts, unbracket(part))
+		p.Parts = append(p.Parts, unbracket(part))
 	}
-	if !p.isVar {
+	if !n.Data {
 		return p
 	}
-	if len(p.parts) > 0 {
-		p.variable, p.parts = p.parts[0], p.parts[1:]
+	p.Variable = "." // {{@.}}, which is never set
+	if len(p.Parts) > 0 {
+		p.Variable, p.Parts = p.Parts[0], p.Parts[1:]
 	}
-	switch p.variable {
-	case "root", "index", "key", "first", "last":
-	default:
-		c.prog.warnings = append(c.prog.warnings, Warning{
-			Line: lineAt(c.src, n.Pos),
-			Text: "@" + p.variable + " is a variable that is never set; for the field write {{[@" + p.variable + "]}}",
+	if !slices.Contains(variables, p.Variable) {
+		c.prog.Warnings = append(c.prog.Warnings, Warning{
+			Line: p.Line,
+			Text: "@" + p.Variable + " is a variable that is never set; for the field write {{[@" + p.Variable + "]}}",
 		})
 	}
 	return p
 }
+
+var variables = []string{"root", "index", "key", "first", "last"}

@@ -21,7 +21,7 @@
 //
 // Paths: a.b, a/b, list.[0], list.0, list.length, this, ".", ../, @root, @index,
 // @key, @first, @last, @../index, [any name] and so {{[@type]}}. {{@type}} is a
-// variable of the template and prints nothing; [Renderer.Outline] warns of it.
+// variable of the template and prints nothing; [Renderer.Program] warns of it.
 //
 // Blocks: if, unless (both with includeZero=true), with, each (over lists and
 // objects, with "as |value key|"), else, else if, sections {{#x}} and {{^x}}, raw

@@ -6,9 +6,9 @@ import (
 )
 
 // fill walks the program over the document and returns the text.
-func fill(prog *program, root *object, b *budget) (string, error) {
+func fill(prog *Program, root *object, b *budget) (string, error) {
 	r := &run{budget: b, contexts: []any{root}}
-	if err := r.nodes(prog.body); err != nil {
+	if err := r.nodes(prog.Body); err != nil {
 		return "", err
 	}
 	return string(r.out), nil
@@ -56,21 +56,21 @@ func (r *run) write(s string) error {
 	return r.spendBytes(len(s))
 }
 
-func (r *run) nodes(nodes []node) error {
+func (r *run) nodes(nodes []Node) error {
 	for _, n := range nodes {
 		if err := r.spend(1); err != nil {
 			return err
 		}
 		var err error
 		switch n := n.(type) {
-		case content:
+		case Content:
 			err = r.write(string(n))
-		case print:
+		case Print:
 			var v any
-			if v, err = r.eval(n.value); err == nil {
+			if v, err = r.eval(n.Value); err == nil {
 				err = r.print(v)
 			}
-		case *block:
+		case *Block:
 			err = r.block(n)
 		}
 		if err != nil {
@@ -80,31 +80,31 @@ func (r *run) nodes(nodes []node) error {
 	return nil
 }
 
-func (r *run) block(b *block) error {
-	v, err := r.eval(b.value)
+func (r *run) block(b *Block) error {
+	v, err := r.eval(b.Value)
 	if err != nil {
 		return err
 	}
-	switch b.kind {
-	case blockIf, blockUnless:
+	switch b.Kind {
+	case If, Unless:
 		zero := false
-		if b.includeZero != nil {
-			z, err := r.eval(b.includeZero)
+		if b.IncludeZero != nil {
+			z, err := r.eval(b.IncludeZero)
 			if err != nil {
 				return err
 			}
 			zero = truthy(z, false)
 		}
-		if truthy(v, zero) == (b.kind == blockIf) {
-			return r.nodes(b.body)
+		if truthy(v, zero) == (b.Kind == If) {
+			return r.nodes(b.Body)
 		}
-		return r.nodes(b.otherwise)
-	case blockWith:
+		return r.nodes(b.Otherwise)
+	case With:
 		if truthy(v, true) {
 			return r.with(b, v, notLooping)
 		}
-		return r.nodes(b.otherwise)
-	case blockEach:
+		return r.nodes(b.Otherwise)
+	case Each:
 		return r.each(b, v)
 	default:
 		return r.section(b, v)
@@ -113,12 +113,12 @@ func (r *run) block(b *block) error {
 
 // section is a block without a helper: as each over a list, else as with; true
 // keeps the context.
-func (r *run) section(b *block, v any) error {
+func (r *run) section(b *Block, v any) error {
 	switch v {
 	case nil, false:
-		return r.nodes(b.otherwise)
+		return r.nodes(b.Otherwise)
 	case true:
-		return r.nodes(b.body)
+		return r.nodes(b.Body)
 	}
 	if list, ok := v.([]any); ok {
 		return r.each(b, list)
@@ -127,9 +127,9 @@ func (r *run) section(b *block, v any) error {
 }
 
 // with fills in the body with v as the context, in a loop or not.
-func (r *run) with(b *block, v any, at loop) error {
+func (r *run) with(b *Block, v any, at loop) error {
 	bound := len(r.params)
-	for i, name := range b.params {
+	for i, name := range b.Names {
 		switch i {
 		case 0:
 			r.params = append(r.params, binding{name, v})
@@ -142,7 +142,7 @@ func (r *run) with(b *block, v any, at loop) error {
 	if !same(v, r.contexts[depth-1]) {
 		r.contexts = append(r.contexts, v)
 	}
-	err := r.nodes(b.body)
+	err := r.nodes(b.Body)
 	r.contexts = r.contexts[:depth]
 	r.params = r.params[:bound]
 	return err
@@ -158,7 +158,7 @@ func same(a, b any) bool {
 	return ok && len(la) == len(lb) && (len(la) == 0 || &la[0] == &lb[0])
 }
 
-func (r *run) each(b *block, v any) error {
+func (r *run) each(b *Block, v any) error {
 	var list []any
 	var members []member
 	n := 0
@@ -169,7 +169,7 @@ func (r *run) each(b *block, v any) error {
 		members, n = v.members, len(v.members)
 	}
 	if n == 0 {
-		return r.nodes(b.otherwise)
+		return r.nodes(b.Otherwise)
 	}
 	level := len(r.loops)
 	r.loops = append(r.loops, loop{})
@@ -194,34 +194,34 @@ func (r *run) each(b *block, v any) error {
 	return nil
 }
 
-func (r *run) eval(e expr) (any, error) {
+func (r *run) eval(e Expr) (any, error) {
 	switch e := e.(type) {
-	case literal:
+	case Literal:
 		return e.value, nil
-	case *path:
+	case *Path:
 		return r.path(e)
-	case *call:
+	case *Call:
 		return r.call(e)
 	}
 	return nil, nil
 }
 
-func (r *run) path(p *path) (any, error) {
-	if err := r.spend(1 + len(p.parts)/8); err != nil {
+func (r *run) path(p *Path) (any, error) {
+	if err := r.spend(1 + len(p.Parts)/8); err != nil {
 		return nil, err
 	}
-	parts := p.parts
+	parts := p.Parts
 	var v any
-	if p.isVar {
+	if p.Variable != "" {
 		v = r.variable(p)
 	} else {
 		bound := false
-		if !p.scoped && len(parts) > 0 {
+		if !p.Scoped && len(parts) > 0 {
 			if v, bound = r.param(parts[0]); bound {
 				parts = parts[1:]
 			}
 		}
-		if i := len(r.contexts) - 1 - p.up; !bound && i >= 0 {
+		if i := len(r.contexts) - 1 - p.Up; !bound && i >= 0 {
 			v = r.contexts[i]
 		}
 	}
@@ -249,15 +249,15 @@ func (r *run) param(name string) (any, bool) {
 	return nil, false
 }
 
-func (r *run) variable(p *path) any {
-	if p.variable == "root" {
+func (r *run) variable(p *Path) any {
+	if p.Variable == "root" {
 		return r.contexts[0]
 	}
-	i := len(r.loops) - 1 - p.up
+	i := len(r.loops) - 1 - p.Up
 	if i < 0 {
 		return nil
 	}
-	switch at := &r.loops[i]; p.variable {
+	switch at := &r.loops[i]; p.Variable {
 	case "index":
 		return number(strconv.Itoa(at.index))
 	case "key":
@@ -270,9 +270,9 @@ func (r *run) variable(p *path) any {
 	return nil
 }
 
-func (r *run) call(c *call) (any, error) {
+func (r *run) call(c *Call) (any, error) {
 	var args [2]any
-	for i, a := range c.args {
+	for i, a := range c.Args {
 		v, err := r.eval(a)
 		if err != nil {
 			return nil, err
@@ -281,7 +281,7 @@ func (r *run) call(c *call) (any, error) {
 			args[i] = v
 		}
 	}
-	switch c.helper {
+	switch c.Helper {
 	case "lookup":
 		switch key := args[1].(type) {
 		case string:

@@ -79,8 +79,8 @@ func TestGolden(t *testing.T) {
 				case err != nil || got != want:
 					t.Errorf("%q: got %q, %v, want %q", row.Template, got, err, want)
 				}
-				if _, check := r.Outline(row.Template); (check != nil) != wantErr {
-					t.Errorf("Outline(%q) = %v, want an error: %v", row.Template, check, wantErr)
+				if _, check := r.Program(row.Template); (check != nil) != wantErr {
+					t.Errorf("Program(%q) = %v, want an error: %v", row.Template, check, wantErr)
 				}
 			}
 		})

@@ -152,8 +152,8 @@ func TestBadTemplatesLeaveNothing(t *testing.T) {
 	before := runtime.NumGoroutine()
 	for i := range n {
 		template := fmt.Sprintf(kinds[i%len(kinds)], i)
-		if _, err := r.Outline(template); !errors.Is(err, templates.ErrTemplate) {
-			t.Fatalf("Outline(%q) = %v, want ErrTemplate", template, err)
+		if _, err := r.Program(template); !errors.Is(err, templates.ErrTemplate) {
+			t.Fatalf("Program(%q) = %v, want ErrTemplate", template, err)
 		}
 	}
 	goleak.VerifyNone(t)
@@ -185,7 +185,7 @@ func FuzzRender(f *testing.F) {
 		if len(got) > 1<<16 {
 			t.Fatalf("got %d bytes", len(got))
 		}
-		if _, check := r.Outline(template); errors.Is(err, templates.ErrTemplate) != errors.Is(check, templates.ErrTemplate) {
+		if _, check := r.Program(template); errors.Is(err, templates.ErrTemplate) != errors.Is(check, templates.ErrTemplate) {
 			t.Fatalf("Render: %v, Check: %v", err, check)
 		}
 		if again, err2 := r.Render(t.Context(), template, []byte(data)); err == nil && err2 == nil && again != got {

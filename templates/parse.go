@@ -16,7 +16,7 @@ const (
 )
 
 // parse makes a program of a template. It leaves no goroutine behind.
-func parse(template string, depth int) (*program, error) {
+func parse(template string, depth int) (*Program, error) {
 	if err := checkText(template); err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package templates
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -61,22 +62,10 @@ type Limits struct {
 }
 
 func (l Limits) withDefaults() Limits {
-	if l.TemplateBytes <= 0 {
-		l.TemplateBytes = 64 << 10
+	return Limits{
+		TemplateBytes: cmp.Or(max(l.TemplateBytes, 0), 64<<10), OutputBytes: cmp.Or(max(l.OutputBytes, 0), 1<<20),
+		Depth: cmp.Or(max(l.Depth, 0), 4), Time: cmp.Or(max(l.Time, 0), 2*time.Second), Items: cmp.Or(max(l.Items, 0), 10_000),
 	}
-	if l.OutputBytes <= 0 {
-		l.OutputBytes = 1 << 20
-	}
-	if l.Depth <= 0 {
-		l.Depth = 4
-	}
-	if l.Time <= 0 {
-		l.Time = 2 * time.Second
-	}
-	if l.Items <= 0 {
-		l.Items = 10_000
-	}
-	return l
 }
 
 // A Renderer fills in templates within its limits. It is safe for concurrent
@@ -103,7 +92,7 @@ func (r *Renderer) Render(ctx context.Context, template string, data []byte) (st
 		return "", fmt.Errorf("templates: %w", err)
 	}
 	b := &budget{ctx: ctx, now: r.now, deadline: r.now().Add(r.limits.Time), limits: r.limits}
-	prog, err := r.program(template)
+	prog, err := r.Program(template)
 	if err != nil {
 		return "", err
 	}
@@ -121,16 +110,16 @@ func (r *Renderer) Render(ctx context.Context, template string, data []byte) (st
 	return text, nil
 }
 
-// program returns the parsed template, from the cache where it has been seen.
-func (r *Renderer) program(template string) (*program, error) {
+// Program returns the parsed template, from the cache where it has been seen: its
+// nodes and warnings are for whoever looks at templates without filling them in. Its
+// error is one of ErrTemplate and ErrLimit, as Render's would be.
+func (r *Renderer) Program(template string) (*Program, error) {
 	if len(template) > r.limits.TemplateBytes {
 		return nil, overLimit("the template has %d bytes, more than %d", len(template), r.limits.TemplateBytes)
 	}
-	e := r.cache.entry(template)
-	e.once.Do(func() {
-		e.prog, e.err = guard(func() (*program, error) { return parse(template, r.limits.Depth) })
-	})
-	return e.prog, e.err
+	return r.cache.entry(template, func() (*Program, error) {
+		return guard(func() (*Program, error) { return parse(template, r.limits.Depth) })
+	})()
 }
 
 // guard turns a panic into an error of the template that caused it: raymond

@@ -157,15 +157,15 @@ func TestEmpty(t *testing.T) {
 		if !errors.Is(err, templates.ErrEmpty) || got != "" {
 			t.Errorf("%q: got %q, %v, want ErrEmpty", template, got, err)
 		}
-		if _, err := r.Outline(template); err != nil {
-			t.Errorf("Outline(%q) = %v, want nil", template, err)
+		if _, err := r.Program(template); err != nil {
+			t.Errorf("Program(%q) = %v, want nil", template, err)
 		}
 	}
 }
 
 func TestWarnings(t *testing.T) {
 	r := templates.New(templates.Limits{})
-	outline, err := r.Outline("{{@index}}{{@root.x}}\n{{^x}}{{@type}}{{else}}\n{{len @id}}{{/x}}")
+	prog, err := r.Program("{{@index}}{{@root.x}}\n{{^x}}{{@type}}{{else}}\n{{len @id}}{{/x}}")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -173,10 +173,10 @@ func TestWarnings(t *testing.T) {
 		{Line: 2, Text: "@type is a variable that is never set; for the field write {{[@type]}}"},
 		{Line: 3, Text: "@id is a variable that is never set; for the field write {{[@id]}}"},
 	}
-	if fmt.Sprint(outline.Warnings) != fmt.Sprint(want) {
-		t.Errorf("got %v, want %v", outline.Warnings, want)
+	if fmt.Sprint(prog.Warnings) != fmt.Sprint(want) {
+		t.Errorf("got %v, want %v", prog.Warnings, want)
 	}
-	if _, err := r.Outline("{{"); !errors.Is(err, templates.ErrTemplate) {
+	if _, err := r.Program("{{"); !errors.Is(err, templates.ErrTemplate) {
 		t.Errorf("got %v, want ErrTemplate", err)
 	}
 }
@@ -213,7 +213,7 @@ func TestShared(t *testing.T) {
 				if got, err := r.Render(t.Context(), own, []byte(yoda)); err != nil || got != fmt.Sprintf("Yoda %d", i) {
 					t.Errorf("got %q, %v", got, err)
 				}
-				if _, err := r.Outline(fmt.Sprintf("{{#if x}}%d %d", g%2, i)); !errors.Is(err, templates.ErrTemplate) {
+				if _, err := r.Program(fmt.Sprintf("{{#if x}}%d %d", g%2, i)); !errors.Is(err, templates.ErrTemplate) {
 					t.Errorf("got %v, want ErrTemplate", err)
 				}
 			}
@@ -244,7 +244,7 @@ func BenchmarkRender(b *testing.B) {
 func BenchmarkParse(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := templates.New(templates.Limits{}).Outline(peopleTemplate); err != nil {
+		if _, err := templates.New(templates.Limits{}).Program(peopleTemplate); err != nil {
 			b.Fatal(err)
 		}
 	}

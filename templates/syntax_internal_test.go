@@ -64,16 +64,17 @@ func FuzzSyntax(f *testing.F) {
 
 func TestCacheIsBounded(t *testing.T) {
 	var c cache
+	parsed := 0
+	parse := func() (*Program, error) { parsed++; return nil, nil }
 	for i := range 4 * cacheEntries {
-		c.entry(strings.Repeat("x", i))
+		c.entry(strings.Repeat("x", i), parse)
 		if len(c.young) > cacheEntries || len(c.old) > cacheEntries || c.bytes > cacheBytes {
 			t.Fatalf("after %d: %d young of %d bytes, %d old", i, len(c.young), c.bytes, len(c.old))
 		}
 	}
-	kept := c.entry("kept")
 	for i := range 4 * cacheEntries {
-		c.entry(strings.Repeat("y", i))
-		if c.entry("kept") != kept {
+		c.entry(strings.Repeat("y", i), parse)
+		if c.entry("kept", parse)(); parsed != 1 {
 			t.Fatalf("an entry in use was dropped after %d", i)
 		}
 	}
@@ -95,7 +96,7 @@ func TestDecimal(t *testing.T) {
 
 // A panic is an error of the template, not the end of the process.
 func TestGuard(t *testing.T) {
-	_, err := guard(func() (*program, error) { panic("boom") })
+	_, err := guard(func() (*Program, error) { panic("boom") })
 	if !errors.Is(err, ErrTemplate) {
 		t.Errorf("got %v, want ErrTemplate", err)
 	}

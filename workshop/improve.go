@@ -152,21 +152,25 @@ func (i improver) check(ctx context.Context, template string, pair Pair) error {
 
 // printed returns the paths that a template prints.
 func printed(r *templates.Renderer, template string) (map[string]bool, error) {
-	outline, err := r.Outline(template)
+	prog, err := r.Program(template)
 	if err != nil {
 		return nil, err
 	}
 	paths := make(map[string]bool)
-	var walk func(parts []templates.Part)
-	walk = func(parts []templates.Part) {
-		for _, p := range parts {
-			if p.Kind == templates.Prints && p.Value != nil {
-				paths[p.Value.String()] = true
+	var walk func(nodes []templates.Node)
+	walk = func(nodes []templates.Node) {
+		for _, n := range nodes {
+			switch n := n.(type) {
+			case templates.Print:
+				if path, ok := n.Value.(*templates.Path); ok {
+					paths[path.String()] = true
+				}
+			case *templates.Block:
+				walk(n.Body)
+				walk(n.Otherwise)
 			}
-			walk(p.Body)
-			walk(p.Else)
 		}
 	}
-	walk(outline.Parts)
+	walk(prog.Body)
 	return paths, nil
 }

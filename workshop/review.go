@@ -18,12 +18,12 @@ import (
 // the template alone, fields that are not there, values that print as objects,
 // and HTML. The error is the template's.
 func Review(r *templates.Renderer, template string, shape *docdb.Answer) ([]templates.Warning, error) {
-	outline, err := r.Outline(template)
+	prog, err := r.Program(template)
 	if err != nil {
 		return nil, err
 	}
-	v := &reviewer{warnings: outline.Warnings, seen: make(map[templates.Warning]bool), contexts: []*docdb.Answer{shape}}
-	v.parts(outline.Parts)
+	v := &reviewer{warnings: slices.Clone(prog.Warnings), seen: make(map[templates.Warning]bool), contexts: []*docdb.Answer{shape}}
+	v.nodes(prog.Body)
 	if html := FindHTML(template); html != "" {
 		v.warn(1+strings.Count(template[:strings.Index(template, html)], "\n"),
 			"the template writes %q: a text is embedded as it stands, without HTML", short(html))
@@ -70,48 +70,51 @@ func (v *reviewer) warn(line int, format string, args ...any) {
 	}
 }
 
-func (v *reviewer) parts(list []templates.Part) {
-	for _, p := range list {
-		shape := v.value(p)
-		if p.Kind != templates.Prints {
-			v.block(p, shape)
-			continue
-		}
-		if p.Value != nil && shape != nil && shape.Members != nil {
-			what := "an object"
-			if shape.Many {
-				what = "a list of objects"
+func (v *reviewer) nodes(list []templates.Node) {
+	for _, n := range list {
+		switch n := n.(type) {
+		case *templates.Block:
+			v.block(n)
+		case templates.Print:
+			shape := v.value(n.Value)
+			if path, ok := n.Value.(*templates.Path); ok && shape != nil && shape.Members != nil {
+				what := "an object"
+				if shape.Many {
+					what = "a list of objects"
+				}
+				v.warn(path.Line, "{{%s}} is %s: name one of its fields (%s)", path, what, strings.Join(slices.Sorted(maps.Keys(shape.Members)), ", "))
 			}
-			v.warn(p.Value.Line, "{{%s}} is %s: name one of its fields (%s)", p.Value, what, strings.Join(slices.Sorted(maps.Keys(shape.Members)), ", "))
 		}
 	}
 }
 
-func (v *reviewer) block(p templates.Part, shape *docdb.Answer) {
+func (v *reviewer) block(b *templates.Block) {
+	shape := v.value(b.Value)
+	v.value(b.IncludeZero)
 	inner := shape
-	if p.Kind != templates.Enters && shape != nil && shape.Many {
+	if b.Kind != templates.With && shape != nil && shape.Many {
 		inner = &docdb.Answer{Members: shape.Members}
 	}
 	switch {
-	case p.Kind == templates.Tests:
-		v.parts(p.Body)
-		v.parts(p.Else)
+	case b.Kind == templates.If || b.Kind == templates.Unless:
+		v.nodes(b.Body)
+		v.nodes(b.Otherwise)
 		return
-	case p.Kind == templates.Loops && shape != nil && !shape.Many:
+	case b.Kind == templates.Each && shape != nil && !shape.Many:
 		// Over an object: its members, each of another shape. Over text:
 		// nothing.
 		inner = nil
-	case p.Kind == templates.Sections && shape != nil && shape.Members == nil && !shape.Many:
+	case b.Kind == templates.Section && shape != nil && shape.Members == nil && !shape.Many:
 		inner = nil // it may keep its context, for a value that is true
 	}
-	v.enter(p, inner)
-	v.parts(p.Else)
+	v.enter(b, inner)
+	v.nodes(b.Otherwise)
 }
 
 // enter walks the body with another context.
-func (v *reviewer) enter(p templates.Part, shape *docdb.Answer) {
+func (v *reviewer) enter(b *templates.Block, shape *docdb.Answer) {
 	bound, depth := len(v.names), len(v.contexts)
-	for i, name := range p.Names {
+	for i, name := range b.Names {
 		s := shape
 		if i > 0 {
 			s = &docdb.Answer{} // a key or an index
@@ -119,26 +122,29 @@ func (v *reviewer) enter(p templates.Part, shape *docdb.Answer) {
 		v.names = append(v.names, namedShape{name, s})
 	}
 	// {{#with this}} makes no new level.
-	if p.Value == nil || !p.Value.IsThis() || p.Kind == templates.Loops {
+	if path, ok := b.Value.(*templates.Path); !ok || !path.IsThis() || b.Kind == templates.Each {
 		v.contexts = append(v.contexts, shape)
 	}
-	v.parts(p.Body)
+	v.nodes(b.Body)
 	v.contexts, v.names = v.contexts[:depth], v.names[:bound]
 }
 
-// value returns the shape of a part's value.
-func (v *reviewer) value(p templates.Part) *docdb.Answer {
-	var shape *docdb.Answer
-	switch {
-	case p.Value != nil:
-		shape = v.path(p.Value)
-	case p.Scalar:
-		shape = &docdb.Answer{}
+// value returns the shape of a value, and looks at all paths in it.
+func (v *reviewer) value(e templates.Expr) *docdb.Answer {
+	switch e := e.(type) {
+	case *templates.Path:
+		return v.path(e)
+	case templates.Literal:
+		return &docdb.Answer{}
+	case *templates.Call:
+		for _, a := range e.Args {
+			v.value(a)
+		}
+		if e.Helper == "len" || e.Helper == "eq" {
+			return &docdb.Answer{}
+		}
 	}
-	for _, other := range p.Others {
-		v.path(other)
-	}
-	return shape
+	return nil
 }
 
 func (v *reviewer) path(p *templates.Path) *docdb.Answer {
