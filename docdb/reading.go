@@ -14,20 +14,37 @@ import (
 // Schema is the schema at a commit, for reading documents through queries that
 // need not be its own. It is immutable.
 type Schema struct {
-	Objects []json.RawMessage // as the database holds them
-	Pairs   []Class           // those that it holds, by name
+	Described []Described // classes and enums, by name
+	Pairs     []Class     // those that it holds, by name
 
 	domain, commit string
 	schema         *schema
 }
 
-// Property is a property of a class, its own or inherited.
-type Property struct {
-	Name      string // in the schema
-	Field     string // in GraphQL
-	Type      string // xsd:… or the name of a class
-	Many      bool   // a Set, List, Array or Cardinality
-	Unordered bool   // of those, a Set or Cardinality
+// Described is what a schema says of a class or an enum to those who write queries.
+type Described struct {
+	Name    string
+	Field   string   // in GraphQL
+	Label   string   // of its documentation; may be empty
+	Parents []string // what it inherits from directly
+	// Part: its instances are parts of documents and have no text of their
+	// own. Enum: it is a list of values. Abstract: it has no instances.
+	Part, Enum, Abstract bool
+	Fields               []Field // by name
+
+	Object map[string]json.RawMessage // as the schema holds it
+}
+
+// Field is a property of a class, its own or inherited, under the name that a query
+// gives it.
+type Field struct {
+	Name  string
+	Key   string // its name in the schema
+	Label string // of its documentation; may be empty
+	Type  string // xsd:string, …, or the name of a class
+	// Many: a list or set of values. Unordered: the database may give them in
+	// any order.
+	Many, Unordered bool
 }
 
 // Schema reads the schema at a commit.
@@ -36,45 +53,74 @@ func (c *Client) Schema(ctx context.Context, domain, commit string) (*Schema, er
 	if err != nil {
 		return nil, err
 	}
-	s := &Schema{domain: domain, commit: commit}
-	if s.schema, err = parseSchema(list); err == nil {
-		err = json.Unmarshal(list, &s.Objects)
-	}
+	parsed, err := parseSchema(list)
 	if err != nil {
 		return nil, c.wire.garbage("its schema is not a list of classes")
 	}
-	s.Pairs = s.schema.pairs
+	s := &Schema{Pairs: parsed.pairs, domain: domain, commit: commit, schema: parsed}
+	for _, name := range slices.Sorted(maps.Keys(parsed.classes)) {
+		class := parsed.classes[name]
+		d := Described{
+			Name: name, Field: gqlname.Of(name), Label: class.documentation.label, Parents: class.parents,
+			Part: class.subdocument, Enum: class.enum != nil, Abstract: class.abstract,
+			Object: class.object,
+		}
+		for _, key := range slices.Sorted(maps.Keys(class.properties)) {
+			p := class.properties[key]
+			f := Field{Name: gqlname.Of(key), Key: key, Type: p.class, Many: p.isMany(), Unordered: p.isUnordered()}
+			for _, owner := range append([]string{name}, parsed.ancestors(name)...) {
+				if f.Label = parsed.classes[owner].documentation.properties[key]; f.Label != "" {
+					break
+				}
+			}
+			d.Fields = append(d.Fields, f)
+		}
+		s.Described = append(s.Described, d)
+	}
 	return s, nil
+}
+
+// documentation is what a class's @documentation says in one language.
+type documentation struct {
+	label      string
+	properties map[string]string // labels, by property
+}
+
+// parseDocumentation reads an @documentation: an object, or a list of one for
+// each language, of which English is taken, or else the first. What it cannot
+// read has no labels.
+func parseDocumentation(raw json.RawMessage) documentation {
+	type object struct {
+		Language   string                     `json:"@language"`
+		Label      json.RawMessage            `json:"@label"`
+		Properties map[string]json.RawMessage `json:"@properties"`
+	}
+	var list []json.RawMessage
+	if json.Unmarshal(raw, &list) != nil {
+		list = []json.RawMessage{raw}
+	}
+	var chosen object
+	for i, raw := range list {
+		var o object
+		_ = json.Unmarshal(raw, &o)
+		if i == 0 || o.Language == "en" {
+			chosen = o
+		}
+	}
+	d := documentation{text(chosen.Label), map[string]string{}}
+	for name, raw := range chosen.Properties {
+		var p struct {
+			Label json.RawMessage `json:"@label"`
+		}
+		if json.Unmarshal(raw, &p) == nil {
+			d.properties[name] = text(p.Label)
+		}
+	}
+	return d
 }
 
 // IRI returns the full id of a document that may be given short, as People/20.
 func (s *Schema) IRI(id string) string { return s.schema.names.iri(id) }
-
-// Ancestors returns the classes that a class inherits from, nearest first.
-func (s *Schema) Ancestors(class string) []string { return s.schema.ancestors(class) }
-
-// IsPart reports whether the instances of a class are subdocuments.
-func (s *Schema) IsPart(class string) bool {
-	c := s.schema.classes[class]
-	return c != nil && c.subdocument
-}
-
-// Properties returns the properties of a class, by name.
-func (s *Schema) Properties(class string) []Property {
-	c := s.schema.classes[class]
-	if c == nil {
-		return nil
-	}
-	var list []Property
-	for _, name := range slices.Sorted(maps.Keys(c.properties)) {
-		p := c.properties[name]
-		list = append(list, Property{
-			Name: name, Field: gqlname.Of(name), Type: p.class,
-			Many: p.isMany(), Unordered: p.isUnordered(),
-		})
-	}
-	return list
-}
 
 // Answer tells what a class's query is answered with, and what is wrong with
 // what it asks for. An error says that the query cannot be used at all.

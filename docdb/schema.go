@@ -66,6 +66,9 @@ type class struct {
 	properties  map[string]property // its own and the inherited
 	fields      map[string]string   // the properties by their names in GraphQL
 	backlinks   map[string]backlink // by their names in GraphQL
+
+	object        map[string]json.RawMessage // as the schema holds it
+	documentation documentation
 }
 
 // property is what a class says of a field.
@@ -136,6 +139,7 @@ func parseSchema(list []byte) (*schema, error) {
 		case id == "":
 		case kind == "Enum":
 			s.classes[id] = parseEnum(id, texts(object["@value"]))
+			s.classes[id].object = object
 		case kind == "Class" || kind == "TaggedUnion":
 			s.classes[id] = parseClass(id, object)
 			s.byBase[s.names.iri(id)+"/"] = id
@@ -208,6 +212,7 @@ func parseClass(name string, object map[string]json.RawMessage) *class {
 	c := &class{
 		name: name, parents: texts(object["@inherits"]), properties: map[string]property{},
 		fields: map[string]string{}, backlinks: map[string]backlink{},
+		object: object, documentation: parseDocumentation(object["@documentation"]),
 	}
 	_, c.subdocument = object["@subdocument"]
 	_, c.abstract = object["@abstract"]

@@ -17,4 +17,7 @@ func Better(ctx context.Context, complete Completer, class string, pair Pair, sh
 }
 
 // With returns a class's object with another pair.
-func (c *Class) With(pair Pair) ([]byte, error) { return c.with(pair) }
+var With = with
+
+// DB returns the schema as package docdb reads it, and its client.
+func (s *Schema) DB() (*docdb.Client, *docdb.Schema) { return s.client, s.schema }

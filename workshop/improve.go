@@ -63,7 +63,7 @@ func (s *Schema) Improve(ctx context.Context, r *templates.Renderer, complete Co
 		return err
 	}
 	changed := Pair{of.Pair.Query, better}
-	object, err := s.Class(of.Class).with(changed)
+	object, err := with(s.Class(of.Class), changed)
 	if err != nil {
 		return err
 	}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"maps"
 	"slices"
 
 	"github.com/vectorlink/vectorlink/contract"
@@ -24,29 +25,11 @@ type Schema struct {
 	schema *docdb.Schema
 }
 
-// Class is what a schema says of a class or an enum.
-type Class struct {
-	Name    string
-	Label   string   // of its documentation; may be empty
-	Parents []string // what it inherits from directly
-	// Part: its instances are parts of documents and have no text of their
-	// own. Enum: it is a list of values. Abstract: it has no instances.
-	Part, Enum, Abstract bool
-	Fields               []Field
-
-	object json.RawMessage // as the schema holds it
-}
-
-// Field is a field of a class, its own or inherited, under the name that a query
-// gives it.
-type Field struct {
-	Name  string
-	Label string // of its documentation; may be empty
-	Type  string // xsd:string, …, or the name of a class
-	// Many: a list or set of values. Unordered: the database may give them in
-	// any order.
-	Many, Unordered bool
-}
+// Class and Field are what a schema says of them.
+type (
+	Class = docdb.Described
+	Field = docdb.Field
+)
 
 // Open reads the schema at a commit.
 func Open(ctx context.Context, client *docdb.Client, domain, commit string) (*Schema, error) {
@@ -54,45 +37,7 @@ func Open(ctx context.Context, client *docdb.Client, domain, commit string) (*Sc
 	if err != nil {
 		return nil, err
 	}
-	s := &Schema{Pairs: slices.Clone(schema.Pairs), client: client, schema: schema}
-	labels := map[string]documentation{}
-	for _, raw := range schema.Objects {
-		var object struct {
-			ID            string          `json:"@id"`
-			Type          string          `json:"@type"`
-			Inherits      json.RawMessage `json:"@inherits"`
-			Abstract      json.RawMessage `json:"@abstract"`
-			Documentation json.RawMessage `json:"@documentation"`
-		}
-		if json.Unmarshal(raw, &object) != nil || object.ID == "" {
-			continue // the context
-		}
-		switch object.Type {
-		case "Class", "TaggedUnion", "Enum":
-		default:
-			continue
-		}
-		labels[object.ID] = parseDocumentation(object.Documentation)
-		s.Classes = append(s.Classes, Class{
-			Name: object.ID, Label: labels[object.ID].label, Parents: oneOrMore(object.Inherits),
-			Part: schema.IsPart(object.ID), Enum: object.Type == "Enum", Abstract: object.Abstract != nil, object: raw,
-		})
-	}
-	slices.SortFunc(s.Classes, func(a, b Class) int { return cmp.Compare(a.Name, b.Name) })
-	for i := range s.Classes {
-		c := &s.Classes[i]
-		owners := append([]string{c.Name}, schema.Ancestors(c.Name)...)
-		for _, p := range schema.Properties(c.Name) {
-			f := Field{Name: p.Field, Type: p.Type, Many: p.Many, Unordered: p.Unordered}
-			for _, owner := range owners {
-				if f.Label = labels[owner].properties[p.Name]; f.Label != "" {
-					break
-				}
-			}
-			c.Fields = append(c.Fields, f)
-		}
-	}
-	return s, nil
+	return &Schema{schema.Described, slices.Clone(schema.Pairs), client, schema}, nil
 }
 
 // Class returns the class of a name, or nil.
@@ -139,59 +84,6 @@ func (s *Schema) Documents(ctx context.Context, pair docdb.Class, ids []string, 
 	return s.client.Documents(ctx, s.schema, pair, ids, most)
 }
 
-// documentation is what a class's @documentation says in one language.
-type documentation struct {
-	label      string
-	properties map[string]string // labels, by property
-}
-
-// parseDocumentation reads an @documentation: an object, or a list of one for
-// each language, of which English is taken, or else the first. What it cannot
-// read has no labels.
-func parseDocumentation(raw json.RawMessage) documentation {
-	type object struct {
-		Language   any                        `json:"@language"`
-		Label      any                        `json:"@label"`
-		Properties map[string]json.RawMessage `json:"@properties"`
-	}
-	var list []json.RawMessage
-	if json.Unmarshal(raw, &list) != nil {
-		list = []json.RawMessage{raw}
-	}
-	var chosen object
-	for i, raw := range list {
-		var o object
-		_ = json.Unmarshal(raw, &o)
-		if i == 0 || o.Language == "en" {
-			chosen = o
-		}
-	}
-	d := documentation{properties: map[string]string{}}
-	d.label, _ = chosen.Label.(string)
-	for name, raw := range chosen.Properties {
-		var p struct {
-			Label string `json:"@label"`
-		}
-		if json.Unmarshal(raw, &p) == nil {
-			d.properties[name] = p.Label
-		}
-	}
-	return d
-}
-
-// oneOrMore returns the strings of a JSON string or list.
-func oneOrMore(raw json.RawMessage) []string {
-	var list []string
-	if json.Unmarshal(raw, &list) == nil {
-		return list
-	}
-	var one string
-	if json.Unmarshal(raw, &one) != nil || one == "" {
-		return nil
-	}
-	return []string{one}
-}
-
 // ParsePairs reads pairs from a list of classes such as a schema holds, or from
 // one class. Classes without a pair are left out.
 func ParsePairs(data []byte) ([]docdb.Class, error) {
@@ -221,20 +113,17 @@ func ParsePairs(data []byte) ([]docdb.Class, error) {
 
 // with returns the object of a class with other embedding metadata: what to
 // send to the database to change it.
-func (c *Class) with(pair Pair) (json.RawMessage, error) {
+func with(c *Class, pair Pair) (json.RawMessage, error) {
 	embedding, err := json.Marshal(pair)
 	if err != nil {
 		return nil, fmt.Errorf("workshop: %w", err)
 	}
-	var object map[string]json.RawMessage
-	if err := json.Unmarshal(c.object, &object); err != nil {
-		return nil, fmt.Errorf("workshop: class %s: %w", c.Name, err)
-	}
 	var metadata map[string]json.RawMessage
-	if raw := object["@metadata"]; raw == nil || json.Unmarshal(raw, &metadata) != nil || metadata == nil {
+	if json.Unmarshal(c.Object["@metadata"], &metadata) != nil || metadata == nil {
 		metadata = map[string]json.RawMessage{} // it was no object, which nothing can read
 	}
 	metadata["embedding"] = embedding
+	object := maps.Clone(c.Object)
 	if object["@metadata"], err = json.Marshal(metadata); err != nil {
 		return nil, fmt.Errorf("workshop: %w", err)
 	}

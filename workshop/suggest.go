@@ -35,7 +35,7 @@ func suggest(classes []Class, name string) (pair Pair, ok bool) {
 		return Pair{}, false
 	}
 	return Pair{
-		Query:    fmt.Sprintf("query($id: ID){ %s(id: $id) { %s } }", c.Name, strings.Join(body.fields, ", ")),
+		Query:    fmt.Sprintf("query($id: ID){ %s(id: $id) { %s } }", cmp.Or(c.Field, c.Name), strings.Join(body.fields, ", ")),
 		Template: body.text.String(),
 	}, true
 }
@@ -60,7 +60,7 @@ func (s *Schema) Suggest(wanted func(*Class) bool) ([]Suggestion, error) {
 		if !ok {
 			continue
 		}
-		object, err := c.with(pair)
+		object, err := with(c, pair)
 		if err != nil {
 			return nil, err
 		}
@@ -154,12 +154,12 @@ func (s *suggester) fact(b *body, f Field, path string, depth int) {
 		}
 	case isText(f.Type) || isDate(f.Type) || target != nil && target.Enum:
 		if f.Many {
-			b.say(f.Name, "{{#if %s}} The %s {{#each %s}}{{this}}{{#unless @last}}, {{/unless}}{{/each}}.{{/if}}", at, are(f.words()), at)
+			b.say(f.Name, "{{#if %s}} The %s {{#each %s}}{{this}}{{#unless @last}}, {{/unless}}{{/each}}.{{/if}}", at, are(words(f)), at)
 		} else {
-			b.say(f.Name, "{{#if %s}} The %s {{%s}}.{{/if}}", at, is(f.words()), at)
+			b.say(f.Name, "{{#if %s}} The %s {{%s}}.{{/if}}", at, is(words(f)), at)
 		}
 	case f.Type == "xsd:boolean" && !f.Many:
-		b.say(f.Name, "{{#if %s}} It %s.{{/if}}", at, quality(f.words()))
+		b.say(f.Name, "{{#if %s}} It %s.{{/if}}", at, quality(words(f)))
 	case target == nil:
 	case target.Part:
 		if depth == 0 {
@@ -177,7 +177,7 @@ func (s *suggester) link(b *body, f Field, target *Class, at string) {
 		return
 	}
 	if !f.Many {
-		b.say(fmt.Sprintf("%s { %s }", f.Name, name.Name), "{{#if %s}} The %s {{%s.%s}}.{{/if}}", at, is(f.words()), at, name.Name)
+		b.say(fmt.Sprintf("%s { %s }", f.Name, name.Name), "{{#if %s}} The %s {{%s.%s}}.{{/if}}", at, is(words(f)), at, name.Name)
 		return
 	}
 	// Lists of links take the arguments that root fields take.
@@ -186,7 +186,7 @@ func (s *suggester) link(b *body, f Field, target *Class, at string) {
 		arguments = fmt.Sprintf("(orderBy: {%s: ASC}, limit: %d)", name.Name, manyShown)
 	}
 	b.say(fmt.Sprintf("%s%s { %s }", f.Name, arguments, name.Name),
-		"{{#if %s}} The %s {{#each %s}}{{%s}}{{#unless @last}}, {{/unless}}{{/each}}.{{/if}}", at, are(f.words()), at, name.Name)
+		"{{#if %s}} The %s {{#each %s}}{{%s}}{{#unless @last}}, {{/unless}}{{/each}}.{{/if}}", at, are(words(f)), at, name.Name)
 }
 
 // part adds what the fields of a part of the document say.
@@ -216,13 +216,16 @@ func (s *suggester) part(b *body, f Field, target *Class) {
 
 // noun is what a document of the class is called in a sentence.
 func (s *suggester) noun(c *Class) string {
-	return cmp.Or(spoken(c.Label), singular(phrase(c.Name)))
+	return cmp.Or(spoken(c.Label), singular(phrase(unprefixed(c.Name))))
 }
 
 // words are what a field is called in a sentence.
-func (f *Field) words() string {
-	return cmp.Or(spoken(f.Label), phrase(f.Name))
+func words(f Field) string {
+	return cmp.Or(spoken(f.Label), phrase(unprefixed(cmp.Or(f.Key, f.Name))))
 }
+
+// unprefixed takes the namespace off a name.
+func unprefixed(name string) string { return name[strings.LastIndexByte(name, ':')+1:] }
 
 // nameOf returns the field that names a class's documents, or nil.
 func nameOf(c *Class) *Field {

@@ -14,14 +14,14 @@ var (
 	names = []string{"label", "name", "title", "full name", "display name", "preferred label", "pref label", "headline", "caption", "…"}
 
 	// descriptions hold sentences.
-	descriptions = words(`abstract about bio biography body comment comments content desc description descriptions
+	descriptions = wordSet(`abstract about bio biography body comment comments content desc description descriptions
 		details intro introduction note notes overview plot remark remarks story summary synopsis text`)
 
 	// kinds say what sort of thing it is.
-	kinds = words("category class classification designation genre kind subject tags topic topics type")
+	kinds = wordSet("category class classification designation genre kind subject tags topic topics type")
 
 	// silent say nothing in words.
-	silent = words(`id ids uid uuid guid code url uri iri href link homepage image images img photo picture thumbnail icon avatar logo
+	silent = wordSet(`id ids uid uuid guid code url uri iri href link homepage image images img photo picture thumbnail icon avatar logo
 		file filename path checksum hash digest etag slug key password secret token salt version revision
 		created edited updated modified changed deleted timestamp mtime ctime
 		age altitude amount angle area average balance capacity cargo cost count credits density depth diameter distance
@@ -30,7 +30,7 @@ var (
 		temperature total volume weight width`)
 )
 
-func words(list string) map[string]bool {
+func wordSet(list string) map[string]bool {
 	set := make(map[string]bool)
 	for w := range strings.FieldsSeq(list) {
 		set[w] = true
@@ -104,7 +104,7 @@ func spoken(label string) string {
 // Words whose plural is not made with an s, and words that end in s and are one.
 var (
 	plurals = map[string]string{"people": "person", "children": "child", "men": "man", "women": "woman", "mice": "mouse", "feet": "foot"}
-	endInS  = words("species series news means analysis basis thesis bus gas lens")
+	endInS  = wordSet("species series news means analysis basis thesis bus gas lens")
 )
 
 // singular returns words with the last of them in the singular.
