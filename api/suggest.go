@@ -7,15 +7,16 @@ import (
 	"github.com/vectorlink/vectorlink/search"
 )
 
-// suggestions is the wire form of how a query could go on.
-type suggestions struct {
+// Suggestions is the wire form of how a query could go on.
+type Suggestions struct {
 	Commit      string       `json:"served_commit"`
 	Total       int          `json:"total_approx"`
 	Completions []string     `json:"completions"`
-	Hits        []suggestion `json:"hits"`
+	Hits        []Suggestion `json:"hits"`
 }
 
-type suggestion struct {
+// Suggestion is the wire form of a document that has words of the query.
+type Suggestion struct {
 	ID       string  `json:"id"`
 	Distance float32 `json:"distance"`
 	Snippet  string  `json:"snippet"`
@@ -45,13 +46,13 @@ func (s *server) suggest(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	body := suggestions{
+	body := Suggestions{
 		Commit: found.Commit, Total: found.Total,
 		Completions: append([]string{}, found.Completions...),
-		Hits:        make([]suggestion, len(found.Hits)),
+		Hits:        make([]Suggestion, len(found.Hits)),
 	}
 	for i, f := range found.Hits {
-		h := suggestion{ID: f.ID, Distance: f.Distance, Snippet: f.Snippet, NextWords: f.NextWords}
+		h := Suggestion{ID: f.ID, Distance: f.Distance, Snippet: f.Snippet, NextWords: f.NextWords}
 		if f.End > 0 {
 			h.Start, h.End = &f.Start, &f.End
 		}

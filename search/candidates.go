@@ -67,11 +67,11 @@ type CandidateList struct {
 
 // Candidate is a document near another one.
 type Candidate struct {
-	ID       string
-	Distance float32 // of the nearest chunks of both
+	ID       string  `json:"id"`
+	Distance float32 `json:"distance"` // of the nearest chunks of both
 	// Clustering is the distance of their nearest chunks by vectors in the role
 	// of clustering, 0 to 2; nil where one has none.
-	Clustering *float32
+	Clustering *float32 `json:"clustering_distance,omitempty"`
 }
 
 // CandidateDocument is what else is known of a partner.

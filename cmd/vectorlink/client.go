@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -13,6 +14,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/vectorlink/vectorlink/contract"
@@ -32,6 +34,9 @@ type ClientConfig struct {
 }
 
 const (
+	// mediaLines is the media type of JSON by lines.
+	mediaLines = "application/x-ndjson"
+
 	dialTime  = 5 * time.Second
 	maxAnswer = 256 << 20
 	// maxAnswerLine bounds a line of an answer by lines.
@@ -46,6 +51,7 @@ type client struct {
 	user     string
 	secret   contract.Secret
 	patience time.Duration     // 0: without end
+	heard    atomic.Int64      // when something last came from the server, in nanoseconds since 1970
 	warn     func(text string) // nil: warnings of answers are dropped
 	http     *http.Client
 }
@@ -95,6 +101,7 @@ type refused struct {
 	code   string // the body's code member, if it has one
 	task   string // the error code of a failed task, where that is the answer
 	text   string
+	line   int // at fault of a push; 0: none
 }
 
 func (e *refused) Error() string {
@@ -150,7 +157,7 @@ func (c *client) do(ctx context.Context, method, path string, query url.Values, 
 
 // lines asks for an answer by lines, and calls each with them as they come.
 func (c *client) lines(ctx context.Context, path string, query url.Values, each func(line []byte) error) error {
-	resp, err := c.send(ctx, http.MethodGet, path, query, nil, "application/x-ndjson")
+	resp, err := c.send(ctx, http.MethodGet, path, query, nil, mediaLines)
 	if err != nil {
 		return err
 	}
@@ -181,13 +188,13 @@ func (c *client) send(ctx context.Context, method, path string, query url.Values
 	if len(query) > 0 {
 		address += "?" + query.Encode()
 	}
-	var content io.Reader
-	if body != nil {
+	content, streamed := body.(io.Reader)
+	if body != nil && !streamed {
 		text, err := json.Marshal(body)
 		if err != nil {
 			return nil, fmt.Errorf("encode request: %w", err)
 		}
-		content = strings.NewReader(string(text))
+		content = bytes.NewReader(text)
 	}
 	sent, cancel := context.WithCancelCause(ctx)
 	req, err := http.NewRequestWithContext(sent, method, address, content)
@@ -195,7 +202,10 @@ func (c *client) send(ctx context.Context, method, path string, query url.Values
 		cancel(nil)
 		return nil, fmt.Errorf("request: %w", err)
 	}
-	if body != nil {
+	switch {
+	case streamed:
+		req.Header.Set("Content-Type", mediaLines)
+	case body != nil:
 		req.Header.Set("Content-Type", "application/json")
 	}
 	if accept != "" {
@@ -204,11 +214,9 @@ func (c *client) send(ctx context.Context, method, path string, query url.Values
 	if !c.secret.IsZero() {
 		req.SetBasicAuth(c.user, c.secret.Reveal())
 	}
-	heard := func() bool { return true }
+	c.hear()
 	if c.patience > 0 {
-		timer := time.AfterFunc(c.patience, func() { cancel(errSilent) })
-		heard = func() bool { return timer.Reset(c.patience) }
-		context.AfterFunc(sent, func() { timer.Stop() })
+		c.expect(sent, cancel, c.patience)
 	}
 	resp, err := c.http.Do(req)
 	if err != nil {
@@ -216,7 +224,8 @@ func (c *client) send(ctx context.Context, method, path string, query url.Values
 		cancel(nil)
 		return nil, err
 	}
-	resp.Body = &heardBody{resp.Body, sent, cancel, heard}
+	c.hear()
+	resp.Body = &heardBody{resp.Body, sent, cancel, c.hear}
 	if resp.StatusCode >= 300 {
 		defer resp.Body.Close()
 		return nil, complaint(resp)
@@ -237,6 +246,22 @@ func (c *client) warnings(h http.Header) {
 	}
 }
 
+// hear notes a sign of life of the server. One of any request counts for all.
+func (c *client) hear() { c.heard.Store(time.Now().UnixNano()) }
+
+// expect cancels a request with errSilent when, after a time or later, nothing has
+// come from the server for all its patience.
+func (c *client) expect(ctx context.Context, cancel context.CancelCauseFunc, after time.Duration) {
+	timer := time.AfterFunc(after, func() {
+		if rest := c.patience - time.Since(time.Unix(0, c.heard.Load())); rest > 0 {
+			c.expect(ctx, cancel, rest)
+		} else {
+			cancel(errSilent)
+		}
+	})
+	context.AfterFunc(ctx, func() { timer.Stop() })
+}
+
 // silence returns errSilent if that ended the context.
 func silence(ctx context.Context) error {
 	if err := context.Cause(ctx); errors.Is(err, errSilent) {
@@ -250,7 +275,7 @@ type heardBody struct {
 	io.ReadCloser
 	ctx    context.Context
 	cancel context.CancelCauseFunc
-	heard  func() bool
+	heard  func()
 }
 
 func (b *heardBody) Read(p []byte) (int, error) {
@@ -288,9 +313,12 @@ func complaint(resp *http.Response) error {
 	}
 	switch mediaType, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type")); mediaType {
 	case "application/json":
-		var body struct{ Error, Code string }
+		var body struct {
+			Error, Code string
+			Line        int
+		}
 		if json.Unmarshal(data, &body) == nil {
-			e.text, e.code = body.Error, body.Code
+			e.text, e.code, e.line = body.Error, body.Code, body.Line
 		}
 	case "text/plain":
 		e.text = strings.TrimSpace(string(data))
@@ -312,6 +340,20 @@ func (c *client) decode(ctx context.Context, method, path string, query url.Valu
 		return a, fmt.Errorf("%s%s did not answer as a vectorlink server does: %w", c.server, path, err)
 	}
 	return a, nil
+}
+
+// ask sends a request of a command to its server, and decodes the answer into v
+// unless that is nil. Its errors are those of do.
+func (p *program) ask(ctx context.Context, cfg ClientConfig, method, path string, query url.Values, body, v any) (answered, error) {
+	cl, err := p.connect(cfg)
+	if err != nil {
+		return answered{}, err
+	}
+	defer cl.close()
+	if v == nil {
+		return cl.do(ctx, method, path, query, body)
+	}
+	return cl.decode(ctx, method, path, query, body, v)
 }
 
 // values makes query parameters of names and values; empty values are left out.

@@ -67,9 +67,7 @@ func (d *demo) show(ctx context.Context, kernels string) error {
 			Server  string       `json:"server"`
 		}{queries, commits, demoDomain, d.client.server})
 	}
-	if err := d.printCommits(commits); err != nil {
-		return err
-	}
+	d.printCommits(commits)
 	d.printQueries(queries)
 	d.printCurl(commits, queries)
 	return nil
@@ -107,7 +105,7 @@ func (d *demo) search(ctx context.Context, text, name string) ([]api.Hit, error)
 	return res.Hits, err
 }
 
-func (d *demo) printCommits(commits []demoCommit) error {
+func (d *demo) printCommits(commits []demoCommit) {
 	out, paint := d.p.stdout, d.p.paint(d.p.stdout)
 	fmt.Fprintf(out, "\n%s\n\n", paint.bold("What each commit cost"))
 	rows := [][]string{{"COMMIT", "BRANCH", "DOCUMENTS", "CHANGED", "DELETED", "EMBEDDED", "REUSED", "SECONDS"}}
@@ -115,11 +113,8 @@ func (d *demo) printCommits(commits []demoCommit) error {
 		rows = append(rows, []string{c.Name, c.Branch, strconv.Itoa(c.Documents), strconv.Itoa(c.Changed), strconv.Itoa(c.Deleted),
 			strconv.Itoa(c.Embedded), strconv.Itoa(c.Reused), strconv.FormatFloat(c.Seconds, 'f', 2, 64)})
 	}
-	if err := table(out, "llrrrrrr", rows); err != nil {
-		return err
-	}
+	table(out, "llrrrrrr", rows)
 	fmt.Fprintln(out, "\nOnly texts that no commit had before are embedded; the others find their vectors again.")
-	return nil
 }
 
 // shownHits is how many of a search's hits people see.

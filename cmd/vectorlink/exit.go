@@ -57,15 +57,20 @@ func exitCode(err error) int {
 func errorCode(err error) string {
 	var answer *refused
 	var lost *unreachable
+	var failed *failedTask
 	switch {
 	case errors.As(err, &answer) && answer.task != "":
 		return answer.task
 	case errors.As(err, &answer) && answer.code != "":
 		return answer.code
+	case errors.As(err, &failed):
+		return failed.code
 	case errors.As(err, &lost):
 		return "unreachable"
 	case errors.Is(err, errUsage):
 		return "usage"
+	case errors.Is(err, errInput):
+		return "bad_input"
 	case errors.Is(err, errSkipped):
 		return "documents_skipped"
 	case errors.Is(err, errDamage):

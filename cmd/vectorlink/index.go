@@ -58,28 +58,29 @@ func (c *indexCmd) Run(ctx context.Context, p *program) error {
 	bar := newProgress(p.stderr, plainText(c.Domain+"@"+c.Commit))
 	st, err := cl.wait(ctx, id, patience, func(st taskState) { bar.update(st.Percentage, st.note()) })
 	bar.end(err == nil)
-	return c.finish(ctx, p, id, st, time.Since(start), err)
-}
-
-// finish prints the end of a task.
-func (c *indexCmd) finish(ctx context.Context, p *program, id string, st taskState, dur time.Duration, err error) error {
 	if err != nil && ctx.Err() != nil {
 		return fmt.Errorf("interrupted: the server goes on with %s; the same command waits for it again", id)
 	}
-	summary := summary{TaskID: id, taskState: st, Seconds: dur.Seconds()}
+	sum := summary{TaskID: id, taskState: st, Seconds: time.Since(start).Seconds()}
 	var failed *failedTask
+	return c.finish(p, &sum, c.Domain, c.Commit, errors.As(err, &failed), c.FailOnSkipped, err)
+}
+
+// finish prints the end of a task, which may have failed by the error, and returns
+// the command's. An error that is of no task has no summary.
+func (r *Report) finish(p *program, sum *summary, domain, commit string, ofTask, failOnSkipped bool, err error) error {
 	switch {
-	case errors.As(err, &failed):
-		summary.Status, summary.Error, summary.Code = "Failed", failed.text, failed.code
-		summary.Domain, summary.Commit, summary.Skipped = c.Domain, c.Commit, []indexer.Skipped{}
-	case err != nil:
+	case err != nil && !ofTask:
 		return err
+	case err != nil:
+		sum.Status, sum.Error, sum.Code = "Failed", err.Error(), errorCode(err)
+		sum.Domain, sum.Commit, sum.Skipped = domain, commit, []indexer.Skipped{}
 	}
-	if perr := c.print(p, &summary); perr != nil {
+	if perr := r.print(p, sum); perr != nil {
 		return errors.Join(err, perr)
 	}
-	if err == nil && c.FailOnSkipped {
-		return skippedError(st.SkippedTotal)
+	if err == nil && failOnSkipped {
+		return skippedError(sum.SkippedTotal)
 	}
 	return err
 }

@@ -114,7 +114,7 @@ func (c *inspectCmd) Run(p *program) (err error) {
 	if p.json {
 		err = printJSON(p.stdout, r)
 	} else {
-		err = r.print(p)
+		r.print(p)
 	}
 	if err == nil && wrong != nil {
 		err = as(errDamage, wrong)
@@ -310,12 +310,10 @@ func (r *inspected) field(name string, value any) {
 	r.lines = append(r.lines, []string{strings.ReplaceAll(name, "_", " "), plainText(fmt.Sprint(value))})
 }
 
-func (r *inspected) print(p *program) error {
+func (r *inspected) print(p *program) {
 	kinds := map[string]string{"commit": "commit file", "vectors": "file of vectors", "text": "full text"}
 	fmt.Fprintf(p.stdout, "%s: %s, %d bytes\n", r.File, kinds[r.Kind], r.Size)
-	if err := table(p.stdout, "", r.lines); err != nil {
-		return err
-	}
+	table(p.stdout, "", r.lines)
 	if len(r.Sections) > 0 {
 		rows := [][]string{{"section", "offset", "length", "raw", "blocks", "state"}}
 		for _, s := range r.Sections {
@@ -326,9 +324,7 @@ func (r *inspected) print(p *program) error {
 			rows = append(rows, []string{s.Name, fmt.Sprint(s.Offset), fmt.Sprint(s.Length), fmt.Sprint(s.Raw), fmt.Sprint(s.Blocks), state})
 		}
 		fmt.Fprintln(p.stdout)
-		if err := table(p.stdout, " rrrr", rows); err != nil {
-			return err
-		}
+		table(p.stdout, " rrrr", rows)
 	}
 	if g, ok := r.Graph.(graph); ok {
 		fmt.Fprintf(p.stdout, "\ngraph: M %d, efConstruction %d, %s, %d bytes in memory\n", g.M, g.EfConstruction, count(g.Nodes, "node"), g.Bytes)
@@ -356,5 +352,4 @@ func (r *inspected) print(p *program) error {
 			fmt.Fprintf(p.stdout, "slot %d is damaged: %s\n", *d.Slot, d.Reason)
 		}
 	}
-	return nil
 }

@@ -39,22 +39,28 @@ type grammar struct {
 	JSON    bool        `name:"json" help:"Print results as JSON on standard output."`
 	Version versionFlag `help:"Print the version."`
 
-	Serve      serveCmd      `cmd:"" default:"withargs" help:"Serve the HTTP API (the default)."`
-	Demo       demoCmd       `cmd:"" help:"Index and search a small Star Wars database, all in this process."`
-	Index      indexCmd      `cmd:"" help:"Have the server index a commit."`
-	Search     searchCmd     `cmd:"" help:"Search a commit for a text."`
-	Similar    similarCmd    `cmd:"" help:"List the documents nearest to a document or a text."`
-	Duplicates duplicatesCmd `cmd:"" help:"List pairs of documents that are nearly the same."`
-	Watch      watchCmd      `cmd:"" help:"Follow databases and have the server index every new commit."`
-	Status     statusCmd     `cmd:"" help:"Show what the server has indexed."`
-	Tag        tagCmd        `cmd:"" help:"Give a commit a name, which keeps it; or list and remove names."`
-	Prune      pruneCmd      `cmd:"" help:"Remove the commits that are not to be kept."`
-	Templates  templatesCmd  `cmd:"" help:"See, check and propose the queries and templates of a schema."`
-	Verify     verifyCmd     `cmd:"" help:"Check every file of a data directory. No server is needed."`
-	Inspect    inspectCmd    `cmd:"" help:"Show what a file of a data directory holds, even a damaged one."`
-	Gc         gcCmd         `cmd:"" name:"gc" help:"Remove what nothing in a data directory refers to any more."`
-	Embed      embedCmd      `cmd:"" help:"Turn texts on standard input into vectors on standard output."`
-	About      versionCmd    `cmd:"" name:"version" help:"Print the version."`
+	Serve      serveCmd       `cmd:"" default:"withargs" help:"Serve the HTTP API (the default)."`
+	Demo       demoCmd        `cmd:"" help:"Index and search a small Star Wars database, all in this process."`
+	Index      indexCmd       `cmd:"" help:"Have the server index a commit."`
+	Push       pushCmd        `cmd:"" help:"Index the documents of files."`
+	Search     searchCmd      `cmd:"" help:"Search a commit for a text."`
+	Similar    similarCmd     `cmd:"" help:"List the documents nearest to a document or a text."`
+	Duplicates duplicatesCmd  `cmd:"" help:"List pairs of documents that are nearly the same."`
+	Candidates candidatesCmd  `cmd:"" help:"List near documents of two sets, in both directions."`
+	Compare    compareCmd     `cmd:"" help:"Measure how near two texts are."`
+	Suggest    suggestionsCmd `cmd:"" help:"Complete the beginning of a query from the texts of a commit."`
+	Watch      watchCmd       `cmd:"" help:"Follow databases and have the server index every new commit."`
+	Status     statusCmd      `cmd:"" help:"Show what the server has indexed."`
+	Tag        tagCmd         `cmd:"" help:"Give a commit a name, which keeps it; or list and remove names."`
+	Assign     assignCmd      `cmd:"" help:"Have a commit answer as another one does."`
+	Delete     deleteCmd      `cmd:"" help:"Forget what is indexed of a database or a branch."`
+	Prune      pruneCmd       `cmd:"" help:"Remove the commits that are not to be kept."`
+	Templates  templatesCmd   `cmd:"" help:"See, check and propose the queries and templates of a schema."`
+	Verify     verifyCmd      `cmd:"" help:"Check every file of a data directory. No server is needed."`
+	Inspect    inspectCmd     `cmd:"" help:"Show what a file of a data directory holds, even a damaged one."`
+	Gc         gcCmd          `cmd:"" name:"gc" help:"Remove what nothing in a data directory refers to any more."`
+	Embed      embedCmd       `cmd:"" help:"Turn texts on standard input into vectors on standard output."`
+	About      versionCmd     `cmd:"" name:"version" help:"Print the version."`
 }
 
 // program is what every command is given.

@@ -20,6 +20,15 @@ func printJSON(w io.Writer, v any) error {
 	return nil
 }
 
+// print prints the result of a command: v with --json, else what text writes.
+func (p *program) print(v any, text func(out io.Writer, c paint)) error {
+	if p.json {
+		return printJSON(p.stdout, v)
+	}
+	text(p.stdout, p.paint(p.stdout))
+	return nil
+}
+
 // paint writes colours, or nothing.
 type paint struct{ on bool }
 
@@ -38,13 +47,15 @@ func (c paint) code(n, s string) string {
 func (c paint) bold(s string) string { return c.code("1", s) }
 func (c paint) dim(s string) string  { return c.code("2", s) }
 
-// table writes rows in columns. Cells of the columns in right are aligned
-// right. It holds no colours: their bytes would count as width.
-func table(w io.Writer, right string, rows [][]string) error {
+// table writes rows in columns, without what could move a terminal's cursor. Cells
+// of the columns in right are aligned right. It holds no colours: their bytes would
+// count as width.
+func table(w io.Writer, right string, rows [][]string) {
 	widths := make(map[int]int)
 	for _, row := range rows {
 		for i, cell := range row {
-			widths[i] = max(widths[i], utf8.RuneCountInString(cell))
+			row[i] = plainText(cell)
+			widths[i] = max(widths[i], utf8.RuneCountInString(row[i]))
 		}
 	}
 	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
@@ -60,10 +71,7 @@ func table(w io.Writer, right string, rows [][]string) error {
 		}
 		fmt.Fprintln(tw)
 	}
-	if err := tw.Flush(); err != nil {
-		return fmt.Errorf("write result: %w", err)
-	}
-	return nil
+	_ = tw.Flush() // that it failed is known to output
 }
 
 // clip makes one line of at most n characters of a document's text. What could

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -35,31 +36,25 @@ func (c *tagCmd) Run(ctx context.Context, p *program) error {
 	case c.Commit != "" && c.Delete != "":
 		return usage("--delete takes the tag's name alone")
 	}
-	cl, err := p.connect(c.ClientConfig)
-	if err != nil {
-		return err
-	}
-	defer cl.close()
 	switch {
 	case c.Delete != "":
-		_, err := cl.do(ctx, http.MethodDelete, "/tags", values("domain", c.Domain, "name", c.Delete), nil)
+		_, err := p.ask(ctx, c.ClientConfig, http.MethodDelete, "/tags", values("domain", c.Domain, "name", c.Delete), nil, nil)
 		return err
 	case c.Commit != "":
-		_, err := cl.do(ctx, http.MethodPost, "/tags", values("domain", c.Domain, "commit", c.Commit, "name", c.Name), nil)
+		_, err := p.ask(ctx, c.ClientConfig, http.MethodPost, "/tags", values("domain", c.Domain, "commit", c.Commit, "name", c.Name), nil, nil)
 		return err
 	}
 	var list []search.TagInfo
-	if _, err := cl.get(ctx, "/tags", values("domain", c.Domain), &list); err != nil {
+	if _, err := p.ask(ctx, c.ClientConfig, http.MethodGet, "/tags", values("domain", c.Domain), nil, &list); err != nil {
 		return err
 	}
-	if p.json {
-		return printJSON(p.stdout, list)
-	}
-	rows := [][]string{{"TAG", "COMMIT", "CREATED"}}
-	for _, t := range list {
-		rows = append(rows, []string{plainText(t.Name), plainText(t.Commit), t.Created.Format(time.RFC3339)})
-	}
-	return table(p.stdout, "", rows)
+	return p.print(list, func(w io.Writer, _ paint) {
+		rows := [][]string{{"TAG", "COMMIT", "CREATED"}}
+		for _, t := range list {
+			rows = append(rows, []string{t.Name, t.Commit, t.Created.Format(time.RFC3339)})
+		}
+		table(w, "", rows)
+	})
 }
 
 // pruneCmd removes commits that nobody needs.
@@ -87,33 +82,24 @@ func (c *pruneCmd) Run(ctx context.Context, p *program) error {
 	if c.KeepLast <= 0 && c.KeepDaily <= 0 && len(c.Keep) == 0 {
 		return usage("say what to keep: --keep-last, --keep-daily or --keep")
 	}
-	cl, err := p.connect(c.ClientConfig)
-	if err != nil {
-		return err
-	}
-	defer cl.close()
 	query := url.Values{"domain": {c.Domain}, "keep": c.Keep, "apply": {strconv.FormatBool(c.Yes)},
 		"keep_last": {strconv.Itoa(c.KeepLast)}, "keep_daily": {strconv.Itoa(c.KeepDaily)}}
 	var done indexer.Pruning
-	if _, err := cl.decode(ctx, http.MethodPost, "/prune", query, nil, &done); err != nil {
+	if _, err := p.ask(ctx, c.ClientConfig, http.MethodPost, "/prune", query, nil, &done); err != nil {
 		return err
 	}
-	if p.json {
-		return printJSON(p.stdout, done)
-	}
-	if len(done.Commits) > 0 {
-		rows := [][]string{{"COMMIT", "BRANCH", "INDEXED", "BYTES"}}
-		for _, g := range done.Commits {
-			rows = append(rows, []string{plainText(g.Commit), plainText(g.Branch), g.Created.Format(time.RFC3339), strconv.FormatInt(g.Bytes, 10)})
+	return p.print(done, func(w io.Writer, _ paint) {
+		if len(done.Commits) > 0 {
+			rows := [][]string{{"COMMIT", "BRANCH", "INDEXED", "BYTES"}}
+			for _, g := range done.Commits {
+				rows = append(rows, []string{g.Commit, g.Branch, g.Created.Format(time.RFC3339), strconv.FormatInt(g.Bytes, 10)})
+			}
+			table(w, "lllr", rows)
 		}
-		if err := table(p.stdout, "lllr", rows); err != nil {
-			return err
+		text := "%s of %d bytes to be removed (--yes removes them), %d kept\n"
+		if done.Applied {
+			text = "%s of %d bytes removed, %d kept\n"
 		}
-	}
-	text := "%s of %d bytes to be removed (--yes removes them), %d kept\n"
-	if done.Applied {
-		text = "%s of %d bytes removed, %d kept\n"
-	}
-	_, err = fmt.Fprintf(p.stdout, text, count(len(done.Commits), "commit"), done.Bytes, done.Kept)
-	return err
+		fmt.Fprintf(w, text, count(len(done.Commits), "commit"), done.Bytes, done.Kept)
+	})
 }

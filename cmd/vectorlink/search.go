@@ -3,8 +3,10 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"maps"
 	"net/http"
+	"net/url"
 
 	"github.com/vectorlink/vectorlink/api"
 	"github.com/vectorlink/vectorlink/search"
@@ -75,21 +77,37 @@ func (p *program) hits(ctx context.Context, cfg ClientConfig, path string, body 
 	}
 	defer cl.close()
 	options.Snippet = true
-	maps.Copy(body, service.Encode(&options))
+	maps.Copy(body, in.with(&options))
+	res, err := cl.find(ctx, path, body)
+	if err != nil {
+		return err
+	}
+	return p.print(res, res.print)
+}
+
+// with returns the parameters of a request at that commit, as a body has them.
+func (in Where) with(request any) map[string]any {
+	body := service.Encode(request)
 	body["domain"] = in.Domain
 	if in.Commit != "" {
 		body["commit"] = in.Commit
 	} else {
 		body["branch"] = in.Branch
 	}
-	res, err := cl.find(ctx, path, body)
-	if err != nil {
-		return err
+	return body
+}
+
+// query returns the parameters of a body as those of a query string.
+func query(body map[string]any) url.Values {
+	q := make(url.Values)
+	for name, value := range body {
+		if list, ok := value.([]string); ok {
+			q[name] = list
+		} else {
+			q.Set(name, fmt.Sprint(value))
+		}
 	}
-	if p.json {
-		return printJSON(p.stdout, res)
-	}
-	return p.printHits(res)
+	return q
 }
 
 // find asks /search or /similar.
@@ -103,21 +121,19 @@ func (c *client) find(ctx context.Context, path string, body map[string]any) (fo
 // snippetWidth is how much of a document's text people see.
 const snippetWidth = 120
 
-func (p *program) printHits(res found) error {
-	paint := p.paint(p.stdout)
+func (res *found) print(w io.Writer, c paint) {
 	if len(res.Hits) == 0 {
-		fmt.Fprintf(p.stdout, "no hits at commit %s\n", plainText(res.Commit))
-		return nil
+		fmt.Fprintf(w, "no hits at commit %s\n", plainText(res.Commit))
+		return
 	}
-	fmt.Fprintln(p.stdout, paint.dim(count(len(res.Hits), "hit")+" at commit "+plainText(res.Commit)))
+	fmt.Fprintln(w, c.dim(count(len(res.Hits), "hit")+" at commit "+plainText(res.Commit)))
 	for _, h := range res.Hits {
-		fmt.Fprintf(p.stdout, "%.4f  %s\n", h.Distance, paint.bold(plainText(h.ID)))
+		fmt.Fprintf(w, "%.4f  %s\n", h.Distance, c.bold(plainText(h.ID)))
 		if h.Chunk.Snippet != nil {
-			fmt.Fprintf(p.stdout, "        %s\n", paint.dim(clip(*h.Chunk.Snippet, snippetWidth)))
+			fmt.Fprintf(w, "        %s\n", c.dim(clip(*h.Chunk.Snippet, snippetWidth)))
 		}
 		if len(h.Fields) > 0 {
-			fmt.Fprintf(p.stdout, "        %s\n", plainText(string(h.Fields)))
+			fmt.Fprintf(w, "        %s\n", plainText(string(h.Fields)))
 		}
 	}
-	return nil
 }

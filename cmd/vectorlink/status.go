@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"slices"
 	"strconv"
 
@@ -55,10 +56,7 @@ func (c *statusCmd) Run(ctx context.Context, p *program) error {
 			return err
 		}
 	}
-	if p.json {
-		return printJSON(p.stdout, out)
-	}
-	return p.printStatus(c.Domain, st, out.Heads, out.Commits)
+	return p.print(out, func(w io.Writer, paint paint) { printStatus(w, paint, c.Domain, st, out.Heads, out.Commits) })
 }
 
 // heads asks for the heads of the branches that commits were indexed on. One that
@@ -82,37 +80,33 @@ func (c *client) heads(ctx context.Context, domain string, commits []search.Comm
 	return list, nil
 }
 
-func (p *program) printStatus(domain string, st statistics, heads []search.Head, commits []search.CommitInfo) error {
-	paint := p.paint(p.stdout)
+func printStatus(w io.Writer, c paint, domain string, st statistics, heads []search.Head, commits []search.CommitInfo) {
 	if domain == "" {
-		fmt.Fprintf(p.stdout, "%s, ", count(st.Domains, "domain"))
+		fmt.Fprintf(w, "%s, ", count(st.Domains, "domain"))
 	}
 	branches := "1 branch"
 	if st.Branches != 1 {
 		branches = fmt.Sprintf("%d branches", st.Branches)
 	}
-	fmt.Fprintf(p.stdout, "%s, %s, %s in %s\n", branches,
+	fmt.Fprintf(w, "%s, %s, %s in %s\n", branches,
 		count(st.Commits, "indexed commit"), count(st.Documents, "document"), count(st.Chunks, "chunk"))
 	if st.Settings != nil {
-		fmt.Fprintln(p.stdout, plainText(settingsLine(st.Settings)))
+		fmt.Fprintln(w, plainText(settingsLine(st.Settings)))
 	}
 	if len(commits) == 0 {
-		return nil
+		return
 	}
-	fmt.Fprintln(p.stdout)
 	rows := [][]string{{"BRANCH", "LAST INDEXED"}}
 	for _, h := range heads {
-		rows = append(rows, []string{plainText(h.Branch), plainText(h.Commit)})
+		rows = append(rows, []string{h.Branch, h.Commit})
 	}
-	if err := table(p.stdout, "", rows); err != nil {
-		return err
-	}
-	fmt.Fprintln(p.stdout)
-	fmt.Fprintln(p.stdout, paint.bold("Commits, newest first"))
+	fmt.Fprintln(w)
+	table(w, "", rows)
+	fmt.Fprintf(w, "\n%s\n", c.bold("Commits, newest first"))
 	rows = [][]string{{"COMMIT", "BRANCH", "KIND", "DOCUMENTS", "CHANGED", "DELETED", "EMBEDDED", "BYTES"}}
 	for _, c := range commits {
-		rows = append(rows, []string{plainText(c.Commit), plainText(c.Branch), c.Kind,
+		rows = append(rows, []string{c.Commit, c.Branch, c.Kind,
 			strconv.Itoa(c.Documents), strconv.Itoa(c.Indexed), strconv.Itoa(c.Deleted), strconv.Itoa(c.Embedded), strconv.FormatInt(c.Bytes, 10)})
 	}
-	return table(p.stdout, "lllrrrrr", rows)
+	table(w, "lllrrrrr", rows)
 }
