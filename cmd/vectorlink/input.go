@@ -242,7 +242,7 @@ func (in *input) pick(members map[string]json.RawMessage) (json.RawMessage, erro
 	if err != nil {
 		return nil, err
 	}
-	picked := fields.Pick(all, nil)
+	picked := fields.Pick(all)
 	if picked == "" {
 		in.unfit += len(members)
 		return nil, nil
