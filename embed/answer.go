@@ -29,7 +29,7 @@ func (c *caller) check(a *answer, want int) (vectors [][]float32, unusable map[i
 			return senseless("the answer's vectors are not numbered from 0 to %d", want-1)
 		}
 		seen[i] = true
-		v, err := checked(d.Embedding.values, c.asGiven)
+		v, err := checked(d.Embedding, c.asGiven)
 		if err != nil {
 			if unusable == nil {
 				unusable = map[int]error{}

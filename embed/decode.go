@@ -8,34 +8,45 @@ import (
 	"errors"
 	"io"
 	"math"
+	"net/http"
+
+	"github.com/sashabaranov/go-openai"
 )
 
-// An answer is what a provider says to a request.
+// An answer is what a provider says to a request: vectors, or, from some servers
+// also under HTTP 200, an error as a member or in the place of it all.
 type answer struct {
 	Data []struct {
 		Index     int
 		Embedding vector
 	}
-	base64 bool // at least one vector came so
+	Error  json.RawMessage
+	Object string
+	complaint
 }
 
-// read reads the first JSON value of r. What follows it is not looked at.
+// complaint is what is looked at of an error.
+type complaint struct {
+	Type string
+	Code any
+}
+
+// read reads the first JSON value of r. What follows it is not looked at. It fails
+// with the error that the answer holds in the place of vectors.
 func (a *answer) read(r io.Reader) error {
 	if err := json.NewDecoder(r).Decode(a); err != nil {
 		return err
 	}
-	for _, d := range a.Data {
-		a.base64 = a.base64 || d.Embedding.base64
+	if len(a.Data) > 0 || a.Object != "error" && (len(a.Error) == 0 || string(a.Error) == "null") {
+		return nil
 	}
-	return nil
+	_ = json.Unmarshal(a.Error, &a.complaint) // where it is no object it has neither
+	return &openai.APIError{HTTPStatusCode: http.StatusOK, Type: a.Type, Code: a.Code}
 }
 
 // A vector is read from a list of numbers or from the base64 of float32s,
 // little-endian. From null it is empty.
-type vector struct {
-	values []float32
-	base64 bool
-}
+type vector []float32
 
 var errVector = errors.New("a vector is neither numbers nor base64")
 
@@ -46,9 +57,8 @@ func (v *vector) UnmarshalJSON(data []byte) error {
 		if bytes.Contains(data, []byte("null")) && len(data) > len("null") {
 			return errVector
 		}
-		return json.Unmarshal(data, &v.values)
+		return json.Unmarshal(data, (*[]float32)(v))
 	}
-	v.base64 = true
 	var text []byte // base64 is what encoding/json takes for bytes
 	if err := json.Unmarshal(data, &text); err != nil {
 		if text, err = base64.RawStdEncoding.DecodeString(string(data[1 : len(data)-1])); err != nil {
@@ -58,9 +68,9 @@ func (v *vector) UnmarshalJSON(data []byte) error {
 	if len(text)%4 != 0 {
 		return errVector
 	}
-	v.values = make([]float32, len(text)/4)
-	for i := range v.values {
-		v.values[i] = math.Float32frombits(binary.LittleEndian.Uint32(text[4*i:]))
+	*v = make(vector, len(text)/4)
+	for i := range *v {
+		(*v)[i] = math.Float32frombits(binary.LittleEndian.Uint32(text[4*i:]))
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package embed
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"encoding/json"
@@ -10,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -29,6 +31,7 @@ type failure struct {
 	reason string
 	hint   string
 	lost   bool          // no complete answer came
+	late   bool          // not in time; for less there may be enough
 	after  time.Duration // to wait, as the provider asks; 0 if it does not
 }
 
@@ -89,7 +92,22 @@ func (c *caller) classify(err error, header http.Header, inputs []string) *failu
 	)
 	switch {
 	case errors.As(err, &api) && api.HTTPStatusCode != 0:
-		return c.status(api.HTTPStatusCode, shortCode(api, append([]string{c.key}, inputs...)), header)
+		code := shortCode(api, append([]string{c.key}, inputs...))
+		if api.HTTPStatusCode >= 300 {
+			return c.status(api.HTTPStatusCode, code, header)
+		}
+		// An error under a status of success: its code may be the status meant.
+		meant, err := strconv.Atoi(fmt.Sprint(api.Code))
+		if err != nil || meant < 400 || meant > 599 {
+			meant = http.StatusBadRequest
+		}
+		f := c.status(meant, code, header)
+		f.reason = fmt.Sprintf("HTTP %d with an error in the place of vectors", api.HTTPStatusCode)
+		if code != "" {
+			f.reason += " (" + code + ")"
+		}
+		f.hint = cmp.Or(f.hint, hintAddress)
+		return f
 	case errors.As(err, &request) && request.HTTPStatusCode != 0:
 		return c.status(request.HTTPStatusCode, "", header)
 	case errors.Is(err, errRedirect):
@@ -107,7 +125,7 @@ func (c *caller) classify(err error, header http.Header, inputs []string) *failu
 	case errors.As(err, &lookup):
 		return &failure{kind: passing, lost: true, reason: "the provider's address cannot be resolved", hint: hintAddress}
 	case isTimeout(err):
-		return &failure{kind: passing, lost: true, reason: "the provider does not answer in time", hint: "it may be overloaded; a smaller VECTORLINK_EMBED_BATCH_SIZE helps slow ones"}
+		return &failure{kind: passing, lost: true, late: true, reason: "the provider does not answer in time", hint: "it may be overloaded; a greater VECTORLINK_EMBED_TIMEOUT or a smaller VECTORLINK_EMBED_BATCH_SIZE helps slow ones"}
 	case errors.As(err, &sent):
 		return &failure{kind: passing, lost: true, reason: "the provider cannot be reached", hint: "see that it runs, and " + hintAddress}
 	}
@@ -133,7 +151,7 @@ func (e *OpenAIEmbedder) status(status int, code string, header http.Header) *fa
 		}
 	case status == http.StatusUnauthorized || status == http.StatusForbidden:
 		f.kind, f.hint = broken, "the provider does not accept the key: check VECTORLINK_EMBED_KEY"
-	case status == http.StatusPaymentRequired || code == "insufficient_quota":
+	case status == http.StatusPaymentRequired || strings.Contains(code, "insufficient_quota"):
 		f.kind, f.hint = broken, "the quota is used up: check the account at the provider"
 	case status == http.StatusTooManyRequests || status == http.StatusRequestTimeout || status == http.StatusTooEarly:
 		f.kind, f.hint = passing, "the provider limits the rate: try again later"
@@ -142,18 +160,27 @@ func (e *OpenAIEmbedder) status(status int, code string, header http.Header) *fa
 		f.kind, f.hint = broken, hintAddress
 	default:
 		f.kind, f.hint = passing, "the provider is in trouble: try again later"
+		f.late = status == http.StatusGatewayTimeout
 		f.after = retryAfter(header)
 	}
 	return f
 }
 
-// shortCode returns the provider's code or type of an error if it is an
-// identifier that is not part of what was sent.
+// shortCode returns the provider's type and code of an error, those that are
+// identifiers and no part of what was sent.
 func shortCode(api *openai.APIError, sent []string) string {
-	code := api.Type
-	if api.Code != nil {
-		code = fmt.Sprint(api.Code)
+	var said []string
+	if !strings.ContainsAny(api.Type, "0123456789-") { // words, which no key is
+		said = append(said, identifier(api.Type, sent))
 	}
+	if api.Code != nil {
+		said = append(said, identifier(fmt.Sprint(api.Code), sent))
+	}
+	said = slices.DeleteFunc(slices.Compact(said), func(s string) bool { return s == "" })
+	return strings.Join(said, ", ")
+}
+
+func identifier(code string, sent []string) string {
 	if len(code) > 48 || strings.ContainsFunc(code, func(r rune) bool {
 		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '_' || r == '-' || r == '.')
 	}) {

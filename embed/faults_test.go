@@ -2,6 +2,7 @@ package embed_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -174,7 +175,10 @@ func TestFaults(t *testing.T) {
 		{"200 as HTML", answer(200, "<html>KEY", "Content-Type", "text/html; charset=utf-8"), fails, "web page"},
 		{"200 as HTML in disguise", answer(200, "<html>KEY"), fails, "cannot be read"},
 		{"200 without a body", answer(200, ""), passes, "cut short"},
-		{"200 with an error", answer(200, apiError), fails, "0 vectors for 3 texts"},
+		{"200 with an error", answer(200, `{"error":{"message":"no","type":"api_error","code":"model_not_found"}}`), fails, "HTTP 200 with an error in the place of vectors (api_error, model_not_found)"},
+		{"200 with an error of no type", answer(200, `{"error":"no such model"}`), fails, "HTTP 200 with an error in the place of vectors"},
+		{"200 that is an error", answer(200, `{"object":"error","message":"no","type":"NotFoundError","code":404}`), fails, "(NotFoundError, 404): " + "check the provider's address"},
+		{"200 with the rate limit", answer(200, `{"error":{"message":"slow down","code":429}}`), passes, "limits the rate"},
 		{"200 with null", answer(200, "null"), fails, "0 vectors for 3 texts"},
 		{"200 with a list", answer(200, "[]"), fails, "cannot be read"},
 		{"redirect", answer(307, "", "Location", "/elsewhere"), fails, "redirects"},
@@ -284,6 +288,57 @@ func TestSilence(t *testing.T) {
 		time.Sleep(10*time.Minute - time.Since(start))
 		if _, err := e.Embed(t.Context(), documents("a")); err != nil {
 			t.Errorf("after the silence: %v", err)
+		}
+	})
+}
+
+// TestHalving: a request that is not answered in time is halved until it is, and
+// no later one is as large.
+func TestHalving(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e, err := embed.OpenAI(embed.Config{URL: "http://provider.test", Model: "m", Batch: 8, Parallel: 1, Timeout: 10 * time.Second})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var sizes []int
+		e.SetTransport(roundTripper(func(r *http.Request) (*http.Response, error) {
+			var body request
+			_ = json.NewDecoder(r.Body).Decode(&body)
+			sizes = append(sizes, len(body.Input))
+			if len(body.Input) > 2 {
+				<-r.Context().Done()
+				return nil, r.Context().Err()
+			}
+			vectors := strings.Repeat(`,{"embedding":[1]}`, len(body.Input))[1:]
+			return bodies{status: 200, body: `{"data":[` + vectors + `]}`}.RoundTrip(r)
+		}))
+		start := time.Now()
+		for range 2 {
+			v, err := e.Embed(t.Context(), documents(numbered(8)...))
+			if err != nil || len(v) != 8 || v[7] == nil {
+				t.Fatalf("got %v", err)
+			}
+		}
+		if want := []int{8, 4, 2, 2, 2, 2, 2, 2, 2, 2}; !slices.Equal(sizes, want) || time.Since(start) != 20*time.Second {
+			t.Errorf("requests of %d texts in %v, want %d", sizes, time.Since(start), want)
+		}
+	})
+}
+
+// TestSilentForAQuery: somebody who waits hears soon that the provider is silent.
+func TestSilentForAQuery(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e, err := embed.OpenAI(embed.Config{URL: "http://provider.test", Model: "m"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		e.SetTransport(roundTripper(func(r *http.Request) (*http.Response, error) {
+			<-r.Context().Done()
+			return nil, r.Context().Err()
+		}))
+		start := time.Now()
+		if _, err := e.Embed(t.Context(), queries("a")); !errors.Is(err, contract.ErrUnavailable) || time.Since(start) > 25*time.Second {
+			t.Errorf("got %v after %v", err, time.Since(start))
 		}
 	})
 }

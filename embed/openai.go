@@ -20,8 +20,9 @@ type Config struct {
 	// empty stands for openai.
 	Provider string
 	// URL is the provider's base address, http or https, with or without a
-	// closing /v1; requests go to /v1/embeddings below it (Azure's have no
-	// /v1). Empty stands for the preset's.
+	// closing /v1 or /v1/embeddings; requests go to /v1/embeddings below it
+	// (Azure's have no /v1), or to the address itself where it ends in
+	// /embeddings. Empty stands for the preset's.
 	URL string
 	// Model is the name by which the provider knows the model, with Azure
 	// that of the deployment; empty stands for the preset's.
@@ -43,7 +44,7 @@ type Config struct {
 	// calls; 0 stands for 4.
 	Parallel int
 	// Timeout bounds one request, its answer included; 0 stands for the
-	// preset's, one minute or three.
+	// preset's, one minute or three. What somebody waits for has less time.
 	Timeout time.Duration
 }
 
@@ -67,7 +68,10 @@ type OpenAIEmbedder struct {
 	pace      pace
 
 	dim      atomic.Int64 // length of a vector, 0 until known
-	encoding atomic.Int32 // what is known of the provider's base64
+	most     atomic.Int64 // texts of a request, since more did not come in time; 0: no bound
+	timely   atomic.Int64 // requests of so many that did
+	base64   atomic.Bool  // the provider took a request for base64
+	noBase64 atomic.Bool  // it takes none
 }
 
 var _ Service = (*OpenAIEmbedder)(nil)
@@ -148,7 +152,7 @@ func OpenAI(c Config) (*OpenAIEmbedder, error) {
 		model:     m,
 		window:    w,
 		tokenizer: tokenizer,
-		http:      newClient(c.Timeout),
+		http:      newClient(),
 		retry:     defaultRetry,
 		slots:     make(chan struct{}, c.Parallel),
 	}
@@ -165,8 +169,11 @@ func baseURL(address string, azure bool) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("url: %w", err)
 	}
-	base := u.String()
-	if !azure && !strings.HasSuffix(base, "/v1") {
+	base, whole := strings.CutSuffix(u.String(), "/embeddings")
+	switch {
+	case azure && (whole || strings.Contains(base, "/openai/")):
+		return "", errors.New("url: of azure it is the resource's address alone, https://NAME.openai.azure.com; the deployment is the model's name")
+	case !azure && !whole && !strings.HasSuffix(base, "/v1"):
 		base += "/v1"
 	}
 	return base, nil
@@ -273,7 +280,7 @@ func (e *OpenAIEmbedder) key(callers contract.Secret) (string, error) {
 	if key == "" {
 		key = callers.Reveal()
 	}
-	if key == "" && e.provider.Key && (e.config.URL == e.provider.URL || e.provider.Azure) {
+	if key == "" && e.provider.Key && (e.provider.Azure || e.base == e.provider.URL+"/v1") {
 		return "", fmt.Errorf("embed: %w: %w: the provider %s wants a key: set VECTORLINK_EMBED_KEY, or send one with the request", contract.ErrProvider, contract.ErrNotConfigured, e.provider.Name)
 	}
 	if strings.ContainsFunc(key, func(r rune) bool { return r < ' ' || r > '~' }) {
@@ -294,9 +301,10 @@ func (e *OpenAIEmbedder) caller(r contract.EmbedRequest) (*caller, error) {
 func (e *OpenAIEmbedder) with(key string, r contract.EmbedRequest) *caller {
 	c := &caller{
 		OpenAIEmbedder: e, client: e.provider.client(e.base, key), key: key,
-		role: r.Role, asGiven: r.AsGiven, retry: e.retry,
+		role: r.Role, asGiven: r.AsGiven, retry: e.retry, limit: e.config.Timeout,
 	}
 	if !r.Patient {
+		c.limit = min(c.limit, impatience/2)
 		c.retry.elapsed = min(c.retry.elapsed, impatience)
 	}
 	return c

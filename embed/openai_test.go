@@ -92,6 +92,9 @@ func TestOpenAIAddress(t *testing.T) {
 		{p.URL + "/v1", false, "POST /v1/embeddings"},
 		{p.URL + "/v1//", false, "POST /v1/embeddings"},
 		{p.URL + "/api", false, "POST /api/v1/embeddings"},
+		{p.URL + "/v1/embeddings", false, "POST /v1/embeddings"},
+		{p.URL + "/v1/embeddings/", false, "POST /v1/embeddings"},
+		{p.URL + "/embeddings", false, "POST /embeddings"},
 		{p.URL, true, "POST /openai/deployments/fake/embeddings?api-version=2024-10-21"},
 	} {
 		e := p.remote(t, func(c *embed.Config) {
@@ -106,6 +109,9 @@ func TestOpenAIAddress(t *testing.T) {
 		if got := p.paths[len(p.paths)-1]; got != test.want {
 			t.Errorf("%s: %s, want %s", test.url, got, test.want)
 		}
+	}
+	if _, err := embed.OpenAI(embed.Config{Provider: "azure", Model: "m", URL: "https://x.test/openai/deployments/m/embeddings"}); err == nil || !strings.Contains(err.Error(), "the resource's address alone") {
+		t.Errorf("azure's whole endpoint: %v", err)
 	}
 	for _, bad := range []string{"ftp://host", "host:80", "://", "http://", "http://user:pw@host", "http://host?key=x", "http://host/\x7f"} {
 		_, err := embed.OpenAI(embed.Config{URL: bad, Batch: -1, Dimensions: -1, Parallel: -1, Timeout: -1})

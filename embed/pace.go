@@ -8,30 +8,16 @@ import (
 	"time"
 )
 
-// A pace keeps requests to what the provider allows, over all calls: it counts
-// down what the headers of the latest answer left, and holds everything back
-// while the provider asks to wait.
-//
-// x-ratelimit-remaining-… counts a window that ends at x-ratelimit-reset-….
-// Within a window an answer can only lower what is left, since answers may
-// overtake one another; what other requests under way will take is taken off.
+// A pace keeps requests to what the provider allows, over all calls: it holds
+// everything back while the provider asks to wait, and until what it allows is
+// renewed once an answer leaves no more than the requests under way will take.
 type pace struct {
 	mu       sync.Mutex
-	until    time.Time // no request before this
-	alone    bool      // the provider was pressed too hard: one request at a time
-	underWay load
-	requests allowance
-	tokens   allowance
+	until    time.Time     // no request before this
+	alone    bool          // the provider was pressed too hard: one request at a time
+	requests int           // under way
+	tokens   int           // of those
 	changed  chan struct{} // closed when a request ends
-}
-
-// load is what requests under way take.
-type load struct{ requests, tokens int }
-
-// allowance is what is left until a time.
-type allowance struct {
-	left   int
-	resets time.Time
 }
 
 // take waits until a request of so many tokens may go, no longer than so long:
@@ -40,39 +26,31 @@ func (p *pace) take(ctx context.Context, tokens int, patience time.Duration) err
 	deadline := time.Now().Add(patience)
 	for {
 		p.mu.Lock()
-		now := time.Now()
-		at := p.earliest(now, tokens)
-		crowded := p.alone && p.underWay.requests > 0
+		now, at := time.Now(), p.until
+		crowded := p.alone && p.requests > 0
 		if !at.After(now) && !crowded {
-			p.underWay.requests++
-			p.underWay.tokens += tokens
-			p.requests.left--
-			p.tokens.left -= tokens
+			p.requests++
+			p.tokens += tokens
 			p.mu.Unlock()
 			return nil
-		}
-		if at.After(deadline) || !now.Before(deadline) {
-			p.mu.Unlock()
-			return errPaced
-		}
-		if crowded { // until another request ends
-			at = deadline
 		}
 		if p.changed == nil {
 			p.changed = make(chan struct{})
 		}
 		changed := p.changed
 		p.mu.Unlock()
-
-		timer := time.NewTimer(at.Sub(now))
+		if at.After(deadline) || !now.Before(deadline) {
+			return errPaced
+		}
+		if crowded { // until another request ends
+			at = deadline
+		}
 		select {
-		case <-timer.C:
+		case <-time.After(at.Sub(now)):
 		case <-changed:
 		case <-ctx.Done():
-			timer.Stop()
 			return context.Cause(ctx)
 		}
-		timer.Stop()
 	}
 }
 
@@ -82,68 +60,33 @@ var errPaced = &failure{
 	hint:   "try again later",
 }
 
-// earliest returns when a request may go by what the provider has said.
-func (p *pace) earliest(now time.Time, tokens int) time.Time {
-	at := p.until
-	for _, renewed := range []time.Time{p.requests.has(1, now), p.tokens.has(tokens, now)} {
-		if renewed.After(at) {
-			at = renewed
-		}
-	}
-	return at
-}
-
-// has returns when there is so much, now or at the end of the window.
-func (a *allowance) has(needed int, now time.Time) time.Time {
-	if a.left < needed && a.resets.After(now) {
-		return a.resets
-	}
-	return now
-}
-
 // give ends a request, given the status and header of its answer, if one came,
 // and how long the provider asked to wait.
 func (p *pace) give(tokens, status int, header http.Header, after time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.underWay.requests--
-	p.underWay.tokens -= tokens
-	p.requests.observe(header, "requests", p.underWay.requests)
-	p.tokens.observe(header, "tokens", p.underWay.tokens)
+	p.requests--
+	p.tokens -= tokens
+	if left, wait, ok := remaining(header, "requests"); ok && left <= p.requests {
+		after = max(after, wait)
+	}
+	if left, wait, ok := remaining(header, "tokens"); ok && left < p.tokens+tokens { // another as large
+		after = max(after, wait)
+	}
+	if until := time.Now().Add(after); until.After(p.until) {
+		p.until = until
+	}
 	switch {
 	case status == http.StatusTooManyRequests:
 		p.alone = true
 	case status != 0 && status < 300:
 		p.alone = false
 	}
-	if until := time.Now().Add(after); after > 0 && until.After(p.until) {
-		p.until = until
-	}
 	if p.changed != nil {
 		close(p.changed)
 		p.changed = nil
 	}
 }
-
-// observe takes what a header says of one kind of allowance, given what other
-// requests under way take of it.
-func (a *allowance) observe(header http.Header, kind string, underWay int) {
-	left, wait, ok := remaining(header, kind)
-	if !ok {
-		return
-	}
-	now := time.Now()
-	left -= underWay
-	resets := now.Add(wait)
-	if a.resets.After(now) && resets.Before(a.resets.Add(sameWindow)) {
-		a.left = min(a.left, left)
-		return
-	}
-	a.left, a.resets = left, resets
-}
-
-// sameWindow is how far two answers may differ on when a window ends.
-const sameWindow = time.Second
 
 // remaining reads what is left of one kind of allowance, "requests" or
 // "tokens", and when it is renewed. Headers without a kind speak of requests.

@@ -35,12 +35,13 @@ type caller struct {
 	role    contract.Role
 	asGiven bool
 	retry   retryPolicy
+	limit   time.Duration // of a request
 }
 
 // Embed implements contract.Embedder. Texts go out in requests of as many texts
 // and tokens as the provider takes, several at a time. What fails for the
 // moment is repeated, within limits; a request that is refused is halved until
-// the texts at fault stand alone. The empty text is refused without a request if
+// the texts at fault stand alone, and one that is not answered in time until it is. The empty text is refused without a request if
 // the model has no prefix. Vectors that came before an error are returned with it,
 // nil in the place of the others, so that they need not be embedded again.
 func (e *OpenAIEmbedder) Embed(ctx context.Context, r contract.EmbedRequest) ([][]float32, error) {
@@ -115,6 +116,20 @@ func (j *job) pack() [][]int {
 // resolve embeds the texts of the given indexes, or finds which are refused.
 // Its error means that the provider is at fault.
 func (j *job) resolve(ctx context.Context, request []int) error {
+	halves := func(late bool) error {
+		half := (len(request) + 1) / 2
+		if err := j.resolve(ctx, request[:half]); err != nil {
+			return err
+		}
+		if n := int(j.most.Load()); late && (n == 0 || n > half) {
+			j.most.Store(int64(half))
+		}
+		return j.resolve(ctx, request[half:])
+	}
+	most := int(j.most.Load())
+	if most > 0 && len(request) > most {
+		return halves(false)
+	}
 	inputs := make([]string, len(request))
 	for i, index := range request {
 		inputs[i] = j.inputs[index]
@@ -122,6 +137,9 @@ func (j *job) resolve(ctx context.Context, request []int) error {
 	vectors, unusable, err := j.ask(ctx, inputs)
 	if err == nil {
 		j.healthy.Store(true)
+		if len(request) == most && j.timely.Add(1)%timelyEnough == 0 {
+			j.most.CompareAndSwap(int64(most), int64(2*most))
+		}
 		j.mu.Lock()
 		defer j.mu.Unlock()
 		for i, index := range request {
@@ -134,26 +152,28 @@ func (j *job) resolve(ctx context.Context, request []int) error {
 		return nil
 	}
 	var f *failure
-	if !errors.As(err, &f) || !f.suspect() {
+	switch {
+	case !errors.As(err, &f), !f.suspect() && !(f.late && len(request) > 1):
 		return err
-	}
+	case f.late: // too much at once, if half of it comes in time
+		return halves(true)
 	// The texts are to blame only if the provider does its work on others.
-	if !j.healthy.Load() && j.control(ctx) != nil {
+	case !j.healthy.Load() && j.control(ctx) != nil:
 		return err
-	}
-	j.healthy.Store(true)
-	if len(request) == 1 {
+	case len(request) == 1:
 		j.mu.Lock()
 		defer j.mu.Unlock()
 		j.refused[request[0]] = f
 		return nil
+	default:
+		j.healthy.Store(true)
 	}
-	half := len(request) / 2
-	if err := j.resolve(ctx, request[:half]); err != nil {
-		return err
-	}
-	return j.resolve(ctx, request[half:])
+	return halves(false)
 }
+
+// timelyEnough is how many of the largest requests must come in time before larger
+// ones are tried again.
+const timelyEnough = 32
 
 // controlText is a text that no provider refuses.
 const controlText = "control"
@@ -168,27 +188,16 @@ func (c *caller) control(ctx context.Context) error {
 	return err
 }
 
-// What is known of a provider that may be asked for base64.
-const (
-	encodingUnknown int32 = iota
-	encodingBase64        // it understands
-	encodingFloat         // it does not, and is not asked again
-)
-
-// send sends one request and checks its answer.
+// send sends one request and checks its answer. One that is refused altogether
+// may be for its encoding: it goes again without base64, and all that follow do if
+// that was it.
 func (c *caller) send(ctx context.Context, inputs []string) ([][]float32, map[int]error, error) {
-	known := c.encoding.Load()
-	asked := c.provider.Base64 && known != encodingFloat
+	asked := c.provider.Base64 && !c.noBase64.Load()
 	vectors, unusable, err := c.sendAs(ctx, inputs, asked)
-	if !asked || known != encodingUnknown {
-		return vectors, unusable, err
-	}
-	// A request that is refused altogether may be for its encoding.
 	var f *failure
-	if errors.As(err, &f) && f.kind == refused && f.status != 0 {
-		v, u, e := c.sendAs(ctx, inputs, false)
-		if e == nil {
-			c.encoding.Store(encodingFloat)
+	if asked && !c.base64.Load() && errors.As(err, &f) && f.kind == refused && f.status != 0 {
+		if v, u, e := c.sendAs(ctx, inputs, false); e == nil {
+			c.noBase64.Store(true)
 			return v, u, nil
 		}
 	}
@@ -218,16 +227,10 @@ func (c *caller) sendAs(ctx context.Context, inputs []string, base64 bool) ([][]
 	if err != nil {
 		return nil, nil, err
 	}
-	vectors, unusable, err := c.check(&x.answer, len(inputs))
-	if err != nil {
-		return nil, nil, err
+	if base64 {
+		c.base64.Store(true)
 	}
-	if base64 && x.answer.base64 {
-		c.encoding.CompareAndSwap(encodingUnknown, encodingBase64)
-	} else if base64 {
-		c.encoding.Store(encodingFloat)
-	}
-	return vectors, unusable, nil
+	return c.check(&x.answer, len(inputs))
 }
 
 // exchange sends one request now, and returns what came of it. The error is a
@@ -236,7 +239,9 @@ func (c *caller) exchange(ctx context.Context, inputs []string, base64 bool) (*e
 	x := newExchange(c.http, len(inputs), int(c.dim.Load()))
 	client := c.client
 	client.HTTPClient = x
-	_, err := openai.NewClientWithConfig(client).CreateEmbeddings(ctx, c.request(inputs, base64))
+	limited, cancel := context.WithTimeout(ctx, c.limit)
+	defer cancel()
+	_, err := openai.NewClientWithConfig(client).CreateEmbeddings(limited, c.request(inputs, base64))
 	switch {
 	case err == nil:
 		return x, nil

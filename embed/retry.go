@@ -38,7 +38,7 @@ func (c *caller) ask(ctx context.Context, inputs []string) (vectors [][]float32,
 		switch {
 		case err == nil:
 			return vectors, nil
-		case !errors.As(err, &f) || f.kind != passing:
+		case !errors.As(err, &f) || f.kind != passing || f.late && len(inputs) > 1:
 			return nil, backoff.Permanent(err)
 		case f.suspect():
 			if serverErrors++; serverErrors == triesOfServerError {

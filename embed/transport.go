@@ -5,7 +5,6 @@ import (
 	"io"
 	"net/http"
 	"strings"
-	"time"
 )
 
 // What is read of an answer: a number of a vector takes some 22 bytes as JSON,
@@ -25,13 +24,12 @@ var (
 
 // newClient returns a client that follows no redirect, which would carry texts
 // to another address.
-func newClient(timeout time.Duration) *http.Client {
+func newClient() *http.Client {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.MaxIdleConnsPerHost = 16
 	transport.MaxResponseHeaderBytes = 64 << 10
 	return &http.Client{
 		Transport:     transport,
-		Timeout:       timeout,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 }
