@@ -1,6 +1,7 @@
 package api_test
 
 import (
+	"net/http"
 	"strings"
 	"testing"
 )
@@ -29,5 +30,23 @@ func TestWarnings(t *testing.T) {
 	e.hits.Warnings = nil
 	if got := e.get("/search?q=x&domain=a/b&commit=k7").header.Values("X-Vectorlink-Warning"); got != nil {
 		t.Errorf("warnings %q without any", got)
+	}
+}
+
+// TestFallback holds that hits found by words for want of a provider are not kept
+// by anybody, and that fallback=off reaches the search.
+func TestFallback(t *testing.T) {
+	e := newEnv(t)
+	const path = "/search?q=x&mode=hybrid&domain=a/b&commit=k7"
+	if got := e.get(path); got.header.Get("ETag") == "" {
+		t.Error("an answer with a provider has no ETag")
+	}
+	e.hits.Fallback, e.hits.Warnings = true, []string{"the provider is down"}
+	got := e.get(path + "&fallback=words")
+	if h := got.header; got.status != http.StatusOK || h.Get("ETag") != "" || h.Get("Cache-Control") != "no-store" || h.Get("X-Vectorlink-Warning") != "the provider is down" {
+		t.Errorf("%d, %v", got.status, got.header)
+	}
+	if got := e.get(path + "&fallback=no"); got.status != http.StatusBadRequest {
+		t.Errorf("fallback=no: %d", got.status)
 	}
 }

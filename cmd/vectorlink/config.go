@@ -165,6 +165,12 @@ type EmbedConfig struct {
 	// 256 of openai and azure, 128 of voyage and 32 of the others.
 	EmbedBatchSize BatchSize `name:"embed-batch-size" type:"setting" environ:"VECTORLINK_EMBED_BATCH_SIZE" placeholder:"N" help:"Texts embedded at once."`
 
+	// EmbedTimeout bounds one request to the provider, its answer included. Left
+	// out it is three minutes of servers that may have to load their model first
+	// (ollama, vllm, tei, lmstudio), and one of the others. Requests that somebody
+	// waits for have 10 seconds at most.
+	EmbedTimeout Interval `name:"embed-timeout" type:"setting" environ:"VECTORLINK_EMBED_TIMEOUT" placeholder:"TIME" help:"Longest time of a request to the embedding provider."`
+
 	// EmbedPrice is what the provider asks for a million tokens, in whatever
 	// currency: plans (index --dry-run) then tell what a commit would cost.
 	EmbedPrice Price `name:"embed-price" type:"setting" environ:"VECTORLINK_EMBED_PRICE" fallback:"0" placeholder:"AMOUNT" help:"Price of a million tokens, for index --dry-run."`
@@ -295,6 +301,7 @@ func (c *EmbedConfig) check(bad *complaints) {
 	c.EmbedURL = cmp.Or(c.EmbedURL, p.URL)
 	c.Model = cmp.Or(c.Model, p.Model)
 	c.EmbedBatchSize = cmp.Or(c.EmbedBatchSize, BatchSize(p.Batch))
+	c.EmbedTimeout = cmp.Or(c.EmbedTimeout, Interval(p.Timeout))
 	if c.EmbedURL == "" {
 		bad.add("embed-url: the provider %s has no address of its own", p.Name)
 	}

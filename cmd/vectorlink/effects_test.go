@@ -177,7 +177,15 @@ func databaseEffects(e *effects) {
 		e.Fatal(err)
 	}
 	database := newRecorder(e.T, db)
-	prov := newRecorder(e.T, http.HandlerFunc(embedAnything))
+	prov := newRecorder(e.T, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		if bytes.Contains(body, []byte(`"slow a","slow b"`)) {
+			<-r.Context().Done()
+			return
+		}
+		r.Body = io.NopCloser(bytes.NewReader(body))
+		embedAnything(w, r)
+	}))
 	words := filepath.Join(e.TempDir(), "tokenizer.json")
 	if err := os.WriteFile(words, []byte(`{"pre_tokenizer":{"type":"BertPreTokenizer"},
 		"model":{"type":"WordPiece","unk_token":"u","vocab":{"u":0,"word":1}}}`), 0o600); err != nil {
@@ -196,6 +204,7 @@ func databaseEffects(e *effects) {
 		away{"model", "some-model", "VECTORLINK_MODEL"},
 		away{"dim", "8", "file"},
 		away{"embed-batch-size", "5", "flag"},
+		away{"embed-timeout", "1s", "flag"},
 		away{"embed-price", "1000000", "file"},
 		away{"tokenizer-path", words, "VECTORLINK_TOKENIZER_PATH"},
 		away{"query-cache-bytes", "0", "file"},
@@ -239,6 +248,9 @@ func databaseEffects(e *effects) {
 	e.check("model", body.Model == "some-model", "%s", asked.body)
 	e.check("dim", body.OutputDimension == 8, "%s", asked.body)
 	e.check("embed-batch-size", len(body.Input) == 5, "%d texts at once", len(body.Input))
+	e.ask("POST", e.url+"/push?domain=a/c&target_commit=c1&stream=true", "", "", `{"op":"Inserted","id":"d/A/1","string":"slow a"}`+"\n"+`{"op":"Inserted","id":"d/A/2","string":"slow b"}`)
+	half := prov.find(e.T, func(r recorded) bool { return slices.Equal(r.embedding().Input, []string{"slow b"}) })
+	e.check("embed-timeout", half.method != "", "a request that took too long was not given up")
 	// Of its own words this text fits one window of 512, and not one of 480,
 	// which is what is taken without a tokenizer.
 	long := strings.Repeat("word ", 499) + "word"

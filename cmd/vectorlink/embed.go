@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 	"unicode/utf8"
 
 	"github.com/vectorlink/vectorlink/contract"
@@ -33,6 +34,7 @@ func (c *EmbedConfig) embedder() (contract.Embedder, embed.Service, error) {
 		Key:           c.EmbedKey,
 		TokenizerPath: c.TokenizerPath,
 		Batch:         int(c.EmbedBatchSize),
+		Timeout:       time.Duration(c.EmbedTimeout),
 	})
 	if err != nil {
 		return nil, nil, err

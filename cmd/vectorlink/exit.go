@@ -101,7 +101,9 @@ func as(kind, err error) error { return &marked{kind, err} }
 
 // isUpstream tells failures of a document database or a provider from others by
 // their code. That one refuses the credentials is none: trying again is no help.
-func isUpstream(code string) bool { return code == "source_failed" || code == "provider_failed" }
+func isUpstream(code string) bool {
+	return code == "source_failed" || code == "provider_failed" || code == "provider_down"
+}
 
 // behind gives an error of a document database or a provider, which may work later,
 // the exit code of that.

@@ -92,6 +92,9 @@ func (s *summary) text(w io.Writer) {
 		fmt.Fprintf(w, "it is not the last indexed commit of %s\n", plainText(s.Branch))
 	}
 	textSkipped(w, s.Skipped, s.SkippedTotal, "skipped")
+	for _, warning := range s.Warnings {
+		fmt.Fprintf(w, "warning: %s\n", plainText(warning))
+	}
 }
 
 func (s *summary) markdown(w io.Writer) {
@@ -107,6 +110,9 @@ func (s *summary) markdown(w io.Writer) {
 		fmt.Fprintf(w, "It is not the last indexed commit of %s.\n\n", mdCode(s.Branch))
 	}
 	mdSkipped(w, s.Skipped, s.SkippedTotal)
+	for _, warning := range s.Warnings {
+		fmt.Fprintf(w, "Warning: %s.\n\n", mdCode(warning))
+	}
 }
 
 // maxShownSkipped is how many of the documents that were skipped people see.
