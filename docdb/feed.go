@@ -34,9 +34,10 @@ type fullListing struct{ why string }
 
 func (e *fullListing) Error() string { return e.why }
 
-// feed is what changed between two commits.
+// feed is what changed between two commits, or, with whole, all of a commit.
 type feed struct {
 	c              *Client
+	whole          bool // the ids of the plans are of documents that are there
 	domain, commit string
 	schema         *schema
 	plans          []*classPull

@@ -16,6 +16,13 @@ import (
 
 // total is the number of operations to expect.
 func (f *feed) total() int {
+	if f.whole {
+		n := len(f.classFaults)
+		for _, p := range f.plans {
+			n += len(p.ids)
+		}
+		return n
+	}
 	all := maps.Clone(f.gone)
 	for _, p := range f.plans {
 		for _, id := range p.ids {
@@ -26,7 +33,9 @@ func (f *feed) total() int {
 }
 
 // ops yields the operations: of each document that is read, and then the
-// deletions, of those that were not found.
+// deletions, of those that were not found. Of a whole commit there are none: a
+// document that is not answered is there all the same, unless the class's own
+// filter leaves it out.
 func (f *feed) ops(ctx context.Context) iter.Seq2[contract.Op, error] {
 	return func(yield func(contract.Op, error) bool) {
 		for _, op := range f.classFaults {
@@ -43,13 +52,24 @@ func (f *feed) ops(ctx context.Context) iter.Seq2[contract.Op, error] {
 					return
 				}
 				for _, id := range batch {
-					if op, ok := found[id]; !ok {
+					op, ok := found[id]
+					switch {
+					case !ok && f.whole && !p.query.filtered:
+						op, ok = p.failed(id, errNotAnswered), true
+					case f.whole:
+					case ok:
+						answered[id] = true
+					default:
 						absent[id] = p
-					} else if answered[id] = true; !yield(op, nil) {
+					}
+					if ok && !yield(op, nil) {
 						return
 					}
 				}
 			}
+		}
+		if f.whole {
+			return
 		}
 		last, err := f.leftover(ctx, answered, absent)
 		if err != nil {
@@ -77,7 +97,7 @@ func (f *feed) read(ctx context.Context, p *classPull, batch []string) (map[stri
 			failed = append(failed, id)
 		}
 	}
-	if len(failed) == 0 {
+	if len(failed) == 0 || f.whole {
 		return found, nil
 	}
 	slices.Sort(failed)

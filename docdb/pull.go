@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"iter"
 	"log/slog"
 	"slices"
 
@@ -127,33 +126,19 @@ func newPlan(s *schema, class Class) *classPull {
 
 // pullAll fills in a pull of every document at the commit.
 func (c *Client) pullAll(ctx context.Context, pull *contract.Pull, req contract.PullRequest, plans []*classPull, untold []contract.Op) error {
-	pull.Complete, pull.Total = true, len(untold)
+	f := &feed{c: c, domain: req.Domain, commit: req.Commit, plans: plans, classFaults: untold, whole: true}
 	for _, p := range plans {
 		var err error
-		p.ids, err = c.ids(ctx, req.Domain, req.Commit, p.class.Name)
-		if isClassError(err) {
+		if p.ids, err = c.ids(ctx, req.Domain, req.Commit, p.class.Name); isClassError(err) {
 			// Not a class that GraphQL knows: one operation for all of it.
-			p.ids, p.fail, err = []string{""}, err, nil
-		}
-		if err != nil {
+			op := p.failed("", err)
+			op.Lasting = p.fault != nil
+			f.classFaults = append(f.classFaults, op)
+		} else if err != nil {
 			return c.listFault(p.class.Name, err)
 		}
-		pull.Total += len(p.ids)
 	}
-	pull.Ops = func(yield func(contract.Op, error) bool) {
-		for _, op := range untold {
-			if !yield(op, nil) {
-				return
-			}
-		}
-		for _, p := range plans {
-			for op, err := range c.classOps(ctx, req.Domain, req.Commit, p, true) {
-				if !yield(op, err) || err != nil {
-					return
-				}
-			}
-		}
-	}
+	pull.Complete, pull.Total, pull.Ops = true, f.total(), f.ops(ctx)
 	return nil
 }
 
@@ -209,30 +194,6 @@ func (c *Client) ids(ctx context.Context, domain, commit, class string) ([]strin
 		}
 		if len(ids) == before {
 			return nil, c.wire.garbage("the same page of a list twice")
-		}
-	}
-}
-
-// classOps yields the operations of one class. A document that was listed and then
-// not answered is there all the same, unless the class's own filter leaves it out;
-// of one that was named otherwise there is nothing to say.
-func (c *Client) classOps(ctx context.Context, domain, commit string, p *classPull, listed bool) iter.Seq2[contract.Op, error] {
-	return func(yield func(contract.Op, error) bool) {
-		for batch := range slices.Chunk(p.ids, c.batch) {
-			found := map[string]contract.Op{}
-			if err := c.fetch(ctx, domain, commit, p, batch, found); err != nil {
-				yield(contract.Op{}, err)
-				return
-			}
-			for _, id := range batch {
-				op, ok := found[id]
-				if !ok && listed && !p.query.filtered {
-					op, ok = p.failed(id, errNotAnswered), true
-				}
-				if ok && !yield(op, nil) {
-					return
-				}
-			}
 		}
 	}
 }

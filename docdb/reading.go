@@ -142,7 +142,10 @@ func (s *Schema) Answer(class Class) (answer *Answer, problems []string, err err
 func (c *Client) Documents(ctx context.Context, s *Schema, class Class, ids []string, most int) iter.Seq2[contract.Op, error] {
 	return func(yield func(contract.Op, error) bool) {
 		p := newPlan(s.schema, class)
-		if p.ids = ids; len(ids) == 0 {
+		if p.ids = ids; len(ids) > 0 && p.query != nil {
+			p.query.filtered = true // nobody says that they are there
+		}
+		if len(ids) == 0 {
 			var err error
 			if p.ids, err = c.ids(ctx, s.domain, s.commit, class.Name); err != nil {
 				yield(contract.Op{}, c.listFault(class.Name, err))
@@ -152,11 +155,8 @@ func (c *Client) Documents(ctx context.Context, s *Schema, class Class, ids []st
 				p.ids = p.ids[:min(most, len(p.ids))]
 			}
 		}
-		for op, err := range c.classOps(ctx, s.domain, s.commit, p, len(ids) == 0) {
-			if !yield(op, err) || err != nil {
-				return
-			}
-		}
+		f := &feed{c: c, domain: s.domain, commit: s.commit, plans: []*classPull{p}, whole: true}
+		f.ops(ctx)(yield)
 	}
 }
 

@@ -139,82 +139,80 @@ func (db *DB) Create(domain string, prefixes Prefixes) (string, error) {
 	return first.id, nil
 }
 
-// Branch makes a branch that starts at a commit.
-func (db *DB) Branch(domain, name, commit string) error {
+// edit calls f with a database that is locked.
+func (db *DB) edit(domain string, f func(d *database) error) error {
 	db.mu.Lock()
 	defer db.mu.Unlock()
 	d := db.databases[domain]
 	if d == nil {
 		return unknownDatabase(domain)
 	}
-	if name == "" || strings.Contains(name, "/") {
-		return badRequest("InvalidResourcePath", "%q is no branch name", name)
+	return f(d)
+}
+
+// at returns a commit of the database.
+func (d *database) at(id string) (*commit, error) {
+	if c := d.commits[id]; c != nil {
+		return c, nil
 	}
-	if d.branch(name) != nil {
-		return badRequest("BranchExistsError", "Branch %s already exists", name)
-	}
-	from := d.commits[commit]
-	if from == nil {
-		return badRequest("OriginCommitDoesNotExist", "no commit %q in %s", commit, domain)
-	}
-	d.branches = append(d.branches, &branch{name, from})
-	return nil
+	return nil, badRequest("CommitDoesNotExist", "no commit %q", id)
+}
+
+// Branch makes a branch that starts at a commit.
+func (db *DB) Branch(domain, name, commit string) error {
+	return db.edit(domain, func(d *database) error {
+		from, err := d.at(commit)
+		if err == nil && d.branch(name) != nil {
+			err = badRequest("BranchExistsError", "Branch %s already exists", name)
+		}
+		if err == nil {
+			d.branches = append(d.branches, &branch{name, from})
+		}
+		return err
+	})
 }
 
 // Reset makes a branch point at a commit. The commits it leaves stay readable.
 func (db *DB) Reset(domain, name, commit string) error {
-	db.mu.Lock()
-	defer db.mu.Unlock()
-	d := db.databases[domain]
-	if d == nil {
-		return unknownDatabase(domain)
-	}
-	b, to := d.branch(name), d.commits[commit]
-	if b == nil {
-		return unknownBranch(domain + "/local/branch/" + name)
-	}
-	if to == nil {
-		return badRequest("CommitDoesNotExist", "no commit %q in %s", commit, domain)
-	}
-	b.head = to
-	return nil
+	return db.edit(domain, func(d *database) error {
+		to, err := d.at(commit)
+		if b := d.branch(name); b == nil {
+			return unknownBranch(domain + "/local/branch/" + name)
+		} else if err == nil {
+			b.head = to
+		}
+		return err
+	})
 }
 
 // DeleteBranch removes a branch. Its commits stay readable.
 func (db *DB) DeleteBranch(domain, name string) error {
-	db.mu.Lock()
-	defer db.mu.Unlock()
-	d := db.databases[domain]
-	if d == nil {
-		return unknownDatabase(domain)
-	}
-	if d.branch(name) == nil {
-		return unknownBranch(domain + "/local/branch/" + name)
-	}
-	d.branches = slices.DeleteFunc(d.branches, func(b *branch) bool { return b.name == name })
-	return nil
+	return db.edit(domain, func(d *database) error {
+		if d.branch(name) == nil {
+			return unknownBranch(domain + "/local/branch/" + name)
+		}
+		d.branches = slices.DeleteFunc(d.branches, func(b *branch) bool { return b.name == name })
+		return nil
+	})
 }
 
 // Squash makes a commit without parent that holds what the given one does, and
 // returns its id. No branch moves.
-func (db *DB) Squash(domain, id string) (string, error) {
-	db.mu.Lock()
-	defer db.mu.Unlock()
-	d := db.databases[domain]
-	if d == nil {
-		return "", unknownDatabase(domain)
-	}
-	from := d.commits[id]
-	if from == nil {
-		return "", badRequest("CommitDoesNotExist", "no commit %q in %s", id, domain)
-	}
-	id = digestID("squash", from.id)
-	d.commits[id] = &commit{
-		id: id, class: "ValidCommit", author: from.author, message: "squash", timestamp: db.timestamp(),
-		instanceLayer: layerID(id, "instance"), schemaLayer: layerID(id, "schema"),
-		prefixes: from.prefixes, schema: from.schema, documents: from.documents,
-	}
-	return id, nil
+func (db *DB) Squash(domain, commitID string) (id string, err error) {
+	err = db.edit(domain, func(d *database) error {
+		from, err := d.at(commitID)
+		if err != nil {
+			return err
+		}
+		id = digestID("squash", from.id)
+		d.commits[id] = &commit{
+			id: id, class: "ValidCommit", author: from.author, message: "squash", timestamp: db.timestamp(),
+			instanceLayer: layerID(id, "instance"), schemaLayer: layerID(id, "schema"),
+			prefixes: from.prefixes, schema: from.schema, documents: from.documents,
+		}
+		return nil
+	})
+	return id, err
 }
 
 // Change is what a commit does. Its lists hold JSON documents, or JSON lists of

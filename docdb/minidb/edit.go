@@ -127,7 +127,7 @@ func (e *edit) editSchema(change Change) error {
 			e.documents[id] = &document{id: id, class: doc.class, value: value, json: text}
 		}
 	}
-	return e.schema.check()
+	return nil
 }
 
 // refit returns an object with its values in the form that the schema gives
@@ -242,9 +242,6 @@ func (e *edit) object(c *class, id string, doc map[string]any) (map[string]any, 
 		}
 	}
 	for field, p := range c.properties {
-		if _, ok := out[field]; !ok && p.kind == "One" {
-			return nil, schemaFailure("%s lacks %s, which its class %s requires", id, field, c.name)
-		}
 		if _, ok := out[field]; !ok && (p.kind == "List" || p.kind == "Array") {
 			out[field] = []any{}
 		}

@@ -1,7 +1,6 @@
 package minidb
 
 import (
-	"maps"
 	"slices"
 	"strings"
 
@@ -165,29 +164,6 @@ func (s *schema) ancestors(name string) []string {
 // isA reports whether class is wanted or inherits from it.
 func (s *schema) isA(class, wanted string) bool {
 	return class == wanted || slices.Contains(s.ancestors(class), wanted)
-}
-
-// check refuses classes that refer to what is not there.
-func (s *schema) check() error {
-	for _, name := range slices.Sorted(maps.Keys(s.classes)) {
-		c := s.classes[name]
-		for _, p := range c.parents {
-			if s.classes[p] == nil {
-				return schemaFailure("class %s inherits from %s, which does not exist", name, p)
-			}
-		}
-		for field, p := range c.properties {
-			if !p.isBasic() && s.classes[p.class] == nil {
-				return schemaFailure("class %s has a field %s of class %q, which does not exist", name, field, p.class)
-			}
-			switch p.kind {
-			case "One", "Optional", "Set", "List", "Array", "Cardinality":
-			default:
-				return schemaFailure("class %s has a field %s of unknown kind %q", name, field, p.kind)
-			}
-		}
-	}
-	return nil
 }
 
 func schemaFailure(format string, args ...any) error {
