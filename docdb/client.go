@@ -83,7 +83,7 @@ func NewClient(cfg Config) (*Client, error) {
 	cfg.User, cfg.BatchSize = cmp.Or(cfg.User, DefaultUser), cmp.Or(cfg.BatchSize, DefaultBatchSize)
 	cfg.Timeout, cfg.MaxAnswer = cmp.Or(cfg.Timeout, DefaultTimeout), cmp.Or(cfg.MaxAnswer, DefaultMaxAnswer)
 	cfg.Logger = cmp.Or(cfg.Logger, slog.New(slog.DiscardHandler))
-	return &Client{wire: newWire(base, cfg), batch: cfg.BatchSize, log: cfg.Logger}, nil
+	return &Client{wire: &wire{base, web.NewClient(cfg.Timeout, maxConns), cfg}, batch: cfg.BatchSize, log: cfg.Logger}, nil
 }
 
 // ask sends a request about a domain to an interface of the database, with further

@@ -58,10 +58,11 @@
 //
 // The server's answers are not taken at their word. Its GraphQL prints some
 // strings as bare numbers, valid JSON or not (see repairNumbers); it fails when a
-// character straddles byte 1000 of an answer (see Client.askData); it answers
+// character straddles byte 1000 of an answer (see Client.graphQLData); it answers
 // 500 for a commit it does not know (Client.Commit asks the commit graph); it
 // lists a whole class for a null id (ids are never null here); it answers Sets
-// in any order (see arrange); its diff loses changes (it is not asked); and two
+// in any order and enums under other names (see Answer); it answers null for a
+// backlink that nobody uses (see Client.dropUnused); its diff loses changes (it is not asked); and two
 // idle connections stall it (see maxConns). All requests are reads and are
 // repeated once when the connection is lost.
 //

@@ -3,6 +3,7 @@ package docdb
 import (
 	"context"
 	"iter"
+	"maps"
 	"math"
 	"strconv"
 	"time"
@@ -15,17 +16,9 @@ var _ contract.Heads = (*Client)(nil)
 // Heads returns the heads of all branches of a domain that have a commit, by
 // name, with one request.
 func (c *Client) Heads(ctx context.Context, domain string) (map[string]string, error) {
-	branches, err := c.Branches(ctx, domain)
-	if err != nil {
-		return nil, err
-	}
-	heads := make(map[string]string, len(branches))
-	for _, b := range branches {
-		if b.Head != "" {
-			heads[b.Name] = b.Head
-		}
-	}
-	return heads, nil
+	heads, err := c.branches(ctx, domain)
+	maps.DeleteFunc(heads, func(_, head string) bool { return head == "" })
+	return heads, err
 }
 
 // Ancestry yields a commit and its ancestors with their times, newest first. An

@@ -26,12 +26,6 @@ const (
 // maxCommitID bounds a commit id in bytes; the server's own have 31.
 const maxCommitID = 128
 
-// Branch is a branch and the commit it points at.
-type Branch struct {
-	Name string
-	Head string // commit id; empty for a branch without commits
-}
-
 // Commit describes one commit.
 type Commit struct {
 	ID        string
@@ -73,17 +67,18 @@ func (c *Commit) UnmarshalJSON(data []byte) error {
 // afterSlash cuts the class off an id of the commit graph: ValidCommit/k7 is k7.
 func afterSlash(id string) string { return id[strings.LastIndexByte(id, '/')+1:] }
 
-// Branches lists the branches of a domain (org/db).
-func (c *Client) Branches(ctx context.Context, domain string) ([]Branch, error) {
+// branches returns the heads of all branches of a domain, by name, with one
+// request: "" for a branch without commits.
+func (c *Client) branches(ctx context.Context, domain string) (map[string]string, error) {
 	var list []struct{ Name, Head string }
 	if _, err := c.get(ctx, "document", domain, []string{"_commits"}, url.Values{"type": {"Branch"}, "as_list": {"true"}}, &list); err != nil {
 		return nil, err
 	}
-	branches := make([]Branch, len(list))
-	for i, b := range list {
-		branches[i] = Branch{Name: b.Name, Head: afterSlash(b.Head)}
+	heads := make(map[string]string, len(list))
+	for _, b := range list {
+		heads[b.Name] = afterSlash(b.Head)
 	}
-	return branches, nil
+	return heads, nil
 }
 
 // Head returns the commit that a branch points at.
@@ -114,14 +109,12 @@ func (c *Client) Head(ctx context.Context, domain, branch string) (string, error
 
 // headFromList finds a branch among all; ErrNotFound names the branch.
 func (c *Client) headFromList(ctx context.Context, domain, branch string) (string, error) {
-	branches, err := c.Branches(ctx, domain)
+	branches, err := c.branches(ctx, domain)
 	if err != nil {
 		return "", err
 	}
-	for _, b := range branches {
-		if b.Name == branch {
-			return b.Head, nil
-		}
+	if head, ok := branches[branch]; ok {
+		return head, nil
 	}
 	return "", fmt.Errorf("%w: no branch %q in %s", contract.ErrNotFound, branch, domain)
 }

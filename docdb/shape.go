@@ -240,15 +240,14 @@ func (b *shaper) filter(v *ast.Value, class string, at *place) {
 		if target == nil || target.enum != nil {
 			continue
 		}
-		inner := c.Value
-		if have := inner.Children.ForName("someHave"); have != nil {
-			b.filter(have, p.class, below)
+		some, all := c.Value.Children.ForName("someHave"), c.Value.Children.ForName("allHave")
+		if some == nil && all == nil {
+			some = c.Value
 		}
-		if have := inner.Children.ForName("allHave"); have != nil {
-			b.filter(have, p.class, below)
-		}
-		if inner.Children.ForName("someHave") == nil && inner.Children.ForName("allHave") == nil {
-			b.filter(inner, p.class, below)
+		for _, inner := range []*ast.Value{some, all} {
+			if inner != nil {
+				b.filter(inner, p.class, below)
+			}
 		}
 	}
 }

@@ -10,7 +10,6 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
-	"time"
 
 	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/docdb/internal/web"
@@ -22,14 +21,9 @@ const maxConns = 2
 
 // wire sends requests to one server and reads whole answers, within limits.
 type wire struct {
-	base      *url.URL
-	http      *http.Client
-	user      string
-	password  contract.Secret
-	token     contract.Secret
-	forward   string
-	timeout   time.Duration
-	maxAnswer int64
+	base *url.URL
+	http *http.Client
+	cfg  Config
 }
 
 // answer is a whole HTTP answer of any status.
@@ -41,13 +35,6 @@ type answer struct {
 
 // errTooLarge: the answer passed the limit. A batch can be split.
 var errTooLarge = errors.New("answer is too long")
-
-func newWire(base *url.URL, cfg Config) *wire {
-	return &wire{
-		base: base, http: web.NewClient(cfg.Timeout, maxConns), user: cfg.User, password: cfg.Password, token: cfg.Token,
-		forward: cfg.ForwardHeader, timeout: cfg.Timeout, maxAnswer: cfg.MaxAnswer,
-	}
-}
 
 // do asks path (escaped, from /api on) with an optional query and JSON body.
 // Its error is the context's or wraps contract.ErrSource; any status is an
@@ -74,12 +61,12 @@ func (w *wire) do(ctx context.Context, method, path string, query url.Values, bo
 // connections without a word.
 func (w *wire) send(req *http.Request) (*answer, error) {
 	switch {
-	case w.forward != "":
-		req.Header.Set(w.forward, w.user)
-	case !w.token.IsZero():
-		req.Header.Set("Authorization", "Bearer "+w.token.Reveal())
-	case !w.password.IsZero():
-		req.SetBasicAuth(w.user, w.password.Reveal())
+	case w.cfg.ForwardHeader != "":
+		req.Header.Set(w.cfg.ForwardHeader, w.cfg.User)
+	case !w.cfg.Token.IsZero():
+		req.Header.Set("Authorization", "Bearer "+w.cfg.Token.Reveal())
+	case !w.cfg.Password.IsZero():
+		req.SetBasicAuth(w.cfg.User, w.cfg.Password.Reveal())
 	}
 	req.Header.Set("User-Agent", "vectorlink")
 	ctx := req.Context()
@@ -98,24 +85,24 @@ func (w *wire) send(req *http.Request) (*answer, error) {
 	case ctx.Err() != nil:
 		return nil, fmt.Errorf("docdb: asking %s: %w", w.host(), context.Cause(ctx))
 	case errors.Is(err, errTooLarge):
-		return nil, fmt.Errorf("%w at %s: %w (more than %d bytes)", contract.ErrSource, w.host(), errTooLarge, w.maxAnswer)
+		return nil, fmt.Errorf("%w at %s: %w (more than %d bytes)", contract.ErrSource, w.host(), errTooLarge, w.cfg.MaxAnswer)
 	}
-	return nil, w.source("%s", web.Reason(err, w.timeout, "VECTORLINK_TERMINUSDB_URL"))
+	return nil, w.source("%s", web.Reason(err, w.cfg.Timeout, "VECTORLINK_TERMINUSDB_URL"))
 }
 
 func (w *wire) sendOnce(req *http.Request) (*answer, error) {
-	ctx, cancel := context.WithTimeout(req.Context(), w.timeout)
+	ctx, cancel := context.WithTimeout(req.Context(), w.cfg.Timeout)
 	defer cancel()
 	resp, err := w.http.Do(req.WithContext(ctx))
 	if err != nil {
 		return nil, err
 	}
 	defer resp.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(resp.Body, w.maxAnswer+1))
+	body, err := io.ReadAll(io.LimitReader(resp.Body, w.cfg.MaxAnswer+1))
 	if err != nil {
 		return nil, err
 	}
-	if int64(len(body)) > w.maxAnswer {
+	if int64(len(body)) > w.cfg.MaxAnswer {
 		return nil, errTooLarge
 	}
 	return &answer{resp.StatusCode, resp.Header, body}, nil
@@ -140,22 +127,22 @@ func (w *wire) garbage(what string) error { return w.source("answered nonsense: 
 // loginHint says what to set when we are not let in.
 func (w *wire) loginHint(what string) string {
 	switch {
-	case w.forward != "":
-		return fmt.Sprintf("%s, sent as user %q in the header %s: does the server take that header, and is VECTORLINK_TERMINUSDB_USER right?", what, w.user, w.forward)
-	case !w.token.IsZero():
+	case w.cfg.ForwardHeader != "":
+		return fmt.Sprintf("%s, sent as user %q in the header %s: does the server take that header, and is VECTORLINK_TERMINUSDB_USER right?", what, w.cfg.User, w.cfg.ForwardHeader)
+	case !w.cfg.Token.IsZero():
 		return what + ": is VECTORLINK_TERMINUSDB_TOKEN right?"
-	case !w.password.IsZero():
-		return fmt.Sprintf("%s, sent as user %q with a password: are VECTORLINK_TERMINUSDB_USER and VECTORLINK_TERMINUSDB_PASSWORD right?", what, w.user)
+	case !w.cfg.Password.IsZero():
+		return fmt.Sprintf("%s, sent as user %q with a password: are VECTORLINK_TERMINUSDB_USER and VECTORLINK_TERMINUSDB_PASSWORD right?", what, w.cfg.User)
 	}
 	return what + ": set VECTORLINK_TERMINUSDB_PASSWORD"
 }
 
 // who names the user that asks.
 func (w *wire) who() string {
-	if w.forward == "" && !w.token.IsZero() {
+	if w.cfg.ForwardHeader == "" && !w.cfg.Token.IsZero() {
 		return "the token's user"
 	}
-	return fmt.Sprintf("user %q", w.user)
+	return fmt.Sprintf("user %q", w.cfg.User)
 }
 
 // action is how the server names a right, in JSON or in a message.
@@ -182,7 +169,7 @@ func (w *wire) fault(a *answer, domain string) error {
 		return fmt.Errorf("%w: no such branch or database in %q at %s", contract.ErrNotFound, domain, w.host())
 	case a.status == http.StatusUnauthorized:
 		return w.denied("%s", w.loginHint("does not let us in (401)"))
-	case a.status == http.StatusForbidden && (w.forward+w.token.Reveal()+w.password.Reveal()) == "":
+	case a.status == http.StatusForbidden && (w.cfg.ForwardHeader+w.cfg.Token.Reveal()+w.cfg.Password.Reveal()) == "":
 		return w.denied("%s", w.loginHint("does not let strangers in (403)"))
 	case a.status == http.StatusForbidden:
 		if right := missingRight(a.body); right != "" {

@@ -87,7 +87,7 @@ func TestCredentials(t *testing.T) {
 		{"header", func(c *docdb.Config) { c.Password, c.ForwardHeader = contract.Secret{}, "X-User-Forward" }, ""},
 		{"header, unknown user", func(c *docdb.Config) { c.User, c.ForwardHeader = "nobody", "X-User-Forward" }, `"nobody"`},
 	} {
-		_, err := newClient(t, guarded, c.change).Branches(t.Context(), domain)
+		_, err := newClient(t, guarded, c.change).Heads(t.Context(), domain)
 		if c.says == "" && err != nil {
 			t.Errorf("%s: %v", c.name, err)
 		}
@@ -98,7 +98,7 @@ func TestCredentials(t *testing.T) {
 	var got string
 	c := newClient(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { got = r.Header.Get("Authorization") }),
 		func(c *docdb.Config) { c.Password, c.Token = contract.Secret{}, contract.NewSecret(canary) })
-	c.Branches(t.Context(), domain)
+	c.Heads(t.Context(), domain)
 	if got != "Bearer "+canary {
 		t.Errorf("token was sent as %q", got)
 	}
@@ -153,7 +153,7 @@ func TestBrokenServers(t *testing.T) {
 			}
 		})
 		calls := map[string]func() error{
-			"branches": func() error { _, err := client.Branches(t.Context(), domain); return err },
+			"branches": func() error { _, err := client.Heads(t.Context(), domain); return err },
 			"commit":   func() error { _, err := client.Commit(t.Context(), domain, bulkCommit); return err },
 			"ask": func() error {
 				_, err := client.Ask(t.Context(), domain, bulkCommit, "A", func(string) string { return "{A{_id}}" }, nil)
@@ -193,12 +193,12 @@ func TestUnreachable(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := c.Branches(t.Context(), domain); !errors.Is(err, contract.ErrSource) || !strings.Contains(err.Error(), address) || !strings.Contains(err.Error(), "VECTORLINK_TERMINUSDB_URL") {
+	if _, err := c.Heads(t.Context(), domain); !errors.Is(err, contract.ErrSource) || !strings.Contains(err.Error(), address) || !strings.Contains(err.Error(), "VECTORLINK_TERMINUSDB_URL") {
 		t.Errorf("refused connection: %v", err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := c.Branches(ctx, domain); !errors.Is(err, context.Canceled) || errors.Is(err, contract.ErrSource) {
+	if _, err := c.Heads(ctx, domain); !errors.Is(err, context.Canceled) || errors.Is(err, contract.ErrSource) {
 		t.Errorf("cancelled: %v", err)
 	}
 }
@@ -263,7 +263,7 @@ func TestHazard07IdleConnections(t *testing.T) {
 	done := make(chan error)
 	for range 20 {
 		go func() {
-			_, err := c.Branches(t.Context(), domain)
+			_, err := c.Heads(t.Context(), domain)
 			done <- err
 		}()
 	}

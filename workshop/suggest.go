@@ -96,11 +96,7 @@ func (s *suggester) document(c *Class) *body {
 	if name != nil {
 		b.say(name.Name, "The %s is called {{%s}}.", s.noun(c), name.Name)
 	}
-	rest := slices.Clone(c.Fields)
-	slices.SortStableFunc(rest, func(x, y Field) int {
-		return cmp.Or(cmp.Compare(s.rank(x), s.rank(y)), cmp.Compare(x.Name, y.Name))
-	})
-	for _, f := range rest {
+	for _, f := range s.ranked(c) {
 		if name == nil || f.Name != name.Name {
 			s.fact(b, f, "", 0)
 		}
@@ -135,6 +131,13 @@ func (s *suggester) rank(f Field) int {
 		return rankMany
 	}
 	return rankLink
+}
+
+// ranked returns the fields of a class in the order of their places.
+func (s *suggester) ranked(c *Class) []Field {
+	return slices.SortedStableFunc(slices.Values(c.Fields), func(x, y Field) int {
+		return cmp.Or(cmp.Compare(s.rank(x), s.rank(y)), cmp.Compare(x.Name, y.Name))
+	})
 }
 
 // fact adds what a field says, if it says anything. Its value stands at path +
@@ -192,15 +195,11 @@ func (s *suggester) link(b *body, f Field, target *Class, at string) {
 // part adds what the fields of a part of the document say.
 func (s *suggester) part(b *body, f Field, target *Class) {
 	inner := &body{}
-	fields := slices.Clone(target.Fields)
-	slices.SortStableFunc(fields, func(x, y Field) int {
-		return cmp.Or(cmp.Compare(s.rank(x), s.rank(y)), cmp.Compare(x.Name, y.Name))
-	})
 	path := f.Name + "."
 	if f.Many {
 		path = ""
 	}
-	for _, field := range fields {
+	for _, field := range s.ranked(target) {
 		s.fact(inner, field, path, 1)
 	}
 	if inner.empty() {
