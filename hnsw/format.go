@@ -159,7 +159,7 @@ func (g *Graph) decodeTable(r *reader, layers int) ([]uint32, error) {
 // decodeSlots reads the slots of each level, the highest first.
 func (g *Graph) decodeSlots(r *reader) error {
 	for l := len(g.layers) - 1; l >= 0; l-- {
-		if at, ok := r.ascending(g.level(l), 1<<32); !ok {
+		if at, ok := r.ascending(g.level(l), 1<<32, 1<<32); !ok {
 			return fmt.Errorf("%w: bad slot at byte %d", ErrCorrupt, at)
 		}
 	}
@@ -194,12 +194,8 @@ func (g *Graph) decodeLinks(r *reader, l int, left uint32) error {
 		left -= degree
 		row := to.row(node)
 		row[0] = degree
-		links := row[1 : 1+degree]
-		if at, ok := r.ascending(links, uint64(to.nodes)); !ok {
+		if at, ok := r.ascending(row[1:1+degree], uint64(to.nodes), uint64(node)); !ok {
 			return fmt.Errorf("%w: bad link at byte %d", ErrCorrupt, at)
-		}
-		if _, self := slices.BinarySearch(links, node); self {
-			return fmt.Errorf("%w: node %d links to itself before byte %d", ErrCorrupt, node, r.off)
 		}
 	}
 	if left != 0 {
@@ -229,19 +225,36 @@ func (r *reader) uvarint() (uint32, bool) {
 	return uint32(x), true
 }
 
-// ascending fills dst with numbers below limit written by appendAscending. On
-// failure it returns false and where the bad one begins.
-func (r *reader) ascending(dst []uint32, limit uint64) (at int, ok bool) {
+// ascending fills dst with numbers below limit written by appendAscending, none of
+// which is but. On failure it returns false and where the bad one begins. Most of the
+// time to read a graph passes here, so that numbers of two bytes are read in place.
+func (r *reader) ascending(dst []uint32, limit, but uint64) (at int, ok bool) {
 	var next uint64
+	b, off := r.b, r.off
 	for i := range dst {
-		at := r.off
-		gap, ok := r.uvarint()
-		if !ok || next+uint64(gap) >= limit {
+		at := off
+		switch {
+		case off+1 < len(b) && b[off] < 0x80:
+			next += uint64(b[off])
+			off++
+		case off+1 < len(b) && b[off+1] < 0x80 && b[off+1] > 0:
+			next += uint64(b[off]&0x7f) | uint64(b[off+1])<<7
+			off += 2
+		default:
+			r.off = off
+			gap, ok := r.uvarint()
+			if !ok {
+				return at, false
+			}
+			next += uint64(gap)
+			off = r.off
+		}
+		if next >= limit || next == but {
 			return at, false
 		}
-		next += uint64(gap)
 		dst[i] = uint32(next)
 		next++
 	}
-	return r.off, true
+	r.off = off
+	return off, true
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/vectorlink/vectorlink/indexer/indexertest"
 	"github.com/vectorlink/vectorlink/search"
 	"github.com/vectorlink/vectorlink/vfs"
+	"github.com/vectorlink/vectorlink/vfs/vfstest"
 )
 
 // TestReaderFollowsWriter has a reader of the same directory, which knows of its
@@ -121,6 +122,31 @@ func TestReaderFollowsWriter(t *testing.T) {
 					t.Errorf("step %d: head of %s of %s: the reader says %+v, %v; the writer %+v", step, branch, name, got, err, want)
 				}
 			}
+		}
+	}
+}
+
+// TestFirstSearchMakesNoCodes: to make the codes of a graph reads all of its
+// vectors, which the first search after it was opened does not wait for.
+func TestFirstSearchMakesNoCodes(t *testing.T) {
+	files, small := vfstest.NewMem(), func(c *indexer.Config) { c.Graph.MinVectors = 8 }
+	h := openPush(t, files, &indexertest.Embedder{}, small)
+	var all []string
+	for i := range 20 {
+		all = append(all, fmt.Sprint("d/A/", i), fmt.Sprint("text ", i))
+	}
+	h.mustPush("", "", "c1", puts(all...)...)
+	h.WaitMerges()
+	h.close()
+	h = openPush(t, files, &indexertest.Embedder{}, small)
+	for n := range 2 {
+		h.wantTexts("c1", all...)
+		d, err := h.Domains().Domain(domain)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if store, _ := d.Current(); store.Coded() != (n > 0) {
+			t.Errorf("after search %d: codes %v", n+1, store.Coded())
 		}
 	}
 }

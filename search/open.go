@@ -28,7 +28,8 @@ type openFile struct {
 	without []uint32 // see missing
 
 	codesMu sync.Mutex
-	codes   *vecstore.Codes // of the graph's slots, from the first search on
+	walked  bool            // searched once, without codes
+	codes   *vecstore.Codes // of the graph's slots, from the second search on
 	coded   *vecstore.Store // whose they are
 }
 
@@ -53,8 +54,14 @@ func (f *openFile) close() {
 // graph does not hold, since their vectors could not be read then. Ascending.
 func (f *openFile) missing(v *snapshot.View) []uint32 {
 	f.missed.Do(func() {
+		has := make([]uint64, v.SlotEnd()/64+1)
+		for _, slot := range f.graph.Slots() {
+			if slot < v.SlotEnd() {
+				has[slot/64] |= 1 << (slot % 64)
+			}
+		}
 		for slot := range v.GraphSlots() {
-			if !f.graph.Has(slot) {
+			if has[slot/64]>>(slot%64)&1 == 0 {
 				f.without = append(f.without, slot)
 			}
 		}
@@ -82,12 +89,18 @@ func (s *Snapshot) ungraphed() []uint32 {
 	return tail
 }
 
-// graphCodes returns the codes of the graph's slots, made by the first search of
-// the graph; nil if the store has lost its end, so that there are none.
+// graphCodes returns the codes of the graph's slots. They are made by the second
+// search of the graph, since to make them reads all of its vectors: the first goes
+// by the vectors that it meets, unless another graph's codes are there, which are
+// mostly the same. nil stands for none, also if the store has lost its end.
 func (f *openFile) graphCodes(vecs *vecstore.Store) (*vecstore.Codes, error) {
 	f.codesMu.Lock()
 	defer f.codesMu.Unlock()
 	if f.codes == nil {
+		if !f.walked && !vecs.Coded() {
+			f.walked = true
+			return nil, nil
+		}
 		codes, err := vecs.Codes(f.graph.Slots())
 		if errors.Is(err, vecstore.ErrInvalid) {
 			return nil, nil

@@ -72,6 +72,13 @@ func (s *Store) Codes(slots []uint32) (*Codes, error) {
 	return &Codes{store: s, arena: a, slots: len(slots)}, nil
 }
 
+// Coded reports whether anybody holds codes of the store.
+func (s *Store) Coded() bool {
+	s.coder.mu.Lock()
+	defer s.coder.mu.Unlock()
+	return s.coder.current != nil
+}
+
 // newArena returns an arena for n rows and some more.
 func (s *Store) newArena(n int) *arena {
 	stride := vector.PlaneLen(s.dim)
