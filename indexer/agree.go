@@ -43,26 +43,14 @@ func checkLanguage(name string) error {
 
 // graphParams returns the parameters of a domain's graphs.
 func (ix *Indexer) graphParams(s catalog.Settings) hnsw.Params {
-	s = ix.effective(s)
+	s = ix.Effective(s)
 	return hnsw.Params{M: s.M, EfConstruction: s.EfConstruction}
-}
-
-// effective returns the settings with the server's own in the place of those
-// that the domain leaves to it.
-func (ix *Indexer) effective(s catalog.Settings) catalog.Settings {
-	if s.M == 0 {
-		s.M = ix.cfg.Graph.M
-	}
-	if s.EfConstruction == 0 {
-		s.EfConstruction = max(ix.cfg.Graph.EfConstruction, s.M)
-	}
-	return s
 }
 
 // conflict returns the ErrConflict of a request that names something else than
 // the domain has.
 func (ix *Indexer) conflict(domain string, has catalog.Settings, r catalog.SettingsRequest) error {
-	now := ix.effective(has)
+	now := ix.Effective(has)
 	want := r.With(now)
 	for _, p := range []struct {
 		name      string

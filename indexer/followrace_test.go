@@ -100,4 +100,13 @@ func TestReaderLosesRaces(t *testing.T) {
 			}
 		}
 	}
+	h.mustPush("", "", "last", puts("d/A/1", "one")...)
+	if err := r.Refresh(); err != nil {
+		t.Fatal(err)
+	}
+	want, err := h.Statistics(domain)
+	got, readErr := r.Statistics(domain)
+	if err = errors.Join(err, readErr); err != nil || got.Settings == nil || *got.Settings != *want.Settings || got.Settings.M == 0 {
+		t.Errorf("%v: the reader shows %+v, the writer %+v", err, got.Settings, want.Settings)
+	}
 }

@@ -64,7 +64,7 @@ type Graph struct {
 	// carries a graph; below it every search scans. Default 5000.
 	MinVectors int
 	// MaxDeltas is the number of commit files that may stand between a
-	// commit and its checkpoint before a merge; default 64.
+	// commit and its checkpoint before a merge, 2 at least; default 64.
 	MaxDeltas int
 }
 
@@ -117,7 +117,7 @@ func Open(cfg Config) (*Indexer, error) {
 	}
 	ix.Reader = search.New(search.ReaderConfig{
 		FS: cfg.FS, Catalog: known, Embedder: cfg.Embedder, PagePoolBytes: cfg.PagePoolBytes, SnapshotPoolBytes: cfg.SnapshotPoolBytes,
-		QueryCacheBytes: cfg.QueryCacheBytes, Ef: cfg.Graph.Ef, Workers: cfg.Workers,
+		QueryCacheBytes: cfg.QueryCacheBytes, Graph: cfg.Graph.params(), Ef: cfg.Graph.Ef, Workers: cfg.Workers,
 		Opened: ix.considerOpened, Logger: cfg.Logger,
 	})
 	ix.stopCtx, ix.stop = context.WithCancelCause(context.Background())

@@ -47,8 +47,9 @@ func (ix *Indexer) mergeDue(s *search.Snapshot, part int) mergePlan {
 	v := s.View()
 	p := mergePlan{
 		// A changed document counts twice, by what it was and what it is.
-		full:  v.Overlay() >= 2*max(overlayLeast, v.Len()/8),
-		chain: v.Deltas() >= ix.cfg.Graph.MaxDeltas,
+		full: v.Overlay() >= 2*max(overlayLeast, v.Len()/8),
+		// A merge leaves one delta, or none.
+		chain: v.Deltas() >= max(ix.cfg.Graph.MaxDeltas, 2),
 	}
 	if s.Graph() == nil {
 		p.build = len(s.Scanned()) >= ix.cfg.Graph.MinVectors

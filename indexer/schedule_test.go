@@ -28,3 +28,30 @@ func TestMergeAfterRestart(t *testing.T) {
 	waitGraph(t, mem, snapshot.FileName(domain, "c1"))
 	h.close()
 }
+
+// TestMergesEnd: with the least number of files that may stand above a checkpoint a
+// merge leaves nothing due.
+func TestMergesEnd(t *testing.T) {
+	files := vfstest.NewMem()
+	h := openPush(t, files, &indexertest.Embedder{}, func(c *indexer.Config) { c.Graph = indexer.Graph{MinVectors: 8, MaxDeltas: 1} })
+	var ops []contract.Op
+	for i := range 40 {
+		ops = append(ops, puts(fmt.Sprintf("d/A/%02d", i), fmt.Sprint("word", i))...)
+	}
+	h.mustPush("", "", "c1", ops...)
+	h.WaitMerges()
+	for i := 2; i < 5; i++ {
+		h.mustPush("", "", fmt.Sprint("c", i), puts("d/A/01", fmt.Sprint("other", i))...)
+		h.WaitMerges()
+	}
+	before, err := snapshot.ReadInfo(files, snapshot.FileName(domain, "c4"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.close()
+	h = openPush(t, files, &indexertest.Embedder{}, func(c *indexer.Config) { c.Graph = indexer.Graph{MinVectors: 8, MaxDeltas: 1} })
+	h.WaitMerges()
+	if after, err := snapshot.ReadInfo(files, snapshot.FileName(domain, "c4")); err != nil || after.ID != before.ID {
+		t.Errorf("a start merges what was merged: %v, %v", after, err)
+	}
+}

@@ -10,10 +10,6 @@ import (
 // empty, and what the Indexer does. An unknown domain counts as nothing.
 func (ix *Indexer) Statistics(domain string) (search.Statistics, error) {
 	st, err := ix.Reader.Statistics(domain)
-	if st.Settings != nil {
-		s := ix.effective(*st.Settings)
-		st.Settings = &s
-	}
 	if domain != "" {
 		st.Skipped = ix.skippedAtHeads(domain)
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/vectorlink/vectorlink/catalog"
 	"github.com/vectorlink/vectorlink/contract"
+	"github.com/vectorlink/vectorlink/hnsw"
 	"github.com/vectorlink/vectorlink/vecstore"
 	"github.com/vectorlink/vectorlink/vfs"
 )
@@ -28,6 +29,9 @@ type ReaderConfig struct {
 	QueryCacheBytes int64
 	// Ef is the breadth of the graph walk at search; 0 means 64.
 	Ef int
+	// Graph is what graphs are built with where a domain leaves it to the server;
+	// zeros are its own defaults.
+	Graph hnsw.Params
 	// Workers is the number of goroutines a request that compares many
 	// documents spreads over; 0 means one per CPU.
 	Workers int
@@ -72,10 +76,20 @@ func (cfg *ReaderConfig) defaults() {
 	cfg.SnapshotPoolBytes = cmp.Or(cfg.SnapshotPoolBytes, 1<<30)
 	cfg.QueryCacheBytes = cmp.Or(cfg.QueryCacheBytes, 32<<20)
 	cfg.Ef = cmp.Or(cfg.Ef, 64)
+	cfg.Graph.M = cmp.Or(cfg.Graph.M, 16)
+	cfg.Graph.EfConstruction = cmp.Or(cfg.Graph.EfConstruction, 200)
 	cfg.Workers = cmp.Or(cfg.Workers, runtime.GOMAXPROCS(0))
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
+}
+
+// Effective returns the settings with the server's own in the place of those that
+// the domain leaves to it.
+func (r *Reader) Effective(s catalog.Settings) catalog.Settings {
+	s.M = cmp.Or(s.M, r.cfg.Graph.M)
+	s.EfConstruction = cmp.Or(s.EfConstruction, max(r.cfg.Graph.EfConstruction, s.M))
+	return s
 }
 
 // Domains returns the Registry of what the Reader reads.

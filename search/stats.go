@@ -72,7 +72,8 @@ func (r *Reader) Statistics(domain string) (Statistics, error) {
 	for _, d := range r.domains.List(domain) {
 		state := d.State()
 		if domain != "" {
-			st.Settings, st.StoreClustering = d.shown(), StoresClustering(state)
+			settings := r.Effective(d.shown())
+			st.Settings, st.StoreClustering = &settings, StoresClustering(state)
 			st.Unreadable, st.UnreadableTotal = r.listUnreadable(d)
 		}
 		documents, chunks, branches := d.Totals()
@@ -94,7 +95,7 @@ func (r *Reader) Statistics(domain string) (Statistics, error) {
 }
 
 // shown returns the domain's settings, with the length of the vectors that it has.
-func (d *Domain) shown() *catalog.Settings {
+func (d *Domain) shown() catalog.Settings {
 	s, _ := d.Recorded()
 	for newest := range d.State().Newest() {
 		if s.Dim == 0 {
@@ -102,7 +103,7 @@ func (d *Domain) shown() *catalog.Settings {
 		}
 		break
 	}
-	return &s
+	return s
 }
 
 // Ready reports what works. It does no work itself.
