@@ -147,9 +147,15 @@ func TestGitHubAction(t *testing.T) {
 		}
 	}
 	a := readAction(t, "../../contrib/github-action/action.yml")
+	// The program, which the action may give no empty argument.
+	program := filepath.Join(t.TempDir(), "vectorlink")
+	script := "#!/bin/bash\nfor arg; do [ -n \"$arg\" ] || exit 99; done\nexec '" + builtProgram(t) + "' \"$@\"\n"
+	if err := os.WriteFile(program, []byte(script), 0o700); err != nil {
+		t.Fatal(err)
+	}
 	with := func(pairs ...string) map[string]string {
 		inputs := map[string]string{"server": fakeServer(t, "sesame"), "secret": "sesame", "domain": "admin/star_wars",
-			"commit": "c7", "program": builtProgram(t)}
+			"commit": "c7", "program": program}
 		for i := 0; i < len(pairs); i += 2 {
 			inputs[pairs[i]] = pairs[i+1]
 		}
@@ -170,6 +176,7 @@ func TestGitHubAction(t *testing.T) {
 		{"no new duplicates", with("fail-over", "0.001"), exitDone, nil, "no duplicates within 0.001 since `c6`"},
 		{"new duplicates", with("fail-over", "0.01"), exitDuplicates, nil, "Planet/99"},
 		{"duplicates since", with("fail-over", "0.01", "since", "c5"), exitDuplicates, nil, "since `c5`"},
+		{"first commit", with("commit", "f1", "fail-over", "0.001"), exitDuplicates, map[string]string{"base": ""}, "1 pair of near-duplicates at `f1`"},
 		{"no access", with("secret", "other"), exitFailed, nil, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -54,6 +54,7 @@ type demo struct {
 	commits  map[string]string // ids, by name
 	client   *client
 	embedded *atomic.Int64 // texts, so far
+	once     bool          // it ends after the searches
 }
 
 // Run runs the command.
@@ -100,7 +101,7 @@ func (c *demoCmd) Run(ctx context.Context, p *program) (err error) {
 	if err != nil {
 		return err
 	}
-	d := &demo{p: p, data: data, commits: commits, embedded: new(atomic.Int64)}
+	d := &demo{p: p, data: data, commits: commits, embedded: new(atomic.Int64), once: c.Once}
 	st, err := claim(dir)
 	if err != nil {
 		return err

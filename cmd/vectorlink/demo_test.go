@@ -16,6 +16,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/vectorlink/vectorlink/api"
+	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/testdata/starwars"
 )
 
@@ -124,6 +126,18 @@ func TestDemo(t *testing.T) {
 	})
 	if left, err := os.ReadDir(tmp); err != nil || len(left) > 0 {
 		t.Errorf("left behind in the temporary directory: %v, %v", left, err)
+	}
+}
+
+// TestDemoOnce checks that a demo that ends prints no requests to paste.
+func TestDemoOnce(t *testing.T) {
+	for _, once := range []bool{true, false} {
+		var out bytes.Buffer
+		d := &demo{p: &program{stdout: &output{Writer: &out}}, data: &starwars.Data{}, client: newClient("http://x", "", contract.Secret{}), once: once}
+		d.print([]demoCommit{{Name: "load"}}, []demoQuery{{Q: "q", Hits: []api.Hit{{ID: "a", Chunk: api.HitChunk{Snippet: new("text")}}}}})
+		if got := pasted.MatchString(out.String()); got == once {
+			t.Errorf("once %t: requests to paste are there: %t\n%s", once, got, out.String())
+		}
 	}
 }
 

@@ -67,10 +67,18 @@ func (d *demo) show(ctx context.Context, kernels string) error {
 			Server  string       `json:"server"`
 		}{queries, commits, demoDomain, d.client.server})
 	}
+	d.print(commits, queries)
+	return nil
+}
+
+// print prints what came of it for people, with requests to paste if there will be
+// a server to answer them.
+func (d *demo) print(commits []demoCommit, queries []demoQuery) {
 	d.printCommits(commits)
 	d.printQueries(queries)
-	d.printCurl(commits, queries)
-	return nil
+	if !d.once {
+		d.printCurl(commits, queries)
+	}
 }
 
 // index has the server index a commit and waits for it.

@@ -128,6 +128,8 @@ func (f *fakeIndexer) Task(id string) (indexer.Task, error) {
 		fail(fmt.Errorf("docdb: %w: no commit 51 in admin/star_wars", contract.ErrNotFound))
 	case taskID("52"):
 		fail(fmt.Errorf("embed: %w: the provider answered 500", contract.ErrProvider))
+	case taskID("f1"):
+		t.Base = ""
 	case taskID("9e"):
 		t.State, t.Percentage = indexer.TaskPending, 60 // for ever
 	}

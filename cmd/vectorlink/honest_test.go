@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"debug/buildinfo"
 	"errors"
 	"net/http"
 	"net/http/httptest"
@@ -156,5 +157,25 @@ func TestDeniedByDatabase(t *testing.T) {
 	}
 	if got := exitCode(&failedTask{"docdb: user is not let in", "source_denied"}); got != exitFailed {
 		t.Errorf("a task that failed by it: exit %d", got)
+	}
+}
+
+// TestThirdParty checks that NOTICE names every module that the program contains.
+func TestThirdParty(t *testing.T) {
+	info, err := buildinfo.ReadFile(builtProgram(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	notice, err := os.ReadFile("../../NOTICE")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range info.Deps {
+		if !strings.Contains(string(notice), "\n  "+m.Path+" ") {
+			t.Errorf("NOTICE does not name %s", m.Path)
+		}
+	}
+	if len(info.Deps) < 20 {
+		t.Errorf("the program contains %d modules", len(info.Deps))
 	}
 }
