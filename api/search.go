@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"strings"
 
 	"github.com/vectorlink/vectorlink/search"
 	"github.com/vectorlink/vectorlink/service"
@@ -15,6 +16,7 @@ type Hit struct {
 	Distance float32             `json:"distance"`
 	Score    float32             `json:"score"`
 	Found    string              `json:"found"`
+	Matched  []string            `json:"matched,omitempty"`
 	Chunk    HitChunk            `json:"chunk"`
 	Explain  *search.Explanation `json:"explain,omitempty"`
 	Text     *string             `json:"text,omitempty"`
@@ -49,7 +51,7 @@ func hitList(found []search.Hit, o search.Options) []Hit {
 		if o.Snippet {
 			c.Snippet = &f.Chunk.Snippet
 		}
-		list[i] = Hit{ID: f.ID, Distance: f.Distance, Score: f.Score, Found: f.Found.String(), Chunk: c}
+		list[i] = Hit{ID: f.ID, Distance: f.Distance, Score: f.Score, Found: f.Found.String(), Matched: strings.Fields(f.Matched), Chunk: c}
 		list[i].Explain = f.Explained
 		if o.Texts {
 			list[i].Text, list[i].TextCut = &f.Text, f.TextCut

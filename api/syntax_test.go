@@ -40,7 +40,7 @@ func TestSyntax(t *testing.T) {
 		{`death -battle`, "2", "234", "12"},
 		{`star* NOT death`, "3", "34", "12"},
 		{`x-wing`, "3", "1234", "3"},
-		{`universit*`, "4", "1234", ""},
+		{`universit*`, "4", "1234", "4"},
 		{`+star +(battle OR among) death`, "12", "12", "12"},
 	} {
 		q := url.QueryEscape(tt.q)
@@ -71,6 +71,38 @@ func TestSyntax(t *testing.T) {
 			if a.status != 400 || !strings.Contains(a.body, position) {
 				t.Errorf("%s by %s: status %d, %s", q, mode, a.status, a.body)
 			}
+		}
+	}
+}
+
+// TestFuzzy: a misspelt word finds a near one unless it is told not to, and hits
+// say which; words that the language does not analyse are warned of.
+func TestFuzzy(t *testing.T) {
+	l := newLive(t, vfstest.NewMem())
+	l.mustPush("c1", inserted("h/Ship/1", "the smuggler's freighter", "h/Ship/2", "a space station"))
+	for _, tt := range []struct{ query, want, matched string }{
+		{"q=smugler&mode=fts", "h/Ship/1", `"matched":["smuggler"]`},
+		{"q=smugler&mode=fts&fuzzy=auto", "h/Ship/1", `"matched":["smuggler"]`},
+		{"q=smugler", "h/Ship/1", `"matched":["smuggler"]`},
+		{"q=%2Bsmugler&mode=fts&syntax=query", "h/Ship/1", `"matched":["smuggler"]`},
+		{"q=smugler&mode=fts&fuzzy=off", "", ""},
+		{"q=smuggler&mode=fts", "h/Ship/1", ""},
+	} {
+		a := l.get("/search?domain=org/db&commit=c1&count=1&" + tt.query)
+		if !strings.Contains(a.body, tt.want) || (tt.want == "") != (strings.TrimSpace(a.body) == "[]") ||
+			!strings.Contains(a.body, tt.matched) || (tt.matched == "") == strings.Contains(a.body, "matched") {
+			t.Errorf("%s: %d %s", tt.query, a.status, a.body)
+		}
+	}
+	if a := l.get("/search?domain=org/db&commit=c1&q=x&fuzzy=perhaps"); a.status != 400 || !strings.Contains(a.body, "fuzzy") {
+		t.Errorf("an unknown value: %d %s", a.status, a.body)
+	}
+	for target, want := range map[string]string{
+		"/search?mode=fts&q=": "Cyrillic", "/search?q=": "Cyrillic", "/suggest?q=": "Cyrillic", "/search?mode=vector&q=": "",
+	} {
+		a := l.get(target + url.QueryEscape("корабль") + "&domain=org/db&commit=c1")
+		if got := a.header.Get("X-Vectorlink-Warning"); a.status != 200 || !strings.Contains(got, want) || (want == "") != (got == "") {
+			t.Errorf("%s: %d, warning %q", target, a.status, got)
 		}
 	}
 }

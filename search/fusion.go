@@ -134,6 +134,7 @@ func unite(byVector, byWords []scored, scores []float32) []candidate {
 			continue
 		}
 		all[n].found |= FoundWords
+		all[n].matched = c.matched
 		all[n].ranks += rank
 	}
 	return all

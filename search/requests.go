@@ -119,6 +119,9 @@ type SearchRequest struct {
 	Feedback int `param:"feedback" least:"1" most:"100"`
 	// Explain has the hits of a hybrid search tell what their scores are made of.
 	Explain bool `param:"explain"`
+	// Fuzzy says which words of Text may be misspelt, where Mode goes by words:
+	// those that no document has (auto, the default), all (on) or none (off).
+	Fuzzy string `param:"fuzzy" words:"auto,off,on"`
 	Options
 	// CallerKey: see IndexRequest.
 	CallerKey contract.Secret
@@ -218,6 +221,9 @@ type Hit struct {
 	// only.
 	Score float32
 	Found Found
+	// Matched are the words, between spaces, that the document has in the place
+	// of misspelt ones.
+	Matched string
 	// Explained is what Score is made of; nil where that was not asked for, or is
 	// no more than Distance tells.
 	Explained *Explanation

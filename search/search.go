@@ -76,6 +76,7 @@ func (r *Reader) Search(ctx context.Context, req SearchRequest) (found Hits, err
 	}
 	found.Hits, err = search(ctx, s, q)
 	found.Damaged = s.Damaged()
+	found.Warnings = append(found.Warnings, s.unanalyzed(q.words)...)
 	return found, err
 }
 
@@ -127,6 +128,11 @@ func (req *SearchRequest) words() (*textindex.Query, error) {
 	default:
 		return nil, fmt.Errorf("%w: syntax %q is none of plain, query", contract.ErrInvalid, req.Syntax)
 	}
+	fuzzy, ok := map[string]textindex.Fuzzy{"": textindex.FuzzyAuto, "auto": textindex.FuzzyAuto, "off": textindex.FuzzyOff, "on": textindex.FuzzyOn}[req.Fuzzy]
+	if !ok {
+		return nil, fmt.Errorf("%w: fuzzy %q is none of auto, off, on", contract.ErrInvalid, req.Fuzzy)
+	}
+	words = words.Fuzzy(fuzzy)
 	return &words, nil
 }
 
@@ -323,6 +329,7 @@ type scored struct {
 	found    Found
 	// explained is how the score came about, where that was asked for.
 	explained *Explanation
+	matched   string // as of textindex.Hit
 }
 
 // compareScored is the order of documents. Ids are looked at where it is for
@@ -382,7 +389,7 @@ func (s *Snapshot) page(ranked []scored, q query) ([]Hit, error) {
 func (s *Snapshot) hit(r scored, q query) (Hit, error) {
 	c := r.entry.Chunks[r.chunk]
 	h := Hit{
-		ID: r.entry.ID, Distance: r.distance, Score: r.score, Found: r.found, Explained: r.explained,
+		ID: r.entry.ID, Distance: r.distance, Score: r.score, Found: r.found, Matched: r.matched, Explained: r.explained,
 		Chunk: HitChunk{
 			Index: r.chunk, Count: len(r.entry.Chunks),
 			TokenStart: int(c.TokenStart), DocTokens: r.entry.Tokens(),

@@ -106,7 +106,7 @@ func (r *Reader) Suggest(ctx context.Context, req SuggestRequest) (Suggestions, 
 		out.Hits = append(out.Hits, hit)
 	}
 	out.Total = len(seen)
-	out.Damaged = s.Damaged()
+	out.Damaged, out.Warnings = s.Damaged(), s.unanalyzed(textindex.Plain(req.Text))
 	out.Completions = completions(out.Hits[:min(suggestSources, len(out.Hits))], req.Text)
 	return out, nil
 }

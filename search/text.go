@@ -269,10 +269,19 @@ func (r *Reader) textChunks(ctx context.Context, s *Snapshot, words textindex.Qu
 	out := make([]scored, len(hits))
 	for i, h := range hits {
 		e, chunk := v.parts[h.Part].owner(h.Chunk)
-		out[i] = scored{entry: e, chunk: chunk, distance: 1 / (1 + h.Score), score: h.Score, found: FoundWords}
+		out[i] = scored{entry: e, chunk: chunk, distance: 1 / (1 + h.Score), score: h.Score, found: FoundWords, matched: h.Matched}
 	}
 	slices.SortFunc(out, compareChunks)
 	return out[:min(k, len(out))], scores, nil
+}
+
+// unanalyzed returns warnings of the words of a query that the snapshot's
+// language knows no forms of.
+func (s *Snapshot) unanalyzed(q textindex.Query) (warnings []string) {
+	for _, script := range textindex.Unanalyzed(s.settings.Language, q.Words()) {
+		warnings = append(warnings, fmt.Sprintf("words in %s script are found as they are written and in no other form: full text of this database is analysed as language=%s", script, s.settings.Language))
+	}
+	return warnings
 }
 
 // textError makes a mistake in a query the caller's.

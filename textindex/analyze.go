@@ -144,7 +144,7 @@ func (a *analyzer) each(text string, s sink) {
 			j.single(p, false)
 		} else {
 			suffix := suffixOf(text[p.start:p.end], text[p.end:])
-			raw := cut(text[p.start:p.end])
+			raw := cut(text[p.start:p.end], maxLetters)
 			if suffix != "" && utf8.RuneCountInString(raw) == 1 {
 				p.end += len(suffix)
 				w.End += len(suffix)
@@ -185,14 +185,14 @@ func (a *analyzer) form(raw string) form {
 	return f
 }
 
-// cut returns the beginning of a word that is too long.
-func cut(word string) string {
-	if len(word) <= maxLetters {
+// cut returns the first letters of a word, so many at most.
+func cut(word string, letters int) string {
+	if len(word) <= letters {
 		return word
 	}
 	n := 0
 	for i := range word {
-		if n == maxLetters {
+		if n == letters {
 			return word[:i]
 		}
 		n++

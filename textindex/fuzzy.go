@@ -11,6 +11,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	segment "github.com/blevesearch/scorch_segment_api/v2"
 	"github.com/blevesearch/vellum/levenshtein"
 )
 
@@ -66,7 +67,7 @@ func (s *scratch) spell(ctx context.Context, x *Index, c *compiled, of *leaf) er
 		if err := ctx.Err(); err != nil {
 			return fmt.Errorf("textindex: search: %w", err)
 		}
-		if err := guard(func() error { return s.nearWords(i, dfa, of, near) }); err != nil {
+		if err := guard(func() error { return s.nearWords(x.blocks[i].block, i, dfa, of, near) }); err != nil {
 			return at(x.blocks[i].file, "search", err)
 		}
 	}
@@ -102,7 +103,7 @@ func (s *scratch) spell(ctx context.Context, x *Index, c *compiled, of *leaf) er
 }
 
 // nearWords gathers the words of block i that the automaton accepts.
-func (s *scratch) nearWords(i int, dfa *levenshtein.DFA, of *leaf, near map[string]nearWord) error {
+func (s *scratch) nearWords(b *block, i int, dfa *levenshtein.DFA, of *leaf, near map[string]nearWord) error {
 	_, n := utf8.DecodeRuneInString(of.word)
 	first := of.word[:n]
 	for _, d := range s.dictionaries(i) {
@@ -116,10 +117,14 @@ func (s *scratch) nearWords(i int, dfa *levenshtein.DFA, of *leaf, near map[stri
 				break
 			}
 			surface, term := splitWord(entry.Term)
-			if term == "" {
-				term = surface
-			}
 			_, distance := dfa.MatchAndDistance(surface)
+			if term == "" {
+				if term, surface = surface, ""; term != of.elements[0].term {
+					if surface, err = s.surfaceOf(b, i, term); err != nil {
+						return err
+					}
+				}
+			}
 			old, ok := near[term]
 			if term == of.elements[0].term || ok && cmp.Or(cmp.Compare(old.edits, distance), cmp.Compare(old.surface, surface)) <= 0 {
 				continue
@@ -131,6 +136,43 @@ func (s *scratch) nearWords(i int, dfa *levenshtein.DFA, of *leaf, near map[stri
 		}
 	}
 	return nil
+}
+
+// surfaceOf returns a word of block i that has the term: the term, if that is one,
+// and not only what stemming leaves of others.
+func (s *scratch) surfaceOf(b *block, i int, term string) (string, error) {
+	frequency := func(d segment.TermDictionary, key string) (n uint64, err error) {
+		err = s.each(b, d, []byte(key), false, func(p segment.Posting) { n += p.Frequency() })
+		return n, err
+	}
+	own, err := frequency(s.terms[i], term)
+	if err != nil {
+		return "", err
+	}
+	surface, start := term, cut(term, 3)
+	for it := s.words[i].AutomatonIterator(nil, []byte(start), []byte(start+"\xff")); ; {
+		entry, err := it.Next()
+		if err != nil {
+			return "", badf("a zap file: %v", err)
+		}
+		if entry == nil {
+			return term, nil
+		}
+		word, of := splitWord(entry.Term)
+		if of != term {
+			continue
+		}
+		if surface == term {
+			surface = word
+		}
+		n, err := frequency(s.words[i], entry.Term)
+		if err != nil {
+			return "", err
+		}
+		if own -= min(n, own); own == 0 {
+			return surface, nil
+		}
+	}
 }
 
 // toSurface has an automaton accept the keys of words by their surfaces.

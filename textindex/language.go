@@ -167,7 +167,7 @@ func runSteps(steps []step, word string, spelling bool) string {
 			return ""
 		}
 	}
-	return cut(string(stream[0].Term))
+	return cut(string(stream[0].Term), maxLetters)
 }
 
 // splitWords splits a text at the boundaries of words.
@@ -261,7 +261,7 @@ func newCJK() *analyzer {
 		}
 	}
 	run := func(word string) (term, surface string) {
-		term = cut(compatible(strings.ToLower(compatible(word))))
+		term = cut(compatible(strings.ToLower(compatible(word))), maxLetters)
 		return term, term
 	}
 	return &analyzer{split: split, run: run, memo: map[string]form{}}

@@ -202,3 +202,30 @@ func TestUnknownLanguage(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// A query in letters that the language does not analyse is told apart.
+func TestUnanalyzed(t *testing.T) {
+	for _, tt := range []struct{ language, text, want string }{
+		{"en", "ships and droids, naïve Łódź", ""},
+		{"en", "космические корабли", "Cyrillic"},
+		{"en", "超空間航行 テスト", "Han Katakana"},
+		{"en", "漢", "Han"},
+		{"en", "α and β decay, 5 µm", ""},
+		{"en", "ΟΔΟΣ שלום", "Greek Hebrew"},
+		{"de", "한국어", "Hangul"},
+		{"cjk", "한국어 漢字 かな API", ""},
+		{"cjk", "корабль", "Cyrillic"},
+		{"ru", "корабль", ""},
+		{"ru", "the ship", "Latin"},
+		{"ar", "الكتاب", ""},
+		{"hi", "किताब", ""},
+		{"en", "किताब", "Devanagari"},
+		{"en", "กินข้าว ភាសា မြန်မာ", ""},
+		{"en", "123 🍕 !?", ""},
+		{"en", "", ""},
+	} {
+		if got := strings.Join(textindex.Unanalyzed(tt.language, tt.text), " "); got != tt.want {
+			t.Errorf("%s, %s: %q, want %q", tt.language, tt.text, got, tt.want)
+		}
+	}
+}

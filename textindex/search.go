@@ -49,8 +49,8 @@ type Hit struct {
 	Part  int    // index of the part
 	Chunk uint32 // number in the part's segment
 	Score float32
-	// Matched are the words, between spaces, that the chunk has in the place of
-	// misspelt ones.
+	// Matched are the words, between spaces, that the chunk has, in some form,
+	// in the place of misspelt ones.
 	Matched string
 }
 

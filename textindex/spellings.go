@@ -211,7 +211,7 @@ func (j *joiner) joint(words ...link) string {
 	for _, w := range words {
 		b.WriteString(w.raw)
 	}
-	term := j.analyzer.form(cut(strings.ToLower(b.String()))).term
+	term := j.analyzer.form(cut(strings.ToLower(b.String()), maxLetters)).term
 	if slices.ContainsFunc(words, func(w link) bool { return w.term == term }) {
 		return ""
 	}

@@ -318,6 +318,7 @@ func TestFuzzy(t *testing.T) {
 		{"Berln smugler", []string{"0 berlin", "2 smuggler"}},
 		{"frmo", []string{"3 from"}},
 		{"fom", nil},
+		{"universit", []string{"0 university", "1 university"}},
 		{"foat", []string{"4 foam"}},
 		{"acomodation", []string{"5 accommodation"}},
 		{"acomodatoin", nil},
@@ -326,6 +327,7 @@ func TestFuzzy(t *testing.T) {
 		{"Мосвка", []string{"7 москва"}},
 		{"cafés", []string{"8 "}},
 		{"freighter", []string{"2 "}},
+		{"availabel", []string{"5 available"}},
 		{"freightr smuggler", []string{"2 freighter"}},
 	} {
 		if got := near(t, x, textindex.Plain(tt.query).Fuzzy(textindex.FuzzyAuto)); !slices.Equal(got, tt.want) {

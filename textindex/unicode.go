@@ -141,7 +141,7 @@ func pairs(text string, start, end int, emit func(p piece)) {
 			if last >= 0 {
 				from = last
 			}
-			emit(piece{from, next, cut(compatible(text[from:next]))})
+			emit(piece{from, next, cut(compatible(text[from:next]), maxLetters)})
 		}
 		last, at = at, next
 	}
@@ -166,9 +166,9 @@ func symbols(gap string, emit func(start, end int, symbol string)) {
 			!unicode.In(first, unicode.So, unicode.Sc, unicode.Sm, unicode.No) && whole == cluster || first == utf8.RuneError {
 			continue
 		}
-		names := []string{cut(whole)}
+		names := []string{cut(whole, maxLetters)}
 		if toneless := drop(whole, func(r rune) bool { return r >= 0x1f3fb && r <= 0x1f3ff }); toneless != "" {
-			names = append(names, cut(toneless))
+			names = append(names, cut(toneless, maxLetters))
 		}
 		if strings.ContainsRune(whole, joinsEmoji) {
 			names = append(names, string(first))

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
+	"strings"
 
 	"github.com/vectorlink/vectorlink/api"
 	"github.com/vectorlink/vectorlink/search"
@@ -27,6 +28,7 @@ type searchCmd struct {
 	search.Options
 	Mode   string `enum:"vector,fts,hybrid," default:"" placeholder:"MODE" help:"Search by vector, by words (fts) or by both (hybrid). Default vector, with --syntax query hybrid."`
 	Syntax string `enum:"plain,query" default:"plain" placeholder:"SYNTAX" help:"How to read the text: plain, or query for one with operators: \"a phrase\", word*, AND, OR, NOT, +, -, parentheses."`
+	Fuzzy  string `enum:"auto,off,on" default:"auto" placeholder:"WHICH" help:"Which words may be misspelt, where the search goes by words: auto (those that no document has), off or on."`
 	Query  string `arg:"" help:"Text to search for."`
 }
 
@@ -41,6 +43,9 @@ func (c *searchCmd) Run(ctx context.Context, p *program) error {
 	}
 	if c.Syntax != "plain" {
 		body["syntax"] = c.Syntax
+	}
+	if c.Fuzzy != "auto" {
+		body["fuzzy"] = c.Fuzzy
 	}
 	return p.hits(ctx, c.ClientConfig, "/search", body, c.Where, c.Options)
 }
@@ -131,6 +136,9 @@ func (res *found) print(w io.Writer, c paint) {
 		fmt.Fprintf(w, "%.4f  %s\n", h.Distance, c.bold(plainText(h.ID)))
 		if h.Chunk.Snippet != nil {
 			fmt.Fprintf(w, "        %s\n", c.dim(clip(*h.Chunk.Snippet, snippetWidth)))
+		}
+		if len(h.Matched) > 0 {
+			fmt.Fprintf(w, "        has %s\n", plainText(strings.Join(h.Matched, ", ")))
 		}
 		if len(h.Fields) > 0 {
 			fmt.Fprintf(w, "        %s\n", plainText(string(h.Fields)))
