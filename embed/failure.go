@@ -89,6 +89,7 @@ func (c *caller) classify(err error, header http.Header, inputs []string) *failu
 		cert    *tls.CertificateVerificationError
 		sent    *url.Error
 		lookup  *net.DNSError
+		large   *http.MaxBytesError
 	)
 	switch {
 	case errors.As(err, &api) && api.HTTPStatusCode != 0:
@@ -114,8 +115,8 @@ func (c *caller) classify(err error, header http.Header, inputs []string) *failu
 		return &failure{kind: broken, reason: errRedirect.Error(), hint: hintAddress}
 	case errors.Is(err, errPage):
 		return &failure{kind: broken, reason: errPage.Error(), hint: hintAddress}
-	case errors.Is(err, errTooLarge):
-		return &failure{kind: broken, reason: errTooLarge.Error(), hint: hintAddress}
+	case errors.As(err, &large):
+		return &failure{kind: broken, reason: "the answer is too large", hint: hintAddress}
 	case errors.As(err, &cert):
 		return &failure{kind: broken, lost: true, reason: "the provider's certificate is not trusted", hint: "install the authority that signed it, or correct the address"}
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
@@ -197,26 +198,37 @@ func identifier(code string, sent []string) string {
 // maxRetryAfter bounds how long a provider can make us wait at once.
 const maxRetryAfter = time.Minute
 
-// retryAfter reads how long to wait: in milliseconds, in seconds or until a
-// date. It returns 0 if that is not said or makes no sense.
+// retryAfter reads how long to wait, at most maxRetryAfter. It returns 0 if that is
+// not said or makes no sense.
 func retryAfter(header http.Header) time.Duration {
-	wait := time.Duration(0)
-	if ms, err := strconv.ParseFloat(header.Get("Retry-After-Ms"), 64); err == nil {
-		wait = bounded(ms / 1000)
-	} else if s, err := strconv.ParseFloat(header.Get("Retry-After"), 64); err == nil {
-		wait = bounded(s)
-	} else if date, err := http.ParseTime(header.Get("Retry-After")); err == nil {
-		wait = min(time.Until(date), maxRetryAfter)
+	if ms := header.Get("Retry-After-Ms"); ms != "" {
+		return waitOf(ms + "ms")
 	}
-	return max(wait, 0)
+	return waitOf(header.Get("Retry-After"))
 }
 
-// bounded converts seconds, which may be too many for a Duration, or NaN.
-func bounded(seconds float64) time.Duration {
-	if !(seconds > 0) {
+// waitOf reads a wait as providers write it: "6m0s", seconds, a time in seconds
+// since 1970, or a date.
+func waitOf(text string) time.Duration {
+	wait, err := time.ParseDuration(text)
+	if s, e := strconv.ParseFloat(text, 64); e == nil {
+		if s > 1e8 { // three years: a time
+			s -= float64(time.Now().UnixMilli()) / 1000
+		}
+		wait, err = 0, nil
+		if s > 0 { // which NaN is not
+			wait = time.Duration(min(s, maxRetryAfter.Seconds()) * float64(time.Second))
+		}
+	}
+	for _, layout := range []string{http.TimeFormat, time.RFC850, time.ANSIC, time.RFC3339} {
+		if date, e := time.Parse(layout, text); e == nil {
+			wait, err = time.Until(date), nil
+		}
+	}
+	if err != nil {
 		return 0
 	}
-	return time.Duration(min(seconds, maxRetryAfter.Seconds()) * float64(time.Second))
+	return max(min(wait, maxRetryAfter), 0)
 }
 
 // failed makes the error that Embed, Dim and Probe return.

@@ -304,7 +304,7 @@ func (e *OpenAIEmbedder) with(key string, r contract.EmbedRequest) *caller {
 		role: r.Role, asGiven: r.AsGiven, retry: e.retry, limit: e.config.Timeout,
 	}
 	if !r.Patient {
-		c.limit = min(c.limit, impatience/2)
+		c.limit = min(c.limit, impatience)
 		c.retry.elapsed = min(c.retry.elapsed, impatience)
 	}
 	return c

@@ -96,24 +96,6 @@ func remaining(header http.Header, kind string) (left int, wait time.Duration, o
 		text, reset = header.Get("X-Ratelimit-Remaining"), header.Get("X-Ratelimit-Reset")
 	}
 	left, err := strconv.Atoi(text)
-	wait = resetAfter(reset)
+	wait = waitOf(reset)
 	return left, wait, err == nil && left >= 0 && wait > 0
-}
-
-// resetAfter reads when an allowance is renewed: "6m0s", seconds, a time in
-// seconds since 1970, or a date. It returns 0 if it makes no sense.
-func resetAfter(text string) time.Duration {
-	if d, err := time.ParseDuration(text); err == nil {
-		return max(min(d, maxRetryAfter), 0)
-	}
-	if s, err := strconv.ParseFloat(text, 64); err == nil {
-		if s > 1e8 { // three years: a time
-			s -= float64(time.Now().UnixMilli()) / 1000
-		}
-		return bounded(s)
-	}
-	if date, err := time.Parse(time.RFC3339, text); err == nil {
-		return max(min(time.Until(date), maxRetryAfter), 0)
-	}
-	return 0
 }

@@ -18,7 +18,7 @@ type retryPolicy struct {
 var defaultRetry = retryPolicy{first: 500 * time.Millisecond, most: 30 * time.Second, tries: 8, elapsed: 5 * time.Minute}
 
 // impatience bounds how long a request is repeated that a caller waits for.
-const impatience = 20 * time.Second
+const impatience = 10 * time.Second
 
 // triesOfServerError bounds the tries where the server says that it failed,
 // since that may be due to the texts.

@@ -19,7 +19,6 @@ const (
 var (
 	errRedirect = errors.New("the server redirects to another address")
 	errPage     = errors.New("the server answers with a web page")
-	errTooLarge = errors.New("the answer is too large")
 )
 
 // newClient returns a client that follows no redirect, which would carry texts
@@ -87,32 +86,13 @@ func (x *exchange) Do(r *http.Request) (*http.Response, error) {
 		}{io.LimitReader(res.Body, maxComplaint), res.Body}
 		return res, nil
 	}
-	err = x.answer.read(&limitedBody{res.Body, x.limit})
+	// It fails at its limit: an answer that ended there would look like one that
+	// the network cut, and be asked for again.
+	err = x.answer.read(http.MaxBytesReader(nil, res.Body, x.limit))
 	res.Body.Close()
 	if err != nil {
 		return nil, err
 	}
 	res.Body = io.NopCloser(strings.NewReader("{}"))
 	return res, nil
-}
-
-// A limitedBody fails, instead of ending, at its limit: an answer cut there
-// would look like one that the network cut, and be asked for again.
-type limitedBody struct {
-	io.Reader
-	left int64
-}
-
-func (b *limitedBody) Read(p []byte) (int, error) {
-	if b.left < 0 {
-		return 0, errTooLarge
-	}
-	if int64(len(p)) > b.left+1 {
-		p = p[:b.left+1]
-	}
-	n, err := b.Reader.Read(p)
-	if b.left -= int64(n); b.left < 0 {
-		return n - 1, errTooLarge
-	}
-	return n, err
 }

@@ -4,17 +4,15 @@ import (
 	"encoding/json"
 	"errors"
 	"math"
-	"sort"
 	"strings"
 	"unicode/utf8"
 )
 
 // unigram cuts a word so that the scores of its pieces have the greatest sum.
 type unigram struct {
-	pieces  []string // sorted
-	ids     []int32  // of each piece
-	scores  []float64
-	starts  [257]int // the first piece that begins with each byte
+	vocab   []scored
+	ids     map[string]int32
+	longest int // bytes of the longest piece
 	unknown int32
 	penalty float64     // score of a character that is in no piece
 	bytes   *[256]int32 // in the place of unknown, where the file has them
@@ -50,56 +48,20 @@ func (m *modelJSON) unigram() (model, error) {
 	if m.UnkID == nil || *m.UnkID < 0 || int(*m.UnkID) >= len(vocab) {
 		return nil, errors.New("the vocabulary has no token for what is unknown")
 	}
-	u := &unigram{unknown: *m.UnkID, penalty: math.Inf(1)}
-	// Of a piece that stands twice, the last counts.
-	ids := make(map[string]int32, len(vocab))
+	u := &unigram{vocab: vocab, ids: make(map[string]int32, len(vocab)), unknown: *m.UnkID, penalty: math.Inf(1)}
 	for i, v := range vocab {
 		u.penalty = min(u.penalty, v.score)
-		if v.piece != "" {
-			ids[v.piece] = int32(i)
-		}
+		u.longest = max(u.longest, len(v.piece))
+		u.ids[v.piece] = int32(i) // of a piece that stands twice, the last counts
 	}
 	u.penalty -= belowLeast
 	if m.ByteFallback {
 		var err error
-		if u.bytes, err = byteIDs(func(p string) (int32, bool) { id, ok := ids[p]; return id, ok }); err != nil {
+		if u.bytes, err = byteIDs(func(p string) (int32, bool) { id, ok := u.ids[p]; return id, ok }); err != nil {
 			return nil, err
 		}
 	}
-	for p := range ids {
-		u.pieces = append(u.pieces, p)
-	}
-	sort.Strings(u.pieces)
-	for i, p := range u.pieces {
-		id := ids[p]
-		u.ids = append(u.ids, id)
-		u.scores = append(u.scores, vocab[id].score)
-		u.starts[int(p[0])+1] = i + 1
-	}
-	for b := 1; b < len(u.starts); b++ {
-		u.starts[b] = max(u.starts[b], u.starts[b-1])
-	}
 	return u, nil
-}
-
-// beginnings calls f with each piece that text begins with, the shortest
-// first.
-func (u *unigram) beginnings(text string, f func(index int)) {
-	low, high := u.starts[text[0]], u.starts[int(text[0])+1]
-	for n := 1; low < high; n++ {
-		if len(u.pieces[low]) == n {
-			f(low)
-			low++
-		}
-		if n == len(text) {
-			return
-		}
-		c := text[n]
-		within := u.pieces[low:high] // all longer than n, the same up to there
-		from := sort.Search(len(within), func(i int) bool { return within[i][n] >= c })
-		to := from + sort.Search(len(within)-from, func(i int) bool { return within[from+i][n] > c })
-		low, high = low+from, low+to
-	}
 }
 
 func (u *unigram) append(out []Token, word []char) []Token {
@@ -125,13 +87,16 @@ func (u *unigram) append(out []Token, word []char) []Token {
 		here := best[at].score
 		_, n := utf8.DecodeRuneInString(joined[at:])
 		single := false
-		u.beginnings(joined[at:], func(index int) {
-			length := len(u.pieces[index])
-			single = single || length == n
-			if to := &best[at+length]; !to.known || here+u.scores[index] > to.score {
-				*to = way{here + u.scores[index], int32(at), int32(index), true}
+		for end := at + 1; end <= min(at+u.longest, len(joined)); end++ {
+			id, ok := u.ids[joined[at:end]]
+			if !ok {
+				continue
 			}
-		})
+			single = single || end == at+n
+			if score := here + u.vocab[id].score; !best[end].known || score > best[end].score {
+				best[end] = way{score, int32(at), id, true}
+			}
+		}
 		if !single {
 			if to := &best[at+n]; !to.known || here+u.penalty > to.score {
 				*to = way{here + u.penalty, int32(at), -1, true}
@@ -144,7 +109,7 @@ func (u *unigram) append(out []Token, word []char) []Token {
 	var parts []part
 	for at := int32(len(joined)); at > 0; {
 		w := best[at]
-		if w.piece >= 0 && u.ids[w.piece] == u.unknown {
+		if w.piece >= 0 && w.piece == u.unknown {
 			w.piece = -1
 		}
 		if n := len(parts); w.piece < 0 && n > 0 && parts[n-1].piece < 0 {
@@ -159,7 +124,7 @@ func (u *unigram) append(out []Token, word []char) []Token {
 		chars := word[places[p.start]:places[p.end]]
 		switch {
 		case p.piece >= 0:
-			out = append(out, token(u.ids[p.piece], chars))
+			out = append(out, token(p.piece, chars))
 		case u.bytes != nil:
 			for _, b := range []byte(joined[p.start:p.end]) {
 				out = append(out, token(u.bytes[b], chars))
