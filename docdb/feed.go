@@ -7,10 +7,8 @@ import (
 	"iter"
 	"maps"
 	"slices"
-	"strings"
 
 	"github.com/vectorlink/vectorlink/contract"
-	"github.com/vectorlink/vectorlink/docdb/internal/gqlname"
 )
 
 // When everything at the commit is listed instead of what changed. With the
@@ -123,32 +121,20 @@ func (f *feed) worth(ctx context.Context, documents, commits int) error {
 // count returns about how many documents there are to index; those of a class's
 // heirs may be counted with it.
 func (f *feed) count(ctx context.Context) (int, error) {
-	keys := map[string]string{}
+	var classes []string
 	for _, p := range f.plans {
-		keys[fmt.Sprintf("c%d", len(keys))] = gqlname.Of(p.class.Name)
+		classes = append(classes, p.class.Name)
 	}
-	if len(keys) == 0 {
-		return 0, nil
-	}
-	answer, _, err := f.c.graphQLData(ctx, f.domain, f.commit, "", func(string) string {
-		var b strings.Builder
-		for key, class := range keys {
-			fmt.Fprintf(&b, " %s: _count(%s: {})", key, class)
-		}
-		return "{" + b.String() + " }"
-	}, nil)
-	if err != nil {
-		return 0, err
-	}
+	counts, err := f.c.ofEach(ctx, f.domain, f.commit, classes, "query", "_count(%s: {})", nil)
 	total := 0
-	for key := range keys {
+	for _, raw := range counts {
 		var n int
-		if json.Unmarshal(answer[key], &n) != nil || n < 0 {
+		if json.Unmarshal(raw, &n) != nil || n < 0 {
 			return 0, f.c.wire.garbage("a count that is not a number")
 		}
 		total += n
 	}
-	return total, nil
+	return total, err
 }
 
 // gather reads the deltas of commits.

@@ -172,33 +172,16 @@ func (f *feed) leftover(ctx context.Context, answered map[string]bool, absent ma
 // absent, or of another class, is left out.
 func (c *Client) locate(ctx context.Context, domain, commit string, ids, classes []string) (map[string]string, error) {
 	found := map[string]string{}
-	if len(classes) == 0 {
-		return found, nil
-	}
 	for batch := range slices.Chunk(ids, c.batch) {
-		answer, first, err := c.graphQLData(ctx, domain, commit, "c", func(key string) string {
-			var b strings.Builder
-			b.WriteString("query($ids: [ID!]){")
-			for i, name := range classes {
-				if i > 0 {
-					key = fmt.Sprintf("c%d", i)
-				}
-				fmt.Fprintf(&b, " %s: %s(ids: $ids){ _id }", key, gqlname.Of(name))
-			}
-			return b.String() + " }"
-		}, map[string]any{"ids": batch})
+		answers, err := c.ofEach(ctx, domain, commit, classes, "query($ids: [ID!])", "%s(ids: $ids){ _id }", map[string]any{"ids": batch})
 		if err != nil {
 			return nil, err
 		}
-		for i, name := range classes {
-			key := first
-			if i > 0 {
-				key = fmt.Sprintf("c%d", i)
-			}
+		for name, raw := range answers {
 			var rows []struct {
 				ID string `json:"_id"`
 			}
-			if json.Unmarshal(answer[key], &rows) != nil {
+			if json.Unmarshal(raw, &rows) != nil {
 				return nil, c.wire.garbage("a list of documents without ids")
 			}
 			for _, row := range rows {
@@ -207,4 +190,34 @@ func (c *Client) locate(ctx context.Context, domain, commit string, ids, classes
 		}
 	}
 	return found, nil
+}
+
+// ofEach asks the same of each of some classes in one request, whose beginning and
+// field (with %s for the class) are given, and returns the answers by class.
+func (c *Client) ofEach(ctx context.Context, domain, commit string, classes []string, begin, field string, variables map[string]any) (map[string]json.RawMessage, error) {
+	answers := map[string]json.RawMessage{}
+	if len(classes) == 0 {
+		return answers, nil
+	}
+	keyOf := func(i int, first string) string {
+		if i == 0 {
+			return first
+		}
+		return fmt.Sprintf("c%d", i)
+	}
+	data, first, err := c.graphQLData(ctx, domain, commit, "c", func(key string) string {
+		var b strings.Builder
+		b.WriteString(begin + "{")
+		for i, name := range classes {
+			fmt.Fprintf(&b, " %s: "+field, keyOf(i, key), gqlname.Of(name))
+		}
+		return b.String() + " }"
+	}, variables)
+	if err != nil {
+		return nil, err
+	}
+	for i, name := range classes {
+		answers[name] = data[keyOf(i, first)]
+	}
+	return answers, nil
 }
