@@ -107,6 +107,9 @@ var endpoints = []struct {
 	{"/tags", "GET, HEAD, POST, DELETE", true},
 	{"/prune", "POST", true},
 	{"/pruned", "GET, HEAD", true},
+	{"/domains", "GET, HEAD", true},
+	{"/tasks", "GET, HEAD", true},
+	{"/document", "GET, HEAD", true},
 }
 
 // TestEndpoints checks access, methods and slashes for every path and method.

@@ -23,8 +23,10 @@ type Indexer interface {
 	// StartPush begins to make a commit of operations that are handed over
 	// one by one.
 	StartPush(ctx context.Context, req indexer.PushRequest) (*indexer.Push, error)
-	// Task returns a task's state.
+	// Task returns a task's state, and Tasks those of a domain, or of all for "",
+	// in a state, or in any for "", newest first.
 	Task(id string) (indexer.Task, error)
+	Tasks(domain string, state indexer.TaskState) ([]indexer.Task, error)
 	// Assign binds target to the snapshot of source and moves the branch's
 	// last indexed commit to target.
 	Assign(ctx context.Context, domain, branch, source, target string) error
@@ -58,6 +60,10 @@ type Indexer interface {
 	// Embeddings calls use with the vectors of documents, which can be read
 	// until it returns.
 	Embeddings(ctx context.Context, req search.EmbeddingsRequest, use func(*search.Embeddings) error) error
+	// Document returns a document of a commit.
+	Document(ctx context.Context, req search.DocumentRequest) (search.Document, error)
+	// DomainInfos lists the domains, by name.
+	DomainInfos() []search.DomainInfo
 	// Integrity says whether the files of a domain fit together.
 	Integrity(domain string) (search.Integrity, error)
 	// Head returns a branch's last indexed commit; nothing indexed is no

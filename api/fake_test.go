@@ -50,6 +50,8 @@ type fake struct {
 	tags     []search.TagInfo
 	pruning  indexer.Pruning
 	pruned   []string
+	doc      search.Document
+	domains  []search.DomainInfo
 }
 
 type assignCall struct{ domain, branch, source, target string }
@@ -63,6 +65,10 @@ type deleteCall struct {
 type deleteBranchCall struct{ domain, branch string }
 type taskCall string
 type integrityCall string
+type tasksCall struct {
+	domain string
+	state  indexer.TaskState
+}
 type headCall struct{ domain, branch string }
 type statisticsCall string
 type commitsCall string
@@ -184,6 +190,13 @@ func (f *fake) Embeddings(ctx context.Context, req search.EmbeddingsRequest, use
 	found.Identity = func() [32]byte { return [32]byte{byte(found.Count)} }
 	return use(&found)
 }
+func (f *fake) Tasks(domain string, state indexer.TaskState) ([]indexer.Task, error) {
+	return []indexer.Task{f.task}, f.called(context.Background(), tasksCall{domain, state})
+}
+func (f *fake) Document(ctx context.Context, req search.DocumentRequest) (search.Document, error) {
+	return f.doc, f.called(ctx, req)
+}
+func (f *fake) DomainInfos() []search.DomainInfo { return f.domains }
 func (f *fake) Integrity(domain string) (search.Integrity, error) {
 	return f.whole, f.called(context.Background(), integrityCall(domain))
 }

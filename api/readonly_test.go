@@ -34,6 +34,7 @@ func TestReadOnly(t *testing.T) {
 		"/similar?domain=org/db&commit=c1&text=squid",
 		"/commits?domain=org/db",
 		"/last-indexed?domain=org/db",
+		"/document?domain=org/db&commit=c1&id=d/A/1",
 	} {
 		l.url = writer
 		want := l.get(target)
@@ -49,6 +50,7 @@ func TestReadOnly(t *testing.T) {
 		{target: "/index?domain=org/db&commit=c2&dry_run=true"},
 		{method: "POST", target: "/push?domain=org/db&target_commit=c2", body: "{}"},
 		{target: "/check?task_id=x"},
+		{target: "/tasks"},
 		{target: "/assign?domain=org/db&source_commit=c1&target_commit=c2"},
 		{method: "DELETE", target: "/domain?domain=org/db"},
 		{method: "DELETE", target: "/branch-index?domain=org/db&branch=main"},

@@ -53,6 +53,9 @@ func (s *server) table() []route {
 		{path: "/statistics", methods: read, handler: s.statistics},
 		{path: "/integrity", methods: read, handler: s.integrity},
 		{path: "/commits", methods: read, handler: s.commits},
+		{path: "/domains", methods: read, handler: s.domains},
+		{path: "/tasks", methods: read, handler: s.tasks},
+		{path: "/document", methods: read, handler: s.document},
 	}
 }
 

@@ -75,10 +75,7 @@ func (s *server) statistics(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	domain := ""
-	if p.Text("domain") != "" {
-		domain = p.Domain().Domain()
-	}
+	domain := p.DomainOrAll()
 	if p.Err() != nil {
 		return p.Err()
 	}

@@ -104,6 +104,14 @@ func checkRef(param, name string) error {
 // Task returns the state of a task, or ErrNotFound.
 func (ix *Indexer) Task(id string) (Task, error) { return ix.tasks.Find(id) }
 
+// Tasks returns the tasks of a domain, of all for "", that are in that state, in any
+// for "": newest first.
+func (ix *Indexer) Tasks(domain string, state TaskState) ([]Task, error) {
+	return ix.tasks.List(func(t Task) bool {
+		return (domain == "" || t.Domain == domain) && (state == "" || t.State == state)
+	}), nil
+}
+
 // enqueue has the job run after those of its domain that came before it.
 func (ix *Indexer) enqueue(j *job) {
 	ix.mu.RLock()

@@ -333,6 +333,14 @@ func (p *Params) GraphSpec(name string) GraphSpec {
 // Domain returns the graphspec of the required domain parameter.
 func (p *Params) Domain() GraphSpec { return p.GraphSpec("domain") }
 
+// DomainOrAll returns the domain of a parameter that may be absent, "" where it is.
+func (p *Params) DomainOrAll() string {
+	if p.Text("domain") == "" {
+		return ""
+	}
+	return p.Domain().Domain()
+}
+
 // Branch returns a branch parameter, or "".
 func (p *Params) Branch() string {
 	name := p.Text("branch")

@@ -54,6 +54,15 @@ func (s *Service) Task(id string) (indexer.Task, error) {
 	return s.writer.Task(id)
 }
 
+// Tasks returns the writer's tasks of a domain, of all for "", that are in that state,
+// in any for "": newest first.
+func (s *Service) Tasks(domain string, state indexer.TaskState) ([]indexer.Task, error) {
+	if s.writer == nil {
+		return nil, contract.ErrReadOnly
+	}
+	return s.writer.Tasks(domain, state)
+}
+
 // Assign binds target to the snapshot of source and moves the branch's last
 // indexed commit to target.
 func (s *Service) Assign(ctx context.Context, domain, branch, source, target string) error {

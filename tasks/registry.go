@@ -366,6 +366,20 @@ func (r *Registry) Bind(domain, commit string) (release func(), ok bool) {
 	}, true
 }
 
+// List returns the tasks that match, newest first.
+func (r *Registry) List(match func(Task) bool) []Task {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var list []Task
+	for _, j := range r.tasks {
+		if t := j.snapshot(); match(t) {
+			list = append(list, t)
+		}
+	}
+	slices.SortFunc(list, func(a, b Task) int { return cmp.Or(b.Created.Compare(a.Created), cmp.Compare(b.ID, a.ID)) })
+	return list
+}
+
 // Count returns the number of known tasks, of those that have not ended, and of
 // those at work.
 func (r *Registry) Count() (known, unfinished, working int) {
