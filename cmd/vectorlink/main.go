@@ -43,6 +43,7 @@ type grammar struct {
 	Demo       demoCmd        `cmd:"" help:"Index and search a small Star Wars database, all in this process."`
 	Index      indexCmd       `cmd:"" help:"Have the server index a commit."`
 	Push       pushCmd        `cmd:"" help:"Index the documents of files."`
+	Export     exportCmd      `cmd:"" help:"Write the documents or vectors of a commit."`
 	Search     searchCmd      `cmd:"" help:"Search a commit for a text."`
 	Similar    similarCmd     `cmd:"" help:"List the documents nearest to a document or a text."`
 	Duplicates duplicatesCmd  `cmd:"" help:"List pairs of documents that are nearly the same."`
