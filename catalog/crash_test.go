@@ -225,10 +225,8 @@ func crashAnywhere(t *testing.T) {
 // when the disk is well again.
 func TestFaultAnywhere(t *testing.T) {
 	defer catalog.AllowGarbage(9)()
-	for _, forever := range []bool{false, true} {
-		for _, short := range []bool{false, true} {
-			for n := 0; faultAt(t, n, forever, short); n++ {
-			}
+	for _, plan := range []struct{ forever, short bool }{{}, {forever: true}, {short: true}} {
+		for n := 0; faultAt(t, n, plan.forever, plan.short); n++ {
 		}
 	}
 }

@@ -165,7 +165,11 @@ func TestPrunedCrashAnywhere(t *testing.T) {
 			fault.OnOp(func(n int, op vfstest.Op) {
 				must(t)(reader.Refresh())
 				for _, share := range []float64{0, 0.5, 1} {
-					for seed := range uint64(12) {
+					seeds := uint64(1) // nothing is left to chance
+					if share == 0.5 {
+						seeds = 12
+					}
+					for seed := range seeds {
 						where := fmt.Sprintf("before operation %d (%s) of %q, %g of the unsynced kept, seed %d", n, op, name, share, seed)
 						disk := mem.CrashClone(seed, share)
 						if seed == 0 {

@@ -88,7 +88,7 @@ type history struct {
 }
 
 func TestHistories(t *testing.T) {
-	seeds, steps := 10, 250
+	seeds, steps := 4, 250
 	if os.Getenv("VECTORLINK_LONG") != "" {
 		seeds = 300
 	}
