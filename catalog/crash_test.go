@@ -139,7 +139,7 @@ func reopen(disk *vfstest.Mem) (*catalog.Catalog, error) {
 	}
 	c, err := catalog.Open(catalog.Config{FS: disk})
 	if err == nil {
-		err = errors.Join(snapshot.Clean(disk), agree(c, disk))
+		err = errors.Join(vfs.Clean(disk), agree(c, disk))
 	}
 	return c, err
 }

@@ -144,7 +144,7 @@ func readTable(f io.ReaderAt, h *Header, r row) (*blocks, error) {
 	}
 	size, offset := r.blocks()*blockRowSize, r.offset
 	table := make([]byte, size)
-	if err := readFull(f, table, offset+int64(r.length-size)); err != nil {
+	if err := vfs.ReadFull(f, table, offset+int64(r.length-size)); err != nil {
 		return nil, err
 	}
 	if vfs.Checksum(b.seed, table) != r.crc {
@@ -200,7 +200,7 @@ func (b *blocks) all(f io.ReaderAt) (string, error) {
 	last := b.rows[len(b.rows)-1]
 	start := b.rows[0].offset
 	stored := make([]byte, last.offset+int64(last.stored())-start)
-	if err := readFull(f, stored, start); err != nil {
+	if err := vfs.ReadFull(f, stored, start); err != nil {
 		return "", err
 	}
 	var raw strings.Builder
@@ -224,7 +224,7 @@ func (b *blocks) block(f io.ReaderAt, i int) ([]byte, error) {
 		return c.data, nil
 	}
 	stored := make([]byte, b.rows[i].stored())
-	if err := readFull(f, stored, b.rows[i].offset); err != nil {
+	if err := vfs.ReadFull(f, stored, b.rows[i].offset); err != nil {
 		return nil, err
 	}
 	data, err := b.decode(i, stored, make([]byte, 0, b.rawLen(i)))
@@ -249,16 +249,4 @@ func (b *blocks) read(f io.ReaderAt, offset uint64, n int) (string, error) {
 		s.Write(data[:min(len(data), n-s.Len())])
 	}
 	return s.String(), nil
-}
-
-// readFull fills p from offset on.
-func readFull(f io.ReaderAt, p []byte, offset int64) error {
-	n, err := f.ReadAt(p, offset)
-	if n == len(p) {
-		return nil
-	}
-	if err == nil || err == io.EOF {
-		return badf("it ends early")
-	}
-	return err
 }

@@ -113,7 +113,7 @@ func TestCrashAnywhere(t *testing.T) {
 						t.Fatalf("before operation %d (%s), %g of the unsynced kept, seed %d: commit %s is lost", n, op, share, seed, c)
 					}
 				}
-				if err := snapshot.Clean(disk); err != nil {
+				if err := vfs.Clean(disk); err != nil {
 					t.Fatal(err)
 				}
 				names, _ := disk.List()
@@ -202,7 +202,7 @@ func faultAt(t *testing.T, step, n int, forever, short bool) bool {
 	default:
 		t.Fatalf("%s: again: %v", at, err)
 	}
-	if err := snapshot.Clean(mem); err != nil {
+	if err := vfs.Clean(mem); err != nil {
 		t.Fatal(err)
 	}
 	have, err = state(mem)
@@ -237,10 +237,6 @@ func TestFaultsWhileReading(t *testing.T) {
 				err = fmt.Errorf("%d files listed", len(infos))
 			}
 			return err
-		},
-		"clean": func() error {
-			mem.WriteFile("x@y.hnsw.1.tmp", []byte("rubbish"))
-			return snapshot.Clean(fault)
 		},
 	}
 	for name, read := range reads {

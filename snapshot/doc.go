@@ -49,5 +49,5 @@
 //
 // Write's rename, made durable by the directory sync after it, is the one
 // commit point: a crash leaves the whole file or nothing under the final name,
-// and at worst a temporary file, which [Clean] removes.
+// and at worst a temporary file, which [vfs.Clean] removes.
 package snapshot

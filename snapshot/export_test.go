@@ -140,7 +140,7 @@ func Reencode(f *File) error {
 		return nil
 	}
 	got := make([]byte, l.size-l.end)
-	if err := readFull(l.src, got, l.end); err != nil {
+	if err := vfs.ReadFull(l.src, got, l.end); err != nil {
 		return err
 	}
 	if want := appendTrailer(nil, &l.header, l.rows, l.body); !bytes.Equal(got, want) {

@@ -359,7 +359,7 @@ func Verify(fsys vfs.FS, name string) (err error) {
 func (l *layout) verifyWhole() error {
 	if !l.legacy {
 		head := make([]byte, preambleSize)
-		if err := readFull(l.src, head, 0); err != nil {
+		if err := vfs.ReadFull(l.src, head, 0); err != nil {
 			return err
 		}
 		if string(head) != string(preamble) {
@@ -377,10 +377,10 @@ func (l *layout) verifyWhole() error {
 		return err
 	}
 	head, foot := make([]byte, l.start), make([]byte, legacyFooter)
-	if err := readFull(l.src, head, 0); err != nil {
+	if err := vfs.ReadFull(l.src, head, 0); err != nil {
 		return err
 	}
-	if err := readFull(l.src, foot, l.end); err != nil {
+	if err := vfs.ReadFull(l.src, foot, l.end); err != nil {
 		return err
 	}
 	if string(foot[4:]) != legacyEnd || binary.LittleEndian.Uint32(foot) != vfs.Checksum(crc, head) {
@@ -394,7 +394,7 @@ func (l *layout) sum(crc uint32) (uint32, error) {
 	buf := make([]byte, min(writeSize, l.end-l.start))
 	for offset := l.start; offset < l.end; {
 		p := buf[:min(int64(len(buf)), l.end-offset)]
-		if err := readFull(l.src, p, offset); err != nil {
+		if err := vfs.ReadFull(l.src, p, offset); err != nil {
 			return 0, err
 		}
 		crc = vfs.Checksum(crc, p)

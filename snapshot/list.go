@@ -89,6 +89,9 @@ func ReadInfo(fsys vfs.FS, name string) (Info, error) {
 // at says where an error of the decoding functions happened: bad bytes become
 // a *CorruptError, others (the disk's) are wrapped.
 func at(name, section string, err error) error {
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		err = badf("it ends early")
+	}
 	if bad, ok := errors.AsType[reason](err); ok {
 		return &CorruptError{File: name, Section: section, Reason: string(bad)}
 	}
@@ -120,13 +123,13 @@ func readLayout(f vfs.File, name string, whole int64) (l layout, err error) {
 	}
 	if l.size <= whole {
 		p := make([]byte, l.size)
-		if err := readFull(f, p, 0); err != nil {
+		if err := vfs.ReadFull(f, p, 0); err != nil {
 			return l, err
 		}
 		l.src, l.memory = bytes.NewReader(p), l.size
 	}
 	p := make([]byte, min(l.size, lastRead))
-	if err := readFull(l.src, p, l.size-int64(len(p))); err != nil {
+	if err := vfs.ReadFull(l.src, p, l.size-int64(len(p))); err != nil {
 		return l, err
 	}
 	if bytes.HasSuffix(p, []byte(endMagic)) {
@@ -151,7 +154,7 @@ func (l *layout) readTrailer(p []byte) error {
 	}
 	if n > len(p) {
 		p = make([]byte, n)
-		if err := readFull(l.src, p, l.size-int64(n)); err != nil {
+		if err := vfs.ReadFull(l.src, p, l.size-int64(n)); err != nil {
 			return err
 		}
 	}
@@ -164,7 +167,7 @@ func (l *layout) readTrailer(p []byte) error {
 // version.
 func (l *layout) readLegacy() error {
 	p := make([]byte, min(l.size, firstRead))
-	if err := readFull(l.src, p, 0); err != nil {
+	if err := vfs.ReadFull(l.src, p, 0); err != nil {
 		return err
 	}
 	v, n, err := prelude(p)
@@ -176,7 +179,7 @@ func (l *layout) readLegacy() error {
 	}
 	if n > len(p) {
 		p = make([]byte, n)
-		if err := readFull(l.src, p, 0); err != nil {
+		if err := vfs.ReadFull(l.src, p, 0); err != nil {
 			return err
 		}
 	}
@@ -207,7 +210,7 @@ func (l *layout) readLegacy() error {
 // been checked against the file's size.
 func readPlain(f io.ReaderAt, h *Header, r row) ([]byte, error) {
 	p := make([]byte, r.length)
-	if err := readFull(f, p, r.offset); err != nil {
+	if err := vfs.ReadFull(f, p, r.offset); err != nil {
 		return nil, err
 	}
 	if vfs.Checksum(h.identity(r), p) != r.crc {

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/vectorlink/vectorlink/snapshot"
+	"github.com/vectorlink/vectorlink/vfs"
 	"github.com/vectorlink/vectorlink/vfs/vfstest"
 )
 
@@ -116,7 +117,7 @@ func TestHistories(t *testing.T) {
 					t.Error(err)
 				}
 			}
-			if err := snapshot.Clean(h.fs); err != nil {
+			if err := vfs.Clean(h.fs); err != nil {
 				t.Error(err)
 			}
 			absorbed, rewritten, partly = absorbed+h.absorbed, rewritten+h.rewritten, partly+h.partly

@@ -9,7 +9,6 @@ import (
 	"iter"
 	"slices"
 	"strconv"
-	"strings"
 	"sync/atomic"
 
 	"github.com/vectorlink/vectorlink/vfs"
@@ -144,7 +143,7 @@ func (p *Prepared) Commit() (Info, error) {
 	return p.info, nil
 }
 
-// Discard removes the file. [Clean] finds what it leaves.
+// Discard removes the file. [vfs.Clean] finds what it leaves.
 func (p *Prepared) Discard() { _ = p.fsys.Remove(p.temp) }
 
 // checkInput checks what can be checked before the entries are seen.
@@ -468,30 +467,4 @@ func completeEntry(et *EntryText, last *Key, others int) error {
 		}
 	}
 	return e.check()
-}
-
-// Clean removes temporary files that writers have left behind. Nothing may be
-// writing in the directory meanwhile.
-func Clean(fsys vfs.FS) error {
-	names, err := fsys.List()
-	if err != nil {
-		return fmt.Errorf("snapshot: clean: %w", err)
-	}
-	removed := false
-	for _, name := range names {
-		if !vfs.IsTemp(name) || !strings.Contains(name, "."+Ext+".") {
-			continue
-		}
-		if err := fsys.Remove(name); err != nil {
-			return fmt.Errorf("snapshot: clean: %w", err)
-		}
-		removed = true
-	}
-	if !removed {
-		return nil
-	}
-	if err := fsys.SyncDir(); err != nil {
-		return fmt.Errorf("snapshot: clean: %w", err)
-	}
-	return nil
 }

@@ -142,21 +142,6 @@ func (p *Pool) Stats() Stats {
 	return s
 }
 
-// Trim drops the pages that have not been used since the last Trim, and returns
-// how many bytes they took.
-func (p *Pool) Trim() int64 {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	before := p.used
-	for i := len(p.ring) - 1; i >= 0; i-- {
-		// Another one, which the loop has seen, takes the place of a dropped one.
-		if f := p.ring[i]; f.pins.Load() == 0 && !f.recent.Swap(false) {
-			p.drop(f)
-		}
-	}
-	return before - p.used
-}
-
 // fits reports whether files of that page size can be read through the pool.
 func (p *Pool) fits(pageSize int) bool { return int64(pageSize)*minFrames <= p.limit }
 

@@ -80,43 +80,6 @@ func TestPoolLimit(t *testing.T) {
 	must(t, s.Verify(nil))
 }
 
-// TestPoolTrim: pages leave that were not used between two Trims and are not
-// pinned.
-func TestPoolTrim(t *testing.T) {
-	p := vecstore.NewPool(100 * pageBytes)
-	s := create(t, vfstest.NewMem(), poolDim, 40, p)
-	defer closeStore(t, s)
-	dst := make([]float32, poolDim)
-	for slot := range uint32(40) { // eight pages
-		must(t, s.Read(slot, dst))
-	}
-	if n := p.Trim(); n != 0 {
-		t.Errorf("%d bytes of pages just read were given up", n)
-	}
-	must(t, s.Read(0, dst))
-	pinned, err := s.Pin(39)
-	must(t, err)
-	if n := p.Trim(); n != 6*pageBytes {
-		t.Errorf("%d bytes were given up, want six pages", n)
-	}
-	if n := p.Trim(); n != pageBytes { // of slot 0
-		t.Errorf("%d bytes were given up, want a page", n)
-	}
-	if !slices.Equal(pinned.Values(), vec(39, poolDim)) {
-		t.Error("a pinned page has changed")
-	}
-	pinned.Release()
-	for slot := range uint32(40) {
-		must(t, s.Read(slot, dst))
-		if !slices.Equal(dst, vec(int(slot), poolDim)) {
-			t.Errorf("slot %d: another vector", slot)
-		}
-	}
-	if st := p.Stats(); st.Cached != 8 || st.Used != 8*pageBytes {
-		t.Errorf("in the end: %+v", st)
-	}
-}
-
 // TestPoolWaits: with every page pinned readers wait, and get their page in the
 // order of their coming when pins are released.
 func TestPoolWaits(t *testing.T) {
