@@ -106,10 +106,10 @@ func TestUnreadable(t *testing.T) {
 	wantLast("🎉", 0, hits, err, true)
 	hits, err = ask("ฉันชอบกินข้าวผัด", search.ModeVector)
 	wantLast("the text of two", 2, hits, err, true)
-	if hits, err = ask("ブルキナファソ cat", search.ModeHybrid); err != nil || len(hits.Warnings) != 0 || len(hits.Hits) < 10 {
+	if hits, err = ask("ブルキナファソ cat", search.ModeHybrid); err != nil || strings.Contains(fmt.Sprint(hits.Warnings), "the model") || len(hits.Hits) < 10 {
 		t.Errorf("hybrid, half readable: %d hits, %q, %v", len(hits.Hits), hits.Warnings, err)
 	}
-	if hits, err = ask("ブルキナファソ", search.ModeHybrid); err != nil || len(hits.Warnings) != 1 || len(hits.Hits) != 1 || hits.Hits[0].ID != "d/U/6" {
+	if hits, err = ask("ブルキナファソ", search.ModeHybrid); err != nil || !strings.Contains(fmt.Sprint(hits.Warnings), "the model cannot read the query") || len(hits.Hits) != 1 || hits.Hits[0].ID != "d/U/6" {
 		t.Errorf("hybrid: %d hits, %q, %v", len(hits.Hits), hits.Warnings, err)
 	}
 	similar := search.SimilarRequest{Domain: domain, Ref: search.Ref{Commit: "c3"}, ID: "d/U/1", Options: search.Options{Page: search.Page{Count: 30}}, IncludeSelf: true}
