@@ -43,19 +43,24 @@ func (c *Client) delta(ctx context.Context, domain, commit string) ([]row, error
 // referrers returns subject and predicate of the triples whose object is one of
 // the nodes, at most nodesPerQuery.
 func (c *Client) referrers(ctx context.Context, domain, commit string, nodes []string) ([]row, error) {
-	var parts []query
-	for _, n := range nodes {
-		parts = append(parts, triple("Triple", variable("NodeValue", "S"), node{"@type": "Value", "node": n}))
-	}
-	return c.woql(ctx, domain, commit, query{"@type": "Or", "or": parts})
+	return c.anyOf(ctx, domain, commit, nodes, func(n string) query {
+		return triple("Triple", variable("NodeValue", "S"), node{"@type": "Value", "node": n})
+	})
 }
 
 // properties returns predicate and object of the triples whose subject is one
 // of the nodes, at most nodesPerQuery.
 func (c *Client) properties(ctx context.Context, domain, commit string, nodes []string) ([]row, error) {
+	return c.anyOf(ctx, domain, commit, nodes, func(n string) query {
+		return triple("Triple", node{"@type": "NodeValue", "node": n}, variable("Value", "O"))
+	})
+}
+
+// anyOf runs a triple query about each of some nodes, in one.
+func (c *Client) anyOf(ctx context.Context, domain, commit string, nodes []string, about func(node string) query) ([]row, error) {
 	var parts []query
 	for _, n := range nodes {
-		parts = append(parts, triple("Triple", node{"@type": "NodeValue", "node": n}, variable("Value", "O")))
+		parts = append(parts, about(n))
 	}
 	return c.woql(ctx, domain, commit, query{"@type": "Or", "or": parts})
 }
