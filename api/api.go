@@ -55,6 +55,11 @@ type Indexer interface {
 	Suggest(ctx context.Context, req search.SuggestRequest) (search.Suggestions, error)
 	// Candidates lists the nearest documents of two sets, in both directions.
 	Candidates(ctx context.Context, req search.CandidatesRequest) (search.Candidates, error)
+	// Clusters groups the documents of a commit; ClustersDiff says what became of
+	// the groups at another. Map places the documents in the plane.
+	Clusters(ctx context.Context, req search.ClustersRequest) (*search.Clusters, error)
+	ClustersDiff(ctx context.Context, req search.ClustersDiffRequest) (*search.ClustersDiff, error)
+	Map(ctx context.Context, req search.MapRequest) (*search.Map, error)
 	// Compare returns the distance of two texts.
 	Compare(ctx context.Context, req search.CompareRequest) (float32, error)
 	// Embeddings calls use with the vectors of documents, which can be read

@@ -26,6 +26,8 @@ var _ api.Indexer = (*service.Service)(nil)
 // fake is an Indexer that records what it was asked and answers what it was
 // told to.
 type fake struct {
+	api.Indexer // nil: what has no method here is not asked for
+
 	mu    sync.Mutex
 	calls []any
 

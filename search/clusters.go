@@ -1,104 +1,372 @@
 package search
 
 import (
+	"cmp"
 	"context"
+	"fmt"
 	"iter"
 	"slices"
 
 	"github.com/vectorlink/vectorlink/catalog"
+	"github.com/vectorlink/vectorlink/cluster"
+	"github.com/vectorlink/vectorlink/contract"
+	"github.com/vectorlink/vectorlink/internal/parallel"
 	"github.com/vectorlink/vectorlink/snapshot"
 	"github.com/vectorlink/vectorlink/vector"
 )
 
-// ClusteringVectors is the name of the vectors that texts have in the role of
-// clustering. They are of the model of the main ones and lie in the same file, so
-// that whatever looks after that file looks after them.
-const ClusteringVectors = "clustering"
-
-// StoresClustering reports whether a domain stores clustering: whether its newest
-// commit lists such vectors. A commit lists them where its push asks for it, and
-// where its base or the newest commit before it does. Aliases stand for commits of
-// any age, and do not count.
-func StoresClustering(state *catalog.State) bool {
-	for info := range state.Newest() {
-		if info.Kind != snapshot.Alias {
-			return ListsClustering(&info.Header)
-		}
-	}
-	return false
+// ClusterOptions say how documents are clustered.
+type ClusterOptions struct {
+	// Resolution asks for more and smaller clusters where it is higher; 0 is 1. K,
+	// where it is given, asks for so many by k-means instead.
+	Resolution float32 `param:"resolution" placeholder:"X" help:"More and smaller clusters with a higher one (default 1)."`
+	K          int     `param:"k" least:"1" most:"1000" apart:"resolution" placeholder:"N" help:"So many clusters, by k-means."`
+	// MinSize is the least number of documents of a cluster; those of smaller ones
+	// are in none. 0 is 2.
+	MinSize int `param:"min_size" least:"1" most:"1000000" placeholder:"N" help:"Leave out clusters of fewer documents (default 2)."`
 }
 
-// ListsClustering reports whether a commit lists clustering vectors.
-func ListsClustering(h *snapshot.Header) bool {
-	return slices.ContainsFunc(h.Others, func(v snapshot.NamedVectors) bool { return v.Name == ClusteringVectors })
-}
+// maxResolution is where there is hardly a cluster left of more than two.
+const maxResolution = 1_000
 
-// clusteringOf reads the clustering vectors of a document's chunks, of unit
-// length. A document that was indexed before the domain stored any, or of which
-// one is damaged, has none.
-func (s *Snapshot) clusteringOf(e *snapshot.Entry) ([][]float32, error) {
-	chunks := e.ChunksOf(ClusteringVectors)
-	vectors := make([][]float32, len(chunks))
-	for i, c := range chunks {
-		vectors[i] = make([]float32, s.vecs.Dim())
-		if ok, err := s.readVector(c.Slot, vectors[i]); !ok {
-			return nil, err
-		}
-		if !s.settings.Normalize {
-			vector.Normalize(vectors[i])
-		}
-	}
-	return vectors, nil
-}
+var errResolution = fmt.Errorf("resolution must be more than 0 and at most %d", maxResolution)
 
-// measureClustering adds to every edge that has one the distance of its documents'
-// nearest chunks by their clustering vectors, 1 − dot and at least 0 (wire
-// contract §4, /candidates).
-func (s *Snapshot) measureClustering(ctx context.Context, directions ...[]CandidateList) error {
-	for _, lists := range directions {
-		for _, list := range lists {
-			e, _ := s.view.Lookup(list.ID)
-			from, err := s.clusteringOf(e)
-			if err != nil {
-				return err
-			}
-			if len(from) == 0 {
-				continue
-			}
-			for i, p := range list.Partners {
-				if err := context.Cause(ctx); err != nil {
-					return err
-				}
-				partner, _ := s.view.Lookup(p.ID)
-				to, err := s.clusteringOf(partner)
-				if err != nil {
-					return err
-				}
-				if len(to) > 0 {
-					d := nearestOf(from, to)
-					list.Partners[i].Clustering = &d
-				}
-			}
-		}
+func (o *ClusterOptions) complete() error {
+	o.Resolution, o.MinSize = cmp.Or(o.Resolution, 1), cmp.Or(o.MinSize, 2)
+	if !(o.Resolution > 0 && o.Resolution <= maxResolution) {
+		return errResolution
 	}
 	return nil
 }
 
-// nearestOf returns the least distance of a vector of from to one of to.
-func nearestOf(from, to [][]float32) float32 {
-	best := float32(-1)
-	for _, x := range from {
-		for _, y := range to {
-			best = max(best, vector.Dot(x, y))
-		}
-	}
-	return max(0, 1-best)
+// ClustersRequest asks for the clusters of a commit.
+type ClustersRequest struct {
+	Domain         string `param:"domain" kind:"domain" need:""`
+	Ref            Ref
+	ClusterOptions `embed:""`
+	Filter         Filter `embed:""` // only these documents
 }
 
-// ClusteringEmbeddings are the vectors of documents in the role of clustering.
-type ClusteringEmbeddings struct {
-	Count int // documents that have one
-	// IDs and Vectors are as those of Embeddings.
-	IDs     iter.Seq[string]
-	Vectors iter.Seq2[Embedding, error]
+// Complete sets what is not given.
+func (req *ClustersRequest) Complete() error { return req.complete() }
+
+// Clusters are the groups of a commit's documents.
+type Clusters struct {
+	Commit    string    `json:"commit"`
+	Documents int       `json:"documents"` // looked at
+	Count     int       `json:"count"`     // of clusters
+	Clusters  []Cluster `json:"clusters"`  // the largest first, then by id
+	// Ungrouped counts the documents in no cluster: of those smaller than MinSize,
+	// or without a vector that says something of them.
+	Ungrouped int `json:"ungrouped"`
+	// Resolution is what they were made by, 0 where K says how many.
+	Resolution float32 `json:"resolution,omitempty"`
+	K          int     `json:"k,omitempty"`
+	// AtHalf and AtTwice are how many clusters half and twice the resolution give.
+	AtHalf  int `json:"count_at_half,omitempty"`
+	AtTwice int `json:"count_at_twice,omitempty"`
+
+	// Damaged is as of Hits.
+	Damaged []string `json:"-"`
+
+	documents []*snapshot.Entry
+	in        []int // by document: index of its cluster, −1 for none
+}
+
+// Cluster is a group of documents.
+type Cluster struct {
+	// ID is of the document whose id has the least hash of all members': it stays
+	// the same while that one is a member, whatever else comes and goes.
+	ID   string `json:"id"`
+	Size int    `json:"size"`
+	// Words tell the cluster from the others, the most telling first.
+	Words []string `json:"words"`
+	// Typical are the documents nearest to the cluster's mean.
+	Typical []string `json:"typical"`
+	// Cohesion is the mean cosine of the members and the cluster's mean.
+	Cohesion float32 `json:"cohesion"`
+}
+
+// Membership says which cluster a document is in.
+type Membership struct {
+	ID      string  `json:"id"`
+	Cluster *string `json:"cluster"` // nil for none
+}
+
+// Memberships yields the cluster of every document that has a vector, by id.
+func (c *Clusters) Memberships() iter.Seq[Membership] {
+	return func(yield func(Membership) bool) {
+		for i, e := range c.documents {
+			m := Membership{ID: e.ID}
+			if c.in[i] >= 0 {
+				m.Cluster = &c.Clusters[c.in[i]].ID
+			}
+			if !yield(m) {
+				return
+			}
+		}
+	}
+}
+
+func (c *Clusters) size() int64 {
+	n := int64(500 + 16*len(c.documents))
+	for _, one := range c.Clusters {
+		n += 500 + int64(len(one.Words)+len(one.Typical))*80
+	}
+	return n
+}
+
+func (c *Clusters) close() {}
+
+// Clusters groups the documents of a commit: by Leiden over the 15 nearest
+// neighbours of each, or by k-means. The same snapshot gives the same clusters. They
+// are derived when they are asked for and kept in memory.
+func (r *Reader) Clusters(ctx context.Context, req ClustersRequest) (*Clusters, error) {
+	if err := req.complete(); err != nil {
+		return nil, fmt.Errorf("%w: %w", contract.ErrInvalid, err)
+	}
+	_, commit, s, err := r.serve(ctx, req.Domain, req.Ref)
+	if err != nil {
+		return nil, err
+	}
+	defer s.Release()
+	c, err := r.clusters(ctx, s, req, replaced(req.Ref, commit))
+	if err != nil {
+		return nil, err
+	}
+	out := *c
+	out.Commit, out.Damaged = commit, s.Damaged()
+	return &out, nil
+}
+
+func (r *Reader) clusters(ctx context.Context, s *Snapshot, req ClustersRequest, standIn bool) (*Clusters, error) {
+	among, err := s.selection(ctx, req.Filter, standIn)
+	if err != nil {
+		return nil, err
+	}
+	o := req.ClusterOptions
+	key := fmt.Sprintf("clusters\x00%d\x00%v\x00%d\x00%d\x00%x", s.serial, o.Resolution, o.K, o.MinSize, req.Filter.key())
+	made, err := r.derived(ctx, key, func(ctx context.Context) (resource, error) { return r.group(ctx, s, among, o) })
+	if err != nil {
+		return nil, err
+	}
+	return made.(*Clusters), nil
+}
+
+// group is clusters where nothing is kept.
+func (r *Reader) group(ctx context.Context, s *Snapshot, among *selection, o ClusterOptions) (*Clusters, error) {
+	p, others := s.vectorSet(among)
+	if err := p.load(ctx); err != nil {
+		return nil, err
+	}
+	c := &Clusters{Documents: len(p.documents) + others, Ungrouped: others, documents: p.documents}
+	if len(p.documents) == 0 {
+		c.Clusters = []Cluster{}
+		return c, nil
+	}
+	var raw []uint32
+	var err error
+	if o.K > 0 {
+		c.K = o.K
+		raw, err = cluster.KMeans(ctx, p.directions(), p.keys, o.K, r.cfg.Workers)
+	} else {
+		c.Resolution = o.Resolution
+		raw, err = r.communities(ctx, p, o, c)
+	}
+	if err != nil {
+		return nil, err
+	}
+	c.describe(p, raw, o.MinSize)
+	return c, s.label(ctx, c)
+}
+
+// communities runs Leiden, at half and twice the resolution too, to say how many
+// clusters these would give.
+func (r *Reader) communities(ctx context.Context, p *vectorSet, o ClusterOptions, c *Clusters) ([]uint32, error) {
+	all := make([]uint32, len(p.documents))
+	for v := range all {
+		all[v] = uint32(v)
+	}
+	near, err := r.neighboursOf(ctx, p, all)
+	if err != nil {
+		return nil, err
+	}
+	graph := cluster.NewGraph(len(all), func(v int) []cluster.Neighbour { return near[v] })
+	factors := []float64{0.5, 2, 1}
+	found := make([][]uint32, len(factors))
+	err = parallel.Do(ctx, r.cfg.Workers, len(factors), func(ctx context.Context, _, i int) (err error) {
+		found[i], err = cluster.Leiden(ctx, graph, p.keys, factors[i]*float64(o.Resolution))
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	c.AtHalf, c.AtTwice = larger(found[0], o.MinSize), larger(found[1], o.MinSize)
+	return found[2], nil
+}
+
+// larger counts the clusters of at least that size.
+func larger(in []uint32, least int) (count int) {
+	for _, n := range sizes(in) {
+		if n >= least {
+			count++
+		}
+	}
+	return count
+}
+
+// sizes returns how many are in each cluster.
+func sizes(in []uint32) []int {
+	var sizes []int
+	for _, c := range in {
+		for len(sizes) <= int(c) {
+			sizes = append(sizes, 0)
+		}
+		sizes[c]++
+	}
+	return sizes
+}
+
+// directions returns the vectors at unit length.
+func (p *vectorSet) directions() cluster.Vectors {
+	if p.measure.metric == catalog.MetricCosine || p.measure.unit {
+		return p.rows
+	}
+	rows := cluster.Vectors{Dim: p.rows.Dim, Rows: slices.Clone(p.rows.Rows)}
+	for i := range rows.Len() {
+		vector.Normalize(rows.Row(i))
+	}
+	return rows
+}
+
+// typical is how many typical documents are named of each cluster.
+const typical = 5
+
+// describe sets the clusters, but for their words.
+func (c *Clusters) describe(p *vectorSet, raw []uint32, least int) {
+	counts := sizes(raw)
+	rows := p.directions()
+	dim := rows.Dim
+	means := cluster.Vectors{Dim: dim, Rows: make([]float32, len(counts)*dim)}
+	ids := make([]uint64, len(counts))
+	for i, k := range raw {
+		for j, x := range rows.Row(i) {
+			means.Row(int(k))[j] += x
+		}
+		if key := p.keys[i]; ids[k] == 0 || key < ids[k] {
+			ids[k] = key
+		}
+	}
+	for k := range counts {
+		vector.Normalize(means.Row(k))
+	}
+	order := make([]int, 0, len(counts)) // those large enough
+	for k, n := range counts {
+		if n >= least {
+			order = append(order, k)
+		}
+	}
+	slices.SortFunc(order, func(a, b int) int { return cmp.Or(counts[b]-counts[a], cmp.Compare(ids[a], ids[b])) })
+	at := make([]int, len(counts))
+	for k := range at {
+		at[k] = -1
+	}
+	c.Count, c.Clusters = len(order), make([]Cluster, len(order))
+	for i, k := range order {
+		at[k] = i
+		// 40 of the hash's bits: clusters of one answer hardly ever share them.
+		c.Clusters[i] = Cluster{ID: fmt.Sprintf("c%010x", ids[k]>>24), Size: counts[k], Words: []string{}}
+	}
+	type member struct {
+		dot float32
+		row int
+	}
+	members := make([][]member, len(order))
+	c.in = make([]int, len(raw))
+	for i, k := range raw {
+		c.in[i] = at[k]
+		if at[k] < 0 {
+			c.Ungrouped++
+			continue
+		}
+		members[at[k]] = append(members[at[k]], member{vector.Dot(means.Row(int(k)), rows.Row(i)), i})
+	}
+	for k, list := range members {
+		sum := 0.0
+		for _, m := range list {
+			sum += float64(m.dot)
+		}
+		c.Clusters[k].Cohesion = float32(sum / float64(len(list)))
+		for _, m := range first(list, typical, func(a, b member) int { return cmp.Or(cmp.Compare(b.dot, a.dot), a.row-b.row) }) {
+			c.Clusters[k].Typical = append(c.Clusters[k].Typical, p.documents[m.row].ID)
+		}
+	}
+}
+
+// ClustersDiffRequest asks what became of clusters from one commit to another.
+type ClustersDiffRequest struct {
+	Domain         string `param:"domain" kind:"domain" need:""`
+	From           string `param:"from" kind:"commit" need:""`
+	To             string `param:"to" kind:"commit" need:""`
+	ClusterOptions `embed:""`
+}
+
+// Complete sets what is not given.
+func (req *ClustersDiffRequest) Complete() error { return req.complete() }
+
+// ClustersDiff says what became of clusters.
+type ClustersDiff struct {
+	From    string          `json:"from"` // the served commits
+	To      string          `json:"to"`
+	Changes []ClusterChange `json:"changes"` // by what they were, the largest first
+}
+
+// ClusterChange tells of clusters of the two commits that belong together. Its fate
+// is one of those of [cluster.Fate].
+type ClusterChange struct {
+	Fate cluster.Fate `json:"fate"`
+	From []Cluster    `json:"from"`
+	To   []Cluster    `json:"to"`
+	// Stayed, Came and Left count documents.
+	Stayed int `json:"stayed"`
+	Came   int `json:"came"`
+	Left   int `json:"left"`
+}
+
+// ClustersDiff clusters two commits alike and matches what came out by its members.
+func (r *Reader) ClustersDiff(ctx context.Context, req ClustersDiffRequest) (*ClustersDiff, error) {
+	sides := make([]*Clusters, 2)
+	for i, commit := range []string{req.From, req.To} {
+		var err error
+		sides[i], err = r.Clusters(ctx, ClustersRequest{Domain: req.Domain, Ref: Ref{Commit: commit}, ClusterOptions: req.ClusterOptions})
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", []string{"from", "to"}[i], err)
+		}
+	}
+	from, to := sides[0], sides[1]
+	in := [2][]int{}
+	index := make(map[string]int, len(from.documents))
+	for side, c := range sides {
+		for i, e := range c.documents {
+			at, ok := index[e.ID]
+			if !ok {
+				at = len(index)
+				index[e.ID] = at
+				in[0], in[1] = append(in[0], -1), append(in[1], -1)
+			}
+			in[side][at] = c.in[i]
+		}
+	}
+	out := &ClustersDiff{From: from.Commit, To: to.Commit, Changes: []ClusterChange{}}
+	for _, change := range cluster.Match(in[0], in[1]) {
+		c := ClusterChange{Fate: change.Fate, From: []Cluster{}, To: []Cluster{}, Stayed: change.Stayed, Came: change.Came, Left: change.Left}
+		for _, k := range change.From {
+			c.From = append(c.From, from.Clusters[k])
+		}
+		for _, k := range change.To {
+			c.To = append(c.To, to.Clusters[k])
+		}
+		out.Changes = append(out.Changes, c)
+	}
+	return out, nil
 }
