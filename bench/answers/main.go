@@ -32,12 +32,15 @@ var tables = []struct {
 	run  func(context.Context, *bench) error
 }{
 	{"retrieval", retrieval},
+	{"clusters", clusters},
+	{"scale", scale},
 }
 
 // bench is what every table is given.
 type bench struct {
-	data string // the directory of the sets
-	ix   *indexer.Indexer
+	data    string // the directory of the sets
+	scratch string // an empty directory
+	ix      *indexer.Indexer
 }
 
 func main() {
@@ -79,7 +82,13 @@ func run(ctx context.Context, data, only string) error {
 		if only != "" && !slices.Contains(strings.Split(only, ","), t.name) {
 			continue
 		}
-		if err := t.run(ctx, &bench{data, ix}); err != nil {
+		scratch, err := os.MkdirTemp("", "answers")
+		if err != nil {
+			return err
+		}
+		err = t.run(ctx, &bench{data, scratch, ix})
+		_ = os.RemoveAll(scratch)
+		if err != nil {
 			return fmt.Errorf("%s: %w", t.name, err)
 		}
 		fmt.Println()
@@ -92,9 +101,14 @@ const commit = "c"
 
 // index pushes texts by their ids as the one commit of a domain.
 func (b *bench) index(ctx context.Context, domain, language string, texts map[string]string) error {
-	push, err := b.ix.StartPush(ctx, indexer.PushRequest{
+	return b.push(ctx, indexer.PushRequest{
 		Domain: domain, Branch: "main", Commit: commit, Settings: catalog.SettingsRequest{Language: language},
-	})
+	}, texts)
+}
+
+// push makes a commit of texts by their ids.
+func (b *bench) push(ctx context.Context, req indexer.PushRequest, texts map[string]string) error {
+	push, err := b.ix.StartPush(ctx, req)
 	if err != nil {
 		return err
 	}

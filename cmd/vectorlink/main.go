@@ -50,6 +50,7 @@ type grammar struct {
 	Candidates candidatesCmd  `cmd:"" help:"List near documents of two sets, in both directions."`
 	Compare    compareCmd     `cmd:"" help:"Measure how near two texts are."`
 	Suggest    suggestionsCmd `cmd:"" help:"Complete the beginning of a query from the texts of a commit."`
+	Clusters   clustersCmd    `cmd:"" help:"List the groups of documents that are alike, or what became of them."`
 	Watch      watchCmd       `cmd:"" help:"Follow databases and have the server index every new commit."`
 	Status     statusCmd      `cmd:"" help:"Show what the server has indexed."`
 	Tag        tagCmd         `cmd:"" help:"Give a commit a name, which keeps it; or list and remove names."`

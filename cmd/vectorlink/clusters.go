@@ -1,0 +1,123 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/vectorlink/vectorlink/search"
+	"github.com/vectorlink/vectorlink/service"
+)
+
+// clustersCmd lists the clusters of a commit, or what became of them.
+type clustersCmd struct {
+	ClientConfig
+	Domain string `required:"" placeholder:"ORG/DB" help:"Database, as org/db."`
+	Commit string `xor:"ref" required:"" placeholder:"ID" help:"Commit to read."`
+	Branch string `xor:"ref" required:"" placeholder:"NAME" help:"Read the last indexed commit of this branch."`
+	From   string `and:"diff" xor:"ref" required:"" placeholder:"ID" help:"With --to: what became of the clusters of this commit."`
+	To     string `and:"diff" placeholder:"ID" help:"With --from: at this one."`
+
+	search.ClusterOptions `embed:""`
+	Filter                search.Filter `embed:""`
+}
+
+// Run runs the command.
+func (c *clustersCmd) Run(ctx context.Context, p *program) error {
+	cl, err := p.connect(c.ClientConfig)
+	if err != nil {
+		return err
+	}
+	defer cl.close()
+	query := values("domain", c.Domain)
+	for name, v := range encodeAll(&c.ClusterOptions, &c.Filter) {
+		query.Set(name, v)
+	}
+	if c.From != "" {
+		query.Set("from", c.From)
+		query.Set("to", c.To)
+		var diff search.ClustersDiff
+		if _, err := cl.decode(ctx, http.MethodGet, "/clusters/diff", query, nil, &diff); err != nil {
+			return err
+		}
+		if p.json {
+			return printJSON(p.stdout, diff)
+		}
+		return p.printChanges(&diff)
+	}
+	query.Set("commit", c.Commit)
+	query.Set("branch", c.Branch)
+	var found search.Clusters
+	if _, err := cl.decode(ctx, http.MethodGet, "/clusters", query, nil, &found); err != nil {
+		return err
+	}
+	if p.json {
+		return printJSON(p.stdout, found)
+	}
+	return p.printClusters(&found)
+}
+
+// encodeAll returns the parameters that requests ask with, as texts.
+func encodeAll(from ...any) map[string]string {
+	all := make(map[string]any)
+	for _, one := range from {
+		maps.Copy(all, service.Encode(one))
+	}
+	texts := make(map[string]string, len(all))
+	for name, v := range all {
+		switch v := v.(type) {
+		case []string:
+			texts[name] = strings.Join(v, ",")
+		default:
+			texts[name] = fmt.Sprint(v)
+		}
+	}
+	return texts
+}
+
+func (p *program) printClusters(c *search.Clusters) error {
+	paint := p.paint(p.stdout)
+	head := fmt.Sprintf("%s of %s at commit %s", count(c.Count, "cluster"), count(c.Documents, "document"), plainText(c.Commit))
+	if c.Ungrouped > 0 {
+		head += fmt.Sprintf(", %d in none", c.Ungrouped)
+	}
+	fmt.Fprintln(p.stdout, paint.dim(head))
+	rows := [][]string{{"CLUSTER", "SIZE", "COHESION", "WORDS", "TYPICAL"}}
+	for _, one := range c.Clusters {
+		rows = append(rows, []string{one.ID, strconv.Itoa(one.Size), fmt.Sprintf("%.2f", one.Cohesion), wordsOf(&one), clip(one.Typical[0], 48)})
+	}
+	if err := table(p.stdout, "lrrll", rows); err != nil {
+		return err
+	}
+	if c.Resolution > 0 {
+		fmt.Fprintln(p.stdout, paint.dim(fmt.Sprintf("--resolution %v gives %d clusters, %v gives %d", c.Resolution/2, c.AtHalf, c.Resolution*2, c.AtTwice)))
+	}
+	return nil
+}
+
+func wordsOf(c *search.Cluster) string { return plainText(strings.Join(c.Words, " ")) }
+
+func (p *program) printChanges(d *search.ClustersDiff) error {
+	fmt.Fprintln(p.stdout, p.paint(p.stdout).dim("clusters from commit "+plainText(d.From)+" to "+plainText(d.To)))
+	rows := [][]string{{"", "FROM", "TO", "CAME", "LEFT", "WORDS"}}
+	for _, c := range d.Changes {
+		said := c.To
+		if len(said) == 0 {
+			said = c.From
+		}
+		rows = append(rows, []string{string(c.Fate), sizesOf(c.From), sizesOf(c.To), strconv.Itoa(c.Came), strconv.Itoa(c.Left), wordsOf(&said[0])})
+	}
+	return table(p.stdout, "lrrrrl", rows)
+}
+
+// sizesOf names the clusters' sizes, joined by a plus.
+func sizesOf(list []search.Cluster) string {
+	texts := make([]string, len(list))
+	for i, c := range list {
+		texts[i] = strconv.Itoa(c.Size)
+	}
+	return strings.Join(texts, "+")
+}
