@@ -145,16 +145,21 @@ func (r *Reader) clusters(ctx context.Context, s *Snapshot, req ClustersRequest,
 		return nil, err
 	}
 	o := req.ClusterOptions
-	key := fmt.Sprintf("clusters\x00%d\x00%v\x00%d\x00%d\x00%x", s.serial, o.Resolution, o.K, o.MinSize, req.Filter.key())
-	made, err := r.derived(ctx, key, func(ctx context.Context) (resource, error) { return r.group(ctx, s, among, o) })
+	documents := "" // all
+	if among != nil {
+		documents = fmt.Sprintf("%t\x00%x", standIn, req.Filter.key())
+	}
+	key := fmt.Sprintf("clusters\x00%s\x00%v\x00%d\x00%d\x00%s", s.held(), o.Resolution, o.K, o.MinSize, documents)
+	made, err := r.derived(ctx, key, func(ctx context.Context) (resource, error) { return r.group(ctx, s, among, documents, o) })
 	if err != nil {
 		return nil, err
 	}
 	return made.(*Clusters), nil
 }
 
-// group is clusters where nothing is kept.
-func (r *Reader) group(ctx context.Context, s *Snapshot, among *selection, o ClusterOptions) (*Clusters, error) {
+// group is clusters where nothing is kept but the neighbours of the documents that
+// key names.
+func (r *Reader) group(ctx context.Context, s *Snapshot, among *selection, key string, o ClusterOptions) (*Clusters, error) {
 	p, others := s.vectorSet(among)
 	if err := p.load(ctx); err != nil {
 		return nil, err
@@ -171,7 +176,7 @@ func (r *Reader) group(ctx context.Context, s *Snapshot, among *selection, o Clu
 		raw, err = cluster.KMeans(ctx, p.directions(), p.keys, o.K, r.cfg.Workers)
 	} else {
 		c.Resolution = o.Resolution
-		raw, err = r.communities(ctx, p, o, c)
+		raw, err = r.communities(ctx, p, key, o, c)
 	}
 	if err != nil {
 		return nil, err
@@ -182,16 +187,12 @@ func (r *Reader) group(ctx context.Context, s *Snapshot, among *selection, o Clu
 
 // communities runs Leiden, at half and twice the resolution too, to say how many
 // clusters these would give.
-func (r *Reader) communities(ctx context.Context, p *vectorSet, o ClusterOptions, c *Clusters) ([]uint32, error) {
-	all := make([]uint32, len(p.documents))
-	for v := range all {
-		all[v] = uint32(v)
-	}
-	near, err := r.neighboursOf(ctx, p, all)
+func (r *Reader) communities(ctx context.Context, p *vectorSet, among string, o ClusterOptions, c *Clusters) ([]uint32, error) {
+	near, err := r.allNeighbours(ctx, p, among)
 	if err != nil {
 		return nil, err
 	}
-	graph := cluster.NewGraph(len(all), func(v int) []cluster.Neighbour { return near[v] })
+	graph := cluster.NewGraph(len(near), func(v int) []cluster.Neighbour { return near[v] })
 	factors := []float64{0.5, 2, 1}
 	found := make([][]uint32, len(factors))
 	err = parallel.Do(ctx, r.cfg.Workers, len(factors), func(ctx context.Context, _, i int) (err error) {

@@ -231,7 +231,12 @@ func (r *Reader) step(ctx context.Context, d *Domain, info snapshot.Info, before
 		}
 		return out, nil
 	}
-	near, err := r.neighboursOf(ctx, p, fresh)
+	var near [][]cluster.Neighbour
+	if len(fresh) == len(nodes) {
+		near, err = r.allNeighbours(ctx, p, "")
+	} else {
+		near, err = r.neighboursOf(ctx, p, fresh)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/vectorlink/vectorlink/catalog"
 	"github.com/vectorlink/vectorlink/cluster"
 	"github.com/vectorlink/vectorlink/contract"
+	"github.com/vectorlink/vectorlink/hnsw"
 	"github.com/vectorlink/vectorlink/internal/parallel"
 	"github.com/vectorlink/vectorlink/snapshot"
 	"github.com/vectorlink/vectorlink/vector"
@@ -20,7 +21,7 @@ const (
 	// neighbours is how many neighbours of each document clusters and maps go by.
 	neighbours = 15
 	// exactNeighbours is the number of documents up to which they are found by
-	// measuring all pairs, and not through the graph.
+	// measuring all pairs, and not through a graph.
 	exactNeighbours = 5_000
 	// maxRows bounds the memory for the vectors of the documents that are clustered
 	// or placed, in bytes.
@@ -33,7 +34,6 @@ type vectorSet struct {
 	documents []*snapshot.Entry
 	keys      []uint64 // hashes of the ids
 	number    map[*snapshot.Entry]uint32
-	among     *selection // for searches
 	measure   measure
 	rows      cluster.Vectors // empty until load; zero for what turns out to be damaged
 }
@@ -41,7 +41,7 @@ type vectorSet struct {
 // vectorSet returns the documents of a selection that have vectors that say something
 // of them, and counts the others.
 func (s *Snapshot) vectorSet(among *selection) (p *vectorSet, others int) {
-	p = &vectorSet{s: s, measure: measureOf(s.settings), among: among}
+	p = &vectorSet{s: s, measure: measureOf(s.settings)}
 	total := s.view.Len()
 	if among != nil {
 		total = among.documents
@@ -116,36 +116,115 @@ func hashID(id string) uint64 {
 }
 
 // neighboursOf returns the nearest neighbours of the documents of those numbers,
-// nearest first and equal ones by id: exactly where the set is small, else those that
-// the snapshot's graph finds.
+// nearest first and equal ones by id. They depend on what the documents are alone, not
+// on how the snapshot's graph has grown: few are measured against all others, many
+// are looked for through a graph that is built of them.
 func (r *Reader) neighboursOf(ctx context.Context, p *vectorSet, of []uint32) ([][]cluster.Neighbour, error) {
 	lists := make([][]cluster.Neighbour, len(of))
-	find := r.walk
-	if len(p.documents) <= exactNeighbours {
-		find = r.scan
-	}
-	if len(p.documents) <= max(exactNeighbours, 8*len(of)) {
+	var find func(ctx context.Context, v uint32) ([]cluster.Neighbour, error)
+	if len(p.documents) <= exactNeighbours || len(of) <= len(p.documents)/64 {
+		slots := slotsOf(p.documents)
+		find = func(ctx context.Context, v uint32) ([]cluster.Neighbour, error) { return p.scan(ctx, slots, v) }
+	} else {
 		if err := p.load(ctx); err != nil {
 			return nil, err
 		}
+		vecs := newRowVectors(p)
+		graph, err := hnsw.Build(ctx, vecs, numbers(len(p.documents)), hnsw.Params{M: 12, EfConstruction: 64}, r.cfg.Workers)
+		if err != nil {
+			return nil, err
+		}
+		find = func(ctx context.Context, v uint32) ([]cluster.Neighbour, error) { return p.walk(ctx, graph, vecs, v) }
 	}
 	err := parallel.Do(ctx, r.cfg.Workers, len(of), func(ctx context.Context, _, i int) (err error) {
-		lists[i], err = find(ctx, p, of[i])
+		lists[i], err = find(ctx, of[i])
 		return err
 	})
 	return lists, err
 }
 
-// scan measures a document against all others.
-func (r *Reader) scan(ctx context.Context, p *vectorSet, v uint32) ([]cluster.Neighbour, error) {
-	best := make([]cluster.Neighbour, 0, neighbours+1)
-	row := p.rows.Row(int(v))
-	for u := range uint32(len(p.documents)) {
-		if u != v {
-			best = addNeighbour(best, cluster.Neighbour{Node: u, Distance: p.measure.between(row, p.rows.Row(int(u)))})
+// rowVectors are the vectors of a set by the numbers of their documents.
+type rowVectors struct {
+	rows   cluster.Vectors
+	square bool // they are near by their distance
+	codes  vector.Planes
+}
+
+func newRowVectors(p *vectorSet) *rowVectors {
+	n, length := p.rows.Len(), vector.PlaneLen(p.rows.Dim)
+	r := &rowVectors{rows: p.rows, square: p.measure.metric == catalog.MetricL2, codes: vector.Planes{
+		Stride: length, Upper: vector.Memory(n * length), Lower: vector.Memory(n * length), Scales: make([]float32, n),
+	}}
+	if r.square {
+		r.codes.Halves = make([]float32, n)
+	}
+	for v := range n {
+		r.codes.Set(uint32(v), p.rows.Row(v))
+	}
+	return r
+}
+
+func (r *rowVectors) Dim() int             { return r.rows.Dim }
+func (r *rowVectors) Euclidean() bool      { return r.square }
+func (r *rowVectors) Codes() vector.Planes { return r.codes }
+
+func (r *rowVectors) Read(v uint32, dst []float32) error {
+	copy(dst, r.rows.Row(int(v)))
+	return nil
+}
+
+func (r *rowVectors) Dots(q []float32, of []uint32, dst []float32) error {
+	if !r.square {
+		vector.Dots(dst, q, r.rows.Rows, r.rows.Dim, of)
+		return nil
+	}
+	vector.Squares(dst, q, r.rows.Rows, r.rows.Dim, of)
+	for i := range dst {
+		dst[i] /= -2
+	}
+	return nil
+}
+
+// neighbourLists are what neighboursOf returns for all documents.
+type neighbourLists [][]cluster.Neighbour
+
+func (l neighbourLists) size() int64 { return int64(len(l)) * (24 + 8*neighbours) }
+
+func (l neighbourLists) close() {}
+
+// allNeighbours is neighboursOf for every document of a set that what says, from
+// memory where clusters and the map were asked for one after the other.
+func (r *Reader) allNeighbours(ctx context.Context, p *vectorSet, what string) (neighbourLists, error) {
+	l, err := r.pool.acquire(ctx, "neighbours\x00"+p.s.held()+"\x00"+what, func() (resource, error) {
+		lists, err := r.neighboursOf(ctx, p, numbers(len(p.documents)))
+		return neighbourLists(lists), err
+	})
+	if err != nil {
+		return nil, err
+	}
+	defer l.release() // it is memory alone, which outlives the lease
+	return l.res.(neighbourLists), nil
+}
+
+// numbers returns 0, 1, … to n−1.
+func numbers(n int) []uint32 {
+	all := make([]uint32, n)
+	for v := range all {
+		all[v] = uint32(v)
+	}
+	return all
+}
+
+// walk looks for a document's neighbours through a graph of all rows.
+func (p *vectorSet) walk(ctx context.Context, graph *hnsw.Graph, vecs hnsw.Vectors, v uint32) ([]cluster.Neighbour, error) {
+	hits, err := graph.Search(ctx, vecs, p.rows.Row(int(v)), neighbours+1, 3*neighbours, nil)
+	var best []cluster.Neighbour
+	for _, h := range hits {
+		if h.Slot != v {
+			best = addNeighbour(best, cluster.Neighbour{Node: h.Slot, Distance: p.measure.distance(h.Dot)})
 		}
 	}
-	return best, context.Cause(ctx)
+	return best, err
 }
 
 // addNeighbour adds a neighbour to a list in order, unless it is full of nearer ones.
@@ -162,16 +241,16 @@ func compareNeighbours(a, b cluster.Neighbour) int {
 	return cmp.Or(cmp.Compare(a.Distance, b.Distance), cmp.Compare(a.Node, b.Node))
 }
 
-// walk looks for a document's neighbours through the graph: among those whose chunks
-// are near its own vector.
-func (r *Reader) walk(ctx context.Context, p *vectorSet, v uint32) ([]cluster.Neighbour, error) {
+// scan looks for a document's neighbours among those whose chunks are nearest to its
+// own vector.
+func (p *vectorSet) scan(ctx context.Context, slots []uint32, v uint32) ([]cluster.Neighbour, error) {
 	row, err := p.row(v)
 	if err != nil {
 		return nil, err
 	}
 	var best []cluster.Neighbour
 	for k := 2 * neighbours; ; k *= 2 {
-		hits, err := r.slots(ctx, p.s, row, p.among, k, 0)
+		hits, err := hnsw.Scan(ctx, p.s.Vectors(), row, slots, k)
 		if err != nil {
 			return nil, err
 		}
@@ -196,6 +275,12 @@ func (r *Reader) walk(ctx context.Context, p *vectorSet, v uint32) ([]cluster.Ne
 			return best, nil
 		}
 	}
+}
+
+// held names what the snapshot holds: other than its serial it is the same after a
+// merge.
+func (s *Snapshot) held() string {
+	return fmt.Sprintf("%s\x00%s\x00%d\x00%d", s.d.Name(), s.real, s.view.Header().Seq, len(s.Harmed()))
 }
 
 // derived returns what is derived from a snapshot, from memory or by derive. It is
