@@ -25,7 +25,7 @@ func (s *server) clusters(w http.ResponseWriter, r *http.Request) error {
 	}
 	harmed(w, found.Damaged)
 	w.Header().Set("Vary", "Accept")
-	if accepts(r, mediaND) {
+	if preferred(r, mediaJSON, mediaND) == mediaND {
 		served(w, found.Commit)
 		return sendLines(w, r, found.Memberships())
 	}
@@ -80,7 +80,7 @@ func (s *server) mapOf(w http.ResponseWriter, r *http.Request) error {
 	}
 	harmed(w, m.Damaged)
 	w.Header().Set("Vary", "Accept")
-	if accepts(r, mediaND) {
+	if preferred(r, mediaJSON, mediaND) == mediaND {
 		served(w, m.Commit)
 		return sendLines(w, r, m.Points())
 	}

@@ -107,6 +107,10 @@ func (s *Snapshot) countTerms(ctx context.Context, documents []*snapshot.Entry, 
 			for t.Start >= ends[at] {
 				at++
 			}
+			word := strings.ToLower(text[t.Start:t.End])
+			if !textindex.Telling(s.settings.Language, word) {
+				continue
+			}
 			count := counts[t.Term]
 			if count == nil {
 				count = &termCount{written: make(map[string]int, 1)}
@@ -114,7 +118,7 @@ func (s *Snapshot) countTerms(ctx context.Context, documents []*snapshot.Entry, 
 			}
 			words++
 			count.words++
-			count.written[strings.ToLower(text[t.Start:t.End])]++
+			count.written[word]++
 			if now := document + at + 1; count.last != now {
 				count.last = now
 				count.documents++

@@ -3,8 +3,8 @@ package main
 import (
 	"context"
 	"fmt"
-	"maps"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 
@@ -18,8 +18,8 @@ type clustersCmd struct {
 	Domain string `required:"" placeholder:"ORG/DB" help:"Database, as org/db."`
 	Commit string `xor:"ref" required:"" placeholder:"ID" help:"Commit to read."`
 	Branch string `xor:"ref" required:"" placeholder:"NAME" help:"Read the last indexed commit of this branch."`
-	From   string `and:"diff" xor:"ref" required:"" placeholder:"ID" help:"With --to: what became of the clusters of this commit."`
-	To     string `and:"diff" placeholder:"ID" help:"With --from: at this one."`
+	From   string `xor:"ref" required:"" placeholder:"ID" help:"With --to: what became of the clusters of this commit."`
+	To     string `placeholder:"ID" help:"With --from: at this one."`
 
 	search.ClusterOptions `embed:""`
 	Filter                search.Filter `embed:""`
@@ -27,18 +27,17 @@ type clustersCmd struct {
 
 // Run runs the command.
 func (c *clustersCmd) Run(ctx context.Context, p *program) error {
+	if (c.From == "") != (c.To == "") {
+		return usage("--from and --to go together")
+	}
 	cl, err := p.connect(c.ClientConfig)
 	if err != nil {
 		return err
 	}
 	defer cl.close()
-	query := values("domain", c.Domain)
-	for name, v := range encodeAll(&c.ClusterOptions, &c.Filter) {
-		query.Set(name, v)
-	}
+	query := values("domain", c.Domain, "commit", c.Commit, "branch", c.Branch, "from", c.From, "to", c.To)
+	encode(query, &c.ClusterOptions, &c.Filter)
 	if c.From != "" {
-		query.Set("from", c.From)
-		query.Set("to", c.To)
 		var diff search.ClustersDiff
 		if _, err := cl.decode(ctx, http.MethodGet, "/clusters/diff", query, nil, &diff); err != nil {
 			return err
@@ -48,8 +47,6 @@ func (c *clustersCmd) Run(ctx context.Context, p *program) error {
 		}
 		return p.printChanges(&diff)
 	}
-	query.Set("commit", c.Commit)
-	query.Set("branch", c.Branch)
 	var found search.Clusters
 	if _, err := cl.decode(ctx, http.MethodGet, "/clusters", query, nil, &found); err != nil {
 		return err
@@ -60,22 +57,17 @@ func (c *clustersCmd) Run(ctx context.Context, p *program) error {
 	return p.printClusters(&found)
 }
 
-// encodeAll returns the parameters that requests ask with, as texts.
-func encodeAll(from ...any) map[string]string {
-	all := make(map[string]any)
-	for _, one := range from {
-		maps.Copy(all, service.Encode(one))
-	}
-	texts := make(map[string]string, len(all))
-	for name, v := range all {
-		switch v := v.(type) {
-		case []string:
-			texts[name] = strings.Join(v, ",")
-		default:
-			texts[name] = fmt.Sprint(v)
+// encode adds the parameters that requests ask with to a query string.
+func encode(query url.Values, requests ...any) {
+	for _, request := range requests {
+		for name, v := range service.Encode(request) {
+			if list, ok := v.([]string); ok {
+				query[name] = append(query[name], list...)
+				continue
+			}
+			query.Add(name, fmt.Sprint(v))
 		}
 	}
-	return texts
 }
 
 func (p *program) printClusters(c *search.Clusters) error {
@@ -89,9 +81,7 @@ func (p *program) printClusters(c *search.Clusters) error {
 	for _, one := range c.Clusters {
 		rows = append(rows, []string{one.ID, strconv.Itoa(one.Size), fmt.Sprintf("%.2f", one.Cohesion), wordsOf(&one), clip(one.Typical[0], 48)})
 	}
-	if err := table(p.stdout, "lrrll", rows); err != nil {
-		return err
-	}
+	table(p.stdout, "lrrll", rows)
 	if c.Resolution > 0 {
 		fmt.Fprintln(p.stdout, paint.dim(fmt.Sprintf("--resolution %v gives %d clusters, %v gives %d", c.Resolution/2, c.AtHalf, c.Resolution*2, c.AtTwice)))
 	}
@@ -110,7 +100,8 @@ func (p *program) printChanges(d *search.ClustersDiff) error {
 		}
 		rows = append(rows, []string{string(c.Fate), sizesOf(c.From), sizesOf(c.To), strconv.Itoa(c.Came), strconv.Itoa(c.Left), wordsOf(&said[0])})
 	}
-	return table(p.stdout, "lrrrrl", rows)
+	table(p.stdout, "lrrrrl", rows)
+	return nil
 }
 
 // sizesOf names the clusters' sizes, joined by a plus.
