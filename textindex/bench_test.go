@@ -141,6 +141,7 @@ func BenchmarkQuery(b *testing.B) {
 		{"phrase", parse(b, `"`+word(0)+" "+word(1)+`"`)},
 		{"and", parse(b, word(0)+" AND "+word(1)+" AND "+word(2))},
 		{"prefix", parse(b, word(100)+"*")},
+		{"misspelt", textindex.Plain(word(10) + " " + word(1001)[:4] + "x" + " " + word(1234567) + "yxyx").Fuzzy(textindex.FuzzyAuto)},
 	} {
 		b.Run(bb.name, func(b *testing.B) {
 			b.ReportAllocs()

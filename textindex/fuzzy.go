@@ -20,8 +20,10 @@ const (
 	oneEdit, twoEdits = 4, 8
 	// maxMisspelt is the longest word that may be misspelt, in letters.
 	maxMisspelt = 32
-	// maxNear bounds the words that stand in for a misspelt one.
-	maxNear = 50
+	// maxNear bounds the words that stand in for a misspelt one, maxSpelt the
+	// misspelt words of a query.
+	maxNear  = 50
+	maxSpelt = 16
 )
 
 // automata makes automata of the words near one.
@@ -40,10 +42,9 @@ func edits(word string) uint8 {
 	return 2
 }
 
-// nearWord is a word near a misspelt one.
+// nearWord is a leaf that stands in for a misspelt word, so many edits away.
 type nearWord struct {
-	surface string
-	edits   uint8
+	edits uint8
 	*leaf
 }
 
@@ -51,9 +52,10 @@ type nearWord struct {
 // misspelt.
 func (s *scratch) spell(ctx context.Context, x *Index, c *compiled, of *leaf) error {
 	limit := edits(of.word)
-	if limit == 0 {
+	if limit == 0 || c.spelt == maxSpelt {
 		return nil
 	}
+	c.spelt++
 	builder, err := automata()
 	if err != nil {
 		return fmt.Errorf("textindex: search: %w", err)
@@ -63,39 +65,63 @@ func (s *scratch) spell(ctx context.Context, x *Index, c *compiled, of *leaf) er
 		return nil // too many states: the word stays as it is
 	}
 	near := map[string]nearWord{} // by their terms
-	for i := range x.blocks {
-		if err := ctx.Err(); err != nil {
-			return fmt.Errorf("textindex: search: %w", err)
-		}
-		if err := guard(func() error { return s.nearWords(x.blocks[i].block, i, dfa, of, near) }); err != nil {
-			return at(x.blocks[i].file, "search", err)
-		}
-	}
-	list := slices.Collect(maps.Values(near))
-	for n := range list {
-		w := &list[n]
+	// each calls f with every block.
+	each := func(f func(b *liveBlock, i int) error) error {
 		for i := range x.blocks {
-			from := len(s.postings)
-			if err := guard(func() error { return s.read(&x.blocks[i], i, w.leaf) }); err != nil {
+			if err := ctx.Err(); err != nil {
+				return fmt.Errorf("textindex: search: %w", err)
+			}
+			if err := guard(func() error { return f(&x.blocks[i], i) }); err != nil {
 				return at(x.blocks[i].file, "search", err)
 			}
-			w.chunks += len(s.postings) - from
-			s.postings = s.postings[:from]
 		}
+		return nil
 	}
-	list = slices.DeleteFunc(list, func(w nearWord) bool { return w.chunks == 0 })
-	slices.SortFunc(list, func(a, b nearWord) int {
-		return cmp.Or(cmp.Compare(a.edits, b.edits), cmp.Compare(b.chunks, a.chunks), cmp.Compare(a.surface, b.surface))
-	})
-	chunks := 0
-	for i, w := range list {
-		if i == maxNear || c.fuzzy == FuzzyAuto && w.edits > list[0].edits {
-			list = list[:i]
+	if err := each(func(_ *liveBlock, i int) error { return s.nearWords(i, dfa, of, near) }); err != nil {
+		return err
+	}
+	order := func(a, b nearWord) int {
+		return cmp.Or(cmp.Compare(a.edits, b.edits), cmp.Compare(b.chunks, a.chunks), cmp.Compare(a.elements[0].term, b.elements[0].term))
+	}
+	var live []nearWord
+	for _, w := range slices.SortedFunc(maps.Values(near), order) {
+		if c.fuzzy == FuzzyAuto && len(live) > 0 && w.edits > live[0].edits {
 			break
 		}
+		err := each(func(lb *liveBlock, i int) error {
+			from := len(s.postings)
+			err := s.read(lb, i, w.leaf)
+			w.chunks += len(s.postings) - from
+			s.postings = s.postings[:from]
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		if w.chunks > 0 {
+			live = append(live, w)
+		}
+	}
+	slices.SortFunc(live, order)
+	live = live[:min(len(live), maxNear)]
+	chunks := 0
+	for _, w := range live {
 		chunks += w.chunks
 	}
-	for _, w := range list {
+	for _, w := range live {
+		if term := w.elements[0].term; w.word == term {
+			w.word = ""
+			err := each(func(lb *liveBlock, i int) error {
+				word, err := s.wordOf(lb.block, i, term)
+				if w.word == "" || word == term {
+					w.word = cmp.Or(word, w.word)
+				}
+				return err
+			})
+			if err != nil {
+				return err
+			}
+		}
 		w.weigh(x, min(chunks, int(x.stats.Chunks)))
 		c.leaves = append(c.leaves, w.leaf)
 	}
@@ -103,7 +129,7 @@ func (s *scratch) spell(ctx context.Context, x *Index, c *compiled, of *leaf) er
 }
 
 // nearWords gathers the words of block i that the automaton accepts.
-func (s *scratch) nearWords(b *block, i int, dfa *levenshtein.DFA, of *leaf, near map[string]nearWord) error {
+func (s *scratch) nearWords(i int, dfa *levenshtein.DFA, of *leaf, near map[string]nearWord) error {
 	_, n := utf8.DecodeRuneInString(of.word)
 	first := of.word[:n]
 	for _, d := range s.dictionaries(i) {
@@ -117,19 +143,13 @@ func (s *scratch) nearWords(b *block, i int, dfa *levenshtein.DFA, of *leaf, nea
 				break
 			}
 			surface, term := splitWord(entry.Term)
+			term = cmp.Or(term, surface)
 			_, distance := dfa.MatchAndDistance(surface)
-			if term == "" {
-				if term, surface = surface, ""; term != of.elements[0].term {
-					if surface, err = s.surfaceOf(b, i, term); err != nil {
-						return err
-					}
-				}
-			}
 			old, ok := near[term]
-			if term == of.elements[0].term || ok && cmp.Or(cmp.Compare(old.edits, distance), cmp.Compare(old.surface, surface)) <= 0 {
+			if term == of.elements[0].term || ok && cmp.Or(cmp.Compare(old.edits, distance), cmp.Compare(old.word, surface)) <= 0 {
 				continue
 			}
-			near[term] = nearWord{surface, distance, &leaf{
+			near[term] = nearWord{distance, &leaf{
 				elements: []element{{term: term}}, bits: of.bits, count: of.count, close: true, word: surface,
 				share: variantShare / float64(max(distance, 1)),
 			}}
@@ -138,18 +158,18 @@ func (s *scratch) nearWords(b *block, i int, dfa *levenshtein.DFA, of *leaf, nea
 	return nil
 }
 
-// surfaceOf returns a word of block i that has the term: the term, if that is one,
-// and not only what stemming leaves of others.
-func (s *scratch) surfaceOf(b *block, i int, term string) (string, error) {
+// wordOf returns a word of a block that has the term: the term, if that is one,
+// and not only what stemming leaves of others; "" for none.
+func (s *scratch) wordOf(b *block, i int, term string) (string, error) {
 	frequency := func(d segment.TermDictionary, key string) (n uint64, err error) {
 		err = s.each(b, d, []byte(key), false, func(p segment.Posting) { n += p.Frequency() })
 		return n, err
 	}
 	own, err := frequency(s.terms[i], term)
-	if err != nil {
+	if err != nil || own == 0 {
 		return "", err
 	}
-	surface, start := term, cut(term, 3)
+	first, start := "", cut(term, 3)
 	for it := s.words[i].AutomatonIterator(nil, []byte(start), []byte(start+"\xff")); ; {
 		entry, err := it.Next()
 		if err != nil {
@@ -162,15 +182,13 @@ func (s *scratch) surfaceOf(b *block, i int, term string) (string, error) {
 		if of != term {
 			continue
 		}
-		if surface == term {
-			surface = word
-		}
+		first = cmp.Or(first, word)
 		n, err := frequency(s.words[i], entry.Term)
 		if err != nil {
 			return "", err
 		}
 		if own -= min(n, own); own == 0 {
-			return surface, nil
+			return first, nil
 		}
 	}
 }

@@ -165,11 +165,11 @@ func (x *Index) Stats() Stats { return x.stats }
 // on, count a quarter. An edit puts one letter in, takes one out, changes one or
 // transposes two, behind the first letter. A word with digits is not misspelt.
 // Of the near words those of the fewest edits are taken, unless the query's own
-// is there ([FuzzyOn]).
+// is there ([FuzzyOn]); and of the misspelt words the first 16.
 //
-// Only chunks that admit agrees to are returned
-// (nil: all); it does not change scores, and is called for few more than those
-// that could be hits, in no certain order.
+// Only chunks that admit agrees to are returned (nil: all); it does not change
+// scores, and is called for few more than those that could be hits, in no certain
+// order.
 //
 // Errors are the context's, an [ErrCorrupt], or a [*SyntaxError] where the
 // query's prefixes stand for too many terms.
