@@ -56,6 +56,7 @@ func (s *server) duplicates(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	harmed(w, found.Damaged)
+	warn(w, found.Warnings)
 	list := make([]any, len(found.Pairs))
 	for i, pair := range found.Pairs {
 		list[i] = wire(pair)

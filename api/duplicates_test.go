@@ -3,13 +3,17 @@ package api_test
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"math"
 	"net/http"
+	"os"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/vectorlink/vectorlink/search"
+	"github.com/vectorlink/vectorlink/vfs/vfstest"
 )
 
 // TestDuplicates checks the request and the answer of /duplicates.
@@ -143,5 +147,31 @@ func TestAcceptWeights(t *testing.T) {
 		if media := got.header.Get("Content-Type"); got.status != 200 || media != want {
 			t.Errorf("Accept %q: %d %s, want 200 %s", accept, got.status, media, want)
 		}
+	}
+}
+
+// TestDuplicatesLimits checks that whoever meets a limit is told of the form that has
+// none. It takes long.
+func TestDuplicatesLimits(t *testing.T) {
+	if os.Getenv("VECTORLINK_LONG") == "" {
+		t.Skip("VECTORLINK_LONG is not set")
+	}
+	l := newLive(t, vfstest.NewMem())
+	var body strings.Builder
+	for i := range search.MaxDuplicateChunks + 1 {
+		fmt.Fprintf(&body, `{"op":"Inserted","id":"d/A/%d","string":"x%d","vector":[%d,1]}`+"\n", i, i, i)
+	}
+	push := func(commit, body string, params ...string) {
+		t.Helper()
+		if got := l.do(request{method: "POST", target: target(commit, append(params, "dim", "2", "strict", "true")...), body: body}); got.status != 200 {
+			t.Fatalf("%d %s", got.status, got.body)
+		}
+	}
+	push("c1", body.String())
+	ask := "/duplicates?domain=org/db&commit=c1&threshold=0.1"
+	l.get(ask).wantError(t, 400, "invalid_request", "application/x-ndjson")
+	push("c2", strings.Join(strings.SplitAfterN(body.String(), "\n", 21_001)[:21_000], ""), "domain", "a/less")
+	if got := l.get("/duplicates?domain=a/less&commit=c2&threshold=0.1&count=1"); !strings.Contains(got.header.Get("X-Vectorlink-Warning"), "10000 pairs") {
+		t.Errorf("%d %v", got.status, got.header)
 	}
 }

@@ -54,11 +54,15 @@ func (r *Reader) Duplicates(ctx context.Context, req DuplicatesRequest) (Pairs, 
 	if err != nil {
 		return Pairs{}, err
 	}
+	var warnings []string
+	if len(pairs) == maxPairs {
+		warnings = append(warnings, fmt.Sprintf("no more than the nearest %d pairs are listed; lines have all (Accept: application/x-ndjson)", maxPairs))
+	}
 	pairs = pairs[min(req.Page.Start, len(pairs)):]
 	if req.Page.Count > 0 {
 		pairs = pairs[:min(req.Page.Count, len(pairs))]
 	}
-	out := Pairs{Commit: commit, Pairs: make([]Pair, len(pairs)), Damaged: s.Damaged()}
+	out := Pairs{Commit: commit, Pairs: make([]Pair, len(pairs)), Damaged: s.Damaged(), Warnings: warnings}
 	for i, p := range pairs {
 		if out.Pairs[i], err = s.pairOf(p, req.Snippet); err != nil {
 			return Pairs{}, err
@@ -127,7 +131,7 @@ func (r *Reader) pairs(ctx context.Context, s, since *Snapshot, req DuplicatesRe
 			set = append(set, member{e, i})
 		}
 		if len(set) > MaxDuplicateChunks {
-			return nil, fmt.Errorf("%w: the set holds more than %d chunks; narrow it by doc_type or doc_id", contract.ErrInvalid, MaxDuplicateChunks)
+			return nil, fmt.Errorf("%w: the set holds more than %d chunks; narrow it by doc_type, doc_id or filter, or ask for lines, which have no such limit (Accept: application/x-ndjson)", contract.ErrInvalid, MaxDuplicateChunks)
 		}
 	}
 	found := make([]pair, len(set))

@@ -283,6 +283,8 @@ type Pairs struct {
 	Commit  string
 	Pairs   []Pair
 	Damaged []string // as of Hits
+	// Warnings are as of Hits.
+	Warnings []string
 }
 
 // Pair is two documents, the lower id first.
