@@ -44,6 +44,11 @@ type Indexer interface {
 	PrunedCommits(domain string) ([]string, error)
 	// Search ranks the documents by their distance to a text or a vector.
 	Search(ctx context.Context, req search.SearchRequest) (search.Hits, error)
+	// SearchDiff compares the hits at two commits, Diff all documents.
+	SearchDiff(ctx context.Context, req search.SearchDiffRequest) (search.SearchDiff, error)
+	Diff(ctx context.Context, req search.DiffRequest) (search.Diff, error)
+	// ListDocuments lists a commit's documents.
+	ListDocuments(ctx context.Context, req search.DocumentsRequest) (search.Documents, error)
 	// Similar ranks them by their distance to one of themselves.
 	Similar(ctx context.Context, req search.SimilarRequest) (search.Hits, error)
 	// Duplicates lists near-equal pairs, nearest first.

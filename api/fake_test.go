@@ -31,12 +31,15 @@ type fake struct {
 	mu    sync.Mutex
 	calls []any
 
-	err   error // what every method returns, unless nil
-	hook  func(ctx context.Context) error
-	task  indexer.Task
-	plan  indexer.Plan
-	hits  search.Hits
-	pairs search.Pairs
+	err        error // what every method returns, unless nil
+	hook       func(ctx context.Context) error
+	task       indexer.Task
+	plan       indexer.Plan
+	hits       search.Hits
+	searchDiff search.SearchDiff
+	diff       search.Diff
+	documents  search.Documents
+	pairs      search.Pairs
 	// pairsErr ends the stream of pairs.
 	pairsErr error
 	near     search.Candidates
@@ -142,6 +145,15 @@ func (f *fake) Search(ctx context.Context, req search.SearchRequest) (search.Hit
 }
 func (f *fake) Similar(ctx context.Context, req search.SimilarRequest) (search.Hits, error) {
 	return f.hits, f.called(ctx, req)
+}
+func (f *fake) SearchDiff(ctx context.Context, req search.SearchDiffRequest) (search.SearchDiff, error) {
+	return f.searchDiff, f.called(ctx, req)
+}
+func (f *fake) Diff(ctx context.Context, req search.DiffRequest) (search.Diff, error) {
+	return f.diff, f.called(ctx, req)
+}
+func (f *fake) ListDocuments(ctx context.Context, req search.DocumentsRequest) (search.Documents, error) {
+	return f.documents, f.called(ctx, req)
 }
 func (f *fake) Duplicates(ctx context.Context, req search.DuplicatesRequest) (search.Pairs, error) {
 	return f.pairs, f.called(ctx, req)

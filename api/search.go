@@ -3,7 +3,10 @@ package api
 import (
 	"context"
 	"encoding/json"
+	"fmt"
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/vectorlink/vectorlink/search"
@@ -72,6 +75,9 @@ func (s *server) search(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	if v, ok := p.Values().(*values); ok && v.body["queries"] != nil {
+		return s.searches(w, r, v)
+	}
 	req := search.SearchRequest{CallerKey: callerKey(r.Header)}
 	if rawForm(r) {
 		// It goes by vector unless it says otherwise, as it always did (wire
@@ -89,6 +95,71 @@ func (s *server) search(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	return answerHits(w, r, req.Ref, req.Options, found)
+}
+
+// maxQueries bounds the queries of one request.
+const maxQueries = 100
+
+// searches answers a search of several queries, each a text or an object of what it
+// asks beside the request's other parameters: a list of hits for each, in order and
+// all from one commit.
+func (s *server) searches(w http.ResponseWriter, r *http.Request, v *values) error {
+	var queries []json.RawMessage
+	if json.Unmarshal(v.body["queries"], &queries) != nil {
+		return service.Failure(service.ErrType, "queries must be an array")
+	}
+	if n := len(queries); n == 0 || n > maxQueries {
+		return service.Failure(service.ErrParameter, "queries must be 1 to %d", maxQueries)
+	}
+	delete(v.body, "queries")
+	requests := make([]search.SearchRequest, len(queries))
+	for i, raw := range queries {
+		one := &values{query: v.query, body: maps.Clone(v.body)}
+		if raw[0] == '"' {
+			one.body["q"] = raw
+		} else {
+			members, err := parseObject(raw)
+			if err != nil {
+				return service.Failure(service.ErrType, "queries[%d] must be a text or an object", i)
+			}
+			for _, name := range []string{"domain", "commit", "branch", "ancestors", "ancestor"} {
+				if members[name] != nil {
+					return service.Failure(service.ErrParameter, "queries[%d]: %s is one for all queries", i, name)
+				}
+			}
+			maps.Copy(one.body, members)
+		}
+		p := service.NewParams(one)
+		requests[i].CallerKey = callerKey(r.Header)
+		p.Decode(&requests[i])
+		if err := s.begin(w, p, requests[i].Domain, requests[i].Ref); err != nil {
+			return fmt.Errorf("queries[%d]: %w", i, err)
+		}
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), s.cfg.SearchTimeout)
+	defer cancel()
+	var commit string
+	var all search.Hits // what is said of the answer as a whole
+	lists := make([][]Hit, len(requests))
+	for i, req := range requests {
+		if i > 0 {
+			req.Ref = search.Ref{Commit: commit} // though the branch goes on
+		}
+		found, err := s.ix.Search(ctx, req)
+		if err != nil {
+			return fmt.Errorf("queries[%d]: %w", i, err)
+		}
+		commit, lists[i], all.Damaged = found.Commit, hitList(found.Hits, req.Options), found.Damaged
+		for _, text := range found.Warnings {
+			if !slices.Contains(all.Warnings, text) {
+				all.Warnings = append(all.Warnings, text)
+			}
+		}
+	}
+	harmed(w, all.Damaged)
+	warn(w, all.Warnings)
+	served(w, commit)
+	return sendJSON(w, lists)
 }
 
 // searchParams returns the parameters of a search. The body of one is the text q

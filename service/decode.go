@@ -23,6 +23,7 @@ import (
 //	least, most  the bounds of a number; the most names of a list
 //	words        what a text can be
 //	need         it, or one of these before it, must be given
+//	ref          "none" on a nested struct leaves its reference out
 //	unless       it is not read where one of these before it is given
 //	apart        it and this one before it are not to be given together
 //
@@ -72,7 +73,11 @@ func declare(request reflect.Type, index []int, names []string, defaults bool) [
 		}
 		switch {
 		case !param.isRef && f.Type.Kind() == reflect.Struct && f.IsExported():
-			list = append(list, declare(f.Type, param.index, own, defaults && f.Tag.Get("default") != "none")...)
+			nested := declare(f.Type, param.index, own, defaults && f.Tag.Get("default") != "none")
+			if f.Tag.Get("ref") == "none" {
+				nested = slices.DeleteFunc(nested, func(param parameter) bool { return param.isRef })
+			}
+			list = append(list, nested...)
 			continue
 		case !param.isRef && len(own) == 0:
 			continue

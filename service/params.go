@@ -49,6 +49,9 @@ type Params struct {
 // NewParams returns the Params of these values.
 func NewParams(values Values) *Params { return &Params{values: values, known: make(map[string]bool)} }
 
+// Values returns what the parameters are read from.
+func (p *Params) Values() Values { return p.values }
+
 // Err returns the first error. One that something is missing tells also what was
 // given that nothing asks for, which may be the same under a wrong name.
 func (p *Params) Err() error {

@@ -171,6 +171,35 @@ func served(ref search.Ref) string {
 	return "head-of-" + ref.Branch
 }
 
+func (f *fakeIndexer) SearchDiff(_ context.Context, req search.SearchDiffRequest) (search.SearchDiff, error) {
+	at := func(rank int, distance float32) *search.Placed { return &search.Placed{Rank: rank, Distance: distance} }
+	hits := []search.DiffedHit{
+		{ID: "terminusdb:///star-wars/People/20", Change: search.Moved, Before: at(2, 0.4), After: at(1, 0.25), TextChanged: true},
+		{ID: "terminusdb:///star-wars/People/1", Change: search.Came, After: at(2, 0.3), Added: true},
+		{ID: "terminusdb:///star-wars/Planet/46", Change: search.Went, Before: at(1, 0.2)},
+	}
+	if req.Text == "nothing" {
+		hits = nil
+	}
+	return search.SearchDiff{From: req.From, To: req.To, Hits: hits}, nil
+}
+
+func (f *fakeIndexer) Diff(_ context.Context, req search.DiffRequest) (search.Diff, error) {
+	if req.From == req.To {
+		return search.Diff{From: req.From, To: req.To}, nil
+	}
+	far := float32(0.125)
+	return search.Diff{From: req.From, To: req.To, Added: 1, Removed: 1, Changed: 1, Documents: []search.DiffedEntry{
+		{ID: "terminusdb:///star-wars/People/20", Change: search.Changed, Distance: &far},
+		{ID: "terminusdb:///star-wars/People/1", Change: search.Added},
+		{ID: "terminusdb:///star-wars/Planet/46", Change: search.Removed},
+	}}, nil
+}
+
+func (f *fakeIndexer) ListDocuments(context.Context, search.DocumentsRequest) (search.Documents, error) {
+	return search.Documents{}, nil
+}
+
 func (f *fakeIndexer) Similar(ctx context.Context, req search.SimilarRequest) (search.Hits, error) {
 	if req.Text != "" {
 		return f.Search(ctx, search.SearchRequest{Domain: req.Domain, Ref: req.Ref, Text: req.Text, Options: req.Options})

@@ -45,6 +45,7 @@ type grammar struct {
 	Push       pushCmd        `cmd:"" help:"Index the documents of files."`
 	Export     exportCmd      `cmd:"" help:"Write the documents or vectors of a commit."`
 	Search     searchCmd      `cmd:"" help:"Search a commit for a text."`
+	Diff       diffCmd        `cmd:"" help:"List the documents that changed between two commits, and how far they moved in meaning."`
 	Similar    similarCmd     `cmd:"" help:"List the documents nearest to a document or a text."`
 	Duplicates duplicatesCmd  `cmd:"" help:"List pairs of documents that are nearly the same."`
 	Candidates candidatesCmd  `cmd:"" help:"List near documents of two sets, in both directions."`

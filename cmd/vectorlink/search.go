@@ -29,6 +29,8 @@ type searchCmd struct {
 	Mode   string `enum:"vector,fts,hybrid," default:"" placeholder:"MODE" help:"Search by vector, by words (fts) or by both (hybrid). Default vector, with --syntax query hybrid."`
 	Syntax string `enum:"plain,query" default:"plain" placeholder:"SYNTAX" help:"How to read the text: plain, or query for one with operators: \"a phrase\", word*, AND, OR, NOT, +, -, parentheses."`
 	Fuzzy  string `enum:"auto,off,on" default:"auto" placeholder:"WHICH" help:"Which words may be misspelt, where the search goes by words: auto (those that no document has), off or on."`
+	From   string `xor:"ref" required:"" placeholder:"COMMIT" help:"Tell how the hits changed since this commit or branch, with --to."`
+	To     string `placeholder:"COMMIT" help:"The commit or branch to compare with --from."`
 	Query  string `arg:"" help:"Text to search for."`
 }
 
@@ -47,7 +49,20 @@ func (c *searchCmd) Run(ctx context.Context, p *program) error {
 	if c.Fuzzy != "auto" {
 		body["fuzzy"] = c.Fuzzy
 	}
-	return p.hits(ctx, c.ClientConfig, "/search", body, c.Where, c.Options)
+	if (c.From == "") != (c.To == "") {
+		return usage("--from and --to go together")
+	}
+	if c.From == "" {
+		return p.hits(ctx, c.ClientConfig, "/search", body, c.Where, c.Options)
+	}
+	cl, err := p.connect(c.ClientConfig)
+	if err != nil {
+		return err
+	}
+	defer cl.close()
+	maps.Copy(body, service.Encode(&c.Options))
+	body["domain"], body["from"], body["to"] = c.Domain, c.From, c.To
+	return p.searchDiff(ctx, cl, body)
 }
 
 // similarCmd lists the neighbours of a document or a text.
