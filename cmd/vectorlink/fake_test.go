@@ -248,6 +248,10 @@ func (f *fakeIndexer) Commits(string) ([]search.CommitInfo, error) {
 	}, nil
 }
 
+func (f *fakeIndexer) DomainInfos() []search.DomainInfo {
+	return []search.DomainInfo{{Domain: domain, Heads: []search.Head{{Branch: "main", Commit: "c7", Version: 7}}, Commits: 2, Documents: 260, Chunks: 260, CommitBytes: 1234, VectorBytes: 66}}
+}
+
 func (f *fakeIndexer) Ready() search.Readiness { return search.Readiness{Index: true, Search: true} }
 
 // Tag refuses the name v1.0 for c7, and has the commit "gone" pruned.

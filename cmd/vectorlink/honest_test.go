@@ -30,7 +30,7 @@ func TestLostOutput(t *testing.T) {
 		{"verify", "--data-dir", dir}, {"gc", "--data-dir", dir},
 		with("index"), with("index", "--wait"), with("index", "--dry-run"),
 		with("search", "word"), with("similar", "--text", "word"), with("duplicates"),
-		{"status"}, {"status", "--domain", domain}, {"tag", "--domain", domain}, {"prune", "--domain", domain, "--keep-last", "1"},
+		{"status"}, {"domains"}, {"status", "--domain", domain}, {"tag", "--domain", domain}, {"prune", "--domain", domain, "--keep-last", "1"},
 	} {
 		for _, form := range [][]string{nil, {"--json"}} {
 			if strings.HasPrefix(args[0], "--") && form != nil {

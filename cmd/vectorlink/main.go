@@ -53,6 +53,7 @@ type grammar struct {
 	Suggest    suggestionsCmd `cmd:"" help:"Complete the beginning of a query from the texts of a commit."`
 	Clusters   clustersCmd    `cmd:"" help:"List the groups of documents that are alike, or what became of them."`
 	Watch      watchCmd       `cmd:"" help:"Follow databases and have the server index every new commit."`
+	Domains    domainsCmd     `cmd:"" help:"List the databases of which something is indexed."`
 	Status     statusCmd      `cmd:"" help:"Show what the server has indexed."`
 	Tag        tagCmd         `cmd:"" help:"Give a commit a name, which keeps it; or list and remove names."`
 	Assign     assignCmd      `cmd:"" help:"Have a commit answer as another one does."`

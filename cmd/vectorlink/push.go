@@ -141,7 +141,7 @@ func (c *client) watch(ctx context.Context, domain, commit string, tell func(sha
 			Commit     string  `json:"commit"`
 			Percentage float64 `json:"percentage"`
 		}
-		if _, err := c.get(ctx, "/tasks", values("domain", domain), &list); err != nil {
+		if _, err := c.get(ctx, "/tasks", values("domain", domain, "status", "pending"), &list); err != nil {
 			_, _ = c.do(ctx, http.MethodGet, "/health/live", nil, nil) // an older server; what matters is that it answers
 		}
 		share := 0.0

@@ -5,8 +5,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"slices"
+	"net/http"
 	"strconv"
+	"strings"
 
 	"github.com/vectorlink/vectorlink/catalog"
 	"github.com/vectorlink/vectorlink/search"
@@ -52,32 +53,40 @@ func (c *statusCmd) Run(ctx context.Context, p *program) error {
 		if _, err := cl.get(ctx, "/commits", values("domain", c.Domain), &out.Commits); err != nil {
 			return err
 		}
-		if out.Heads, err = cl.heads(ctx, c.Domain, out.Commits); err != nil {
+		var list []search.DomainInfo
+		if _, err := cl.get(ctx, "/domains", nil, &list); err != nil {
 			return err
+		}
+		for _, d := range list {
+			if d.Domain == c.Domain {
+				out.Heads = d.Heads
+			}
 		}
 	}
 	return p.print(out, func(w io.Writer, paint paint) { printStatus(w, paint, c.Domain, st, out.Heads, out.Commits) })
 }
 
-// heads asks for the heads of the branches that commits were indexed on. One that
-// a reset or a squash left behind lies on none.
-func (c *client) heads(ctx context.Context, domain string, commits []search.CommitInfo) ([]search.Head, error) {
-	var names []string
-	for _, row := range commits {
-		if row.Branch != "" && !slices.Contains(names, row.Branch) {
-			names = append(names, row.Branch)
-		}
+// domainsCmd lists what databases there are.
+type domainsCmd struct{ ClientConfig }
+
+// Run runs the command.
+func (c *domainsCmd) Run(ctx context.Context, p *program) error {
+	var list []search.DomainInfo
+	if _, err := p.ask(ctx, c.ClientConfig, http.MethodGet, "/domains", nil, nil, &list); err != nil {
+		return err
 	}
-	slices.Sort(names)
-	var list []search.Head
-	for _, name := range names {
-		var h search.Head
-		if _, err := c.get(ctx, "/last-indexed", values("domain", domain, "branch", name), &h); err != nil {
-			return nil, err
+	return p.print(list, func(w io.Writer, _ paint) {
+		rows := [][]string{{"DATABASE", "COMMITS", "DOCUMENTS", "CHUNKS", "BYTES", "HEADS"}}
+		for _, d := range list {
+			var heads []string
+			for _, h := range d.Heads {
+				heads = append(heads, h.Branch+" "+h.Commit)
+			}
+			rows = append(rows, []string{d.Domain, strconv.Itoa(d.Commits), strconv.Itoa(d.Documents), strconv.Itoa(d.Chunks),
+				strconv.FormatInt(d.CommitBytes+d.VectorBytes, 10), strings.Join(heads, ", ")})
 		}
-		list = append(list, h)
-	}
-	return list, nil
+		table(w, "lrrrr", rows)
+	})
 }
 
 func printStatus(w io.Writer, c paint, domain string, st statistics, heads []search.Head, commits []search.CommitInfo) {
