@@ -13,8 +13,10 @@ import (
 	"slices"
 	"strings"
 	"sync/atomic"
+	"unicode/utf8"
 
 	"github.com/vectorlink/vectorlink/fields"
+	"github.com/vectorlink/vectorlink/internal/rawjson"
 )
 
 // input is what a push reads: files in whatever form, written as operations.
@@ -154,7 +156,7 @@ func (in *input) objects(f *source) error {
 	n := 0
 	for lines.Scan() {
 		n++
-		line := bytes.TrimSpace(lines.Bytes())
+		line := bytes.TrimSpace(rawjson.Trim(lines.Bytes()))
 		if err := in.object(line); err != nil {
 			return fmt.Errorf("line %d: %w", n, err)
 		}
@@ -198,6 +200,9 @@ func (in *input) object(text []byte) error {
 	if err := json.Unmarshal(text, &members); err != nil || members == nil {
 		return errors.New("not a JSON object")
 	}
+	if err := whole(text); err != nil {
+		return err
+	}
 	if _, ok := members["op"]; ok {
 		return in.line(text)
 	}
@@ -230,6 +235,14 @@ func (in *input) object(text []byte) error {
 		return err
 	}
 	return in.operation(op)
+}
+
+// whole returns an error for JSON of which decoding would make other texts.
+func whole(text []byte) error {
+	if !utf8.Valid(text) {
+		return errors.New("invalid UTF-8")
+	}
+	return rawjson.Check(text)
 }
 
 // pick returns the fields among the members of a document, and counts the others.

@@ -13,6 +13,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+
+	"github.com/vectorlink/vectorlink/internal/rawjson"
 )
 
 // pushCmd indexes documents that files bring.
@@ -199,9 +201,10 @@ func readIDs(name string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
+	data = rawjson.Trim(data)
 	var ids []string
 	if err := json.Unmarshal(data, &ids); err == nil {
-		return ids, nil
+		return ids, whole(data)
 	}
 	text := strings.TrimRight(string(data), "\r\n")
 	for line := range strings.SplitSeq(text, "\n") {

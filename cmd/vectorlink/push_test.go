@@ -93,6 +93,11 @@ func TestPush(t *testing.T) {
 
 		{"line at fault", map[string]string{"a.ndjson": `{"op":"Inserted","id":"a","string":"one"}` + "\n\n" + `{"op":"Inserted","id":"b"}`}, "a.ndjson", 1, "malformed line 3: string is missing (record 3 of "},
 		{"line of the second file", map[string]string{"a.json": `[{"id":"a","text":"one"}]`, "b.ndjson": `{"op":"Abort"}`}, "a.json b.ndjson", 1, "(record 1 of "},
+		{"marks in the middle", map[string]string{"a.ndjson": "\ufeff" + `{"id":"a","text":"one"}` + "\n\ufeff" + `{"id":"b","text":"two"}`}, "a.ndjson", 0, "a | b"},
+		{"half a character", map[string]string{"a.ndjson": `{"id":"a","text":"one"}` + "\n" + `{"id":"b","text":"\ud83c"}`}, "a.ndjson", 1, "line 2: a text has half of a surrogate pair"},
+		{"half a character in an array", map[string]string{"a.json": `[{"id":"a\ud800","text":"one"}]`}, "a.json", 1, "record 1: a text has half"},
+		{"half a character in ids", map[string]string{"v.npy": npy([]float32{1, 0}), "ids.json": `["a\ud800"]`}, "--dim 2 --ids ids.json v.npy", 2, "half of a surrogate pair"},
+		{"no UTF-8", map[string]string{"a.json": "[{\"id\":\"a\xff\",\"text\":\"one\"}]"}, "a.json", 1, "record 1: invalid UTF-8"},
 		{"no id", map[string]string{"a.json": `[{"id":"a","text":"one"},{"text":"two"}]`}, "a.json", 1, `record 2: no text or number "id"`},
 		{"no text", map[string]string{"a.ndjson": `{"id":"a"}`}, "a.ndjson", 1, `line 1: no text "text"`},
 		{"nothing", map[string]string{"a.ndjson": "[]\n"}, "a.ndjson", 0, ""},
