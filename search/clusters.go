@@ -276,7 +276,7 @@ func (c *Clusters) describe(p *vectorSet, raw []uint32, least int) {
 	for i, k := range order {
 		at[k] = i
 		// 40 of the hash's bits: clusters of one answer hardly ever share them.
-		c.Clusters[i] = Cluster{ID: fmt.Sprintf("c%010x", ids[k]>>24), Size: counts[k], Words: []string{}}
+		c.Clusters[i] = Cluster{ID: fmt.Sprintf("c%010x", ids[k]&(1<<40-1)), Size: counts[k], Words: []string{}}
 	}
 	type member struct {
 		dot float32

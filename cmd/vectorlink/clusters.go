@@ -83,7 +83,7 @@ func (p *program) printClusters(c *search.Clusters) error {
 	}
 	table(p.stdout, "lrrll", rows)
 	if c.Resolution > 0 {
-		fmt.Fprintln(p.stdout, paint.dim(fmt.Sprintf("--resolution %v gives %d clusters, %v gives %d", c.Resolution/2, c.AtHalf, c.Resolution*2, c.AtTwice)))
+		fmt.Fprintln(p.stdout, paint.dim(fmt.Sprintf("--resolution %v gives %s, %v gives %s", c.Resolution/2, count(c.AtHalf, "cluster"), c.Resolution*2, count(c.AtTwice, "cluster"))))
 	}
 	return nil
 }
