@@ -84,3 +84,25 @@ func TestExportRows(t *testing.T) {
 		t.Errorf("with lost output: exit %d", code)
 	}
 }
+
+// TestExportIsPushed checks that a database which is made of what another exports
+// has the same documents.
+func TestExportIsPushed(t *testing.T) {
+	server := "VECTORLINK_SERVER=" + realServer(t)
+	const docs = `[{"id":"b","text":"one < two","n":1.5,"tags":["x","y"]},{"id":"10","text":"ten"},{"id":"2","text":"two","ok":false}]`
+	in := docs
+	for _, domain := range []string{"a/b", "a/copy"} {
+		var stdout, stderr bytes.Buffer
+		if code := run(t.Context(), []string{"push", "--domain", domain, "--commit", "c", "-"}, []string{server}, strings.NewReader(in), &stdout, &stderr); code != 0 {
+			t.Fatal(stderr.String())
+		}
+		code, lines, errors := call(t.Context(), []string{server}, "export", "--domain", domain, "--branch", "main")
+		if code != 0 || domain != "a/b" && lines != in || strings.Count(lines, "\"vector\":[") != 3 {
+			t.Errorf("%s: exit %d\n%s%s", domain, code, lines, errors)
+		}
+		in = lines
+	}
+	if got := pushed(t, server, "a/copy", false); got != `10 | 2 {"ok":false} | b {"n":1.5,"tags":["x","y"]}` && got != `2 {"ok":false} | 10 | b {"n":1.5,"tags":["x","y"]}` {
+		t.Errorf("got %s", got)
+	}
+}
