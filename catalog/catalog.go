@@ -224,7 +224,14 @@ func (l *loaded) live() []*record {
 	return slices.DeleteFunc(l.order, func(r *record) bool { return l.records[r.commit] != r })
 }
 
-func (l *loaded) find(commit string) *record { return l.records[commit] }
+// find returns the record of a commit, without a look at the map where it is the
+// last one put, as a base mostly is.
+func (l *loaded) find(commit string) *record {
+	if n := len(l.order); n > 0 && l.order[n-1].commit == commit {
+		return l.order[n-1]
+	}
+	return l.records[commit]
+}
 
 // list notes that the file of a commit is there, and reports whether the catalog
 // file knows it.
