@@ -3,6 +3,7 @@ package api_test
 import (
 	"encoding/json"
 	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/vectorlink/vectorlink/search"
@@ -61,4 +62,21 @@ func TestTwoCommits(t *testing.T) {
 	e.get("/search/diff?domain=a/b&from=k6&to=k7&q=x&commit=k7").wantError(t, http.StatusBadRequest, "unknown_parameter", "commit")
 	e.get("/search?domain=a/b&commit=k7&q=x&mode=fts&max_distance=0.5").wantError(t, http.StatusBadRequest, "bad_parameter", "max_distance")
 	e.get("/search?domain=a/b&commit=k7&q=x&weight=1.5").wantError(t, http.StatusBadRequest, "bad_parameter", "weight")
+}
+
+// TestEmbeddingsWithTexts: lines bring texts and fields beside the vectors; other
+// forms have no room for them.
+func TestEmbeddingsWithTexts(t *testing.T) {
+	l := newLive(t, vfstest.NewMem())
+	l.mustPush("c1", `{"op":"Inserted","id":"d/A/1","string":"red apple","fields":{"price":3,"name":"x"}}`+"\n"+inserted("d/A/2", "blue whale"))
+	const least = "/embeddings?domain=org/db&commit=c1&texts=true&output_fields=price"
+	got := l.get(least + "&format=ndjson")
+	lines := strings.Split(strings.TrimSpace(got.body), "\n")
+	if got.status != 200 || len(lines) != 2 || !strings.HasSuffix(lines[0], `,"text":"red apple","fields":{"price":3}}`) || !strings.Contains(lines[1], `,"text":"blue whale"`) {
+		t.Errorf("status %d: %s", got.status, got.body)
+	}
+	if plain := l.get("/embeddings?domain=org/db&commit=c1&format=ndjson"); strings.Contains(plain.body, "apple") || plain.header.Get("ETag") == got.header.Get("ETag") {
+		t.Errorf("without texts: %s, ETag %s", plain.body, plain.header.Get("ETag"))
+	}
+	l.get(least+"&format=npy").wantError(t, http.StatusBadRequest, "bad_parameter", "ndjson")
 }

@@ -3,6 +3,7 @@ package api
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"maps"
 	"net/http"
 	"slices"
@@ -23,6 +24,9 @@ func (s *server) embeddings(rw http.ResponseWriter, r *http.Request) error {
 	p.Decode(&req)
 	req.Filter.IDs = append(ids, req.Filter.IDs...)
 	form := vectorForm(r, p)
+	if form != formLines && (req.Texts || len(req.OutputFields) > 0) {
+		p.Fail(service.ErrParameter, "texts and output_fields need lines: format=ndjson")
+	}
 	if err := s.begin(w, p, req.Domain, req.Ref); err != nil {
 		return err
 	}
@@ -32,7 +36,7 @@ func (s *server) embeddings(rw http.ResponseWriter, r *http.Request) error {
 		harmed(w, found.Damaged)
 		if keep(r, w.Header(), req.Ref, found.Commit) {
 			identity := found.Identity()
-			if w.unchanged(r, append(identity[:], form...)) {
+			if w.unchanged(r, fmt.Append(identity[:], form, req.Texts, req.OutputFields)) {
 				return nil
 			}
 		}

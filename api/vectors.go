@@ -99,6 +99,13 @@ func sendVectorLines(w http.ResponseWriter, r *http.Request, found *search.Embed
 			out.numbers(beside.Vector)
 			beside, err, more = next()
 		}
+		if e.Text != nil {
+			out.text(`,"text":`)
+			out.json(*e.Text)
+		}
+		if e.Fields != nil {
+			out.text(`,"fields":` + string(e.Fields))
+		}
 		out.text("}\n")
 	}
 	if err != nil {

@@ -4,12 +4,14 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
+	"encoding/json"
 	"fmt"
 	"iter"
 	"slices"
 
 	"github.com/vectorlink/vectorlink/catalog"
 	"github.com/vectorlink/vectorlink/contract"
+	"github.com/vectorlink/vectorlink/fields"
 	"github.com/vectorlink/vectorlink/snapshot"
 )
 
@@ -18,6 +20,10 @@ type EmbeddingsRequest struct {
 	Domain string `param:"domain" kind:"domain" need:""`
 	Ref    Ref
 	Filter Filter // ids that are not there are left out
+	// Texts and OutputFields have documents bring their texts and fields beside
+	// their vectors, as in Options.
+	Texts        bool     `param:"texts"`
+	OutputFields []string `param:"output_fields" kind:"names" most:"100"`
 }
 
 // Embeddings are the vectors of documents at one commit. They can be read
@@ -48,6 +54,8 @@ type Embeddings struct {
 type Embedding struct {
 	ID     string
 	Vector []float32
+	Text   *string         // when asked for; a damaged one is empty
+	Fields json.RawMessage // when asked for
 }
 
 // Embeddings calls use with the vectors of the documents that the filter
@@ -71,7 +79,7 @@ func (r *Reader) Embeddings(ctx context.Context, req EmbeddingsRequest, use func
 		Damaged:  s.Damaged(),
 		IDs:      idsOf(rows),
 		Identity: func() [sha256.Size]byte { return s.identity(rows) },
-		Vectors:  s.vectorsOf(ctx, rows),
+		Vectors:  s.vectorsOf(ctx, rows, req),
 	}
 	if StoresClustering(d.State()) {
 		documents = documents[:0] // those that go without their vectors go without these
@@ -79,7 +87,7 @@ func (r *Reader) Embeddings(ctx context.Context, req EmbeddingsRequest, use func
 			documents = append(documents, r.entry)
 		}
 		clustering := s.firstChunks(documents, ClusteringVectors)
-		found.Clustering = &ClusteringEmbeddings{Count: len(clustering), IDs: idsOf(clustering), Vectors: s.vectorsOf(ctx, clustering)}
+		found.Clustering = &ClusteringEmbeddings{Count: len(clustering), IDs: idsOf(clustering), Vectors: s.vectorsOf(ctx, clustering, EmbeddingsRequest{})}
 		found.Identity = func() [sha256.Size]byte { return s.identity(rows, clustering...) }
 	}
 	return use(found)
@@ -131,8 +139,9 @@ func idsOf(rows []firstChunk) iter.Seq[string] {
 	}
 }
 
-// vectorsOf yields the vectors of rows as they are stored.
-func (s *Snapshot) vectorsOf(ctx context.Context, rows []firstChunk) iter.Seq2[Embedding, error] {
+// vectorsOf yields the vectors of rows as they are stored, and what else is asked
+// for.
+func (s *Snapshot) vectorsOf(ctx context.Context, rows []firstChunk, req EmbeddingsRequest) iter.Seq2[Embedding, error] {
 	return func(yield func(Embedding, error) bool) {
 		v := make([]float32, s.view.Header().Dim)
 		for _, r := range rows {
@@ -140,7 +149,16 @@ func (s *Snapshot) vectorsOf(ctx context.Context, rows []firstChunk) iter.Seq2[E
 			if err == nil {
 				err = catalog.StoreError(s.vecs.Read(r.slot, v))
 			}
-			if !yield(Embedding{r.entry.ID, v}, err) || err != nil {
+			e := Embedding{ID: r.entry.ID, Vector: v}
+			if req.Texts && err == nil {
+				var text string
+				text, _, err = s.shownText(r.entry)
+				e.Text = &text
+			}
+			if len(req.OutputFields) > 0 {
+				e.Fields = fields.Object(r.entry.Fields).Select(req.OutputFields)
+			}
+			if !yield(e, err) || err != nil {
 				return
 			}
 		}
