@@ -88,6 +88,10 @@ func (s *scratch) collect(ctx context.Context, x *Index, c *compiled) error {
 		}
 		l.chunks = len(s.postings) - start
 		if l.base != nil {
+			if apart := l.base.apart; apart != nil && l.chunks+l.base.chunks == 0 {
+				apart.bits, apart.count = l.base.bits, l.base.count
+				c.leaves = append(c.leaves, apart)
+			}
 			l.chunks = min(l.chunks+l.base.chunks, int(x.stats.Chunks))
 			if l.base.word != "" && l.base.count > 0 && (c.fuzzy == FuzzyOn || c.fuzzy == FuzzyAuto && l.chunks == 0) {
 				if err := s.spell(ctx, x, c, l.base); err != nil {

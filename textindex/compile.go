@@ -31,6 +31,9 @@ type leaf struct {
 	// stands in for one, the word that was found.
 	word  string
 	close bool // stands in for a misspelt word
+	// apart, if not nil, is the phrase of the word's parts, which stands in for it
+	// where no chunk has it.
+	apart *leaf
 }
 
 // variantShare is the share of what is found by another spelling.
@@ -131,7 +134,7 @@ func (c *compiler) plain(text string) {
 			if w.Term == "" {
 				silent = append(silent, w)
 			} else {
-				c.word(w, 0, 1)
+				c.word(w, text, 0, 1)
 			}
 		},
 		other: func(term string, words int) { c.joined(term, words, 0, 1) },
@@ -173,12 +176,23 @@ func (c *compiler) spelling(elements []element, position int, base *leaf) *leaf 
 	return l
 }
 
-// word adds a word, which the query names so often, and returns its leaf.
-func (c *compiler) word(w word, position, times int) *leaf {
+// word adds a word of a text, which the query names so often, and returns its
+// leaf.
+func (c *compiler) word(w word, text string, position, times int) *leaf {
 	l := c.leaf([]element{{term: w.Term}}, position)
 	l.count += times
 	if !w.pair {
 		l.word = w.surface
+	}
+	if parts := split(text[w.Start:w.End]); !w.pair && len(parts) > 1 && len(parts) <= maxParts {
+		l.apart = &leaf{share: variantShare}
+		for i, part := range parts {
+			f := c.analyzer.form(part)
+			if f.term == "" {
+				f.term = silentMark + f.surface
+			}
+			l.apart.elements = append(l.apart.elements, element{offset: i, term: f.term})
+		}
 	}
 	c.variants(l, times, l.bits)
 	return l
@@ -268,7 +282,7 @@ func (c *compiler) term(n *node, scored bool, o occur) *leaf {
 		return nil
 	case n.prefix && !words[len(words)-1].symbol:
 	case len(words) == 1 && !silent && !n.quoted:
-		l := c.word(words[0], n.position, times)
+		l := c.word(words[0], n.text, n.position, times)
 		joined(l)
 		return l
 	case silent && len(words) == 1 && !n.quoted && !c.silent && (o == should || !words[0].symbol):

@@ -220,6 +220,9 @@ func (j *joiner) joint(words ...link) string {
 
 // tight reports whether two words make one with what stands between them.
 func tight(a, b, between string) bool {
+	if line := strings.TrimLeft(between, "-\u2010"); len(line) < len(between) && strings.Contains(line, "\n") && strings.TrimSpace(line) == "" {
+		return true // hyphenated at the end of a line
+	}
 	r, n := utf8.DecodeRuneInString(between)
 	if n == 0 || n < len(between) {
 		return false
