@@ -80,6 +80,12 @@ func (w *writer) edges(lists []search.CandidateList, documents map[string]search
 			w.json(c.ID)
 			w.text(`,"distance":`)
 			w.json(c.Distance)
+			if a := c.Alike; a != nil {
+				for i, part := range []float32{a.Score, a.Vector, a.Words, a.Trigrams, a.Margin} {
+					w.text([]string{`,"score":`, `,"vector":`, `,"words":`, `,"trigrams":`, `,"margin":`}[i])
+					w.json(part)
+				}
+			}
 			if c.Clustering != nil {
 				w.text(`,"clustering_distance":`)
 				w.json(*c.Clustering)

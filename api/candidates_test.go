@@ -21,6 +21,10 @@ func TestCandidates(t *testing.T) {
 		Set: search.Filter{Types: []string{"T"}, IDs: []string{"x"}}, Target: search.Filter{Types: []string{"U"}, IDs: []string{"y"}},
 		Vectors: true, Content: true,
 	}
+	alike := search.CandidatesRequest{Domain: "a/b", Ref: ref, SetThreshold: -1, TargetThreshold: -1, K: 5, Target: search.Filter{Types: []string{"U"}},
+		Pairing: search.Pairing{Likeness: search.LikenessMixed, MinScore: -1}}
+	inOne := search.CandidatesRequest{Domain: "a/b", Ref: ref, SetThreshold: -1, TargetThreshold: -1, K: 5,
+		Pairing: search.Pairing{Likeness: search.LikenessWords, Match: search.MatchAll, MinScore: 0.5, Differ: []string{"model"}}}
 	branch := least
 	branch.Ref = search.Ref{Branch: "dev"}
 	const nothing = `{"set_to_target":{},"target_to_set":{},"stats":`
@@ -31,6 +35,8 @@ func TestCandidates(t *testing.T) {
 		{"/candidates", `{"domain":"a/b","commit":"k7","threshold_set":0.25}`, least},
 		{"/candidates?domain=a/b&commit=k7&threshold_set=0.25", `{}`, least},
 		{"/candidates", `{"domain":"a/b","branch":"dev","threshold_set":2.5e-1,"threshold_target":null,"include":null,"k":null}`, branch},
+		{"/candidates", `{"domain":"a/b","commit":"k7","target_doc_types":["U"]}`, alike},
+		{"/candidates", `{"domain":"a/b","commit":"k7","likeness":"words","match":"all","min_score":0.5,"differ":["model"]}`, inOne},
 		{"/candidates", `{"domain":"a/b","commit":"k7","threshold_set":0,"threshold_target":1,"k":7,"set_doc_types":["T"],"set_doc_ids":["x"],
 			"target_doc_types":["U"],"target_doc_ids":["y"],"include":"embeddings, content","ancestors":["k6"]}`, wide},
 	} {
@@ -73,10 +79,11 @@ func TestCandidates(t *testing.T) {
 	if v := got.header.Get("TerminusDB-Data-Version"); v != "commit:k6" {
 		t.Errorf("data version %q", v)
 	}
+	e.near.TargetToSet[0].Partners[0].Alike = &search.Alike{Score: 0.5, Vector: 1, Words: 0.25, Trigrams: 0.25, Margin: 0.125}
 	got = e.postJSON("/candidates", `{"domain":"a/b","commit":"k7","threshold_set":0.25,"include":"content,embeddings"}`)
 	if g, w := stats(got.body), `{"set_to_target":{"a&":[{"id":"b","distance":0.125,"embedding":[0,1],"content":"<second>"},{"id":"c","distance":0.25,"embedding":[0.5,-0.5],"content":""}],`+
 		`"z":[{"id":"c","distance":0.5,"embedding":[0.5,-0.5],"content":""}]},`+
-		`"target_to_set":{"b":[{"id":"a&","distance":0.125,"embedding":[1,0],"content":"first"}]}`+counts; g != w {
+		`"target_to_set":{"b":[{"id":"a&","distance":0.125,"score":0.5,"vector":1,"words":0.25,"trigrams":0.25,"margin":0.125,"embedding":[1,0],"content":"first"}]}`+counts; g != w {
 		t.Errorf("body\n got %s\nwant %s", g, w)
 	}
 }
@@ -93,6 +100,8 @@ func TestCandidatesRefusals(t *testing.T) {
 		{`{"domain":"a/b","threshold_set":0.1}`, 400, "commit"},
 		{`{"domain":"a/b","commit":"k7"}`, 400, "threshold_set"},
 		{`{"domain":"a/b","commit":"k7","threshold_set":null}`, 400, "threshold_set"},
+		{`{"domain":"a/b","commit":"k7","threshold_set":0.1,"match":"mutual"}`, 400, "likeness"},
+		{`{"domain":"a/b","commit":"k7","min_score":2}`, 400, "min_score"},
 		{`{"domain":"a/b","commit":"k7","threshold_set":-0.1}`, 400, "threshold_set"},
 		{`{"domain":"a/b","commit":"k7","threshold_set":1e999}`, 400, "threshold_set"},
 		{`{"domain":"a/b","commit":"k7","threshold_set":"0.1"}`, 422, "threshold_set"},

@@ -9,8 +9,14 @@ import (
 
 // Group is the wire form of documents that are nearly the same.
 type Group struct {
-	Group    []GroupMember `json:"group"`
-	Distance float32       `json:"distance"`
+	Group         []GroupMember `json:"group"`
+	Distance      float32       `json:"distance"`
+	*search.Alike               // of a pair by likeness
+	// The rest is of groups by likeness.
+	MeanScore      *float32 `json:"mean_score,omitempty"`
+	Representative string   `json:"representative,omitempty"`
+	Pairs          []Group  `json:"pairs,omitempty"`
+	PairCount      int      `json:"pair_count,omitempty"`
 }
 
 // GroupMember is one of them.
@@ -57,19 +63,54 @@ func (s *server) duplicates(w http.ResponseWriter, r *http.Request) error {
 	}
 	harmed(w, found.Damaged)
 	warn(w, found.Warnings)
-	list := make([]any, len(found.Pairs))
-	for i, pair := range found.Pairs {
-		list[i] = wire(pair)
+	list := make([]any, 0, len(found.Pairs)+len(found.Groups))
+	for _, pair := range found.Pairs {
+		list = append(list, wire(pair))
+	}
+	for _, g := range found.Groups {
+		whole := wholeGroup(g, req.Snippet)
+		for pair, err := range g.Pairs {
+			if err != nil {
+				return err
+			}
+			if pairsOnly {
+				list = append(list, wire(pair))
+			} else if whole.Pairs = append(whole.Pairs, groupOf(pair, false)); len(whole.Pairs) == maxGroupPairs {
+				break
+			}
+		}
+		if !pairsOnly {
+			list = append(list, whole)
+		}
 	}
 	return answer(w, r, req.Ref, found.Commit, list)
 }
 
-func groupOf(pair search.Pair, snippet bool) Group {
-	a, b := GroupMember{ID: pair.A.ID}, GroupMember{ID: pair.B.ID}
-	if snippet {
-		a.Snippet, b.Snippet = &pair.A.Snippet, &pair.B.Snippet
+// maxGroupPairs is how many pairs an answer in one piece lists of a group: lines
+// list all.
+const maxGroupPairs = 1000
+
+// wholeGroup returns the wire form of a group by likeness, without its pairs.
+func wholeGroup(g search.Group, snippet bool) Group {
+	whole := Group{Distance: g.Distance, MeanScore: &g.Score, Representative: g.Representative, PairCount: g.Count}
+	for _, m := range g.Members {
+		whole.Group = append(whole.Group, memberOf(m, snippet))
 	}
-	return Group{[]GroupMember{a, b}, pair.Distance}
+	return whole
+}
+
+func memberOf(m search.PairMember, snippet bool) GroupMember {
+	if !snippet {
+		return GroupMember{ID: m.ID}
+	}
+	return GroupMember{m.ID, &m.Snippet}
+}
+
+func groupOf(pair search.Pair, snippet bool) Group {
+	return Group{
+		Group:    []GroupMember{memberOf(pair.A, snippet), memberOf(pair.B, snippet)},
+		Distance: pair.Distance, Alike: pair.Alike,
+	}
 }
 
 // flushEvery is how long a line may wait for others before it is sent.

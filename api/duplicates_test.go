@@ -20,7 +20,7 @@ import (
 func TestDuplicates(t *testing.T) {
 	e := newEnv(t)
 	const least = "/duplicates?domain=a/b&commit=k7"
-	base := search.DuplicatesRequest{Domain: "a/b", Ref: search.Ref{Commit: "k7"}}
+	base := search.DuplicatesRequest{Domain: "a/b", Ref: search.Ref{Commit: "k7"}, Threshold: -1, Pairing: search.Pairing{Likeness: search.LikenessMixed, MinScore: -1}}
 	all := search.DuplicatesRequest{
 		Domain: "a/b", Ref: search.Ref{Commit: "k7", Ancestors: []string{"k6"}}, Threshold: 0.1,
 		Set:    search.Filter{Types: []string{"T"}, IDs: []string{"x"}},
@@ -28,12 +28,16 @@ func TestDuplicates(t *testing.T) {
 		Since:  "k5",
 		Page:   search.Page{Start: 5, Count: 7}, Snippet: true,
 	}
-	wide := base
-	wide.Threshold = math.MaxFloat32
+	wide, both := base, base
+	wide.Threshold, wide.Pairing = math.MaxFloat32, search.Pairing{}
+	both.Threshold, both.Pairing = 0.1, search.Pairing{
+		Likeness: search.LikenessTrigrams, Match: search.MatchOneToOne, MinScore: 0.25, Same: []string{"ean", "phone"}, Differ: []string{"model"},
+	}
 	for target, want := range map[string]search.DuplicatesRequest{
 		least: base,
 		least + "&ancestor=k6&threshold=0.1&doc_type=T&doc_id=x&target_doc_type=U&target_doc_type[]=V&target_doc_id=y&since=k5&start=5&count=7&snippet=true": all,
 		least + "&threshold=1e300": wide,
+		least + "&threshold=0.1&likeness=trigrams&match=one_to_one&min_score=0.25&same=ean,+phone&differ=model&differ=model": both,
 	} {
 		e.get(target).wantBody(t, "[]")
 		wantAsked(t, e.last(t), want)
@@ -67,6 +71,29 @@ func TestDuplicates(t *testing.T) {
 	e.do(request{target: least, header: lines}).wantBody(t, "")
 }
 
+// TestGroups checks the forms of groups and pairs by likeness.
+func TestGroups(t *testing.T) {
+	e := newEnv(t)
+	const least = "/duplicates?domain=a/b&commit=k7"
+	one := search.Pair{A: search.PairMember{ID: "a"}, B: search.PairMember{ID: "b"}, Distance: 0.125,
+		Alike: &search.Alike{Score: 0.75, Vector: 0.5, Words: 1, Trigrams: 0.25, Margin: -0.5}}
+	e.pairs = search.Pairs{Commit: "k7", Pairs: []search.Pair{one}}
+	const pair = `{"group":[{"id":"a"},{"id":"b"}],"distance":0.125,"score":0.75,"vector":0.5,"words":1,"trigrams":0.25,"margin":-0.5}`
+	e.get(least+"&match=all").wantBody(t, "["+pair+"]")
+	e.do(request{target: least, header: map[string]string{"Accept": "application/x-ndjson"}}).wantBody(t, pair+"\n")
+	two := one
+	two.B.ID = "c"
+	e.pairs.Pairs, e.pairs.Groups = nil, []search.Group{{
+		Members:  []search.PairMember{{ID: "a", Snippet: "x"}, {ID: "b"}, {ID: "c"}},
+		Distance: 0.125, Score: 0.5, Representative: "b", Count: 3,
+		Pairs: func(yield func(search.Pair, error) bool) { _ = yield(one, nil) && yield(two, nil) },
+	}}
+	rest := `"distance":0.125,"mean_score":0.5,"representative":"b","pairs":[` + pair + "," + strings.Replace(pair, `"b"`, `"c"`, 1) + `],"pair_count":3}]`
+	e.get(least).wantBody(t, `[{"group":[{"id":"a"},{"id":"b"},{"id":"c"}],`+rest)
+	e.get(least+"&snippet=true").wantBody(t, `[{"group":[{"id":"a","snippet":"x"},{"id":"b","snippet":""},{"id":"c","snippet":""}],`+rest)
+	e.get(least+"&format=pairs").wantBody(t, `[["a","b"],["a","c"]]`)
+}
+
 func TestDuplicatesRefusals(t *testing.T) {
 	e := newEnv(t)
 	const least = "/duplicates?domain=a/b&commit=k7"
@@ -84,6 +111,12 @@ func TestDuplicatesRefusals(t *testing.T) {
 		least + "&count=0":                 "count",
 		least + "&count=1001":              "count",
 		least + "&start=-1":                "start",
+		least + "&likeness=cosine":         "likeness",
+		least + "&match=best":              "match",
+		least + "&min_score=1.5":           "min_score",
+		least + "&min_score=-1":            "min_score",
+		least + "&threshold=0&match=all":   "likeness",
+		least + "&threshold=0&same=ean":    "likeness",
 		least + "&format=xml":              "format",
 		least + "&snippet=yes":             "snippet",
 	} {

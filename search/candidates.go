@@ -1,10 +1,13 @@
 package search
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
+	"slices"
 	"strings"
 	"sync/atomic"
 
@@ -15,9 +18,6 @@ import (
 )
 
 const (
-	// MaxCandidateChunks bounds the chunks of a candidates request's set and
-	// target together: beyond it the request is refused whole.
-	MaxCandidateChunks = 50_000
 	// exactCandidates is the number of documents up to which the nearest are
 	// found by measuring all.
 	exactCandidates = 30_000
@@ -32,15 +32,27 @@ type CandidatesRequest struct {
 	Ref    Ref
 	// SetThreshold and TargetThreshold are the largest distances kept, of a
 	// set's document to its partners and of a target's; with cosine 0 to 1.
-	SetThreshold    float32 `param:"threshold_set" need:""`
-	TargetThreshold float32 `param:"threshold_target,threshold_set"`
-	K               int     `param:"k" default:"5" least:"1"` // partners at most, per document
+	// Below 0, which only a likeness may go with, there is none.
+	SetThreshold    float32 `param:"threshold_set" without:"-1"`
+	TargetThreshold float32 `param:"threshold_target,threshold_set" without:"-1"`
+	Pairing         Pairing `embed:""`
+	K               int     `param:"k" default:"5" least:"1"` // partners at most, per document; with a likeness only of MatchAll
 	Set             Filter
 	// Target is where the partners are looked for; one that restricts
 	// nothing stands for Set.
 	Target Filter `param:"target_doc_type,target_doc_id,target_filter"`
 	// Vectors and Content ask for what Candidates.Documents holds.
 	Vectors, Content bool
+}
+
+// Complete has documents paired by likeness, unless a threshold is given and no
+// likeness. Either must be said, or a target.
+func (req *CandidatesRequest) Complete() error {
+	byDistance := req.SetThreshold >= 0
+	if !byDistance && req.Target.empty() && !req.Pairing.given() {
+		return errors.New("threshold_set is required, or a target or a likeness to pair documents by")
+	}
+	return req.Pairing.complete(byDistance)
 }
 
 // Candidates is the answer to a candidates request. Documents without partners
@@ -72,6 +84,7 @@ type Candidate struct {
 	// Clustering is the distance of their nearest chunks by vectors in the role
 	// of clustering, 0 to 2; nil where one has none.
 	Clustering *float32 `json:"clustering_distance,omitempty"`
+	*Alike              // nil where only the distance counts
 }
 
 // CandidateDocument is what else is known of a partner.
@@ -85,9 +98,12 @@ type CandidateDocument struct {
 // a threshold of its own.
 func (r *Reader) Candidates(ctx context.Context, req CandidatesRequest) (Candidates, error) {
 	for _, t := range []float32{req.SetThreshold, req.TargetThreshold} {
-		if math.IsNaN(float64(t)) || math.IsInf(float64(t), 0) || t < 0 {
+		if math.IsNaN(float64(t)) || math.IsInf(float64(t), 0) || t < 0 && req.Pairing.Likeness == "" {
 			return Candidates{}, fmt.Errorf("%w: thresholds must be finite and 0 or more", contract.ErrInvalid)
 		}
+	}
+	if err := req.Pairing.check(); err != nil {
+		return Candidates{}, err
 	}
 	if req.K < 1 {
 		return Candidates{}, fmt.Errorf("%w: k must be at least 1", contract.ErrInvalid)
@@ -114,21 +130,19 @@ func (r *Reader) Candidates(ctx context.Context, req CandidatesRequest) (Candida
 	if err != nil {
 		return Candidates{}, err
 	}
-	target, chunks := set, set.chunks
+	target := set
 	if !req.Target.empty() {
 		if target, err = s.population(ctx, req.Target, standIn); err != nil {
 			return Candidates{}, err
 		}
-		chunks += target.chunks
-	}
-	if chunks > MaxCandidateChunks {
-		return Candidates{}, fmt.Errorf("%w: set and target hold more than %d chunks; narrow them by document types or ids", contract.ErrInvalid, MaxCandidateChunks)
 	}
 	out := Candidates{Commit: commit, SetDocuments: len(set.documents), TargetDocuments: len(target.documents)}
-	if out.SetToTarget, err = r.edges(ctx, s, set, target, req, req.SetThreshold); err != nil {
-		return Candidates{}, err
+	if req.Pairing.Likeness != "" {
+		err = r.alikeEdges(ctx, s, req, standIn, &out)
+	} else if out.SetToTarget, err = r.edges(ctx, s, set, target, req, req.SetThreshold); err == nil {
+		out.TargetToSet, err = r.edges(ctx, s, target, set, req, req.TargetThreshold)
 	}
-	if out.TargetToSet, err = r.edges(ctx, s, target, set, req, req.TargetThreshold); err != nil {
+	if err != nil {
 		return Candidates{}, err
 	}
 	if out.StoreClustering = StoresClustering(d.State()); out.StoreClustering {
@@ -157,7 +171,6 @@ func (r *Reader) heavyTurn(ctx context.Context) (done func(), err error) {
 // population is one side of a candidates request.
 type population struct {
 	documents []*snapshot.Entry
-	chunks    int
 	among     *selection
 }
 
@@ -166,9 +179,6 @@ func (s *Snapshot) population(ctx context.Context, f Filter, standIn bool) (p po
 		return p, err
 	}
 	p.documents = s.documents(p.among)
-	for _, e := range p.documents {
-		p.chunks += len(e.Chunks)
-	}
 	if len(p.documents) <= exactCandidates {
 		p.among = p.among.exactly(p.documents)
 	}
@@ -230,6 +240,57 @@ func (r *Reader) partnersOf(ctx context.Context, s *Snapshot, e *snapshot.Entry,
 		list.Partners = append(list.Partners, Candidate{ID: r.entry.ID, Distance: r.distance})
 	}
 	return list, nil
+}
+
+// alikeEdges is edges by likeness, in both directions.
+func (r *Reader) alikeEdges(ctx context.Context, s *Snapshot, req CandidatesRequest, standIn bool, out *Candidates) error {
+	bound := max(req.SetThreshold, req.TargetThreshold)
+	j, err := r.newJoin(ctx, s, nil, joinRequest{req.Pairing, req.Set, req.Target, bound, standIn})
+	if err != nil {
+		return err
+	}
+	lists := [2]map[string][]Candidate{{}, {}}
+	edges := 0
+	add := func(direction int, threshold float32, id string, c Candidate) error {
+		l := lists[direction]
+		if threshold >= 0 && c.Distance > threshold || j.Match == MatchAll && len(l[id]) == req.K {
+			return nil
+		}
+		if edges++; edges > MaxCandidateEdges {
+			return fmt.Errorf("%w: more than %d candidates; raise min_score or lower k", contract.ErrInvalid, MaxCandidateEdges)
+		}
+		l[id] = append(l[id], c)
+		return nil
+	}
+	err = j.eachPair(ctx, false, func(p Pair) (bool, error) {
+		for _, ends := range [][2]string{{p.A.ID, p.B.ID}, {p.B.ID, p.A.ID}} {
+			a, b := j.sides(ends[0]), j.sides(ends[1])
+			if !a.set || !b.target {
+				continue
+			}
+			err := add(0, req.SetThreshold, ends[0], Candidate{ID: ends[1], Distance: p.Distance, Alike: p.Alike})
+			if err == nil {
+				err = add(1, req.TargetThreshold, ends[1], Candidate{ID: ends[0], Distance: p.Distance, Alike: p.Alike})
+			}
+			if err != nil {
+				return false, err
+			}
+		}
+		return true, nil
+	})
+	for i, into := range []*[]CandidateList{&out.SetToTarget, &out.TargetToSet} {
+		for _, id := range slices.Sorted(maps.Keys(lists[i])) {
+			slices.SortStableFunc(lists[i][id], func(a, b Candidate) int { return cmp.Compare(b.Alike.Score, a.Alike.Score) })
+			*into = append(*into, CandidateList{id, lists[i][id]})
+		}
+	}
+	return err
+}
+
+// sides returns the unit of a document, for the sides it is of.
+func (j *join) sides(id string) *unit {
+	e, _ := j.s.view.Lookup(id)
+	return &j.units[j.unitOf[e.File()][e.Place()]-1]
 }
 
 // partnerDocuments reads what the request asks for of all partners listed.

@@ -17,9 +17,6 @@ const (
 	// maxHeavy is the number of duplicates and candidates requests that run at
 	// once.
 	maxHeavy = 4
-	// MaxDuplicateChunks bounds the chunks of a duplicates request's set:
-	// beyond it the request is refused whole, never answered in part.
-	MaxDuplicateChunks = 50_000
 	// maxPairs is the number of nearest pairs kept before paging.
 	maxPairs = 10_000
 )
@@ -50,6 +47,9 @@ func (r *Reader) Duplicates(ctx context.Context, req DuplicatesRequest) (Pairs, 
 		return Pairs{}, err
 	}
 	defer done()
+	if req.Pairing.Likeness != "" {
+		return r.alike(ctx, commit, s, since, req)
+	}
 	pairs, err := r.pairs(ctx, s, since, req, replaced(req.Ref, commit))
 	if err != nil {
 		return Pairs{}, err
@@ -72,8 +72,11 @@ func (r *Reader) Duplicates(ctx context.Context, req DuplicatesRequest) (Pairs, 
 }
 
 func (req *DuplicatesRequest) check() error {
-	if t := float64(req.Threshold); math.IsNaN(t) || math.IsInf(t, 0) || t < 0 {
+	if t := float64(req.Threshold); math.IsNaN(t) || math.IsInf(t, 0) || t < 0 && req.Pairing.Likeness == "" {
 		return fmt.Errorf("%w: threshold must be a finite number, 0 or more", contract.ErrInvalid)
+	}
+	if err := req.Pairing.check(); err != nil {
+		return err
 	}
 	if req.Page.Count != 0 || req.Page.Start != 0 {
 		return checkPage(Page{req.Page.Start, max(req.Page.Count, 1)})
@@ -129,9 +132,6 @@ func (r *Reader) pairs(ctx context.Context, s, since *Snapshot, req DuplicatesRe
 		}
 		for i := range e.Chunks {
 			set = append(set, member{e, i})
-		}
-		if len(set) > MaxDuplicateChunks {
-			return nil, fmt.Errorf("%w: the set holds more than %d chunks; narrow it by doc_type, doc_id or filter, or ask for lines, which have no such limit (Accept: application/x-ndjson)", contract.ErrInvalid, MaxDuplicateChunks)
 		}
 	}
 	found := make([]pair, len(set))

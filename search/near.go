@@ -51,6 +51,9 @@ func (r *Reader) NearPairs(ctx context.Context, req DuplicatesRequest, use func(
 		return err
 	}
 	defer s.Release()
+	if req.Pairing.Likeness != "" {
+		return r.alikePairs(ctx, commit, s, req, use)
+	}
 	j := &nearJoin{r: r, s: s, threshold: req.Threshold}
 	j.measure = measureOf(s.settings)
 	if req.Since != "" {

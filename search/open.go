@@ -142,6 +142,9 @@ type Snapshot struct {
 	textMu sync.Mutex // guards the two below, which come with the first use
 	text   *textView
 	texts  []*lease
+
+	featuresMu sync.Mutex // guards features, which come with the first use
+	features   *featureView
 }
 
 func (s *Snapshot) size() int64 { return s.view.Bytes() + int64(len(s.scanned)+len(s.unreadable))*4 }
@@ -338,6 +341,7 @@ func (r *Reader) loadFile(d *Domain, info snapshot.Info) (*openFile, error) {
 func (r *Reader) ForgetFile(d *Domain, info snapshot.Info) {
 	if l := r.pool.peek(fileKey(info)); l != nil {
 		r.pool.remove(tableKey(l.res.(*openFile)))
+		r.pool.remove(featuresKey(l.res.(*openFile)))
 		l.release()
 	}
 	r.pool.remove(fileKey(info))

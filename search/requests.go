@@ -179,9 +179,12 @@ type SimilarRequest struct {
 
 // DuplicatesRequest asks for pairs of near-equal documents.
 type DuplicatesRequest struct {
-	Domain    string `param:"domain" kind:"domain" need:""`
-	Ref       Ref
-	Threshold float32 `param:"threshold"` // largest distance kept, inclusive; ≥ 0
+	Domain string `param:"domain" kind:"domain" need:""`
+	Ref    Ref
+	// Threshold is the largest distance kept, inclusive; below 0, which only a
+	// likeness may go with, there is none.
+	Threshold float32 `param:"threshold" without:"-1"`
+	Pairing   Pairing `embed:""`
 	Set       Filter
 	// Target, when it restricts anything, is where the partner of each
 	// document of Set is looked for; otherwise partners come from Set.
@@ -194,6 +197,10 @@ type DuplicatesRequest struct {
 	Page    Page   `default:"none"` // Count 0: all
 	Snippet bool   `param:"snippet"`
 }
+
+// Complete has documents paired by likeness, unless a threshold is given and no
+// likeness.
+func (req *DuplicatesRequest) Complete() error { return req.Pairing.complete(req.Threshold >= 0) }
 
 // Hits is the answer to a search.
 type Hits struct {
@@ -280,8 +287,11 @@ type HitChunk struct {
 
 // Pairs is the answer to a duplicates request.
 type Pairs struct {
-	Commit  string
-	Pairs   []Pair
+	Commit string
+	Pairs  []Pair
+	// Groups are there in the place of Pairs where documents are matched to
+	// groups, the best first.
+	Groups  []Group
 	Damaged []string // as of Hits
 	// Warnings are as of Hits.
 	Warnings []string
@@ -291,6 +301,7 @@ type Pairs struct {
 type Pair struct {
 	A, B     PairMember
 	Distance float32
+	Alike    *Alike // nil where only the distance counts
 }
 
 // PairMember is one side of a Pair.

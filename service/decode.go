@@ -20,6 +20,7 @@ import (
 //	             field does not say it
 //	default      what an absent number is; "none" on a nested struct takes
 //	             the defaults from its fields
+//	without      what an absent distance is, 0 if it does not say
 //	least, most  the bounds of a number; the most names of a list
 //	words        what a text can be
 //	need         it, or one of these before it, must be given
@@ -37,6 +38,7 @@ type parameter struct {
 	kind        string
 	hasDefault  bool
 	byDefault   int
+	without     int
 	least, most int
 	words       []string
 	isNeeded    bool
@@ -89,6 +91,7 @@ func declare(request reflect.Type, index []int, names []string, defaults bool) [
 		if defaults {
 			param.byDefault, param.hasDefault = number(f.Tag, "default", 0)
 		}
+		param.without, _ = number(f.Tag, "without", 0)
 		param.least, _ = number(f.Tag, "least", 0)
 		param.most, _ = number(f.Tag, "most", math.MaxInt32)
 		list = append(list, param)
@@ -183,6 +186,7 @@ func (p *Params) decode(param parameter, field reflect.Value) bool {
 				return true
 			}
 		}
+		*into = float32(param.without)
 		return false
 	case **float32:
 		if x, ok := p.Distance(name); ok {

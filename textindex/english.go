@@ -26,6 +26,15 @@ var (
 	folding        = asciifolding.New()
 )
 
+// Fold returns the text without accents, and with the letters of ASCII in the place
+// of those that are like them.
+func Fold(text string) string {
+	if isASCII(text) {
+		return text
+	}
+	return string(folding.Filter([]byte(unaccented(text))))
+}
+
 // runEnglish returns a word's term, empty for a stop word, and surface. Accents
 // are folded before the stemmer, which knows no word with one; a stop word has
 // none.

@@ -1,0 +1,219 @@
+package search
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"unicode"
+
+	"github.com/vectorlink/vectorlink/catalog"
+	"github.com/vectorlink/vectorlink/contract"
+	"github.com/vectorlink/vectorlink/internal/parallel"
+	"github.com/vectorlink/vectorlink/snapshot"
+	"github.com/vectorlink/vectorlink/textindex"
+)
+
+// openFeatures are the words and the trigrams of characters of one commit file's
+// texts, hashed, in the pool: shared by every snapshot whose chain has the file.
+// They are made of the texts when they are first asked for, which takes about as
+// long as to read these.
+type openFeatures struct {
+	grams features[uint16]
+	words features[uint32]
+}
+
+// features are sets of hashes, one of each entry.
+type features[T uint16 | uint32] struct {
+	all  []T
+	ends []uint32 // by entry, in all
+}
+
+// of returns the set of entry i, ascending.
+func (f *features[T]) of(i int) []T {
+	from := uint32(0)
+	if i > 0 {
+		from = f.ends[i-1]
+	}
+	return f.all[from:f.ends[i]]
+}
+
+// add adds the set of the next entry.
+func (f *features[T]) add(hashes []T) {
+	slices.Sort(hashes)
+	f.all = append(f.all, slices.Compact(hashes)...)
+	f.ends = append(f.ends, uint32(len(f.all)))
+}
+
+func (f *openFeatures) size() int64 {
+	return int64(2*cap(f.grams.all) + 4*cap(f.words.all) + 4*cap(f.grams.ends) + 4*cap(f.words.ends))
+}
+
+func (f *openFeatures) close() {}
+
+func featuresKey(f *openFile) string { return fmt.Sprintf("features\x00%d", f.serial) }
+
+// leaseFeatures leases the features of a commit file.
+func (r *Reader) leaseFeatures(ctx context.Context, file *lease) (*lease, error) {
+	f := file.res.(*openFile)
+	return r.pool.acquire(ctx, featuresKey(f), func() (resource, error) {
+		const each = 1024 // entries, made by one goroutine
+		entries := f.file.Entries()
+		scanners := make([]scanner, max(r.cfg.Workers, 1))
+		all := &openFeatures{}
+		err := parallel.Ordered(ctx, len(scanners), (len(entries)+each-1)/each, func(ctx context.Context, worker, i int) (*openFeatures, error) {
+			part, s := &openFeatures{}, &scanners[worker]
+			for e := i * each; e < min((i+1)*each, len(entries)); e++ {
+				text, err := f.file.Text(&entries[e])
+				if err != nil && !errors.Is(err, snapshot.ErrCorrupt) {
+					return nil, catalog.StoreError(err)
+				}
+				s.scan(text) // of a damaged one nothing
+				part.grams.add(s.grams)
+				part.words.add(s.words)
+			}
+			return part, nil
+		}, func(part *openFeatures) (bool, error) {
+			all.grams.join(&part.grams)
+			all.words.join(&part.words)
+			return true, nil
+		})
+		all.grams.all, all.words.all = slices.Clip(all.grams.all), slices.Clip(all.words.all)
+		return all, err
+	})
+}
+
+func (f *features[T]) join(next *features[T]) {
+	base := uint32(len(f.all))
+	f.all = append(f.all, next.all...)
+	for _, end := range next.ends {
+		f.ends = append(f.ends, base+end)
+	}
+}
+
+// scanner takes texts apart. Its memory is used again for the next one.
+type scanner struct {
+	grams []uint16
+	words []uint32
+}
+
+// scan takes a text apart: into words, runs of letters and digits, and trigrams of
+// characters of those with a blank on either side of each. Case and accents do not
+// count. An ideogram is a word.
+func (s *scanner) scan(text string) {
+	s.grams, s.words = s.grams[:0], s.words[:0]
+	a, b, word := uint32(' '), uint32(' '), uint32(0)
+	put := func(c uint32) {
+		if c != ' ' || b != ' ' {
+			s.grams = append(s.grams, uint16((a*0x9E3779B1^b*0x85EBCA77^c*0xC2B2AE3D)>>16))
+			a, b = b, c
+		}
+		if c == ' ' && word != 0 {
+			s.words = append(s.words, word)
+			word = 0
+		}
+	}
+	for _, r := range textindex.Fold(text) {
+		switch {
+		case 'a' <= r && r <= 'z' || '0' <= r && r <= '9':
+		case 'A' <= r && r <= 'Z':
+			r += 'a' - 'A'
+		case r < 0x80 || !unicode.IsLetter(r) && !unicode.IsDigit(r):
+			put(' ')
+			continue
+		case unicode.Is(unicode.Han, r):
+			put(uint32(r))
+			s.words = append(s.words, hashed(hashBasis, uint32(r)))
+			continue
+		default:
+			r = unicode.ToLower(r)
+		}
+		put(uint32(r))
+		if word == 0 {
+			word = hashBasis
+		}
+		word = hashed(word, uint32(r))
+	}
+	put(' ')
+}
+
+// hashBasis and hashed make hashes of characters (FNV-1a).
+const hashBasis uint32 = 2166136261
+
+func hashed(h, c uint32) uint32 { return (h ^ c) * 16777619 }
+
+// featureView are the features of a snapshot's documents and what each weighs:
+// the square of its inverse document frequency, over the snapshot's documents.
+type featureView struct {
+	files     map[*snapshot.File]*openFeatures
+	documents int
+	grams     []float32 // weight, by hash
+	words     []float32 // weight, by the upper bits of the hash
+	held      []uint32  // documents by the upper bits of a word's hash
+}
+
+// wordBits is how many bits of a word's hash its frequency is counted by: where two
+// share them both count as a little more frequent.
+const wordBits = 18
+
+func wordPlace(hash uint32) uint32 { return hash >> (32 - wordBits) }
+
+// features returns the snapshot's features, made at their first use.
+func (r *Reader) features(ctx context.Context, s *Snapshot) (*featureView, error) {
+	s.featuresMu.Lock()
+	defer s.featuresMu.Unlock()
+	if s.features != nil {
+		return s.features, nil
+	}
+	v := &featureView{files: make(map[*snapshot.File]*openFeatures, len(s.files))}
+	for _, file := range s.files {
+		l, err := r.leaseFeatures(ctx, file)
+		if err != nil {
+			return nil, err
+		}
+		v.files[file.res.(*openFile).file] = l.res.(*openFeatures)
+		l.release() // it is memory alone, which outlives the lease
+	}
+	grams := make([]uint32, 1<<16)
+	v.held = make([]uint32, 1<<wordBits)
+	for e := range s.view.All() {
+		v.documents++
+		for _, g := range v.gramsOf(e) {
+			grams[g]++
+		}
+		for _, w := range v.wordsOf(e) {
+			v.held[wordPlace(w)]++
+		}
+	}
+	v.grams, v.words = v.weights(grams), v.weights(v.held)
+	s.features = v
+	return v, nil
+}
+
+func (v *featureView) weights(held []uint32) []float32 {
+	weights := make([]float32, len(held))
+	for i, n := range held {
+		w := math.Log1p(float64(v.documents) / float64(max(n, 1)))
+		weights[i] = float32(w * w)
+	}
+	return weights
+}
+
+func (v *featureView) gramsOf(e *snapshot.Entry) []uint16 {
+	return v.files[e.File()].grams.of(e.Place())
+}
+func (v *featureView) wordsOf(e *snapshot.Entry) []uint32 {
+	return v.files[e.File()].words.of(e.Place())
+}
+
+// text returns a document's text for what its words say; that of a damaged one is
+// empty.
+func (s *Snapshot) textOf(e *snapshot.Entry) (string, error) {
+	text, err := s.view.Text(e)
+	if err = catalog.StoreError(err); errors.Is(err, contract.ErrCorrupt) {
+		s.noteText(e.ID, err)
+		return "", nil
+	}
+	return text, err
+}
