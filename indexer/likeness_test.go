@@ -13,7 +13,7 @@ import (
 	"github.com/vectorlink/vectorlink/vfs/vfstest"
 )
 
-var mixed = search.Pairing{Likeness: search.LikenessMixed, MinScore: -1}
+var byLikeness = search.Pairing{Likeness: search.LikenessMixed, MinScore: -1}
 
 // alike returns the pairs of a request, as a=b, in order of ids; and holds that what
 // comes in one piece is the same.
@@ -89,10 +89,10 @@ func TestAlike(t *testing.T) {
 	want := []string{"d/N/1=d/N/2", "d/P/1=d/P/3", "d/P/1=d/P/4", "d/P/3=d/P/4"}
 	only := search.Filter{Types: []string{"P", "N"}}
 	c1 := search.Ref{Commit: "c1"}
-	if got := h.alike(search.DuplicatesRequest{Ref: c1, Set: only, Pairing: mixed}); !slices.Equal(got, want) {
+	if got := h.alike(search.DuplicatesRequest{Ref: c1, Set: only, Pairing: byLikeness}); !slices.Equal(got, want) {
 		t.Errorf("%v, want %v", got, want)
 	}
-	got, err := h.Duplicates(t.Context(), search.DuplicatesRequest{Domain: domain, Ref: c1, Threshold: -1, Set: only, Pairing: mixed, Snippet: true})
+	got, err := h.Duplicates(t.Context(), search.DuplicatesRequest{Domain: domain, Ref: c1, Threshold: -1, Set: only, Pairing: byLikeness, Snippet: true})
 	if err != nil || len(got.Groups) != 2 || got.Pairs != nil {
 		t.Fatalf("%+v, %v", got, err)
 	}
@@ -113,7 +113,7 @@ func TestAlike(t *testing.T) {
 		t.Errorf("trigrams: %v", got)
 	}
 	for _, match := range []search.Match{search.MatchAll, search.MatchMutual, search.MatchOneToOne} {
-		p := mixed
+		p := byLikeness
 		p.Match = match
 		got := h.alike(search.DuplicatesRequest{Ref: c1, Set: only, Pairing: p})
 		wantOf := map[search.Match]int{search.MatchAll: 3, search.MatchMutual: 2, search.MatchOneToOne: 2}
@@ -126,17 +126,17 @@ func TestAlike(t *testing.T) {
 		}
 	}
 	// A bound of the distance takes pairs away, none is added.
-	if got := h.alike(search.DuplicatesRequest{Ref: c1, Set: only, Pairing: mixed, Threshold: 1e-9}); len(got) >= len(want) {
+	if got := h.alike(search.DuplicatesRequest{Ref: c1, Set: only, Pairing: byLikeness, Threshold: 1e-9}); len(got) >= len(want) {
 		t.Errorf("within a tiny distance: %v", got)
 	}
 	// What another commit has changes nothing, nor does a start.
 	h.mustPush("", "c1", "c2", put("d/P/9", catalogue()["P/1"]), put("d/P/3", "something else"))
 	h2 := openPush(t, fsys, &indexertest.Embedder{})
 	for _, h := range []*harness{h, h2} {
-		if got := h.alike(search.DuplicatesRequest{Ref: c1, Set: only, Pairing: mixed}); !slices.Equal(got, want) {
+		if got := h.alike(search.DuplicatesRequest{Ref: c1, Set: only, Pairing: byLikeness}); !slices.Equal(got, want) {
 			t.Errorf("later: %v, want %v", got, want)
 		}
-		if got, want := h.alike(search.DuplicatesRequest{Ref: search.Ref{Commit: "c2"}, Since: "c1", Set: only, Pairing: mixed}), []string{"d/P/1=d/P/9", "d/P/4=d/P/9"}; !slices.Equal(got, want) {
+		if got, want := h.alike(search.DuplicatesRequest{Ref: search.Ref{Commit: "c2"}, Since: "c1", Set: only, Pairing: byLikeness}), []string{"d/P/1=d/P/9", "d/P/4=d/P/9"}; !slices.Equal(got, want) {
 			t.Errorf("since: %v, want %v", got, want)
 		}
 	}
@@ -148,10 +148,10 @@ func TestAlikeSince(t *testing.T) {
 	h := openPush(t, vfstest.NewMem(), &indexertest.Embedder{})
 	h.mustPush("", "", "c1", putAll(catalogue())...)
 	h.mustPush("", "c1", "c2", put("d/P/4", "Makita cordles drill K8864X, 18V, red, with two bateries and a case!"), put("d/P/6", catalogue()["P/5"]))
-	if got, want := h.alike(search.DuplicatesRequest{Ref: search.Ref{Commit: "c2"}, Since: "c1", Pairing: mixed}), []string{"d/P/5=d/P/6"}; !slices.Equal(got, want) {
+	if got, want := h.alike(search.DuplicatesRequest{Ref: search.Ref{Commit: "c2"}, Since: "c1", Pairing: byLikeness}), []string{"d/P/5=d/P/6"}; !slices.Equal(got, want) {
 		t.Errorf("%v, want %v", got, want)
 	}
-	if got := h.alike(search.DuplicatesRequest{Ref: search.Ref{Commit: "c2"}, Since: "c2", Pairing: mixed}); len(got) > 0 {
+	if got := h.alike(search.DuplicatesRequest{Ref: search.Ref{Commit: "c2"}, Since: "c2", Pairing: byLikeness}); len(got) > 0 {
 		t.Errorf("since itself: %v", got)
 	}
 }
@@ -165,7 +165,7 @@ func TestAlikeChain(t *testing.T) {
 		ops = append(ops, put(fmt.Sprintf("d/C/%02d", i), strings.Join(words[i:i+6], " ")))
 	}
 	h.mustPush("", "", "c1", ops...)
-	got := h.alike(search.DuplicatesRequest{Ref: search.Ref{Commit: "c1"}, Pairing: mixed})
+	got := h.alike(search.DuplicatesRequest{Ref: search.Ref{Commit: "c1"}, Pairing: byLikeness})
 	if len(got) == 0 || slices.Contains(got, "d/C/00=d/C/10") || slices.Contains(got, "d/C/00=d/C/06") {
 		t.Errorf("%v", got)
 	}
@@ -189,13 +189,13 @@ func TestAlikeConditions(t *testing.T) {
 		{nil, []string{"model"}, []string{"d/P/0=d/P/2", "d/P/0=d/P/3", "d/P/1=d/P/2", "d/P/1=d/P/3", "d/P/2=d/P/3"}},
 		{[]string{"ean"}, []string{"model"}, []string{"d/P/0=d/P/3", "d/P/1=d/P/3", "d/P/2=d/P/3"}},
 	} {
-		p := mixed
+		p := byLikeness
 		p.Match, p.Same, p.Differ = search.MatchAll, c.same, c.differ
 		if got := h.alike(search.DuplicatesRequest{Ref: search.Ref{Commit: "c1"}, Pairing: p}); !slices.Equal(got, c.want) {
 			t.Errorf("same %v, differ %v: %v, want %v", c.same, c.differ, got, c.want)
 		}
 	}
-	p := mixed
+	p := byLikeness
 	p.Same = []string{"eam"}
 	_, err := h.Duplicates(t.Context(), search.DuplicatesRequest{Domain: domain, Ref: search.Ref{Commit: "c1"}, Threshold: -1, Pairing: p})
 	if !errors.Is(err, contract.ErrInvalid) || !strings.Contains(err.Error(), "ean, model") {
@@ -212,7 +212,7 @@ func TestAlikeOfOneText(t *testing.T) {
 		ops = append(ops, put(fmt.Sprintf("d/A/%03d", i), "the same words for all"))
 	}
 	h.mustPush("", "", "c1", append(ops, put("d/A/x", "the same words for all!"))...)
-	got, err := h.Duplicates(t.Context(), search.DuplicatesRequest{Domain: domain, Ref: search.Ref{Commit: "c1"}, Threshold: -1, Pairing: mixed})
+	got, err := h.Duplicates(t.Context(), search.DuplicatesRequest{Domain: domain, Ref: search.Ref{Commit: "c1"}, Threshold: -1, Pairing: byLikeness})
 	if err != nil || len(got.Groups) != 1 || got.Groups[0].Count != n*(n+1)/2 || got.Groups[0].Representative != "d/A/000" || got.Groups[0].Distance != 0 {
 		t.Errorf("%d groups, %v: %+v", len(got.Groups), err, got.Groups[0].Count)
 	}
@@ -225,7 +225,7 @@ func TestAlikeCandidates(t *testing.T) {
 		put("d/A/1", "Makita cordless drill K8864X 18 V red"), put("d/A/2", "Bosch kettle AB-120 steel"), put("d/A/3", "nothing like the others"),
 		put("d/B/1", "Makita drill K8864X, 18V, cordless"), put("d/B/2", "Makita cordless drill K8864Y 18 V red"), put("d/B/3", "Bosch kettle AB120, steel"))
 	got, err := h.Candidates(t.Context(), search.CandidatesRequest{
-		Domain: domain, Ref: search.Ref{Commit: "c1"}, SetThreshold: -1, TargetThreshold: -1, K: 5, Pairing: mixed,
+		Domain: domain, Ref: search.Ref{Commit: "c1"}, SetThreshold: -1, TargetThreshold: -1, K: 5, Pairing: byLikeness,
 		Set: search.Filter{Types: []string{"A"}}, Target: search.Filter{Types: []string{"B"}},
 	})
 	if err != nil {
