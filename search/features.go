@@ -207,9 +207,9 @@ func (v *featureView) wordsOf(e *snapshot.Entry) []uint32 {
 	return v.files[e.File()].words.of(e.Place())
 }
 
-// text returns a document's text for what its words say; that of a damaged one is
+// soundText returns a document's text for what its words say; that of a damaged one is
 // empty.
-func (s *Snapshot) textOf(e *snapshot.Entry) (string, error) {
+func (s *Snapshot) soundText(e *snapshot.Entry) (string, error) {
 	text, err := s.view.Text(e)
 	if err = catalog.StoreError(err); errors.Is(err, contract.ErrCorrupt) {
 		s.noteText(e.ID, err)

@@ -597,7 +597,7 @@ func (w *joinWorker) difference(a, b uint32) (difference, error) {
 	}
 	for i, u := range [2]uint32{a, b} {
 		if w.records[u] == nil {
-			text, err := w.s.textOf(w.units[u].entry())
+			text, err := w.s.soundText(w.units[u].entry())
 			if err != nil {
 				return difference{}, err
 			}

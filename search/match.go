@@ -79,8 +79,8 @@ func (j *join) matched() []likePair {
 	return pairs
 }
 
-// cluster is a group of units.
-type cluster struct {
+// likeGroup is a group of units.
+type likeGroup struct {
 	units []uint32            // ascending
 	pairs map[uint64]likePair // of its units, by both numbers
 }
@@ -95,7 +95,7 @@ const maxLinked = 4000
 // the best down: two groups become one if their members are on average as much alike
 // as a pair must be. So a chain of pairs makes no group of what has nothing in
 // common.
-func (j *join) groups(ctx context.Context) ([]cluster, error) {
+func (j *join) groups(ctx context.Context) ([]likeGroup, error) {
 	known := make(map[uint64]likePair, len(j.pairs))
 	for _, p := range j.pairs {
 		known[pairKey(p.a, p.b)] = p
@@ -118,14 +118,14 @@ func (j *join) groups(ctx context.Context) ([]cluster, error) {
 		known[k] = p
 		return p, err
 	}
-	of := make(map[uint32]*cluster)
-	get := func(u uint32) *cluster {
+	of := make(map[uint32]*likeGroup)
+	get := func(u uint32) *likeGroup {
 		if of[u] == nil {
-			of[u] = &cluster{units: []uint32{u}}
+			of[u] = &likeGroup{units: []uint32{u}}
 		}
 		return of[u]
 	}
-	type attempt struct{ a, b *cluster }
+	type attempt struct{ a, b *likeGroup }
 	failed := make(map[attempt]int) // the units of both then
 	for _, p := range j.matched() {
 		if ctx.Err() != nil {
@@ -156,17 +156,17 @@ func (j *join) groups(ctx context.Context) ([]cluster, error) {
 			of[u] = a
 		}
 	}
-	var groups []cluster
+	var groups []likeGroup
 	for i := range j.units {
 		u := uint32(i)
 		c := of[u]
 		if c == nil && len(j.units[i].entries) > 1 && (j.since == nil || j.units[i].fresh) {
-			c = &cluster{units: []uint32{u}}
+			c = &likeGroup{units: []uint32{u}}
 		}
 		if c == nil || c.units[0] == ^uint32(0) || len(c.units) == 1 && len(j.units[i].entries) == 1 {
 			continue
 		}
-		g := cluster{units: slices.Sorted(slices.Values(c.units)), pairs: make(map[uint64]likePair)}
+		g := likeGroup{units: slices.Sorted(slices.Values(c.units)), pairs: make(map[uint64]likePair)}
 		for k, a := range g.units {
 			for _, b := range g.units[k+1:] {
 				p, err := pair(a, b)
@@ -194,8 +194,8 @@ type Group struct {
 	Pairs iter.Seq2[Pair, error]
 }
 
-// group makes the group of a cluster.
-func (j *join) group(ctx context.Context, c cluster, snippets bool) (Group, error) {
+// group makes what answers tell of a group.
+func (j *join) group(ctx context.Context, c likeGroup, snippets bool) (Group, error) {
 	type member struct {
 		entry *snapshot.Entry
 		unit  uint32
