@@ -6,10 +6,10 @@ import (
 	"fmt"
 	"io"
 	"net/url"
-	"strconv"
 	"strings"
 
 	"github.com/vectorlink/vectorlink/api"
+	"github.com/vectorlink/vectorlink/search"
 )
 
 // duplicatesCmd lists pairs of near-equal documents.
@@ -22,8 +22,7 @@ type duplicatesCmd struct {
 	FailOver  *float64 `placeholder:"D" help:"List pairs up to this distance, and exit with 6 if there is one."`
 	Count     int      `xor:"pairs" placeholder:"N" help:"Most pairs to list, 1 to 1000 (default all)."`
 	All       bool     `xor:"pairs" help:"List every pair, not only the nearest of each text, as they are found: one a line, with --json as JSON."`
-	Type      []string `placeholder:"CLASS" sep:"none" help:"Only documents of this class; may be given again."`
-	Filter    string   `placeholder:"EXPR" help:"Only documents whose fields meet this expression."`
+	search.Filter
 }
 
 // idsOf names a group's documents.
@@ -62,12 +61,7 @@ func (c *duplicatesCmd) Run(ctx context.Context, p *program) error {
 	if c.FailOver != nil {
 		threshold = max(threshold, *c.FailOver)
 	}
-	q := values("domain", c.Domain, "commit", c.Commit, "branch", c.Branch, "since", c.Since, "filter", c.Filter,
-		"threshold", strconv.FormatFloat(threshold, 'g', -1, 64))
-	if c.Count != 0 {
-		q.Set("count", strconv.Itoa(c.Count))
-	}
-	q["doc_type"] = c.Type
+	q := query(c.with(&search.DuplicatesRequest{Threshold: float32(threshold), Since: c.Since, Set: c.Filter, Page: search.Page{Count: c.Count}}))
 	if c.All {
 		return c.list(ctx, p, cl, q)
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 
 	"github.com/vectorlink/vectorlink/indexer"
 	"github.com/vectorlink/vectorlink/vfs"
@@ -35,10 +34,8 @@ func (c *verifyCmd) Run(ctx context.Context, p *program) (err error) {
 		return err
 	}
 	// NewOS would make a directory that is not there.
-	if info, err := os.Stat(c.DataDir); err != nil {
+	if err := isDirectory(c.DataDir); err != nil {
 		return err
-	} else if !info.IsDir() {
-		return fmt.Errorf("%s is not a directory", c.DataDir)
 	}
 	dir, err := vfs.NewOS(c.DataDir)
 	if err != nil {
