@@ -61,7 +61,8 @@ func (c *duplicatesCmd) Run(ctx context.Context, p *program) error {
 	if c.FailOver != nil {
 		threshold = max(threshold, *c.FailOver)
 	}
-	q := query(c.with(&search.DuplicatesRequest{Threshold: float32(threshold), Since: c.Since, Set: c.Filter, Page: search.Page{Count: c.Count}}))
+	q := query(c.with(&search.DuplicatesRequest{Since: c.Since, Set: c.Filter, Page: search.Page{Count: c.Count}}))
+	q.Set("threshold", fmt.Sprint(float32(threshold))) // 0, too, which is not the same as none
 	if c.All {
 		return c.list(ctx, p, cl, q)
 	}
