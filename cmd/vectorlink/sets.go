@@ -32,9 +32,10 @@ target with the nearest of the set. Without --target-… the target is the set.`
 
 // Run runs the command.
 func (c *candidatesCmd) Run(ctx context.Context, p *program) error {
-	req := search.CandidatesRequest{SetThreshold: c.Threshold, TargetThreshold: c.TargetThreshold, K: c.K, Set: c.Set, Target: c.Target}
+	body := c.with(&search.CandidatesRequest{TargetThreshold: c.TargetThreshold, K: c.K, Set: c.Set, Target: c.Target})
+	body["threshold_set"] = c.Threshold // 0, too
 	var raw json.RawMessage
-	a, err := p.ask(ctx, c.ClientConfig, http.MethodPost, "/candidates", nil, c.with(&req), &raw)
+	a, err := p.ask(ctx, c.ClientConfig, http.MethodPost, "/candidates", nil, body, &raw)
 	if err != nil {
 		return err
 	}
