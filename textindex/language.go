@@ -184,7 +184,7 @@ func splitWords(text string, emit func(p piece)) {
 // segments returns the words of a text; runs in scripts without spaces have the
 // type Double. Bytes that are not UTF-8, U+FFFD, at both of which bleve would
 // stop for good, and the non-joiner, by which Persian parts words that are
-// written together, count as spaces.
+// written together, count as spaces. Digits of all kinds are some.
 func segments(text string) analysis.TokenStream {
 	b := []byte(text)
 	var runs analysis.TokenStream
@@ -201,6 +201,8 @@ func segments(text string) analysis.TokenStream {
 			fallthrough
 		case r == utf8.RuneError, r == nonJoiner:
 			copy(b[i:i+n], "   ")
+		case n > 1 && digits(r): // bleve knows few of them
+			copy(b[i:], [...]string{2: "٢", 3: "२", 4: "𝟐"}[n])
 		}
 		i += n
 	}

@@ -33,9 +33,9 @@ func suffixOf(word, rest string) string {
 }
 
 // spellings returns the terms of other ways to write a word that is one to the
-// splitting, without the marks within it, and those of its parts: of an
-// identifier, or letters and numbers.
-func (a *analyzer) spellings(word, term string) (others, parts []string) {
+// splitting, without the marks within it, and those of its parts, which may be
+// all: of an identifier, or letters and numbers.
+func (a *analyzer) spellings(word, term string) (others, parts []string, all bool) {
 	add := func(list *[]string, spelling string) {
 		if t, _ := a.run(spelling); t != "" && t != term && !slices.Contains(*list, t) {
 			*list = append(*list, t)
@@ -43,12 +43,11 @@ func (a *analyzer) spellings(word, term string) (others, parts []string) {
 	}
 	within := func(r rune) bool { return !wordly(r) }
 	if strings.ContainsFunc(strings.TrimRightFunc(word, within), within) { // not C++
-		if plain := drop(word, within); plain != "" && (thousands(word) || !digitEnds(word)) {
-			add(&others, plain)
-		}
 		if digitEnds(word) {
-			return others, nil
+			add(&others, ungrouped(word))
+			return others, nil, false
 		}
+		add(&others, drop(word, within))
 	}
 	if list := split(word); len(list) > 1 && len(list) <= maxParts {
 		for _, part := range list {
@@ -56,8 +55,9 @@ func (a *analyzer) spellings(word, term string) (others, parts []string) {
 				add(&parts, part)
 			}
 		}
+		all = len(parts) == len(list)
 	}
-	return others, parts
+	return others, parts, all
 }
 
 // digitEnds reports whether a word begins and ends with digits, as numbers do.
@@ -65,6 +65,21 @@ func digitEnds(word string) bool {
 	first, _ := utf8.DecodeRuneInString(word)
 	last, _ := utf8.DecodeLastRuneInString(word)
 	return unicode.IsDigit(first) && unicode.IsDigit(last)
+}
+
+// ungrouped returns a number without the marks between its thousands, and with
+// those of its fraction; empty if there are no thousands apart.
+func ungrouped(number string) string {
+	within := func(r rune) bool { return !wordly(r) }
+	whole, fraction := number, ""
+	first, _ := utf8.DecodeRuneInString(number[max(strings.IndexFunc(number, within), 0):])
+	if i := strings.IndexFunc(number, func(r rune) bool { return within(r) && r != first }); i > 0 {
+		whole, fraction = number[:i], number[i:]
+	}
+	if !thousands(whole) {
+		return ""
+	}
+	return drop(whole, within) + fraction
 }
 
 // thousands reports whether word is a number whose thousands stand apart.
@@ -159,6 +174,9 @@ func (j *joiner) add(text string, p piece, raw string, f form, suffix string) {
 	for _, t := range f.parts {
 		j.other(t, 0)
 	}
+	if j.apart != nil && f.allParts {
+		j.apart(f.parts)
+	}
 	if suffix != "" {
 		j.at += len(suffix)
 		j.other(f.surface+suffix, 1)
@@ -231,7 +249,7 @@ func tight(a, b, between string) bool {
 	first, _ := utf8.DecodeRuneInString(b)
 	numbers := unicode.IsDigit(last) && unicode.IsDigit(first)
 	switch r {
-	case '-', '\u2010', '\u2011', '_', nonJoiner:
+	case '-', '\u2010', '\u2011', '_', nonJoiner, '\u200b':
 		return true
 	case '.', '\'', '’', ',', ' ', '\u00a0', '\u2009', '\u202f':
 		if numbers {

@@ -81,8 +81,13 @@ func clean(text string, parted bool) (string, []int) {
 	return string(composed), append(origin, len(text))
 }
 
+// digits reports whether r is one or several digits, as ２, ² and ⑫ are.
+func digits(r rune) bool {
+	return unicode.IsNumber(r) && !strings.ContainsFunc(norm.NFKC.String(string(r)), func(r rune) bool { return !unicode.IsDigit(r) })
+}
+
 // compatible returns a word with the letters that its own are compatible with
-// (those of ﬁ, Ⅷ and full width), if that is a word too.
+// (those of ﬁ, Ⅷ and full width), if that is a word too, and ASCII's digits.
 // Points and vowel signs of Hebrew and Arabic, which most texts are written
 // without, are left out.
 func compatible(word string) string {
@@ -94,6 +99,12 @@ func compatible(word string) string {
 	}
 	return strings.Map(func(r rune) rune {
 		switch {
+		case r >= utf8.RuneSelf && unicode.IsDigit(r):
+			zero := r
+			for unicode.IsDigit(zero - 1) {
+				zero--
+			}
+			return '0' + (r-zero)%10
 		case r == 'ς':
 			return 'σ'
 		case r >= 0x0591 && r <= 0x0670 && unicode.Is(unicode.Mn, r) && (r < 0x0600 || r == 0x0670 || r >= 0x064b && r <= 0x0652),
