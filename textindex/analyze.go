@@ -73,8 +73,6 @@ type sink struct {
 	// other, if not nil, takes the terms of other ways to write some of the
 	// words: of so many words in one, or, at 0, of a part of one.
 	other func(term string, words int)
-	// apart, if not nil, takes the terms of a word that is several written as one.
-	apart func(parts []string)
 	// loose, if not nil, takes any other two words that stand side by side as one.
 	loose func(term string)
 }
@@ -102,7 +100,6 @@ type form struct {
 	term, surface string
 	// others are the terms of other ways to write it, parts those of its parts.
 	others, parts []string
-	allParts      bool // and there is no other part
 }
 
 func newAnalyzer(name string) (*analyzer, error) {
@@ -183,7 +180,7 @@ func (a *analyzer) form(raw string) form {
 	if f.surface == f.term {
 		f.surface = f.term // one string, not two
 	}
-	f.others, f.parts, f.allParts = a.spellings(raw, f.term)
+	f.others, f.parts = a.spellings(raw, f.term)
 	a.memo[strings.Clone(raw)] = f // a clone, not to hold the text
 	return f
 }

@@ -138,7 +138,6 @@ func (c *compiler) plain(text string) {
 			}
 		},
 		other: func(term string, words int) { c.joined(term, words, 0, 1) },
-		apart: func(parts []string) { c.apart(parts, 0, 1) },
 		loose: func(term string) { c.spelling([]element{{term: term}}, 0, nil).count++ },
 	})
 	if len(c.leaves) == 0 {
@@ -218,18 +217,6 @@ func (c *compiler) joined(term string, words int, bits uint64, times int) {
 	c.variants(l, times, bits)
 }
 
-// apart adds what is one word of the query as the words that it is made of, where
-// the leaf of these bits is looked for.
-func (c *compiler) apart(parts []string, bits uint64, times int) {
-	elements := make([]element, len(parts))
-	for i, term := range parts {
-		elements[i] = element{offset: i, term: term}
-	}
-	l := c.spelling(elements, 0, nil)
-	l.count += times
-	l.bits |= bits
-}
-
 // rule compiles a node. It is nil if nothing is left to look for without the
 // silent words; what the node excludes is then returned beside.
 func (c *compiler) rule(n *node, scored bool, o occur) (*rule, []ruled) {
@@ -269,7 +256,6 @@ func (c *compiler) term(n *node, scored bool, o occur) *leaf {
 	}
 	var words []word
 	var joins []join
-	var parts []string
 	count := 0 // of the words that are no symbols
 	c.analyzer.each(n.text, sink{
 		word: func(w word) {
@@ -282,7 +268,6 @@ func (c *compiler) term(n *node, scored bool, o occur) *leaf {
 			words = append(words, w)
 		},
 		other: func(term string, words int) { joins = append(joins, join{term, words}) },
-		apart: func(terms []string) { parts = terms },
 	})
 	joined := func(l *leaf) {
 		for _, j := range joins {
@@ -299,9 +284,6 @@ func (c *compiler) term(n *node, scored bool, o occur) *leaf {
 	case len(words) == 1 && !silent && !n.quoted:
 		l := c.word(words[0], n.text, n.position, times)
 		joined(l)
-		if parts != nil {
-			c.apart(parts, l.bit, times)
-		}
 		return l
 	case silent && len(words) == 1 && !n.quoted && !c.silent && (o == should || !words[0].symbol):
 		return nil

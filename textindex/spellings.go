@@ -33,9 +33,9 @@ func suffixOf(word, rest string) string {
 }
 
 // spellings returns the terms of other ways to write a word that is one to the
-// splitting, without the marks within it, and those of its parts, which may be
-// all: of an identifier, or letters and numbers.
-func (a *analyzer) spellings(word, term string) (others, parts []string, all bool) {
+// splitting, without the marks within it, and those of its parts: of an
+// identifier, or letters and numbers.
+func (a *analyzer) spellings(word, term string) (others, parts []string) {
 	add := func(list *[]string, spelling string) {
 		if t, _ := a.run(spelling); t != "" && t != term && !slices.Contains(*list, t) {
 			*list = append(*list, t)
@@ -45,7 +45,7 @@ func (a *analyzer) spellings(word, term string) (others, parts []string, all boo
 	if strings.ContainsFunc(strings.TrimRightFunc(word, within), within) { // not C++
 		if digitEnds(word) {
 			add(&others, ungrouped(word))
-			return others, nil, false
+			return others, nil
 		}
 		add(&others, drop(word, within))
 	}
@@ -55,9 +55,8 @@ func (a *analyzer) spellings(word, term string) (others, parts []string, all boo
 				add(&parts, part)
 			}
 		}
-		all = len(parts) == len(list)
 	}
-	return others, parts, all
+	return others, parts
 }
 
 // digitEnds reports whether a word begins and ends with digits, as numbers do.
@@ -173,9 +172,6 @@ func (j *joiner) add(text string, p piece, raw string, f form, suffix string) {
 	}
 	for _, t := range f.parts {
 		j.other(t, 0)
-	}
-	if j.apart != nil && f.allParts {
-		j.apart(f.parts)
 	}
 	if suffix != "" {
 		j.at += len(suffix)

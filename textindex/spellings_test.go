@@ -241,10 +241,6 @@ func TestOtherSpellings(t *testing.T) {
 	if got := find(t, x, `router -wifi`); !slices.Equal(got, []uint32{2, 3}) {
 		t.Errorf("router -wifi finds %v", got)
 	}
-	x = newIndex(t, textindex.Part{Segment: build(t, id("c2"), "http server", "HTTPServer", "server http")})
-	if got := find(t, x, `+HTTPServer`); !slices.Equal(got, []uint32{0, 1}) {
-		t.Errorf("+HTTPServer finds %v", got)
-	}
 }
 
 func TestPartsOfWords(t *testing.T) {
