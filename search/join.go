@@ -22,7 +22,7 @@ const (
 	allPartners = 40
 	// maxHeld is how many documents may have a word or trigram that partners are
 	// looked for by, and maxPostings how many are looked at for one document.
-	maxHeld, maxPostings = 4000, 6000
+	maxHeld, maxPostings = 4000, 4000
 	// joinEf is the breadth of the walks of the graph.
 	joinEf = 24
 	// joinBlock is how many documents one goroutine works on at a time.
@@ -362,8 +362,9 @@ func (w *joinWorker) byText(row uint32, most int) []uint32 {
 		return cmp.Or(cmp.Compare(len(a.units), len(b.units)), cmp.Compare(b.weight, a.weight))
 	})
 	looked := 0
-	for _, l := range w.lists {
+	for i, l := range w.lists {
 		if looked += len(l.units); looked > maxPostings && len(w.touched) > 0 {
+			w.lists = w.lists[:i]
 			break
 		}
 		for _, u := range l.units {

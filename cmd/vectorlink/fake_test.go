@@ -214,6 +214,13 @@ func (f *fakeIndexer) Duplicates(_ context.Context, req search.DuplicatesRequest
 	if err := f.refusal(req.Domain); err != nil {
 		return search.Pairs{}, err
 	}
+	if req.Pairing.Likeness != "" {
+		return search.Pairs{Commit: served(req.Ref), Groups: []search.Group{{
+			Members: []search.PairMember{{ID: "terminusdb:///star-wars/Planet/0"}, {ID: "terminusdb:///star-wars/Planet/99"}},
+			Score:   0.75, Distance: 0.0078125, Representative: "terminusdb:///star-wars/Planet/0", Count: 1,
+			Pairs: func(yield func(search.Pair, error) bool) {},
+		}}}, nil
+	}
 	pairs := search.Pairs{Commit: served(req.Ref)}
 	for i, d := range []float32{0, 0.0078125, 0.25} {
 		if d <= req.Threshold && (req.Since == "" || d > 0) { // the pair of one text is an old one
