@@ -32,6 +32,7 @@ var tables = []struct {
 	run  func(context.Context, *bench) error
 }{
 	{"retrieval", retrieval},
+	{"duplicates", duplicates},
 	{"clusters", clusters},
 	{"scale", scale},
 }

@@ -17,7 +17,7 @@ import (
 type candidatesCmd struct {
 	ClientConfig
 	Where
-	Threshold       float32       `required:"" placeholder:"D" help:"Largest distance of a document to its partners."`
+	Threshold       *float32      `placeholder:"D" help:"Go by the distance of vectors alone, up to this of a document to its partners. Without it documents are paired by likeness, one to one."`
 	TargetThreshold float32       `placeholder:"D" help:"The same of a target's document to its partners (default that of --threshold)."`
 	K               int           `name:"k" default:"5" placeholder:"N" help:"Most partners of a document (default 5)."`
 	Set             search.Filter `embed:"" prefix:"set-"`
@@ -33,7 +33,9 @@ target with the nearest of the set. Without --target-… the target is the set.`
 // Run runs the command.
 func (c *candidatesCmd) Run(ctx context.Context, p *program) error {
 	body := c.with(&search.CandidatesRequest{TargetThreshold: c.TargetThreshold, K: c.K, Set: c.Set, Target: c.Target})
-	body["threshold_set"] = c.Threshold // 0, too
+	if c.Threshold != nil {
+		body["threshold_set"] = *c.Threshold // 0, too
+	}
 	var raw json.RawMessage
 	a, err := p.ask(ctx, c.ClientConfig, http.MethodPost, "/candidates", nil, body, &raw)
 	if err != nil {
@@ -55,7 +57,11 @@ func (c *candidatesCmd) Run(ctx context.Context, p *program) error {
 			for _, id := range slices.Sorted(maps.Keys(side.list)) {
 				fmt.Fprintln(w, paint.bold(plainText(id)))
 				for _, partner := range side.list[id] {
-					fmt.Fprintf(w, "  %.4f  %s\n", partner.Distance, plainText(partner.ID))
+					measured := partner.Distance
+					if partner.Alike != nil {
+						measured = partner.Score
+					}
+					fmt.Fprintf(w, "  %.4f  %s\n", measured, plainText(partner.ID))
 				}
 			}
 		}
