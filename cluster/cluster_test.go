@@ -416,3 +416,109 @@ func TestMatch(t *testing.T) {
 		}
 	}
 }
+
+// weighted returns a graph of undirected edges with weights.
+func weighted(n int, edges ...[3]float32) *Graph {
+	type half struct {
+		to uint32
+		w  float32
+	}
+	rows := make([][]half, n)
+	for _, e := range edges {
+		a, b := uint32(e[0]), uint32(e[1])
+		rows[a], rows[b] = append(rows[a], half{b, e[2]}), append(rows[b], half{a, e[2]})
+	}
+	g := &Graph{start: make([]uint32, n+1)}
+	for v, row := range rows {
+		slices.SortFunc(row, func(x, y half) int { return int(x.to) - int(y.to) })
+		for _, h := range row {
+			g.to, g.weight = append(g.to, h.to), append(g.weight, h.w)
+		}
+		g.start[v+1] = uint32(len(g.to))
+	}
+	return g
+}
+
+// TestLeidenSteps checks the moves and the refinement by themselves.
+func TestLeidenSteps(t *testing.T) {
+	// Node 6 is hardly linked to two triangles and would rather be in neither.
+	alone := newPartition(weighted(7, [3]float32{0, 1, 1}, [3]float32{0, 2, 1}, [3]float32{1, 2, 1}, [3]float32{3, 4, 1}, [3]float32{3, 5, 1}, [3]float32{4, 5, 1},
+		[3]float32{6, 0, .1}, [3]float32{6, 3, .1}), 2.5)
+	alone.community = []uint32{0, 0, 0, 3, 3, 3, 0}
+	if !alone.move() || slices.Contains(alone.community[:6], alone.community[6]) {
+		t.Errorf("node 6 is in a community with others: %v", alone.community)
+	}
+
+	// Node 4 is in the community of a clique, but nearly all of its weight leads out: it
+	// stays alone, though it would gain by joining node 8.
+	clique := [][3]float32{{0, 1, 1}, {0, 2, 1}, {0, 3, 1}, {1, 2, 1}, {1, 3, 1}, {2, 3, 1}, {8, 0, .3}, {4, 8, .2}, {4, 5, 6}, {5, 6, 3}, {6, 7, 3}, {5, 7, 3}}
+	p := newPartition(weighted(9, clique...), 1)
+	p.community = []uint32{0, 0, 0, 0, 0, 5, 5, 5, 0}
+	set := p.refine()
+	if set[4] != 4 || set[8] == 4 {
+		t.Errorf("node 4, hardly linked to its community, is in set %d", set[4])
+	}
+	for v, s := range set {
+		if p.community[v] != p.community[s] {
+			t.Errorf("node %d of community %d is in a set of community %d", v, p.community[v], p.community[s])
+		}
+	}
+	if set[0] != set[1] || set[1] != set[2] || set[2] != set[3] {
+		t.Errorf("the clique is in sets %v", set[:4])
+	}
+}
+
+// TestRefinementCountsItsLinks checks on random graphs that a set is joined only while
+// it is linked to the rest of its community as well as chance would have it, by
+// counting the links anew.
+func TestRefinementCountsItsLinks(t *testing.T) {
+	merged := 0
+	for seed := range uint64(40) {
+		r := rand.New(rand.NewPCG(seed, 9))
+		n := 20 + r.IntN(80)
+		g := random(r, n)
+		p := newPartition(g, 1)
+		p.community = make([]uint32, n)
+		for v := range p.community {
+			p.community[v] = uint32(v % 3)
+		}
+		set := p.refine()
+		all := make([]float64, n)
+		for v, c := range p.community {
+			all[c] += p.strength[v]
+		}
+		// The last node that joined a set found the others well linked. Which one that
+		// was is not told: one of them must be it.
+		members := map[uint32][]uint32{}
+		for v, s := range set {
+			members[s] = append(members[s], uint32(v))
+		}
+		for s, list := range members {
+			if len(list) < 2 {
+				continue
+			}
+			merged++
+			if !slices.ContainsFunc(list, func(last uint32) bool {
+				inside, sum := 0.0, 0.0
+				for _, v := range list {
+					if v == last {
+						continue
+					}
+					sum += p.strength[v]
+					to, weight := g.row(v)
+					for i, u := range to {
+						if p.community[u] == p.community[v] && (set[u] != s || u == last) {
+							inside += float64(weight[i])
+						}
+					}
+				}
+				return inside >= p.resolution*sum*(all[p.community[s]]-sum)-1e-6
+			}) {
+				t.Errorf("seed %d: the set of node %d grew past what its links allow", seed, s)
+			}
+		}
+	}
+	if merged < 100 {
+		t.Errorf("only %d sets of several nodes", merged)
+	}
+}

@@ -30,10 +30,9 @@ const share = 0.3
 
 // Match says what became of clusters (Greene, Doyle, Cunningham 2010). from and to
 // hold each member's cluster at both moments, or −1 where it is in none; sizes
-// follow. Two clusters belong together where they share half of all their members
-// (Jaccard ≥ ½), or where one gives the other three tenths of its own members and
-// that is most of what any other gives or takes. Changes come by From, then by To;
-// each cluster is in one of them.
+// follow. Two clusters belong together where one has three tenths of its members in
+// the other, and these are more than half of the other's; as where they share half of
+// all they have. Changes come by From, then by To; each cluster is in one of them.
 func Match(from, to []int) []Change {
 	type pair struct{ a, b uint32 }
 	both := map[pair]int{}
@@ -69,7 +68,7 @@ func Match(from, to []int) []Change {
 	}
 	for p, n := range both {
 		a, b := sizeA[p.a], sizeB[p.b]
-		if 2*n >= a+b-n || float64(n) >= share*float64(a) && 2*n > b || float64(n) >= share*float64(b) && 2*n > a {
+		if float64(n) >= share*float64(a) && 2*n > b || float64(n) >= share*float64(b) && 2*n > a {
 			x, y := root(int(p.a)), root(len(sizeA)+int(p.b))
 			joined[max(x, y)] = min(x, y)
 		}
