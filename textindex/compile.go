@@ -12,7 +12,7 @@ type compiled struct {
 	leaves []*leaf
 	root   *rule // nil: any leaf will do
 	fuzzy  Fuzzy
-	spelt  int // words that may be misspelt, so far
+	spelt  int // letters of words that may be misspelt, so far
 }
 
 // leaf is what counts as one term: a term, a phrase of terms, or the words that

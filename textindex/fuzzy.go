@@ -21,15 +21,22 @@ const (
 	// maxMisspelt is the longest word that may be misspelt, in letters.
 	maxMisspelt = 32
 	// maxNear bounds the words that stand in for a misspelt one, maxSpelt the
-	// misspelt words of a query.
+	// letters of the misspelt words of a query: an automaton of two edits takes
+	// 75 KB for each.
 	maxNear  = 50
-	maxSpelt = 16
+	maxSpelt = 160
 )
 
-// automata makes automata of the words near one.
-var automata = sync.OnceValues(func() (*levenshtein.LevenshteinAutomatonBuilder, error) {
-	return levenshtein.NewLevenshteinAutomatonBuilder(2, true)
-})
+// automata make automata of the words near one, by one edit and by two: those
+// that could do both would take the memory of two for one.
+var automata = [...]func() (*levenshtein.LevenshteinAutomatonBuilder, error){
+	sync.OnceValues(func() (*levenshtein.LevenshteinAutomatonBuilder, error) {
+		return levenshtein.NewLevenshteinAutomatonBuilder(1, true)
+	}),
+	sync.OnceValues(func() (*levenshtein.LevenshteinAutomatonBuilder, error) {
+		return levenshtein.NewLevenshteinAutomatonBuilder(2, true)
+	}),
+}
 
 // edits returns how many a word may be from that meant.
 func edits(word string) uint8 {
@@ -51,12 +58,12 @@ type nearWord struct {
 // spell adds to the query the words near one of its own, which is or may be
 // misspelt.
 func (s *scratch) spell(ctx context.Context, x *Index, c *compiled, of *leaf) error {
-	limit := edits(of.word)
-	if limit == 0 || c.spelt == maxSpelt {
+	limit, letters := edits(of.word), utf8.RuneCountInString(of.word)
+	if limit == 0 || c.spelt+letters > maxSpelt {
 		return nil
 	}
-	c.spelt++
-	builder, err := automata()
+	c.spelt += letters
+	builder, err := automata[limit-1]()
 	if err != nil {
 		return fmt.Errorf("textindex: search: %w", err)
 	}

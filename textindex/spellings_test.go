@@ -3,6 +3,7 @@ package textindex_test
 import (
 	"fmt"
 	"math"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -332,6 +333,7 @@ func TestFuzzy(t *testing.T) {
 		{"Berlni", []string{"0 berlin"}},
 		{"Bberlin", []string{"0 berlin"}},
 		{"Perlin", nil},
+		{"Brln", nil}, // two edits
 		{"Berln smugler", []string{"0 berlin", "2 smuggler"}},
 		{"frmo", []string{"3 from"}},
 		{"fom", nil},
@@ -373,5 +375,30 @@ func TestFuzzy(t *testing.T) {
 	x = newIndex(t, textindex.Part{Segment: s, Dead: dead})
 	if got := near(t, x, textindex.Plain("Berlin").Fuzzy(textindex.FuzzyAuto)); !slices.Equal(got, []string{"1 berlim", "2 bernin"}) {
 		t.Errorf("got %q", got)
+	}
+}
+
+// A misspelt word costs little memory, and so do many: those after the first
+// are not looked for.
+func TestFuzzyMemory(t *testing.T) {
+	x := newIndex(t, textindex.Part{Segment: build(t, id("c1"), "Berlin", "somethings")})
+	cost := func(query string) uint64 {
+		q := textindex.Plain(query).Fuzzy(textindex.FuzzyAuto)
+		near(t, x, q) // the builders are made
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		near(t, x, q)
+		runtime.ReadMemStats(&after)
+		return after.TotalAlloc - before.TotalAlloc
+	}
+	if n := cost("Berln"); n > 200<<10 {
+		t.Errorf("one edit takes %d bytes", n)
+	}
+	var many strings.Builder
+	for i := range 1000 {
+		fmt.Fprintf(&many, "some%sthings ", strings.Repeat(string(rune('a'+i%26)), 1+i/26%20))
+	}
+	if n := cost(many.String()); n > 20<<20 {
+		t.Errorf("a thousand misspelt words take %d bytes", n)
 	}
 }
