@@ -3,6 +3,7 @@ package api
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"fmt"
 	"net/http"
 	"strings"
 
@@ -21,15 +22,17 @@ const (
 	cacheControl = "private, max-age=300"
 )
 
-// checkDataVersion refuses a request with an unreadable data version. What it
-// says is never compared with anything.
-func checkDataVersion(h http.Header) error {
-	for _, v := range h.Values(dataVersion) {
-		if !validDataVersion(v) {
-			return service.Failure(errHeader, "the header %s must be two words of four or more printable characters with a colon between", dataVersion)
+// versioned refuses requests with an unreadable data version. What it says is never
+// compared with anything.
+func versioned(next handler) handler {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		for _, v := range r.Header.Values(dataVersion) {
+			if !validDataVersion(v) {
+				return service.Failure(errHeader, "the header %s must be two words of four or more printable characters with a colon between", dataVersion)
+			}
 		}
+		return next(w, r)
 	}
-	return nil
 }
 
 func validDataVersion(v string) bool {
@@ -61,8 +64,7 @@ func served(w http.ResponseWriter, commit string) {
 // answer sends v, read from the served commit, as JSON. When that is the very
 // commit the request named, and nothing of it is damaged, the answer may be
 // kept and is not sent twice.
-func answer(rw http.ResponseWriter, r *http.Request, ref search.Ref, commit string, v any) error {
-	w := logged(rw)
+func answer(w *response, r *http.Request, ref search.Ref, commit string, v any) error {
 	body, err := encode(v)
 	if err != nil {
 		return err
@@ -78,6 +80,16 @@ func answer(rw http.ResponseWriter, r *http.Request, ref search.Ref, commit stri
 // may not.
 func keep(r *http.Request, h http.Header, ref search.Ref, commit string) bool {
 	return r.Method != http.MethodPost && ref.Commit == commit && h.Get(damagedDocuments) == ""
+}
+
+// kept reports whether the client has what is answered from a commit, in the form
+// that is described by the last arguments.
+func (w *response) kept(r *http.Request, ref search.Ref, commit string, identity func() [sha256.Size]byte, form ...any) bool {
+	if !keep(r, w.Header(), ref, commit) {
+		return false
+	}
+	of := identity()
+	return w.unchanged(r, fmt.Append(of[:], form...))
 }
 
 // unchanged gives an answer that may be kept the tag of its content, or of what

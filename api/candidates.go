@@ -21,12 +21,8 @@ type candidateStats struct {
 
 // candidates answers POST /candidates: the nearest documents of another set,
 // in both directions.
-func (s *server) candidates(w http.ResponseWriter, r *http.Request) error {
+func (s *server) candidates(w *response, r *http.Request, p *service.Params) error {
 	start := time.Now()
-	p, err := jsonParams(r)
-	if err != nil {
-		return err
-	}
 	var req search.CandidatesRequest
 	p.Decode(&req)
 	for word := range strings.SplitSeq(p.Text("include"), ",") {
@@ -40,7 +36,7 @@ func (s *server) candidates(w http.ResponseWriter, r *http.Request) error {
 			p.Fail(service.ErrParameter, "include must be embeddings, content, or both with a comma between")
 		}
 	}
-	if err := s.begin(w, p, req.Domain, req.Ref); err != nil {
+	if err := s.begin(w, p); err != nil {
 		return err
 	}
 	found, err := s.ix.Candidates(r.Context(), req)

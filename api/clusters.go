@@ -1,7 +1,6 @@
 package api
 
 import (
-	"iter"
 	"net/http"
 
 	"github.com/vectorlink/vectorlink/search"
@@ -9,17 +8,8 @@ import (
 
 // clusters answers GET /clusters: the groups of a commit's documents, or as
 // lines the group of each document.
-func (s *server) clusters(w http.ResponseWriter, r *http.Request) error {
-	p, err := queryParams(r)
-	if err != nil {
-		return err
-	}
-	var req search.ClustersRequest
-	p.Decode(&req)
-	if err := s.begin(w, p, req.Domain, req.Ref); err != nil {
-		return err
-	}
-	found, err := s.ix.Clusters(r.Context(), req)
+func (s *server) clusters(w *response, r *http.Request, req *search.ClustersRequest) error {
+	found, err := s.ix.Clusters(r.Context(), *req)
 	if err != nil {
 		return err
 	}
@@ -27,24 +17,16 @@ func (s *server) clusters(w http.ResponseWriter, r *http.Request) error {
 	w.Header().Set("Vary", "Accept")
 	if preferred(r, mediaJSON, mediaND) == mediaND {
 		served(w, found.Commit)
-		return sendLines(w, r, found.Memberships())
+		return sendLines(w, r, sound(found.Memberships()), itself)
 	}
 	return answer(w, r, req.Ref, found.Commit, found)
 }
 
 // clustersDiff answers GET /clusters/diff: what became of the groups of one
 // commit at another.
-func (s *server) clustersDiff(w http.ResponseWriter, r *http.Request) error {
-	p, err := queryParams(r)
-	if err != nil {
-		return err
-	}
-	var req search.ClustersDiffRequest
-	p.Decode(&req)
-	if err := s.begin(w, p, req.Domain, search.Ref{Commit: req.To}); err != nil {
-		return err
-	}
-	found, err := s.ix.ClustersDiff(r.Context(), req)
+func (s *server) clustersDiff(w *response, r *http.Request, req *search.ClustersDiffRequest) error {
+	w.commit = req.To
+	found, err := s.ix.ClustersDiff(r.Context(), *req)
 	if err != nil {
 		return err
 	}
@@ -64,17 +46,8 @@ type mapAnswer struct {
 }
 
 // mapOf answers GET /map: a place in the plane for each document.
-func (s *server) mapOf(w http.ResponseWriter, r *http.Request) error {
-	p, err := queryParams(r)
-	if err != nil {
-		return err
-	}
-	var req search.MapRequest
-	p.Decode(&req)
-	if err := s.begin(w, p, req.Domain, req.Ref); err != nil {
-		return err
-	}
-	m, err := s.ix.Map(r.Context(), req)
+func (s *server) mapOf(w *response, r *http.Request, req *search.MapRequest) error {
+	m, err := s.ix.Map(r.Context(), *req)
 	if err != nil {
 		return err
 	}
@@ -82,7 +55,7 @@ func (s *server) mapOf(w http.ResponseWriter, r *http.Request) error {
 	w.Header().Set("Vary", "Accept")
 	if preferred(r, mediaJSON, mediaND) == mediaND {
 		served(w, m.Commit)
-		return sendLines(w, r, m.Points())
+		return sendLines(w, r, sound(m.Points()), itself)
 	}
 	out := mapAnswer{
 		Commit: m.Commit, Documents: m.Len, Others: m.Others, Box: m.Box,
@@ -92,18 +65,4 @@ func (s *server) mapOf(w http.ResponseWriter, r *http.Request) error {
 		out.IDs, out.X, out.Y = append(out.IDs, at.ID), append(out.X, at.X), append(out.Y, at.Y)
 	}
 	return answer(w, r, req.Ref, m.Commit, out)
-}
-
-// sendLines sends each value as a line of JSON.
-func sendLines[T any](w http.ResponseWriter, r *http.Request, values iter.Seq[T]) error {
-	out := newWriter(w, r, mediaND)
-	if !out.silent {
-		for v := range values {
-			if out.json(v); out.failed != nil {
-				break
-			}
-			out.text("\n")
-		}
-	}
-	return out.end()
 }

@@ -1,7 +1,6 @@
 package api
 
 import (
-	"context"
 	"net/http"
 
 	"github.com/vectorlink/vectorlink/contract"
@@ -10,15 +9,11 @@ import (
 )
 
 // compare answers POST /compare: how near two texts are.
-func (s *server) compare(w http.ResponseWriter, r *http.Request) error {
-	p, err := jsonParams(r)
-	if err != nil {
-		return err
-	}
+func (s *server) compare(w *response, r *http.Request, p *service.Params) error {
 	if method := p.Required("method"); method != "" && method != "embedding" {
 		p.Fail(service.ErrParameter, "method is unsupported: it must be embedding")
 	}
-	req := search.CompareRequest{CallerKey: callerKey(r.Header)}
+	req := search.CompareRequest{CallerKey: p.Key}
 	req.SourceRole, req.TargetRole = roles(p)
 	req.Source, req.Target = p.Required("source"), p.Required("target")
 	if p.Err() != nil {
@@ -26,13 +21,11 @@ func (s *server) compare(w http.ResponseWriter, r *http.Request) error {
 	}
 	// Equal texts need nothing that could be switched off.
 	if req.Source != req.Target {
-		if err := s.begin(w, p, "", search.Ref{}); err != nil {
+		if err := s.begin(w, p); err != nil {
 			return err
 		}
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), s.cfg.SearchTimeout)
-	defer cancel()
-	distance, err := s.ix.Compare(ctx, req)
+	distance, err := s.ix.Compare(r.Context(), req)
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"net/http"
 
 	"github.com/vectorlink/vectorlink/service"
@@ -8,45 +9,24 @@ import (
 
 // deleteDomain answers DELETE /domain: all commits of an org/db go, whatever
 // branch the graphspec names. What is not there is deleted already.
-func (s *server) deleteDomain(w http.ResponseWriter, r *http.Request) error {
-	p, err := queryParams(r)
-	if err != nil {
-		return err
-	}
+func (s *server) deleteDomain(w *response, r *http.Request, p *service.Params) error {
 	domain := p.Domain().Domain()
 	purge := p.Flag("purge")
-	if p.Err() != nil {
-		return p.Err()
-	}
-	logged(w).domain = domain
-	if err := s.ix.DeleteDomain(r.Context(), domain, purge); err != nil {
+	if err := accept(w, p); err != nil {
 		return err
 	}
-	w.WriteHeader(http.StatusNoContent)
-	return nil
+	return w.done(s.ix.DeleteDomain(r.Context(), domain, purge))
 }
 
 // deleteBranchIndex answers DELETE /branch-index: the commits of one branch go.
-func (s *server) deleteBranchIndex(w http.ResponseWriter, r *http.Request) error {
-	p, err := queryParams(r)
-	if err != nil {
-		return err
-	}
+func (s *server) deleteBranchIndex(w *response, r *http.Request, p *service.Params) error {
 	spec := p.Domain()
-	branch := p.Branch()
-	if branch == "" {
-		branch = spec.Branch
-	}
+	branch := cmp.Or(p.Branch(), spec.Branch)
 	if branch == "" {
 		p.Fail(service.ErrMissing, "branch is required")
 	}
-	if p.Err() != nil {
-		return p.Err()
-	}
-	logged(w).domain = spec.Domain()
-	if err := s.ix.DeleteBranchIndex(r.Context(), spec.Domain(), branch); err != nil {
+	if err := accept(w, p); err != nil {
 		return err
 	}
-	w.WriteHeader(http.StatusNoContent)
-	return nil
+	return w.done(s.ix.DeleteBranchIndex(r.Context(), spec.Domain(), branch))
 }

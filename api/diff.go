@@ -1,24 +1,14 @@
 package api
 
 import (
-	"context"
 	"net/http"
 
 	"github.com/vectorlink/vectorlink/search"
 )
 
 // documents answers GET /documents: those of a commit by ascending id.
-func (s *server) documents(w http.ResponseWriter, r *http.Request) error {
-	p, err := queryParams(r)
-	if err != nil {
-		return err
-	}
-	var req search.DocumentsRequest
-	p.Decode(&req)
-	if err := s.begin(w, p, req.Domain, req.Ref); err != nil {
-		return err
-	}
-	found, err := s.ix.ListDocuments(r.Context(), req)
+func (s *server) documents(w *response, r *http.Request, req *search.DocumentsRequest) error {
+	found, err := s.ix.ListDocuments(r.Context(), *req)
 	if err != nil {
 		return err
 	}
@@ -30,17 +20,9 @@ func (s *server) documents(w http.ResponseWriter, r *http.Request) error {
 }
 
 // diff answers GET /diff: the documents that changed between two commits.
-func (s *server) diff(w http.ResponseWriter, r *http.Request) error {
-	p, err := queryParams(r)
-	if err != nil {
-		return err
-	}
-	var req search.DiffRequest
-	p.Decode(&req)
-	if err := s.begin(w, p, req.Domain, search.Ref{Commit: req.To}); err != nil {
-		return err
-	}
-	found, err := s.ix.Diff(r.Context(), req)
+func (s *server) diff(w *response, r *http.Request, req *search.DiffRequest) error {
+	w.commit = req.To
+	found, err := s.ix.Diff(r.Context(), *req)
 	if err != nil {
 		return err
 	}
@@ -50,20 +32,9 @@ func (s *server) diff(w http.ResponseWriter, r *http.Request) error {
 
 // searchDiff answers GET /search/diff: how the hits of a search changed
 // between two commits.
-func (s *server) searchDiff(w http.ResponseWriter, r *http.Request) error {
-	p, err := queryParams(r)
-	if err != nil {
-		return err
-	}
-	var req search.SearchDiffRequest
-	req.CallerKey = callerKey(r.Header)
-	p.Decode(&req)
-	if err := s.begin(w, p, req.Domain, search.Ref{Commit: req.To}); err != nil {
-		return err
-	}
-	ctx, cancel := context.WithTimeout(r.Context(), s.cfg.SearchTimeout)
-	defer cancel()
-	found, err := s.ix.SearchDiff(ctx, req)
+func (s *server) searchDiff(w *response, r *http.Request, req *search.SearchDiffRequest) error {
+	w.commit = req.To
+	found, err := s.ix.SearchDiff(r.Context(), *req)
 	if err != nil {
 		return err
 	}

@@ -2,9 +2,9 @@ package api
 
 import (
 	"net/http"
-	"time"
 
 	"github.com/vectorlink/vectorlink/search"
+	"github.com/vectorlink/vectorlink/service"
 )
 
 // Group is the wire form of documents that are nearly the same.
@@ -26,15 +26,11 @@ type GroupMember struct {
 }
 
 // duplicates answers GET /duplicates.
-func (s *server) duplicates(w http.ResponseWriter, r *http.Request) error {
-	p, err := queryParams(r)
-	if err != nil {
-		return err
-	}
+func (s *server) duplicates(w *response, r *http.Request, p *service.Params) error {
 	var req search.DuplicatesRequest
 	p.Decode(&req)
 	pairsOnly := p.Word("format", "groups", "pairs") == "pairs"
-	if err := s.begin(w, p, req.Domain, req.Ref); err != nil {
+	if err := s.begin(w, p); err != nil {
 		return err
 	}
 	wire := func(pair search.Pair) any {
@@ -48,13 +44,10 @@ func (s *server) duplicates(w http.ResponseWriter, r *http.Request) error {
 		return s.ix.NearPairs(r.Context(), req, func(found *search.NearPairs) error {
 			served(w, found.Commit)
 			harmed(w, found.Damaged)
-			if keep(r, w.Header(), req.Ref, found.Commit) {
-				identity := found.Identity()
-				if logged(w).unchanged(r, append(identity[:], mediaND...)) {
-					return nil
-				}
+			if w.kept(r, req.Ref, found.Commit, found.Identity, mediaND) {
+				return nil
 			}
-			return sendPairs(w, r, found, wire)
+			return sendLines(w, r, found.Pairs, wire)
 		})
 	}
 	found, err := s.ix.Duplicates(r.Context(), req)
@@ -111,36 +104,4 @@ func groupOf(pair search.Pair, snippet bool) Group {
 		Group:    []GroupMember{memberOf(pair.A, snippet), memberOf(pair.B, snippet)},
 		Distance: pair.Distance, Alike: pair.Alike,
 	}
-}
-
-// flushEvery is how long a line may wait for others before it is sent.
-const flushEvery = time.Second
-
-// sendPairs sends every pair as a line of its own, while they are found. A
-// failure half way breaks the connection, so that a part is never taken for the
-// whole.
-func sendPairs(w http.ResponseWriter, r *http.Request, found *search.NearPairs, wire func(search.Pair) any) error {
-	out := newWriter(w, r, mediaND)
-	if out.silent {
-		return out.end() // without finding any
-	}
-	flushed := time.Now()
-	for pair, err := range found.Pairs {
-		if err != nil {
-			return err
-		}
-		out.json(wire(pair))
-		out.text("\n")
-		if time.Since(flushed) > flushEvery {
-			out.flush()
-			flushed = time.Now()
-		}
-		if out.failed != nil {
-			return out.failed // and the work ends
-		}
-	}
-	if logged(w).status == 0 {
-		w.WriteHeader(http.StatusOK) // there may be none to write
-	}
-	return out.end()
 }

@@ -3,7 +3,6 @@ package api
 import (
 	"bytes"
 	"encoding/json"
-	"fmt"
 	"maps"
 	"net/http"
 	"slices"
@@ -14,31 +13,23 @@ import (
 
 // embeddings answers GET and POST /embeddings: one vector per document, in one
 // of the forms of vectors.go.
-func (s *server) embeddings(rw http.ResponseWriter, r *http.Request) error {
-	w := logged(rw)
-	p, ids, err := embeddingsParams(r)
-	if err != nil {
-		return err
-	}
+func (s *server) embeddings(w *response, r *http.Request, p *service.Params) error {
 	var req search.EmbeddingsRequest
 	p.Decode(&req)
-	req.Filter.IDs = append(ids, req.Filter.IDs...)
+	req.Filter.IDs = append(p.Values().(*values).ids, req.Filter.IDs...)
 	form := vectorForm(r, p)
 	if form != formLines && (req.Texts || len(req.OutputFields) > 0) {
 		p.Fail(service.ErrParameter, "texts and output_fields need lines: format=ndjson")
 	}
-	if err := s.begin(w, p, req.Domain, req.Ref); err != nil {
+	if err := s.begin(w, p); err != nil {
 		return err
 	}
 	w.Header().Set("Vary", "Accept")
 	return s.ix.Embeddings(r.Context(), req, func(found *search.Embeddings) error {
 		served(w, found.Commit)
 		harmed(w, found.Damaged)
-		if keep(r, w.Header(), req.Ref, found.Commit) {
-			identity := found.Identity()
-			if w.unchanged(r, fmt.Append(identity[:], form, req.Texts, req.OutputFields)) {
-				return nil
-			}
+		if w.kept(r, req.Ref, found.Commit, found.Identity, form, req.Texts, req.OutputFields) {
+			return nil
 		}
 		return forms[form](w, r, found)
 	})
@@ -49,22 +40,21 @@ func isLines(mediaType string) bool {
 	return mediaType == mediaND || mediaType == "application/ndjson" || mediaType == "application/jsonl"
 }
 
-// embeddingsParams returns the parameters, and the ids that lines of the body
-// name. What a body that is not lines says it is does not matter.
-func embeddingsParams(r *http.Request) (*service.Params, []string, error) {
+// embeddingsParams returns the parameters, the ids that lines of the body name among
+// them. What a body that is not lines says it is does not matter.
+func embeddingsParams(r *http.Request) (*service.Params, error) {
 	v, p, err := newValues(r)
 	if err != nil || r.Method != http.MethodPost {
-		return p, nil, err
+		return p, err
 	}
 	body, err := readBody(r, maxJSON)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	if !isLines(mediaType(r)) {
 		v.body, err = parseObject(body)
-		return p, nil, err
+		return p, err
 	}
-	var ids []string
 	number := 0
 	for line := range bytes.SplitSeq(body, []byte("\n")) {
 		number++
@@ -73,7 +63,7 @@ func embeddingsParams(r *http.Request) (*service.Params, []string, error) {
 		}
 		members, err := parseObject(line)
 		if err != nil {
-			return nil, nil, service.Failure(errSyntax, "line %d is not a JSON object of whole texts", number)
+			return nil, service.Failure(errSyntax, "line %d is not a JSON object of whole texts", number)
 		}
 		if v.body == nil {
 			v.body = members
@@ -81,19 +71,17 @@ func embeddingsParams(r *http.Request) (*service.Params, []string, error) {
 		for _, name := range slices.Sorted(maps.Keys(members)) {
 			// Lines may repeat the first one's, and not contradict it.
 			if raw := members[name]; name != "doc_id" && string(raw) != "null" && !bytes.Equal(raw, v.body[name]) {
-				return nil, nil, service.Failure(service.ErrParameter, "line %d names another %.40s than the first", number, name)
+				return nil, service.Failure(service.ErrParameter, "line %d names another %.40s than the first", number, name)
 			}
 		}
 		if raw, ok := members["doc_id"]; ok && string(raw) != "null" {
 			var id string
 			if json.Unmarshal(raw, &id) != nil {
-				return nil, nil, service.Failure(service.ErrType, "line %d: doc_id must be a string", number)
+				return nil, service.Failure(service.ErrType, "line %d: doc_id must be a string", number)
 			}
-			ids = append(ids, id)
+			v.ids = append(v.ids, id)
 		}
 	}
-	if v.body != nil {
-		delete(v.body, "doc_id")
-	}
-	return p, ids, nil
+	delete(v.body, "doc_id")
+	return p, nil
 }

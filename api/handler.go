@@ -114,6 +114,14 @@ func (w *response) patient(yes bool) {
 	w.extend()
 }
 
+// done answers a request of which nothing is to be told but that it was done.
+func (w *response) done(err error) error {
+	if err == nil {
+		w.WriteHeader(http.StatusNoContent)
+	}
+	return err
+}
+
 // logged returns the record that the access log is written from, for a handler
 // to add to. Every handler runs under observe.
 func logged(w http.ResponseWriter) *response { return w.(*response) }

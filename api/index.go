@@ -11,32 +11,24 @@ import (
 
 // index answers GET and POST /index with the id of the task that makes the
 // commit's snapshot, or with what that would cost.
-func (s *server) index(w http.ResponseWriter, r *http.Request) error {
-	p, err := anyParams(r)
-	if err != nil {
-		return err
-	}
+func (s *server) index(w *response, r *http.Request, p *service.Params) error {
 	spec := p.Domain()
 	req := indexer.IndexRequest{
 		Domain:    spec.Domain(),
 		Branch:    p.BranchOr(spec),
-		Commit:    p.Commit("commit"),
+		Commit:    cmp.Or(p.Commit("commit"), spec.Commit),
 		Previous:  p.Commit("previous"),
 		Settings:  p.Settings(),
-		CallerKey: callerKey(r.Header),
-	}
-	if req.Commit == "" {
-		req.Commit = spec.Commit
+		CallerKey: p.Key,
 	}
 	if req.Commit == "" {
 		p.Fail(service.ErrMissing, "commit is required")
 	}
 	dryRun := p.Flag("dry_run")
-	if p.Err() != nil {
-		return p.Err()
+	if err := accept(w, p); err != nil {
+		return err
 	}
-	rec := logged(w)
-	rec.domain, rec.commit = req.Domain, req.Commit
+	w.commit = req.Commit
 	if dryRun {
 		plan, err := s.ix.Plan(r.Context(), req)
 		if err != nil {
@@ -48,7 +40,7 @@ func (s *server) index(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	rec.task = task.ID
+	w.task = task.ID
 	w.Header().Set("X-Task-Id", task.ID)
 	return send(w, http.StatusOK, mediaText, []byte(task.ID))
 }
@@ -96,27 +88,22 @@ type Complete struct {
 }
 
 // check answers GET /check with the state of a task.
-func (s *server) check(w http.ResponseWriter, r *http.Request) error {
-	p, err := queryParams(r)
-	if err != nil {
-		return err
-	}
+func (s *server) check(w *response, r *http.Request, p *service.Params) error {
 	id := p.Required("task_id")
-	if p.Err() != nil {
-		return p.Err()
+	if err := accept(w, p); err != nil {
+		return err
 	}
 	task, err := s.ix.Task(id)
 	if err != nil {
 		return err
 	}
-	rec := logged(w)
-	rec.domain, rec.commit, rec.task = task.Domain, task.Commit, task.ID
+	w.domain, w.commit, w.task = task.Domain, task.Commit, task.ID
 	switch task.State {
 	case indexer.TaskFailed:
 		// The one error that is not JSON: clients read the cause as text, and
 		// its kind from a header.
 		w.Header().Set(errorCode, cmp.Or(task.ErrorCode, "internal"))
-		rec.err = errors.New(task.Error)
+		w.err = errors.New(task.Error)
 		return send(w, http.StatusInternalServerError, mediaText, []byte(task.Error))
 	case indexer.TaskComplete:
 		return sendJSON(w, Complete{
@@ -137,11 +124,7 @@ func (s *server) check(w http.ResponseWriter, r *http.Request) error {
 }
 
 // assign answers GET and POST /assign.
-func (s *server) assign(w http.ResponseWriter, r *http.Request) error {
-	p, err := anyParams(r)
-	if err != nil {
-		return err
-	}
+func (s *server) assign(w *response, r *http.Request, p *service.Params) error {
 	spec := p.Domain()
 	branch := p.BranchOr(spec)
 	var ids [2]string
@@ -150,14 +133,9 @@ func (s *server) assign(w http.ResponseWriter, r *http.Request) error {
 			p.Fail(service.ErrMissing, "%s is required", name)
 		}
 	}
-	if p.Err() != nil {
-		return p.Err()
-	}
-	rec := logged(w)
-	rec.domain, rec.commit = spec.Domain(), ids[1]
-	if err := s.ix.Assign(r.Context(), spec.Domain(), branch, ids[0], ids[1]); err != nil {
+	if err := accept(w, p); err != nil {
 		return err
 	}
-	w.WriteHeader(http.StatusNoContent)
-	return nil
+	w.commit = ids[1]
+	return w.done(s.ix.Assign(r.Context(), spec.Domain(), branch, ids[0], ids[1]))
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/search"
+	"github.com/vectorlink/vectorlink/service"
 )
 
 // integrity is the wire form of an examination. The names are those of the
@@ -40,16 +41,11 @@ type integrityBranch struct {
 const nothingStored = "dataset does not exist on disk"
 
 // integrity answers GET /integrity.
-func (s *server) integrity(w http.ResponseWriter, r *http.Request) error {
-	p, err := queryParams(r)
-	if err != nil {
+func (s *server) integrity(w *response, r *http.Request, p *service.Params) error {
+	spec := p.Domain()
+	if err := accept(w, p); err != nil {
 		return err
 	}
-	spec := p.Domain()
-	if p.Err() != nil {
-		return p.Err()
-	}
-	logged(w).domain = spec.Domain()
 	found, err := s.ix.Integrity(spec.Domain())
 	if errors.Is(err, contract.ErrNotFound) {
 		found, err = search.Integrity{Warnings: []string{nothingStored}}, nil

@@ -7,33 +7,24 @@ import (
 
 	"github.com/vectorlink/vectorlink/indexer"
 	"github.com/vectorlink/vectorlink/search"
+	"github.com/vectorlink/vectorlink/service"
 )
 
 // domains answers GET /domains.
-func (s *server) domains(w http.ResponseWriter, r *http.Request) error {
-	p, err := queryParams(r)
-	if err == nil {
-		err = p.Err()
-	}
-	if err != nil {
+func (s *server) domains(w *response, _ *http.Request, p *service.Params) error {
+	if err := accept(w, p); err != nil {
 		return err
 	}
 	return sendJSON(w, s.ix.DomainInfos())
 }
 
 // document answers GET /document.
-func (s *server) document(w http.ResponseWriter, r *http.Request) error {
-	p, err := queryParams(r)
-	if err != nil {
-		return err
-	}
+func (s *server) document(w *response, r *http.Request, p *service.Params) error {
 	var req search.DocumentRequest
 	p.Decode(&req)
-	if p.Err() != nil {
-		return p.Err()
+	if err := accept(w, p); err != nil {
+		return err
 	}
-	rec := logged(w)
-	rec.domain, rec.commit = req.Domain, req.Ref.Commit
 	doc, err := s.ix.Document(r.Context(), req)
 	if err != nil {
 		return err
@@ -72,18 +63,13 @@ type tasksRequest struct {
 }
 
 // tasks answers GET /tasks with the tasks that are remembered, newest first.
-func (s *server) tasks(w http.ResponseWriter, r *http.Request) error {
-	p, err := queryParams(r)
-	if err != nil {
-		return err
-	}
+func (s *server) tasks(w *response, r *http.Request, p *service.Params) error {
 	domain := p.DomainOrAll()
 	var req tasksRequest
 	p.Decode(&req)
-	if p.Err() != nil {
-		return p.Err()
+	if err := accept(w, p); err != nil {
+		return err
 	}
-	logged(w).domain = domain
 	found, err := s.ix.Tasks(domain, indexer.TaskState(req.Status))
 	if err != nil {
 		return err

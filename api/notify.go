@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"net/http"
 
 	"github.com/vectorlink/vectorlink/contract"
@@ -12,24 +13,16 @@ import (
 // plugin sends is {"path":"org/db/local/branch/main", ...}; domain and branch
 // are taken too. A branch that is not followed is no error, for a plugin sends
 // every commit of every database.
-func (s *server) notify(w http.ResponseWriter, r *http.Request) error {
-	p, err := anyParams(r)
-	if err != nil {
-		return err
-	}
+func (s *server) notify(w *response, r *http.Request, p *service.Params) error {
 	name := "path"
 	if p.Text(name) == "" {
 		name = "domain"
 	}
 	spec := p.GraphSpec(name)
-	branch := p.Branch()
-	if branch == "" {
-		branch = spec.Branch
+	branch := cmp.Or(p.Branch(), spec.Branch)
+	if err := accept(w, p); err != nil {
+		return err
 	}
-	if p.Err() != nil {
-		return p.Err()
-	}
-	logged(w).domain = spec.Domain()
 	if s.cfg.Watcher == nil {
 		return service.Failure(contract.ErrNotConfigured, "nothing is followed: start the server with --watch (VECTORLINK_WATCH)")
 	}

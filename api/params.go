@@ -14,6 +14,7 @@ import (
 type values struct {
 	query []pair
 	body  map[string]json.RawMessage
+	ids   []string // of documents, in a body by lines
 }
 
 // Member returns a member of the JSON body.
@@ -63,6 +64,7 @@ func newValues(r *http.Request) (*values, *service.Params, error) {
 	v := &values{query: pairs}
 	p := service.NewParams(v)
 	p.Accept(useless[r.URL.Path]...)
+	p.Key = callerKey(r.Header)
 	return v, p, err
 }
 

@@ -24,19 +24,14 @@ const (
 )
 
 // push answers POST /push, whose body is operations that make a commit.
-func (s *server) push(rw http.ResponseWriter, r *http.Request) error {
-	w := logged(rw)
-	p, err := queryParams(r)
-	if err != nil {
-		return err
-	}
+func (s *server) push(w *response, r *http.Request, p *service.Params) error {
 	spec := p.Domain()
 	req := indexer.PushRequest{
 		Domain:    spec.Domain(),
 		Branch:    p.BranchOr(spec),
 		Commit:    p.Commit("target_commit"),
 		Parent:    p.Commit("parent_commit"),
-		CallerKey: callerKey(r.Header),
+		CallerKey: p.Key,
 	}
 	if req.Commit == "" {
 		p.Fail(service.ErrMissing, "target_commit is required")
@@ -44,13 +39,13 @@ func (s *server) push(rw http.ResponseWriter, r *http.Request) error {
 	req.Settings = p.Settings()
 	stream, strict := p.Flag("stream"), p.Flag("strict")
 	req.StoreClustering = p.Flag("store_clustering")
-	if p.Err() != nil {
-		return p.Err()
+	if err := accept(w, p); err != nil {
+		return err
 	}
 	if err := checkEncoding(r); err != nil {
 		return err
 	}
-	w.domain, w.commit = req.Domain, req.Commit
+	w.commit = req.Commit
 	push, err := s.ix.StartPush(r.Context(), req)
 	if err != nil {
 		return err

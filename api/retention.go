@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"math"
 	"net/http"
 
@@ -10,49 +11,30 @@ import (
 
 // tags answers /tags: GET lists a domain's tags, POST gives a commit one, DELETE
 // takes one away.
-func (s *server) tags(w http.ResponseWriter, r *http.Request) error {
-	p, err := anyParams(r)
-	if err != nil {
-		return err
-	}
+func (s *server) tags(w *response, r *http.Request, p *service.Params) error {
 	spec := p.Domain()
 	name, commit := "", ""
-	change := r.Method == http.MethodPost || r.Method == http.MethodDelete
-	if change {
+	if r.Method == http.MethodPost || r.Method == http.MethodDelete {
 		if name = p.Commit("name"); name == "" {
 			p.Fail(service.ErrMissing, "name is required")
 		}
 	}
 	if r.Method == http.MethodPost {
-		if commit = p.Commit("commit"); commit == "" {
-			commit = spec.Commit
-		}
-		if commit == "" {
+		if commit = cmp.Or(p.Commit("commit"), spec.Commit); commit == "" {
 			p.Fail(service.ErrMissing, "commit is required")
 		}
 	}
-	if p.Err() != nil {
-		return p.Err()
-	}
-	rec := logged(w)
-	rec.domain, rec.commit = spec.Domain(), commit
-	if !change {
-		return s.listTags(w, spec.Domain())
-	}
-	if r.Method == http.MethodPost {
-		err = s.ix.Tag(r.Context(), spec.Domain(), commit, name)
-	} else {
-		err = s.ix.DeleteTag(r.Context(), spec.Domain(), name)
-	}
-	if err != nil {
+	if err := accept(w, p); err != nil {
 		return err
 	}
-	w.WriteHeader(http.StatusNoContent)
-	return nil
-}
-
-func (s *server) listTags(w http.ResponseWriter, domain string) error {
-	tags, err := s.ix.Tags(domain)
+	w.commit = commit
+	switch r.Method {
+	case http.MethodPost:
+		return w.done(s.ix.Tag(r.Context(), spec.Domain(), commit, name))
+	case http.MethodDelete:
+		return w.done(s.ix.DeleteTag(r.Context(), spec.Domain(), name))
+	}
+	tags, err := s.ix.Tags(spec.Domain())
 	if err != nil {
 		return err
 	}
@@ -61,11 +43,7 @@ func (s *server) listTags(w http.ResponseWriter, domain string) error {
 
 // prune answers POST /prune with the commits that a request does not keep, and
 // removes them if told to.
-func (s *server) prune(w http.ResponseWriter, r *http.Request) error {
-	p, err := anyParams(r)
-	if err != nil {
-		return err
-	}
+func (s *server) prune(w *response, r *http.Request, p *service.Params) error {
 	req := indexer.PruneRequest{
 		Domain:    p.Domain().Domain(),
 		KeepLast:  p.Whole("keep_last", 0, 0, math.MaxInt32),
@@ -73,10 +51,9 @@ func (s *server) prune(w http.ResponseWriter, r *http.Request) error {
 		Keep:      p.List("keep"),
 		Apply:     p.Flag("apply"),
 	}
-	if p.Err() != nil {
-		return p.Err()
+	if err := accept(w, p); err != nil {
+		return err
 	}
-	logged(w).domain = req.Domain
 	done, err := s.ix.Prune(r.Context(), req)
 	if err != nil {
 		return err
@@ -86,16 +63,11 @@ func (s *server) prune(w http.ResponseWriter, r *http.Request) error {
 }
 
 // pruned answers GET /pruned with the commits of a domain that were pruned.
-func (s *server) pruned(w http.ResponseWriter, r *http.Request) error {
-	p, err := queryParams(r)
-	if err != nil {
+func (s *server) pruned(w *response, r *http.Request, p *service.Params) error {
+	domain := p.Domain().Domain()
+	if err := accept(w, p); err != nil {
 		return err
 	}
-	domain := p.Domain().Domain()
-	if p.Err() != nil {
-		return p.Err()
-	}
-	logged(w).domain = domain
 	commits, err := s.ix.PrunedCommits(domain)
 	if err != nil {
 		return err

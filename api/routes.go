@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"net/http"
 	"slices"
 	"strings"
@@ -32,36 +33,82 @@ func (s *server) table() []route {
 		{path: "/health/ready", methods: read, handler: s.ready, open: true},
 		{path: "/openapi.yaml", methods: read, handler: s.openapi, open: true},
 		{path: "/docs", methods: read, handler: s.docs, open: true},
-		{path: "/index", methods: change, handler: s.sameSite(s.index)},
-		{path: "/push", methods: []string{http.MethodPost}, handler: s.sameSite(s.push), duplex: true},
-		{path: "/check", methods: read, handler: s.check},
-		{path: "/assign", methods: change, handler: s.sameSite(s.assign)},
-		{path: "/search", methods: query, handler: s.search},
-		{path: "/search/diff", methods: read, handler: s.searchDiff},
-		{path: "/diff", methods: read, handler: s.diff},
-		{path: "/documents", methods: read, handler: s.documents},
-		{path: "/similar", methods: query, handler: s.similar},
-		{path: "/suggest", methods: read, handler: s.suggest},
-		{path: "/duplicates", methods: read, handler: s.duplicates},
-		{path: "/candidates", methods: []string{http.MethodPost}, handler: s.candidates},
-		{path: "/clusters", methods: read, handler: s.clusters},
-		{path: "/clusters/diff", methods: read, handler: s.clustersDiff},
-		{path: "/map", methods: read, handler: s.mapOf},
-		{path: "/compare", methods: []string{http.MethodPost}, handler: s.compare},
-		{path: "/embeddings", methods: query, handler: s.embeddings},
-		{path: "/notify", methods: []string{http.MethodPost}, handler: s.sameSite(s.notify)},
-		{path: "/domain", methods: []string{http.MethodDelete}, handler: s.sameSite(s.deleteDomain)},
-		{path: "/branch-index", methods: []string{http.MethodDelete}, handler: s.sameSite(s.deleteBranchIndex)},
-		{path: "/tags", methods: []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodDelete}, handler: s.sameSite(s.tags)},
-		{path: "/prune", methods: []string{http.MethodPost}, handler: s.sameSite(s.prune)},
-		{path: "/pruned", methods: read, handler: s.pruned},
-		{path: "/last-indexed", methods: read, handler: s.lastIndexed},
-		{path: "/statistics", methods: read, handler: s.statistics},
-		{path: "/integrity", methods: read, handler: s.integrity},
-		{path: "/commits", methods: read, handler: s.commits},
-		{path: "/domains", methods: read, handler: s.domains},
-		{path: "/tasks", methods: read, handler: s.tasks},
-		{path: "/document", methods: read, handler: s.document},
+		{path: "/index", methods: change, handler: s.sameSite(with(anyParams, s.index))},
+		{path: "/push", methods: []string{http.MethodPost}, handler: s.sameSite(with(queryParams, s.push)), duplex: true},
+		{path: "/check", methods: read, handler: with(queryParams, s.check)},
+		{path: "/assign", methods: change, handler: s.sameSite(with(anyParams, s.assign))},
+		{path: "/search", methods: query, handler: versioned(s.timely(with(searchParams, s.search)))},
+		{path: "/search/diff", methods: read, handler: s.timely(with(queryParams, reading(s, s.searchDiff)))},
+		{path: "/diff", methods: read, handler: with(queryParams, reading(s, s.diff))},
+		{path: "/documents", methods: read, handler: with(queryParams, reading(s, s.documents))},
+		{path: "/similar", methods: query, handler: versioned(s.timely(with(jsonParams, reading(s, s.similar))))},
+		{path: "/suggest", methods: read, handler: versioned(s.timely(with(queryParams, reading(s, s.suggest))))},
+		{path: "/duplicates", methods: read, handler: with(queryParams, s.duplicates)},
+		{path: "/candidates", methods: []string{http.MethodPost}, handler: with(jsonParams, s.candidates)},
+		{path: "/clusters", methods: read, handler: with(queryParams, reading(s, s.clusters))},
+		{path: "/clusters/diff", methods: read, handler: with(queryParams, reading(s, s.clustersDiff))},
+		{path: "/map", methods: read, handler: with(queryParams, reading(s, s.mapOf))},
+		{path: "/compare", methods: []string{http.MethodPost}, handler: s.timely(with(jsonParams, s.compare))},
+		{path: "/embeddings", methods: query, handler: with(embeddingsParams, s.embeddings)},
+		{path: "/notify", methods: []string{http.MethodPost}, handler: s.sameSite(with(anyParams, s.notify))},
+		{path: "/domain", methods: []string{http.MethodDelete}, handler: s.sameSite(with(queryParams, s.deleteDomain))},
+		{path: "/branch-index", methods: []string{http.MethodDelete}, handler: s.sameSite(with(queryParams, s.deleteBranchIndex))},
+		{path: "/tags", methods: []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodDelete}, handler: s.sameSite(with(anyParams, s.tags))},
+		{path: "/prune", methods: []string{http.MethodPost}, handler: s.sameSite(with(anyParams, s.prune))},
+		{path: "/pruned", methods: read, handler: with(queryParams, s.pruned)},
+		{path: "/last-indexed", methods: read, handler: with(queryParams, s.lastIndexed)},
+		{path: "/statistics", methods: read, handler: with(queryParams, s.statistics)},
+		{path: "/integrity", methods: read, handler: with(queryParams, s.integrity)},
+		{path: "/commits", methods: read, handler: with(queryParams, s.commits)},
+		{path: "/domains", methods: read, handler: with(queryParams, s.domains)},
+		{path: "/tasks", methods: read, handler: with(queryParams, s.tasks)},
+		{path: "/document", methods: read, handler: with(queryParams, s.document)},
+	}
+}
+
+// endpoint answers a request of these parameters, or returns why it could not and has
+// then written nothing.
+type endpoint func(w *response, r *http.Request, p *service.Params) error
+
+// with returns the handler of an endpoint whose parameters are read so.
+func with(params func(*http.Request) (*service.Params, error), e endpoint) handler {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		p, err := params(r)
+		if err != nil {
+			return err
+		}
+		return e(logged(w), r, p)
+	}
+}
+
+// reading returns the endpoint of a request that reads a commit and declares all of
+// its parameters.
+func reading[Request any](s *server, then func(w *response, r *http.Request, req *Request) error) endpoint {
+	return func(w *response, r *http.Request, p *service.Params) error {
+		var req Request
+		p.Decode(&req)
+		if err := s.begin(w, p); err != nil {
+			return err
+		}
+		return then(w, r, &req)
+	}
+}
+
+// accept ends the decoding of a request, with what was wrong with its parameters.
+func accept(w *response, p *service.Params) error {
+	if err := p.Err(); err != nil {
+		return err
+	}
+	w.domain, w.commit = p.Asked()
+	return nil
+}
+
+// timely bounds the time of a search, that of embedding its text included.
+func (s *server) timely(next handler) handler {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		ctx, cancel := context.WithTimeout(r.Context(), s.cfg.SearchTimeout)
+		defer cancel()
+		return next(w, r.WithContext(ctx))
 	}
 }
 

@@ -1,7 +1,6 @@
 package api
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -67,30 +66,21 @@ func hitList(found []search.Hit, o search.Options) []Hit {
 }
 
 // search answers GET and POST /search.
-func (s *server) search(w http.ResponseWriter, r *http.Request) error {
-	if err := checkDataVersion(r.Header); err != nil {
-		return err
-	}
-	p, err := searchParams(r)
-	if err != nil {
-		return err
-	}
+func (s *server) search(w *response, r *http.Request, p *service.Params) error {
 	if v, ok := p.Values().(*values); ok && v.body["queries"] != nil {
-		return s.searches(w, r, v)
+		return s.searches(w, r, p, v)
 	}
-	req := search.SearchRequest{CallerKey: callerKey(r.Header)}
+	var req search.SearchRequest
 	if rawForm(r) {
 		// It goes by vector unless it says otherwise, as it always did (wire
 		// contract §9).
 		req.Mode = search.ModeVector
 	}
 	p.Decode(&req)
-	if err := s.begin(w, p, req.Domain, req.Ref); err != nil {
+	if err := s.begin(w, p); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), s.cfg.SearchTimeout)
-	defer cancel()
-	found, err := s.ix.Search(ctx, req)
+	found, err := s.ix.Search(r.Context(), req)
 	if err != nil {
 		return err
 	}
@@ -103,7 +93,7 @@ const maxQueries = 100
 // searches answers a search of several queries, each a text or an object of what it
 // asks beside the request's other parameters: a list of hits for each, in order and
 // all from one commit.
-func (s *server) searches(w http.ResponseWriter, r *http.Request, v *values) error {
+func (s *server) searches(w *response, r *http.Request, all *service.Params, v *values) error {
 	var queries []json.RawMessage
 	if json.Unmarshal(v.body["queries"], &queries) != nil {
 		return service.Failure(service.ErrType, "queries must be an array")
@@ -130,34 +120,32 @@ func (s *server) searches(w http.ResponseWriter, r *http.Request, v *values) err
 			maps.Copy(one.body, members)
 		}
 		p := service.NewParams(one)
-		requests[i].CallerKey = callerKey(r.Header)
+		p.Key = all.Key
 		p.Decode(&requests[i])
-		if err := s.begin(w, p, requests[i].Domain, requests[i].Ref); err != nil {
+		if err := s.begin(w, p); err != nil {
 			return fmt.Errorf("queries[%d]: %w", i, err)
 		}
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), s.cfg.SearchTimeout)
-	defer cancel()
 	var commit string
-	var all search.Hits // what is said of the answer as a whole
+	var whole search.Hits // what is said of the answer as a whole
 	lists := make([][]Hit, len(requests))
 	for i, req := range requests {
 		if i > 0 {
 			req.Ref = search.Ref{Commit: commit} // though the branch goes on
 		}
-		found, err := s.ix.Search(ctx, req)
+		found, err := s.ix.Search(r.Context(), req)
 		if err != nil {
 			return fmt.Errorf("queries[%d]: %w", i, err)
 		}
-		commit, lists[i], all.Damaged = found.Commit, hitList(found.Hits, req.Options), found.Damaged
+		commit, lists[i], whole.Damaged = found.Commit, hitList(found.Hits, req.Options), found.Damaged
 		for _, text := range found.Warnings {
-			if !slices.Contains(all.Warnings, text) {
-				all.Warnings = append(all.Warnings, text)
+			if !slices.Contains(whole.Warnings, text) {
+				whole.Warnings = append(whole.Warnings, text)
 			}
 		}
 	}
-	harmed(w, all.Damaged)
-	warn(w, all.Warnings)
+	harmed(w, whole.Damaged)
+	warn(w, whole.Warnings)
 	served(w, commit)
 	return sendJSON(w, lists)
 }
@@ -188,22 +176,8 @@ func rawForm(r *http.Request) bool {
 
 // similar answers GET and POST /similar: neighbours of a document of the
 // commit, of the mean of several, of a text, or of a vector.
-func (s *server) similar(w http.ResponseWriter, r *http.Request) error {
-	if err := checkDataVersion(r.Header); err != nil {
-		return err
-	}
-	p, err := jsonParams(r)
-	if err != nil {
-		return err
-	}
-	req := search.SimilarRequest{CallerKey: callerKey(r.Header)}
-	p.Decode(&req)
-	if err := s.begin(w, p, req.Domain, req.Ref); err != nil {
-		return err
-	}
-	ctx, cancel := context.WithTimeout(r.Context(), s.cfg.SearchTimeout)
-	defer cancel()
-	found, err := s.ix.Similar(ctx, req)
+func (s *server) similar(w *response, r *http.Request, req *search.SimilarRequest) error {
+	found, err := s.ix.Similar(r.Context(), *req)
 	if err != nil {
 		return err
 	}
@@ -211,7 +185,7 @@ func (s *server) similar(w http.ResponseWriter, r *http.Request) error {
 }
 
 // answerHits answers with the hits of a search.
-func answerHits(w http.ResponseWriter, r *http.Request, ref search.Ref, o search.Options, found search.Hits) error {
+func answerHits(w *response, r *http.Request, ref search.Ref, o search.Options, found search.Hits) error {
 	harmed(w, found.Damaged)
 	warn(w, found.Warnings)
 	if found.Fallback { // nothing of it is to be kept
@@ -223,13 +197,11 @@ func answerHits(w http.ResponseWriter, r *http.Request, ref search.Ref, o search
 
 // begin ends the decoding of a request that reads a commit: whatever was wrong
 // with its parameters comes before whether searching is possible at all.
-func (s *server) begin(w http.ResponseWriter, p *service.Params, domain string, ref search.Ref) error {
-	if err := p.Err(); err != nil {
+func (s *server) begin(w *response, p *service.Params) error {
+	if err := accept(w, p); err != nil {
 		return err
 	}
 	warn(w, p.Hints())
-	rec := logged(w)
-	rec.domain, rec.commit = domain, ref.Commit
 	if !s.cfg.SearchReady {
 		return service.Failure(errNotReady, "searching is switched off")
 	}

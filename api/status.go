@@ -9,6 +9,7 @@ import (
 
 	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/search"
+	"github.com/vectorlink/vectorlink/service"
 )
 
 // live answers GET /health/live: the process serves requests.
@@ -40,17 +41,12 @@ func (s *server) ready(w http.ResponseWriter, _ *http.Request) error {
 
 // lastIndexed answers GET /last-indexed. What was never indexed, or is not
 // known at all, has a null commit.
-func (s *server) lastIndexed(w http.ResponseWriter, r *http.Request) error {
-	p, err := queryParams(r)
-	if err != nil {
-		return err
-	}
+func (s *server) lastIndexed(w *response, r *http.Request, p *service.Params) error {
 	spec := p.Domain()
 	branch := p.BranchOr(spec)
-	if p.Err() != nil {
-		return p.Err()
+	if err := accept(w, p); err != nil {
+		return err
 	}
-	logged(w).domain = spec.Domain()
 	head, err := s.ix.Head(spec.Domain(), branch)
 	if errors.Is(err, contract.ErrNotFound) {
 		head, err = search.Head{}, nil
@@ -70,16 +66,11 @@ func (s *server) lastIndexed(w http.ResponseWriter, r *http.Request) error {
 }
 
 // statistics answers GET /statistics.
-func (s *server) statistics(w http.ResponseWriter, r *http.Request) error {
-	p, err := queryParams(r)
-	if err != nil {
+func (s *server) statistics(w *response, r *http.Request, p *service.Params) error {
+	domain := p.DomainOrAll()
+	if err := accept(w, p); err != nil {
 		return err
 	}
-	domain := p.DomainOrAll()
-	if p.Err() != nil {
-		return p.Err()
-	}
-	logged(w).domain = domain
 	st, err := s.ix.Statistics(domain)
 	if errors.Is(err, contract.ErrNotFound) {
 		st, err = search.Statistics{}, nil
@@ -125,17 +116,12 @@ func (s *server) statistics(w http.ResponseWriter, r *http.Request) error {
 
 // commits answers GET /commits with a domain's indexed commits, or those of a
 // branch, newest first.
-func (s *server) commits(w http.ResponseWriter, r *http.Request) error {
-	p, err := queryParams(r)
-	if err != nil {
-		return err
-	}
+func (s *server) commits(w *response, r *http.Request, p *service.Params) error {
 	spec := p.Domain()
 	branch := cmp.Or(p.Branch(), spec.Branch)
-	if p.Err() != nil {
-		return p.Err()
+	if err := accept(w, p); err != nil {
+		return err
 	}
-	logged(w).domain = spec.Domain()
 	infos, err := s.ix.Commits(spec.Domain())
 	if err != nil {
 		return err

@@ -1,7 +1,6 @@
 package api
 
 import (
-	"context"
 	"net/http"
 
 	"github.com/vectorlink/vectorlink/search"
@@ -27,22 +26,8 @@ type Suggestion struct {
 }
 
 // suggest answers GET /suggest.
-func (s *server) suggest(w http.ResponseWriter, r *http.Request) error {
-	if err := checkDataVersion(r.Header); err != nil {
-		return err
-	}
-	p, err := queryParams(r)
-	if err != nil {
-		return err
-	}
-	var req search.SuggestRequest
-	p.Decode(&req)
-	if err := s.begin(w, p, req.Domain, req.Ref); err != nil {
-		return err
-	}
-	ctx, cancel := context.WithTimeout(r.Context(), s.cfg.SearchTimeout)
-	defer cancel()
-	found, err := s.ix.Suggest(ctx, req)
+func (s *server) suggest(w *response, r *http.Request, req *search.SuggestRequest) error {
+	found, err := s.ix.Suggest(r.Context(), *req)
 	if err != nil {
 		return err
 	}

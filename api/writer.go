@@ -5,6 +5,7 @@ import (
 	"iter"
 	"net/http"
 	"strconv"
+	"time"
 
 	"github.com/vectorlink/vectorlink/search"
 )
@@ -90,4 +91,46 @@ func (w *writer) end() error {
 		return w.failed
 	}
 	return w.buffer.Flush()
+}
+
+// flushEvery is how long a line may wait for others before it is sent.
+const flushEvery = time.Second
+
+// sendLines sends each value as a line of JSON in its wire form, while they are
+// found. A failure half way breaks the connection, so that a part is never taken for
+// the whole.
+func sendLines[T any](w *response, r *http.Request, values iter.Seq2[T, error], wire func(T) any) error {
+	out := newWriter(w, r, mediaND)
+	if out.silent {
+		return out.end() // without finding any
+	}
+	flushed := time.Now()
+	for v, err := range values {
+		if err != nil {
+			return err
+		}
+		out.json(wire(v))
+		out.text("\n")
+		if time.Since(flushed) > flushEvery {
+			out.flush()
+			flushed = time.Now()
+		}
+		if out.failed != nil {
+			return out.failed // and the work ends
+		}
+	}
+	if w.status == 0 {
+		w.WriteHeader(http.StatusOK) // there may be none to write
+	}
+	return out.end()
+}
+
+// itself is the wire form of what needs none.
+func itself[T any](v T) any { return v }
+
+// sound yields values of which none fails.
+func sound[T any](values iter.Seq[T]) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		values(func(v T) bool { return yield(v, nil) })
+	}
 }

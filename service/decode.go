@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/search"
 )
 
@@ -29,11 +30,12 @@ import (
 //	apart        it and this one before it are not to be given together
 //
 // A field without the tag param is none, but for the [search.Ref], which follows
-// the domain. Fields are read in their order, so that it is the order in which
+// the domain, and for the caller's key, a [contract.Secret]. Fields are read in their order, so that it is the order in which
 // mistakes are reported. Other tags are those of the command line's flags.
 type parameter struct {
 	index       []int // of the field in the request
 	isRef       bool
+	isKey       bool // of the caller, at an embedding provider
 	names       []string
 	kind        string
 	hasDefault  bool
@@ -69,19 +71,19 @@ func declare(request reflect.Type, index []int, names []string, defaults bool) [
 	for f := range request.Fields() {
 		own := split(f.Tag.Get("param"))
 		param := parameter{
-			index: append(slices.Clone(index), f.Index...), isRef: f.Type == reflect.TypeFor[search.Ref](),
+			index: append(slices.Clone(index), f.Index...), isRef: f.Type == reflect.TypeFor[search.Ref](), isKey: f.Type == reflect.TypeFor[contract.Secret](),
 			names: own, kind: f.Tag.Get("kind"), words: split(f.Tag.Get("words")),
 			unless: split(f.Tag.Get("unless")), apart: f.Tag.Get("apart"),
 		}
 		switch {
-		case !param.isRef && f.Type.Kind() == reflect.Struct && f.IsExported():
+		case !param.isRef && !param.isKey && f.Type.Kind() == reflect.Struct && f.IsExported():
 			nested := declare(f.Type, param.index, own, defaults && f.Tag.Get("default") != "none")
 			if f.Tag.Get("ref") == "none" {
 				nested = slices.DeleteFunc(nested, func(param parameter) bool { return param.isRef })
 			}
 			list = append(list, nested...)
 			continue
-		case !param.isRef && len(own) == 0:
+		case !param.isRef && !param.isKey && len(own) == 0:
 			continue
 		case len(names) > 0:
 			param.names, names = names[:1], names[1:]
@@ -138,6 +140,9 @@ func (p *Params) Decode(into any) {
 		switch {
 		case param.isRef:
 			field.Set(reflect.ValueOf(p.Ref(spec)))
+			continue
+		case param.isKey:
+			field.Set(reflect.ValueOf(p.Key))
 			continue
 		case param.kind == "domain":
 			spec = p.GraphSpec(param.names[0])
@@ -237,7 +242,7 @@ func Encode(from any) map[string]any {
 	values := make(map[string]any)
 	list, request := parameters(from)
 	for _, param := range list {
-		if field := request.FieldByIndex(param.index); !param.isRef && (!field.IsZero() || param.hasDefault) {
+		if field := request.FieldByIndex(param.index); !param.isRef && !param.isKey && (!field.IsZero() || param.hasDefault) {
 			values[param.names[0]] = field.Interface()
 		}
 	}

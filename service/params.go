@@ -1,6 +1,7 @@
 package service
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"math"
@@ -39,11 +40,14 @@ type Values interface {
 // the order in which mistakes are to be reported, and look at Err once, before
 // they act.
 type Params struct {
+	Key    contract.Secret // the caller's, of an embedding provider
 	values Values
 	err    error
 	main   []string        // the names that were asked for
 	known  map[string]bool // those and their other names
 	hints  []string
+	domain string // that was asked for, and the commit
+	commit string
 }
 
 // NewParams returns the Params of these values.
@@ -320,6 +324,10 @@ func (p *Params) Expression(name string) string {
 // Hints returns what is to be known about parameters that may not do what is meant.
 func (p *Params) Hints() []string { return p.hints }
 
+// Asked returns the domain and the commit that the request names, as far as they
+// were looked up and what it reads or changes is a commit.
+func (p *Params) Asked() (domain, commit string) { return p.domain, p.commit }
+
 // GraphSpec returns the graphspec of a required parameter.
 func (p *Params) GraphSpec(name string) GraphSpec {
 	text := p.Required(name)
@@ -330,6 +338,7 @@ func (p *Params) GraphSpec(name string) GraphSpec {
 	if err != nil {
 		p.Fail(ErrParameter, "%s: %v", name, err)
 	}
+	p.domain = spec.Domain()
 	return spec
 }
 
@@ -356,14 +365,7 @@ func (p *Params) Branch() string {
 // BranchOr returns the branch to write to: the parameter's, else the
 // graphspec's, else main.
 func (p *Params) BranchOr(spec GraphSpec) string {
-	branch := p.Branch()
-	if branch == "" {
-		branch = spec.Branch
-	}
-	if branch == "" {
-		branch = contract.MainBranch
-	}
-	return branch
+	return cmp.Or(p.Branch(), spec.Branch, contract.MainBranch)
 }
 
 // Commit returns a parameter that names a commit, or "".
@@ -391,6 +393,7 @@ func (p *Params) Ref(spec GraphSpec) search.Ref {
 	}
 	switch {
 	case commit != "":
+		p.commit = commit
 		return search.Ref{Commit: commit, Ancestors: ancestors}
 	case branch != "":
 		return search.Ref{Branch: branch}
