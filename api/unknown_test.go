@@ -72,6 +72,18 @@ func TestUnknownParameters(t *testing.T) {
 	}
 	e.do(request{method: "POST", target: "/embeddings", media: "application/x-ndjson",
 		body: "{\"domain\":\"a/b\",\"commit\":\"k7\"}\n{\"doc_id\":\"x\",\"limit\":3}"}).wantError(t, 400, "bad_parameter", "line 2", "limit")
+	for target, near := range map[string]string{
+		"/push?domain=a/b&commit_id=c":                                "did you mean target_commit?",
+		"/search?domain=a/b&commit=k7&q=squid&mode=fts&vector=[1,0]":  "vector_b64",
+		"/similar?domain=a/b&commit=k7&vector=[1,0]":                  "vector_b64",
+		"/search?domain=a/b&commit=k7&q=squid&mode=fts&ancestor_id=c": "did you mean ancestor?",
+	} {
+		req := request{target: target}
+		if strings.HasPrefix(target, "/push") {
+			req.method = "POST"
+		}
+		e.do(req).wantError(t, 400, "", near)
+	}
 	e.untouched(t)
 }
 

@@ -20,8 +20,9 @@ type answer struct {
 		Index     int
 		Embedding vector
 	}
-	Error  json.RawMessage
-	Object string
+	Error, Errors   json.RawMessage
+	Detail, Message json.RawMessage // what some frameworks say instead
+	Object          string
 	complaint
 }
 
@@ -37,10 +38,15 @@ func (a *answer) read(r io.Reader) error {
 	if err := json.NewDecoder(r).Decode(a); err != nil {
 		return err
 	}
-	if len(a.Data) > 0 || a.Object != "error" && (len(a.Error) == 0 || string(a.Error) == "null") {
+	said := func(raw json.RawMessage) bool { return len(raw) > 0 && string(raw) != "null" }
+	if len(a.Data) > 0 || a.Object != "error" && !said(a.Error) && (a.Data != nil || a.Code == nil && !said(a.Errors) && !said(a.Detail) && !said(a.Message)) {
 		return nil
 	}
-	_ = json.Unmarshal(a.Error, &a.complaint) // where it is no object it has neither
+	// Where these are no objects they have neither.
+	_ = json.Unmarshal(a.Error, &a.complaint)
+	if list := []complaint(nil); json.Unmarshal(a.Errors, &list) == nil && len(list) > 0 {
+		a.complaint = list[0]
+	}
 	return &openai.APIError{HTTPStatusCode: http.StatusOK, Type: a.Type, Code: a.Code}
 }
 

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -153,10 +154,17 @@ func typeOf(k Kinds) types.Type {
 	return types.Any
 }
 
-// unquoted takes what the parser quotes of the expression out of its error.
+// unquoted takes what the parser quotes of the expression out of its error, and says
+// what is to be written where that is known.
 func unquoted(err error) error {
 	var at *file.Error
 	if errors.As(err, &at) {
+		switch {
+		case strings.Contains(at.Message, strconv.ErrRange.Error()):
+			at.Message = "a number beyond 64 bits"
+		case strings.Contains(at.Message, `Operator("=")`):
+			at.Message = "equal is written =="
+		}
 		if i := strings.IndexAny(at.Message, "\"'`"); i >= 0 {
 			at.Message = strings.TrimRight(at.Message[:i], "(: ")
 		}

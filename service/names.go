@@ -97,8 +97,10 @@ func (p *Params) near(name string) string {
 	}
 	best, least := "", min(len(name), max(len(name)/3, 1)+1)
 	for _, known := range p.main {
-		if d := edit.Distance(name, known); d < least {
-			best, least = known, d
+		for _, n := range namesOf(known) {
+			if d := edit.Distance(name, n.name); d < least {
+				best, least = known, d
+			}
 		}
 	}
 	return best

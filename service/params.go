@@ -303,6 +303,9 @@ func (p *Params) Vector(array, base64 string) []float32 {
 		}
 		return v
 	}
+	if _, ok := p.single(array); ok {
+		p.Fail(ErrParameter, "%s is a member of a JSON body; among parameters a vector is given as %s", array, base64)
+	}
 	text := p.Text(base64)
 	if text == "" {
 		return nil
