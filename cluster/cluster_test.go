@@ -6,6 +6,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/vectorlink/vectorlink/vector"
@@ -404,15 +405,15 @@ func TestMatch(t *testing.T) {
 		return out
 	}
 	for _, test := range tests {
-		got := ""
+		var got strings.Builder
 		for i, c := range Match(read(test.from), read(test.to)) {
 			if i > 0 {
-				got += ", "
+				got.WriteString(", ")
 			}
-			got += fmt.Sprintf("%s %v>%v %d+%d-%d", c.Fate, c.From, c.To, c.Stayed, c.Came, c.Left)
+			fmt.Fprintf(&got, "%s %v>%v %d+%d-%d", c.Fate, c.From, c.To, c.Stayed, c.Came, c.Left)
 		}
-		if got != test.want {
-			t.Errorf("%s:\n got %s\nwant %s", test.name, got, test.want)
+		if got.String() != test.want {
+			t.Errorf("%s:\n got %s\nwant %s", test.name, got.String(), test.want)
 		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"os"
@@ -92,9 +93,7 @@ func (c *exportCmd) lines(ctx context.Context, p *program, cl *client, q url.Val
 	start, at, cut := 0, 0, 0
 	fetch := func() error {
 		next := url.Values{"texts": {"true"}, "output_fields": {"*"}, "start": {strconv.Itoa(start)}, "count": {strconv.Itoa(search.MaxCount)}}
-		for name, values := range q {
-			next[name] = values
-		}
+		maps.Copy(next, q)
 		now = page{}
 		a, err := cl.get(ctx, "/documents", next, &now)
 		if err == nil {
