@@ -294,10 +294,7 @@ func (p *partition) join(set []uint32, sets int) *partition {
 	}
 	// Communities are named by less than the number of sets, of which each
 	// community has one at least.
-	names := make([]uint32, len(set))
-	for v, c := range p.community {
-		names[v] = c
-	}
+	names := slices.Clone(p.community)
 	number(names)
 	for _, c := range p.touched {
 		p.along[c] = 0
