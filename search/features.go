@@ -150,8 +150,11 @@ type featureView struct {
 	documents int
 	grams     []float32 // weight, by hash
 	words     []float32 // weight, by the upper bits of the hash
-	held      []uint32  // documents by the upper bits of a word's hash
+	held      []uint32  // documents that have it, by gram and then by the upper bits of a word's hash
 }
+
+// wordsFrom is where words follow the grams in what is listed by both.
+const wordsFrom = 1 << 16
 
 // wordBits is how many bits of a word's hash its frequency is counted by: where two
 // share them both count as a little more frequent.
@@ -175,18 +178,17 @@ func (r *Reader) features(ctx context.Context, s *Snapshot) (*featureView, error
 		v.files[file.res.(*openFile).file] = l.res.(*openFeatures)
 		l.release() // it is memory alone, which outlives the lease
 	}
-	grams := make([]uint32, 1<<16)
-	v.held = make([]uint32, 1<<wordBits)
+	v.held = make([]uint32, wordsFrom+1<<wordBits)
 	for e := range s.view.All() {
 		v.documents++
 		for _, g := range v.gramsOf(e) {
-			grams[g]++
+			v.held[g]++
 		}
 		for _, w := range v.wordsOf(e) {
-			v.held[wordPlace(w)]++
+			v.held[wordsFrom+wordPlace(w)]++
 		}
 	}
-	v.grams, v.words = v.weights(grams), v.weights(v.held)
+	v.grams, v.words = v.weights(v.held[:wordsFrom]), v.weights(v.held[wordsFrom:])
 	s.features = v
 	return v, nil
 }

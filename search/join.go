@@ -209,16 +209,18 @@ func (j *join) places(u uint32, yield func(place uint32, weight float32)) {
 		yield(uint32(g), j.text.grams[g])
 	}
 	for _, w := range j.text.wordsOf(e) {
-		yield(1<<16+wordPlace(w), 2*j.text.words[wordPlace(w)])
+		yield(wordsFrom+wordPlace(w), 2*j.text.words[wordPlace(w)])
 	}
 }
 
 func (p *postings) build(j *join) {
-	p.ends = make([]uint32, 1<<16+1<<wordBits+1)
-	wanted := make([]bool, len(p.ends))
+	p.ends = make([]uint32, len(j.text.held)+1)
+	wanted := make([]bool, len(j.text.held))
 	for i := range j.units {
 		if u := &j.units[i]; u.set && (j.since == nil || u.fresh) || j.sampled(u.entry()) {
-			j.places(uint32(i), func(place uint32, _ float32) { wanted[place] = true })
+			j.places(uint32(i), func(place uint32, _ float32) {
+				wanted[place] = j.text.held[place] > 1 && j.text.held[place] <= maxHeld
+			})
 		}
 	}
 	each := func(yield func(unit, place uint32)) {
@@ -233,12 +235,8 @@ func (p *postings) build(j *join) {
 		}
 	}
 	each(func(_, place uint32) { p.ends[place+1]++ })
-	for place := 1; place < len(p.ends); place++ {
-		if n := p.ends[place]; n < 1 || n > maxHeld {
-			wanted[place-1] = false
-			p.ends[place] = 0
-		}
-		p.ends[place] += p.ends[place-1]
+	for place := range wanted {
+		p.ends[place+1] += p.ends[place]
 	}
 	p.units = make([]uint32, p.ends[len(p.ends)-1])
 	next := slices.Clone(p.ends)
@@ -542,7 +540,7 @@ func (j *join) mix(p *likePair) float32 {
 const (
 	numbersTake = 0.7
 	clearlyLike = 0.6
-	sampleSize  = 1500
+	sampleSize  = 1000
 )
 
 // sampled reports whether a document is one of those by which numbers are judged:
@@ -612,7 +610,7 @@ func (w *joinWorker) difference(a, b uint32) (difference, error) {
 		for _, r := range word {
 			h = hashed(h, uint32(r))
 		}
-		return w.text.held[wordPlace(h)] <= few
+		return w.text.held[wordsFrom+wordPlace(h)] <= few
 	}), nil
 }
 
