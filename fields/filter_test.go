@@ -191,7 +191,7 @@ func TestFilterRefuses(t *testing.T) {
 		{`$env.language == "fr" and $env == nil`, "compares a field with a value"},
 		{`$env?.language == "fr"`, "compares a field"},
 		{`{"a": 1}`, "no condition"},
-		{`year == 99999999999999999999`, "invalid integer literal"},
+		{`year == 99999999999999999999`, "a number beyond 64 bits"},
 		{strings.Repeat("x", fields.MaxFilter+1), "longer than"},
 		{`secret secret`, "unexpected token Identifier at 1:8"},
 		{`language == "secret" "secret"`, "unexpected token String at 1:22"},
@@ -401,6 +401,7 @@ func TestFilterBounds(t *testing.T) {
 
 // bounded runs f, which is about a filter, and holds what it allocates against
 // the filter's length: a measure of its work that no load of the machine changes.
+// The bound of bytes is wide because pools forget at random under the race detector.
 func bounded(t *testing.T, name, expr string, f func()) {
 	t.Helper()
 	var before, after runtime.MemStats
@@ -408,7 +409,7 @@ func bounded(t *testing.T, name, expr string, f func()) {
 	f()
 	runtime.ReadMemStats(&after)
 	objects, size := int(after.Mallocs-before.Mallocs), int(after.TotalAlloc-before.TotalAlloc)
-	if mostObjects, most := 1000+10*len(expr), 64<<10+500*len(expr); objects > mostObjects || size > most {
+	if mostObjects, most := 1000+10*len(expr), 256<<10+2000*len(expr); objects > mostObjects || size > most {
 		t.Errorf("%s, %d bytes: %d objects of %d bytes allocated, want at most %d of %d", name, len(expr), objects, size, mostObjects, most)
 	}
 }
