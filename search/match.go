@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/snapshot"
 )
 
@@ -91,6 +92,9 @@ func pairKey(a, b uint32) uint64 { return uint64(min(a, b))<<32 | uint64(max(a, 
 // alike on average.
 const maxLinked = 4000
 
+// maxGrouped bounds the pairs of different texts that groups are made of.
+const maxGrouped = 4_000_000
+
 // groups joins units by average link (Sokal and Michener 1958), along the pairs from
 // the best down: two groups become one if their members are on average as much alike
 // as a pair must be. So a chain of pairs makes no group of what has nothing in
@@ -106,6 +110,9 @@ func (j *join) groups(ctx context.Context) ([]likeGroup, error) {
 		p, ok := known[k]
 		if ok {
 			return p, nil
+		}
+		if len(known) > maxGrouped {
+			return p, fmt.Errorf("%w: groups of more than %d pairs; raise min_score, or ask for match=all", contract.ErrInvalid, maxGrouped)
 		}
 		a, b = min(a, b), max(a, b)
 		found, err := w.score(nil, a, []uint32{b}, 0)
