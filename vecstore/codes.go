@@ -130,17 +130,19 @@ func (s *Store) fill(a *arena, slots []uint32) error {
 	missing = slices.Compact(missing)
 
 	var runs []run
+	size := int64(0) // of the longest run
 	for from, i := 0, 1; i <= len(missing); i++ {
 		if i < len(missing) && s.offset(missing[i])+int64(s.record)-s.offset(missing[from]) <= chunkSize {
 			continue
 		}
 		runs = append(runs, run{missing[from:i]})
+		size = max(size, s.offset(missing[i-1])+int64(s.record)-s.offset(missing[from]))
 		from = i
 	}
 	buffers := make([][]float32, runtime.GOMAXPROCS(0)) // by worker
 	err := parallel.Do(context.Background(), len(buffers), len(runs), func(_ context.Context, worker, i int) error {
 		if buffers[worker] == nil {
-			buffers[worker] = make([]float32, max(chunkSize, s.record)/4)
+			buffers[worker] = make([]float32, size/4)
 		}
 		return s.encode(a, runs[i], buffers[worker])
 	})
