@@ -30,8 +30,8 @@ func (s *server) clustersDiff(w *response, r *http.Request, req *search.Clusters
 	if err != nil {
 		return err
 	}
-	served(w, found.To)
-	return sendJSON(w, found)
+	harmed(w, found.Damaged)
+	return answer(w, r, pinned(req.Between, found.From), found.To, found)
 }
 
 // mapAnswer is the wire form of a map: places by the number of the document.

@@ -27,6 +27,7 @@ func (s *server) diff(w *response, r *http.Request, req *search.DiffRequest) err
 		return err
 	}
 	found.Documents = arrayOf(found.Documents)
+	harmed(w, found.Damaged)
 	return answer(w, r, pinned(req.Between, found.From), found.To, found)
 }
 

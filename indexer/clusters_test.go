@@ -122,7 +122,7 @@ func TestClusters(t *testing.T) {
 	}
 
 	// What a later commit did.
-	diff, err := h.ClustersDiff(t.Context(), search.ClustersDiffRequest{Domain: domain, From: "c1", To: "c2"})
+	diff, err := h.ClustersDiff(t.Context(), search.ClustersDiffRequest{Domain: domain, Between: search.Between{From: "c1", To: "c2"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -177,7 +177,7 @@ func TestClustersOfLittle(t *testing.T) {
 			t.Errorf("%+v: %v", o, err)
 		}
 	}
-	if _, err := h.ClustersDiff(t.Context(), search.ClustersDiffRequest{Domain: domain, From: "c1", To: "c9"}); !errors.Is(err, contract.ErrNotFound) || !strings.Contains(err.Error(), "to:") {
+	if _, err := h.ClustersDiff(t.Context(), search.ClustersDiffRequest{Domain: domain, Between: search.Between{From: "c1", To: "c9"}}); !errors.Is(err, contract.ErrNotFound) || !strings.Contains(err.Error(), "to:") {
 		t.Errorf("a commit that is not there: %v", err)
 	}
 }

@@ -190,6 +190,7 @@ func (b *builder) replace(ctx context.Context, old snapshot.Info, complete bool)
 	b.d.setVerified(info)
 	b.ix.ForgetFile(b.d.Domain, old)
 	b.ix.ForgetSnapshots(b.d.Domain)
+	b.ix.ForgetDerived(b.d.Domain)
 	b.report(func(t *Task) { t.Indexed, t.Documents = len(changed), int(info.Documents) })
 	return nil
 }

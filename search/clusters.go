@@ -149,8 +149,8 @@ func (r *Reader) clusters(ctx context.Context, s *Snapshot, req ClustersRequest,
 	if among != nil {
 		documents = fmt.Sprintf("%t\x00%x", standIn, req.Filter.key())
 	}
-	key := fmt.Sprintf("clusters\x00%s\x00%v\x00%d\x00%d\x00%s", s.held(), o.Resolution, o.K, o.MinSize, documents)
-	made, err := r.derived(ctx, key, func(ctx context.Context) (resource, error) { return r.group(ctx, s, among, documents, o) })
+	key := fmt.Sprintf("clusters\x00%v\x00%d\x00%d\x00%s", o.Resolution, o.K, o.MinSize, documents)
+	made, err := r.derived(ctx, s, key, func(ctx context.Context) (resource, error) { return r.group(ctx, s, among, documents, o) })
 	if err != nil {
 		return nil, err
 	}
@@ -306,10 +306,10 @@ func (c *Clusters) describe(p *vectorSet, raw []uint32, least int) {
 
 // ClustersDiffRequest asks what became of clusters from one commit to another.
 type ClustersDiffRequest struct {
-	Domain         string `param:"domain" kind:"domain" need:""`
-	From           string `param:"from" kind:"commit" need:""`
-	To             string `param:"to" kind:"commit" need:""`
+	Domain string `param:"domain" kind:"domain" need:""`
+	Between
 	ClusterOptions `embed:""`
+	Filter         Filter `embed:""` // only these documents
 }
 
 // Complete sets what is not given.
@@ -320,6 +320,8 @@ type ClustersDiff struct {
 	From    string          `json:"from"` // the served commits
 	To      string          `json:"to"`
 	Changes []ClusterChange `json:"changes"` // by what they were, the largest first
+
+	Damaged []string `json:"-"` // as of Hits, of both
 }
 
 // ClusterChange tells of clusters of the two commits that belong together. Its fate
@@ -336,13 +338,23 @@ type ClusterChange struct {
 
 // ClustersDiff clusters two commits alike and matches what came out by its members.
 func (r *Reader) ClustersDiff(ctx context.Context, req ClustersDiffRequest) (*ClustersDiff, error) {
-	sides := make([]*Clusters, 2)
-	for i, commit := range []string{req.From, req.To} {
-		var err error
-		sides[i], err = r.Clusters(ctx, ClustersRequest{Domain: req.Domain, Ref: Ref{Commit: commit}, ClusterOptions: req.ClusterOptions})
+	if err := req.complete(); err != nil {
+		return nil, fmt.Errorf("%w: %w", contract.ErrInvalid, err)
+	}
+	was, is, commits, err := r.both(ctx, req.Domain, req.Between)
+	if err != nil {
+		return nil, r.whileFollowing(err)
+	}
+	defer was.Release()
+	defer is.Release()
+	out := &ClustersDiff{From: commits[0], To: commits[1], Changes: []ClusterChange{}}
+	var sides [2]*Clusters
+	for i, s := range []*Snapshot{was, is} {
+		sides[i], err = r.clusters(ctx, s, ClustersRequest{ClusterOptions: req.ClusterOptions, Filter: req.Filter}, false)
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", []string{"from", "to"}[i], err)
+			return nil, r.whileFollowing(err)
 		}
+		out.Damaged = append(out.Damaged, s.Damaged()...)
 	}
 	from, to := sides[0], sides[1]
 	in := [2][]int{}
@@ -358,7 +370,6 @@ func (r *Reader) ClustersDiff(ctx context.Context, req ClustersDiffRequest) (*Cl
 			in[side][at] = c.in[i]
 		}
 	}
-	out := &ClustersDiff{From: from.Commit, To: to.Commit, Changes: []ClusterChange{}}
 	for _, change := range cluster.Match(in[0], in[1]) {
 		c := ClusterChange{Fate: change.Fate, From: []Cluster{}, To: []Cluster{}, Stayed: change.Stayed, Came: change.Came, Left: change.Left}
 		for _, k := range change.From {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"iter"
 	"slices"
 	"strings"
@@ -50,6 +51,8 @@ type Diff struct {
 	Removed   int           `json:"removed"`
 	Changed   int           `json:"changed"`
 	Documents []DiffedEntry `json:"documents"` // a page of them
+
+	Damaged []string `json:"-"` // as of Hits, of both
 }
 
 // DiffedEntry is a document that is not the same at two commits.
@@ -79,7 +82,7 @@ func (r *Reader) both(ctx context.Context, domain string, b Between) (from, to *
 			if i == 1 {
 				leased[0].Release()
 			}
-			return nil, nil, commits, err
+			return nil, nil, commits, fmt.Errorf("%s: %w", []string{"from", "to"}[i], err)
 		}
 	}
 	return leased[0], leased[1], commits, nil
@@ -137,6 +140,7 @@ func (r *Reader) Diff(ctx context.Context, req DiffRequest) (found Diff, err err
 		}
 		found.Documents = append(found.Documents, d)
 	}
+	found.Damaged = slices.Concat(from.Damaged(), to.Damaged())
 	return found, nil
 }
 

@@ -61,6 +61,7 @@ func (r *Reader) Refresh() error {
 func (r *Reader) revalidate() {
 	stale := make(map[string]bool) // keys of snapshots
 	var files []string
+	mended := make(map[*Domain]bool) // maybe
 	r.pool.each(func(key string, res resource) {
 		s, ok := res.(*Snapshot)
 		if !ok {
@@ -72,6 +73,9 @@ func (r *Reader) revalidate() {
 			if now, ok := state.Commit(own.Commit); !ok || !now.Same(own) {
 				stale[key] = true
 				files = append(files, fileKey(own), textKey(own))
+				if len(s.Harmed()) > 0 {
+					mended[s.d] = true
+				}
 			}
 		}
 	})
@@ -82,6 +86,9 @@ func (r *Reader) revalidate() {
 		r.pool.remove(key)
 	}
 	r.pool.removeIf(func(key string) bool { return stale[key] })
+	for d := range mended {
+		r.ForgetDerived(d)
+	}
 }
 
 // overtaken reports whether an error of a reader comes of what the writing process

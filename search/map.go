@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"iter"
 	"slices"
 	"strings"
@@ -87,7 +86,7 @@ func (r *Reader) Map(ctx context.Context, req MapRequest) (*Map, error) {
 		return nil, err
 	}
 	defer s.Release()
-	p, err := r.placed(ctx, d, commit)
+	p, err := r.placed(ctx, d, s, commit)
 	if err != nil {
 		return nil, err
 	}
@@ -101,26 +100,24 @@ func (r *Reader) Map(ctx context.Context, req MapRequest) (*Map, error) {
 	return m, nil
 }
 
-// mapKey is the name of a commit's map in the pool. A sequence number is given once.
-func mapKey(d *Domain, info snapshot.Info) string {
-	return fmt.Sprintf("map\x00%s\x00%s\x00%d", d.Name(), info.Commit, info.Seq)
-}
-
-// placed returns the layout of a commit.
-func (r *Reader) placed(ctx context.Context, d *Domain, commit string) (*placed, error) {
+// placed returns the layout of a commit's snapshot.
+func (r *Reader) placed(ctx context.Context, d *Domain, s *Snapshot, commit string) (*placed, error) {
 	state := d.State()
 	info, ok := state.Real(commit)
 	if !ok {
 		return nil, state.Missing(commit)
 	}
-	made, err := r.derived(ctx, mapKey(d, info), func(ctx context.Context) (resource, error) {
-		return r.place(ctx, d, state, info)
+	made, err := r.derived(ctx, s, mapKey, func(ctx context.Context) (resource, error) {
+		return r.place(ctx, d, state, info, s)
 	})
 	if err != nil {
 		return nil, err
 	}
 	return made.(*placed), nil
 }
+
+// mapKey is what maps are derived under: see Reader.derived.
+const mapKey = "map"
 
 // mapStride is how many commits the maps of which are made one from the other before
 // one is made from an earlier one: see predecessor.
@@ -139,7 +136,9 @@ func predecessor(depth int) int {
 }
 
 // place is placed where nothing is kept but every sixteenth map on the way.
-func (r *Reader) place(ctx context.Context, d *Domain, state *catalog.State, info snapshot.Info) (*placed, error) {
+func (r *Reader) place(ctx context.Context, d *Domain, state *catalog.State, info snapshot.Info, s *Snapshot) (*placed, error) {
+	harm := s.harmed()
+	key := func(info snapshot.Info) string { return heldName(d.Name(), info.Commit, info.Seq, harm) + "\x00" + mapKey }
 	// The commits behind, the newest first; where one is missing history begins.
 	history := []snapshot.Info{info}
 	for last := info; last.Base != ""; {
@@ -155,7 +154,7 @@ func (r *Reader) place(ctx context.Context, d *Domain, state *catalog.State, inf
 	var way []int // to be made, the newest first
 	var before *placed
 	for depth := len(history) - 1; ; depth = predecessor(depth) {
-		if l := r.pool.peek(mapKey(d, at(depth))); l != nil {
+		if l := r.pool.peek(key(at(depth))); l != nil {
 			before = l.res.(*placed) // memory alone, which outlives the lease
 			l.release()
 			break
@@ -173,9 +172,12 @@ func (r *Reader) place(ctx context.Context, d *Domain, state *catalog.State, inf
 		if err != nil {
 			return nil, err
 		}
+		if s.harmed() != harm {
+			return nil, errHarmed
+		}
 		before = next
 		if depth%16 == 0 && depth < len(history)-1 {
-			if l, err := r.pool.acquire(ctx, mapKey(d, at(depth)), func() (resource, error) { return next, nil }); err == nil {
+			if l, err := r.pool.acquire(ctx, key(at(depth)), func() (resource, error) { return next, nil }); err == nil {
 				l.release()
 			}
 		}

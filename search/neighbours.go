@@ -31,6 +31,7 @@ const (
 // vectorSet is a set of documents with one vector each, by ascending id.
 type vectorSet struct {
 	s         *Snapshot
+	held      string // as the snapshot was when the set was made
 	documents []*snapshot.Entry
 	keys      []uint64 // hashes of the ids
 	number    map[*snapshot.Entry]uint32
@@ -41,7 +42,7 @@ type vectorSet struct {
 // vectorSet returns the documents of a selection that have vectors that say something
 // of them, and counts the others.
 func (s *Snapshot) vectorSet(among *selection) (p *vectorSet, others int) {
-	p = &vectorSet{s: s, measure: measureOf(s.settings)}
+	p = &vectorSet{s: s, held: s.held(), measure: measureOf(s.settings)}
 	total := s.view.Len()
 	if among != nil {
 		total = among.documents
@@ -195,8 +196,11 @@ func (l neighbourLists) close() {}
 // allNeighbours is neighboursOf for every document of a set that what says, from
 // memory where clusters and the map were asked for one after the other.
 func (r *Reader) allNeighbours(ctx context.Context, p *vectorSet, what string) (neighbourLists, error) {
-	l, err := r.pool.acquire(ctx, "neighbours\x00"+p.s.held()+"\x00"+what, func() (resource, error) {
+	l, err := r.pool.acquire(ctx, p.held+"\x00neighbours\x00"+what, func() (resource, error) {
 		lists, err := r.neighboursOf(ctx, p, numbers(len(p.documents)))
+		if err == nil && p.held != p.s.held() {
+			err = errHarmed
+		}
 		return neighbourLists(lists), err
 	})
 	if err != nil {
@@ -277,31 +281,60 @@ func (p *vectorSet) scan(ctx context.Context, slots []uint32, v uint32) ([]clust
 	}
 }
 
-// held names what the snapshot holds: other than its serial it is the same after a
-// merge.
+// held names what the snapshot holds that can be read, as far as that is known: other
+// than its serial it is the same after a merge.
 func (s *Snapshot) held() string {
-	return fmt.Sprintf("%s\x00%s\x00%d\x00%d", s.d.Name(), s.real, s.view.Header().Seq, len(s.Harmed()))
+	return heldName(s.d.Name(), s.real, s.view.Header().Seq, s.harmed())
 }
 
+// heldName is Snapshot.held of a commit that need not be open. A sequence number is
+// given once.
+func heldName(domain, commit string, seq, harm uint64) string {
+	return fmt.Sprintf("%s%s\x00%d\x00%x", derivedPrefix(domain), commit, seq, harm)
+}
+
+// derivedPrefix is what the pool's keys of what is derived from a domain's snapshots
+// begin with.
+func derivedPrefix(domain string) string { return "derived\x00" + domain + "\x00" }
+
+// harmed returns a hash of what is known to be damaged.
+func (s *Snapshot) harmed() uint64 {
+	h := fnv.New64a()
+	fmt.Fprint(h, s.Harmed(), s.Damaged())
+	return h.Sum64()
+}
+
+// errHarmed is why something is derived again: vectors turned out to be damaged.
+var errHarmed = errors.New("damage came to light")
+
 // derived returns what is derived from a snapshot, from memory or by derive. It is
-// kept in the pool, and derived once for all who ask at the same time.
-func (r *Reader) derived(ctx context.Context, key string, derive func(context.Context) (resource, error)) (resource, error) {
+// kept in the pool under key and what the snapshot holds, and derived once for all who
+// ask at the same time. Damage that comes to light meanwhile has it derived again, so
+// that the answer is that of who knew, and what is kept holds once it is mended.
+func (r *Reader) derived(ctx context.Context, s *Snapshot, key string, derive func(context.Context) (resource, error)) (resource, error) {
 	for {
-		l, err := r.pool.acquire(ctx, key, func() (resource, error) {
+		held := s.held()
+		l, err := r.pool.acquire(ctx, held+"\x00"+key, func() (resource, error) {
 			done, err := r.heavyTurn(ctx)
 			if err != nil {
 				return nil, err
 			}
 			defer done()
-			return derive(ctx)
+			res, err := derive(ctx)
+			if err == nil && held != s.held() {
+				return nil, errHarmed
+			}
+			return res, err
 		})
 		switch {
 		case err == nil:
 			defer l.release() // it is memory alone, which outlives the lease
 			return l.res, nil
-		case ctx.Err() != nil || !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded):
+		case ctx.Err() != nil:
+			return nil, context.Cause(ctx)
+		case !errors.Is(err, errHarmed) && !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded):
 			return nil, catalog.StoreError(err)
 		}
-		// Another caller derived it, and went away.
+		// Or another caller derived it, and went away.
 	}
 }

@@ -349,6 +349,12 @@ func (r *Reader) ForgetFile(d *Domain, info snapshot.Info) {
 	r.pool.remove(textKey(info))
 }
 
+// ForgetDerived takes all out of the pool that was derived from the domain's
+// snapshots: one of them was mended, and later ones may go by it.
+func (r *Reader) ForgetDerived(d *Domain) {
+	r.pool.removeIf(func(key string) bool { return strings.HasPrefix(key, derivedPrefix(d.Name())) })
+}
+
 // ForgetSnapshots takes the domain's open snapshots out of the pool: a file of
 // their chains was replaced by other contents.
 func (r *Reader) ForgetSnapshots(d *Domain) {
