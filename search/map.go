@@ -138,7 +138,9 @@ func predecessor(depth int) int {
 // place is placed where nothing is kept but every sixteenth map on the way.
 func (r *Reader) place(ctx context.Context, d *Domain, state *catalog.State, info snapshot.Info, s *Snapshot) (*placed, error) {
 	harm := s.harmed()
-	key := func(info snapshot.Info) string { return heldName(d.Name(), info.Commit, info.Seq, harm) + "\x00" + mapKey }
+	key := func(info snapshot.Info) string {
+		return heldName(d.Name(), info.Commit, info.Seq, harm) + "\x00" + mapKey
+	}
 	// The commits behind, the newest first; where one is missing history begins.
 	history := []snapshot.Info{info}
 	for last := info; last.Base != ""; {
