@@ -48,6 +48,8 @@ type Domain struct {
 	// their file says now may not be what it says after a crash.
 	intents map[string]bool
 	pruned  prunedList
+
+	decided decisions
 }
 
 func newDomain(c *Catalog, name string, state *State) *Domain {

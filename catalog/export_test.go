@@ -80,7 +80,8 @@ func Seal(typ byte, body []byte) []byte {
 var Constants = map[string]int{
 	"version": version, "maxDomain": maxDomain, "maxString": maxString, "maxBody": maxBody, "minGarbage": minGarbage,
 	"put": int(putRecord), "replace": int(replaceRecord), "intent": int(intentRecord), "remove": int(removeRecord),
-	"prune": int(pruneRecord), "return": int(returnRecord),
+	"prune": int(pruneRecord), "return": int(returnRecord), "decision": int(decisionRecord),
+	"maxDecision": maxDecision, "maxDecided": MaxDecided, "maxDecidedBy": MaxDecidedBy, "maxDecisionNote": MaxDecisionNote,
 }
 
 // Golden returns a catalog file of generation 7 with a record of each type.
@@ -116,6 +117,22 @@ func GoldenList() []byte {
 		{typ: returnRecord, commit: "c1"},
 	} {
 		b = c.append(b, ch)
+	}
+	return b
+}
+
+// SealDecision returns a journal with one record of that body.
+func SealDecision(body []byte) []byte {
+	b := appendHead(nil, decisionsMagic, "a/b", 7)
+	return appendRecord(b, 7, int64(len(b)), decisionRecord, func(b []byte) []byte { return append(b, body...) })
+}
+
+// EncodeDecisions returns a journal of generation 7.
+func EncodeDecisions(list []Decision) []byte {
+	c := file{magic: decisionsMagic, domain: "a/b", generation: 7}
+	b := appendHead(nil, decisionsMagic, c.domain, c.generation)
+	for i := range list {
+		b = c.append(b, change{typ: decisionRecord, decision: &list[i]})
 	}
 	return b
 }

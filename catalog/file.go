@@ -51,7 +51,21 @@ const (
 	pruneRecord recordType = 5
 	// returnRecord: the commit is indexed again.
 	returnRecord recordType = 6
+
+	// decisionRecord is the record of a journal of decisions.
+	decisionRecord recordType = 7
 )
+
+// home returns how the files begin that records of a type belong in.
+func (t recordType) home() string {
+	switch {
+	case t == decisionRecord:
+		return decisionsMagic
+	case t >= pruneRecord:
+		return prunedMagic
+	}
+	return magic
+}
 
 // errDamaged is why a catalog file, or what follows some of its records, cannot
 // be read. It is no error to a caller: the file is rebuilt.
@@ -102,10 +116,12 @@ type change struct {
 	typ    recordType
 	commit string
 	info   snapshot.Info // of a put or replace
+	// decision is that of a decisionRecord.
+	decision *Decision
 }
 
-// file is what is known of a catalog file, or a list of pruned commits, that was
-// read or written.
+// file is what is known of a catalog file, or another of this form, that was read or
+// written.
 type file struct {
 	magic      string
 	domain     string
@@ -213,8 +229,13 @@ func (c *file) parse(p []byte, like *snapshot.Header) (change, error) {
 	}
 	ch := change{typ: recordType(body[0])}
 	switch typ := ch.typ; {
-	case (typ >= pruneRecord) != (c.magic == prunedMagic):
+	case typ.home() != c.magic:
 		return ch, badRecord("it is of a type that belongs elsewhere")
+	case typ == decisionRecord:
+		var err error
+		if ch.decision, err = parseDecision(body[1:]); err != nil {
+			return ch, err
+		}
 	case typ == putRecord || typ == replaceRecord:
 		var err error
 		if ch.info, err = parseInfo(body[1:], c.domain, like); err != nil {
@@ -237,6 +258,9 @@ func (c *file) append(b []byte, ch change) []byte {
 	return appendRecord(b, c.generation, c.end+int64(len(b)), ch.typ, func(b []byte) []byte {
 		if ch.typ == putRecord || ch.typ == replaceRecord {
 			return appendInfo(b, &ch.info)
+		}
+		if ch.typ == decisionRecord {
+			return appendDecision(b, ch.decision)
 		}
 		return append(b, ch.commit...)
 	})

@@ -47,6 +47,9 @@ func checkEach(fsys vfs.FS, name string, begin func(domain string), take func(ch
 	if strings.HasSuffix(name, "."+PrunedExt) {
 		first, nameOf = prunedMagic, PrunedName
 	}
+	if strings.HasSuffix(name, "."+DecisionsExt) {
+		first, nameOf = decisionsMagic, DecisionsName
+	}
 	c, err := readHead(f, first)
 	if err != nil {
 		return size, err

@@ -21,8 +21,8 @@ var (
 )
 
 // DeleteDomain removes every commit of a domain and ends its running tasks. Its
-// vectors stay, so that what is indexed again costs nothing, unless purge is
-// set. What is not there is deleted already. It is durable when it returns;
+// vectors stay, so that what is indexed again costs nothing, and so do decisions,
+// which people have made, unless purge is set. What is not there is deleted already. It is durable when it returns;
 // after a crash before that, some of the newest commits may be gone.
 func (ix *Indexer) DeleteDomain(_ context.Context, domain string, purge bool) error {
 	if ix.stopCtx.Err() != nil {
@@ -49,6 +49,9 @@ func (ix *Indexer) DeleteDomain(_ context.Context, domain string, purge bool) er
 		}
 		if !purge {
 			return nil
+		}
+		if err := tx.ForgetDecisions(); err != nil {
+			return err
 		}
 		return ix.removeVectors(d, tx)
 	})

@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/vectorlink/vectorlink/catalog"
 	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/indexer"
 	"github.com/vectorlink/vectorlink/indexer/indexertest"
@@ -697,4 +698,36 @@ func TestTooLargeIsSkipped(t *testing.T) {
 		t.Fatalf("%s %s, skipped %v", task.State, task.Error, task.Skipped)
 	}
 	h.wantTexts("c1", "d/A/2", "two")
+}
+
+// TestDeleteKeepsDecisions: a deletion leaves what people have decided, a purge does not;
+// neither gc nor verify minds the journal.
+func TestDeleteKeepsDecisions(t *testing.T) {
+	files := vfstest.NewMem()
+	h := openPush(t, files, &indexertest.Embedder{})
+	h.mustPush("", "", "c1", puts("d/A/1", "one")...)
+	h.mustPush("", "c1", "c2", puts("d/A/2", "two")...)
+	req := search.DecideRequest{Domain: domain, Ref: search.Ref{Branch: "main"}, Decisions: []catalog.Decision{{A: "d/A/2", B: "d/A/1", Verdict: catalog.DecidedLater}}}
+	made, err := h.Decide(t.Context(), req)
+	if err != nil || made[0].N != 1 || made[0].Commit != "c2" || made[0].A != "d/A/1" {
+		t.Fatalf("made %+v, %v", made, err)
+	}
+	req.Ref = search.Ref{Commit: "c1"}
+	if _, err := h.Decide(t.Context(), req); !errors.Is(err, contract.ErrNotFound) {
+		t.Errorf("of a document that is not there: %v", err)
+	}
+	for _, purge := range []bool{false, true} {
+		if err := h.DeleteDomain(t.Context(), domain, purge); err != nil {
+			t.Fatal(err)
+		}
+		h.close()
+		if _, err := indexer.Sweep(t.Context(), indexer.SweepConfig{FS: files}, func(indexer.Removal) {}); err != nil {
+			t.Fatal(err)
+		}
+		wantSound(t, files)
+		if got := slices.Contains(names(t, files), catalog.DecisionsName(domain)); got == purge {
+			t.Errorf("purge %v: the journal is there: %v", purge, got)
+		}
+		h = openPush(t, files, &indexertest.Embedder{})
+	}
 }

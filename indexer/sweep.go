@@ -142,7 +142,7 @@ func Sweep(ctx context.Context, cfg SweepConfig, report func(Removal)) (SweepSum
 // renames or removes: whatever is left of it is rubbish.
 func leftover(name string) bool {
 	if vfs.IsTemp(name) {
-		for _, ext := range []string{snapshot.Ext, textindex.Ext, vecstore.Ext, vecstore.RangesExt, catalog.Ext, catalog.PrunedExt} {
+		for _, ext := range []string{snapshot.Ext, textindex.Ext, vecstore.Ext, vecstore.RangesExt, catalog.Ext, catalog.PrunedExt, catalog.DecisionsExt} {
 			if strings.Contains(name, "."+ext+".") {
 				return true
 			}

@@ -73,6 +73,11 @@ func Verify(ctx context.Context, files vfs.FS, report func(Finding)) (VerifySumm
 			if err := catalog.Verify(files, name); err != nil {
 				v.report(name, err.Error()+"; commits that it does not name any more are not known as pruned")
 			}
+		case strings.HasSuffix(name, "."+catalog.DecisionsExt):
+			v.sum.Files++
+			if err := catalog.Verify(files, name); err != nil {
+				v.report(name, err.Error()+"; the decisions that can be read count, the others are to be made or imported again")
+			}
 		case strings.HasSuffix(name, "."+textindex.Ext):
 			v.sum.Files++
 			if _, err := textindex.Verify(files, name); err != nil && !errors.Is(err, textindex.ErrStale) && !errors.Is(err, fs.ErrNotExist) {

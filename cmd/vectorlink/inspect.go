@@ -20,7 +20,7 @@ import (
 
 // inspectCmd shows what a file of a data directory holds.
 type inspectCmd struct {
-	File    string `arg:"" help:"A file of a data directory: .hnsw, .vecs, .zap or .pruned."`
+	File    string `arg:"" help:"A file of a data directory: .hnsw, .vecs, .zap, .pruned or .decisions."`
 	Entries bool   `name:"entries" help:"List the documents of a commit file, too, without their texts."`
 }
 
@@ -32,19 +32,20 @@ func (c *inspectCmd) Help() string {
 
 // inspected is what the command prints: lines for people, or the whole as JSON.
 type inspected struct {
-	File     string      `json:"file"`
-	Kind     string      `json:"kind"` // commit, vectors, text or pruned
-	Size     int64       `json:"size"`
-	Whole    bool        `json:"whole"`
-	Error    string      `json:"error,omitempty"`
-	Header   any         `json:"header"` // null: damaged
-	Sections []section   `json:"sections,omitempty"`
-	Graph    any         `json:"graph,omitempty"`
-	Entries  []entryRow  `json:"entries,omitempty"`
-	Removed  []string    `json:"removed,omitempty"`
-	Skipped  []string    `json:"skipped,omitempty"`
-	Pruned   []string    `json:"pruned,omitempty"` // commits
-	Damages  []damageRow `json:"damages,omitempty"`
+	File      string             `json:"file"`
+	Kind      string             `json:"kind"` // commit, vectors, text, pruned or decisions
+	Size      int64              `json:"size"`
+	Whole     bool               `json:"whole"`
+	Error     string             `json:"error,omitempty"`
+	Header    any                `json:"header"` // null: damaged
+	Sections  []section          `json:"sections,omitempty"`
+	Graph     any                `json:"graph,omitempty"`
+	Entries   []entryRow         `json:"entries,omitempty"`
+	Removed   []string           `json:"removed,omitempty"`
+	Skipped   []string           `json:"skipped,omitempty"`
+	Pruned    []string           `json:"pruned,omitempty"` // commits
+	Decisions []catalog.Decision `json:"decisions,omitempty"`
+	Damages   []damageRow        `json:"damages,omitempty"`
 
 	lines [][]string // of the header, for people
 }
@@ -101,8 +102,10 @@ func (c *inspectCmd) Run(p *program) (err error) {
 		r, wrong = inspectText(files, name)
 	case catalog.PrunedExt:
 		r, wrong = inspectPruned(files, name)
+	case catalog.DecisionsExt:
+		r, wrong = inspectDecisions(files, name)
 	default:
-		return usage("%s is no .hnsw, .vecs, .zap or .pruned file", c.File)
+		return usage("%s is no .hnsw, .vecs, .zap, .pruned or .decisions file", c.File)
 	}
 	r.Whole = wrong == nil
 	if wrong != nil {
@@ -296,6 +299,16 @@ func inspectPruned(files vfs.FS, name string) (inspected, error) {
 	return r, err
 }
 
+func inspectDecisions(files vfs.FS, name string) (inspected, error) {
+	j, err := catalog.InspectDecisions(files, name)
+	r := inspected{File: name, Kind: "decisions", Size: j.Size, Decisions: j.Decisions}
+	if j.Domain != "" {
+		r.field("domain", j.Domain)
+		r.field("decisions", len(j.Decisions))
+	}
+	return r, err
+}
+
 // field adds a value of the header, in both forms.
 func (r *inspected) field(name string, value any) {
 	m, _ := r.Header.(map[string]any)
@@ -311,7 +324,7 @@ func (r *inspected) field(name string, value any) {
 }
 
 func (r *inspected) print(p *program) {
-	kinds := map[string]string{"commit": "commit file", "vectors": "file of vectors", "text": "full text"}
+	kinds := map[string]string{"commit": "commit file", "vectors": "file of vectors", "text": "full text", "pruned": "list of pruned commits", "decisions": "journal of decisions"}
 	fmt.Fprintf(p.stdout, "%s: %s, %d bytes\n", r.File, kinds[r.Kind], r.Size)
 	table(p.stdout, "", r.lines)
 	if len(r.Sections) > 0 {
@@ -344,6 +357,9 @@ func (r *inspected) print(p *program) {
 	}
 	for _, id := range r.Skipped {
 		fmt.Fprintf(p.stdout, "skipped\t%s\n", plainText(id))
+	}
+	for _, d := range r.Decisions {
+		fmt.Fprintf(p.stdout, "%d\t%s\t%s\t%s\tat %s\n", d.N, d.Verdict, plainText(d.A), plainText(d.B), plainText(d.Commit))
 	}
 	for _, d := range r.Damages {
 		if d.Slot == nil {

@@ -38,6 +38,9 @@ func TestInspectPruned(t *testing.T) {
 	if err := d.Update(func(tx *catalog.Tx) error { return tx.Prune("c1") }); err != nil {
 		t.Fatal(err)
 	}
+	if _, err := d.Decide([]catalog.Decision{{A: "y", B: "x", Verdict: catalog.DecidedLater, Commit: "c2"}}); err != nil {
+		t.Fatal(err)
+	}
 	name := filepath.Join(dir, catalog.PrunedName("a/b"))
 	inspect := func(code int, want ...string) {
 		t.Helper()
@@ -67,4 +70,6 @@ func TestInspectPruned(t *testing.T) {
 		t.Fatal(err)
 	}
 	inspect(exitDamage, `"domain":"a/b"`, `"whole":false`, "ends early")
+	name = filepath.Join(dir, catalog.DecisionsName("a/b"))
+	inspect(exitDone, `"kind":"decisions"`, `"domain":"a/b"`, `"n":1,"a":"x","b":"y","decision":"later"`, `"whole":true`)
 }

@@ -55,7 +55,7 @@ func claim(dir string) (*store, error) {
 }
 
 // extensions are those of the files of a data directory.
-var extensions = []string{snapshot.Ext, vecstore.Ext, vecstore.RangesExt, textindex.Ext, catalog.Ext, catalog.PrunedExt}
+var extensions = []string{snapshot.Ext, vecstore.Ext, vecstore.RangesExt, textindex.Ext, catalog.Ext, catalog.PrunedExt, catalog.DecisionsExt}
 
 // checkOwn refuses a directory that other programs have files in, and we none. What
 // is hidden does not count, nor what file systems and locks leave behind.
