@@ -20,6 +20,8 @@ const (
 	// commit it named. It is not for ever: a domain can be deleted, and
 	// after a merge the far end of a ranking may differ.
 	cacheControl = "private, max-age=300"
+	// revalidate has it ask each time whether the answer is still the same.
+	revalidate = "private, no-cache"
 )
 
 // versioned refuses requests with an unreadable data version. What it says is never
@@ -95,10 +97,12 @@ func (w *response) kept(r *http.Request, ref search.Ref, commit string, identity
 // unchanged gives an answer that may be kept the tag of its content, or of what
 // that follows from. Where the client has it, it says so and reports true.
 func (w *response) unchanged(r *http.Request, content []byte) bool {
-	sum := sha256.Sum256(content)
+	sum := sha256.Sum256(append(content, w.Header().Get(appliedDecisions)...))
 	etag := `"` + hex.EncodeToString(sum[:16]) + `"`
 	w.Header().Set("ETag", etag)
-	w.Header().Set("Cache-Control", cacheControl)
+	if w.Header().Get("Cache-Control") != revalidate {
+		w.Header().Set("Cache-Control", cacheControl)
+	}
 	if !known(r.Header, etag) {
 		return false
 	}

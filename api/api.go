@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/vectorlink/vectorlink/catalog"
 	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/indexer"
 	"github.com/vectorlink/vectorlink/search"
@@ -56,6 +57,9 @@ type Indexer interface {
 	// NearPairs calls use with all of them, which are found while they are
 	// read, until it returns.
 	NearPairs(ctx context.Context, req search.DuplicatesRequest, use func(*search.NearPairs) error) error
+	// Decide notes decisions about documents, Decisions lists them.
+	Decide(ctx context.Context, req search.DecideRequest) ([]catalog.Decision, error)
+	Decisions(req search.DecisionsRequest) (list []catalog.Decision, newest uint64, err error)
 	// Suggest tells how the beginning of a query could go on.
 	Suggest(ctx context.Context, req search.SuggestRequest) (search.Suggestions, error)
 	// Candidates lists the nearest documents of two sets, in both directions.

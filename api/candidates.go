@@ -45,6 +45,7 @@ func (s *server) candidates(w *response, r *http.Request, p *service.Params) err
 	}
 	served(w, found.Commit)
 	harmed(w, found.Damaged)
+	applied(w, req.Decided, found.Decisions)
 	out := newWriter(w, r, mediaJSON)
 	out.text(`{"set_to_target":`)
 	setEdges := out.edges(found.SetToTarget, found.Documents, req)
@@ -81,6 +82,10 @@ func (w *writer) edges(lists []search.CandidateList, documents map[string]search
 					w.text([]string{`,"score":`, `,"vector":`, `,"words":`, `,"trigrams":`, `,"margin":`}[i])
 					w.json(part)
 				}
+			}
+			if c.Decided != "" {
+				w.text(`,"decided":`)
+				w.json(c.Decided)
 			}
 			if c.Clustering != nil {
 				w.text(`,"clustering_distance":`)

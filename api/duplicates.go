@@ -3,15 +3,17 @@ package api
 import (
 	"net/http"
 
+	"github.com/vectorlink/vectorlink/catalog"
 	"github.com/vectorlink/vectorlink/search"
 	"github.com/vectorlink/vectorlink/service"
 )
 
 // Group is the wire form of documents that are nearly the same.
 type Group struct {
-	Group         []GroupMember `json:"group"`
-	Distance      float32       `json:"distance"`
-	*search.Alike               // of a pair by likeness
+	Group         []GroupMember   `json:"group"`
+	Distance      float32         `json:"distance"`
+	*search.Alike                 // of a pair by likeness
+	Decided       catalog.Verdict `json:"decided,omitempty"`
 	// The rest is of groups by likeness.
 	MeanScore      *float32 `json:"mean_score,omitempty"`
 	Representative string   `json:"representative,omitempty"`
@@ -44,6 +46,7 @@ func (s *server) duplicates(w *response, r *http.Request, p *service.Params) err
 		return s.ix.NearPairs(r.Context(), req, func(found *search.NearPairs) error {
 			served(w, found.Commit)
 			harmed(w, found.Damaged)
+			applied(w, req.Decided, found.Decisions)
 			if w.kept(r, req.Ref, found.Commit, found.Identity, mediaND) {
 				return nil
 			}
@@ -56,6 +59,7 @@ func (s *server) duplicates(w *response, r *http.Request, p *service.Params) err
 	}
 	harmed(w, found.Damaged)
 	warn(w, found.Warnings)
+	applied(w, req.Decided, found.Decisions)
 	list := make([]any, 0, len(found.Pairs)+len(found.Groups))
 	for _, pair := range found.Pairs {
 		list = append(list, wire(pair))
@@ -102,6 +106,6 @@ func memberOf(m search.PairMember, snippet bool) GroupMember {
 func groupOf(pair search.Pair, snippet bool) Group {
 	return Group{
 		Group:    []GroupMember{memberOf(pair.A, snippet), memberOf(pair.B, snippet)},
-		Distance: pair.Distance, Alike: pair.Alike,
+		Distance: pair.Distance, Alike: pair.Alike, Decided: pair.Decided,
 	}
 }

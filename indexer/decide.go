@@ -3,6 +3,7 @@ package indexer
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/vectorlink/vectorlink/catalog"
@@ -24,6 +25,7 @@ func (ix *Indexer) Decide(ctx context.Context, req search.DecideRequest) ([]cata
 	if err != nil {
 		return nil, err
 	}
+	made := slices.Clone(req.Decisions)
 	var s *search.Snapshot // of the last commit
 	defer func() {
 		if s != nil {
@@ -31,8 +33,8 @@ func (ix *Indexer) Decide(ctx context.Context, req search.DecideRequest) ([]cata
 		}
 	}()
 	at := ""
-	for i := range req.Decisions {
-		x := &req.Decisions[i]
+	for i := range made {
+		x := &made[i]
 		if x.Commit == "" {
 			x.Commit = served
 		}
@@ -61,5 +63,5 @@ func (ix *Indexer) Decide(ctx context.Context, req search.DecideRequest) ([]cata
 			x.At = time.Now()
 		}
 	}
-	return d.Domain.Decide(req.Decisions)
+	return d.Domain.Decide(made)
 }

@@ -36,6 +36,7 @@ type CandidatesRequest struct {
 	SetThreshold    float32 `param:"threshold_set" without:"-1"`
 	TargetThreshold float32 `param:"threshold_target,threshold_set" without:"-1"`
 	Pairing         Pairing `embed:""`
+	Decided         Decided `embed:""`
 	K               int     `param:"k" default:"5" least:"1"` // partners at most, per document; with a likeness only of MatchAll
 	Set             Filter
 	// Target is where the partners are looked for; one that restricts
@@ -64,6 +65,7 @@ type Candidates struct {
 	SetDocuments    int // looked at
 	TargetDocuments int
 	Damaged         []string // as of Hits
+	Decisions       string   // as of Pairs
 	StoreClustering bool     // whether the domain does
 	// Documents are all that are partners, by id, where the request
 	// asks for something of them.
@@ -83,8 +85,9 @@ type Candidate struct {
 	Distance float32 `json:"distance"` // of the nearest chunks of both
 	// Clustering is the distance of their nearest chunks by vectors in the role
 	// of clustering, 0 to 2; nil where one has none.
-	Clustering *float32 `json:"clustering_distance,omitempty"`
-	*Alike              // nil where only the distance counts
+	Clustering *float32        `json:"clustering_distance,omitempty"`
+	*Alike                     // nil where only the distance counts
+	Decided    catalog.Verdict `json:"decided,omitempty"`
 }
 
 // CandidateDocument is what else is known of a partner.
@@ -136,11 +139,15 @@ func (r *Reader) Candidates(ctx context.Context, req CandidatesRequest) (Candida
 			return Candidates{}, err
 		}
 	}
-	out := Candidates{Commit: commit, SetDocuments: len(set.documents), TargetDocuments: len(target.documents)}
+	v, applied, err := d.verdicts(commit, req.Decided, req.Pairing.Likeness != "")
+	if err != nil {
+		return Candidates{}, err
+	}
+	out := Candidates{Commit: commit, Decisions: applied, SetDocuments: len(set.documents), TargetDocuments: len(target.documents)}
 	if req.Pairing.Likeness != "" {
-		err = r.alikeEdges(ctx, s, req, standIn, &out)
-	} else if out.SetToTarget, err = r.edges(ctx, s, set, target, req, req.SetThreshold); err == nil {
-		out.TargetToSet, err = r.edges(ctx, s, target, set, req, req.TargetThreshold)
+		err = r.alikeEdges(ctx, s, v, req, standIn, &out)
+	} else if out.SetToTarget, err = r.edges(ctx, s, v, set, target, req, req.SetThreshold); err == nil {
+		out.TargetToSet, err = r.edges(ctx, s, v, target, set, req, req.TargetThreshold)
 	}
 	if err != nil {
 		return Candidates{}, err
@@ -186,11 +193,11 @@ func (s *Snapshot) population(ctx context.Context, f Filter, standIn bool) (p po
 }
 
 // edges returns the partners among to of every document of from.
-func (r *Reader) edges(ctx context.Context, s *Snapshot, from, to population, req CandidatesRequest, threshold float32) ([]CandidateList, error) {
+func (r *Reader) edges(ctx context.Context, s *Snapshot, v *verdicts, from, to population, req CandidatesRequest, threshold float32) ([]CandidateList, error) {
 	lists := make([]CandidateList, len(from.documents))
 	var edges atomic.Int64
 	err := parallel.Do(ctx, r.cfg.Workers, len(from.documents), func(ctx context.Context, _, i int) (err error) {
-		if lists[i], err = r.partnersOf(ctx, s, from.documents[i], to, req, threshold); err != nil {
+		if lists[i], err = r.partnersOf(ctx, s, v, from.documents[i], to, req, threshold); err != nil {
 			return err
 		}
 		if edges.Add(int64(len(lists[i].Partners))) > MaxCandidateEdges {
@@ -211,9 +218,9 @@ func (r *Reader) edges(ctx context.Context, s *Snapshot, from, to population, re
 	return lists[:n], nil
 }
 
-func (r *Reader) partnersOf(ctx context.Context, s *Snapshot, e *snapshot.Entry, to population, req CandidatesRequest, threshold float32) (CandidateList, error) {
+func (r *Reader) partnersOf(ctx context.Context, s *Snapshot, v *verdicts, e *snapshot.Entry, to population, req CandidatesRequest, threshold float32) (CandidateList, error) {
 	own, unreadable := slotsOf([]*snapshot.Entry{e}), s.Unreadable(e) // chunks of one text share a vector
-	q := query{measure: measureOf(s.settings), source: e, without: []string{e.ID}, among: to.among, limit: &threshold, last: s.last(own)}
+	q := query{measure: measureOf(s.settings), source: e, without: slices.Sorted(slices.Values(append(v.partners(e.ID, catalog.DecidedDifferent), e.ID))), among: to.among, limit: &threshold, last: s.last(own)}
 	for _, slot := range own {
 		if !unreadable && s.view.Unreadable(slot) {
 			continue
@@ -237,15 +244,21 @@ func (r *Reader) partnersOf(ctx context.Context, s *Snapshot, e *snapshot.Entry,
 		if (unreadable || s.Unreadable(r.entry)) && !identical(e, r.entry) {
 			continue
 		}
-		list.Partners = append(list.Partners, Candidate{ID: r.entry.ID, Distance: r.distance})
+		list.Partners = append(list.Partners, Candidate{ID: r.entry.ID, Distance: r.distance, Decided: v.of(e.ID, r.entry.ID)})
 	}
-	return list, nil
+	known, err := s.decidedSame(v, e, to.among)
+	for _, p := range known {
+		if !slices.ContainsFunc(list.Partners, func(c Candidate) bool { return c.ID == p.b.ID }) {
+			list.Partners = append(list.Partners, Candidate{ID: p.b.ID, Distance: p.distance, Decided: catalog.DecidedSame})
+		}
+	}
+	return list, err
 }
 
 // alikeEdges is edges by likeness, in both directions.
-func (r *Reader) alikeEdges(ctx context.Context, s *Snapshot, req CandidatesRequest, standIn bool, out *Candidates) error {
+func (r *Reader) alikeEdges(ctx context.Context, s *Snapshot, v *verdicts, req CandidatesRequest, standIn bool, out *Candidates) error {
 	bound := max(req.SetThreshold, req.TargetThreshold)
-	j, err := r.newJoin(ctx, s, nil, joinRequest{req.Pairing, req.Set, req.Target, bound, standIn})
+	j, err := r.newJoin(ctx, s, nil, v, joinRequest{req.Pairing, req.Set, req.Target, bound, standIn})
 	if err != nil {
 		return err
 	}
@@ -253,7 +266,7 @@ func (r *Reader) alikeEdges(ctx context.Context, s *Snapshot, req CandidatesRequ
 	edges := 0
 	add := func(direction int, threshold float32, id string, c Candidate) error {
 		l := lists[direction]
-		if threshold >= 0 && c.Distance > threshold || j.Match == MatchAll && len(l[id]) == req.K {
+		if threshold >= 0 && c.Distance > threshold && c.Decided != catalog.DecidedSame || j.Match == MatchAll && len(l[id]) == req.K {
 			return nil
 		}
 		if edges++; edges > MaxCandidateEdges {
@@ -268,9 +281,9 @@ func (r *Reader) alikeEdges(ctx context.Context, s *Snapshot, req CandidatesRequ
 			if !a.set || !b.target {
 				continue
 			}
-			err := add(0, req.SetThreshold, ends[0], Candidate{ID: ends[1], Distance: p.Distance, Alike: p.Alike})
+			err := add(0, req.SetThreshold, ends[0], Candidate{ID: ends[1], Distance: p.Distance, Alike: p.Alike, Decided: p.Decided})
 			if err == nil {
-				err = add(1, req.TargetThreshold, ends[1], Candidate{ID: ends[0], Distance: p.Distance, Alike: p.Alike})
+				err = add(1, req.TargetThreshold, ends[1], Candidate{ID: ends[0], Distance: p.Distance, Alike: p.Alike, Decided: p.Decided})
 			}
 			if err != nil {
 				return false, err

@@ -1,15 +1,18 @@
 package search
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"strconv"
 
 	"github.com/vectorlink/vectorlink/catalog"
 	"github.com/vectorlink/vectorlink/contract"
+	"github.com/vectorlink/vectorlink/snapshot"
 )
 
 // DecideRequest asks to note decisions about documents.
@@ -33,11 +36,17 @@ func (r *Reader) Decisions(req DecisionsRequest) (list []catalog.Decision, newes
 	if err != nil {
 		return nil, 0, err
 	}
+	list, newest, err = d.decisions()
+	at, _ := slices.BinarySearchFunc(list, uint64(max(req.From, 0)), func(x catalog.Decision, n uint64) int { return cmp.Compare(x.N, n) })
+	return list[at:], newest, err
+}
+
+// decisions returns those made and the number of the newest, 0 for none.
+func (d *Domain) decisions() (list []catalog.Decision, newest uint64, err error) {
 	if list, err = d.Decisions(); len(list) > 0 {
 		newest = list[len(list)-1].N
 	}
-	at, _ := slices.BinarySearchFunc(list, uint64(max(req.From, 0)), func(x catalog.Decision, n uint64) int { return int(min(max(int64(x.N-n), -1), 1)) })
-	return list[at:], newest, err
+	return list, newest, err
 }
 
 // Decided says which decisions an answer applies.
@@ -45,8 +54,6 @@ type Decided struct {
 	// UpTo is the number of the last one, "none", or "newest". Where it is empty,
 	// pairs by likeness go by the newest, those by distance by none.
 	UpTo string `param:"decisions" kind:"decisions"`
-	// Sent are applied besides, after the others, at whatever commit.
-	Sent []catalog.Decision
 }
 
 // NoDecisions and NewestDecisions are words of [Decided].
@@ -83,6 +90,148 @@ func (v *verdicts) partners(id string, verdict catalog.Verdict) (ids []string) {
 	return ids
 }
 
+// decidedSame returns the pairs of a document with those of a selection that were
+// decided to be the same as it, at whatever distance.
+func (s *Snapshot) decidedSame(v *verdicts, e *snapshot.Entry, among *selection) (pairs []pair, err error) {
+	m := measureOf(s.settings)
+	for _, id := range v.partners(e.ID, catalog.DecidedSame) {
+		other, ok := s.view.Lookup(id)
+		if !ok || !among.admits(other) {
+			continue
+		}
+		p := pair{a: e, b: other, distance: float32(math.Inf(1))}
+		if m.zero() && identical(e, other) {
+			p.distance = 0
+		}
+		a, err := s.chunkVectors(e)
+		if err != nil {
+			return nil, err
+		}
+		b, err := s.chunkVectors(other)
+		if err != nil {
+			return nil, err
+		}
+		for _, x := range a {
+			for _, y := range b {
+				p.distance = min(p.distance, m.ofEntries(e, other, m.between(x, y)))
+			}
+		}
+		p.distance = m.outward(p.distance)
+		pairs = append(pairs, p)
+	}
+	return pairs, nil
+}
+
+// addDecided adds to pairs by distance those that were decided to be the same and
+// are missing. since, where it is not nil, has not both documents of one.
+func (s *Snapshot) addDecided(pairs []pair, v *verdicts, since *Snapshot, from, target *selection) ([]pair, error) {
+	if v == nil {
+		return pairs, nil
+	}
+	there := make(map[[2]string]bool)
+	for _, p := range pairs {
+		there[[2]string{p.a.ID, p.b.ID}] = true
+	}
+	for _, id := range slices.Sorted(maps.Keys(v.with)) {
+		e, ok := s.view.Lookup(id)
+		if !ok || !from.admits(e) || since != nil && since.has(id) {
+			continue
+		}
+		known, err := s.decidedSame(v, e, target)
+		if err != nil {
+			return nil, err
+		}
+		for _, p := range known {
+			if p.b.ID < p.a.ID {
+				p.a, p.b = p.b, p.a
+			}
+			if k := [2]string{p.a.ID, p.b.ID}; !there[k] {
+				there[k] = true
+				pairs = append(pairs, p)
+			}
+		}
+	}
+	return pairs, nil
+}
+
+func (s *Snapshot) has(id string) bool {
+	_, ok := s.view.Lookup(id)
+	return ok
+}
+
+// decide applies the decisions to the pairs: those decided different are none, and
+// those decided the same are there whatever their scores.
+func (j *join) decide() error {
+	if j.verdicts == nil || len(j.verdicts.pairs) == 0 {
+		return nil
+	}
+	at := make(map[uint64]int)
+	j.pairs = slices.DeleteFunc(j.pairs, func(p likePair) bool { return j.verdict(p.a, p.b) == catalog.DecidedDifferent })
+	for i, p := range j.pairs {
+		at[pairKey(p.a, p.b)] = i
+	}
+	w := j.worker()
+	for ids, verdict := range j.verdicts.pairs {
+		a, b := j.unitFor(ids[0]), j.unitFor(ids[1])
+		if verdict != catalog.DecidedSame || a == b || a < 0 || b < 0 {
+			continue
+		}
+		if u, v := &j.units[a], &j.units[b]; !(u.set && v.target) {
+			if a, b = b, a; !(v.set && u.target) {
+				continue
+			}
+		}
+		i, ok := at[pairKey(uint32(a), uint32(b))]
+		if !ok {
+			found, err := w.score(nil, uint32(a), []uint32{uint32(b)}, whatever)
+			if err == nil {
+				err = w.discount(&found[0])
+			}
+			if err != nil {
+				return err
+			}
+			i = len(j.pairs)
+			j.pairs = append(j.pairs, found[0])
+		}
+		j.pairs[i].same = true
+	}
+	slices.SortFunc(j.pairs, comparePairs)
+	return nil
+}
+
+// unitFor returns the unit of a document, below 0 for none.
+func (j *join) unitFor(id string) int {
+	e, ok := j.s.view.Lookup(id)
+	if !ok {
+		return -1
+	}
+	return int(j.unitOf[e.File()][e.Place()]) - 1
+}
+
+// verdict returns what was decided about two units. Documents that a decision is
+// about have units of their own.
+func (j *join) verdict(a, b uint32) catalog.Verdict {
+	return j.verdicts.of(j.units[a].entry().ID, j.units[b].entry().ID)
+}
+
+// apart reports whether any of two groups' documents were decided to be different.
+func (j *join) apart(a, b *likeGroup, of map[uint32]*likeGroup) bool {
+	if j.verdicts == nil {
+		return false
+	}
+	for _, u := range a.units {
+		for _, id := range j.verdicts.partners(j.units[u].entry().ID, catalog.DecidedDifferent) {
+			if v := j.unitFor(id); v >= 0 && of[uint32(v)] == b {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// about reports whether a decision is about a document.
+func (v *verdicts) about(id string) bool { return v != nil && len(v.with[id]) > 0 }
+
 // mixed returns a hash of what an answer depends on, the decisions with it.
 func (v *verdicts) mixed(identity [sha256.Size]byte) [sha256.Size]byte {
 	if v == nil {
@@ -94,47 +243,32 @@ func (v *verdicts) mixed(identity [sha256.Size]byte) [sha256.Size]byte {
 // verdicts returns the decisions that an answer at a commit applies, and up to which
 // number, as answers tell it.
 func (d *Domain) verdicts(commit string, req Decided, byDefault bool) (*verdicts, string, error) {
-	if req.UpTo == "" && !byDefault && req.Sent == nil {
+	if req.UpTo == "" && !byDefault {
 		return nil, "", nil
 	}
-	var made []catalog.Decision
-	applied := NoDecisions
-	if req.UpTo != NoDecisions {
-		list, err := d.Decisions()
+	if req.UpTo == NoDecisions {
+		return nil, NoDecisions, nil
+	}
+	list, newest, err := d.decisions()
+	if err != nil {
+		return nil, "", err
+	}
+	if req.UpTo != "" && req.UpTo != NewestDecisions {
+		n, err := strconv.ParseUint(req.UpTo, 10, 64)
 		if err != nil {
-			return nil, "", err
+			return nil, "", fmt.Errorf("%w: decisions must be a number, none or newest", contract.ErrInvalid)
 		}
-		newest := uint64(0)
-		if len(list) > 0 {
-			newest = list[len(list)-1].N
+		if n > newest {
+			return nil, "", fmt.Errorf("%w: no decision has the number %d: the newest about %s is %d", contract.ErrNotFound, n, d.Name(), newest)
 		}
-		if req.UpTo != "" && req.UpTo != NewestDecisions {
-			n, err := strconv.ParseUint(req.UpTo, 10, 64)
-			if err != nil {
-				return nil, "", fmt.Errorf("%w: decisions must be a number, none or newest", contract.ErrInvalid)
-			}
-			if n > newest {
-				return nil, "", fmt.Errorf("%w: no decision has the number %d: the newest about %s is %d", contract.ErrNotFound, n, d.Name(), newest)
-			}
-			newest = n
-		}
-		counts := d.State().Lineage(commit)
-		for i := range list {
-			if list[i].N <= newest && counts(&list[i]) {
-				made = append(made, list[i])
-			}
-		}
-		applied = strconv.FormatUint(newest, 10)
+		newest = n
 	}
-	for _, x := range req.Sent {
-		if err := x.Check(); err != nil {
-			return nil, "", err
-		}
-		made = append(made, x)
-	}
+	counts := d.State().Lineage(commit)
 	v := &verdicts{pairs: make(map[[2]string]catalog.Verdict), with: make(map[string][]string)}
-	for _, x := range made {
-		v.pairs[[2]string{x.A, x.B}] = x.Verdict
+	for i := range list {
+		if x := &list[i]; x.N <= newest && counts(x) {
+			v.pairs[[2]string{x.A, x.B}] = x.Verdict
+		}
 	}
 	sum := sha256.New()
 	keys := slices.SortedFunc(maps.Keys(v.pairs), func(a, b [2]string) int { return slices.Compare(a[:], b[:]) })
@@ -146,5 +280,5 @@ func (d *Domain) verdicts(commit string, req Decided, byDefault bool) (*verdicts
 		}
 	}
 	sum.Sum(v.sum[:0])
-	return v, applied, nil
+	return v, strconv.FormatUint(newest, 10), nil
 }

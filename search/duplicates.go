@@ -7,6 +7,7 @@ import (
 	"math"
 	"slices"
 
+	"github.com/vectorlink/vectorlink/catalog"
 	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/hnsw"
 	"github.com/vectorlink/vectorlink/internal/parallel"
@@ -47,10 +48,16 @@ func (r *Reader) Duplicates(ctx context.Context, req DuplicatesRequest) (Pairs, 
 		return Pairs{}, err
 	}
 	defer done()
-	if req.Pairing.Likeness != "" {
-		return r.alike(ctx, commit, s, since, req)
+	v, applied, err := d.verdicts(commit, req.Decided, req.Pairing.Likeness != "")
+	if err != nil {
+		return Pairs{}, err
 	}
-	pairs, err := r.pairs(ctx, s, since, req, replaced(req.Ref, commit))
+	if req.Pairing.Likeness != "" {
+		found, err := r.alike(ctx, commit, s, since, v, req)
+		found.Decisions = applied
+		return found, err
+	}
+	pairs, err := r.pairs(ctx, s, since, v, req, replaced(req.Ref, commit))
 	if err != nil {
 		return Pairs{}, err
 	}
@@ -62,11 +69,12 @@ func (r *Reader) Duplicates(ctx context.Context, req DuplicatesRequest) (Pairs, 
 	if req.Page.Count > 0 {
 		pairs = pairs[:min(req.Page.Count, len(pairs))]
 	}
-	out := Pairs{Commit: commit, Pairs: make([]Pair, len(pairs)), Damaged: s.Damaged(), Warnings: warnings}
+	out := Pairs{Commit: commit, Pairs: make([]Pair, len(pairs)), Damaged: s.Damaged(), Decisions: applied, Warnings: warnings}
 	for i, p := range pairs {
 		if out.Pairs[i], err = s.pairOf(p, req.Snippet); err != nil {
 			return Pairs{}, err
 		}
+		out.Pairs[i].Decided = v.of(p.a.ID, p.b.ID)
 	}
 	return out, nil
 }
@@ -113,7 +121,7 @@ type member struct {
 	chunk int
 }
 
-func (r *Reader) pairs(ctx context.Context, s, since *Snapshot, req DuplicatesRequest, standIn bool) ([]pair, error) {
+func (r *Reader) pairs(ctx context.Context, s, since *Snapshot, v *verdicts, req DuplicatesRequest, standIn bool) ([]pair, error) {
 	from, err := s.selection(ctx, req.Set, standIn)
 	if err != nil {
 		return nil, err
@@ -124,7 +132,7 @@ func (r *Reader) pairs(ctx context.Context, s, since *Snapshot, req DuplicatesRe
 			return nil, err
 		}
 	}
-	p := partners{r: r, s: s, measure: measureOf(s.settings), since: since, target: target, threshold: req.Threshold}
+	p := partners{r: r, s: s, measure: measureOf(s.settings), since: since, target: target, verdicts: v, threshold: req.Threshold}
 	var set []member
 	for e := range s.view.All() {
 		if !from.admits(e) || since != nil && !since.changed(e) {
@@ -146,7 +154,13 @@ func (r *Reader) pairs(ctx context.Context, s, since *Snapshot, req DuplicatesRe
 	if err != nil {
 		return nil, err
 	}
-	pairs := reduce(found, req.Threshold)
+	pairs, err := s.addDecided(reduce(found, req.Threshold), v, since, from, target)
+	if err != nil {
+		return nil, err
+	}
+	slices.SortFunc(pairs, func(a, b pair) int {
+		return cmp.Or(cmp.Compare(a.distance, b.distance), cmp.Compare(a.a.ID, b.a.ID), cmp.Compare(a.b.ID, b.b.ID))
+	})
 	return pairs[:min(len(pairs), maxPairs)], nil
 }
 
@@ -157,6 +171,7 @@ type partners struct {
 	measure   measure
 	since     *Snapshot // nil: every pair counts
 	target    *selection
+	verdicts  *verdicts
 	threshold float32
 }
 
@@ -201,7 +216,7 @@ func (p *partners) best(m member, hits []hnsw.Hit) (pair, bool, error) {
 			break
 		}
 		for e, chunk := range p.s.view.Holders(h.Slot) {
-			if e.ID == m.entry.ID || !p.target.admits(e) {
+			if e.ID == m.entry.ID || !p.target.admits(e) || p.verdicts.of(e.ID, m.entry.ID) == catalog.DecidedDifferent {
 				continue
 			}
 			de := p.measure.ofEntries(e, m.entry, d)
@@ -287,7 +302,7 @@ func (s *Snapshot) chunkVectors(e *snapshot.Entry) ([][]float32, error) {
 }
 
 // reduce keeps the smallest distance of each pair of documents within the
-// threshold, and orders the pairs.
+// threshold.
 func reduce(found []pair, threshold float32) []pair {
 	type ids struct{ a, b string }
 	at := make(map[ids]int)
@@ -306,8 +321,5 @@ func reduce(found []pair, threshold float32) []pair {
 		at[key] = len(pairs)
 		pairs = append(pairs, p)
 	}
-	slices.SortFunc(pairs, func(a, b pair) int {
-		return cmp.Or(cmp.Compare(a.distance, b.distance), cmp.Compare(a.a.ID, b.a.ID), cmp.Compare(a.b.ID, b.b.ID))
-	})
 	return pairs
 }

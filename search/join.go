@@ -32,18 +32,19 @@ const (
 // join pairs documents by likeness.
 type join struct {
 	Pairing
-	r       *Reader
-	s       *Snapshot
-	since   *Snapshot // nil: every pair counts
-	oneSet  bool
-	bound   float32 // the largest distance; below 0 there is none
-	measure measure
-	target  *selection
-	text    *featureView
-	norms   []float32 // by unit, of grams and words: what their weights make
-	units   []unit
-	unitOf  map[*snapshot.File][]uint32 // by place, 1 + the unit
-	index   postings
+	verdicts *verdicts
+	r        *Reader
+	s        *Snapshot
+	since    *Snapshot // nil: every pair counts
+	oneSet   bool
+	bound    float32 // the largest distance; below 0 there is none
+	measure  measure
+	target   *selection
+	text     *featureView
+	norms    []float32 // by unit, of grams and words: what their weights make
+	units    []unit
+	unitOf   map[*snapshot.File][]uint32 // by place, 1 + the unit
+	index    postings
 	// strict is from 0, where numbers differ as often as words are mistyped, to 1,
 	// where they differ on purpose.
 	strict float32
@@ -71,6 +72,7 @@ type likePair struct {
 	a, b     uint32
 	alike    Alike
 	distance float32
+	same     bool // decided to be
 }
 
 func comparePairs(a, b likePair) int { return cmp.Or(cmp.Compare(a.a, b.a), cmp.Compare(a.b, b.b)) }
@@ -84,8 +86,8 @@ type joinRequest struct {
 }
 
 // newJoin finds the pairs of a request.
-func (r *Reader) newJoin(ctx context.Context, s, since *Snapshot, req joinRequest) (*join, error) {
-	j := &join{r: r, s: s, since: since, bound: req.bound, measure: measureOf(s.settings), oneSet: req.target.empty()}
+func (r *Reader) newJoin(ctx context.Context, s, since *Snapshot, v *verdicts, req joinRequest) (*join, error) {
+	j := &join{verdicts: v, r: r, s: s, since: since, bound: req.bound, measure: measureOf(s.settings), oneSet: req.target.empty()}
 	j.Pairing = req.withDefaults(j.oneSet)
 	if err := s.known(ctx, &j.Pairing); err != nil {
 		return nil, err
@@ -120,6 +122,9 @@ func (r *Reader) newJoin(ctx context.Context, s, since *Snapshot, req joinReques
 	if err := j.discountAll(ctx, j.pairs); err != nil {
 		return nil, err
 	}
+	if err := j.decide(); err != nil {
+		return nil, err
+	}
 	j.margins()
 	return j, nil
 }
@@ -144,7 +149,7 @@ func (j *join) gather(set *selection) {
 		u := j.unit(e)
 		u.set, u.target = inSet, inTarget
 		u.fresh = j.since != nil && j.since.changed(e)
-		if j.oneSet && j.Match == MatchGroups {
+		if j.oneSet && j.Match == MatchGroups && !j.verdicts.about(e.ID) {
 			k := key{text: e.TextHash}
 			if e.Supplied() && len(e.Chunks) > 0 {
 				k.slot = e.Chunks[0].Slot + 1
@@ -388,6 +393,9 @@ func (w *joinWorker) byText(row uint32, most int) []uint32 {
 	return found
 }
 
+// whatever is the least score of pairs that nothing keeps apart.
+const whatever = -1
+
 // score adds the pairs of a row and others that are at least so much alike.
 func (w *joinWorker) score(pairs []likePair, row uint32, others []uint32, least float32) ([]likePair, error) {
 	from := len(pairs)
@@ -397,7 +405,7 @@ func (w *joinWorker) score(pairs []likePair, row uint32, others []uint32, least 
 	}
 	for _, o := range others {
 		v := &w.units[o]
-		if o == row || !agree(u.fields, v.fields) || (u.unreadable || v.unreadable) && !identical(u.entry(), v.entry()) {
+		if o == row || least != whatever && (!agree(u.fields, v.fields) || (u.unreadable || v.unreadable) && !identical(u.entry(), v.entry())) {
 			continue
 		}
 		p := likePair{a: row, b: o, distance: float32(math.Inf(1))}
@@ -419,7 +427,7 @@ func (w *joinWorker) score(pairs []likePair, row uint32, others []uint32, least 
 	}
 	kept := pairs[:from]
 	for _, p := range pairs[from:] {
-		if w.bound >= 0 && !(p.distance <= w.bound) {
+		if w.bound >= 0 && !(p.distance <= w.bound) && least != whatever {
 			continue
 		}
 		if p.alike.Score = w.mix(&p); p.alike.Score >= least {

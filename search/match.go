@@ -6,9 +6,11 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"iter"
+	"math"
 	"slices"
 	"strings"
 
+	"github.com/vectorlink/vectorlink/catalog"
 	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/snapshot"
 )
@@ -62,15 +64,18 @@ func margin(p *likePair, best []bests) float32 {
 // matched returns the pairs that count, the best first.
 func (j *join) matched() []likePair {
 	pairs := slices.DeleteFunc(j.pairs, func(p likePair) bool {
-		return p.alike.Score < j.MinScore || j.Match == MatchMutual && (j.best[p.a].partner != p.b || j.best[p.b].partner != p.a)
+		return !p.same && (p.alike.Score < j.MinScore || j.Match == MatchMutual && (j.best[p.a].partner != p.b || j.best[p.b].partner != p.a))
 	})
 	slices.SortFunc(pairs, func(a, b likePair) int {
+		if a.same != b.same {
+			return map[bool]int{true: -1, false: 1}[a.same]
+		}
 		return cmp.Or(cmp.Compare(b.alike.Score, a.alike.Score), cmp.Compare(a.distance, b.distance), comparePairs(a, b))
 	})
 	if j.Match == MatchOneToOne {
 		taken := make([]bool, len(j.units))
 		pairs = slices.DeleteFunc(pairs, func(p likePair) bool {
-			if taken[p.a] || taken[p.b] {
+			if !p.same && (taken[p.a] || taken[p.b]) {
 				return true
 			}
 			taken[p.a], taken[p.b] = true, true
@@ -120,7 +125,9 @@ func (j *join) groups(ctx context.Context) ([]likeGroup, error) {
 			p = found[0]
 			err = w.discount(&p)
 		}
-		p.a, p.b = a, b // it may be none
+		if p.a == p.b { // it is none
+			p = likePair{a: a, b: b, distance: float32(math.Inf(1))}
+		}
 		p.alike.Margin = margin(&p, j.best)
 		known[k] = p
 		return p, err
@@ -142,6 +149,10 @@ func (j *join) groups(ctx context.Context) ([]likeGroup, error) {
 		if a == b || failed[attempt{a, b}] == len(a.units)+len(b.units) {
 			continue
 		}
+		if !p.same && j.apart(a, b, of) {
+			failed[attempt{a, b}], failed[attempt{b, a}] = len(a.units)+len(b.units), len(a.units)+len(b.units)
+			continue
+		}
 		sum, n := float32(0), 0
 		step := 1 + len(a.units)*len(b.units)/maxLinked
 		for i := 0; i < len(a.units)*len(b.units); i += step {
@@ -151,7 +162,7 @@ func (j *join) groups(ctx context.Context) ([]likeGroup, error) {
 			}
 			sum, n = sum+x.alike.Score, n+1
 		}
-		if sum/float32(n) < j.MinScore {
+		if sum/float32(n) < j.MinScore && !p.same {
 			failed[attempt{a, b}], failed[attempt{b, a}] = len(a.units)+len(b.units), len(a.units)+len(b.units)
 			continue
 		}
@@ -252,6 +263,9 @@ func (j *join) group(ctx context.Context, c likeGroup, snippets bool) (Group, er
 			if v == u {
 				continue
 			}
+			if j.verdict(u, v) == catalog.DecidedDifferent {
+				continue
+			}
 			p := c.pairs[pairKey(u, v)]
 			likeness += float64(p.alike.Score) * float64(len(j.units[v].entries))
 			if v > u {
@@ -282,13 +296,17 @@ func (j *join) group(ctx context.Context, c likeGroup, snippets bool) (Group, er
 	g.Pairs = func(yield func(Pair, error) bool) {
 		for a := range members {
 			for b := a + 1; b < len(members); b++ {
+				decided := j.verdicts.of(g.Members[a].ID, g.Members[b].ID)
+				if decided == catalog.DecidedDifferent {
+					continue // others hold them together
+				}
 				p := pairOf(a, b)
 				brought, err := j.brought(ctx, members[a].entry, members[b].entry, p)
 				if err != nil {
 					yield(Pair{}, err)
 					return
 				}
-				if brought && !yield(Pair{A: g.Members[a], B: g.Members[b], Distance: j.measure.outward(p.distance), Alike: &p.alike}, nil) {
+				if brought && !yield(Pair{A: g.Members[a], B: g.Members[b], Distance: j.measure.outward(p.distance), Alike: &p.alike, Decided: decided}, nil) {
 					return
 				}
 			}
@@ -340,8 +358,8 @@ func (j *join) before(ctx context.Context, a, b *snapshot.Entry) (float32, error
 }
 
 // alike is Duplicates by likeness.
-func (r *Reader) alike(ctx context.Context, commit string, s, since *Snapshot, req DuplicatesRequest) (Pairs, error) {
-	j, err := r.newJoin(ctx, s, since, joinRequest{req.Pairing, req.Set, req.Target, req.Threshold, replaced(req.Ref, commit)})
+func (r *Reader) alike(ctx context.Context, commit string, s, since *Snapshot, v *verdicts, req DuplicatesRequest) (Pairs, error) {
+	j, err := r.newJoin(ctx, s, since, v, joinRequest{req.Pairing, req.Set, req.Target, req.Threshold, replaced(req.Ref, commit)})
 	if err != nil {
 		return Pairs{}, err
 	}
@@ -437,7 +455,7 @@ func (j *join) eachPair(ctx context.Context, snippets bool, each func(Pair) (boo
 		if err != nil {
 			return err
 		}
-		out.Alike = &p.alike
+		out.Alike, out.Decided = &p.alike, j.verdicts.of(a.ID, b.ID)
 		if more, err := each(out); err != nil || !more {
 			return err
 		}
@@ -446,7 +464,7 @@ func (j *join) eachPair(ctx context.Context, snippets bool, each func(Pair) (boo
 }
 
 // alikePairs is NearPairs by likeness.
-func (r *Reader) alikePairs(ctx context.Context, commit string, s *Snapshot, req DuplicatesRequest, use func(*NearPairs) error) error {
+func (r *Reader) alikePairs(ctx context.Context, commit string, s *Snapshot, v *verdicts, applied string, req DuplicatesRequest, use func(*NearPairs) error) error {
 	var since *Snapshot
 	if req.Since != "" {
 		var err error
@@ -461,15 +479,15 @@ func (r *Reader) alikePairs(ctx context.Context, commit string, s *Snapshot, req
 	if _, err := s.selection(ctx, req.Set, replaced(req.Ref, commit)); err != nil {
 		return err
 	}
-	found := &NearPairs{Commit: commit, Damaged: s.Damaged(), Identity: func() [sha256.Size]byte {
-		return s.identity(s.firstChunks(slices.Collect(s.view.All()), snapshot.MainVectors))
+	found := &NearPairs{Commit: commit, Damaged: s.Damaged(), Decisions: applied, Identity: func() [sha256.Size]byte {
+		return v.mixed(s.identity(s.firstChunks(slices.Collect(s.view.All()), snapshot.MainVectors)))
 	}}
 	found.Pairs = func(yield func(Pair, error) bool) {
 		done, err := r.heavyTurn(ctx)
 		if err == nil {
 			defer done()
 			var j *join
-			if j, err = r.newJoin(ctx, s, since, joinRequest{req.Pairing, req.Set, req.Target, req.Threshold, replaced(req.Ref, commit)}); err == nil {
+			if j, err = r.newJoin(ctx, s, since, v, joinRequest{req.Pairing, req.Set, req.Target, req.Threshold, replaced(req.Ref, commit)}); err == nil {
 				at := 0
 				err = j.eachPair(ctx, req.Snippet, func(p Pair) (bool, error) {
 					at++

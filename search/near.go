@@ -22,6 +22,8 @@ import (
 type NearPairs struct {
 	Commit  string   // the served commit
 	Damaged []string // as of Hits
+	// Decisions is as of Pairs.
+	Decisions string
 	// Identity returns a hash of what the pairs depend on, the request aside:
 	// see Embeddings.
 	Identity func() [sha256.Size]byte
@@ -51,10 +53,14 @@ func (r *Reader) NearPairs(ctx context.Context, req DuplicatesRequest, use func(
 		return err
 	}
 	defer s.Release()
-	if req.Pairing.Likeness != "" {
-		return r.alikePairs(ctx, commit, s, req, use)
+	v, applied, err := d.verdicts(commit, req.Decided, req.Pairing.Likeness != "")
+	if err != nil {
+		return err
 	}
-	j := &nearJoin{r: r, s: s, threshold: req.Threshold}
+	if req.Pairing.Likeness != "" {
+		return r.alikePairs(ctx, commit, s, v, applied, req, use)
+	}
+	j := &nearJoin{r: r, s: s, verdicts: v, threshold: req.Threshold}
 	j.measure = measureOf(s.settings)
 	if req.Since != "" {
 		base, err := r.Open(ctx, d, req.Since)
@@ -68,9 +74,9 @@ func (r *Reader) NearPairs(ctx context.Context, req DuplicatesRequest, use func(
 		return err
 	}
 	found := &NearPairs{
-		Commit: commit, Damaged: j.s.Damaged(),
+		Commit: commit, Damaged: j.s.Damaged(), Decisions: applied,
 		Identity: func() [sha256.Size]byte {
-			return j.s.identity(j.s.firstChunks(slices.Collect(j.s.view.All()), snapshot.MainVectors))
+			return v.mixed(j.s.identity(j.s.firstChunks(slices.Collect(j.s.view.All()), snapshot.MainVectors)))
 		},
 	}
 	found.Pairs = func(yield func(Pair, error) bool) {
@@ -92,6 +98,9 @@ type nearJoin struct {
 	measure   measure
 	since     *Snapshot // nil: every pair counts
 	threshold float32
+	verdicts  *verdicts
+	set       *selection
+	target    *selection
 	rows      []nearChunk // of the set, by id
 	columns   []nearChunk // of the target, by id
 	same      bool        // rows and columns are the same
@@ -122,13 +131,14 @@ func (j *nearJoin) gather(ctx context.Context, req DuplicatesRequest, standIn bo
 			return err
 		}
 	}
+	j.set, j.target = set, target
 	j.same = req.Target.empty() && j.since == nil
 	if j.s.vecs == nil {
 		return nil
 	}
 	end := j.s.vecs.Len()
 	for e := range j.s.view.All() {
-		inSet := set.admits(e) && (j.since == nil || j.since.changed(e))
+		inSet := j.inSet(e)
 		inTarget := target.admits(e)
 		for i := range e.Chunks {
 			if e.Chunks[i].Slot >= end {
@@ -156,6 +166,12 @@ func (j *nearJoin) gather(ctx context.Context, req DuplicatesRequest, standIn bo
 	return nil
 }
 
+// inSet reports whether a document is of the set, and new or another where that is
+// asked for.
+func (j *nearJoin) inSet(e *snapshot.Entry) bool {
+	return j.set.admits(e) && (j.since == nil || j.since.changed(e))
+}
+
 // measures reports whether other pairs than those of one text are near enough.
 func (j *nearJoin) measures() bool { return j.threshold >= j.measure.ofTexts(false, 0) }
 
@@ -179,6 +195,7 @@ func (j *nearJoin) page(ctx context.Context, req DuplicatesRequest, yield func(P
 		if err != nil {
 			return false, err
 		}
+		out.Decided = j.verdicts.of(p.a.ID, p.b.ID)
 		return yield(out, nil) && (req.Page.Count == 0 || at < req.Page.Start+req.Page.Count), nil
 	})
 	if err != nil {
@@ -426,6 +443,11 @@ func (w *nearWorker) document(from, to int, near [][]uint32) ([]pair, error) {
 			w.add(&found, &row, &w.columns[c], w.measure.distance(w.exact[k]))
 		}
 	}
+	known, err := w.decidedSame(w.rows[from])
+	if err != nil {
+		return nil, err
+	}
+	found = append(found, known...)
 	if len(found) == 0 {
 		return nil, nil
 	}
@@ -437,8 +459,10 @@ func (w *nearWorker) document(from, to int, near [][]uint32) ([]pair, error) {
 		return cmp.Or(cmp.Compare(a.distance, b.distance), cmp.Compare(a.chunkA, b.chunkA), cmp.Compare(a.chunkB, b.chunkB))
 	})
 	found = slices.CompactFunc(found, func(a, b pair) bool { return a.b == b.b })
+	if w.verdicts != nil {
+		found = slices.DeleteFunc(found, func(p pair) bool { return w.verdicts.of(p.a.ID, p.b.ID) == catalog.DecidedDifferent })
+	}
 	if w.since != nil {
-		var err error
 		found = slices.DeleteFunc(found, func(p pair) bool {
 			old, e := w.since.paired(p.a.ID, p.b.ID, w.threshold)
 			err = cmp.Or(err, e)
@@ -450,6 +474,18 @@ func (w *nearWorker) document(from, to int, near [][]uint32) ([]pair, error) {
 	}
 	slices.SortStableFunc(found, func(a, b pair) int { return cmp.Compare(a.distance, b.distance) })
 	return found, nil
+}
+
+// decidedSame returns the pairs of a row's document that were decided to be the same.
+func (w *nearWorker) decidedSame(row nearChunk) ([]pair, error) {
+	if !w.verdicts.about(row.entry.ID) {
+		return nil, nil
+	}
+	known, err := w.s.decidedSame(w.verdicts, row.entry, w.target)
+	return slices.DeleteFunc(known, func(p pair) bool {
+		column := nearChunk{entry: p.b, both: w.inSet(p.b) && w.target.admits(p.b)}
+		return w.since != nil && w.since.has(p.a.ID) && w.since.has(p.b.ID) || !wants(&row, &column)
+	}), err
 }
 
 // wants reports whether the pair of a row and a column is to be listed, from

@@ -193,9 +193,10 @@ type DuplicatesRequest struct {
 	// about since are listed, that is pairs of which at least one document
 	// is new or has another text there, and which were no pair within
 	// Threshold there.
-	Since   string `param:"since" kind:"commit"`
-	Page    Page   `default:"none"` // Count 0: all
-	Snippet bool   `param:"snippet"`
+	Since   string  `param:"since" kind:"commit"`
+	Decided Decided `embed:""`
+	Page    Page    `default:"none"` // Count 0: all
+	Snippet bool    `param:"snippet"`
 }
 
 // Complete has documents paired by likeness, unless a threshold is given and no
@@ -291,8 +292,9 @@ type Pairs struct {
 	Pairs  []Pair
 	// Groups are there in the place of Pairs where documents are matched to
 	// groups, the best first.
-	Groups  []Group
-	Damaged []string // as of Hits
+	Groups    []Group
+	Damaged   []string // as of Hits
+	Decisions string   // the number up to which they are applied, "none", or "" where they are not
 	// Warnings are as of Hits.
 	Warnings []string
 }
@@ -301,7 +303,8 @@ type Pairs struct {
 type Pair struct {
 	A, B     PairMember
 	Distance float32
-	Alike    *Alike // nil where only the distance counts
+	Alike    *Alike          // nil where only the distance counts
+	Decided  catalog.Verdict // "" for nothing
 }
 
 // PairMember is one side of a Pair.

@@ -226,6 +226,8 @@ func (p *Params) textOf(param parameter) string {
 		return p.Word(name, param.words...)
 	case param.kind == "commit":
 		return p.Commit(name)
+	case param.kind == "decisions":
+		return p.Decisions(name)
 	case param.kind == "expression":
 		return p.Expression(name)
 	}

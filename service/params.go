@@ -268,6 +268,19 @@ func (p *Params) Whole(name string, byDefault, lo, hi int) int {
 	return byDefault
 }
 
+// Decisions returns the number of a decision, or the word none or newest, as a text.
+func (p *Params) Decisions(name string) string {
+	text, _, ok := p.scalar(name)
+	if !ok {
+		return ""
+	}
+	text = strings.Trim(text, `"`) // with a type it may be either
+	if _, err := strconv.ParseUint(text, 10, 64); err != nil && text != search.NoDecisions && text != search.NewestDecisions {
+		p.Fail(ErrParameter, "%s must be the number of a decision, none or newest", name)
+	}
+	return text
+}
+
 // Distance returns a finite number of at least 0, no more than a float32 holds,
 // and whether it was given. How large a distance can be depends on the metric,
 // which package search knows.

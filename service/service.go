@@ -3,6 +3,7 @@ package service
 import (
 	"context"
 
+	"github.com/vectorlink/vectorlink/catalog"
 	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/indexer"
 	"github.com/vectorlink/vectorlink/search"
@@ -61,6 +62,14 @@ func (s *Service) Tasks(domain string, state indexer.TaskState) ([]indexer.Task,
 		return nil, contract.ErrReadOnly
 	}
 	return s.writer.Tasks(domain, state)
+}
+
+// Decide notes decisions about documents.
+func (s *Service) Decide(ctx context.Context, req search.DecideRequest) ([]catalog.Decision, error) {
+	if s.writer == nil {
+		return nil, contract.ErrReadOnly
+	}
+	return s.writer.Decide(ctx, req)
 }
 
 // Assign binds target to the snapshot of source and moves the branch's last
