@@ -325,3 +325,21 @@ func TestLineage(t *testing.T) {
 		}
 	}
 }
+
+// TestDecisionsFailedLeaveNothing: what a failed write has left of several decisions is
+// not found behind one that takes the place of the first.
+func TestDecisionsFailedLeaveNothing(t *testing.T) {
+	mem := vfstest.NewMem()
+	fault := vfstest.NewFault(mem)
+	d := open(t, fault).Create("a/b")
+	must(t)(put(fault, d, "c1", ""))
+	must(t)(decide(d, "a"))
+	fault.Set(vfstest.Plan{At: 2, Err: syscall.EIO}) // the file is open and written
+	if err := decide(d, "b", "c"); !errors.Is(err, contract.ErrStore) || fault.Hits() != 1 {
+		t.Fatalf("a sync that fails: %v", err)
+	}
+	must(t)(decide(d, "x"))
+	if list, err := told(mem.CrashClone(0, 1), false); err != nil || strings.Join(list, " ") != "a x" {
+		t.Errorf("it says %v, %v", list, err)
+	}
+}
