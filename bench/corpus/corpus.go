@@ -3,8 +3,8 @@
 package corpus
 
 import (
-	"fmt"
 	"math/rand/v2"
+	"strconv"
 	"strings"
 )
 
@@ -23,9 +23,21 @@ func New(seed uint64) *Corpus {
 
 // Text returns a text of n words.
 func (c *Corpus) Text(n int) string {
-	var b strings.Builder
-	for range n {
-		fmt.Fprintf(&b, "w%d ", c.zipf.Uint64())
+	words := make([]string, n)
+	for i := range words {
+		words[i] = Word(c.zipf.Uint64())
 	}
-	return strings.TrimSpace(b.String())
+	return strings.Join(words, " ")
+}
+
+// Word returns the word of a number. It is of letters alone: full text takes a
+// word of letters and digits for one of several parts, and has more terms for it
+// than for a word of prose.
+func Word(n uint64) string {
+	const letters = "aeioubdglr"
+	word := []byte("w")
+	for _, digit := range strconv.FormatUint(n, 10) {
+		word = append(word, letters[digit-'0'])
+	}
+	return string(word)
 }

@@ -474,7 +474,7 @@ func (b *bench) many(dir string) error {
 	var walls, cpus []time.Duration
 	for i := range starts {
 		domain := fmt.Sprintf("bench/d%d", i*manyDomains/starts)
-		first := ready(domain, fmt.Sprintf("c%d", manyCommits-1), corpus.Vector("w1 w2"))
+		first := ready(domain, fmt.Sprintf("c%d", manyCommits-1), corpus.Vector(corpus.New(8).Text(4)))
 		p, err := b.program(dir, first)
 		if err != nil {
 			return err
