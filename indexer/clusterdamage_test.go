@@ -31,11 +31,13 @@ func TestClustersOfDamaged(t *testing.T) {
 	ask := func() (a answers) {
 		t.Helper()
 		for _, commit := range []string{"c1", "c2"} {
+			means, err := h.Clusters(t.Context(), search.ClustersRequest{Domain: domain, Ref: search.Ref{Commit: commit}, ClusterOptions: search.ClusterOptions{K: 2}})
+			must(t, err)
 			c, err := h.Clusters(t.Context(), search.ClustersRequest{Domain: domain, Ref: search.Ref{Commit: commit}})
 			must(t, err)
 			m, err := h.Map(t.Context(), search.MapRequest{Domain: domain, Ref: search.Ref{Commit: commit}})
 			must(t, err)
-			a.clusters += fmt.Sprint(c.Clusters)
+			a.clusters += fmt.Sprint(means.Clusters, c.Clusters)
 			a.maps += fmt.Sprint(slices.Collect(m.Points()))
 			a.ungrouped, a.unplaced = a.ungrouped+c.Ungrouped, a.unplaced+m.Others
 			a.damaged[0], a.damaged[1] = a.damaged[0]+len(c.Damaged), a.damaged[1]+len(m.Damaged)
