@@ -76,7 +76,7 @@ type Clusters struct {
 // Cluster is a group of documents.
 type Cluster struct {
 	// ID is of the document whose id has the least hash of all members': it stays
-	// the same while that one is a member, whatever else comes and goes.
+	// the same while that one is a member and none of a lesser hash comes.
 	ID   string `json:"id"`
 	Size int    `json:"size"`
 	// Words tell the cluster from the others, the most telling first.
