@@ -8,7 +8,7 @@ PACKAGES := ./... ./testdata/starwars
 CC_FOUND := $(shell command -v $${CC:-cc} gcc clang 2>/dev/null | head -n 1)
 RACE     := $(if $(CC_FOUND),-race)
 
-.PHONY: help build test test-long race lint bench bench-peers bench-peers-all bench-http bench-history bench-answers clients fuzz fuzz-http golden cover clean
+.PHONY: help build test test-long race lint bench bench-peers bench-peers-all bench-http bench-history bench-answers clients doors fuzz fuzz-http golden cover clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -68,6 +68,9 @@ bench-answers: ## measure answers on sets of which the right ones are known (ten
 
 clients: ## generate clients of the contract by two generators, and have each make a search (Python 3)
 	GO="$(GO)" ./scripts/clients.sh
+
+doors: ## have the real clients of other protocols use a server (Python 3)
+	GO="$(GO)" ./scripts/doors.sh
 
 fuzz: ## run every fuzz target for FUZZTIME (default 60s)
 	./scripts/fuzz.sh $${FUZZTIME:-60s}

@@ -18,7 +18,7 @@ const module = "github.com/vectorlink/vectorlink"
 var layers = [][]string{
 	{"cmd"},
 	{"workshop"},
-	{"api", "docdb", "embed", "templates"},
+	{"api", "door", "docdb", "embed", "templates"},
 	{"service"},
 	{"indexer"},
 	{"search"},

@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"strings"
 
-	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/search"
 	"github.com/vectorlink/vectorlink/service"
 )
@@ -45,16 +44,6 @@ func validDataVersion(v string) bool {
 	left, right, found := strings.Cut(v, ":")
 	return found && len(left) >= 4 && len(right) >= 4 && !strings.Contains(right, ":") &&
 		!strings.ContainsFunc(v, func(c rune) bool { return c < ' ' || c > '~' })
-}
-
-// callerKey returns the provider key that a caller brings.
-func callerKey(h http.Header) contract.Secret {
-	for _, name := range []string{"VECTORLINK_EMBEDDING_API_KEY", "X-Embedding-Api-Key"} {
-		if key := h.Get(name); key != "" {
-			return contract.NewSecret(key)
-		}
-	}
-	return contract.Secret{}
 }
 
 // served says which commit an answer comes from.

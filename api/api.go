@@ -133,6 +133,8 @@ type Config struct {
 	// ProgressEvery is the longest time between two lines of a push's
 	// progress; 0: five seconds.
 	ProgressEvery time.Duration
+	// Routes are those of other protocols, beside the API's own.
+	Routes []service.Route
 	// Logger receives one line per request; nil: none are written.
 	Logger *slog.Logger
 	// Version is the program's version, reported by /statistics.

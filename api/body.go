@@ -106,7 +106,7 @@ func readBody(r *http.Request, limit int64) ([]byte, error) {
 	if err := checkEncoding(r); err != nil {
 		return nil, err
 	}
-	tooLarge := service.Failure(errTooLarge, "the body is larger than %d bytes", limit)
+	tooLarge := service.Failure(service.ErrTooLarge, "the body is larger than %d bytes", limit)
 	if r.ContentLength > limit {
 		return nil, tooLarge
 	}

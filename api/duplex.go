@@ -74,6 +74,20 @@ func (b *slowBody) drain() {
 	_, _ = io.CopyN(io.Discard, b, maxPushDrain)
 }
 
+// streaming lets a handler read and write for any time, both at once, as long as the
+// client is not silent for too long.
+func (s *server) streaming(next handler) handler {
+	return func(rw http.ResponseWriter, r *http.Request) error {
+		w := logged(rw)
+		w.patient(true)
+		_ = w.ctl.EnableFullDuplex() // HTTP/2 can anyway
+		if timed, ok := r.Body.(*timedBody); ok {
+			r.Body = &slowBody{ReadCloser: timed.ReadCloser, ctl: w.ctl, idle: s.cfg.PushIdle}
+		}
+		return next(w, r)
+	}
+}
+
 // duplex lets a handler answer while the body is still coming. A refusal goes
 // out at once; the rest of the body is swallowed after it.
 func (s *server) duplex(next handler) handler {

@@ -18,7 +18,6 @@ var (
 	errPath        = errors.New("no such path")
 	errMethod      = errors.New("method not allowed")
 	errSlow        = errors.New("body too slow")
-	errTooLarge    = errors.New("body too large")
 	errMediaType   = errors.New("media type")
 	errRate        = errors.New("too many requests")
 	errNotReady    = errors.New("not ready")
@@ -43,7 +42,7 @@ var outcomes = []struct {
 	{errPath, http.StatusNotFound, "no_such_path", ""},
 	{errMethod, http.StatusMethodNotAllowed, "method_not_allowed", ""},
 	{errSlow, http.StatusRequestTimeout, "body_too_slow", ""},
-	{errTooLarge, http.StatusRequestEntityTooLarge, "too_large", ""},
+	{service.ErrTooLarge, http.StatusRequestEntityTooLarge, "too_large", ""},
 	{errMediaType, http.StatusUnsupportedMediaType, "unsupported_media_type", ""},
 	{service.ErrType, http.StatusUnprocessableEntity, "wrong_type", ""},
 	{service.ErrAborted, http.StatusUnprocessableEntity, "push_aborted", ""},

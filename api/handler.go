@@ -67,6 +67,8 @@ type response struct {
 	domain string
 	commit string // the served one, or the one asked for
 	task   string
+	// shape returns the body of an answer that is an error, in another protocol.
+	shape func(err error, status int, code, text string) any
 
 	waits sync.Mutex // guards waiting, which another goroutine may set
 	// waiting: the client may take any time to accept what is written.
@@ -231,8 +233,12 @@ func (s *server) fail(w *response, r *http.Request, err error) bool {
 	case http.StatusServiceUnavailable:
 		h.Set("Retry-After", retryAfter)
 	}
-	text, err := encode(body)
-	if err != nil { // two strings always encode
+	var shown any = body
+	if w.shape != nil {
+		shown = w.shape(err, status, body.Code, body.Error)
+	}
+	text, err := encode(shown)
+	if err != nil { // strings always encode
 		panic(err)
 	}
 	return send(w, status, "application/json", text) == nil

@@ -64,7 +64,7 @@ func newValues(r *http.Request) (*values, *service.Params, error) {
 	v := &values{query: pairs}
 	p := service.NewParams(v)
 	p.Accept(useless[r.URL.Path]...)
-	p.Key = callerKey(r.Header)
+	p.Key = service.CallerKey(r.Header)
 	return v, p, err
 }
 

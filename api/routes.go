@@ -18,6 +18,7 @@ type route struct {
 	handler handler
 	open    bool // answers without credentials
 	duplex  bool // answers while the body still comes
+	shape   func(err error, status int, code, text string) any
 }
 
 // table lists every endpoint. HEAD goes where GET only reads: /index and
@@ -28,7 +29,7 @@ func (s *server) table() []route {
 		query  = []string{http.MethodGet, http.MethodHead, http.MethodPost}
 		change = []string{http.MethodGet, http.MethodPost}
 	)
-	return []route{
+	own := []route{
 		{path: "/health/live", methods: read, handler: s.live, open: true},
 		{path: "/health/ready", methods: read, handler: s.ready, open: true},
 		{path: "/openapi.yaml", methods: read, handler: s.openapi, open: true},
@@ -64,6 +65,22 @@ func (s *server) table() []route {
 		{path: "/domains", methods: read, handler: with(queryParams, s.domains)},
 		{path: "/tasks", methods: read, handler: with(queryParams, s.tasks)},
 		{path: "/document", methods: read, handler: with(queryParams, s.document)},
+	}
+	for _, rt := range s.cfg.Routes {
+		h := s.timely(handler(rt.Answer))
+		if rt.Streams {
+			h = s.streaming(rt.Answer)
+		}
+		own = append(own, route{path: rt.Path, methods: rt.Methods, handler: s.sameSite(h), shape: rt.Problem})
+	}
+	return own
+}
+
+// shaped has errors answered in the shape of another protocol.
+func shaped(shape func(error, int, string, string) any, next handler) handler {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		logged(w).shape = shape
+		return next(w, r)
 	}
 }
 
@@ -126,6 +143,9 @@ func (s *server) routes() http.Handler {
 		if rt.duplex {
 			h = s.duplex(h)
 		}
+		if rt.shape != nil {
+			h = shaped(rt.shape, h)
+		}
 		for _, m := range rt.methods {
 			mux.Method(m, rt.path, s.handle(h))
 		}
@@ -146,6 +166,7 @@ func (s *server) routes() http.Handler {
 		if table[i].open {
 			return refuse(w, r)
 		}
+		logged(w).shape = table[i].shape
 		return s.limited(s.private(refuse))(w, r)
 	}))
 	return plainPath(mux)

@@ -67,8 +67,11 @@ func Serve(ctx context.Context, l net.Listener, h http.Handler, log *slog.Logger
 		IdleTimeout:       idleTime,
 		MaxHeaderBytes:    maxHeader,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+		Protocols:         new(http.Protocols),
 		BaseContext:       func(net.Listener) context.Context { return base },
 	}
+	srv.Protocols.SetHTTP1(true)
+	srv.Protocols.SetUnencryptedHTTP2(true) // which gRPC needs
 	served := make(chan error, 1)
 	go func() { served <- srv.Serve(l) }()
 	select {

@@ -1,6 +1,8 @@
 package embed
 
 import (
+	"fmt"
+	"strings"
 	"sync"
 	"unicode/utf8"
 
@@ -11,6 +13,24 @@ import (
 var cl100k = sync.OnceValues(func() (tokenizer.Codec, error) {
 	return tokenizer.Get(tokenizer.Cl100kBase)
 })
+
+// TextOf returns the text of cl100k_base's tokens, which clients of OpenAI's models may
+// send in its place.
+func TextOf(tokens []int) (string, error) {
+	codec, err := cl100k()
+	if err != nil {
+		return "", fmt.Errorf("embed: %w", err)
+	}
+	ids := make([]uint, len(tokens))
+	for i, id := range tokens {
+		ids[i] = uint(id) // a negative one is no token either
+	}
+	text, err := codec.Decode(ids)
+	if err != nil {
+		return "", fmt.Errorf("embed: %w", err)
+	}
+	return strings.ToValidUTF8(text, "\uFFFD"), nil
+}
 
 // tokenEnds returns the byte at which each of text's cl100k tokens ends; each
 // begins where the one before it ends. A token may end inside a character.

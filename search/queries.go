@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/vectorlink/vectorlink/catalog"
 	"github.com/vectorlink/vectorlink/contract"
+	"github.com/vectorlink/vectorlink/internal/parallel"
 	"github.com/vectorlink/vectorlink/vecstore"
 )
 
@@ -50,60 +52,100 @@ func newQueryCache(limit int64) *queryCache {
 // vector returns the vector of a text, from memory or by calling embed. It is
 // shared: it must not be changed.
 func (r *queryCache) vector(ctx context.Context, q question, embed func() ([]float32, error)) ([]float32, error) {
-	for {
+	vectors, errs := r.vectors(ctx, []question{q}, func([]int) ([][]float32, []error) {
+		v, err := embed()
+		return [][]float32{v}, []error{err}
+	})
+	return vectors[0], errs[0]
+}
+
+// vectors returns the vectors of texts, from memory or by calling embed once with
+// the indexes of those that nobody else asks for at the moment, and why a text has
+// none. Vectors are shared: they must not be changed.
+func (r *queryCache) vectors(ctx context.Context, questions []question, embed func(mine []int) ([][]float32, []error)) ([][]float32, []error) {
+	vectors, errs := make([][]float32, len(questions)), make([]error, len(questions))
+	open := make([]int, len(questions)) // to be answered
+	for i := range open {
+		open[i] = i
+	}
+	for len(open) > 0 {
+		var mine, others []int
+		flying := make(map[int]*flight[answer])
 		r.mu.Lock()
-		if v, ok := r.cache.get(q.text); ok {
-			r.hits++
-			r.mu.Unlock()
-			return v, nil
-		}
-		f, first := r.asking.join(q)
-		r.mu.Unlock()
-		if first {
-			return r.ask(ctx, q, f, embed)
-		}
-		select {
-		case <-f.done:
-			if !f.value.ok {
+		for _, i := range open {
+			if v, ok := r.cache.get(questions[i].text); ok {
+				r.hits++
+				vectors[i] = v
 				continue
 			}
+			f, first := r.asking.join(questions[i])
+			flying[i] = f
+			if first {
+				mine = append(mine, i)
+			} else {
+				others = append(others, i)
+			}
+		}
+		r.mu.Unlock()
+		if len(mine) > 0 { // before waiting for others, who may wait for these
+			r.ask(ctx, questions, mine, flying, embed)
+			for _, i := range mine {
+				vectors[i], errs[i] = flying[i].value.vector, flying[i].err
+			}
+		}
+		open = open[:0]
+		for _, i := range others {
+			f := flying[i]
+			select {
+			case <-f.done:
+			case <-ctx.Done():
+				errs[i] = context.Cause(ctx)
+				continue
+			}
+			if !f.value.ok {
+				open = append(open, i)
+				continue
+			}
+			vectors[i], errs[i] = f.value.vector, f.err
 			if f.err == nil {
 				r.mu.Lock()
 				r.hits++
 				r.mu.Unlock()
 			}
-			return f.value.vector, f.err
-		case <-ctx.Done():
-			return nil, context.Cause(ctx)
 		}
 	}
+	return vectors, errs
 }
 
-// ask embeds for all who wait for the question.
-func (r *queryCache) ask(ctx context.Context, q question, f *flight[answer], embed func() ([]float32, error)) ([]float32, error) {
+// ask embeds for all who wait for these questions.
+func (r *queryCache) ask(ctx context.Context, questions []question, mine []int, flying map[int]*flight[answer], embed func([]int) ([][]float32, []error)) {
 	defer func() { // after a panic, too
 		r.mu.Lock()
 		defer r.mu.Unlock()
-		r.asking.end(q, f)
-		close(f.done)
+		for _, i := range mine {
+			r.asking.end(questions[i], flying[i])
+			close(flying[i].done)
+		}
 	}()
-	v, err := embed()
-	f.value, f.err = answer{v, err == nil || ctx.Err() == nil}, err
+	vectors, errs := embed(mine)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.missing++
-	if err != nil {
-		return v, err
+	for k, i := range mine {
+		v, err := vectors[k], errs[k]
+		flying[i].value, flying[i].err = answer{v, err == nil || ctx.Err() == nil}, err
+		r.missing++
+		if err != nil {
+			continue
+		}
+		// With another key the text may have been embedded meanwhile.
+		if _, ok := r.cache.get(questions[i].text); ok {
+			continue
+		}
+		r.cache.add(questions[i].text, v)
+		for more := true; more; {
+			_, more = r.cache.shrink(r.limit, func([]float32) bool { return true })
+		}
 	}
-	// With another key the text may have been embedded meanwhile.
-	if _, ok := r.cache.get(q.text); ok {
-		return v, nil
-	}
-	r.cache.add(q.text, v)
-	for more := true; more; {
-		_, more = r.cache.shrink(r.limit, func([]float32) bool { return true })
-	}
-	return v, nil
 }
 
 func entryBytes(v []float32) int64 { return queryEntry + 4*int64(len(v)) }
@@ -120,20 +162,105 @@ func (r *queryCache) stats() (entries, bytes, hits, missing int64) {
 // with: of all of it, as a domain with such settings has vectors. The vector is
 // shared: it must not be changed.
 func (r *Reader) embedWhole(ctx context.Context, s catalog.Settings, role contract.Role, text string, callerKey contract.Secret) ([]float32, error) {
-	q := question{vecstore.ContentKey(s.Model(r.cfg.Embedder.Fingerprint()), role, text), callerKey}
-	return r.queries.vector(ctx, q, func() ([]float32, error) {
-		vectors, err := r.cfg.Embedder.Embed(ctx, contract.EmbedRequest{
-			Role: role, Texts: []string{text}, AsGiven: !s.Normalize, Key: callerKey,
+	vectors, errs := r.embedAll(ctx, s, role, []string{text}, callerKey)
+	return vectors[0], errs[0]
+}
+
+// embedders is how many calls of the embedder one request makes at once.
+const embedders = 4
+
+// embedAll is embedWhole of several texts, with why a text has no vector. It embeds
+// those that are not known in as many calls as the embedder wants.
+func (r *Reader) embedAll(ctx context.Context, s catalog.Settings, role contract.Role, texts []string, callerKey contract.Secret) ([][]float32, []error) {
+	questions := make([]question, len(texts))
+	for i, text := range texts {
+		questions[i] = question{vecstore.ContentKey(s.Model(r.cfg.Embedder.Fingerprint()), role, text), callerKey}
+	}
+	return r.queries.vectors(ctx, questions, func(mine []int) ([][]float32, []error) {
+		vectors, errs := make([][]float32, len(mine)), make([]error, len(mine))
+		batches := slices.Collect(slices.Chunk(mine, max(r.cfg.Embedder.Batch(), 1)))
+		// The first that fails has no further one begun; those under way go on,
+		// because they may be paid for.
+		ended := parallel.Do(ctx, embedders, len(batches), func(_ context.Context, _, n int) error {
+			batch, at := batches[n], n*len(batches[0])
+			asked := make([]string, len(batch))
+			for k, i := range batch {
+				asked[k] = texts[i]
+			}
+			got, err := r.cfg.Embedder.Embed(ctx, contract.EmbedRequest{Role: role, Texts: asked, AsGiven: !s.Normalize, Key: callerKey})
+			var refused *contract.RefusedError
+			if err == nil && len(got) != len(batch) {
+				got, err = nil, fmt.Errorf("%w: %d vectors for %d texts", contract.ErrProvider, len(got), len(batch))
+			}
+			copy(vectors[at:], got)
+			if errors.As(err, &refused) {
+				for k, why := range refused.Texts {
+					errs[at+k] = fmt.Errorf("%w: %w", contract.ErrProvider, &contract.RefusedError{Texts: map[int]error{0: why}})
+				}
+				return nil // of the other texts nothing is known to be wrong
+			}
+			return err
 		})
-		var refused *contract.RefusedError
-		switch {
-		case errors.As(err, &refused):
-			return nil, fmt.Errorf("%w: %w", contract.ErrProvider, err)
-		case err != nil:
-			return nil, err
-		case len(vectors) != 1:
-			return nil, fmt.Errorf("%w: %d vectors for a text", contract.ErrProvider, len(vectors))
+		if ended == nil {
+			ended = fmt.Errorf("%w: no vector for a text", contract.ErrProvider)
 		}
-		return vectors[0], nil
+		for k, v := range vectors {
+			if v == nil && errs[k] == nil {
+				errs[k] = ended
+			}
+		}
+		return vectors, errs
 	})
+}
+
+// EmbedRequest asks for the vectors of texts, of each as a whole.
+type EmbedRequest struct {
+	Texts []string
+	Role  contract.Role
+	// CallerKey: see IndexRequest.
+	CallerKey contract.Secret
+}
+
+// Embedded are the vectors of texts, at unit length.
+type Embedded struct {
+	// Vectors are in the order of the texts. They are shared: they must not be
+	// changed.
+	Vectors [][]float32
+	Tokens  int // of all texts
+	// Cut counts the texts that the model cannot read as one.
+	Cut int
+}
+
+// TextError is why one of several texts has no vector.
+type TextError struct {
+	Index int
+	Err   error
+}
+
+// Error names the text by its index.
+func (e *TextError) Error() string { return fmt.Sprintf("text %d: %v", e.Index, e.Err) }
+
+// Unwrap returns what is wrong.
+func (e *TextError) Unwrap() error { return e.Err }
+
+// Embed returns the vectors of texts, from memory where they were asked for before.
+// Nothing of it is stored. Where it fails, the vectors that were made are in memory
+// all the same.
+func (r *Reader) Embed(ctx context.Context, req EmbedRequest) (Embedded, error) {
+	var out Embedded
+	for _, text := range req.Texts {
+		chunks, tokens := r.cfg.Embedder.Split(text)
+		out.Tokens += tokens
+		if len(chunks) > 1 {
+			out.Cut++
+		}
+	}
+	vectors, errs := r.embedAll(ctx, catalog.DefaultSettings, req.Role, req.Texts, req.CallerKey)
+	for i, err := range errs {
+		if err != nil {
+			return Embedded{}, &TextError{i, err}
+		}
+	}
+	out.Vectors = vectors
+	return out, nil
 }

@@ -68,3 +68,54 @@ func TestQueryCacheLimit(t *testing.T) {
 		t.Errorf("entries, bytes, hits, calls: got %s, want %s", got, want)
 	}
 }
+
+// TestQueryVectorsTogether: of texts that are asked for together, each is embedded
+// once, though it is among them twice, or another request asks for it meanwhile; one
+// that fails takes none with it.
+func TestQueryVectorsTogether(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newQueryCache(1 << 20)
+		broken := errors.New("broken")
+		proceed := make(chan struct{})
+		var mu sync.Mutex
+		asked := make(map[byte]int)
+		ask := func(texts string) ([][]float32, []error) {
+			qs := make([]question, len(texts))
+			for i := range qs {
+				qs[i].text[0] = texts[i]
+			}
+			return c.vectors(t.Context(), qs, func(mine []int) ([][]float32, []error) {
+				<-proceed
+				vectors, errs := make([][]float32, len(mine)), make([]error, len(mine))
+				mu.Lock()
+				defer mu.Unlock()
+				for k, i := range mine {
+					asked[texts[i]]++
+					if texts[i] == 'x' {
+						errs[k] = broken
+						continue
+					}
+					vectors[k] = []float32{float32(texts[i])}
+				}
+				return vectors, errs
+			})
+		}
+		var wg sync.WaitGroup
+		for _, texts := range []string{"abax", "bcxd", "dab"} {
+			wg.Go(func() {
+				vectors, errs := ask(texts)
+				for i, v := range vectors {
+					if failed := texts[i] == 'x'; errors.Is(errs[i], broken) != failed || !failed && v[0] != float32(texts[i]) {
+						t.Errorf("%q, text %d: got %v, %v", texts, i, v, errs[i])
+					}
+				}
+			})
+		}
+		synctest.Wait()
+		close(proceed)
+		wg.Wait()
+		if got, want := fmt.Sprint(asked), fmt.Sprint(map[byte]int{'a': 1, 'b': 1, 'c': 1, 'd': 1, 'x': 1}); got != want {
+			t.Errorf("embedded: got %v, want %v", got, want)
+		}
+	})
+}

@@ -15,6 +15,8 @@ var (
 	ErrParameter = errors.New("bad parameter")
 	// ErrUnknown: a parameter is given that there is not.
 	ErrUnknown = errors.New("unknown parameter")
+	// ErrTooLarge: the request is longer than it may be.
+	ErrTooLarge = errors.New("request too large")
 	// ErrType: a value has another type than its parameter, where the protocol
 	// gives values types.
 	ErrType = errors.New("wrong type")

@@ -145,7 +145,7 @@ func serve(ctx context.Context, cfg Config, source contract.Source, heads contra
 		defer func() { err = errors.Join(err, closeReader()) }()
 		listening()
 		follow := func(ctx context.Context) { reader.Follow(ctx, followEvery) }
-		return answer(ctx, cfg, web, listener, service.New(reader, nil), follow, log)
+		return answer(ctx, cfg, web, listener, service.New(reader, nil), embedder, follow, log)
 	}
 	st, err := claim(cfg.DataDir)
 	if err != nil {
@@ -181,7 +181,7 @@ func serve(ctx context.Context, cfg Config, source contract.Source, heads contra
 		})
 		web.Watcher, watching = watcher, watcher.Run
 	}
-	return answer(ctx, cfg, web, listener, service.New(st.Reader, st.Indexer), watching, log)
+	return answer(ctx, cfg, web, listener, service.New(st.Reader, st.Indexer), embedder, watching, log)
 }
 
 // followEvery is the pause between two looks of a read-only server at what the
@@ -210,7 +210,8 @@ func openReader(cfg Config, embedder contract.Embedder, log *slog.Logger) (*sear
 }
 
 // answer answers requests until ctx ends, with beside running beside it.
-func answer(ctx context.Context, cfg Config, web api.Config, listener net.Listener, svc *service.Service, beside func(context.Context), log *slog.Logger) error {
+func answer(ctx context.Context, cfg Config, web api.Config, listener net.Listener, svc *service.Service, embedder contract.Embedder, beside func(context.Context), log *slog.Logger) error {
+	web.Routes = cfg.doors(svc, embedder)
 	if cfg.PrometheusPort != 0 {
 		stop, err := serveMetrics(ctx, cfg, web, svc, log)
 		if err != nil {
