@@ -46,7 +46,7 @@ var owners = map[string][]string{
 	"github.com/sashabaranov/go-openai":            {"embed", "workshop"},
 	"github.com/tiktoken-go/tokenizer":             {"embed"},
 	"github.com/dlclark/regexp2":                   {"embed"},
-	"github.com/rivo/uniseg":                       {"embed", "textindex"},
+	"github.com/rivo/uniseg":                       {"embed", "textindex", "internal"},
 	"github.com/cenkalti/backoff":                  {"embed"},
 	"golang.org/x/net":                             {"api"},
 	"golang.org/x/text":                            {"embed", "textindex"},
