@@ -97,6 +97,7 @@ var endpoints = []struct {
 	{"/similar", "GET, HEAD, POST", true},
 	{"/suggest", "GET, HEAD", true},
 	{"/duplicates", "GET, HEAD", true},
+	{"/duplicates/profile", "GET, HEAD", true},
 	{"/decisions", "GET, HEAD, POST", true},
 	{"/candidates", "POST", true},
 	{"/clusters", "GET, HEAD", true},

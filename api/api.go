@@ -57,6 +57,8 @@ type Indexer interface {
 	// NearPairs calls use with all of them, which are found while they are
 	// read, until it returns.
 	NearPairs(ctx context.Context, req search.DuplicatesRequest, use func(*search.NearPairs) error) error
+	// DuplicatesProfile says how the scores of pairs are spread.
+	DuplicatesProfile(ctx context.Context, req search.ProfileRequest) (search.Profile, error)
 	// Decide notes decisions about documents, Decisions lists them.
 	Decide(ctx context.Context, req search.DecideRequest) ([]catalog.Decision, error)
 	Decisions(req search.DecisionsRequest) (list []catalog.Decision, newest uint64, err error)

@@ -149,6 +149,91 @@ func TestDecisionsApply(t *testing.T) {
 	}
 }
 
+// TestProfile: pairs are counted by their scores with their texts, and decisions
+// estimate how many of them are true.
+func TestProfile(t *testing.T) {
+	l := newLive(t, vfstest.NewMem())
+	l.mustPush("c1", drills)
+	profile := func(query string) (p struct {
+		Commit    string
+		Documents int
+		MinScore  float32 `json:"min_score"`
+		Steps     []struct {
+			From                              float32
+			Documents, Pairs, Same, Different int
+			Precision                         *float32
+			Examples                          []api.Group
+		}
+	}) {
+		t.Helper()
+		got := l.get("/duplicates/profile?domain=org/db&commit=c1" + query)
+		if err := json.Unmarshal([]byte(got.body), &p); err != nil || got.status != 200 {
+			t.Fatalf("%d %s", got.status, got.body)
+		}
+		return p
+	}
+	const by = "&likeness=trigrams"
+	p := profile(by)
+	top, pairs, documents := p.Steps[0], 0, 0
+	if p.Commit != "c1" || p.Documents != 5 || p.MinScore != .45 || len(p.Steps) != 16 || p.Steps[15].From != .2 {
+		t.Errorf("%+v", p)
+	}
+	// 4 and 5 are one text, 1 and 2 differ in a letter.
+	if top.From != .95 || top.Documents != 2 || top.Pairs != 1 || len(top.Examples) != 1 || top.Precision != nil ||
+		*top.Examples[0].Group[0].Snippet != "an electric kettle made of stainless steel" || top.Examples[0].Group[1].ID != "d/P/5" || top.Examples[0].Score != 1 {
+		t.Errorf("best step %+v", top)
+	}
+	for i, step := range p.Steps {
+		pairs, documents = pairs+step.Pairs, documents+step.Documents
+		for _, e := range step.Examples {
+			if above := i > 0 && e.Score >= p.Steps[i-1].From; e.Score < step.From || above {
+				t.Errorf("%v in the step from %v", e.Score, step.From)
+			}
+		}
+	}
+	if pairs != 4 || documents != 5 {
+		t.Errorf("%d pairs, %d documents, want those of 1, 2 and 3, and 4 with 5: %+v", pairs, documents, p.Steps)
+	}
+	if few := profile(by + "&min_score=.98&examples=0"); len(few.Steps) != 1 || few.Steps[0].From != .98 || len(few.Steps[0].Examples) != 0 {
+		t.Errorf("%+v", few)
+	}
+	etag := l.get("/duplicates/profile?domain=org/db&commit=c1" + by).header.Get("ETag")
+	l.decide("c1", "4", "5", "same")
+	l.decide("c1", "1", "2", "different")
+	l.decide("c1", "1", "3", "later")
+	after := profile(by)
+	same, different := 0, 0
+	for i, step := range after.Steps {
+		same, different = same+step.Same, different+step.Different
+		if step.Pairs != p.Steps[i].Pairs || step.Documents != p.Steps[i].Documents {
+			t.Errorf("a decision changed the counts of the step from %v", step.From)
+		}
+		want := float32(same) / float32(same+different) // one pair in either step
+		if step.Precision == nil || *step.Precision != want {
+			t.Errorf("from %v: precision %v, want %v", step.From, step.Precision, want)
+		}
+	}
+	if same != 1 || different != 1 {
+		t.Errorf("%d same, %d different", same, different)
+	}
+	if now := l.get("/duplicates/profile?domain=org/db&commit=c1" + by).header.Get("ETag"); now == etag || etag == "" {
+		t.Errorf("the answer has the tag %q with decisions and without", now)
+	}
+	if pure := profile(by + "&decisions=none"); pure.Steps[0].Precision != nil || pure.Steps[0].Same != 0 {
+		t.Errorf("without decisions %+v", pure.Steps[0])
+	}
+	for query, word := range map[string]string{"&likeness=cosine": "likeness", "&examples=21": "examples", "&min_score=2": "min_score", "&threshold=.1": "threshold", "&same=none": "same"} {
+		if got := l.get("/duplicates/profile?domain=org/db&commit=c1" + query); got.status != 400 || !strings.Contains(got.body, word) {
+			t.Errorf("%s: %d %s", query, got.status, got.body)
+		}
+	}
+	for _, query := range []string{"", "&match=one_to_one", "&target_doc_id=d/P/3"} {
+		if p := profile(query); len(p.Steps) == 0 {
+			t.Errorf("%s: %+v", query, p)
+		}
+	}
+}
+
 // TestDecisionsSince: since names what a commit brought, decided pairs too.
 func TestDecisionsSince(t *testing.T) {
 	l := newLive(t, vfstest.NewMem())

@@ -109,3 +109,32 @@ func groupOf(pair search.Pair, snippet bool) Group {
 		Distance: pair.Distance, Alike: pair.Alike, Decided: pair.Decided,
 	}
 }
+
+// profileStep is the wire form of a step of a profile.
+type profileStep struct {
+	search.ProfileStep
+	Examples []Group `json:"examples"`
+}
+
+// duplicatesProfile answers GET /duplicates/profile: how many pairs have which score,
+// with some of each.
+func (s *server) duplicatesProfile(w *response, r *http.Request, req *search.ProfileRequest) error {
+	found, err := s.ix.DuplicatesProfile(r.Context(), *req)
+	if err != nil {
+		return err
+	}
+	harmed(w, found.Damaged)
+	applied(w, req.Decided, found.Decisions)
+	out := struct {
+		search.Profile
+		Steps []profileStep `json:"steps"`
+	}{found, []profileStep{}}
+	for _, step := range found.Steps {
+		examples := []Group{}
+		for _, pair := range step.Examples {
+			examples = append(examples, groupOf(pair, true))
+		}
+		out.Steps = append(out.Steps, profileStep{step, examples})
+	}
+	return answer(w, r, req.Ref, found.Commit, out)
+}

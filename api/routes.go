@@ -45,6 +45,7 @@ func (s *server) table() []route {
 		{path: "/similar", methods: query, handler: versioned(s.timely(with(jsonParams, reading(s, s.similar))))},
 		{path: "/suggest", methods: read, handler: versioned(s.timely(with(queryParams, reading(s, s.suggest))))},
 		{path: "/duplicates", methods: read, handler: with(queryParams, s.duplicates)},
+		{path: "/duplicates/profile", methods: read, handler: with(queryParams, reading(s, s.duplicatesProfile))},
 		{path: "/decisions", methods: query, handler: s.sameSite(with(decisionsParams, s.decisions))},
 		{path: "/candidates", methods: []string{http.MethodPost}, handler: with(jsonParams, s.candidates)},
 		{path: "/clusters", methods: read, handler: with(queryParams, reading(s, s.clusters))},

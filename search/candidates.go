@@ -258,7 +258,7 @@ func (r *Reader) partnersOf(ctx context.Context, s *Snapshot, v *verdicts, e *sn
 // alikeEdges is edges by likeness, in both directions.
 func (r *Reader) alikeEdges(ctx context.Context, s *Snapshot, v *verdicts, req CandidatesRequest, standIn bool, out *Candidates) error {
 	bound := max(req.SetThreshold, req.TargetThreshold)
-	j, err := r.newJoin(ctx, s, nil, v, joinRequest{req.Pairing, req.Set, req.Target, bound, standIn})
+	j, err := r.newJoin(ctx, s, nil, v, joinRequest{Pairing: req.Pairing, set: req.Set, target: req.Target, bound: bound, standIn: standIn})
 	if err != nil {
 		return err
 	}

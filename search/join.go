@@ -83,6 +83,8 @@ type joinRequest struct {
 	set, target Filter
 	bound       float32
 	standIn     bool
+	// pure leaves the pairs as they are, whatever was decided about them.
+	pure bool
 }
 
 // newJoin finds the pairs of a request.
@@ -122,8 +124,10 @@ func (r *Reader) newJoin(ctx context.Context, s, since *Snapshot, v *verdicts, r
 	if err := j.discountAll(ctx, j.pairs); err != nil {
 		return nil, err
 	}
-	if err := j.decide(); err != nil {
-		return nil, err
+	if !req.pure {
+		if err := j.decide(); err != nil {
+			return nil, err
+		}
 	}
 	j.margins()
 	return j, nil
@@ -533,9 +537,10 @@ func (j *join) mix(p *likePair) float32 {
 		return p.alike.Trigrams
 	}
 	if !j.hasText(p.a) || !j.hasText(p.b) {
-		// The vector alone must say more than beside the others.
-		least := j.least(LikenessVector)
-		return max(0, j.MinScore+(p.alike.Vector-least)*(1-j.MinScore)/(1-least))
+		// The vector alone must say more than beside the others: what is a pair by it
+		// by default is one by the mixed likeness.
+		mixed, alone := j.least(LikenessMixed), j.least(LikenessVector)
+		return max(0, mixed+(p.alike.Vector-alone)*(1-mixed)/(1-alone))
 	}
 	if math.IsInf(float64(p.distance), 0) {
 		return (p.alike.Words + p.alike.Trigrams) / 2

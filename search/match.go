@@ -226,10 +226,7 @@ func (j *join) group(ctx context.Context, c likeGroup, snippets bool) (Group, er
 	}
 	slices.SortFunc(members, func(a, b member) int { return strings.Compare(a.entry.ID, b.entry.ID) })
 	same := func(u uint32) *likePair {
-		p := &likePair{a: u, b: u, alike: Alike{Score: 1, Words: 1, Trigrams: 1}}
-		if j.s.vecs != nil {
-			p.alike.Vector = 1
-		}
+		p := j.ofOneText(u)
 		if len(j.units[u].entries) == 2 {
 			p.alike.Margin = 1
 			for _, other := range c.pairs {
@@ -238,7 +235,7 @@ func (j *join) group(ctx context.Context, c likeGroup, snippets bool) (Group, er
 				}
 			}
 		}
-		return p
+		return &p
 	}
 	g := Group{}
 	pairOf := func(a, b int) *likePair {
@@ -315,6 +312,29 @@ func (j *join) group(ctx context.Context, c likeGroup, snippets bool) (Group, er
 	return g, nil
 }
 
+// ofOneText returns the pair of any two documents of a unit.
+func (j *join) ofOneText(u uint32) likePair {
+	p := likePair{a: u, b: u, alike: Alike{Score: 1, Words: 1, Trigrams: 1}}
+	if j.s.vecs != nil {
+		p.alike.Vector = 1
+	}
+	return p
+}
+
+// pairOf makes what answers tell of a pair: of the first documents of its units.
+func (j *join) pairOf(p *likePair, snippets bool) (Pair, error) {
+	a, b := j.units[p.a].entry(), j.units[p.b].entry()
+	if p.a == p.b {
+		b = j.units[p.a].entries[1]
+	}
+	if b.ID < a.ID {
+		a, b = b, a
+	}
+	out, err := j.s.pairOf(pair{a: a, b: b, distance: j.measure.outward(p.distance)}, snippets)
+	out.Alike, out.Decided = &p.alike, j.verdicts.of(a.ID, b.ID)
+	return out, err
+}
+
 // brought reports whether a pair came about since the commit that is asked about:
 // one of its documents is new or another, and both were no pair there.
 func (j *join) brought(ctx context.Context, a, b *snapshot.Entry, p *likePair) (bool, error) {
@@ -359,7 +379,7 @@ func (j *join) before(ctx context.Context, a, b *snapshot.Entry) (float32, error
 
 // alike is Duplicates by likeness.
 func (r *Reader) alike(ctx context.Context, commit string, s, since *Snapshot, v *verdicts, req DuplicatesRequest) (Pairs, error) {
-	j, err := r.newJoin(ctx, s, since, v, joinRequest{req.Pairing, req.Set, req.Target, req.Threshold, replaced(req.Ref, commit)})
+	j, err := r.newJoin(ctx, s, since, v, joinRequest{Pairing: req.Pairing, set: req.Set, target: req.Target, bound: req.Threshold, standIn: replaced(req.Ref, commit)})
 	if err != nil {
 		return Pairs{}, err
 	}
@@ -448,14 +468,10 @@ func (j *join) eachPair(ctx context.Context, snippets bool, each func(Pair) (boo
 		if !brought {
 			continue
 		}
-		if b.ID < a.ID {
-			a, b = b, a
-		}
-		out, err := j.s.pairOf(pair{a: a, b: b, distance: j.measure.outward(p.distance)}, snippets)
+		out, err := j.pairOf(&p, snippets)
 		if err != nil {
 			return err
 		}
-		out.Alike, out.Decided = &p.alike, j.verdicts.of(a.ID, b.ID)
 		if more, err := each(out); err != nil || !more {
 			return err
 		}
@@ -487,7 +503,7 @@ func (r *Reader) alikePairs(ctx context.Context, commit string, s *Snapshot, v *
 		if err == nil {
 			defer done()
 			var j *join
-			if j, err = r.newJoin(ctx, s, since, v, joinRequest{req.Pairing, req.Set, req.Target, req.Threshold, replaced(req.Ref, commit)}); err == nil {
+			if j, err = r.newJoin(ctx, s, since, v, joinRequest{Pairing: req.Pairing, set: req.Set, target: req.Target, bound: req.Threshold, standIn: replaced(req.Ref, commit)}); err == nil {
 				at := 0
 				err = j.eachPair(ctx, req.Snippet, func(p Pair) (bool, error) {
 					at++
