@@ -118,17 +118,6 @@ func sendTable(w http.ResponseWriter, r *http.Request, list []catalog.Decision) 
 	return out.end()
 }
 
-// decideRequest is a decision as a JSON body has it.
-type decideRequest struct {
-	Domain   string `param:"domain" kind:"domain" need:""`
-	Ref      search.Ref
-	A        string `param:"a" need:""`
-	B        string `param:"b" need:""`
-	Decision string `param:"decision" words:"same,different,later" need:""`
-	By       string `param:"by"`
-	Note     string `param:"note"`
-}
-
 // decide answers POST /decisions in the form that was sent.
 func (s *server) decide(w *response, r *http.Request, p *service.Params) error {
 	lines := isLines(mediaType(r))
@@ -136,7 +125,7 @@ func (s *server) decide(w *response, r *http.Request, p *service.Params) error {
 	if lines {
 		p.Decode(&req)
 	} else {
-		var one decideRequest
+		var one search.DecisionRequest
 		p.Decode(&one)
 		req = search.DecideRequest{Domain: one.Domain, Ref: one.Ref, Decisions: []catalog.Decision{
 			{A: one.A, B: one.B, Verdict: catalog.Verdict(one.Decision), By: one.By, Note: one.Note},

@@ -23,6 +23,17 @@ type DecideRequest struct {
 	Decisions []catalog.Decision
 }
 
+// DecisionRequest asks to note one decision.
+type DecisionRequest struct {
+	Domain   string `param:"domain" kind:"domain" need:""`
+	Ref      Ref
+	A        string `param:"a" need:"" help:"Id of one document, in full."`
+	B        string `param:"b" need:"" help:"Id of the other."`
+	Decision string `param:"decision" words:"same,different,later" need:"" help:"Whether they are the same thing: same, different, or later for not decided yet."`
+	By       string `param:"by" help:"Who says so."`
+	Note     string `param:"note" help:"Why."`
+}
+
 // DecisionsRequest asks for the decisions that were made about documents of a domain.
 type DecisionsRequest struct {
 	Domain string `param:"domain" kind:"domain" need:""`
@@ -53,7 +64,7 @@ func (d *Domain) decisions() (list []catalog.Decision, newest uint64, err error)
 type Decided struct {
 	// UpTo is the number of the last one, "none", or "newest". Where it is empty,
 	// pairs by likeness go by the newest, those by distance by none.
-	UpTo string `param:"decisions" kind:"decisions"`
+	UpTo string `param:"decisions" kind:"decisions" help:"Apply decisions up to this number, none, or the newest."`
 }
 
 // NoDecisions and NewestDecisions are words of [Decided].

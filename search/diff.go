@@ -39,7 +39,7 @@ type DiffRequest struct {
 	Domain string `param:"domain" kind:"domain" need:""`
 	Between
 	Page  Page
-	Texts bool `param:"texts"` // the texts before and after
+	Texts bool `param:"texts" help:"Also tell the texts before and after."` // the texts before and after
 }
 
 // Diff is the answer to a DiffRequest: changed documents, those that moved most

@@ -15,7 +15,7 @@ import (
 type DocumentRequest struct {
 	Domain string `param:"domain" kind:"domain" need:""`
 	Ref    Ref
-	ID     string `param:"id" need:""` // full IRI
+	ID     string `param:"id" need:"" help:"Id of the document, in full."` // full IRI
 }
 
 // Document is a document as it stands at a commit.

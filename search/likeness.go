@@ -49,16 +49,16 @@ const (
 // Pairing says how documents are paired by likeness. The zero value of Likeness
 // stands for pairs by the distance of vectors alone.
 type Pairing struct {
-	Likeness Likeness `param:"likeness" words:"mixed,vector,words,trigrams"`
-	Match    Match    `param:"match" words:"all,mutual,one_to_one,groups"`
+	Likeness Likeness `param:"likeness" words:"mixed,vector,words,trigrams" help:"What to compare by: mixed (the default), vector, words or trigrams."`
+	Match    Match    `param:"match" words:"all,mutual,one_to_one,groups" help:"Which pairs count: groups (the default), all, mutual or one_to_one."`
 	// MinScore is the least likeness of a pair; below 0 it is the default for
 	// Likeness and Match.
-	MinScore float32 `param:"min_score" without:"-1"`
+	MinScore float32 `param:"min_score" without:"-1" help:"Least likeness of a pair, from 0 to 1 (the default depends on likeness and match)."`
 	// Same are fields that are equal in both documents, or missing in one; Differ
 	// those that keep two documents apart which both have them and not equal. They
 	// are two ways to say one thing.
-	Same   []string `param:"same" kind:"names" most:"20"`
-	Differ []string `param:"differ" kind:"names" most:"20"`
+	Same   []string `param:"same" kind:"names" most:"20" help:"Only pairs of which these fields are equal, or missing in one."`
+	Differ []string `param:"differ" kind:"names" most:"20" help:"No pairs of which these fields differ."`
 }
 
 // leastScores are the default least scores within one set and between two, where a

@@ -84,9 +84,9 @@ type Options struct {
 	Filter Filter `embed:""`
 	// Ef is the breadth of the graph walk; 0 means the default.
 	Ef      int  `param:"ef" least:"1" most:"10000" placeholder:"N" help:"Breadth of the graph walk: more finds more of the true neighbours and takes longer."`
-	Snippet bool `param:"snippet" kong:"-"`
+	Snippet bool `param:"snippet" kong:"-" help:"Also tell the text of the part that matched."`
 	// Texts has hits bring the texts of their documents.
-	Texts bool `param:"texts" kong:"-"`
+	Texts bool `param:"texts" kong:"-" help:"Also tell the whole text of each document."`
 	// MaxDistance, when not nil, is the largest distance of hits, inclusive.
 	MaxDistance *float32 `param:"max_distance" placeholder:"D" help:"Only hits within this distance."`
 	// OutputFields are the names of the fields that hits bring: "*" for all
@@ -100,28 +100,28 @@ type SearchRequest struct {
 	Ref    Ref
 	// Text is embedded in the role Role; Vector, when not nil, is used
 	// instead.
-	Text   string `param:"q"`
+	Text   string `param:"q" help:"Text to search for."`
 	Role   contract.Role
 	Vector []float32 `param:"vector,vector_b64" need:"q"`
-	Mode   Mode      `param:"mode" words:"vector,fts,hybrid"`
-	Rank   Rank      `param:"rank" words:"score,rrf,distance"`
-	Syntax Syntax    `param:"syntax" words:"plain,query"` // of Text, where Mode goes by words
+	Mode   Mode      `param:"mode" words:"vector,fts,hybrid" help:"What to search by: vector (meaning), fts (words) or hybrid (both, the default)."`
+	Rank   Rank      `param:"rank" words:"score,rrf,distance" help:"What a hybrid search orders by: score (the default), rrf or distance."`
+	Syntax Syntax    `param:"syntax" words:"plain,query" help:"How to read the text: plain, or query for one with operators: \"a phrase\", word*, AND, OR, NOT, +, -, parentheses."` // of Text, where Mode goes by words
 	// Fallback says what becomes of a hybrid search while the embedding provider
 	// cannot be used.
-	Fallback Fallback `param:"fallback" words:"words,off"`
+	Fallback Fallback `param:"fallback" words:"words,off" help:"What a hybrid search does while the embedding provider is down: go by words (the default) or fail (off)."`
 	// Weight is the vector's share of the scores of a hybrid search, from 0 to 1;
 	// nil: the domain's, or else what suits the query.
-	Weight *float32 `param:"weight" most:"1"`
+	Weight *float32 `param:"weight" most:"1" help:"Share of the vectors in the score of a hybrid search, from 0 to 1."`
 	// BringText is Options.Texts by a name that is another thing in a SimilarRequest.
 	BringText bool `param:"text"`
 	// Feedback, where above 0, has the search done again with the query's vector
 	// moved towards the mean of the first so many hits.
-	Feedback int `param:"feedback" least:"1" most:"100"`
+	Feedback int `param:"feedback" least:"1" most:"100" help:"Search again with the query moved towards the mean of so many hits."`
 	// Explain has the hits of a hybrid search tell what their scores are made of.
-	Explain bool `param:"explain"`
+	Explain bool `param:"explain" help:"Tell what the score of each hit is made of."`
 	// Fuzzy says which words of Text may be misspelt, where Mode goes by words:
 	// those that no document has (auto, the default), all (on) or none (off).
-	Fuzzy string `param:"fuzzy" words:"auto,off,on"`
+	Fuzzy string `param:"fuzzy" words:"auto,off,on" help:"Which words may be misspelt: those that no document has (auto, the default), all (on) or none (off)."`
 	Options
 	// CallerKey: see IndexRequest.
 	CallerKey contract.Secret
@@ -162,17 +162,17 @@ const MaxSimilarIDs = 1_000
 type SimilarRequest struct {
 	Domain string `param:"domain" kind:"domain" need:""`
 	Ref    Ref
-	ID     string `param:"id"` // full IRI, read at the served commit
+	ID     string `param:"id" help:"Document whose neighbours to list, by its full id."` // full IRI, read at the served commit
 	// IDs, where there are any, stand in the place of ID: the search goes by
 	// the mean of these documents' vectors at unit length, in which each counts
 	// the same, with the mean of its chunks. At most MaxSimilarIDs.
-	IDs []string `param:"ids" kind:"names" most:"1000" apart:"id"`
+	IDs []string `param:"ids" kind:"names" most:"1000" apart:"id" help:"Documents to whose mean to list the nearest."`
 	// Text and then Vector count where no id is given.
-	Text   string    `param:"text" unless:"id,ids"`
+	Text   string    `param:"text" unless:"id,ids" help:"Text to take as if it were a document's."`
 	Vector []float32 `param:"vector,vector_b64" unless:"id,ids,text" need:"id,ids,text"`
 	Options
 	// IncludeSelf lists the documents asked with, too.
-	IncludeSelf bool `param:"include_self"`
+	IncludeSelf bool `param:"include_self" help:"Also list the documents asked with."`
 	// CallerKey: see IndexRequest.
 	CallerKey contract.Secret
 }
@@ -183,7 +183,7 @@ type DuplicatesRequest struct {
 	Ref    Ref
 	// Threshold is the largest distance kept, inclusive; below 0, which only a
 	// likeness may go with, there is none.
-	Threshold float32 `param:"threshold" without:"-1"`
+	Threshold float32 `param:"threshold" without:"-1" help:"Compare by the distance of vectors alone, and list what is within this one, from 0 (the same text) to 1."`
 	Pairing   Pairing `embed:""`
 	Set       Filter
 	// Target, when it restricts anything, is where the partner of each
@@ -193,10 +193,10 @@ type DuplicatesRequest struct {
 	// about since are listed, that is pairs of which at least one document
 	// is new or has another text there, and which were no pair within
 	// Threshold there.
-	Since   string  `param:"since" kind:"commit"`
+	Since   string  `param:"since" kind:"commit" help:"List only pairs that came about since this indexed commit."`
 	Decided Decided `embed:""`
 	Page    Page    `default:"none"` // Count 0: all
-	Snippet bool    `param:"snippet"`
+	Snippet bool    `param:"snippet" help:"Also tell the beginnings of the texts."`
 }
 
 // Complete has documents paired by likeness, unless a threshold is given and no

@@ -81,6 +81,10 @@ type Config struct {
 	// off. It asks for no credentials.
 	PrometheusPort int `name:"prometheus-port" type:"setting" environ:"VECTORLINK_PROMETHEUS_PORT" fallback:"0" placeholder:"PORT" help:"Port of the metrics, beside the listener; 0 is off."`
 
+	// MCPWrite has agents that come by the Model Context Protocol push documents and
+	// note decisions, too; otherwise they read.
+	MCPWrite bool `name:"mcp-write" type:"switch" environ:"VECTORLINK_MCP_WRITE" help:"Also have tools at /mcp that push documents and note decisions."`
+
 	// SearchReady false has every search answered with 503, so that a load
 	// balancer looks elsewhere while commits are indexed.
 	SearchReady bool `name:"search-ready" type:"switch" environ:"VECTORLINK_SEARCH_READY" fallback:"true" help:"Answer searches; =false refuses them."`

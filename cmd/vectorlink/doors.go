@@ -1,13 +1,28 @@
 package main
 
 import (
+	"net/http"
+	"slices"
+
+	"github.com/vectorlink/vectorlink/api"
 	"github.com/vectorlink/vectorlink/contract"
+	"github.com/vectorlink/vectorlink/door/mcp"
 	"github.com/vectorlink/vectorlink/door/openai"
 	"github.com/vectorlink/vectorlink/embed"
 	"github.com/vectorlink/vectorlink/service"
 )
 
 // doors returns the routes of the protocols that are spoken beside the API's own.
-func (c *Config) doors(svc *service.Service, embedder contract.Embedder) []service.Route {
-	return openai.Routes(openai.Config{Model: c.Model, Dim: embedder.Dim, Text: embed.TextOf}, svc)
+func (c *Config) doors(web api.Config, svc *service.Service, embedder contract.Embedder) []service.Route {
+	return slices.Concat(
+		openai.Routes(openai.Config{Model: c.Model, Dim: embedder.Dim, Text: embed.TextOf}, svc),
+		mcp.Routes(mcp.Config{API: inside(web, svc), Write: c.MCPWrite && !c.ReadOnly, Version: version}),
+	)
+}
+
+// inside returns a way to ask the API in this process, past what guards it from
+// outside.
+func inside(web api.Config, svc *service.Service) http.RoundTripper {
+	web.Secret, web.Insecure, web.RateLimit, web.Routes = contract.Secret{}, true, 0, nil
+	return mcp.Local(api.New(web, svc))
 }

@@ -59,6 +59,7 @@ type grammar struct {
 	Assign     assignCmd      `cmd:"" help:"Have a commit answer as another one does."`
 	Delete     deleteCmd      `cmd:"" help:"Forget what is indexed of a database or a branch."`
 	Prune      pruneCmd       `cmd:"" help:"Remove the commits that are not to be kept."`
+	Mcp        mcpCmd         `cmd:"" name:"mcp" help:"Let an agent search, over the Model Context Protocol on standard streams."`
 	Templates  templatesCmd   `cmd:"" help:"See, check and propose the queries and templates of a schema."`
 	Verify     verifyCmd      `cmd:"" help:"Check every file of a data directory. No server is needed."`
 	Inspect    inspectCmd     `cmd:"" help:"Show what a file of a data directory holds, even a damaged one."`

@@ -118,6 +118,21 @@ func (c *Config) api(log *slog.Logger) api.Config {
 	}
 }
 
+// indexer returns the settings of the writing side.
+func (c *Config) indexer(source contract.Source, embedder contract.Embedder, log *slog.Logger) indexer.Config {
+	return indexer.Config{
+		Source:            source,
+		Embedder:          embedder,
+		Renderer:          templates.New(templates.Limits{}),
+		PagePoolBytes:     int64(c.PagePoolBytes),
+		SnapshotPoolBytes: int64(c.IndexPoolBytes),
+		QueryCacheBytes:   cmp.Or(int64(c.QueryCacheBytes), -1), // none, not the default
+		PricePerMillion:   float64(c.EmbedPrice),
+		BranchWait:        time.Duration(c.BranchWait),
+		Logger:            log,
+	}
+}
+
 // serve serves until ctx ends. heads is not nil where databases are watched.
 func serve(ctx context.Context, cfg Config, source contract.Source, heads contract.Heads, embedder contract.Embedder, log *slog.Logger) (err error) {
 	web := cfg.api(log)
@@ -155,18 +170,7 @@ func serve(ctx context.Context, cfg Config, source contract.Source, heads contra
 	stopping, cancel := deadlineAfter(ctx, stopTime)
 	defer cancel()
 	defer func() { err = errors.Join(err, st.close(stopping, log)) }()
-	err = st.open(indexer.Config{
-		Source:            source,
-		Embedder:          embedder,
-		Renderer:          templates.New(templates.Limits{}),
-		PagePoolBytes:     int64(cfg.PagePoolBytes),
-		SnapshotPoolBytes: int64(cfg.IndexPoolBytes),
-		QueryCacheBytes:   cmp.Or(int64(cfg.QueryCacheBytes), -1), // none, not the default
-		PricePerMillion:   float64(cfg.EmbedPrice),
-		BranchWait:        time.Duration(cfg.BranchWait),
-		Logger:            log,
-	})
-	if err != nil {
+	if err := st.open(cfg.indexer(source, embedder, log)); err != nil {
 		return err
 	}
 	listening()
@@ -211,7 +215,7 @@ func openReader(cfg Config, embedder contract.Embedder, log *slog.Logger) (*sear
 
 // answer answers requests until ctx ends, with beside running beside it.
 func answer(ctx context.Context, cfg Config, web api.Config, listener net.Listener, svc *service.Service, embedder contract.Embedder, beside func(context.Context), log *slog.Logger) error {
-	web.Routes = cfg.doors(svc, embedder)
+	web.Routes = cfg.doors(web, svc, embedder)
 	if cfg.PrometheusPort != 0 {
 		stop, err := serveMetrics(ctx, cfg, web, svc, log)
 		if err != nil {

@@ -1,0 +1,122 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/url"
+
+	"github.com/vectorlink/vectorlink/door/mcp"
+	"github.com/vectorlink/vectorlink/embed"
+	"github.com/vectorlink/vectorlink/service"
+)
+
+// mcpCmd serves the Model Context Protocol over standard streams.
+type mcpCmd struct {
+	ConfigFile string `name:"config" placeholder:"FILE" help:"YAML file of settings, under the names of their flags (VECTORLINK_CONFIG); with --data-dir."`
+	ClientConfig
+	DataDir  string `name:"data-dir" short:"d" type:"setting" placeholder:"DIR" help:"Read this directory, and no server."`
+	MCPWrite bool   `name:"mcp-write" type:"switch" environ:"VECTORLINK_MCP_WRITE" help:"Also have tools that push documents and note decisions."`
+	EmbedConfig
+}
+
+// Help is shown by mcp --help.
+func (c *mcpCmd) Help() string {
+	return `An agent's program starts this command and talks to it over standard input and
+output. It asks the server at --server; with --data-dir it opens that directory
+itself, which a server may be writing at the same time unless --mcp-write is
+given too. docs/agents.md has the lines for common programs.`
+}
+
+// Run runs the command.
+func (c *mcpCmd) Run(ctx context.Context, p *program) (err error) {
+	door := mcp.Config{Version: version}
+	if p.flags["data-dir"] == "" {
+		cl, err := p.connect(c.ClientConfig)
+		if err != nil {
+			return err
+		}
+		defer cl.close()
+		var own struct {
+			MCPWrite bool `name:"mcp-write" type:"switch" environ:"VECTORLINK_MCP_WRITE"`
+		}
+		var bad complaints
+		p.readSettings(&own, "", &bad)
+		if err := bad.error(); err != nil {
+			return err
+		}
+		door.API, door.Write = atServer{cl}, own.MCPWrite
+		return mcp.Serve(ctx, door, io.NopCloser(p.stdin), unclosed{p.stdout})
+	}
+	var bad complaints
+	cfg, _ := p.readConfig(c.ConfigFile, &bad)
+	log := newLogger(p.stderr, slog.LevelWarn)
+	if err := bad.error(); err != nil {
+		return err
+	}
+	embedder, remote, err := cfg.embedder()
+	if err != nil {
+		return err
+	}
+	if remote != nil {
+		guard := embed.NewGuard(remote, embed.GuardConfig{Logger: log})
+		defer guard.Close()
+		embedder = guard
+	}
+	var svc *service.Service
+	if cfg.MCPWrite {
+		st, claimErr := claim(cfg.DataDir)
+		if claimErr != nil {
+			return claimErr
+		}
+		defer func() {
+			stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTime)
+			defer cancel()
+			err = errors.Join(err, st.close(stopping, log))
+		}()
+		if err := st.open(cfg.indexer(nil, embedder, log)); err != nil {
+			return err
+		}
+		svc = service.New(st.Reader, st.Indexer)
+	} else {
+		reader, closeReader, openErr := openReader(cfg, embedder, log)
+		if openErr != nil {
+			return openErr
+		}
+		defer func() { err = errors.Join(err, closeReader()) }()
+		defer inBackground(ctx, func(ctx context.Context) { reader.Follow(ctx, followEvery) })()
+		svc = service.New(reader, nil)
+	}
+	door.API, door.Write = inside(cfg.api(log), svc), cfg.MCPWrite
+	return mcp.Serve(ctx, door, io.NopCloser(p.stdin), unclosed{p.stdout})
+}
+
+// unclosed is standard output, which outlives those who write to it.
+type unclosed struct{ io.Writer }
+
+func (unclosed) Close() error { return nil }
+
+// atServer is the API of a server.
+type atServer struct{ *client }
+
+// RoundTrip implements http.RoundTripper for requests that have no more of a URL than
+// a path and a query.
+func (r atServer) RoundTrip(req *http.Request) (*http.Response, error) {
+	address, err := url.Parse(r.server + req.URL.RequestURI())
+	if err != nil {
+		return nil, fmt.Errorf("request: %w", err)
+	}
+	sent := req.Clone(req.Context())
+	sent.URL, sent.Host = address, ""
+	if !r.secret.IsZero() {
+		sent.SetBasicAuth(r.user, r.secret.Reveal())
+	}
+	res, err := r.http.Do(sent)
+	if err != nil {
+		return nil, r.lost(req.Context(), err)
+	}
+	return res, nil
+}
