@@ -3,14 +3,19 @@ package indexer_test
 import (
 	"context"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"syscall"
 	"testing"
 
+	"github.com/vectorlink/vectorlink/contract"
+	"github.com/vectorlink/vectorlink/hnsw"
 	"github.com/vectorlink/vectorlink/indexer"
 	"github.com/vectorlink/vectorlink/indexer/indexertest"
 	"github.com/vectorlink/vectorlink/search"
+	"github.com/vectorlink/vectorlink/snapshot"
+	"github.com/vectorlink/vectorlink/vecstore"
 	"github.com/vectorlink/vectorlink/vfs"
 	"github.com/vectorlink/vectorlink/vfs/vfstest"
 )
@@ -101,7 +106,7 @@ func TestSweepKeeps(t *testing.T) {
 		t.Errorf("%+v, %v", sum, err)
 	}
 	spoil(t, mem, "admin%2Ftest@c2.hnsw", func(b []byte) []byte { b[len(b)-30] ^= 1; return b })
-	if sum, err = indexer.Sweep(t.Context(), indexer.SweepConfig{FS: mem}, func(indexer.Removal) {}); err != nil || sum.Held != 2 || sum.Removed != litter-3 {
+	if sum, err = indexer.Sweep(t.Context(), indexer.SweepConfig{FS: mem}, func(indexer.Removal) {}); err != nil || sum.Held != 3 || sum.Removed != litter-3 {
 		t.Errorf("beside a damaged commit file: %+v, %v", sum, err)
 	}
 	// The full text of the damaged commit is not a reason to fail either.
@@ -112,6 +117,108 @@ func TestSweepKeeps(t *testing.T) {
 	cancel()
 	if _, err := indexer.Sweep(ctx, indexer.SweepConfig{FS: mem}, func(indexer.Removal) {}); err == nil {
 		t.Error("a cancelled sweep succeeds")
+	}
+}
+
+// prunedWorld returns a directory of which most commits were pruned, with clustering
+// vectors and graphs, the one from before, and what the last commit answers.
+func prunedWorld(t *testing.T, emb *indexertest.Embedder) (pruned, before *vfstest.Mem, a answers) {
+	t.Helper()
+	mem := vfstest.NewMem()
+	h := openPush(t, mem, emb, func(c *indexer.Config) { c.Graph = indexer.Graph{MaxDeltas: 2, MinVectors: 8} })
+	for i := 1; i <= 9; i++ {
+		var ops []contract.Op
+		for d := range 40 {
+			text := fmt.Sprintf("word%d of commit %d", d, min(i, 6)) // each other for six commits, then
+			if d <= i-7 {                                            // one more, whose vector stays in the graph
+				text = fmt.Sprintf("word%d of commit %d", d, i)
+			}
+			ops = append(ops, puts(fmt.Sprint("d/A/", d), text)...)
+		}
+		h.pushAll(indexer.PushRequest{Domain: domain, Commit: fmt.Sprint("c", i), StoreClustering: true}, ops...)
+		h.settle()
+	}
+	before = mem.CrashClone(1, 1)
+	if gone := h.prune(indexer.PruneRequest{KeepLast: 1, Apply: true}); len(gone) < 5 {
+		t.Fatalf("only %v are pruned", gone)
+	}
+	a = h.answers("c9")
+	h.close()
+	return mem, before, a
+}
+
+// TestSweepFreesPruned: the vectors that pruned commits alone used are freed; what is
+// left answers as before, and a text that comes back is embedded again.
+func TestSweepFreesPruned(t *testing.T) {
+	emb := &indexertest.Embedder{Dimensions: 1000}
+	mem, unpruned, before := prunedWorld(t, emb)
+	for _, dry := range []bool{true, false} {
+		var told indexer.Removal
+		sum, err := indexer.Sweep(t.Context(), indexer.SweepConfig{FS: mem, DryRun: dry}, func(r indexer.Removal) { told = r })
+		if err != nil || sum.FreedVectors == 0 || sum.FreedBytes == 0 || told.Vectors != sum.FreedVectors || told.Bytes != sum.FreedBytes {
+			t.Fatalf("%+v, %+v, %v", sum, told, err)
+		}
+	}
+	wantSound(t, mem)
+	h := openPush(t, mem, emb)
+	if after := h.answers("c9"); !reflect.DeepEqual(after, before) {
+		t.Errorf("answers are\n%+v, before\n%+v", after, before)
+	}
+	emb.Reset()
+	h.mustPush("", "c9", "c10", puts("d/A/20", "word0 of commit 2", "d/A/21", "word0 of commit 9")...)
+	if got := emb.Texts(); !slices.Equal(got, []string{"word0 of commit 2", "word0 of commit 2"}) {
+		t.Errorf("embedded were %q", got)
+	}
+	if after := h.answers("c9"); !reflect.DeepEqual(after, before) {
+		t.Errorf("later, answers are\n%+v, before\n%+v", after, before)
+	}
+	h.close()
+	// A commit that comes back from a copy of before lacks them, and verify says so.
+	have := names(t, mem)
+	for _, name := range names(t, unpruned) {
+		if b, err := unpruned.ReadFile(name); err == nil && strings.HasSuffix(name, ".hnsw") && !slices.Contains(have, name) {
+			mem.WriteFile(name, b)
+		}
+	}
+	var reasons []string
+	if _, err := indexer.Verify(t.Context(), mem, func(f indexer.Finding) { reasons = append(reasons, f.Reason) }); err != nil {
+		t.Fatal(err)
+	}
+	if !slices.ContainsFunc(reasons, func(r string) bool { return strings.Contains(r, "was freed by gc") && strings.Contains(r, "c2") }) {
+		t.Errorf("verify finds %q", reasons)
+	}
+}
+
+// TestSweepKeepsGraphs: vectors that a graph alone holds, those of documents that are
+// gone, are not freed: walks pass through them.
+func TestSweepKeepsGraphs(t *testing.T) {
+	mem := vfstest.NewMem()
+	cfg := vecstore.Config{Domain: domain, Fingerprint: "m", Dim: 1000, Metric: vecstore.Cosine, Normalized: true} // a page each
+	vecs, err := vecstore.Create(mem, vecstore.FileName(domain, ""), cfg, vecstore.NewPool(1<<20))
+	must(t, err)
+	for i := range 20 {
+		text := fmt.Sprint("text ", i)
+		_, err := vecs.Append([]vecstore.Key{vecstore.ContentKey("m", contract.RoleDocument, text)}, [][]float32{indexertest.Vector(text, 1000)})
+		must(t, err)
+	}
+	graph, err := hnsw.Build(t.Context(), vecs, []uint32{0, 8, 9, 10, 19}, hnsw.Params{M: 4, EfConstruction: 20}, 1)
+	must(t, err)
+	must(t, vecs.Close())
+	_, err = snapshot.Write(mem, snapshot.Header{
+		Kind: snapshot.Checkpoint, Domain: domain, Commit: "c1", Branch: "main", Seq: 1,
+		Vectors: snapshot.Vectors{Vecs: vecstore.FileName(domain, ""), Fingerprint: "m", Dim: 1000, Metric: "cosine", Normalized: true},
+	}, snapshot.Contents{Graph: graph.AppendTo(nil), Changed: func(yield func(snapshot.EntryText, error) bool) {
+		for i, slot := range []uint32{0, 4, 19} {
+			e := snapshot.Entry{ID: fmt.Sprint("d/A/", i), Type: "A", TextHash: snapshot.HashText("x"), Chunks: []snapshot.Chunk{{Slot: slot, End: 1}}}
+			if !yield(snapshot.EntryText{Entry: e, Text: "x"}, nil) {
+				return
+			}
+		}
+	}})
+	must(t, err)
+	sum, err := indexer.Sweep(t.Context(), indexer.SweepConfig{FS: mem}, func(indexer.Removal) {})
+	if err != nil || sum.FreedVectors != 3+3+8 {
+		t.Errorf("%+v, %v; want 1 to 3, 5 to 7 and 11 to 18 freed", sum, err)
 	}
 }
 

@@ -24,11 +24,12 @@ type SweepConfig struct {
 	Spare func(name string) (bool, error)
 }
 
-// Removal is a file that a Sweep has removed.
+// Removal is a file that a Sweep has removed, or out of which it has taken vectors.
 type Removal struct {
-	File   string `json:"file"`
-	Bytes  int64  `json:"bytes"`
-	Reason string `json:"reason"`
+	File    string `json:"file"`
+	Bytes   int64  `json:"bytes"`             // that the disk has back
+	Vectors int    `json:"vectors,omitempty"` // freed; 0 for a file that is removed
+	Reason  string `json:"reason"`
 }
 
 // SweepSummary says what a Sweep has done.
@@ -36,26 +37,47 @@ type SweepSummary struct {
 	Removed int   `json:"removed"` // files
 	Bytes   int64 `json:"bytes"`   // of those
 	Spared  int   `json:"spared"`  // files too young
+	// FreedVectors are the vectors taken out of files that stay, and FreedBytes
+	// what the disk has back of them.
+	FreedVectors int   `json:"freed_vectors"`
+	FreedBytes   int64 `json:"freed_bytes"`
 	// Held are files of vectors that were left because of damaged commit files,
 	// which may refer to them.
 	Held int `json:"held"`
 }
 
-// Sweep removes the files of a data directory that nothing refers to: vectors
-// of domains without commits, full texts of commits that are gone, and what
-// unfinished writes left. The directory must be locked by the caller, and no
-// Indexer be open on it. It removes nothing that any commit file needs, so it
-// may be cut short anywhere and run again. It is durable when it returns.
+// sweeper is a Sweep under way.
+type sweeper struct {
+	cfg    SweepConfig
+	report func(Removal)
+	sum    SweepSummary
+}
+
+// Sweep removes what nothing in a data directory refers to: vectors of domains
+// without commits, full texts of commits that are gone, what unfinished writes left,
+// and, out of files that stay, vectors that no commit uses. The directory must be
+// locked by the caller, and no Indexer be open on it; others may read it. It removes
+// nothing that any commit file needs, so it may be cut short anywhere and run again.
+// It is durable when it returns.
 func Sweep(ctx context.Context, cfg SweepConfig, report func(Removal)) (SweepSummary, error) {
-	var sum SweepSummary
+	s := &sweeper{cfg: cfg, report: report}
 	infos, damaged, err := snapshot.List(cfg.FS)
 	if err != nil {
-		return sum, fmt.Errorf("indexer: sweep: %w", err)
+		return s.sum, fmt.Errorf("indexer: sweep: %w", err)
 	}
+	if err := s.removeFiles(ctx, infos, damaged); err != nil {
+		return s.sum, err
+	}
+	return s.sum, s.freeVectors(ctx, infos, len(damaged) > 0)
+}
+
+// removeFiles removes the files that nothing refers to.
+func (s *sweeper) removeFiles(ctx context.Context, infos []snapshot.Info, damaged []snapshot.Damage) error {
+	cfg, sum := s.cfg, &s.sum
 	// After the commits: what comes meanwhile is not looked at.
 	names, err := cfg.FS.List()
 	if err != nil {
-		return sum, fmt.Errorf("indexer: sweep: %w", err)
+		return fmt.Errorf("indexer: sweep: %w", err)
 	}
 	used := make(map[string]bool)
 	for _, info := range infos {
@@ -74,7 +96,7 @@ func Sweep(ctx context.Context, cfg SweepConfig, report func(Removal)) (SweepSum
 	}
 	for _, name := range names {
 		if err := ctx.Err(); err != nil {
-			return sum, context.Cause(ctx)
+			return context.Cause(ctx)
 		}
 		reason := ""
 		switch {
@@ -110,7 +132,7 @@ func Sweep(ctx context.Context, cfg SweepConfig, report func(Removal)) (SweepSum
 		}
 		if cfg.Spare != nil {
 			if young, err := cfg.Spare(name); err != nil {
-				return sum, fmt.Errorf("indexer: sweep: %w", err)
+				return fmt.Errorf("indexer: sweep: %w", err)
 			} else if young {
 				sum.Spared++
 				continue
@@ -118,24 +140,24 @@ func Sweep(ctx context.Context, cfg SweepConfig, report func(Removal)) (SweepSum
 		}
 		r := Removal{File: name, Reason: reason}
 		if r.Bytes, err = sizeOf(cfg.FS, name); err != nil {
-			return sum, fmt.Errorf("indexer: sweep: %w", err)
+			return fmt.Errorf("indexer: sweep: %w", err)
 		}
 		if !cfg.DryRun {
 			if err := cfg.FS.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
-				return sum, fmt.Errorf("indexer: sweep: %w", err)
+				return fmt.Errorf("indexer: sweep: %w", err)
 			}
 		}
 		sum.Removed++
 		sum.Bytes += r.Bytes
-		report(r)
+		s.report(r)
 	}
 	if sum.Removed == 0 || cfg.DryRun {
-		return sum, nil
+		return nil
 	}
 	if err := cfg.FS.SyncDir(); err != nil {
-		return sum, fmt.Errorf("indexer: sweep: %w", err)
+		return fmt.Errorf("indexer: sweep: %w", err)
 	}
-	return sum, nil
+	return nil
 }
 
 // leftover reports whether a file is one that this program writes and then

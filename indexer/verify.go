@@ -41,7 +41,7 @@ type VerifySummary struct {
 // being appended at the moment are not looked at. The error says that the
 // check itself could not go on.
 func Verify(ctx context.Context, files vfs.FS, report func(Finding)) (VerifySummary, error) {
-	v := verifier{files: files, commits: make(map[string]map[string]snapshot.Info), vectors: make(map[string]uint32), models: make(map[string]vecstore.Config), bad: make(map[string]map[uint32]*badVector)}
+	v := verifier{files: files, commits: make(map[string]map[string]snapshot.Info), vectors: make(map[string]uint32), models: make(map[string]vecstore.Config), freed: make(map[string]func(uint32) bool), bad: make(map[string]map[uint32]*badVector)}
 	v.report = func(file, reason string) {
 		v.sum.Damaged++
 		report(Finding{file, reason})
@@ -112,7 +112,8 @@ type verifier struct {
 	commits map[string]map[string]snapshot.Info // by domain and commit
 	vectors map[string]uint32                   // vectors, by file
 	models  map[string]vecstore.Config          // by file
-	bad     map[string]map[uint32]*badVector    // damaged ones, by file and slot
+	freed   map[string]func(uint32) bool        // whether a slot was, by file; nil where none was
+	bad     map[string]map[uint32]*badVector    // damaged ones, and freed ones that are referred to, by file and slot
 }
 
 // badVector is a damaged vector and what refers to it. One that nothing refers
@@ -151,10 +152,7 @@ func (v *verifier) vectorFile(ctx context.Context, name string) {
 		case slot == vecstore.NoSlot:
 			v.report(name, err.Error())
 		default:
-			if v.bad[name] == nil {
-				v.bad[name] = make(map[uint32]*badVector)
-			}
-			v.bad[name][slot] = &badVector{err: err, commits: make(map[string]struct{})}
+			v.noteBad(name, slot, err)
 		}
 	})
 	if errors.Is(err, vecstore.ErrCorrupt) {
@@ -163,7 +161,29 @@ func (v *verifier) vectorFile(ctx context.Context, name string) {
 	if err = errors.Join(err, s.Close()); err != nil {
 		v.report(name, err.Error())
 	}
-	v.sum.Bytes += int64(n) * int64(4*s.Dim())
+	v.sum.Bytes += int64(int(n)-s.Freed()) * int64(4*s.Dim())
+	if s.Freed() > 0 {
+		v.freed[name] = s.IsFreed
+	}
+}
+
+// noteBad notes that a vector cannot be read.
+func (v *verifier) noteBad(file string, slot uint32, err error) *badVector {
+	if v.bad[file] == nil {
+		v.bad[file] = make(map[uint32]*badVector)
+	}
+	b := &badVector{err: err, commits: make(map[string]struct{})}
+	v.bad[file][slot] = b
+	return b
+}
+
+// badOf returns what is known of a vector that cannot be read, nil of another.
+func (v *verifier) badOf(file string, slot uint32) *badVector {
+	b := v.bad[file][slot]
+	if freed := v.freed[file]; b == nil && freed != nil && freed(slot) {
+		b = v.noteBad(file, slot, fmt.Errorf("vector %d was freed by gc while no commit used it", slot))
+	}
+	return b
 }
 
 func (v *verifier) commitFile(info snapshot.Info) {
@@ -204,7 +224,7 @@ func (v *verifier) commitFile(info snapshot.Info) {
 // references decodes the graph of a commit file, and notes which damaged
 // vectors, of whatever name, its entries refer to.
 func (v *verifier) references(info snapshot.Info) (err error) {
-	suspect := slices.DeleteFunc(info.Named(), func(n snapshot.NamedVectors) bool { return len(v.bad[n.Vecs]) == 0 })
+	suspect := slices.DeleteFunc(info.Named(), func(n snapshot.NamedVectors) bool { return len(v.bad[n.Vecs]) == 0 && v.freed[n.Vecs] == nil })
 	if !info.Graph && len(suspect) == 0 {
 		return nil
 	}
@@ -217,7 +237,7 @@ func (v *verifier) references(info snapshot.Info) (err error) {
 		e := &f.Entries()[i]
 		for _, n := range suspect {
 			for _, c := range e.ChunksOf(n.Name) {
-				b := v.bad[n.Vecs][c.Slot]
+				b := v.badOf(n.Vecs, c.Slot)
 				if b == nil {
 					continue
 				}

@@ -27,8 +27,9 @@
 // Another process reads beside it through [OpenRead], which never writes and
 // sees the slots up to the end that a commit names ([Store.Refresh]).
 //
-// The closed ranges of a file, [Store.Ranges], never change again: each can be kept
-// elsewhere as one object.
+// The closed ranges of a file, [Store.Ranges], change only if vectors are freed: each
+// can be kept elsewhere as one object. [Store.Free] gives the disk back what vectors
+// take that no commit uses.
 //
 // # Concurrency and durability
 //

@@ -329,6 +329,9 @@ func (c codec) sum(slot uint32, rec []byte) uint32 {
 	return vfs.Checksum(vfs.Checksum(c.seed, s[:]), rec[:c.record-crcSize])
 }
 
+// stored returns the checksum that a record has.
+func (c codec) stored(rec []byte) uint32 { return binary.LittleEndian.Uint32(rec[c.record-crcSize:]) }
+
 // appendRecord appends a slot's record to b.
 func (c codec) appendRecord(b []byte, slot uint32, key Key, vec []float32) []byte {
 	start := len(b)
@@ -342,8 +345,11 @@ func (c codec) appendRecord(b []byte, slot uint32, key Key, vec []float32) []byt
 
 // check returns what is wrong with a slot's record, or "".
 func (c codec) check(slot uint32, rec []byte) string {
-	if binary.LittleEndian.Uint32(rec[c.record-crcSize:]) != c.sum(slot, rec) {
+	if c.stored(rec) != c.sum(slot, rec) {
 		return "checksum mismatch"
+	}
+	if c.freedAt(slot, rec) > 0 {
+		return "the vector was freed"
 	}
 	if !allZero(rec[4*c.dim+keySize : c.record-crcSize]) {
 		return "reserved bytes are not zero"

@@ -27,7 +27,8 @@ type Description struct {
 	PageSize       int     // bytes
 	RecordSize     int     // bytes
 	RecordsPerPage int
-	Vectors        uint32   // records, damaged ones included
+	Vectors        uint32   // records, damaged and freed ones included
+	Freed          int      // of them
 	Damaged        int      // of them, and other findings
 	Damages        []Damage // the first thousand
 }
@@ -61,6 +62,7 @@ func Inspect(fsys vfs.FS, name string) (d Description, err error) {
 			d.Damages = append(d.Damages, Damage{slot, reason})
 		}
 	})
+	d.Freed = s.Freed()
 	if errors.Is(err, ErrCorrupt) {
 		err = &CorruptError{File: name, Slot: d.Damages[0].Slot, Reason: fmt.Sprintf("%s (%d in all)", d.Damages[0].Reason, d.Damaged)}
 	}

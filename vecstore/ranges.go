@@ -36,7 +36,7 @@ var rangeBytes = 4 << 20
 const maxCatchUp = 8
 
 // Range is a closed stretch of a file of vectors: full pages with all of their
-// records, whose bytes never change again. First and Sum name it.
+// records, whose bytes change only if vectors are freed. First and Sum name it.
 type Range struct {
 	First  uint32 // slot
 	Slots  uint32

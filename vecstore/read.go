@@ -297,9 +297,13 @@ func (s *Store) Verify(report func(slot uint32, err error)) error {
 		}
 		before = damages
 	})
+	var gone freed
 	err = s.scan(0, n, func(first uint32, recs []byte, count int) (bool, error) {
 		for i := range count {
 			slot, rec := first+uint32(i), recs[s.offset(uint32(i))-headerSize:][:s.record]
+			if gone.add(s.codec, slot, rec) {
+				continue
+			}
 			if reason := s.check(slot, rec); reason != "" {
 				found(slot, reason)
 			}
@@ -318,6 +322,9 @@ func (s *Store) Verify(report func(slot uint32, err error)) error {
 	if err != nil {
 		return err
 	}
+	s.maps.Lock()
+	s.freed = gone
+	s.maps.Unlock()
 	if damages > 0 {
 		return wrap(s.name, fmt.Sprintf("verify: %d damages in %d vectors", damages, n), ErrCorrupt)
 	}

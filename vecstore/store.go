@@ -43,9 +43,10 @@ type Store struct {
 	coder  coder
 	frames []*frame // by page, nil for pages not in memory; guarded by Pool.mu
 
-	maps    sync.RWMutex        // guards keys and damaged
+	maps    sync.RWMutex        // guards what follows
 	keys    map[Key]uint32      // nil until recovered
 	damaged map[uint32]struct{} // slots whose record is known to be bad
+	freed   freed
 }
 
 // Create makes a new file for vectors of that configuration and opens it, ready
@@ -191,7 +192,8 @@ func (s *Store) Len() uint32 { return s.published.Load() }
 // refers to, 0 for none.
 //
 // It reads the file to its end and checks every record. Bad records below floor
-// stay where they are and are remembered, see [Store.Damaged]. Slots below floor
+// stay where they are and are remembered, see [Store.Damaged]; those that were
+// freed are none ([Store.Free]). Slots below floor
 // that the file has lost become as many bad records, so that their numbers are
 // never given to other vectors. No commit refers to slots from floor on, so there
 // the file is cut at the first bad record. The good records from floor on may
@@ -239,12 +241,15 @@ func (s *Store) recover(w vfs.File, floor uint32) error {
 	// The hint spares the map some growing; a size from outside buys no memory.
 	keys := make(map[Key]uint32, min(n, 1<<16))
 	damaged := map[uint32]struct{}{}
+	var gone freed
 	rewritten := false
 	err = s.scan(0, n, func(first uint32, recs []byte, count int) (bool, error) {
 		good := count
 		for i := range count {
 			slot, rec := first+uint32(i), recs[s.offset(uint32(i))-headerSize:]
 			switch {
+			case gone.add(s.codec, slot, rec[:s.record]):
+				continue
 			case s.check(slot, rec[:s.record]) == "":
 				if _, known := keys[s.key(rec)]; !known {
 					keys[s.key(rec)] = slot
@@ -280,7 +285,9 @@ func (s *Store) recover(w vfs.File, floor uint32) error {
 		return wrap(s.name, "recover: ranges", err)
 	}
 	for ; n < floor; n++ {
-		damaged[n] = struct{}{}
+		if !gone.has(n) {
+			damaged[n] = struct{}{}
+		}
 	}
 	if end := s.end(n); size != end {
 		if err := w.Truncate(end); err != nil {
@@ -302,7 +309,7 @@ func (s *Store) recover(w vfs.File, floor uint32) error {
 	}
 	s.maps.Lock()
 	defer s.maps.Unlock()
-	s.keys, s.damaged = keys, damaged
+	s.keys, s.damaged, s.freed = keys, damaged, gone
 	return nil
 }
 

@@ -21,10 +21,13 @@ type gcCmd struct {
 
 // Help is shown by gc --help.
 func (c *gcCmd) Help() string {
-	return `No server may be using the directory: it is locked meanwhile. Removed are vectors
-of domains without commits (deleting a domain keeps them, as they have been paid
-for), full texts of commits that are gone, and what unfinished writes have left.
-What a commit needs is never removed, and it may be interrupted at any time.`
+	return `No server may be using the directory for writing: it is locked meanwhile. Removed are
+vectors of domains without commits (deleting a domain keeps them, as they have been
+paid for), full texts of commits that are gone, and what unfinished writes have left.
+Vectors that only pruned or deleted commits used are freed: the file of a domain's
+vectors is written again with holes, if at least 1/32 of it comes free, which takes
+as much room meanwhile as what stays. What a commit needs is never removed, and it may
+be interrupted at any time.`
 }
 
 // Run runs the command.
@@ -81,6 +84,9 @@ func (c *gcCmd) summary(w io.Writer, sum indexer.SweepSummary) error {
 		done = "to be removed"
 	}
 	fmt.Fprintf(w, "%s of %d bytes %s", count(sum.Removed, "file"), sum.Bytes, done)
+	if sum.FreedVectors > 0 {
+		fmt.Fprintf(w, ", %s of %d bytes freed", count(sum.FreedVectors, "vector"), sum.FreedBytes)
+	}
 	if sum.Spared > 0 {
 		fmt.Fprintf(w, ", %s kept for being younger than %s", count(sum.Spared, "file"), c.Grace)
 	}

@@ -260,6 +260,7 @@ func inspectVectors(files vfs.FS, name string) (inspected, error) {
 		r.field("record_size", d.RecordSize)
 		r.field("records_per_page", d.RecordsPerPage)
 		r.field("vectors", d.Vectors)
+		r.field("freed", d.Freed)
 		r.field("damaged", d.Damaged)
 	}
 	for _, bad := range d.Damages {
