@@ -22,7 +22,7 @@ var layers = [][]string{
 	{"service"},
 	{"indexer"},
 	{"search"},
-	{"catalog", "tasks"},
+	{"catalog", "tasks", "bundle"},
 	{"snapshot", "hnsw", "vecstore", "textindex", "fields", "cluster"},
 	{"vfs", "contract"},
 	{"vector"},

@@ -118,6 +118,7 @@ var endpoints = []struct {
 	{"/domains", "GET, HEAD", true},
 	{"/tasks", "GET, HEAD", true},
 	{"/document", "GET, HEAD", true},
+	{"/snapshot", "GET, HEAD, POST", true},
 }
 
 // TestEndpoints checks access, methods and slashes for every path and method.

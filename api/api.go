@@ -2,10 +2,12 @@ package api
 
 import (
 	"context"
+	"io"
 	"log/slog"
 	"net/http"
 	"time"
 
+	"github.com/vectorlink/vectorlink/bundle"
 	"github.com/vectorlink/vectorlink/catalog"
 	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/indexer"
@@ -76,6 +78,10 @@ type Indexer interface {
 	// Embeddings calls use with the vectors of documents, which can be read
 	// until it returns.
 	Embeddings(ctx context.Context, req search.EmbeddingsRequest, use func(*search.Embeddings) error) error
+	// Bundle calls use with what writes the snapshot file of a commit, until it returns.
+	Bundle(ctx context.Context, req search.BundleRequest, use func(commit string, w *bundle.Writer) error) error
+	// Import takes in a snapshot file.
+	Import(ctx context.Context, req indexer.ImportRequest, body io.Reader) (indexer.ImportResult, error)
 	// Document returns a document of a commit.
 	Document(ctx context.Context, req search.DocumentRequest) (search.Document, error)
 	// DomainInfos lists the domains, by name.
@@ -137,6 +143,8 @@ type Config struct {
 	ProgressEvery time.Duration
 	// Routes are those of other protocols, beside the API's own.
 	Routes []service.Route
+	// MaxImport bounds a snapshot file that is taken in, in bytes; 0: 64 GiB.
+	MaxImport int64
 	// Logger receives one line per request; nil: none are written.
 	Logger *slog.Logger
 	// Version is the program's version, reported by /statistics.
@@ -168,6 +176,9 @@ func New(cfg Config, ix Indexer) http.Handler {
 	}
 	if cfg.MaxLine <= 0 {
 		cfg.MaxLine = defaultMaxLine
+	}
+	if cfg.MaxImport <= 0 {
+		cfg.MaxImport = defaultMaxImport
 	}
 	if cfg.PushIdle <= 0 {
 		cfg.PushIdle = defaultPushIdle

@@ -21,12 +21,13 @@ import (
 	"github.com/getkin/kin-openapi/routers"
 	"go.yaml.in/yaml/v3"
 
+	"github.com/vectorlink/vectorlink/bundle"
 	"github.com/vectorlink/vectorlink/search"
 )
 
 // specification is openapi.yaml.
 var specification = sync.OnceValues(func() (*openapi3.T, error) {
-	for _, media := range []string{"text/html", "application/octet-stream", "application/x-npy"} {
+	for _, media := range []string{"text/html", "application/octet-stream", "application/x-npy", bundle.MediaType} {
 		openapi3filter.RegisterBodyDecoder(media, openapi3filter.FileBodyDecoder)
 	}
 	data, err := os.ReadFile("openapi.yaml")

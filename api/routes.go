@@ -66,6 +66,8 @@ func (s *server) table() []route {
 		{path: "/domains", methods: read, handler: with(queryParams, s.domains)},
 		{path: "/tasks", methods: read, handler: with(queryParams, s.tasks)},
 		{path: "/document", methods: read, handler: with(queryParams, s.document)},
+		{path: "/snapshot", methods: read, handler: with(queryParams, reading(s, s.snapshot))},
+		{path: "/snapshot", methods: []string{http.MethodPost}, handler: s.sameSite(with(queryParams, s.importSnapshot)), duplex: true},
 	}
 	for _, rt := range s.cfg.Routes {
 		h := s.timely(handler(rt.Answer))
@@ -160,7 +162,13 @@ func (s *server) routes() http.Handler {
 			return noRoute(w, r)
 		}
 		refuse := func(w http.ResponseWriter, _ *http.Request) error {
-			allow := strings.Join(table[i].methods, ", ")
+			var methods []string
+			for _, rt := range table {
+				if rt.path == table[i].path {
+					methods = append(methods, rt.methods...)
+				}
+			}
+			allow := strings.Join(methods, ", ")
 			w.Header().Set("Allow", allow)
 			return service.Failure(errMethod, "this path answers to %s", allow)
 		}

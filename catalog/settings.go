@@ -92,6 +92,13 @@ func (r SettingsRequest) With(s Settings) Settings {
 	return s
 }
 
+// Request returns the request that names all of the settings.
+func (s Settings) Request() SettingsRequest {
+	return SettingsRequest{
+		Metric: s.Metric, Normalize: &s.Normalize, Language: s.Language, M: s.M, EfConstruction: s.EfConstruction, Dim: s.Dim, Weight: s.Weight,
+	}
+}
+
 // String returns the settings as commit files carry them: "name=value" with
 // spaces between, in the order of the fields, without those that are the
 // defaults. Equal settings have equal strings.

@@ -151,6 +151,22 @@ func (g *Graph) Has(slot uint32) bool {
 // Slots returns the slots in the graph, in no order; not to be changed.
 func (g *Graph) Slots() []uint32 { return g.slots }
 
+// Renumber returns the graph of the same nodes and links under other slots. place
+// gives each slot its new one, and keeps their order, so that a search finds the
+// same. The graphs share their links.
+func (g *Graph) Renumber(place func(slot uint32) uint32) *Graph {
+	r := *g
+	r.slots = make([]uint32, len(g.slots))
+	for i, slot := range g.slots {
+		r.slots[i] = place(slot)
+	}
+	r.lastSlot = 0
+	if len(r.slots) > 0 {
+		r.lastSlot = slices.Max(r.slots)
+	}
+	return &r
+}
+
 // level returns the slots whose highest layer is l, ascending.
 func (g *Graph) level(l int) []uint32 {
 	above := 0

@@ -389,29 +389,32 @@ func (b *builder) finish(ctx context.Context, h snapshot.Header, complete bool, 
 // listClustering returns the vectors beside the main ones, which others are, with
 // those of clustering, the first of them.
 func (b *builder) listClustering(others []snapshot.NamedVectors) []snapshot.NamedVectors {
-	c := snapshot.NamedVectors{Name: search.ClusteringVectors}
-	if b.vecs != nil {
-		c.Vectors = snapshot.Vectors{
-			Fingerprint: b.fingerprint, Dim: uint32(b.vecs.Dim()), Vecs: b.d.VecsName(),
-			Metric: string(b.settings.Metric), Normalized: b.settings.Normalize,
-		}
-	}
+	c := snapshot.NamedVectors{Name: search.ClusteringVectors, Vectors: b.d.describe(b.vecs, b.settings)}
 	return append([]snapshot.NamedVectors{c}, slices.DeleteFunc(others, func(o snapshot.NamedVectors) bool { return o.Name == c.Name })...)
+}
+
+// describe returns what a commit says of the domain's vectors; nothing where there
+// are none.
+func (d *domain) describe(vecs *vecstore.Store, s catalog.Settings) snapshot.Vectors {
+	if vecs == nil {
+		return snapshot.Vectors{}
+	}
+	return snapshot.Vectors{
+		Fingerprint: vecs.Config().Fingerprint, Dim: uint32(vecs.Dim()), Vecs: d.VecsName(),
+		Metric: string(s.Metric), Normalized: s.Normalize,
+	}
 }
 
 // write writes the commit's file.
 func (b *builder) write(h snapshot.Header, changed, removed []string, complete bool) (info snapshot.Info, err error) {
-	if b.vecs != nil {
-		h.Fingerprint, h.Dim, h.Vecs = b.fingerprint, uint32(b.vecs.Dim()), b.d.VecsName()
-		h.Metric, h.Normalized = string(b.settings.Metric), b.settings.Normalize
-	}
+	h.Vectors = b.d.describe(b.vecs, b.settings)
 	if h.Created = now().Unix(); h.Seq == 0 {
 		h.Seq = b.d.NextSeq()
 	}
 	contents := snapshot.Contents{Changed: b.entries(changed), Count: len(changed), Skipped: snapshot.StringKeys(b.unsettled(complete)), Unreadable: b.isUnreadable}
 	if b.base != nil {
 		contents.Removed = snapshot.StringKeys(removed)
-		info, err = b.base.View().WriteDelta(b.ix.cfg.FS, h, contents, b.barrier())
+		info, err = b.base.View().WriteDelta(b.ix.cfg.FS, h, contents, b.d.barrier(b.base))
 	} else {
 		h.Kind, h.Settings = snapshot.Checkpoint, b.settings.String()
 		info, err = snapshot.Write(b.ix.cfg.FS, h, contents)
@@ -487,11 +490,11 @@ func (b *builder) inBase(id string) bool {
 // pass over, "" for none: one that is being merged, or one whose file was
 // replaced since the base was opened, by a merge, or because what it stood on
 // was removed. Called with d.writing held.
-func (b *builder) barrier() (commit string) {
-	merging := b.d.mergeOf()
-	for f := range b.base.View().Files() {
+func (d *domain) barrier(base *search.Snapshot) (commit string) {
+	merging := d.mergeOf()
+	for f := range base.View().Files() {
 		h := f.Header()
-		now, ok := b.d.State().Commit(h.Commit)
+		now, ok := d.State().Commit(h.Commit)
 		if ok && h.Kind != snapshot.Alias && (h.Commit == merging || !now.Same(f.Info())) {
 			commit = h.Commit
 		}

@@ -169,7 +169,7 @@ func (p *Push) open(ctx context.Context, req PushRequest) (err error) {
 		}
 		p.old, p.base = &info, from
 	}
-	if err := p.lockBranch(ctx); err != nil {
+	if err := ix.lockBranch(ctx, p.ctx, d, p.branch); err != nil {
 		return err
 	}
 	defer func() {
@@ -220,12 +220,13 @@ func (p *Push) open(ctx context.Context, req PushRequest) (err error) {
 	return nil
 }
 
-// lockBranch waits for another push on the branch to end.
-func (p *Push) lockBranch(ctx context.Context) error {
-	timer := time.NewTimer(p.ix.cfg.BranchWait)
+// lockBranch takes the branch when another push on it has ended, for a run that
+// may be cancelled.
+func (ix *Indexer) lockBranch(ctx, run context.Context, d *domain, branch string) error {
+	timer := time.NewTimer(ix.cfg.BranchWait)
 	defer timer.Stop()
 	for {
-		busy := p.d.tryBranch(p.branch)
+		busy := d.tryBranch(branch)
 		if busy == nil {
 			return nil
 		}
@@ -234,11 +235,11 @@ func (p *Push) lockBranch(ctx context.Context) error {
 		select {
 		case <-busy:
 		case <-timer.C:
-			return fmt.Errorf("%w: another push to branch %s of %s is under way", contract.ErrBusy, p.branch, p.d.Name())
+			return fmt.Errorf("%w: another push to branch %s of %s is under way", contract.ErrBusy, branch, d.Name())
 		case <-ctx.Done():
 			return context.Cause(ctx)
-		case <-p.ctx.Done():
-			return context.Cause(p.ctx)
+		case <-run.Done():
+			return context.Cause(run)
 		}
 	}
 }

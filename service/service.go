@@ -2,6 +2,7 @@ package service
 
 import (
 	"context"
+	"io"
 
 	"github.com/vectorlink/vectorlink/catalog"
 	"github.com/vectorlink/vectorlink/contract"
@@ -137,4 +138,12 @@ func (s *Service) Prune(ctx context.Context, req indexer.PruneRequest) (indexer.
 		return indexer.Pruning{}, contract.ErrReadOnly
 	}
 	return s.writer.Prune(ctx, req)
+}
+
+// Import takes in a snapshot file.
+func (s *Service) Import(ctx context.Context, req indexer.ImportRequest, body io.Reader) (indexer.ImportResult, error) {
+	if s.writer == nil {
+		return indexer.ImportResult{}, contract.ErrReadOnly
+	}
+	return s.writer.Import(ctx, req, body)
 }

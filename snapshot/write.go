@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"iter"
 	"slices"
@@ -187,11 +188,7 @@ func writeTemp(fsys vfs.FS, temp string, h *Header, c *Contents, complete func(*
 	if err != nil {
 		return Info{}, err
 	}
-	w := &fileWriter{out: bufio.NewWriterSize(&appender{f: f}, writeSize)}
-	err = w.file(h, c, complete)
-	if err == nil {
-		err = w.out.Flush()
-	}
+	info, err = encode(&appender{f: f}, h, c, complete)
 	if err == nil {
 		err = f.Sync()
 	}
@@ -200,7 +197,30 @@ func writeTemp(fsys vfs.FS, temp string, h *Header, c *Contents, complete func(*
 		_ = fsys.Remove(temp) // Clean finds what this leaves
 		return Info{}, err
 	}
-	return Info{Header: *h, Size: w.size, ID: w.id}, nil
+	return info, nil
+}
+
+// Encode writes the bytes of the commit file that Write would make, and returns
+// what List would say of it. Equal contents have equal bytes. It is for files that
+// go elsewhere: nothing is durable.
+func Encode(out io.Writer, h Header, c Contents) (Info, error) {
+	err := checkInput(&h, &c)
+	if err == nil {
+		var info Info
+		if info, err = encode(out, &h, &c, nil); err == nil {
+			return info, nil
+		}
+	}
+	return Info{}, fmt.Errorf("snapshot: encode %s: %w", FileName(h.Domain, h.Commit), err)
+}
+
+func encode(out io.Writer, h *Header, c *Contents, complete func(*Header)) (Info, error) {
+	w := &fileWriter{out: bufio.NewWriterSize(out, writeSize)}
+	err := w.file(h, c, complete)
+	if err == nil {
+		err = w.out.Flush()
+	}
+	return Info{Header: *h, Size: w.size, ID: w.id}, err
 }
 
 // commit gives the finished file its name, durably.

@@ -100,6 +100,10 @@ type Config struct {
 	// PushLineBytes bounds a line of a push, which is held in memory whole.
 	PushLineBytes Bytes `name:"push-line-bytes" type:"setting" environ:"VECTORLINK_PUSH_LINE_BYTES" fallback:"64MiB" placeholder:"SIZE" help:"Longest line of a push."`
 
+	// ImportBytes bounds a snapshot file that is taken in. Until it is read, it
+	// stands in DataDir.
+	ImportBytes Bytes `name:"import-bytes" type:"setting" environ:"VECTORLINK_IMPORT_BYTES" fallback:"64GiB" placeholder:"SIZE" help:"Largest snapshot file to take in."`
+
 	// PushIdle is how long a client may send nothing in the middle of a push
 	// before the push fails.
 	PushIdle Interval `name:"push-idle" type:"setting" environ:"VECTORLINK_PUSH_IDLE" fallback:"5m" placeholder:"TIME" help:"Longest silence in the middle of a push."`

@@ -110,6 +110,7 @@ func (c *Config) api(log *slog.Logger) api.Config {
 		RateLimit:   float64(c.RateLimit),
 		MaxLine:     int(c.PushLineBytes),
 		PushIdle:    time.Duration(c.PushIdle),
+		MaxImport:   int64(c.ImportBytes),
 
 		ProgressEvery: time.Duration(c.PushProgress),
 
