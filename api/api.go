@@ -18,32 +18,9 @@ import (
 // Indexer is what the API needs of a *service.Service. All methods may be called
 // by many goroutines at once, and wrap the errors of package contract.
 type Indexer interface {
-	// Index returns at once with the task that makes the commit's snapshot:
-	// a new one, the running one, or a complete one where nothing is to do.
-	Index(ctx context.Context, req indexer.IndexRequest) (indexer.Task, error)
-	// Plan says what Index would cost, and does nothing.
-	Plan(ctx context.Context, req indexer.IndexRequest) (indexer.Plan, error)
-	// StartPush begins to make a commit of operations that are handed over
-	// one by one.
-	StartPush(ctx context.Context, req indexer.PushRequest) (*indexer.Push, error)
-	// Task returns a task's state, and Tasks those of a domain, or of all for "",
-	// in a state, or in any for "", newest first.
-	Task(id string) (indexer.Task, error)
-	Tasks(domain string, state indexer.TaskState) ([]indexer.Task, error)
-	// Assign binds target to the snapshot of source and moves the branch's
-	// last indexed commit to target.
-	Assign(ctx context.Context, domain, branch, source, target string) error
-	// DeleteDomain removes all commits of a domain, and its vectors too when
-	// purge is set. DeleteBranchIndex removes those of a branch.
-	DeleteDomain(ctx context.Context, domain string, purge bool) error
-	DeleteBranchIndex(ctx context.Context, domain, branch string) error
-	// Tag gives a commit a name; DeleteTag removes it, Tags lists them.
-	Tag(ctx context.Context, domain, commit, name string) error
-	DeleteTag(ctx context.Context, domain, name string) error
+	service.Writer
+	// Tags lists a domain's tags, PrunedCommits what was pruned.
 	Tags(domain string) ([]search.TagInfo, error)
-	// Prune removes the commits that a request does not keep, or says which these
-	// are. PrunedCommits lists those that have gone.
-	Prune(ctx context.Context, req indexer.PruneRequest) (indexer.Pruning, error)
 	PrunedCommits(domain string) ([]string, error)
 	// Search ranks the documents by their distance to a text or a vector.
 	Search(ctx context.Context, req search.SearchRequest) (search.Hits, error)
@@ -91,13 +68,8 @@ type Indexer interface {
 	// Head returns a branch's last indexed commit; nothing indexed is no
 	// error. It must answer quickly while commits are being indexed.
 	Head(domain, branch string) (search.Head, error)
-	// Statistics counts one domain, or all for "".
-	Statistics(domain string) (search.Statistics, error)
 	// Commits lists a domain's indexed commits, newest first.
 	Commits(domain string) ([]search.CommitInfo, error)
-	// Ready reports whether indexing and searching are possible, from what
-	// is known already: it asks nobody and does not block.
-	Ready() search.Readiness
 }
 
 // Watcher follows branches of the document database. Its methods may be called

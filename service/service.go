@@ -10,134 +10,101 @@ import (
 	"github.com/vectorlink/vectorlink/search"
 )
 
-// Service is what doors talk to: the Reader answers what reads, and the writer,
-// where there is one, what writes. Its methods may be called by many goroutines at
-// once; without a writer those that write return [contract.ErrReadOnly].
+// Service is what doors talk to: the Reader answers what reads, and the Writer what
+// writes. Its methods may be called by many goroutines at once.
 type Service struct {
 	*search.Reader
-	writer *indexer.Indexer // nil: there is none
+	Writer
+}
+
+// Writer is what writes, a [indexer.Indexer]. Its methods may be called by many
+// goroutines at once, and wrap the errors of package contract.
+type Writer interface {
+	// Index returns at once with the task that makes the commit's snapshot:
+	// a new one, the running one, or a complete one where nothing is to do.
+	Index(ctx context.Context, req indexer.IndexRequest) (indexer.Task, error)
+	// Plan says what Index would cost, and does nothing.
+	Plan(ctx context.Context, req indexer.IndexRequest) (indexer.Plan, error)
+	// StartPush begins to make a commit of operations that are handed over
+	// one by one.
+	StartPush(ctx context.Context, req indexer.PushRequest) (*indexer.Push, error)
+	// Task returns a task's state, and Tasks those of a domain, or of all for "",
+	// in a state, or in any for "", newest first.
+	Task(id string) (indexer.Task, error)
+	Tasks(domain string, state indexer.TaskState) ([]indexer.Task, error)
+	// Decide notes decisions about documents.
+	Decide(ctx context.Context, req search.DecideRequest) ([]catalog.Decision, error)
+	// Assign binds target to the snapshot of source and moves the branch's
+	// last indexed commit to target.
+	Assign(ctx context.Context, domain, branch, source, target string) error
+	// DeleteDomain removes all commits of a domain, and its vectors too when
+	// purge is set. DeleteBranchIndex removes those of a branch.
+	DeleteDomain(ctx context.Context, domain string, purge bool) error
+	DeleteBranchIndex(ctx context.Context, domain, branch string) error
+	// Tag gives a commit a name; DeleteTag removes it.
+	Tag(ctx context.Context, domain, commit, name string) error
+	DeleteTag(ctx context.Context, domain, name string) error
+	// Prune removes the commits that a request does not keep, or says which these
+	// are.
+	Prune(ctx context.Context, req indexer.PruneRequest) (indexer.Pruning, error)
+	// Statistics counts one domain, or all for "".
+	Statistics(domain string) (search.Statistics, error)
+	// Ready reports whether indexing and searching are possible, from what
+	// is known already: it asks nobody and does not block.
+	Ready() search.Readiness
 }
 
 // New returns the Service of a Reader and of the Indexer that writes what it
 // reads, nil for a Service that only reads. Who opened them closes them.
 func New(reader *search.Reader, writer *indexer.Indexer) *Service {
+	if writer == nil {
+		return &Service{reader, readOnly{reader}}
+	}
 	return &Service{reader, writer}
-}
-
-// Index returns at once with the task that makes the commit's snapshot.
-func (s *Service) Index(ctx context.Context, req indexer.IndexRequest) (indexer.Task, error) {
-	if s.writer == nil {
-		return indexer.Task{}, contract.ErrReadOnly
-	}
-	return s.writer.Index(ctx, req)
-}
-
-// Plan returns what Index would cost, and does nothing.
-func (s *Service) Plan(ctx context.Context, req indexer.IndexRequest) (indexer.Plan, error) {
-	if s.writer == nil {
-		return indexer.Plan{}, contract.ErrReadOnly
-	}
-	return s.writer.Plan(ctx, req)
-}
-
-// StartPush begins a commit of operations that are handed over one by one.
-func (s *Service) StartPush(ctx context.Context, req indexer.PushRequest) (*indexer.Push, error) {
-	if s.writer == nil {
-		return nil, contract.ErrReadOnly
-	}
-	return s.writer.StartPush(ctx, req)
-}
-
-// Task returns a task's state. Tasks are the writer's.
-func (s *Service) Task(id string) (indexer.Task, error) {
-	if s.writer == nil {
-		return indexer.Task{}, contract.ErrReadOnly
-	}
-	return s.writer.Task(id)
-}
-
-// Tasks returns the writer's tasks of a domain, of all for "", that are in that state,
-// in any for "": newest first.
-func (s *Service) Tasks(domain string, state indexer.TaskState) ([]indexer.Task, error) {
-	if s.writer == nil {
-		return nil, contract.ErrReadOnly
-	}
-	return s.writer.Tasks(domain, state)
-}
-
-// Decide notes decisions about documents.
-func (s *Service) Decide(ctx context.Context, req search.DecideRequest) ([]catalog.Decision, error) {
-	if s.writer == nil {
-		return nil, contract.ErrReadOnly
-	}
-	return s.writer.Decide(ctx, req)
-}
-
-// Assign binds target to the snapshot of source and moves the branch's last
-// indexed commit to target.
-func (s *Service) Assign(ctx context.Context, domain, branch, source, target string) error {
-	if s.writer == nil {
-		return contract.ErrReadOnly
-	}
-	return s.writer.Assign(ctx, domain, branch, source, target)
-}
-
-// DeleteDomain removes all commits of a domain, and its vectors too when purge is
-// set.
-func (s *Service) DeleteDomain(ctx context.Context, domain string, purge bool) error {
-	if s.writer == nil {
-		return contract.ErrReadOnly
-	}
-	return s.writer.DeleteDomain(ctx, domain, purge)
-}
-
-// DeleteBranchIndex removes the commits of a branch.
-func (s *Service) DeleteBranchIndex(ctx context.Context, domain, branch string) error {
-	if s.writer == nil {
-		return contract.ErrReadOnly
-	}
-	return s.writer.DeleteBranchIndex(ctx, domain, branch)
 }
 
 // Statistics counts one domain, or all for "".
 func (s *Service) Statistics(domain string) (search.Statistics, error) {
-	if s.writer == nil {
-		return s.Reader.Statistics(domain)
-	}
-	return s.writer.Statistics(domain)
+	return s.Writer.Statistics(domain)
 }
 
-// Ready reports what works. It asks nobody and does not block.
-func (s *Service) Ready() search.Readiness {
-	if s.writer == nil {
-		return s.Reader.Ready()
-	}
-	return s.writer.Ready()
+// Ready reports what works.
+func (s *Service) Ready() search.Readiness { return s.Writer.Ready() }
+
+// readOnly is the Writer of a Service that only reads: it refuses to write, and knows
+// no tasks.
+type readOnly struct{ *search.Reader }
+
+func (readOnly) Index(context.Context, indexer.IndexRequest) (indexer.Task, error) {
+	return indexer.Task{}, contract.ErrReadOnly
 }
 
-// Tag gives an indexed commit a name.
-func (s *Service) Tag(ctx context.Context, domain, commit, name string) error {
-	if s.writer == nil {
-		return contract.ErrReadOnly
-	}
-	return s.writer.Tag(ctx, domain, commit, name)
+func (readOnly) Plan(context.Context, indexer.IndexRequest) (indexer.Plan, error) {
+	return indexer.Plan{}, contract.ErrReadOnly
 }
 
-// DeleteTag takes a commit's name away.
-func (s *Service) DeleteTag(ctx context.Context, domain, name string) error {
-	if s.writer == nil {
-		return contract.ErrReadOnly
-	}
-	return s.writer.DeleteTag(ctx, domain, name)
+func (readOnly) StartPush(context.Context, indexer.PushRequest) (*indexer.Push, error) {
+	return nil, contract.ErrReadOnly
 }
 
-// Prune removes the commits that the request does not keep, or tells which those
-// are.
-func (s *Service) Prune(ctx context.Context, req indexer.PruneRequest) (indexer.Pruning, error) {
-	if s.writer == nil {
-		return indexer.Pruning{}, contract.ErrReadOnly
-	}
-	return s.writer.Prune(ctx, req)
+func (readOnly) Task(string) (indexer.Task, error) { return indexer.Task{}, contract.ErrReadOnly }
+
+func (readOnly) Tasks(string, indexer.TaskState) ([]indexer.Task, error) {
+	return nil, contract.ErrReadOnly
+}
+
+func (readOnly) Decide(context.Context, search.DecideRequest) ([]catalog.Decision, error) {
+	return nil, contract.ErrReadOnly
+}
+
+func (readOnly) Assign(_ context.Context, _, _, _, _ string) error      { return contract.ErrReadOnly }
+func (readOnly) DeleteDomain(context.Context, string, bool) error       { return contract.ErrReadOnly }
+func (readOnly) DeleteBranchIndex(_ context.Context, _, _ string) error { return contract.ErrReadOnly }
+func (readOnly) Tag(_ context.Context, _, _, _ string) error            { return contract.ErrReadOnly }
+func (readOnly) DeleteTag(_ context.Context, _, _ string) error         { return contract.ErrReadOnly }
+
+func (readOnly) Prune(context.Context, indexer.PruneRequest) (indexer.Pruning, error) {
+	return indexer.Pruning{}, contract.ErrReadOnly
 }
 
 // Import takes in a snapshot file.

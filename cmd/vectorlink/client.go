@@ -336,10 +336,15 @@ func (c *client) decode(ctx context.Context, method, path string, query url.Valu
 	if err != nil {
 		return a, err
 	}
-	if err := json.Unmarshal(a.body, v); err != nil {
-		return a, fmt.Errorf("%s%s did not answer as a vectorlink server does: %w", c.server, path, err)
+	return a, foreign(c.server+path, json.Unmarshal(a.body, v))
+}
+
+// foreign returns the error of an answer that cannot be decoded, nil where it can.
+func foreign(address string, err error) error {
+	if err != nil {
+		return fmt.Errorf("%s did not answer as a vectorlink server does: %w", address, err)
 	}
-	return a, nil
+	return nil
 }
 
 // ask sends a request of a command to its server, and decodes the answer into v

@@ -3,8 +3,9 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
+	"maps"
 	"net/http"
-	"net/url"
 	"strconv"
 	"strings"
 
@@ -30,68 +31,43 @@ func (c *clustersCmd) Run(ctx context.Context, p *program) error {
 	if (c.From == "") != (c.To == "") {
 		return usage("--from and --to go together")
 	}
-	cl, err := p.connect(c.ClientConfig)
-	if err != nil {
-		return err
-	}
-	defer cl.close()
-	query := values("domain", c.Domain, "commit", c.Commit, "branch", c.Branch, "from", c.From, "to", c.To)
-	encode(query, &c.ClusterOptions, &c.Filter)
+	q := values("domain", c.Domain, "commit", c.Commit, "branch", c.Branch, "from", c.From, "to", c.To)
+	maps.Copy(q, query(service.Encode(&c.ClusterOptions)))
+	maps.Copy(q, query(service.Encode(&c.Filter)))
 	if c.From != "" {
 		var diff search.ClustersDiff
-		if _, err := cl.decode(ctx, http.MethodGet, "/clusters/diff", query, nil, &diff); err != nil {
+		if _, err := p.ask(ctx, c.ClientConfig, http.MethodGet, "/clusters/diff", q, nil, &diff); err != nil {
 			return err
 		}
-		if p.json {
-			return printJSON(p.stdout, diff)
-		}
-		return p.printChanges(&diff)
+		return p.print(diff, func(w io.Writer, paint paint) { printChanges(w, paint, &diff) })
 	}
 	var found search.Clusters
-	if _, err := cl.decode(ctx, http.MethodGet, "/clusters", query, nil, &found); err != nil {
+	if _, err := p.ask(ctx, c.ClientConfig, http.MethodGet, "/clusters", q, nil, &found); err != nil {
 		return err
 	}
-	if p.json {
-		return printJSON(p.stdout, found)
-	}
-	return p.printClusters(&found)
+	return p.print(found, func(w io.Writer, paint paint) { printClusters(w, paint, &found) })
 }
 
-// encode adds the parameters that requests ask with to a query string.
-func encode(query url.Values, requests ...any) {
-	for _, request := range requests {
-		for name, v := range service.Encode(request) {
-			if list, ok := v.([]string); ok {
-				query[name] = append(query[name], list...)
-				continue
-			}
-			query.Add(name, fmt.Sprint(v))
-		}
-	}
-}
-
-func (p *program) printClusters(c *search.Clusters) error {
-	paint := p.paint(p.stdout)
+func printClusters(w io.Writer, paint paint, c *search.Clusters) {
 	head := fmt.Sprintf("%s of %s at commit %s", count(c.Count, "cluster"), count(c.Documents, "document"), plainText(c.Commit))
 	if c.Ungrouped > 0 {
 		head += fmt.Sprintf(", %d in none", c.Ungrouped)
 	}
-	fmt.Fprintln(p.stdout, paint.dim(head))
+	fmt.Fprintln(w, paint.dim(head))
 	rows := [][]string{{"CLUSTER", "SIZE", "COHESION", "WORDS", "TYPICAL"}}
 	for _, one := range c.Clusters {
 		rows = append(rows, []string{one.ID, strconv.Itoa(one.Size), fmt.Sprintf("%.2f", one.Cohesion), wordsOf(&one), clip(one.Typical[0], 48)})
 	}
-	table(p.stdout, "lrrll", rows)
+	table(w, "lrrll", rows)
 	if c.Resolution > 0 {
-		fmt.Fprintln(p.stdout, paint.dim(fmt.Sprintf("--resolution %v gives %s, %v gives %s", c.Resolution/2, count(c.AtHalf, "cluster"), c.Resolution*2, count(c.AtTwice, "cluster"))))
+		fmt.Fprintln(w, paint.dim(fmt.Sprintf("--resolution %v gives %s, %v gives %s", c.Resolution/2, count(c.AtHalf, "cluster"), c.Resolution*2, count(c.AtTwice, "cluster"))))
 	}
-	return nil
 }
 
 func wordsOf(c *search.Cluster) string { return plainText(strings.Join(c.Words, " ")) }
 
-func (p *program) printChanges(d *search.ClustersDiff) error {
-	fmt.Fprintln(p.stdout, p.paint(p.stdout).dim("clusters from commit "+plainText(d.From)+" to "+plainText(d.To)))
+func printChanges(w io.Writer, paint paint, d *search.ClustersDiff) {
+	fmt.Fprintln(w, paint.dim("clusters from commit "+plainText(d.From)+" to "+plainText(d.To)))
 	rows := [][]string{{"", "FROM", "TO", "CAME", "LEFT", "WORDS"}}
 	for _, c := range d.Changes {
 		said := c.To
@@ -100,8 +76,7 @@ func (p *program) printChanges(d *search.ClustersDiff) error {
 		}
 		rows = append(rows, []string{string(c.Fate), sizesOf(c.From), sizesOf(c.To), strconv.Itoa(c.Came), strconv.Itoa(c.Left), wordsOf(&said[0])})
 	}
-	table(p.stdout, "lrrrrl", rows)
-	return nil
+	table(w, "lrrrrl", rows)
 }
 
 // sizesOf names the clusters' sizes, joined by a plus.

@@ -5,10 +5,12 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 
 	"github.com/vectorlink/vectorlink/search"
+	"github.com/vectorlink/vectorlink/service"
 )
 
 // diffCmd lists the documents that changed between two commits.
@@ -28,14 +30,9 @@ func (c *diffCmd) Run(ctx context.Context, p *program) error {
 	if err := c.choose(p); err != nil {
 		return err
 	}
-	cl, err := p.connect(c.ClientConfig)
-	if err != nil {
-		return err
-	}
-	defer cl.close()
 	var res diffed
-	q := values("domain", c.Domain, "from", c.From, "to", c.To, "count", strconv.Itoa(c.Count))
-	if _, err := cl.get(ctx, "/diff", q, &res.Diff); err != nil {
+	req := search.DiffRequest{Domain: c.Domain, Between: c.Between, Page: search.Page{Count: c.Count}}
+	if _, err := p.ask(ctx, c.ClientConfig, http.MethodGet, "/diff", query(service.Encode(&req)), nil, &res.Diff); err != nil {
 		return err
 	}
 	return c.print(p, &res)
@@ -82,7 +79,7 @@ func (d *diffed) markdown(w io.Writer) {
 	fmt.Fprintln(w, "| | moved | document |\n| --- | ---: | --- |")
 	for i := range d.Documents {
 		e := &d.Documents[i]
-		fmt.Fprintf(w, "| %s | %s | %s |\n", e.Change, far(e), strings.ReplaceAll(mdCode(plainText(e.ID)), "|", "\\|"))
+		fmt.Fprintf(w, "| %s | %s | %s |\n", e.Change, far(e), mdCell(e.ID))
 	}
 	if n := d.more(); n > 0 {
 		fmt.Fprintf(w, "| | | and %d more |\n", n)
@@ -91,22 +88,15 @@ func (d *diffed) markdown(w io.Writer) {
 }
 
 // searchDiff prints how the hits of a search changed between two commits.
-func (p *program) searchDiff(ctx context.Context, cl *client, q map[string]any) error {
-	query := values()
-	for name, value := range q {
-		if list, ok := value.([]string); ok {
-			query[name] = list
-			continue
-		}
-		query.Set(name, fmt.Sprint(value))
-	}
+func (p *program) searchDiff(ctx context.Context, cfg ClientConfig, q url.Values) error {
 	var res search.SearchDiff
-	if _, err := cl.decode(ctx, http.MethodGet, "/search/diff", query, nil, &res); err != nil {
+	if _, err := p.ask(ctx, cfg, http.MethodGet, "/search/diff", q, nil, &res); err != nil {
 		return err
 	}
-	if p.json {
-		return printJSON(p.stdout, res)
-	}
+	return p.print(res, func(w io.Writer, _ paint) { printSearchDiff(w, &res) })
+}
+
+func printSearchDiff(w io.Writer, res *search.SearchDiff) {
 	counts := map[search.Change]int{}
 	rows := make([][]string, len(res.Hits))
 	rank := func(p *search.Placed) string {
@@ -128,8 +118,7 @@ func (p *program) searchDiff(ctx context.Context, cl *client, q map[string]any) 
 		}
 		rows[i] = []string{string(h.Change), rank(h.Before), rank(h.After), plainText(h.ID), strings.Join(notes, ", ")}
 	}
-	fmt.Fprintf(p.stdout, "%d came, %d went, %d moved, %d stayed from %s to %s\n", counts[search.Came], counts[search.Went],
+	fmt.Fprintf(w, "%d came, %d went, %d moved, %d stayed from %s to %s\n", counts[search.Came], counts[search.Went],
 		counts[search.Moved], counts[search.Same], plainText(res.From), plainText(res.To))
-	table(p.stdout, "lrrl", rows)
-	return nil
+	table(w, "lrrl", rows)
 }

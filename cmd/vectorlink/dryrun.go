@@ -38,8 +38,8 @@ func (c *client) plan(ctx context.Context, query url.Values) (indexer.Plan, erro
 	if id := strings.TrimSpace(string(a.body)); strings.HasPrefix(id, "task-") {
 		return plan, fmt.Errorf("%s is of a version that knows no dry run: it has begun %s", c.server, id)
 	}
-	if err := json.Unmarshal(a.body, &plan); err != nil {
-		return plan, fmt.Errorf("%s/index did not answer as a vectorlink server does: %w", c.server, err)
+	if err := foreign(c.server+"/index", json.Unmarshal(a.body, &plan)); err != nil {
+		return plan, err
 	}
 	plan.SkippedTotal = max(plan.SkippedTotal, len(plan.Skipped)) // an older server tells no total
 	return plan, nil

@@ -102,8 +102,8 @@ func (c *duplicatesCmd) list(ctx context.Context, p *program, cl *client, q url.
 	over := 0
 	err := cl.lines(ctx, "/duplicates", q, func(line []byte) error {
 		var g api.Group
-		if err := json.Unmarshal(line, &g); err != nil {
-			return fmt.Errorf("%s/duplicates did not answer as a vectorlink server does: %w", cl.server, err)
+		if err := foreign(cl.server+"/duplicates", json.Unmarshal(line, &g)); err != nil {
+			return err
 		}
 		over += c.over(&g)
 		var err error
@@ -213,9 +213,9 @@ func (d *duplicates) markdown(w io.Writer) {
 			fmt.Fprintf(w, "| | and %d more |\n", len(d.Groups)-i)
 			break
 		}
-		var ids []string
-		for _, id := range idsOf(&g) {
-			ids = append(ids, strings.ReplaceAll(mdCode(id), "|", "\\|")) // a bar would end the cell
+		ids := idsOf(&g)
+		for i, id := range ids {
+			ids[i] = mdCell(id)
 		}
 		fmt.Fprintf(w, "| %.4f | %s |\n", measured(&g), strings.Join(ids, " "))
 	}

@@ -166,6 +166,9 @@ func mdNumbers(w io.Writer, pairs ...any) {
 	fmt.Fprintf(w, "%s|\n%s|\n%s|\n\n", head.String(), rule.String(), row.String())
 }
 
+// mdCell is mdCode in a cell of a table, which a bar would end.
+func mdCell(s string) string { return strings.ReplaceAll(mdCode(s), "|", "\\|") }
+
 // mdCode writes s so that nothing in it means anything to Markdown.
 func mdCode(s string) string {
 	s = strings.ReplaceAll(strings.Join(strings.Fields(plainText(s)), " "), "`", "'")

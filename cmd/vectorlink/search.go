@@ -55,14 +55,9 @@ func (c *searchCmd) Run(ctx context.Context, p *program) error {
 	if c.From == "" {
 		return p.hits(ctx, c.ClientConfig, "/search", body, c.Where, c.Options)
 	}
-	cl, err := p.connect(c.ClientConfig)
-	if err != nil {
-		return err
-	}
-	defer cl.close()
 	maps.Copy(body, service.Encode(&c.Options))
 	body["domain"], body["from"], body["to"] = c.Domain, c.From, c.To
-	return p.searchDiff(ctx, cl, body)
+	return p.searchDiff(ctx, c.ClientConfig, query(body))
 }
 
 // similarCmd lists the neighbours of a document or a text.

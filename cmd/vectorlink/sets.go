@@ -45,8 +45,8 @@ func (c *candidatesCmd) Run(ctx context.Context, p *program) error {
 		There map[string][]search.Candidate `json:"set_to_target"`
 		Back  map[string][]search.Candidate `json:"target_to_set"`
 	}
-	if err := json.Unmarshal(raw, &found); err != nil {
-		return fmt.Errorf("%s/candidates did not answer as a vectorlink server does: %w", c.Server, err)
+	if err := foreign(c.Server+"/candidates", json.Unmarshal(raw, &found)); err != nil {
+		return err
 	}
 	return p.print(raw, func(w io.Writer, paint paint) {
 		for _, side := range []struct {

@@ -41,8 +41,8 @@ func (c *statusCmd) Run(ctx context.Context, p *program) error {
 		return err
 	}
 	var st statistics
-	if err := json.Unmarshal(raw, &st); err != nil {
-		return fmt.Errorf("%s/statistics did not answer as a vectorlink server does: %w", cl.server, err)
+	if err := foreign(cl.server+"/statistics", json.Unmarshal(raw, &st)); err != nil {
+		return err
 	}
 	out := struct {
 		Statistics json.RawMessage     `json:"statistics"`
