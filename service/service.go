@@ -47,6 +47,8 @@ type Writer interface {
 	// Prune removes the commits that a request does not keep, or says which these
 	// are.
 	Prune(ctx context.Context, req indexer.PruneRequest) (indexer.Pruning, error)
+	// Import takes in a snapshot file.
+	Import(ctx context.Context, req indexer.ImportRequest, body io.Reader) (indexer.ImportResult, error)
 	// Statistics counts one domain, or all for "".
 	Statistics(domain string) (search.Statistics, error)
 	// Ready reports whether indexing and searching are possible, from what
@@ -107,10 +109,6 @@ func (readOnly) Prune(context.Context, indexer.PruneRequest) (indexer.Pruning, e
 	return indexer.Pruning{}, contract.ErrReadOnly
 }
 
-// Import takes in a snapshot file.
-func (s *Service) Import(ctx context.Context, req indexer.ImportRequest, body io.Reader) (indexer.ImportResult, error) {
-	if s.writer == nil {
-		return indexer.ImportResult{}, contract.ErrReadOnly
-	}
-	return s.writer.Import(ctx, req, body)
+func (readOnly) Import(context.Context, indexer.ImportRequest, io.Reader) (indexer.ImportResult, error) {
+	return indexer.ImportResult{}, contract.ErrReadOnly
 }
