@@ -26,7 +26,7 @@ type Config struct {
 	// Listen is the address that answers HTTP, host:port. A port alone is one
 	// of the loopback address; an empty host means all addresses. Beyond
 	// loopback it takes AdminSecret, or Insecure.
-	Listen Address `name:"listen" short:"p" type:"setting" environ:"VECTORLINK_LISTEN,VECTORLINK_PORT" fallback:"127.0.0.1:8080" placeholder:"HOST:PORT" help:"Address to serve HTTP on."`
+	Listen Address `name:"listen" aliases:"addr" short:"p" type:"setting" environ:"VECTORLINK_LISTEN,VECTORLINK_PORT" fallback:"127.0.0.1:8080" placeholder:"HOST:PORT" help:"Address to serve HTTP on."`
 
 	// DataDir is the directory of the store. It is made if need be, and used
 	// by one process at a time.

@@ -358,8 +358,11 @@ func refusalEffects(e *effects) {
 // is the clock: it ends that push.
 func pushEffects(e *effects) {
 	e.start(away{"listen", "127.0.0.1:0", "flag"}, away{"push-line-bytes", "1KiB", "VECTORLINK_PUSH_LINE_BYTES"},
-		away{"push-idle", "3s", "flag"}, away{"push-progress", "100ms", "file"}, away{"branch-wait", "200ms", "VECTORLINK_BRANCH_WAIT"})
-	_, text := e.ask("POST", e.url+"/push?domain=a/b&target_commit=long&stream=true", "", "",
+		away{"push-idle", "3s", "flag"}, away{"push-progress", "100ms", "file"}, away{"branch-wait", "200ms", "VECTORLINK_BRANCH_WAIT"},
+		away{"import-bytes", "1KiB", "VECTORLINK_IMPORT_BYTES"})
+	status, text := e.ask("POST", e.url+"/snapshot?domain=a/b", "", "", strings.Repeat("x", 2000))
+	e.check("import-bytes", status == 413 && strings.Contains(text, "1024"), "status %d, %s", status, text)
+	_, text = e.ask("POST", e.url+"/push?domain=a/b&target_commit=long&stream=true", "", "",
 		`{"op":"Deleted","id":"`+strings.Repeat("x", 2000)+`"}`)
 	e.check("push-line-bytes", strings.Contains(text, `"status":"error"`) && strings.Contains(text, "malformed"), "%s", text)
 
@@ -382,7 +385,7 @@ func pushEffects(e *effects) {
 		text, _ := io.ReadAll(resp.Body)
 		ended <- string(text)
 	}()
-	status, text := e.ask("POST", e.url+"/push?domain=a/b&target_commit=c2", "", "", "")
+	status, text = e.ask("POST", e.url+"/push?domain=a/b&target_commit=c2", "", "", "")
 	over := len(ended) > 0
 	e.check("branch-wait", status == 503 && !over, "status %d, the other push was over: %t; %s", status, over, text)
 	select {

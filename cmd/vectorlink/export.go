@@ -23,6 +23,7 @@ type exportCmd struct {
 	search.Filter
 	Format    string `enum:"ndjson,npy,safetensors" default:"ndjson" placeholder:"NAME" help:"ndjson (operations, as push reads them; the default), npy or safetensors (rows of vectors by ascending id)."`
 	NoVectors bool   `name:"no-vectors" help:"Of ndjson: leave the vectors out."`
+	Snapshot  string `placeholder:"FILE" help:"Write all of the commit as one snapshot file, which open serves and import takes in; - is standard output."`
 	IDs       string `name:"ids" placeholder:"FILE" help:"Write the ids of the rows to this file, too, as a JSON array."`
 }
 
@@ -46,6 +47,9 @@ type page struct {
 
 // Run runs the command.
 func (c *exportCmd) Run(ctx context.Context, p *program) error {
+	if c.Snapshot != "" {
+		return c.snapshot(ctx, p)
+	}
 	cl, err := p.connect(c.ClientConfig)
 	if err != nil {
 		return err

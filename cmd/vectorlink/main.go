@@ -43,7 +43,9 @@ type grammar struct {
 	Demo       demoCmd        `cmd:"" help:"Index and search a small Star Wars database, all in this process."`
 	Index      indexCmd       `cmd:"" help:"Have the server index a commit."`
 	Push       pushCmd        `cmd:"" help:"Index the documents of files."`
-	Export     exportCmd      `cmd:"" help:"Write the documents or vectors of a commit."`
+	Export     exportCmd      `cmd:"" help:"Write the documents or vectors of a commit, or all of it as one file."`
+	Import     importCmd      `cmd:"" help:"Hand a snapshot file to the server, which indexes it without embedding anything."`
+	Open       openCmd        `cmd:"" help:"Serve a snapshot file, without a server or a data directory."`
 	Search     searchCmd      `cmd:"" help:"Search a commit for a text."`
 	Diff       diffCmd        `cmd:"" help:"List the documents that changed between two commits, and how far they moved in meaning."`
 	Similar    similarCmd     `cmd:"" help:"List the documents nearest to a document or a text."`

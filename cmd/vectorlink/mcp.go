@@ -82,7 +82,7 @@ func (c *mcpCmd) Run(ctx context.Context, p *program) (err error) {
 		}
 		svc = service.New(st.Reader, st.Indexer)
 	} else {
-		reader, closeReader, openErr := openReader(cfg, embedder, log)
+		reader, closeReader, openErr := openReader(ctx, cfg, embedder, log)
 		if openErr != nil {
 			return openErr
 		}

@@ -34,8 +34,14 @@ const stopTime = 9500 * time.Millisecond
 
 // Run runs the command.
 func (c *serveCmd) Run(ctx context.Context, p *program) error {
+	return p.serve(ctx, c.ConfigFile, c.PrintConfig, func(*Config) {})
+}
+
+// serve serves by the settings, of which change may change some, or prints them.
+func (p *program) serve(ctx context.Context, configFile string, printConfig bool, change func(*Config)) error {
 	var bad complaints
-	cfg, rows := p.readConfig(c.ConfigFile, &bad)
+	cfg, rows := p.readConfig(configFile, &bad)
+	change(&cfg)
 	log := p.logger(cfg.LogLevel)
 	if len(bad) > 0 {
 		return bad.error()
@@ -55,7 +61,7 @@ func (c *serveCmd) Run(ctx context.Context, p *program) error {
 	if err := bad.error(); err != nil {
 		return err
 	}
-	if c.PrintConfig {
+	if printConfig {
 		if p.json {
 			return printJSON(p.stdout, rows)
 		}
@@ -154,7 +160,7 @@ func serve(ctx context.Context, cfg Config, source contract.Source, heads contra
 		}
 	}
 	if cfg.ReadOnly {
-		reader, closeReader, err := openReader(cfg, embedder, log)
+		reader, closeReader, err := openReader(ctx, cfg, embedder, log)
 		if err != nil {
 			return err
 		}
@@ -193,21 +199,27 @@ func serve(ctx context.Context, cfg Config, source contract.Source, heads contra
 // writing one has done.
 const followEvery = time.Second
 
-// openReader opens a data directory that another process may be writing.
-func openReader(cfg Config, embedder contract.Embedder, log *slog.Logger) (*search.Reader, func() error, error) {
+// openReader opens a data directory that another process may be writing, or a snapshot
+// file.
+func openReader(ctx context.Context, cfg Config, embedder contract.Embedder, log *slog.Logger) (*search.Reader, func() error, error) {
+	settings := search.ReaderConfig{
+		Embedder: embedder, PagePoolBytes: int64(cfg.PagePoolBytes), SnapshotPoolBytes: int64(cfg.IndexPoolBytes),
+		QueryCacheBytes: cmp.Or(int64(cfg.QueryCacheBytes), -1), Logger: log,
+	}
 	// NewOS would create a directory that is not there.
-	if info, err := os.Stat(cfg.DataDir); err != nil || !info.IsDir() {
+	info, err := os.Stat(cfg.DataDir)
+	switch {
+	case err == nil && info.Mode().IsRegular():
+		return openSnapshot(ctx, cfg.DataDir, settings)
+	case err != nil || !info.IsDir():
 		return nil, nil, fmt.Errorf("%s is no data directory: --read-only serves one that another server writes", cfg.DataDir)
 	}
 	dir, err := vfs.NewOS(cfg.DataDir)
 	if err != nil {
 		return nil, nil, err
 	}
-	reader, err := search.OpenReadOnly(search.ReaderConfig{
-		FS: vfs.Limit(dir, vfs.DefaultLimit()), Embedder: embedder,
-		PagePoolBytes: int64(cfg.PagePoolBytes), SnapshotPoolBytes: int64(cfg.IndexPoolBytes),
-		QueryCacheBytes: cmp.Or(int64(cfg.QueryCacheBytes), -1), Logger: log,
-	})
+	settings.FS = vfs.Limit(dir, vfs.DefaultLimit())
+	reader, err := search.OpenReadOnly(settings)
 	if err != nil {
 		return nil, nil, errors.Join(err, dir.Close())
 	}
