@@ -85,13 +85,18 @@ const (
 type Op struct {
 	Kind OpKind
 	ID   string // the document's full IRI
+	Int  bool   // ID is the shortest decimal form of an integer, which is the key
 	Type string // its class; empty: taken from the ID (DocType)
 	// Text is the document's text. Where Template is set instead, the text
 	// is that template rendered over Data, a JSON object.
 	Text     string
 	Template string
+	// NoText says that there is no text, which is not an empty one. Only a
+	// document that brings its Vector may have none.
+	NoText bool
 	// Vector, where not nil, is the document's: it has then one chunk, the
-	// whole text, and nothing is embedded.
+	// whole text, and nothing is embedded. An empty one says that the document has
+	// none, and no vector search finds it.
 	Vector []float32
 	Data   []byte
 	// Fields are what filters know of the document, and what hits can bring:

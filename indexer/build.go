@@ -30,10 +30,10 @@ type builder struct {
 	report   func(func(*Task))
 
 	fingerprint string
-	key         contract.Secret     // the caller's at the provider
-	changes     map[string]*change  // by id; the last operation on an id wins
-	seen        map[string]struct{} // ids named by some operation; nil where they are not needed
-	waiting     []*change           // documents whose slots are not known yet
+	key         contract.Secret           // the caller's at the provider
+	changes     map[snapshot.Key]*change  // the last operation on a key wins
+	seen        map[snapshot.Key]struct{} // named by some operation; nil where they are not needed
+	waiting     []*change                 // documents whose slots are not known yet
 	wanted      map[vecstore.Key]struct{}
 	pieces      []piece // distinct texts without a vector, in document order
 	issued      int     // number of pieces there have been
@@ -51,10 +51,10 @@ type builder struct {
 	flowing bool
 	// same holds the documents that the operations leave as the base has
 	// them; nil where they are not counted.
-	same map[string]struct{}
+	same map[snapshot.Key]struct{}
 	// left holds the documents that the snapshot will not hold as the commit
 	// does: those skipped, and those of the base that no operation has named since.
-	left map[string]struct{}
+	left map[snapshot.Key]struct{}
 }
 
 // change is what a commit does to one document.
@@ -83,19 +83,19 @@ func (ix *Indexer) newBuilder(d *domain, task string, settings catalog.Settings,
 	b := &builder{
 		ix: ix, d: d, clustering: clustering, settings: settings, base: base, vecs: vecs, stage: st, report: report,
 		fingerprint: settings.Model(ix.cfg.Embedder.Fingerprint()),
-		changes:     make(map[string]*change),
-		seen:        make(map[string]struct{}),
+		changes:     make(map[snapshot.Key]*change),
+		seen:        make(map[snapshot.Key]struct{}),
 		wanted:      make(map[vecstore.Key]struct{}),
 		refused:     make(map[vecstore.Key]error),
 		damaged:     make(map[uint32]struct{}),
 		unreadable:  make(map[uint32]struct{}),
-		left:        make(map[string]struct{}),
+		left:        make(map[snapshot.Key]struct{}),
 	}
 	if base != nil {
 		top := base.View().Header()
 		b.clustering = b.clustering || search.ListsClustering(&top)
 		for _, k := range base.View().Skipped() {
-			b.left[k.ID] = struct{}{}
+			b.left[k] = struct{}{}
 		}
 	}
 	if vecs != nil {
@@ -144,31 +144,34 @@ func (b *builder) consume(ctx context.Context, pull *contract.Pull) error {
 	return nil
 }
 
+// keyOf returns the key of an operation's document.
+func keyOf(op contract.Op) snapshot.Key { return snapshot.Key{ID: op.ID, Int: op.Int} }
+
 // apply takes one operation.
 func (b *builder) apply(ctx context.Context, op contract.Op) error {
 	if op.Ignored > 0 {
 		b.report(func(t *Task) { t.Ignored += op.Ignored })
 	}
 	if op.Kind == contract.Failed {
-		b.skip(op.ID, op.Err)
+		b.skip(keyOf(op), op.Err)
 		if op.Lasting {
-			delete(b.left, op.ID)
+			delete(b.left, keyOf(op))
 		}
 		return nil
 	}
 	if op.ID == "" || len(op.ID) > contract.MaxIDBytes {
-		b.skip(op.ID, fmt.Errorf("a document id has 1 to %d bytes, this one has %d", contract.MaxIDBytes, len(op.ID)))
+		b.skip(keyOf(op), fmt.Errorf("a document id has 1 to %d bytes, this one has %d", contract.MaxIDBytes, len(op.ID)))
 		return nil
 	}
-	delete(b.left, op.ID)
+	delete(b.left, keyOf(op))
 	switch op.Kind {
 	case contract.Delete:
-		b.touch(op.ID)
-		delete(b.same, op.ID)
-		if b.inBase(op.ID) {
-			b.changes[op.ID] = &change{removed: true}
+		b.touch(keyOf(op))
+		delete(b.same, keyOf(op))
+		if b.inBase(keyOf(op)) {
+			b.changes[keyOf(op)] = &change{removed: true}
 		} else {
-			delete(b.changes, op.ID)
+			delete(b.changes, keyOf(op))
 		}
 		return nil
 	case contract.Upsert:
@@ -178,24 +181,24 @@ func (b *builder) apply(ctx context.Context, op contract.Op) error {
 }
 
 // touch notes that the source named the document.
-func (b *builder) touch(id string) {
+func (b *builder) touch(key snapshot.Key) {
 	if b.base != nil && b.seen != nil {
-		b.seen[id] = struct{}{}
+		b.seen[key] = struct{}{}
 	}
 }
 
 // skip records a document that cannot be indexed; what the base says of it
 // stays.
-func (b *builder) skip(id string, reason error) {
-	if id != "" {
-		b.touch(id)
-		delete(b.changes, id)
-		delete(b.same, id)
+func (b *builder) skip(key snapshot.Key, reason error) {
+	if key.ID != "" {
+		b.touch(key)
+		delete(b.changes, key)
+		delete(b.same, key)
 	}
-	if id != "" && len(id) <= contract.MaxIDBytes {
-		b.left[id] = struct{}{}
+	if key.ID != "" && len(key.ID) <= contract.MaxIDBytes {
+		b.left[key] = struct{}{}
 	}
-	b.report(func(t *Task) { t.Skip(skipped(id, reason)) })
+	b.report(func(t *Task) { t.Skip(skipped(key.ID, reason)) })
 }
 
 func skipped(id string, reason error) Skipped {
@@ -216,7 +219,7 @@ func (b *builder) upsert(ctx context.Context, op contract.Op) error {
 			if ctx.Err() != nil {
 				return context.Cause(ctx)
 			}
-			b.skip(op.ID, err)
+			b.skip(keyOf(op), err)
 			return nil
 		}
 	}
@@ -224,28 +227,31 @@ func (b *builder) upsert(ctx context.Context, op contract.Op) error {
 		op.Type = contract.DocType(op.ID)
 	}
 	if err := snapshot.CheckEntry(op.Type, text, op.Fields); err != nil {
-		b.skip(op.ID, err)
+		b.skip(keyOf(op), err)
 		return nil
 	}
-	b.touch(op.ID)
+	b.touch(keyOf(op))
 	hash := snapshot.HashText(text)
+	if op.NoText {
+		hash = [sha256.Size]byte{}
+	}
 	if op.Vector != nil {
 		op.Text = text
 		return b.upsertSupplied(ctx, op, hash)
 	}
 	if b.settings.Dim != 0 {
-		b.skip(op.ID, errNoVector)
+		b.skip(keyOf(op), errNoVector)
 		return nil
 	}
 	if old, ok := b.unchanged(op, hash); ok && !old.Supplied() && (!b.clustering || len(old.ChunksOf(search.ClusteringVectors)) == len(old.Chunks)) {
-		b.keep(op.ID, old)
+		b.keep(keyOf(op), old)
 		return nil
 	}
-	delete(b.same, op.ID)
+	delete(b.same, keyOf(op))
 	chunks, tokens := b.ix.cfg.Embedder.Split(text)
 	c := &change{
 		entry: snapshot.Entry{
-			ID: op.ID, Type: op.Type, TextHash: hash, DocTokens: uint32(tokens),
+			ID: op.ID, Int: op.Int, Type: op.Type, TextHash: hash, DocTokens: uint32(tokens),
 			Chunks: make([]snapshot.Chunk, len(chunks)),
 		},
 		keys: make(map[contract.Role][]vecstore.Key),
@@ -272,7 +278,7 @@ func (b *builder) upsert(ctx context.Context, op contract.Op) error {
 		tokens += more
 	}
 	c.needs = b.issued
-	b.changes[op.ID] = c
+	b.changes[keyOf(op)] = c
 	b.waiting = append(b.waiting, c)
 	b.report(func(t *Task) {
 		t.Reused += known
@@ -309,15 +315,15 @@ func (b *builder) unchanged(op contract.Op, hash [sha256.Size]byte) (*snapshot.E
 	if b.base == nil {
 		return nil, false
 	}
-	old, ok := b.base.View().Lookup(op.ID)
-	return old, ok && old.TextHash == hash && old.Type == op.Type && old.Fields == op.Fields && b.undamaged(old)
+	old, ok := b.base.View().LookupKey(keyOf(op))
+	return old, ok && old.NoText == op.NoText && old.TextHash == hash && old.Type == op.Type && old.Fields == op.Fields && b.undamaged(old)
 }
 
 // keep leaves a document as the base has it.
-func (b *builder) keep(id string, old *snapshot.Entry) {
-	delete(b.changes, id)
+func (b *builder) keep(key snapshot.Key, old *snapshot.Entry) {
+	delete(b.changes, key)
 	if b.same != nil {
-		b.same[id] = struct{}{}
+		b.same[key] = struct{}{}
 	}
 	b.report(func(t *Task) { t.Reused += len(old.Chunks) })
 }
@@ -406,14 +412,14 @@ func (d *domain) describe(vecs *vecstore.Store, s catalog.Settings) snapshot.Vec
 }
 
 // write writes the commit's file.
-func (b *builder) write(h snapshot.Header, changed, removed []string, complete bool) (info snapshot.Info, err error) {
+func (b *builder) write(h snapshot.Header, changed, removed []snapshot.Key, complete bool) (info snapshot.Info, err error) {
 	h.Vectors = b.d.describe(b.vecs, b.settings)
 	if h.Created = now().Unix(); h.Seq == 0 {
 		h.Seq = b.d.NextSeq()
 	}
-	contents := snapshot.Contents{Changed: b.entries(changed), Count: len(changed), Skipped: snapshot.StringKeys(b.unsettled(complete)), Unreadable: b.isUnreadable}
+	contents := snapshot.Contents{Changed: b.entries(changed), Count: len(changed), Skipped: b.unsettled(complete), Unreadable: b.isUnreadable}
 	if b.base != nil {
-		contents.Removed = snapshot.StringKeys(removed)
+		contents.Removed = removed
 		info, err = b.base.View().WriteDelta(b.ix.cfg.FS, h, contents, b.d.barrier(b.base))
 	} else {
 		h.Kind, h.Settings = snapshot.Checkpoint, b.settings.String()
@@ -422,21 +428,21 @@ func (b *builder) write(h snapshot.Header, changed, removed []string, complete b
 	return info, err
 }
 
-// outcome returns the ids that change and those that go, ascending. With
+// outcome returns the keys that change and those that go, ascending. With
 // complete, documents of the base that no operation named go.
-func (b *builder) outcome(complete bool) (changed, removed []string) {
+func (b *builder) outcome(complete bool) (changed, removed []snapshot.Key) {
 	if complete && b.base != nil {
 		for e := range b.base.View().All() {
-			if _, ok := b.seen[e.ID]; !ok {
-				b.changes[e.ID] = &change{removed: true}
+			if _, ok := b.seen[e.Key()]; !ok {
+				b.changes[e.Key()] = &change{removed: true}
 			}
 		}
 	}
-	for _, id := range slices.Sorted(maps.Keys(b.changes)) {
-		if !b.changes[id].removed {
-			changed = append(changed, id)
-		} else if b.inBase(id) {
-			removed = append(removed, id)
+	for _, key := range slices.SortedFunc(maps.Keys(b.changes), snapshot.Key.Compare) {
+		if !b.changes[key].removed {
+			changed = append(changed, key)
+		} else if b.inBase(key) {
+			removed = append(removed, key)
 		}
 	}
 	return changed, removed
@@ -448,41 +454,41 @@ const maxLeft = 1 << 16
 
 // unsettled returns the documents that the snapshot does not hold as the commit
 // does, ascending. With complete, those that no operation named are gone.
-func (b *builder) unsettled(complete bool) []string {
-	ids := slices.Sorted(maps.Keys(b.left))
+func (b *builder) unsettled(complete bool) []snapshot.Key {
+	keys := slices.SortedFunc(maps.Keys(b.left), snapshot.Key.Compare)
 	if complete && b.base != nil {
-		ids = slices.DeleteFunc(ids, func(id string) bool {
-			_, named := b.seen[id]
+		keys = slices.DeleteFunc(keys, func(key snapshot.Key) bool {
+			_, named := b.seen[key]
 			return !named
 		})
 	}
-	return ids[:min(len(ids), maxLeft)]
+	return keys[:min(len(keys), maxLeft)]
 }
 
 // chunks returns the number of chunks that the snapshot will have.
-func (b *builder) chunks(changed, removed []string) int {
+func (b *builder) chunks(changed, removed []snapshot.Key) int {
 	n := 0
 	if b.base != nil {
 		n = b.base.View().Chunks()
-		for _, ids := range [][]string{changed, removed} {
-			for _, id := range ids {
-				if e, ok := b.base.View().Lookup(id); ok {
+		for _, keys := range [][]snapshot.Key{changed, removed} {
+			for _, key := range keys {
+				if e, ok := b.base.View().LookupKey(key); ok {
 					n -= len(e.Chunks)
 				}
 			}
 		}
 	}
-	for _, id := range changed {
-		n += len(b.changes[id].entry.Chunks)
+	for _, key := range changed {
+		n += len(b.changes[key].entry.Chunks)
 	}
 	return n
 }
 
-func (b *builder) inBase(id string) bool {
+func (b *builder) inBase(key snapshot.Key) bool {
 	if b.base == nil {
 		return false
 	}
-	_, ok := b.base.View().Lookup(id)
+	_, ok := b.base.View().LookupKey(key)
 	return ok
 }
 
@@ -502,10 +508,10 @@ func (d *domain) barrier(base *search.Snapshot) (commit string) {
 	return commit
 }
 
-func (b *builder) entries(ids []string) iter.Seq2[snapshot.EntryText, error] {
+func (b *builder) entries(keys []snapshot.Key) iter.Seq2[snapshot.EntryText, error] {
 	return func(yield func(snapshot.EntryText, error) bool) {
-		for _, id := range ids {
-			c := b.changes[id]
+		for _, key := range keys {
+			c := b.changes[key]
 			e := snapshot.EntryText{Entry: c.entry}
 			if len(c.clustering) > 0 {
 				e.Others = [][]snapshot.Chunk{c.clustering} // as listClustering lists them

@@ -227,7 +227,7 @@ const (
 
 // place gives the document's chunks their slots, or skips it.
 func (b *builder) place(c *change) {
-	if b.changes[c.entry.ID] != c {
+	if b.changes[c.entry.Key()] != c {
 		return // a later operation on the same document replaced it
 	}
 	if lacks, ok := b.give(c.entry.Chunks, c.keys[contract.RoleDocument]); !ok {
@@ -235,7 +235,7 @@ func (b *builder) place(c *change) {
 		if reason == nil {
 			reason = errors.New("its text has no vector")
 		}
-		b.skip(c.entry.ID, reason)
+		b.skip(c.entry.Key(), reason)
 		return
 	}
 	for _, i := range c.unreadable {

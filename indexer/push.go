@@ -208,7 +208,7 @@ func (p *Push) open(ctx context.Context, req PushRequest) (err error) {
 	if err != nil {
 		return err
 	}
-	p.b.flowing, p.b.seen, p.b.same = true, nil, make(map[string]struct{})
+	p.b.flowing, p.b.seen, p.b.same = true, nil, make(map[snapshot.Key]struct{})
 	p.b.key = req.CallerKey
 	ix.mu.RLock()
 	defer ix.mu.RUnlock()
@@ -449,7 +449,7 @@ func (p *Push) settle() {
 	for n < len(b.waiting) && b.waiting[n].needs <= p.embedded {
 		c := b.waiting[n]
 		b.place(c)
-		if b.changes[c.entry.ID] == c {
+		if b.changes[c.entry.Key()] == c {
 			p.placed++
 		}
 		b.waiting[n] = nil

@@ -126,7 +126,7 @@ func (b *builder) repairBase(ctx context.Context) error {
 	}
 	var unreadable error
 	for _, e := range b.base.View().Using(slices.Sorted(maps.Keys(b.damaged))) {
-		if b.changes[e.ID] != nil || e.Supplied() {
+		if b.changes[e.Key()] != nil || e.Supplied() {
 			continue
 		}
 		text, err := b.base.View().Text(e)
@@ -134,7 +134,7 @@ func (b *builder) repairBase(ctx context.Context) error {
 			unreadable = catalog.StoreError(err)
 			continue
 		}
-		if err := b.upsert(ctx, contract.Op{Kind: contract.Upsert, ID: e.ID, Type: e.Type, Text: text, Fields: e.Fields}); err != nil {
+		if err := b.upsert(ctx, contract.Op{Kind: contract.Upsert, ID: e.ID, Int: e.Int, Type: e.Type, Text: text, Fields: e.Fields}); err != nil {
 			return err
 		}
 	}
@@ -147,7 +147,7 @@ var errLostVector = errors.New("its vector came with it and is damaged; push the
 // reportLost lists the documents whose damaged vectors nothing here can make again.
 func (b *builder) reportLost() {
 	for _, e := range b.base.View().Using(slices.Sorted(maps.Keys(b.damaged))) {
-		if e.Supplied() && b.changes[e.ID] == nil {
+		if e.Supplied() && b.changes[e.Key()] == nil {
 			b.report(func(t *Task) { t.Skip(skipped(e.ID, errLostVector)) })
 		}
 	}
@@ -174,12 +174,12 @@ func (b *builder) replace(ctx context.Context, old snapshot.Info, complete bool)
 		if b.clustering {
 			h.Others = b.listClustering(slices.Clone(h.Others))
 		}
-		contents := snapshot.Contents{Changed: b.entries(changed), Skipped: snapshot.StringKeys(b.unsettled(complete)), Unreadable: b.isUnreadable}
+		contents := snapshot.Contents{Changed: b.entries(changed), Skipped: b.unsettled(complete), Unreadable: b.isUnreadable}
 		info, err = b.d.write(tx, old.Commit, func() (snapshot.Info, error) {
 			if b.base == nil {
 				return snapshot.Write(b.ix.cfg.FS, h, contents)
 			}
-			contents.Removed = snapshot.StringKeys(removed)
+			contents.Removed = removed
 			return b.base.View().WriteWhole(b.ix.cfg.FS, h, contents)
 		})
 		return err

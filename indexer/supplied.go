@@ -96,32 +96,28 @@ func unpack(packed string) []float32 {
 
 // upsertSupplied is upsert for a document that brings its vector.
 func (b *builder) upsertSupplied(ctx context.Context, op contract.Op, hash [sha256.Size]byte) error {
+	if len(op.Vector) == 0 {
+		return b.upsertBare(op, hash)
+	}
 	v, err := b.supplied(ctx, op.Vector)
 	if err != nil {
 		return err
 	}
 	packed := pack(v)
 	key := suppliedKey(b.settings.Metric, packed)
-	if old, ok := b.unchanged(op, hash); ok && old.Supplied() && b.vecs != nil {
+	if old, ok := b.unchanged(op, hash); ok && old.Supplied() && len(old.Chunks) > 0 && b.vecs != nil {
 		if slot, stored := b.vecs.Lookup(key); stored && slot == old.Chunks[0].Slot {
-			b.keep(op.ID, old)
+			b.keep(keyOf(op), old)
 			return nil
 		}
 	}
-	delete(b.same, op.ID)
-	c := &change{
-		entry: snapshot.Entry{
-			ID: op.ID, Type: op.Type, TextHash: hash, DocTokens: snapshot.NotCounted,
-			Chunks: []snapshot.Chunk{{End: uint32(len(op.Text))}},
-		},
-		keys: map[contract.Role][]vecstore.Key{contract.RoleDocument: {key}},
-	}
-	if c.text, err = b.stage.put(op.Text); err != nil {
+	delete(b.same, keyOf(op))
+	c, err := b.suppliedChange(op, hash)
+	if err != nil {
 		return err
 	}
-	if c.fields, err = b.stage.put(op.Fields); err != nil {
-		return err
-	}
+	c.entry.Chunks = []snapshot.Chunk{{End: uint32(len(op.Text))}}
+	c.keys = map[contract.Role][]vecstore.Key{contract.RoleDocument: {key}}
 	if _, asked := b.wanted[key]; !asked && !b.stored(key) {
 		b.wanted[key] = struct{}{}
 		at, err := b.stage.put(packed)
@@ -132,7 +128,34 @@ func (b *builder) upsertSupplied(ctx context.Context, op contract.Op, hash [sha2
 		b.issued++
 	}
 	c.needs = b.issued
-	b.changes[op.ID] = c
+	b.changes[keyOf(op)] = c
+	b.waiting = append(b.waiting, c)
+	return nil
+}
+
+// suppliedChange returns the change to a document that needs no model, without
+// chunks.
+func (b *builder) suppliedChange(op contract.Op, hash [sha256.Size]byte) (c *change, err error) {
+	c = &change{entry: snapshot.Entry{ID: op.ID, Int: op.Int, Type: op.Type, NoText: op.NoText, TextHash: hash, DocTokens: snapshot.NotCounted}}
+	if c.text, err = b.stage.put(op.Text); err == nil {
+		c.fields, err = b.stage.put(op.Fields)
+	}
+	return c, err
+}
+
+// upsertBare is upsertSupplied for a document without a vector.
+func (b *builder) upsertBare(op contract.Op, hash [sha256.Size]byte) error {
+	if old, ok := b.unchanged(op, hash); ok && old.Supplied() && len(old.Chunks) == 0 {
+		b.keep(keyOf(op), old)
+		return nil
+	}
+	delete(b.same, keyOf(op))
+	c, err := b.suppliedChange(op, hash)
+	if err != nil {
+		return err
+	}
+	c.needs = b.issued
+	b.changes[keyOf(op)] = c
 	b.waiting = append(b.waiting, c)
 	return nil
 }

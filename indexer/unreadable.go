@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/vectorlink/vectorlink/snapshot"
 	"github.com/vectorlink/vectorlink/tasks"
 )
 
@@ -21,16 +22,16 @@ func (b *builder) isUnreadable(slot uint32) bool {
 // reportUnreadable names the documents that the operations brought, changed or as
 // they were, of whose texts the model knows next to nothing, and warns where they
 // are many.
-func (b *builder) reportUnreadable(changed []string) {
+func (b *builder) reportUnreadable(changed []snapshot.Key) {
 	var ids []string
-	for _, id := range changed {
-		if c := b.changes[id]; len(c.unreadable) > 0 && len(c.unreadable) == len(c.entry.Chunks) {
-			ids = append(ids, id)
+	for _, key := range changed {
+		if c := b.changes[key]; len(c.unreadable) > 0 && len(c.unreadable) == len(c.entry.Chunks) {
+			ids = append(ids, key.ID)
 		}
 	}
-	for id := range b.same {
-		if e, ok := b.base.View().Lookup(id); ok && b.base.Unreadable(e) {
-			ids = append(ids, id)
+	for key := range b.same {
+		if e, ok := b.base.View().LookupKey(key); ok && b.base.Unreadable(e) {
+			ids = append(ids, key.ID)
 		}
 	}
 	if len(ids) == 0 {

@@ -220,7 +220,7 @@ func (r *Reader) edges(ctx context.Context, s *Snapshot, v *verdicts, from, to p
 
 func (r *Reader) partnersOf(ctx context.Context, s *Snapshot, v *verdicts, e *snapshot.Entry, to population, req CandidatesRequest, threshold float32) (CandidateList, error) {
 	own, unreadable := slotsOf([]*snapshot.Entry{e}), s.Unreadable(e) // chunks of one text share a vector
-	q := query{measure: measureOf(s.settings), source: e, without: slices.Sorted(slices.Values(append(v.partners(e.ID, catalog.DecidedDifferent), e.ID))), among: to.among, limit: &threshold, last: s.last(own)}
+	q := query{measure: measureOf(s.settings), source: e, without: snapshot.StringKeys(slices.Sorted(slices.Values(append(v.partners(e.ID, catalog.DecidedDifferent), e.ID)))), among: to.among, limit: &threshold, last: s.last(own)}
 	for _, slot := range own {
 		if !unreadable && s.view.Unreadable(slot) {
 			continue

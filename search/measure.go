@@ -108,10 +108,10 @@ func (m measure) ofEntries(a, b *snapshot.Entry, d float32) float32 {
 }
 
 // identical reports whether two documents of a domain, at whatever commits, are
-// the same to measure: of one text, or come with one vector.
+// the same to measure: of one text, or come with one vector, or without any.
 func identical(a, b *snapshot.Entry) bool {
 	if a.Supplied() || b.Supplied() {
-		return a.Supplied() && b.Supplied() && len(a.Chunks) == 1 && len(b.Chunks) == 1 && a.Chunks[0].Slot == b.Chunks[0].Slot
+		return a.Supplied() && b.Supplied() && slices.EqualFunc(a.Chunks, b.Chunks, func(x, y snapshot.Chunk) bool { return x.Slot == y.Slot })
 	}
 	return a.TextHash == b.TextHash
 }

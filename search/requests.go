@@ -221,7 +221,8 @@ type Hits struct {
 
 // Hit is one document and its best chunk.
 type Hit struct {
-	ID string
+	ID  string
+	Int bool // as of [snapshot.Entry]
 	// Distance is by the domain's metric: see [Metric]. Of a search by words
 	// alone it is 1/(1 + BM25), which is no distance.
 	Distance float32

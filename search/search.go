@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"strings"
 	"unicode/utf8"
 
 	"github.com/vectorlink/vectorlink/catalog"
@@ -196,7 +195,7 @@ func (r *Reader) Similar(ctx context.Context, req SimilarRequest) (found Hits, e
 	}
 	if !req.IncludeSelf {
 		for _, e := range sources {
-			q.without = append(q.without, e.ID)
+			q.without = append(q.without, e.Key())
 		}
 	}
 	if slices.ContainsFunc(sources, func(e *snapshot.Entry) bool { return !identical(e, sources[0]) }) {
@@ -264,7 +263,7 @@ type query struct {
 	sameText *[32]byte              // documents of this text have distance 0, others not
 	itself   func(slot uint32) bool // whether a slot has the query's ready vector: distance 0
 	source   *snapshot.Entry        // in its place: documents identical to this one
-	without  []string               // documents to leave out, ascending
+	without  []snapshot.Key         // documents to leave out, ascending
 	among    *selection             // the documents to consider
 	// last reports of slots that their vectors say nothing of their texts, as
 	// [Snapshot.last] returns it.
@@ -286,11 +285,11 @@ func (q *query) beyond(distance float32) bool {
 
 // admits reports whether the document is to be considered.
 func (q *query) admits(e *snapshot.Entry) bool {
-	return !q.leaves(e.ID) && q.among.admits(e)
+	return !q.leaves(e.Key()) && q.among.admits(e)
 }
 
-func (q *query) leaves(id string) bool {
-	_, out := slices.BinarySearch(q.without, id)
+func (q *query) leaves(key snapshot.Key) bool {
+	_, out := slices.BinarySearchFunc(q.without, key, snapshot.Key.Compare)
 	return out
 }
 
@@ -338,7 +337,7 @@ func compareScored(a, b scored) int {
 	if a.distance != b.distance {
 		return cmp.Compare(a.distance, b.distance)
 	}
-	return strings.Compare(a.entry.ID, b.entry.ID)
+	return a.entry.Key().Compare(b.entry.Key())
 }
 
 // first returns the first n in order, or all if there are fewer. Little is
@@ -389,7 +388,7 @@ func (s *Snapshot) page(ranked []scored, q query) ([]Hit, error) {
 func (s *Snapshot) hit(r scored, q query) (Hit, error) {
 	c := r.entry.Chunks[r.chunk]
 	h := Hit{
-		ID: r.entry.ID, Distance: r.distance, Score: r.score, Found: r.found, Matched: r.matched, Explained: r.explained,
+		ID: r.entry.ID, Int: r.entry.Int, Distance: r.distance, Score: r.score, Found: r.found, Matched: r.matched, Explained: r.explained,
 		Chunk: HitChunk{
 			Index: r.chunk, Count: len(r.entry.Chunks),
 			TokenStart: int(c.TokenStart), DocTokens: r.entry.Tokens(),
