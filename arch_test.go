@@ -36,6 +36,8 @@ var outside = []string{"testdata", "bench"}
 // owners names, for each third-party module, the only packages whose
 // production code imports it.
 var owners = map[string][]string{
+	"connectrpc.com/connect":                       {"door"},
+	"google.golang.org/protobuf":                   {"door"},
 	"github.com/modelcontextprotocol/go-sdk":       {"door"},
 	"github.com/alecthomas/kong":                   {"cmd"},
 	"go.yaml.in/yaml/v3":                           {"cmd"},

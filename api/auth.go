@@ -40,7 +40,8 @@ func (s *server) byItsName(r *http.Request) bool {
 		return true
 	}
 	ip, err := netip.ParseAddr(host)
-	return err == nil && ip.Unmap().IsLoopback()
+	// The unspecified address leads to this machine as well, and no page has it.
+	return err == nil && (ip.Unmap().IsLoopback() || ip.IsUnspecified())
 }
 
 // private lets only requests with credentials through, before anything else

@@ -95,6 +95,9 @@ func (w *response) Write(p []byte) (int, error) {
 	return n, err
 }
 
+// Flush sends what was written; package connect asks for it.
+func (w *response) Flush() { _ = w.ctl.Flush() }
+
 // extend moves the deadline of writing. Where the connection has none, as in
 // tests without a network, slow clients cannot exist either.
 func (w *response) extend() {

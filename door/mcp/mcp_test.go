@@ -325,3 +325,31 @@ func TestAccess(t *testing.T) {
 		}
 	}
 }
+
+// FuzzCall: whatever arguments a call has, there is an answer, of bounded length.
+func FuzzCall(f *testing.F) {
+	for _, tool := range []string{"domains", "log", "search", "similar", "document", "duplicates", "clusters", "diff", "push", "decide", "none"} {
+		f.Add(tool, `{"domain":"me/notes","commit":"c1","q":"x","id":"n/1","count":3,"start":1,"from":"c1","to":"c1"}`)
+		f.Add(tool, `{"domain":["a"],"documents":[{"id":"a","text":"b"}],"target_commit":"c1","a":1e999,"text_start":-1}`)
+	}
+	f.Add("document", `[`)
+	f.Add("clusters", `null`)
+	ix, err := indexer.Open(indexer.Config{FS: vfstest.NewMem(), Embedder: &indexertest.Embedder{Forget: true}, Renderer: templates.New(templates.Limits{})})
+	if err != nil {
+		f.Fatal(err)
+	}
+	svc := service.New(ix.Reader, ix)
+	door := mcp.Config{API: mcp.Local(api.New(api.Config{SearchReady: true, Insecure: true}, svc))}
+	h := api.New(api.Config{Insecure: true, Routes: mcp.Routes(door)}, svc)
+	f.Fuzz(func(t *testing.T, tool, args string) {
+		name, _ := json.Marshal(tool)
+		r := httptest.NewRequest("POST", "/mcp", strings.NewReader(`{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":`+string(name)+`,"arguments":`+args+`}}`))
+		r.Header.Set("Content-Type", "application/json")
+		r.Header.Set("Accept", "application/json, text/event-stream")
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		if w.Code >= 500 || w.Body.Len() > 400<<10 {
+			t.Fatalf("%s %q: %d, %d bytes: %.200s", tool, args, w.Code, w.Body.Len(), w.Body)
+		}
+	})
+}
