@@ -111,16 +111,12 @@ func (r *Reader) Candidates(ctx context.Context, req CandidatesRequest) (Candida
 	if req.K < 1 {
 		return Candidates{}, fmt.Errorf("%w: k must be at least 1", contract.ErrInvalid)
 	}
-	d, commit, s, err := r.serve(ctx, req.Domain, req.Ref)
+	f, err := r.finder(ctx, pairRequest{req.Pairing, req.Domain, req.Ref, "", req.Set, req.Target, req.Decided, max(req.SetThreshold, req.TargetThreshold)})
 	if err != nil {
 		return Candidates{}, err
 	}
-	defer s.Release()
-	done, err := r.heavyTurn(ctx)
-	if err != nil {
-		return Candidates{}, err
-	}
-	defer done()
+	defer f.close()
+	s := f.s
 	if s.settings.Metric == catalog.MetricCosine {
 		for name, t := range map[string]float32{"threshold_set": req.SetThreshold, "threshold_target": req.TargetThreshold} {
 			if t > 1 {
@@ -128,31 +124,26 @@ func (r *Reader) Candidates(ctx context.Context, req CandidatesRequest) (Candida
 			}
 		}
 	}
-	standIn := replaced(req.Ref, commit)
-	set, err := s.population(ctx, req.Set, standIn)
+	done, err := r.heavyTurn(ctx)
 	if err != nil {
 		return Candidates{}, err
 	}
+	defer done()
+	set := s.population(f.set)
 	target := set
-	if !req.Target.empty() {
-		if target, err = s.population(ctx, req.Target, standIn); err != nil {
-			return Candidates{}, err
-		}
+	if !f.oneSet {
+		target = s.population(f.target)
 	}
-	v, applied, err := d.verdicts(commit, req.Decided, req.Pairing.Likeness != "")
-	if err != nil {
-		return Candidates{}, err
-	}
-	out := Candidates{Commit: commit, Decisions: applied, SetDocuments: len(set.documents), TargetDocuments: len(target.documents)}
-	if req.Pairing.Likeness != "" {
-		err = r.alikeEdges(ctx, s, v, req, standIn, &out)
-	} else if out.SetToTarget, err = r.edges(ctx, s, v, set, target, req, req.SetThreshold); err == nil {
-		out.TargetToSet, err = r.edges(ctx, s, v, target, set, req, req.TargetThreshold)
+	out := Candidates{Commit: f.commit, Decisions: f.applied, SetDocuments: len(set.documents), TargetDocuments: len(target.documents)}
+	if f.Likeness != "" {
+		err = f.likelyEdges(ctx, req, &out)
+	} else if out.SetToTarget, err = f.edges(ctx, set, target, req.K, req.SetThreshold); err == nil {
+		out.TargetToSet, err = f.edges(ctx, target, set, req.K, req.TargetThreshold)
 	}
 	if err != nil {
 		return Candidates{}, err
 	}
-	if out.StoreClustering = StoresClustering(d.State()); out.StoreClustering {
+	if out.StoreClustering = StoresClustering(f.d.State()); out.StoreClustering {
 		if err := s.measureClustering(ctx, out.SetToTarget, out.TargetToSet); err != nil {
 			return Candidates{}, err
 		}
@@ -164,40 +155,26 @@ func (r *Reader) Candidates(ctx context.Context, req CandidatesRequest) (Candida
 	return out, err
 }
 
-// heavyTurn waits for the turn of a request that takes long, and returns how
-// to give it back.
-func (r *Reader) heavyTurn(ctx context.Context) (done func(), err error) {
-	select {
-	case r.heavy <- struct{}{}:
-		return func() { <-r.heavy }, nil
-	case <-ctx.Done():
-		return nil, context.Cause(ctx)
-	}
-}
-
 // population is one side of a candidates request.
 type population struct {
 	documents []*snapshot.Entry
 	among     *selection
 }
 
-func (s *Snapshot) population(ctx context.Context, f Filter, standIn bool) (p population, err error) {
-	if p.among, err = s.selection(ctx, f, standIn); err != nil {
-		return p, err
-	}
-	p.documents = s.documents(p.among)
+func (s *Snapshot) population(among *selection) population {
+	p := population{s.documents(among), among}
 	if len(p.documents) <= exactCandidates {
-		p.among = p.among.exactly(p.documents)
+		p.among = among.exactly(p.documents)
 	}
-	return p, nil
+	return p
 }
 
 // edges returns the partners among to of every document of from.
-func (r *Reader) edges(ctx context.Context, s *Snapshot, v *verdicts, from, to population, req CandidatesRequest, threshold float32) ([]CandidateList, error) {
+func (f *finder) edges(ctx context.Context, from, to population, k int, threshold float32) ([]CandidateList, error) {
 	lists := make([]CandidateList, len(from.documents))
 	var edges atomic.Int64
-	err := parallel.Do(ctx, r.cfg.Workers, len(from.documents), func(ctx context.Context, _, i int) (err error) {
-		if lists[i], err = r.partnersOf(ctx, s, v, from.documents[i], to, req, threshold); err != nil {
+	err := parallel.Do(ctx, f.r.cfg.Workers, len(from.documents), func(ctx context.Context, _, i int) (err error) {
+		if lists[i], err = f.partnersOf(ctx, from.documents[i], to, k, threshold); err != nil {
 			return err
 		}
 		if edges.Add(int64(len(lists[i].Partners))) > MaxCandidateEdges {
@@ -218,35 +195,28 @@ func (r *Reader) edges(ctx context.Context, s *Snapshot, v *verdicts, from, to p
 	return lists[:n], nil
 }
 
-func (r *Reader) partnersOf(ctx context.Context, s *Snapshot, v *verdicts, e *snapshot.Entry, to population, req CandidatesRequest, threshold float32) (CandidateList, error) {
+// partnersOf returns the k nearest partners of a document, in a list of its own.
+func (f *finder) partnersOf(ctx context.Context, e *snapshot.Entry, to population, k int, threshold float32) (CandidateList, error) {
+	s, list := f.s, CandidateList{ID: e.ID}
 	own, unreadable := slotsOf([]*snapshot.Entry{e}), s.Unreadable(e) // chunks of one text share a vector
-	q := query{measure: measureOf(s.settings), source: e, without: snapshot.StringKeys(slices.Sorted(slices.Values(append(v.partners(e.ID, catalog.DecidedDifferent), e.ID)))), among: to.among, limit: &threshold, last: s.last(own)}
-	for _, slot := range own {
-		if !unreadable && s.view.Unreadable(slot) {
-			continue
-		}
-		v := make([]float32, s.vecs.Dim())
-		if ok, err := s.queryVector(slot, v); err != nil {
-			return CandidateList{}, err
-		} else if ok {
-			q.vectors = append(q.vectors, v)
-		}
+	q := query{measure: f.measure, source: e, without: snapshot.StringKeys(slices.Sorted(slices.Values(append(f.verdicts.partners(e.ID, catalog.DecidedDifferent), e.ID)))), among: to.among, limit: &threshold, last: s.last(own)}
+	var err error
+	if q.vectors, err = s.chunkVectors(e); err != nil {
+		return list, err
 	}
-	ranked, err := r.nearest(ctx, s, q, min(req.K, len(to.documents)))
+	ranked, err := f.r.nearest(ctx, s, q, min(k, len(to.documents)))
 	if err != nil {
-		return CandidateList{}, err
+		return list, err
 	}
-	list := CandidateList{ID: e.ID}
 	for _, r := range ranked {
-		if r.distance > threshold || len(list.Partners) == req.K {
+		if r.distance > threshold || len(list.Partners) == k {
 			break
 		}
-		if (unreadable || s.Unreadable(r.entry)) && !identical(e, r.entry) {
-			continue
+		if !(unreadable || s.Unreadable(r.entry)) || identical(e, r.entry) {
+			list.Partners = append(list.Partners, Candidate{ID: r.entry.ID, Distance: r.distance, Decided: f.verdicts.of(e.ID, r.entry.ID)})
 		}
-		list.Partners = append(list.Partners, Candidate{ID: r.entry.ID, Distance: r.distance, Decided: v.of(e.ID, r.entry.ID)})
 	}
-	known, err := s.decidedSame(v, e, to.among)
+	known, err := f.known(e, to.among)
 	for _, p := range known {
 		if !slices.ContainsFunc(list.Partners, func(c Candidate) bool { return c.ID == p.b.ID }) {
 			list.Partners = append(list.Partners, Candidate{ID: p.b.ID, Distance: p.distance, Decided: catalog.DecidedSame})
@@ -255,18 +225,13 @@ func (r *Reader) partnersOf(ctx context.Context, s *Snapshot, v *verdicts, e *sn
 	return list, err
 }
 
-// alikeEdges is edges by likeness, in both directions.
-func (r *Reader) alikeEdges(ctx context.Context, s *Snapshot, v *verdicts, req CandidatesRequest, standIn bool, out *Candidates) error {
-	bound := max(req.SetThreshold, req.TargetThreshold)
-	j, err := r.newJoin(ctx, s, nil, v, joinRequest{Pairing: req.Pairing, set: req.Set, target: req.Target, bound: bound, standIn: standIn})
-	if err != nil {
-		return err
-	}
+// likelyEdges is edges by likeness, in both directions.
+func (f *finder) likelyEdges(ctx context.Context, req CandidatesRequest, out *Candidates) error {
 	lists := [2]map[string][]Candidate{{}, {}}
 	edges := 0
 	add := func(direction int, threshold float32, id string, c Candidate) error {
 		l := lists[direction]
-		if threshold >= 0 && c.Distance > threshold && c.Decided != catalog.DecidedSame || j.Match == MatchAll && len(l[id]) == req.K {
+		if threshold >= 0 && c.Distance > threshold && c.Decided != catalog.DecidedSame || f.Match == MatchAll && len(l[id]) == req.K {
 			return nil
 		}
 		if edges++; edges > MaxCandidateEdges {
@@ -275,10 +240,11 @@ func (r *Reader) alikeEdges(ctx context.Context, s *Snapshot, v *verdicts, req C
 		l[id] = append(l[id], c)
 		return nil
 	}
-	err = j.eachPair(ctx, false, func(p Pair) (bool, error) {
+	err := f.eachPair(ctx, pager{}, false, func(p Pair) (bool, error) {
 		for _, ends := range [][2]string{{p.A.ID, p.B.ID}, {p.B.ID, p.A.ID}} {
-			a, b := j.sides(ends[0]), j.sides(ends[1])
-			if !a.set || !b.target {
+			a, _ := f.s.view.Lookup(ends[0])
+			b, _ := f.s.view.Lookup(ends[1])
+			if !f.set.admits(a) || !f.target.admits(b) {
 				continue
 			}
 			err := add(0, req.SetThreshold, ends[0], Candidate{ID: ends[1], Distance: p.Distance, Alike: p.Alike, Decided: p.Decided})
@@ -298,12 +264,6 @@ func (r *Reader) alikeEdges(ctx context.Context, s *Snapshot, v *verdicts, req C
 		}
 	}
 	return err
-}
-
-// sides returns the unit of a document, for the sides it is of.
-func (j *join) sides(id string) *unit {
-	e, _ := j.s.view.Lookup(id)
-	return &j.units[j.unitOf[e.File()][e.Place()]-1]
 }
 
 // partnerDocuments reads what the request asks for of all partners listed.

@@ -6,7 +6,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"maps"
-	"math"
 	"slices"
 	"strconv"
 
@@ -101,54 +100,39 @@ func (v *verdicts) partners(id string, verdict catalog.Verdict) (ids []string) {
 	return ids
 }
 
-// decidedSame returns the pairs of a document with those of a selection that were
-// decided to be the same as it, at whatever distance.
-func (s *Snapshot) decidedSame(v *verdicts, e *snapshot.Entry, among *selection) (pairs []pair, err error) {
-	m := measureOf(s.settings)
-	for _, id := range v.partners(e.ID, catalog.DecidedSame) {
-		other, ok := s.view.Lookup(id)
+// known returns the pairs of a document with those of a selection that were decided to
+// be the same as it, at whatever distance.
+func (f *finder) known(e *snapshot.Entry, among *selection) (pairs []pair, err error) {
+	for _, id := range f.verdicts.partners(e.ID, catalog.DecidedSame) {
+		other, ok := f.s.view.Lookup(id)
 		if !ok || !among.admits(other) {
 			continue
 		}
-		p := pair{a: e, b: other, distance: float32(math.Inf(1))}
-		if m.zero() && identical(e, other) {
-			p.distance = 0
-		}
-		a, err := s.chunkVectors(e)
+		d, err := f.s.distance(e, other)
 		if err != nil {
 			return nil, err
 		}
-		b, err := s.chunkVectors(other)
-		if err != nil {
-			return nil, err
-		}
-		for _, x := range a {
-			for _, y := range b {
-				p.distance = min(p.distance, m.ofEntries(e, other, m.between(x, y)))
-			}
-		}
-		p.distance = m.outward(p.distance)
-		pairs = append(pairs, p)
+		pairs = append(pairs, pair{a: e, b: other, distance: f.measure.outward(d)})
 	}
 	return pairs, nil
 }
 
 // addDecided adds to pairs by distance those that were decided to be the same and
-// are missing. since, where it is not nil, has not both documents of one.
-func (s *Snapshot) addDecided(pairs []pair, v *verdicts, since *Snapshot, from, target *selection) ([]pair, error) {
-	if v == nil {
+// are missing.
+func (f *finder) addDecided(pairs []pair) ([]pair, error) {
+	if f.verdicts == nil {
 		return pairs, nil
 	}
 	there := make(map[[2]string]bool)
 	for _, p := range pairs {
 		there[[2]string{p.a.ID, p.b.ID}] = true
 	}
-	for _, id := range slices.Sorted(maps.Keys(v.with)) {
-		e, ok := s.view.Lookup(id)
-		if !ok || !from.admits(e) || since != nil && since.has(id) {
+	for _, id := range slices.Sorted(maps.Keys(f.verdicts.with)) {
+		e, ok := f.s.view.Lookup(id)
+		if !ok || !f.set.admits(e) || f.since != nil && f.since.has(id) {
 			continue
 		}
-		known, err := s.decidedSame(v, e, target)
+		known, err := f.known(e, f.target)
 		if err != nil {
 			return nil, err
 		}

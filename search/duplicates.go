@@ -3,202 +3,93 @@ package search
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"math"
 	"slices"
 
-	"github.com/vectorlink/vectorlink/catalog"
-	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/hnsw"
 	"github.com/vectorlink/vectorlink/internal/parallel"
 	"github.com/vectorlink/vectorlink/snapshot"
 )
 
-const (
-	// maxHeavy is the number of duplicates and candidates requests that run at
-	// once.
-	maxHeavy = 4
-	// maxPairs is the number of nearest pairs kept before paging.
-	maxPairs = 10_000
-)
-
-// Duplicates finds, for each chunk of the set, its nearest chunk of another
-// document, keeps those within the threshold, and reduces them to pairs of
-// documents: nearest first, then by ids.
-func (r *Reader) Duplicates(ctx context.Context, req DuplicatesRequest) (Pairs, error) {
-	if err := req.check(); err != nil {
-		return Pairs{}, err
+// nearestPairs adds a page of the pairs within the bound to list, nearest first, then
+// by ids, and returns how many there are, maxPairs at most: of each chunk of the set
+// the nearest chunk of another document is looked at.
+func (f *finder) nearestPairs(ctx context.Context, page pager, snippets bool, list *[]Pair) (total int, err error) {
+	type member struct {
+		entry *snapshot.Entry
+		chunk int
 	}
-	d, commit, s, err := r.serve(ctx, req.Domain, req.Ref)
-	if err != nil {
-		return Pairs{}, err
-	}
-	defer s.Release()
-	var since *Snapshot
-	if req.Since != "" {
-		base, err := r.Open(ctx, d, req.Since)
-		if err != nil {
-			return Pairs{}, fmt.Errorf("since: %w", err)
-		}
-		defer base.Release()
-		since = base
-	}
-	done, err := r.heavyTurn(ctx)
-	if err != nil {
-		return Pairs{}, err
-	}
-	defer done()
-	v, applied, err := d.verdicts(commit, req.Decided, req.Pairing.Likeness != "")
-	if err != nil {
-		return Pairs{}, err
-	}
-	if req.Pairing.Likeness != "" {
-		found, err := r.alike(ctx, commit, s, since, v, req)
-		found.Decisions = applied
-		return found, err
-	}
-	pairs, err := r.pairs(ctx, s, since, v, req, replaced(req.Ref, commit))
-	if err != nil {
-		return Pairs{}, err
-	}
-	var warnings []string
-	if len(pairs) == maxPairs {
-		warnings = append(warnings, fmt.Sprintf("no more than the nearest %d pairs are listed; lines have all (Accept: application/x-ndjson)", maxPairs))
-	}
-	pairs = pairs[min(req.Page.Start, len(pairs)):]
-	if req.Page.Count > 0 {
-		pairs = pairs[:min(req.Page.Count, len(pairs))]
-	}
-	out := Pairs{Commit: commit, Pairs: make([]Pair, len(pairs)), Damaged: s.Damaged(), Decisions: applied, Warnings: warnings}
-	for i, p := range pairs {
-		if out.Pairs[i], err = s.pairOf(p, req.Snippet); err != nil {
-			return Pairs{}, err
-		}
-		out.Pairs[i].Decided = v.of(p.a.ID, p.b.ID)
-	}
-	return out, nil
-}
-
-func (req *DuplicatesRequest) check() error {
-	if t := float64(req.Threshold); math.IsNaN(t) || math.IsInf(t, 0) || t < 0 && req.Pairing.Likeness == "" {
-		return fmt.Errorf("%w: threshold must be a finite number, 0 or more", contract.ErrInvalid)
-	}
-	if err := req.Pairing.check(); err != nil {
-		return err
-	}
-	if req.Page.Count != 0 || req.Page.Start != 0 {
-		return checkPage(Page{req.Page.Start, max(req.Page.Count, 1)})
-	}
-	return nil
-}
-
-func (s *Snapshot) pairOf(p pair, snippets bool) (Pair, error) {
-	out := Pair{A: PairMember{ID: p.a.ID}, B: PairMember{ID: p.b.ID}, Distance: p.distance}
-	if !snippets {
-		return out, nil
-	}
-	var err error
-	if out.A.Snippet, err = s.chunkText(p.a, p.chunkA); err != nil {
-		return Pair{}, err
-	}
-	if out.B.Snippet, err = s.chunkText(p.b, p.chunkB); err != nil {
-		return Pair{}, err
-	}
-	return out, nil
-}
-
-// pair is two documents and the chunks by which they are near; the zero pair is
-// none.
-type pair struct {
-	a, b           *snapshot.Entry // a.ID < b.ID
-	chunkA, chunkB int
-	distance       float32
-}
-
-// member is a chunk of the set.
-type member struct {
-	entry *snapshot.Entry
-	chunk int
-}
-
-func (r *Reader) pairs(ctx context.Context, s, since *Snapshot, v *verdicts, req DuplicatesRequest, standIn bool) ([]pair, error) {
-	from, err := s.selection(ctx, req.Set, standIn)
-	if err != nil {
-		return nil, err
-	}
-	target := from
-	if !req.Target.empty() {
-		if target, err = s.selection(ctx, req.Target, standIn); err != nil {
-			return nil, err
-		}
-	}
-	p := partners{r: r, s: s, measure: measureOf(s.settings), since: since, target: target, verdicts: v, threshold: req.Threshold}
 	var set []member
-	for e := range s.view.All() {
-		if !from.admits(e) || since != nil && !since.changed(e) {
-			continue
-		}
-		for i := range e.Chunks {
-			set = append(set, member{e, i})
+	for e := range f.s.view.All() {
+		if f.inSet(e) {
+			for i := range e.Chunks {
+				set = append(set, member{e, i})
+			}
 		}
 	}
 	found := make([]pair, len(set))
-	room := make([][]float32, max(r.cfg.Workers, 1)) // by worker
+	room := make([][]float32, max(f.r.cfg.Workers, 1)) // by worker
 	err = parallel.Do(ctx, len(room), len(set), func(ctx context.Context, worker, i int) (err error) {
 		if room[worker] == nil {
-			room[worker] = make([]float32, s.view.Header().Dim)
+			room[worker] = make([]float32, f.s.view.Header().Dim)
 		}
-		found[i], err = p.nearest(ctx, set[i], room[worker])
+		found[i], err = f.nearest(ctx, set[i].entry, set[i].chunk, room[worker])
 		return err
 	})
 	if err != nil {
-		return nil, err
+		return 0, err
 	}
-	pairs, err := s.addDecided(reduce(found, req.Threshold), v, since, from, target)
-	if err != nil {
-		return nil, err
+	found = slices.DeleteFunc(found, func(p pair) bool { return p.a == nil || p.distance > f.bound })
+	slices.SortStableFunc(found, func(a, b pair) int {
+		return cmp.Or(cmp.Compare(a.a.ID, b.a.ID), cmp.Compare(a.b.ID, b.b.ID), cmp.Compare(a.distance, b.distance))
+	})
+	found = slices.CompactFunc(found, func(a, b pair) bool { return a.a == b.a && a.b == b.b })
+	if found, err = f.addDecided(found); err != nil {
+		return 0, err
 	}
-	slices.SortFunc(pairs, func(a, b pair) int {
+	slices.SortFunc(found, func(a, b pair) int {
 		return cmp.Or(cmp.Compare(a.distance, b.distance), cmp.Compare(a.a.ID, b.a.ID), cmp.Compare(a.b.ID, b.b.ID))
 	})
-	return pairs[:min(len(pairs), maxPairs)], nil
+	found = found[:min(len(found), maxPairs)]
+	for _, p := range found {
+		wanted, more := page.next()
+		if wanted {
+			out, err := f.told(p, snippets)
+			if err != nil {
+				return 0, err
+			}
+			*list = append(*list, out)
+		}
+		if !more {
+			break
+		}
+	}
+	return len(found), nil
 }
 
-// partners looks for partners of a set's chunks. It is used by many goroutines.
-type partners struct {
-	r         *Reader
-	s         *Snapshot
-	measure   measure
-	since     *Snapshot // nil: every pair counts
-	target    *selection
-	verdicts  *verdicts
-	threshold float32
-}
-
-// nearest finds the chunk of another document nearest to m's; no
-// pair when there is none. v is room for a vector.
-func (p *partners) nearest(ctx context.Context, m member, v []float32) (pair, error) {
-	slot := m.entry.Chunks[m.chunk].Slot
-	if ok, err := p.s.queryVector(slot, v); !ok {
+// nearest returns the pair of a document's chunk and the nearest chunk of another
+// document; the zero pair if there is none. v is room for a vector.
+func (f *finder) nearest(ctx context.Context, e *snapshot.Entry, chunk int, v []float32) (pair, error) {
+	slot := e.Chunks[chunk].Slot
+	if ok, err := f.s.queryVector(slot, v); !ok {
 		return pair{}, err
+	}
+	if f.s.view.Unreadable(slot) { // near to nothing but itself
+		return f.best(e, chunk, []hnsw.Hit{{Slot: slot, Dot: 1}})
 	}
 	// A document's own chunks, and pairs that were there before, must not
 	// hide others: look further as long as only they are found.
-	if p.s.view.Unreadable(slot) { // near to nothing but itself
-		best, _, err := p.best(m, []hnsw.Hit{{Slot: slot, Dot: 1}})
-		return best, err
-	}
-	last := p.s.last(nil)
-	for k := 4 + len(m.entry.Chunks); ; k *= 2 {
-		hits, err := p.r.slots(ctx, p.s, v, p.target, k, 0, last)
+	last := f.s.last(nil)
+	for k := 4 + len(e.Chunks); ; k *= 2 {
+		hits, err := f.r.slots(ctx, f.s, v, f.target, k, 0, last)
 		if err != nil {
 			return pair{}, err
 		}
 		if last != nil {
 			hits = slices.DeleteFunc(hits, func(h hnsw.Hit) bool { return last(h.Slot) })
 		}
-		best, ok, err := p.best(m, hits)
-		if ok || err != nil || len(hits) < k || p.beyond(p.measure.distance(hits[len(hits)-1].Dot)) {
+		best, err := f.best(e, chunk, hits)
+		if best.a != nil || err != nil || len(hits) < k || f.beyond(f.measure.distance(hits[len(hits)-1].Dot)) {
 			return best, err
 		}
 	}
@@ -206,41 +97,35 @@ func (p *partners) nearest(ctx context.Context, m member, v []float32) (pair, er
 
 // beyond reports whether vectors at that distance, and all that are further,
 // can make no pair.
-func (p *partners) beyond(distance float32) bool { return distance > p.threshold+p.measure.slack() }
+func (f *finder) beyond(distance float32) bool { return distance > f.bound+f.measure.slack() }
 
-func (p *partners) best(m member, hits []hnsw.Hit) (pair, bool, error) {
-	var best scored
+// best returns the nearest of the pairs of a document's chunk and hits, the lower id
+// first.
+func (f *finder) best(a *snapshot.Entry, chunk int, hits []hnsw.Hit) (best pair, err error) {
 	for _, h := range hits {
-		d := p.measure.distance(h.Dot)
-		if best.entry != nil && d > best.distance || p.beyond(d) {
+		d := f.measure.distance(h.Dot)
+		if best.a != nil && d > best.distance || f.beyond(d) {
 			break
 		}
-		for e, chunk := range p.s.view.Holders(h.Slot) {
-			if e.ID == m.entry.ID || !p.target.admits(e) || p.verdicts.of(e.ID, m.entry.ID) == catalog.DecidedDifferent {
+		for e, at := range f.s.view.Holders(h.Slot) {
+			if e.ID == a.ID || !f.target.admits(e) {
 				continue
 			}
-			de := p.measure.ofEntries(e, m.entry, d)
-			if best.entry != nil && (de > best.distance || de == best.distance && e.ID > best.entry.ID) {
+			p := pair{a: a, chunkA: chunk, b: e, chunkB: at, distance: f.measure.ofEntries(e, a, d)}
+			if best.a != nil && (p.distance > best.distance || p.distance == best.distance && e.ID > best.b.ID) {
 				continue
 			}
-			if p.since != nil {
-				if old, err := p.since.paired(m.entry.ID, e.ID, p.threshold); err != nil {
-					return pair{}, false, err
-				} else if old {
-					continue
-				}
+			if ok, err := f.counts(&p); err != nil {
+				return pair{}, err
+			} else if ok {
+				best = p
 			}
-			best = scored{entry: e, chunk: chunk, distance: de}
 		}
 	}
-	if best.entry == nil {
-		return pair{}, false, nil
+	if best.a != nil && best.b.ID < best.a.ID {
+		best = pair{a: best.b, chunkA: best.chunkB, b: best.a, chunkB: best.chunkA, distance: best.distance}
 	}
-	q := pair{a: m.entry, chunkA: m.chunk, b: best.entry, chunkB: best.chunk, distance: best.distance}
-	if q.b.ID < q.a.ID {
-		q.a, q.b, q.chunkA, q.chunkB = q.b, q.a, q.chunkB, q.chunkA
-	}
-	return q, true, nil
+	return best, nil
 }
 
 // changed reports whether the snapshot does not have the document of e, or has
@@ -255,32 +140,34 @@ func (s *Snapshot) changed(e *snapshot.Entry) bool {
 func (s *Snapshot) paired(a, b string, threshold float32) (bool, error) {
 	ea, okA := s.view.Lookup(a)
 	eb, okB := s.view.Lookup(b)
-	if !okA || !okB {
+	if !okA || !okB || (s.Unreadable(ea) || s.Unreadable(eb)) && !(measureOf(s.settings).zero() && identical(ea, eb)) {
 		return false, nil
 	}
-	m := measureOf(s.settings)
-	if m.zero() && identical(ea, eb) {
-		return true, nil
+	d, err := s.distance(ea, eb)
+	return d <= threshold, err
+}
+
+// distance returns that of two documents by their nearest chunks; infinity where it
+// cannot be measured, vectors being damaged.
+func (s *Snapshot) distance(a, b *snapshot.Entry) (float32, error) {
+	m, least := measureOf(s.settings), float32(math.Inf(1))
+	if m.zero() && identical(a, b) {
+		return 0, nil
 	}
-	if s.Unreadable(ea) || s.Unreadable(eb) {
-		return false, nil
-	}
-	va, err := s.chunkVectors(ea)
+	from, err := s.chunkVectors(a)
 	if err != nil {
-		return false, err
+		return 0, err
 	}
-	vb, err := s.chunkVectors(eb)
+	to, err := s.chunkVectors(b)
 	if err != nil {
-		return false, err
+		return 0, err
 	}
-	for _, x := range va {
-		for _, y := range vb {
-			if m.ofEntries(ea, eb, m.between(x, y)) <= threshold {
-				return true, nil
-			}
+	for _, x := range from {
+		for _, y := range to {
+			least = min(least, m.ofEntries(a, b, m.between(x, y)))
 		}
 	}
-	return false, nil
+	return least, nil
 }
 
 // chunkVectors reads the vectors of a document's chunks, those that are damaged
@@ -299,27 +186,4 @@ func (s *Snapshot) chunkVectors(e *snapshot.Entry) ([][]float32, error) {
 		}
 	}
 	return vectors, nil
-}
-
-// reduce keeps the smallest distance of each pair of documents within the
-// threshold.
-func reduce(found []pair, threshold float32) []pair {
-	type ids struct{ a, b string }
-	at := make(map[ids]int)
-	var pairs []pair
-	for _, p := range found {
-		if p.a == nil || p.distance > threshold {
-			continue
-		}
-		key := ids{p.a.ID, p.b.ID}
-		if i, ok := at[key]; ok {
-			if p.distance < pairs[i].distance {
-				pairs[i] = p
-			}
-			continue
-		}
-		at[key] = len(pairs)
-		pairs = append(pairs, p)
-	}
-	return pairs
 }

@@ -3,7 +3,6 @@ package search
 import (
 	"cmp"
 	"context"
-	"crypto/sha256"
 	"fmt"
 	"iter"
 	"math"
@@ -321,18 +320,13 @@ func (j *join) ofOneText(u uint32) likePair {
 	return p
 }
 
-// pairOf makes what answers tell of a pair: of the first documents of its units.
-func (j *join) pairOf(p *likePair, snippets bool) (Pair, error) {
-	a, b := j.units[p.a].entry(), j.units[p.b].entry()
+// pairOf returns the pair of the first documents of two units, or of one.
+func (j *join) pairOf(p *likePair) pair {
+	out := pair{a: j.units[p.a].entry(), b: j.units[p.b].entry(), distance: p.distance, alike: &p.alike}
 	if p.a == p.b {
-		b = j.units[p.a].entries[1]
+		out.b = j.units[p.a].entries[1]
 	}
-	if b.ID < a.ID {
-		a, b = b, a
-	}
-	out, err := j.s.pairOf(pair{a: a, b: b, distance: j.measure.outward(p.distance)}, snippets)
-	out.Alike, out.Decided = &p.alike, j.verdicts.of(a.ID, b.ID)
-	return out, err
+	return out
 }
 
 // brought reports whether a pair came about since the commit that is asked about:
@@ -363,7 +357,8 @@ func (j *join) before(ctx context.Context, a, b *snapshot.Entry) (float32, error
 		if err != nil {
 			return 0, err
 		}
-		j.past = &join{Pairing: j.Pairing, r: j.r, s: j.since, oneSet: j.oneSet, bound: j.bound, measure: j.measure, text: text, strict: j.strict}
+		past := finder{Pairing: j.Pairing, r: j.r, s: j.since, oneSet: j.oneSet, bound: j.bound, measure: j.measure}
+		j.past = &join{finder: &past, text: text, strict: j.strict}
 	}
 	old := *j.past
 	old.units = []unit{j.unit(a), j.unit(b)}
@@ -377,43 +372,12 @@ func (j *join) before(ctx context.Context, a, b *snapshot.Entry) (float32, error
 	return found[0].alike.Score, err
 }
 
-// alike is Duplicates by likeness.
-func (r *Reader) alike(ctx context.Context, commit string, s, since *Snapshot, v *verdicts, req DuplicatesRequest) (Pairs, error) {
-	j, err := r.newJoin(ctx, s, since, v, joinRequest{Pairing: req.Pairing, set: req.Set, target: req.Target, bound: req.Threshold, standIn: replaced(req.Ref, commit)})
-	if err != nil {
-		return Pairs{}, err
-	}
-	out := Pairs{Commit: commit}
-	at := 0
-	// wanted reports whether the next one is of the page, and whether others may be.
-	wanted := func() (wanted, more bool) {
-		at++
-		return at > req.Page.Start, req.Page.Count == 0 || at < req.Page.Start+req.Page.Count
-	}
-	if j.Match == MatchGroups {
-		out.Groups = []Group{}
-		err = j.eachGroup(ctx, req.Snippet, func(g Group) (bool, error) {
-			take, more := wanted()
-			if take {
-				out.Groups = append(out.Groups, g)
-			}
-			return more, nil
-		})
-	} else {
-		err = j.eachPair(ctx, req.Snippet, func(p Pair) (bool, error) {
-			take, more := wanted()
-			if take {
-				out.Pairs = append(out.Pairs, p)
-			}
-			return more, nil
-		})
-	}
-	out.Damaged = s.Damaged()
-	return out, err
-}
-
 // eachGroup calls each with the groups, the best first, until it wants no more.
-func (j *join) eachGroup(ctx context.Context, snippets bool, each func(Group) (bool, error)) error {
+func (f *finder) eachGroup(ctx context.Context, snippets bool, each func(Group) (bool, error)) error {
+	j, err := f.join(ctx, false)
+	if err != nil {
+		return err
+	}
 	clusters, err := j.groups(ctx)
 	if err != nil {
 		return err
@@ -443,78 +407,24 @@ func (j *join) eachGroup(ctx context.Context, snippets bool, each func(Group) (b
 	return nil
 }
 
-// eachPair calls each with the pairs until it wants no more: the best first, or
-// group by group.
-func (j *join) eachPair(ctx context.Context, snippets bool, each func(Pair) (bool, error)) error {
-	if j.Match == MatchGroups {
-		return j.eachGroup(ctx, snippets, func(g Group) (bool, error) {
-			for p, err := range g.Pairs {
-				if err != nil {
-					return false, err
-				}
-				if more, err := each(p); err != nil || !more {
-					return false, err
-				}
-			}
-			return true, nil
-		})
+// likely calls each with the pairs that match, the best first, until it wants no more.
+func (f *finder) likely(ctx context.Context, each func(pair) (bool, error)) error {
+	j, err := f.join(ctx, false)
+	if err != nil {
+		return err
 	}
 	for _, p := range j.matched() {
-		a, b := j.units[p.a].entry(), j.units[p.b].entry()
-		brought, err := j.brought(ctx, a, b, &p)
+		out := j.pairOf(&p)
+		brought, err := j.brought(ctx, out.a, out.b, &p)
 		if err != nil {
 			return err
 		}
 		if !brought {
 			continue
 		}
-		out, err := j.pairOf(&p, snippets)
-		if err != nil {
-			return err
-		}
 		if more, err := each(out); err != nil || !more {
 			return err
 		}
 	}
 	return nil
-}
-
-// alikePairs is NearPairs by likeness.
-func (r *Reader) alikePairs(ctx context.Context, commit string, s *Snapshot, v *verdicts, applied string, req DuplicatesRequest, use func(*NearPairs) error) error {
-	var since *Snapshot
-	if req.Since != "" {
-		var err error
-		if since, err = r.Open(ctx, s.d, req.Since); err != nil {
-			return fmt.Errorf("since: %w", err)
-		}
-		defer since.Release()
-	}
-	if err := s.known(ctx, &req.Pairing); err != nil {
-		return err
-	}
-	if _, err := s.selection(ctx, req.Set, replaced(req.Ref, commit)); err != nil {
-		return err
-	}
-	found := &NearPairs{Commit: commit, Damaged: s.Damaged(), Decisions: applied, Identity: func() [sha256.Size]byte {
-		return v.mixed(s.identity(s.firstChunks(slices.Collect(s.view.All()), snapshot.MainVectors)))
-	}}
-	found.Pairs = func(yield func(Pair, error) bool) {
-		done, err := r.heavyTurn(ctx)
-		if err == nil {
-			defer done()
-			var j *join
-			if j, err = r.newJoin(ctx, s, since, v, joinRequest{Pairing: req.Pairing, set: req.Set, target: req.Target, bound: req.Threshold, standIn: replaced(req.Ref, commit)}); err == nil {
-				at := 0
-				err = j.eachPair(ctx, req.Snippet, func(p Pair) (bool, error) {
-					at++
-					more := req.Page.Count == 0 || at < req.Page.Start+req.Page.Count
-					return at <= req.Page.Start || yield(p, nil) && more, nil
-				})
-			}
-		}
-		if err != nil {
-			yield(Pair{}, err)
-		}
-	}
-	return use(found)
 }

@@ -164,3 +164,12 @@ func (s *Snapshot) queryVector(slot uint32, dst []float32) (bool, error) {
 	}
 	return ok, err
 }
+
+// outward returns a distance as answers tell it: what cannot be measured, a vector
+// being damaged, is far.
+func (m measure) outward(distance float32) float32 {
+	if math.IsInf(float64(distance), 0) {
+		return m.distance(-1)
+	}
+	return distance
+}

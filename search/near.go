@@ -3,9 +3,6 @@ package search
 import (
 	"cmp"
 	"context"
-	"crypto/sha256"
-	"fmt"
-	"iter"
 	"math"
 	"slices"
 	"strings"
@@ -17,97 +14,29 @@ import (
 	"github.com/vectorlink/vectorlink/vector"
 )
 
-// NearPairs are all pairs of documents within a threshold. They can be read
-// until the function they were handed to returns.
-type NearPairs struct {
-	Commit  string   // the served commit
-	Damaged []string // as of Hits
-	// Decisions is as of Pairs.
-	Decisions string
-	// Identity returns a hash of what the pairs depend on, the request aside:
-	// see Embeddings.
-	Identity func() [sha256.Size]byte
-	// Pairs yields them while they are found, by the id of
-	// Set's document (the smaller one where both are of both sides), then by
-	// distance, then by the other id. An error ends it.
-	Pairs iter.Seq2[Pair, error]
-}
-
-// NearPairs calls use with every pair of documents, one of Set and one of
-// Target, whose nearest chunks are within the threshold. Its error is use's, if
-// that was called. A document of both sides pairs once with another.
-//
-// It measures every chunk of Set against every one of Target by their 8-bit
-// codes, and exactly those that may be near enough by what codes lose at most
-// (all of them where that is not known beforehand, the vectors being of any
-// length). So it finds all pairs. It takes a time in proportion to the product of
-// the numbers of chunks, and memory for two small records a chunk. Chunks of one
-// text are found by their common slot, and where only these can be near enough
+// nearJoin finds all pairs of documents within a distance. It measures every chunk of
+// the set against every one of the target by their 8-bit codes, and exactly those that
+// may be near enough by what codes lose at most (all of them where that is not known
+// beforehand, the vectors being of any length). So it takes a time in proportion to the
+// product of the numbers of chunks, and memory for two small records a chunk. Chunks of
+// one text are found by their common slot, and where only these can be near enough
 // nothing is measured.
-func (r *Reader) NearPairs(ctx context.Context, req DuplicatesRequest, use func(*NearPairs) error) error {
-	if err := req.check(); err != nil {
-		return err
-	}
-	d, commit, s, err := r.serve(ctx, req.Domain, req.Ref)
-	if err != nil {
-		return err
-	}
-	defer s.Release()
-	v, applied, err := d.verdicts(commit, req.Decided, req.Pairing.Likeness != "")
-	if err != nil {
-		return err
-	}
-	if req.Pairing.Likeness != "" {
-		return r.alikePairs(ctx, commit, s, v, applied, req, use)
-	}
-	j := &nearJoin{r: r, s: s, verdicts: v, threshold: req.Threshold}
-	j.measure = measureOf(s.settings)
-	if req.Since != "" {
-		base, err := r.Open(ctx, d, req.Since)
-		if err != nil {
-			return fmt.Errorf("since: %w", err)
-		}
-		defer base.Release()
-		j.since = base
-	}
-	if err := j.gather(ctx, req, replaced(req.Ref, commit)); err != nil {
-		return err
-	}
-	found := &NearPairs{
-		Commit: commit, Damaged: j.s.Damaged(), Decisions: applied,
-		Identity: func() [sha256.Size]byte {
-			return v.mixed(j.s.identity(j.s.firstChunks(slices.Collect(j.s.view.All()), snapshot.MainVectors)))
-		},
-	}
-	found.Pairs = func(yield func(Pair, error) bool) {
-		done, err := r.heavyTurn(ctx)
-		if err != nil {
-			yield(Pair{}, err)
-			return
-		}
-		defer done()
-		j.page(ctx, req, yield)
-	}
-	return use(found)
+type nearJoin struct {
+	*finder
+	rows    []nearChunk // of the set, by id
+	columns []nearChunk // of the target, by id
+	same    bool        // rows and columns are the same
+	slots   []uint32    // of columns
+	bySlot  []uint32    // columns ordered by slot
+	codes   *vecstore.Codes
+	scale   float32 // the largest of columns
 }
 
-// nearJoin finds the pairs of a NearPairs.
-type nearJoin struct {
-	r         *Reader
-	s         *Snapshot
-	measure   measure
-	since     *Snapshot // nil: every pair counts
-	threshold float32
-	verdicts  *verdicts
-	set       *selection
-	target    *selection
-	rows      []nearChunk // of the set, by id
-	columns   []nearChunk // of the target, by id
-	same      bool        // rows and columns are the same
-	slots     []uint32    // of columns
-	bySlot    []uint32    // columns ordered by slot
-	codes     *vecstore.Codes
-	scale     float32 // the largest of columns
+// within calls each with the pairs within the bound until it wants no more.
+func (f *finder) within(ctx context.Context, each func(pair) (bool, error)) error {
+	j := &nearJoin{finder: f}
+	j.gather()
+	return j.pairs(ctx, each)
 }
 
 // nearChunk is a chunk of a document.
@@ -120,26 +49,15 @@ type nearChunk struct {
 func (c *nearChunk) slot() uint32 { return c.entry.Chunks[c.chunk].Slot }
 
 // gather lists the chunks of both sides.
-func (j *nearJoin) gather(ctx context.Context, req DuplicatesRequest, standIn bool) error {
-	set, err := j.s.selection(ctx, req.Set, standIn)
-	if err != nil {
-		return err
-	}
-	target := set
-	if !req.Target.empty() {
-		if target, err = j.s.selection(ctx, req.Target, standIn); err != nil {
-			return err
-		}
-	}
-	j.set, j.target = set, target
-	j.same = req.Target.empty() && j.since == nil
+func (j *nearJoin) gather() {
+	j.same = j.oneSet && j.since == nil
 	if j.s.vecs == nil {
-		return nil
+		return
 	}
 	end := j.s.vecs.Len()
 	for e := range j.s.view.All() {
 		inSet := j.inSet(e)
-		inTarget := target.admits(e)
+		inTarget := j.target.admits(e)
 		for i := range e.Chunks {
 			if e.Chunks[i].Slot >= end {
 				continue // damaged: the store has lost its end
@@ -163,44 +81,15 @@ func (j *nearJoin) gather(ctx context.Context, req DuplicatesRequest, standIn bo
 	slices.SortFunc(j.bySlot, func(a, b uint32) int {
 		return cmp.Or(cmp.Compare(j.slots[a], j.slots[b]), cmp.Compare(a, b))
 	})
-	return nil
-}
-
-// inSet reports whether a document is of the set, and new or another where that is
-// asked for.
-func (j *nearJoin) inSet(e *snapshot.Entry) bool {
-	return j.set.admits(e) && (j.since == nil || j.since.changed(e))
 }
 
 // measures reports whether other pairs than those of one text are near enough.
-func (j *nearJoin) measures() bool { return j.threshold >= j.measure.ofTexts(false, 0) }
+func (j *nearJoin) measures() bool { return j.bound >= j.measure.ofTexts(false, 0) }
 
 // coded reports whether products by codes tell what is near enough: they are
 // off by a known amount where both vectors have unit length.
 func (j *nearJoin) coded() bool {
 	return j.s.settings.Directed() && j.measure.metric != catalog.MetricL2
-}
-
-// page yields the part of the pairs that is asked for.
-func (j *nearJoin) page(ctx context.Context, req DuplicatesRequest, yield func(Pair, error) bool) {
-	at := 0
-	err := j.pairs(ctx, func(p pair) (more bool, err error) {
-		if at++; at <= req.Page.Start {
-			return true, nil
-		}
-		if p.b.ID < p.a.ID {
-			p.a, p.b, p.chunkA, p.chunkB = p.b, p.a, p.chunkB, p.chunkA
-		}
-		out, err := j.s.pairOf(p, req.Snippet)
-		if err != nil {
-			return false, err
-		}
-		out.Decided = j.verdicts.of(p.a.ID, p.b.ID)
-		return yield(out, nil) && (req.Page.Count == 0 || at < req.Page.Start+req.Page.Count), nil
-	})
-	if err != nil {
-		yield(Pair{}, err)
-	}
 }
 
 // Rows are worked on in blocks of nearRows chunks (and to the end of a
@@ -376,9 +265,9 @@ const halfScale = 0.501
 // the most that it can take, whichever way the values err.
 func (w *nearWorker) bar(row *vector.Query) bar {
 	length, sum := row.Loss(w.v)
-	least := 1 - 2*w.threshold // as in measure.distance
+	least := 1 - 2*w.bound // as in measure.distance
 	if w.measure.metric == catalog.MetricIP {
-		least = 1 - w.threshold
+		least = 1 - w.bound
 	}
 	return bar{least - length - rounding, halfScale * sum}
 }
@@ -401,7 +290,7 @@ func (w *nearWorker) measureAll(ctx context.Context, b rowSpan) error {
 				return catalog.StoreError(err)
 			}
 			for k, dot := range dots {
-				if w.measure.distance(dot) <= w.threshold {
+				if w.measure.distance(dot) <= w.bound {
 					w.near[i] = append(w.near[i], uint32(from+k))
 				}
 			}
@@ -459,18 +348,13 @@ func (w *nearWorker) document(from, to int, near [][]uint32) ([]pair, error) {
 		return cmp.Or(cmp.Compare(a.distance, b.distance), cmp.Compare(a.chunkA, b.chunkA), cmp.Compare(a.chunkB, b.chunkB))
 	})
 	found = slices.CompactFunc(found, func(a, b pair) bool { return a.b == b.b })
-	if w.verdicts != nil {
-		found = slices.DeleteFunc(found, func(p pair) bool { return w.verdicts.of(p.a.ID, p.b.ID) == catalog.DecidedDifferent })
-	}
-	if w.since != nil {
-		found = slices.DeleteFunc(found, func(p pair) bool {
-			old, e := w.since.paired(p.a.ID, p.b.ID, w.threshold)
-			err = cmp.Or(err, e)
-			return old
-		})
-		if err != nil {
-			return nil, err
-		}
+	found = slices.DeleteFunc(found, func(p pair) bool {
+		ok, e := w.counts(&p)
+		err = cmp.Or(err, e)
+		return !ok
+	})
+	if err != nil {
+		return nil, err
 	}
 	slices.SortStableFunc(found, func(a, b pair) int { return cmp.Compare(a.distance, b.distance) })
 	return found, nil
@@ -481,7 +365,7 @@ func (w *nearWorker) decidedSame(row nearChunk) ([]pair, error) {
 	if !w.verdicts.about(row.entry.ID) {
 		return nil, nil
 	}
-	known, err := w.s.decidedSame(w.verdicts, row.entry, w.target)
+	known, err := w.known(row.entry, w.target)
 	return slices.DeleteFunc(known, func(p pair) bool {
 		column := nearChunk{entry: p.b, both: w.inSet(p.b) && w.target.admits(p.b)}
 		return w.since != nil && w.since.has(p.a.ID) && w.since.has(p.b.ID) || !wants(&row, &column)
@@ -501,7 +385,7 @@ func (w *nearWorker) add(found *[]pair, row, column *nearChunk, distance float32
 		return
 	}
 	distance = w.measure.ofEntries(row.entry, column.entry, distance)
-	if distance <= w.threshold { // which no distance to a damaged vector is
+	if distance <= w.bound { // which no distance to a damaged vector is
 		*found = append(*found, pair{a: row.entry, chunkA: row.chunk, b: column.entry, chunkB: column.chunk, distance: distance})
 	}
 }

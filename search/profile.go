@@ -63,38 +63,32 @@ func (r *Reader) DuplicatesProfile(ctx context.Context, req ProfileRequest) (Pro
 	if err := req.Pairing.check(); err != nil {
 		return Profile{}, err
 	}
-	d, commit, s, err := r.serve(ctx, req.Domain, req.Ref)
-	if err != nil {
-		return Profile{}, err
-	}
-	defer s.Release()
-	v, applied, err := d.verdicts(commit, req.Decided, true)
-	if err != nil {
-		return Profile{}, err
-	}
-	done, err := r.heavyTurn(ctx)
-	if err != nil {
-		return Profile{}, err
-	}
-	defer done()
 	usual := req.Pairing
 	usual.MinScore = -1
 	usual = usual.withDefaults(req.Target.empty())
 	if req.Pairing.MinScore < 0 {
 		req.Pairing.MinScore = float32(profileStep(usual.MinScore/2)) / profileSteps
 	}
-	j, err := r.newJoin(ctx, s, nil, v, joinRequest{
-		Pairing: req.Pairing, set: req.Set, target: req.Target, bound: -1, standIn: replaced(req.Ref, commit), pure: true,
-	})
+	f, err := r.finder(ctx, pairRequest{req.Pairing, req.Domain, req.Ref, "", req.Set, req.Target, req.Decided, -1})
 	if err != nil {
 		return Profile{}, err
 	}
-	out := Profile{Commit: commit, Likeness: usual.Likeness, Match: usual.Match, MinScore: usual.MinScore, Decisions: applied}
+	defer f.close()
+	done, err := r.heavyTurn(ctx)
+	if err != nil {
+		return Profile{}, err
+	}
+	defer done()
+	j, err := f.join(ctx, true)
+	if err != nil {
+		return Profile{}, err
+	}
+	out := Profile{Commit: f.commit, Likeness: usual.Likeness, Match: usual.Match, MinScore: usual.MinScore, Decisions: f.applied}
 	out.Steps, err = j.steps(req.Examples)
 	for i := range j.units {
 		out.Documents += len(j.units[i].entries)
 	}
-	out.Damaged = s.Damaged()
+	out.Damaged = f.s.Damaged()
 	return out, err
 }
 
@@ -142,7 +136,7 @@ func (j *join) steps(examples int) ([]ProfileStep, error) {
 		n := min(examples, len(shown[i]))
 		for k := range n {
 			p := shown[i][k*(len(shown[i])-1)/max(n-1, 1)]
-			example, err := j.pairOf(&p, true)
+			example, err := j.told(j.pairOf(&p), true)
 			if err != nil {
 				return nil, err
 			}

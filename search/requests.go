@@ -199,10 +199,6 @@ type DuplicatesRequest struct {
 	Snippet bool    `param:"snippet" help:"Also tell the beginnings of the texts."`
 }
 
-// Complete has documents paired by likeness, unless a threshold is given and no
-// likeness.
-func (req *DuplicatesRequest) Complete() error { return req.Pairing.complete(req.Threshold >= 0) }
-
 // Hits is the answer to a search.
 type Hits struct {
 	Commit string // the served commit
