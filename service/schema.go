@@ -5,6 +5,7 @@ import (
 	"math"
 	"reflect"
 	"slices"
+	"strings"
 )
 
 // Schema describes the parameters of requests as JSON Schema does. Properties are
@@ -13,10 +14,15 @@ type Schema struct {
 	Type       string              `json:"type"`
 	Properties map[string]Property `json:"properties"`
 	Required   []string            `json:"required,omitempty"`
+	Names      []string            `json:"-"` // of the Properties, as they are declared
 }
 
 // Property is a parameter of a Schema.
 type Property struct {
+	// Flag is the parameter's name on a command line, Placeholder what stands for its
+	// value in a description of that.
+	Flag        string    `json:"-"`
+	Placeholder string    `json:"-"`
 	Type        string    `json:"type"`
 	Description string    `json:"description,omitempty"`
 	Enum        []string  `json:"enum,omitempty"`
@@ -35,9 +41,14 @@ type Property struct {
 func SchemaOf(without []string, requests ...any) Schema {
 	s := Schema{Type: "object", Properties: make(map[string]Property)}
 	add := func(name string, p Property) {
-		if !slices.Contains(without, name) {
-			s.Properties[name] = p
+		if slices.Contains(without, name) {
+			return
 		}
+		if _, ok := s.Properties[name]; !ok {
+			s.Names = append(s.Names, name)
+		}
+		p.Flag = cmp.Or(p.Flag, strings.ReplaceAll(name, "_", "-"))
+		s.Properties[name] = p
 	}
 	for _, request := range requests {
 		list, v := parameters(request)
@@ -52,7 +63,12 @@ func SchemaOf(without []string, requests ...any) Schema {
 			}
 			field := v.Type().FieldByIndex(param.index)
 			p := propertyOf(param, field)
-			p.Description = field.Tag.Get("help")
+			p.Description, p.Placeholder = field.Tag.Get("help"), field.Tag.Get("placeholder")
+			// Of a nested request target_doc_type is --target-type, as doc_type is --type.
+			if own := split(field.Tag.Get("param")); field.Tag.Get("name") != "" {
+				p.Flag = strings.TrimSuffix(param.names[0], own[0]) + field.Tag.Get("name")
+				p.Flag = strings.ReplaceAll(p.Flag, "_", "-")
+			}
 			if param.kind == "domain" {
 				p.Description = cmp.Or(p.Description, "Database, as org/db.")
 			}

@@ -128,6 +128,7 @@ func (e *refused) Unwrap() error {
 type answered struct {
 	body   []byte
 	header http.Header
+	from   string // the address
 }
 
 // commit returns the commit that the answer was read from.
@@ -152,7 +153,7 @@ func (c *client) do(ctx context.Context, method, path string, query url.Values, 
 	if len(data) > maxAnswer {
 		return answered{}, fmt.Errorf("the server's answer is longer than %s", Bytes(maxAnswer))
 	}
-	return answered{data, resp.Header}, nil
+	return answered{data, resp.Header, c.server + path}, nil
 }
 
 // lines asks for an answer by lines, and calls each with them as they come.

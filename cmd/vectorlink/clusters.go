@@ -13,6 +13,8 @@ import (
 	"github.com/vectorlink/vectorlink/service"
 )
 
+var _ = register[clustersCmd](ofReading, "clusters", "List the groups of documents that are alike, or what became of them.")
+
 // clustersCmd lists the clusters of a commit, or what became of them.
 type clustersCmd struct {
 	ClientConfig

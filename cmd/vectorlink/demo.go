@@ -23,6 +23,8 @@ import (
 	"github.com/vectorlink/vectorlink/testdata/starwars"
 )
 
+var _ = register[demoCmd](ofServing, "demo", "Index and search a small Star Wars database, all in this process.")
+
 // demoCmd shows the whole of it on a small database.
 type demoCmd struct {
 	Once    bool    `help:"End after the searches instead of serving on."`

@@ -13,6 +13,8 @@ import (
 	"github.com/vectorlink/vectorlink/service"
 )
 
+var _ = register[diffCmd](ofReading, "diff", "List the documents that changed between two commits, and how far they moved in meaning.")
+
 // diffCmd lists the documents that changed between two commits.
 type diffCmd struct {
 	ClientConfig

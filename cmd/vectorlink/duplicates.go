@@ -12,6 +12,8 @@ import (
 	"github.com/vectorlink/vectorlink/search"
 )
 
+var _ = register[duplicatesCmd](ofDuplicates, "duplicates", "List pairs of documents that are nearly the same.")
+
 // duplicatesCmd lists pairs of near-equal documents.
 type duplicatesCmd struct {
 	ClientConfig

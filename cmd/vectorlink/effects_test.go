@@ -39,6 +39,9 @@ func TestEffects(t *testing.T) {
 		t.Run(name, func(t *testing.T) { server(&effects{T: t, seen: seen}) })
 	}
 	for _, s := range settingsOf(reflect.ValueOf(new(Config)).Elem()) {
+		if testing.Short() {
+			break // some servers were not started
+		}
 		if !seen[s.key] && !t.Failed() {
 			t.Errorf("no effect of %s was looked for", s.key)
 		}

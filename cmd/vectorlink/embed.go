@@ -51,6 +51,8 @@ type sized struct {
 // Batch returns the number of texts of a call.
 func (s sized) Batch() int { return s.batch }
 
+var _ = register[embedCmd](ofFiles, "embed", "Turn texts on standard input into vectors on standard output.")
+
 // embedCmd turns texts into vectors.
 type embedCmd struct {
 	ConfigFile string `name:"config" placeholder:"FILE" help:"YAML file of settings, under the names of their flags (VECTORLINK_CONFIG)."`

@@ -16,6 +16,8 @@ import (
 	"github.com/vectorlink/vectorlink/search"
 )
 
+var _ = register[exportCmd](ofReading, "export", "Write the documents or vectors of a commit, or all of it as one file.")
+
 // exportCmd writes what a commit holds.
 type exportCmd struct {
 	ClientConfig

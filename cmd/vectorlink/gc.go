@@ -12,6 +12,8 @@ import (
 	"github.com/vectorlink/vectorlink/indexer"
 )
 
+var _ = register[gcCmd](ofFiles, "gc", "Remove what nothing in a data directory refers to any more.")
+
 // gcCmd removes what nothing refers to any more.
 type gcCmd struct {
 	DirConfig

@@ -13,6 +13,8 @@ import (
 	"github.com/vectorlink/vectorlink/indexer"
 )
 
+var _ = register[indexCmd](ofWriting, "index", "Have the server index a commit.")
+
 // indexCmd has the server index a commit.
 type indexCmd struct {
 	ClientConfig

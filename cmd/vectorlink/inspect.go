@@ -18,6 +18,8 @@ import (
 	"github.com/vectorlink/vectorlink/vfs"
 )
 
+var _ = register[inspectCmd](ofFiles, "inspect", "Show what a file of a data directory holds, even a damaged one.")
+
 // inspectCmd shows what a file of a data directory holds.
 type inspectCmd struct {
 	File    string `arg:"" help:"A file of a data directory: .hnsw, .vecs, .zap, .pruned or .decisions."`

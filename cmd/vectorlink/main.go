@@ -34,40 +34,10 @@ func main() {
 	os.Exit(run(ctx, os.Args[1:], os.Environ(), os.Stdin, os.Stdout, os.Stderr))
 }
 
-// grammar is the command line. Kong turns its fields into commands and flags.
+// grammar is what all commands share. Kong turns its fields into flags.
 type grammar struct {
 	JSON    bool        `name:"json" help:"Print results as JSON on standard output."`
 	Version versionFlag `help:"Print the version."`
-
-	Serve      serveCmd       `cmd:"" default:"withargs" help:"Serve the HTTP API (the default)."`
-	Demo       demoCmd        `cmd:"" help:"Index and search a small Star Wars database, all in this process."`
-	Index      indexCmd       `cmd:"" help:"Have the server index a commit."`
-	Push       pushCmd        `cmd:"" help:"Index the documents of files."`
-	Export     exportCmd      `cmd:"" help:"Write the documents or vectors of a commit, or all of it as one file."`
-	Import     importCmd      `cmd:"" help:"Hand a snapshot file to the server, which indexes it without embedding anything."`
-	Open       openCmd        `cmd:"" help:"Serve a snapshot file, without a server or a data directory."`
-	Search     searchCmd      `cmd:"" help:"Search a commit for a text."`
-	Diff       diffCmd        `cmd:"" help:"List the documents that changed between two commits, and how far they moved in meaning."`
-	Similar    similarCmd     `cmd:"" help:"List the documents nearest to a document or a text."`
-	Duplicates duplicatesCmd  `cmd:"" help:"List pairs of documents that are nearly the same."`
-	Candidates candidatesCmd  `cmd:"" help:"List near documents of two sets, in both directions."`
-	Compare    compareCmd     `cmd:"" help:"Measure how near two texts are."`
-	Suggest    suggestionsCmd `cmd:"" help:"Complete the beginning of a query from the texts of a commit."`
-	Clusters   clustersCmd    `cmd:"" help:"List the groups of documents that are alike, or what became of them."`
-	Watch      watchCmd       `cmd:"" help:"Follow databases and have the server index every new commit."`
-	Domains    domainsCmd     `cmd:"" help:"List the databases of which something is indexed."`
-	Status     statusCmd      `cmd:"" help:"Show what the server has indexed."`
-	Tag        tagCmd         `cmd:"" help:"Give a commit a name, which keeps it; or list and remove names."`
-	Assign     assignCmd      `cmd:"" help:"Have a commit answer as another one does."`
-	Delete     deleteCmd      `cmd:"" help:"Forget what is indexed of a database or a branch."`
-	Prune      pruneCmd       `cmd:"" help:"Remove the commits that are not to be kept."`
-	Mcp        mcpCmd         `cmd:"" name:"mcp" help:"Let an agent search, over the Model Context Protocol on standard streams."`
-	Templates  templatesCmd   `cmd:"" help:"See, check and propose the queries and templates of a schema."`
-	Verify     verifyCmd      `cmd:"" help:"Check every file of a data directory. No server is needed."`
-	Inspect    inspectCmd     `cmd:"" help:"Show what a file of a data directory holds, even a damaged one."`
-	Gc         gcCmd          `cmd:"" name:"gc" help:"Remove what nothing in a data directory refers to any more."`
-	Embed      embedCmd       `cmd:"" help:"Turn texts on standard input into vectors on standard output."`
-	About      versionCmd     `cmd:"" name:"version" help:"Print the version."`
 }
 
 // program is what every command is given.
@@ -92,7 +62,10 @@ func run(ctx context.Context, args, environ []string, stdin io.Reader, stdout, s
 	p := &program{environ: environ, stdin: stdin, stdout: out, stderr: stderr, flags: make(map[string]string)}
 	var g grammar
 	helped := false
-	parser, err := kong.New(&g,
+	if len(args) > 0 && args[0] == "help" {
+		args = append(args[1:len(args):len(args)], "--help")
+	}
+	parser, err := kong.New(&g, append(grammars(),
 		kong.Name("vectorlink"),
 		kong.Description("A versioned vector sidecar for document databases."),
 		kong.Writers(out, stderr),
@@ -104,7 +77,7 @@ func run(ctx context.Context, args, environ []string, stdin io.Reader, stdout, s
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true}),
 		kong.BindTo(ctx, (*context.Context)(nil)),
 		kong.Bind(p),
-	)
+	)...)
 	if err != nil {
 		return p.end(fmt.Errorf("command line: %w", err))
 	}

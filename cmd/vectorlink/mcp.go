@@ -14,6 +14,8 @@ import (
 	"github.com/vectorlink/vectorlink/service"
 )
 
+var _ = register[mcpCmd](ofServing, "mcp", "Let an agent search, over the Model Context Protocol on standard streams.")
+
 // mcpCmd serves the Model Context Protocol over standard streams.
 type mcpCmd struct {
 	ConfigFile string `name:"config" placeholder:"FILE" help:"YAML file of settings, under the names of their flags (VECTORLINK_CONFIG); with --data-dir."`

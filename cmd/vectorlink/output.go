@@ -6,6 +6,7 @@ import (
 	"io"
 	"strings"
 	"text/tabwriter"
+	"time"
 	"unicode"
 	"unicode/utf8"
 )
@@ -72,6 +73,69 @@ func table(w io.Writer, right string, rows [][]string) {
 		fmt.Fprintln(tw)
 	}
 	_ = tw.Flush() // that it failed is known to output
+}
+
+// grid is a table: rows of cells under the titles, its first row. Numbers are aligned
+// right, distances and scores have four decimals.
+type grid [][]any
+
+// word is a cell that is no text of others.
+type word string
+
+// cells returns the cells as texts, and for each column l or r for its alignment.
+func (g grid) cells() (rows [][]string, right string) {
+	side := []byte(strings.Repeat("l", len(g[0])))
+	for _, row := range g {
+		var texts []string
+		for i, cell := range row {
+			text := ""
+			switch c := cell.(type) {
+			case float32:
+				text = fmt.Sprintf("%.4f", c)
+				side[i] = 'r'
+			case int, int64, uint64:
+				text = fmt.Sprint(c)
+				side[i] = 'r'
+			case time.Time:
+				text = c.Format(time.RFC3339)
+			case nil:
+			default:
+				text = fmt.Sprint(c)
+			}
+			texts = append(texts, text)
+		}
+		rows = append(rows, texts)
+	}
+	return rows, string(side)
+}
+
+// text writes the table for a terminal.
+func (g grid) text(w io.Writer) {
+	rows, right := g.cells()
+	if strings.Join(rows[0], "") == "" { // no titles
+		rows = rows[1:]
+	}
+	table(w, right, rows)
+}
+
+// markdown writes it for a page. Texts are shown as they are: nothing in them means
+// anything there.
+func (g grid) markdown(w io.Writer) {
+	rows, right := g.cells()
+	for n, row := range rows {
+		fmt.Fprint(w, "|")
+		for i, text := range row {
+			if _, quoted := g[n][i].(string); quoted && n > 0 {
+				text = mdCell(text)
+			}
+			fmt.Fprintf(w, " %s |", text)
+		}
+		fmt.Fprintln(w)
+		if n == 0 {
+			fmt.Fprintln(w, "|"+strings.NewReplacer("l", " --- |", "r", " ---: |").Replace(right))
+		}
+	}
+	fmt.Fprintln(w)
 }
 
 // clip makes one line of at most n characters of a document's text. What could

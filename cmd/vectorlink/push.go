@@ -17,6 +17,8 @@ import (
 	"github.com/vectorlink/vectorlink/internal/rawjson"
 )
 
+var _ = register[pushCmd](ofWriting, "push", "Index the documents of files.")
+
 // pushCmd indexes documents that files bring.
 type pushCmd struct {
 	ClientConfig

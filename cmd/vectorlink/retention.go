@@ -13,6 +13,8 @@ import (
 	"github.com/vectorlink/vectorlink/search"
 )
 
+var _ = register[tagCmd](ofWriting, "tag", "Give a commit a name, which keeps it; or list and remove names.")
+
 // tagCmd gives commits names.
 type tagCmd struct {
 	ClientConfig
@@ -56,6 +58,8 @@ func (c *tagCmd) Run(ctx context.Context, p *program) error {
 		table(w, "", rows)
 	})
 }
+
+var _ = register[pruneCmd](ofWriting, "prune", "Remove the commits that are not to be kept.")
 
 // pruneCmd removes commits that nobody needs.
 type pruneCmd struct {

@@ -21,6 +21,8 @@ type Where struct {
 	Branch string `xor:"ref" required:"" placeholder:"NAME" help:"Read the last indexed commit of this branch."`
 }
 
+var _ = register[searchCmd](ofReading, "search", "Search a commit for a text.")
+
 // searchCmd searches a commit for a text.
 type searchCmd struct {
 	ClientConfig
@@ -59,6 +61,8 @@ func (c *searchCmd) Run(ctx context.Context, p *program) error {
 	body["domain"], body["from"], body["to"] = c.Domain, c.From, c.To
 	return p.searchDiff(ctx, c.ClientConfig, query(body))
 }
+
+var _ = register[similarCmd](ofReading, "similar", "List the documents nearest to a document or a text.")
 
 // similarCmd lists the neighbours of a document or a text.
 type similarCmd struct {

@@ -21,6 +21,8 @@ import (
 	"github.com/vectorlink/vectorlink/vfs"
 )
 
+var _ = register[serveCmd](ofServing, "serve", "Serve the HTTP API (the default).", `default:"withargs"`)
+
 // serveCmd serves the HTTP API.
 type serveCmd struct {
 	ConfigFile  string `name:"config" placeholder:"FILE" help:"YAML file of settings, under the names of their flags (VECTORLINK_CONFIG)."`

@@ -13,6 +13,8 @@ import (
 	"github.com/vectorlink/vectorlink/search"
 )
 
+var _ = register[candidatesCmd](ofDuplicates, "candidates", "List near documents of two sets, in both directions.")
+
 // candidatesCmd lists near documents of two sets.
 type candidatesCmd struct {
 	ClientConfig
@@ -68,6 +70,8 @@ func (c *candidatesCmd) Run(ctx context.Context, p *program) error {
 	})
 }
 
+var _ = register[compareCmd](ofReading, "compare", "Measure how near two texts are.")
+
 // compareCmd measures how near two texts are.
 type compareCmd struct {
 	ClientConfig
@@ -87,6 +91,8 @@ func (c *compareCmd) Run(ctx context.Context, p *program) error {
 	}
 	return p.print(found, func(w io.Writer, _ paint) { fmt.Fprintf(w, "%.4f\n", found.Distance) })
 }
+
+var _ = register[suggestionsCmd](ofReading, "suggest", "Complete the beginning of a query from the texts of a commit.")
 
 // suggestionsCmd completes a query.
 type suggestionsCmd struct {
@@ -115,6 +121,8 @@ func (c *suggestionsCmd) Run(ctx context.Context, p *program) error {
 	})
 }
 
+var _ = register[assignCmd](ofWriting, "assign", "Have a commit answer as another one does.")
+
 // assignCmd gives a commit a second name.
 type assignCmd struct {
 	ClientConfig
@@ -136,6 +144,8 @@ func (c *assignCmd) Run(ctx context.Context, p *program) error {
 		values("domain", c.Domain, "branch", c.Branch, "source_commit", c.Source, "target_commit", c.Target), nil, nil)
 	return err
 }
+
+var _ = register[deleteCmd](ofWriting, "delete", "Forget what is indexed of a database or a branch.")
 
 // deleteCmd forgets what is indexed.
 type deleteCmd struct {

@@ -17,6 +17,8 @@ import (
 	"github.com/vectorlink/vectorlink/search"
 )
 
+var _ = register[openCmd](ofServing, "open", "Serve a snapshot file, without a server or a data directory.")
+
 // openCmd serves a snapshot file.
 type openCmd struct {
 	ConfigFile string `name:"config" placeholder:"FILE" help:"YAML file of settings, under the names of their flags (VECTORLINK_CONFIG)."`
@@ -78,6 +80,8 @@ func openSnapshot(ctx context.Context, name string, reader search.ReaderConfig) 
 	}
 	return r, func() error { return errors.Join(r.Close(), f.Close()) }, nil
 }
+
+var _ = register[importCmd](ofWriting, "import", "Hand a snapshot file to the server, which indexes it without embedding anything.")
 
 // importCmd hands a snapshot file to a server.
 type importCmd struct {

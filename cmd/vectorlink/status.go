@@ -13,6 +13,8 @@ import (
 	"github.com/vectorlink/vectorlink/search"
 )
 
+var _ = register[statusCmd](ofReading, "status", "Show what the server has indexed.")
+
 // statusCmd shows what the server has indexed.
 type statusCmd struct {
 	ClientConfig
@@ -65,6 +67,8 @@ func (c *statusCmd) Run(ctx context.Context, p *program) error {
 	}
 	return p.print(out, func(w io.Writer, paint paint) { printStatus(w, paint, c.Domain, st, out.Heads, out.Commits) })
 }
+
+var _ = register[domainsCmd](ofReading, "domains", "List the databases of which something is indexed.")
 
 // domainsCmd lists what databases there are.
 type domainsCmd struct{ ClientConfig }

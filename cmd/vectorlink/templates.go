@@ -16,6 +16,8 @@ import (
 	"github.com/vectorlink/vectorlink/workshop"
 )
 
+var _ = register[templatesCmd](ofFiles, "templates", "See, check and propose the queries and templates of a schema.")
+
 // templatesCmd helps people who write queries and templates. It asks the
 // document database; no server of ours is needed.
 type templatesCmd struct {

@@ -9,6 +9,8 @@ import (
 	"github.com/vectorlink/vectorlink/vfs"
 )
 
+var _ = register[verifyCmd](ofFiles, "verify", "Check every file of a data directory. No server is needed.")
+
 // verifyCmd checks every file of a data directory.
 type verifyCmd struct {
 	// DirConfig is the one setting of the server that counts here.

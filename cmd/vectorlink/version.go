@@ -14,6 +14,8 @@ import (
 // says what each brought.
 const version = "0.1.0"
 
+var _ = register[versionCmd](ofServing, "version", "Print the version.")
+
 // versionCmd prints the version.
 type versionCmd struct {
 	Notice bool `help:"Print the notice and licence of the built-in model."`

@@ -93,6 +93,8 @@ func (i *Interval) UnmarshalText(text []byte) error {
 // String writes the duration.
 func (i Interval) String() string { return time.Duration(i).String() }
 
+var _ = register[watchCmd](ofWriting, "watch", "Follow databases and have the server index every new commit.")
+
 // watchCmd follows databases and has a server index what is new.
 type watchCmd struct {
 	ClientConfig
