@@ -227,6 +227,9 @@ func (im *importing) run(ctx context.Context) (err error) {
 			return err
 		}
 	}
+	if err := context.Cause(ctx); err != nil {
+		return err
+	}
 	run, cancel := context.WithCancelCause(ix.stopCtx)
 	defer cancel(nil)
 	defer context.AfterFunc(ctx, func() { cancel(context.Cause(ctx)) })()
