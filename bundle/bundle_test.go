@@ -4,10 +4,12 @@ import (
 	"archive/zip"
 	"bytes"
 	"context"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"math/rand/v2"
 	"os"
 	"slices"
@@ -33,7 +35,7 @@ const (
 
 // sample makes an open snapshot: keys of both kinds, documents without text and with
 // fields, several chunks, clustering vectors, and slots that the commit does not need.
-func sample(tb testing.TB, documents, dim int) bundle.Contents {
+func sample(tb testing.TB, documents, dim int, about ...string) bundle.Contents {
 	tb.Helper()
 	rng, mem := rand.New(rand.NewPCG(1, 2)), vfstest.NewMem()
 	pool := vecstore.NewPool(4 << 20)
@@ -59,7 +61,7 @@ func sample(tb testing.TB, documents, dim int) bundle.Contents {
 	var entries []snapshot.EntryText
 	var live []uint32
 	for i := range documents {
-		text, slot := fmt.Sprintf("text %d of %d", i, documents), uint32(4*i)
+		text, slot := fmt.Sprint("text ", i, " of ", documents, about), uint32(4*i)
 		e := snapshot.EntryText{Entry: snapshot.Entry{ID: fmt.Sprintf("%03d", i), Type: "T", DocTokens: 4}, Text: text}
 		switch i % 5 {
 		case 0:
@@ -259,7 +261,8 @@ func TestIdentity(t *testing.T) {
 	seen := make(map[[32]byte]string)
 	for name, change := range map[string]func(c *bundle.Contents){
 		"as it is": func(*bundle.Contents) {}, "another branch": func(c *bundle.Contents) { c.Branch = "side" },
-		"no alias": func(c *bundle.Contents) { c.Alias = nil },
+		"no alias":    func(c *bundle.Contents) { c.Alias = nil },
+		"other texts": func(c *bundle.Contents) { c.View = sample(t, 20, 8, "other").View },
 	} {
 		c := c
 		change(&c)
@@ -340,6 +343,36 @@ func TestUnsound(t *testing.T) {
 			return data
 		}
 	}
+	c := sample(t, 20, 8)
+	infinite := func(data []byte) []byte { // a value of the first vector, with the right checksum
+		record := data[4096 : 4096+128]
+		binary.LittleEndian.PutUint32(record[4:], math.Float32bits(float32(math.Inf(1))))
+		sum := vfs.Checksum(vfs.Checksum(vfs.Checksum(0, data[32:64]), make([]byte, 4)), record[:124])
+		binary.LittleEndian.PutUint32(record[124:], sum)
+		return data
+	}
+	commit := func(commit string, graph []byte) func([]byte) []byte {
+		return func([]byte) []byte {
+			var out bytes.Buffer
+			h := c.View.Header()
+			h.Commit, h.SlotEnd = commit, 0
+			_, err := snapshot.Encode(&out, h, snapshot.Contents{Graph: graph})
+			check(t, err)
+			return out.Bytes()
+		}
+	}
+	f, err := open(good)
+	check(t, err)
+	view, err := f.View()
+	check(t, err)
+	defer view.Close()
+	beyond := func([]byte) []byte {
+		var out bytes.Buffer
+		graph := c.Graph.Renumber(func(slot uint32) uint32 { return slot + 1000 }).AppendTo(nil)
+		_, err := snapshot.Encode(&out, view.Header(), snapshot.Contents{Changed: view.Texts(), Skipped: view.Skipped(), Unreadable: view.Unreadable, Graph: graph})
+		check(t, err)
+		return out.Bytes()
+	}
 	deflated := func() []byte {
 		var out bytes.Buffer
 		w := zip.NewWriter(&out)
@@ -378,6 +411,14 @@ func TestUnsound(t *testing.T) {
 		"the commit cut off":      {edit(commitFile, func(d []byte) []byte { return d[:len(d)-100] }), commitFile},
 		"the alias for a commit":  {edit(aliasFile, flip(-30)), aliasFile},
 		"a bit of the vectors":    {edit(vecsFile, flip(40)), vecsFile},
+		"an infinite vector":      {edit(vecsFile, infinite), "unsound vector in slot 0"},
+		"an alias that is none":   {edit(aliasFile, commit("v1", nil)), "no other name"},
+		"another commit inside":   {edit(commitFile, commit("c2", nil)), commitFile},
+		"an empty commit":         {edit(commitFile, commit("c1", nil)), "29 vectors"},
+		"a graph beyond the end":  {edit(commitFile, beyond), "graph"},
+		"more documents":          {manifest("documents", 21), "manifest"},
+		"another model":           {manifest("model", "x"), "manifest"},
+		"other settings":          {manifest("settings", "metric=l2"), "manifest"},
 		"vectors cut off":         {edit(vecsFile, func(d []byte) []byte { return d[:len(d)-64] }), "vectors"},
 		"more vectors":            {edit(vecsFile, func(d []byte) []byte { return append(d, d[len(d)-128:]...) }), "vectors"},
 	} {

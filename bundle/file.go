@@ -48,6 +48,18 @@ type Manifest struct {
 	Settings  string    `json:"settings,omitempty"` // of the domain, as commit files carry them
 }
 
+// manifestOf returns the manifest of a commit and its vectors, but for the alias.
+func manifestOf(h *snapshot.Header, cfg vecstore.Config, vectors int) Manifest {
+	m := Manifest{
+		Format: format, Domain: h.Domain, Commit: h.Commit, Branch: h.Branch, Created: time.Unix(h.Created, 0).UTC(),
+		Documents: int(h.Documents), Vectors: vectors, Settings: h.Settings,
+	}
+	if vectors > 0 {
+		m.Model, m.Dim, m.Metric = cfg.Fingerprint, cfg.Dim, cfg.Metric.String()
+	}
+	return m
+}
+
 // File is an open snapshot file, and a directory of its members that cannot be
 // written. It may be used by many goroutines.
 type File struct {
@@ -178,8 +190,15 @@ func (f *File) Check() (damaged int, err error) {
 	}
 	defer func() { err = errors.Join(err, view.Close()) }()
 	h := view.Header()
+	says := func(cfg vecstore.Config) error {
+		m := manifestOf(&h, cfg, int(h.SlotEnd))
+		if m.Alias = f.manifest.Alias; m != f.manifest {
+			return unsound("has a manifest that says something else than its commit")
+		}
+		return nil
+	}
 	if h.SlotEnd == 0 {
-		return 0, nil
+		return 0, says(vecstore.Config{})
 	}
 	vecs, err := f.Vectors()
 	if err != nil {
@@ -189,11 +208,17 @@ func (f *File) Check() (damaged int, err error) {
 	if vecs.Len() != h.SlotEnd {
 		return 0, unsound("has %d vectors, its commit asks for %d", vecs.Len(), h.SlotEnd)
 	}
+	if err := says(vecs.Config()); err != nil {
+		return 0, err
+	}
 	if graph, err := view.Checkpoint().Graph(); err != nil {
 		return 0, unsound("has an unsound graph: %w", err)
 	} else if len(graph) > 0 {
 		g, err := hnsw.Decode(graph)
-		if err != nil || slices.ContainsFunc(g.Slots(), func(slot uint32) bool { return slot >= vecs.Len() }) {
+		if err == nil && slices.ContainsFunc(g.Slots(), func(slot uint32) bool { return slot >= vecs.Len() }) {
+			err = errors.New("a node has no vector")
+		}
+		if err != nil {
 			return 0, unsound("has an unsound graph: %w", err)
 		}
 	}

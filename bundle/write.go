@@ -11,7 +11,6 @@ import (
 	"iter"
 	"slices"
 	"sort"
-	"time"
 
 	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/hnsw"
@@ -66,20 +65,17 @@ func New(c Contents) (*Writer, error) {
 	if c.Branch != "" {
 		h.Branch = c.Branch
 	}
-	w.manifest = Manifest{
-		Format: format, Domain: h.Domain, Commit: h.Commit, Branch: h.Branch, Created: time.Unix(h.Created, 0).UTC(),
-		Documents: int(h.Documents), Vectors: len(w.slots), Settings: h.Settings,
-	}
-	if c.Alias != nil {
-		w.manifest.Alias = c.Alias.Commit
-	}
+	var cfg vecstore.Config
 	if len(w.slots) > 0 {
-		cfg := c.Vectors.Config()
-		w.manifest.Model, w.manifest.Dim, w.manifest.Metric = cfg.Fingerprint, cfg.Dim, cfg.Metric.String()
 		var err error
+		cfg = c.Vectors.Config()
 		if w.vectors, err = vecstore.FileSize(cfg, len(w.slots)); err != nil {
 			return nil, err
 		}
+	}
+	w.manifest = manifestOf(h, cfg, len(w.slots))
+	if c.Alias != nil {
+		w.manifest.Alias = c.Alias.Commit
 	}
 	return w, nil
 }

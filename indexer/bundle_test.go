@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/vectorlink/vectorlink/bundle"
@@ -109,6 +110,17 @@ func everything(t *testing.T, r *search.Reader, name, commit string, vector []fl
 	})
 	add("embeddings", nil, err)
 	return all
+}
+
+// opened returns the snapshot of a commit until the test ends.
+func opened(h *harness, name, commit string) *search.Snapshot {
+	h.t.Helper()
+	d, err := h.Domains().Domain(name)
+	must(h.t, err)
+	s, err := h.Open(h.t.Context(), d, commit)
+	must(h.t, err)
+	h.t.Cleanup(s.Release)
+	return s
 }
 
 // wantSame compares answers of two readers.
@@ -226,6 +238,13 @@ func TestBundleAnswersAlike(t *testing.T) {
 			wantSame(t, fmt.Sprintf("seed %d: the fork of %s", seed, commit), everything(t, fork.Reader, name, commit, vector), want)
 			if n := len(emb.Texts()); got.Skipped+got.Kept > 0 || n-paid > 40 {
 				t.Errorf("%+v, %d texts embedded", got, n-paid)
+			}
+			original, copied := opened(h, domain, commit), opened(fork, name, commit)
+			if a, b := original.View().Skipped(), copied.View().Skipped(); !slices.Equal(a, b) {
+				t.Errorf("seed %d: %s: the fork skips %v, not %v", seed, commit, b, a)
+			}
+			if store := copied.View().Header().SlotEnd; int(store) != openBundle(t, file).Manifest().Vectors {
+				t.Errorf("seed %d: %s: the fork keeps %d vectors", seed, commit, store)
 			}
 			noFindings(t, fork.fs.(*vfstest.Mem))
 		}

@@ -225,10 +225,15 @@ func TestImportSkipsDamaged(t *testing.T) {
 	mem, emb := vfstest.NewMem(), &indexertest.Embedder{}
 	h := openPush(t, mem, emb)
 	h.mustPush("", "", "c1", puts("d/A/1", "one", "d/A/2", "two", "d/A/3", "three")...)
+	before := h.identity("c1")
 	h.close()
 	flipVector(t, mem, "two")
 	h = openPush(t, mem, emb)
+	h.search("c1", "one", 3) // finds the damage
 	file := h.bundled(search.Ref{Commit: "c1"})
+	if h.identity("c1") == before {
+		t.Error("with a damaged vector the file is said to be the same")
+	}
 	for _, name := range []string{"new/db", "old/db"} {
 		if name == "old/db" {
 			h.pushInto(name, "", "o1", puts("d/A/9", "nine")...)
@@ -239,6 +244,58 @@ func TestImportSkipsDamaged(t *testing.T) {
 		}
 		if texts := h.textsOf(name, got.Commit); texts["d/A/2"] != "" || texts["d/A/3"] != "three" {
 			t.Errorf("%s holds %v", name, texts)
+		}
+	}
+}
+
+// identity returns what the file of a commit is told from others by.
+func (h *harness) identity(commit string) (sum [32]byte) {
+	h.t.Helper()
+	must(h.t, h.Bundle(h.t.Context(), search.BundleRequest{Domain: domain, Ref: search.Ref{Commit: commit}}, func(_ string, w *bundle.Writer) error {
+		sum = w.Identity()
+		return nil
+	}))
+	return sum
+}
+
+// TestImportOfClustering: a domain that stores clustering goes on to, whatever is
+// imported, and one that does not takes none.
+func TestImportOfClustering(t *testing.T) {
+	emb := &indexertest.Embedder{}
+	h := openPush(t, vfstest.NewMem(), emb)
+	push := func(name, commit string, clustering bool, pairs ...string) {
+		t.Helper()
+		h.pushAll(indexer.PushRequest{Domain: name, Commit: commit, StoreClustering: clustering}, puts(pairs...)...)
+	}
+	push(domain, "c1", false, "d/A/1", "one")
+	plain := h.bundled(search.Ref{Commit: "c1"})
+	push(domain, "c2", true, "d/A/2", "two")
+	stored := h.bundled(search.Ref{Commit: "c2"})
+	push("a/stores", "o1", true, "d/B/1", "three")
+	push("a/plain", "o1", false, "d/B/1", "three")
+	for _, c := range []struct {
+		name    string
+		req     indexer.ImportRequest
+		file    []byte
+		stores  bool
+		vectors int // of clustering, at the commit
+	}{
+		{"a/stores", indexer.ImportRequest{}, plain, true, 1},
+		{"a/stores", indexer.ImportRequest{Restore: true}, plain, true, 0},
+		{"a/stores", indexer.ImportRequest{}, stored, true, 2},
+		{"a/plain", indexer.ImportRequest{}, stored, false, 0},
+		{"a/fork", indexer.ImportRequest{}, stored, true, 1},
+	} {
+		c.req.Domain = c.name
+		got := h.mustImport(c.req, c.file)
+		st, err := h.Statistics(c.name)
+		must(t, err)
+		n := 0
+		for e := range opened(h, c.name, got.Commit).View().All() {
+			n += len(e.ChunksOf(search.ClusteringVectors))
+		}
+		if st.StoreClustering != c.stores || n != c.vectors {
+			t.Errorf("%s %+v: stores clustering: %t, %d vectors", c.name, got, st.StoreClustering, n)
 		}
 	}
 }
@@ -261,8 +318,8 @@ func TestImportRefused(t *testing.T) {
 		want error
 		word string
 	}{
-		"another model":           {indexer.ImportRequest{Domain: domain}, file, contract.ErrConflict, "test//32"},
-		"restored, as well":       {indexer.ImportRequest{Domain: domain, Restore: true}, file, contract.ErrConflict, "test//32"},
+		"another model":           {indexer.ImportRequest{Domain: domain}, file, contract.ErrConflict, "snapshot file are of test//32"},
+		"restored, as well":       {indexer.ImportRequest{Domain: domain, Restore: true}, file, contract.ErrConflict, "snapshot file are of test//32"},
 		"no such branch":          {indexer.ImportRequest{Domain: domain, Branch: "side"}, file, contract.ErrNotFound, "side"},
 		"half a file":             {indexer.ImportRequest{Domain: "new/db"}, file[:len(file)/2], contract.ErrInvalid, "cut off"},
 		"a name that is too long": {indexer.ImportRequest{Domain: domain, Commit: long}, file, contract.ErrInvalid, "target_commit"},
