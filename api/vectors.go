@@ -3,14 +3,13 @@ package api
 import (
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"iter"
-	"math"
 	"net/http"
 	"slices"
 	"strconv"
 	"strings"
 
+	"github.com/vectorlink/vectorlink/internal/npy"
 	"github.com/vectorlink/vectorlink/search"
 	"github.com/vectorlink/vectorlink/service"
 )
@@ -186,16 +185,11 @@ func sendTensors(w http.ResponseWriter, r *http.Request, found *search.Embedding
 	return sendRows(w, r, found, mediaBytes, append(start, header...), size, found.Vectors, clustering(found))
 }
 
-// sendNumPy writes the file format of NumPy arrays, version 1.0. Its rows are in
+// sendNumPy writes the file format of NumPy arrays. Its rows are in
 // the order of format=ids.
 func sendNumPy(w http.ResponseWriter, r *http.Request, found *search.Embeddings) error {
-	const fixed = 10 // magic, version, length of the header
-	header := fmt.Sprintf("{'descr': '<f4', 'fortran_order': False, 'shape': (%d, %d), }", found.Count, found.Dim)
-	// The rows begin at a multiple of 64.
-	header += strings.Repeat(" ", -(fixed+len(header)+1)&63) + "\n"
-	start := append([]byte("\x93NUMPY\x01\x00"), 0, 0)
-	binary.LittleEndian.PutUint16(start[8:], uint16(len(header)))
-	return sendRows(w, r, found, mediaNumPy, append(start, header...), 4*int64(found.Count)*int64(found.Dim), found.Vectors)
+	start := npy.Header{Type: npy.Float32, Rows: found.Count, Cols: found.Dim}.Append(nil)
+	return sendRows(w, r, found, mediaNumPy, start, 4*int64(found.Count)*int64(found.Dim), found.Vectors)
 }
 
 // sendRows writes a start and then vectors as little-endian float32, that many
@@ -212,10 +206,7 @@ func sendRows(w http.ResponseWriter, r *http.Request, found *search.Embeddings, 
 			if err != nil {
 				return err
 			}
-			row = row[:0]
-			for _, x := range e.Vector {
-				row = binary.LittleEndian.AppendUint32(row, math.Float32bits(x))
-			}
+			row = npy.AppendFloats(row[:0], e.Vector)
 			out.bytes(row)
 		}
 	}

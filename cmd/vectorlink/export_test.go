@@ -51,7 +51,7 @@ func TestExportLines(t *testing.T) {
 func TestExportRows(t *testing.T) {
 	server, dir := "VECTORLINK_SERVER="+realServer(t), t.TempDir()
 	ids, vectors := filepath.Join(dir, "ids.json"), filepath.Join(dir, "v.npy")
-	if err := os.WriteFile(vectors, []byte(npy([]float32{1, 0}, []float32{0, 1})), 0o600); err != nil {
+	if err := os.WriteFile(vectors, []byte(arrayFile([]float32{1, 0}, []float32{0, 1})), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.WriteFile(ids, []byte(`["a","b"]`), 0o600); err != nil {

@@ -6,7 +6,6 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
-	"math"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -18,6 +17,7 @@ import (
 	"github.com/vectorlink/vectorlink/api"
 	"github.com/vectorlink/vectorlink/indexer"
 	"github.com/vectorlink/vectorlink/indexer/indexertest"
+	"github.com/vectorlink/vectorlink/internal/npy"
 	"github.com/vectorlink/vectorlink/service"
 	"github.com/vectorlink/vectorlink/templates"
 )
@@ -42,15 +42,11 @@ func realServer(t *testing.T) string {
 	return srv.URL
 }
 
-// npy returns an array file of float32.
-func npy(rows ...[]float32) string {
-	head := fmt.Sprintf("{'descr': '<f4', 'fortran_order': False, 'shape': (%d, %d), }\n", len(rows), len(rows[0]))
-	b := append([]byte("\x93NUMPY\x01\x00"), byte(len(head)), 0)
-	b = append(b, head...)
+// arrayFile returns an .npy file of float32.
+func arrayFile(rows ...[]float32) string {
+	b := npy.Header{Type: npy.Float32, Rows: len(rows), Cols: len(rows[0])}.Append(nil)
 	for _, row := range rows {
-		for _, x := range row {
-			b = binary.LittleEndian.AppendUint32(b, math.Float32bits(x))
-		}
+		b = npy.AppendFloats(b, row)
 	}
 	return string(b)
 }
@@ -88,7 +84,7 @@ func TestPush(t *testing.T) {
 		{"two files", map[string]string{"a.json": `[{"id":"a","text":"one"}]`, "b.ndjson": `{"id":"b","text":"two"}`}, "a.json b.ndjson", 0, "a | b"},
 		{"csv", map[string]string{"a.csv": "\ufeffid,text,year,code,ok\na,\"one\n\"\"1\"\"\",2024,007,true\nb,two,-1.5,8,\nc,,,,false\n"}, "a.csv", 0, `a {"code":"007","ok":true,"year":2024} | b {"code":"8","year":-1.5} | c {"ok":false}`},
 		{"csv of standard input", map[string]string{"-": "id\ttext\na\tone\n"}, "--format tsv -", 0, "a"},
-		{"npy", map[string]string{"v.npy": npy([]float32{1, 0}, []float32{0, 1}), "ids.txt": "a\nb\r\n"}, "--dim 2 --ids ids.txt v.npy", 0, "a [1,0] | b [0,1]"},
+		{"npy", map[string]string{"v.npy": arrayFile([]float32{1, 0}, []float32{0, 1}), "ids.txt": "a\nb\r\n"}, "--dim 2 --ids ids.txt v.npy", 0, "a [1,0] | b [0,1]"},
 		{"safetensors", map[string]string{"v.safetensors": tensorFile(`["a"]`, []uint16{0xbc00, 0})}, "--dim 2 v.safetensors", 0, "a [-1,0]"},
 
 		{"line at fault", map[string]string{"a.ndjson": `{"op":"Inserted","id":"a","string":"one"}` + "\n\n" + `{"op":"Inserted","id":"b"}`}, "a.ndjson", 1, "malformed line 3: string is missing (record 3 of "},
@@ -96,7 +92,7 @@ func TestPush(t *testing.T) {
 		{"marks in the middle", map[string]string{"a.ndjson": "\ufeff" + `{"id":"a","text":"one"}` + "\n\ufeff" + `{"id":"b","text":"two"}`}, "a.ndjson", 0, "a | b"},
 		{"half a character", map[string]string{"a.ndjson": `{"id":"a","text":"one"}` + "\n" + `{"id":"b","text":"\ud83c"}`}, "a.ndjson", 1, "line 2: a text has half of a surrogate pair"},
 		{"half a character in an array", map[string]string{"a.json": `[{"id":"a\ud800","text":"one"}]`}, "a.json", 1, "record 1: a text has half"},
-		{"half a character in ids", map[string]string{"v.npy": npy([]float32{1, 0}), "ids.json": `["a\ud800"]`}, "--dim 2 --ids ids.json v.npy", 2, "half of a surrogate pair"},
+		{"half a character in ids", map[string]string{"v.npy": arrayFile([]float32{1, 0}), "ids.json": `["a\ud800"]`}, "--dim 2 --ids ids.json v.npy", 2, "half of a surrogate pair"},
 		{"no UTF-8", map[string]string{"a.json": "[{\"id\":\"a\xff\",\"text\":\"one\"}]"}, "a.json", 1, "record 1: invalid UTF-8"},
 		{"no id", map[string]string{"a.json": `[{"id":"a","text":"one"},{"text":"two"}]`}, "a.json", 1, `record 2: no text or number "id"`},
 		{"no text", map[string]string{"a.ndjson": `{"id":"a"}`}, "a.ndjson", 1, `line 1: no text "text"`},
@@ -105,10 +101,10 @@ func TestPush(t *testing.T) {
 		{"column", map[string]string{"a.csv": "id,body\na,b\n"}, "a.csv", 1, `no column "text" among id, body`},
 		{"row", map[string]string{"a.csv": "id,text\na\n"}, "a.csv", 1, "wrong number of fields"},
 		{"empty id", map[string]string{"a.csv": "id,text\n,b\n"}, "a.csv", 1, "line 2: the id is empty"},
-		{"rows without ids", map[string]string{"v.npy": npy([]float32{1, 0})}, "--dim 2 v.npy", 1, "1 rows, and 0 ids"},
-		{"cut rows", map[string]string{"v.npy": npy([]float32{1, 0})[:70], "ids.txt": "a"}, "--dim 2 --ids ids.txt v.npy", 1, "row 1: "},
+		{"rows without ids", map[string]string{"v.npy": arrayFile([]float32{1, 0})}, "--dim 2 v.npy", 1, "1 rows, and 0 ids"},
+		{"cut rows", map[string]string{"v.npy": arrayFile([]float32{1, 0})[:130], "ids.txt": "a"}, "--dim 2 --ids ids.txt v.npy", 1, "row 1 is cut off"},
 		{"no npy", map[string]string{"v.npy": "PK"}, "v.npy", 1, "not an .npy file"},
-		{"other dimension", map[string]string{"v.npy": npy([]float32{1, 0}), "ids.txt": "a"}, "--dim 3 --ids ids.txt v.npy", 1, "malformed line 1"},
+		{"other dimension", map[string]string{"v.npy": arrayFile([]float32{1, 0}), "ids.txt": "a"}, "--dim 3 --ids ids.txt v.npy", 1, "malformed line 1"},
 		{"ending", map[string]string{"a.xlsx": ""}, "a.xlsx", 2, "what is it?"},
 		{"missing", nil, "a.json", 2, "no such file"},
 		{"taken", map[string]string{"a.json": "[]"}, "--domain t/0 a.json", 1, "is indexed already"},
