@@ -313,22 +313,26 @@ func (tx *Tx) ForgetDecisions() error {
 }
 
 // Lineage returns a function that reports whether a decision was made at a commit or
-// at one of those it was built on. Where these were pruned, the older commits of the
-// last one's branch stand for them.
+// at one of those it was built on, pruned or not. Where it is not known what a pruned one
+// was built on, the older commits of the branch stand for that.
 func (s *State) Lineage(commit string) func(*Decision) bool {
 	line := make(map[string]bool)
-	oldest := s.find(commit)
-	for r := oldest; r != nil && !line[r.commit]; r = s.find(r.base) {
-		line[r.commit], oldest = true, r
-	}
-	if oldest != nil && oldest.base == "" {
-		oldest = nil // nothing is missing
-	}
-	return func(x *Decision) bool {
-		if line[x.Commit] || oldest == nil {
-			return line[x.Commit]
+	var oldest *record // that is there
+	base := commit
+	for base != "" && !line[base] {
+		if r := s.find(base); r != nil {
+			line[base], oldest, base = true, r, r.base
+			continue
 		}
-		return x.Commit == oldest.base || x.Branch == oldest.branch() && x.Version < oldest.seq
+		below, ok := s.pruned.Get(base)
+		if !ok || below == unknownBase {
+			break
+		}
+		line[base], base = true, below
+	}
+	gap := oldest != nil && base != "" && !line[base]
+	return func(x *Decision) bool {
+		return line[x.Commit] || gap && (x.Commit == base || x.Branch == oldest.branch() && x.Version < oldest.seq)
 	}
 }
 

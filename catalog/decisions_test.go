@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"reflect"
 	"slices"
@@ -324,6 +325,43 @@ func TestLineage(t *testing.T) {
 			t.Errorf("with others pruned, at %s: %v, want %v", commit, got, want)
 		}
 	}
+}
+
+// TestLineageOfPruned: decisions count that were made at pruned commits of other
+// branches, at any distance, also after a restart; and none that a list of an earlier
+// version does not tell of.
+func TestLineageOfPruned(t *testing.T) {
+	mem := vfstest.NewMem()
+	d := open(t, mem).Create("a/b")
+	branches := map[string]string{"m1": "main", "f1": "feature", "f2": "feature", "x1": "x", "m3": "main", "m4": "main"}
+	for _, c := range [][2]string{{"m1", ""}, {"f1", "m1"}, {"f2", "f1"}, {"x1", "f1"}, {"m3", "f2"}, {"m4", "m3"}} {
+		must(t)(put(mem, d, c[0], c[1]))
+	}
+	must(t)(prune(mem, d, "f1", "f2", "m1", "m3", "x1"))
+	check := func(want ...string) {
+		t.Helper()
+		counts := d.State().Lineage("m4")
+		var got []string
+		for _, at := range slices.Sorted(maps.Keys(branches)) {
+			if counts(&catalog.Decision{Commit: at, Branch: branches[at], Version: 1}) {
+				got = append(got, at)
+			}
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("at m4: %v, want %v", got, want)
+		}
+	}
+	check("f1", "f2", "m1", "m3", "m4")
+	d = open(t, mem).Create("a/b")
+	check("f1", "f2", "m1", "m3", "m4")
+
+	// Such a list names the commits alone.
+	mem.WriteFile(catalog.PrunedName("a/b"), catalog.ListOfNames("a/b", "f1", "f2", "m1", "m3", "x1"))
+	d = open(t, mem).Create("a/b")
+	if got := len(d.State().PrunedCommits()); got != 5 {
+		t.Errorf("%d commits are pruned", got)
+	}
+	check("m1", "m3", "m4")
 }
 
 // TestDecisionsFailedLeaveNothing: what a failed write has left of several decisions is

@@ -176,7 +176,7 @@ func (tx *Tx) note(t recordType, info snapshot.Info) error {
 		return fmt.Errorf("catalog: commit %s is of %s, not of %s", info.Commit, info.Domain, tx.d.name)
 	}
 	s := tx.change()
-	if s.pruned.Contains(info.Commit) {
+	if s.wasPruned(info.Commit) {
 		tx.back = append(tx.back, info.Commit)
 	}
 	s.put(newRecord(&info, s.find))

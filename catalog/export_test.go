@@ -112,11 +112,23 @@ func GoldenList() []byte {
 	c := file{magic: prunedMagic, domain: "admin/star_wars", generation: 7}
 	b := appendHead(nil, prunedMagic, c.domain, c.generation)
 	for _, ch := range []change{
-		{typ: pruneRecord, commit: "c1"},
-		{typ: pruneRecord, commit: "c2"},
+		{typ: pruneRecord, commit: "c1", base: unknownBase},
+		{typ: pruneRecord, commit: "c2", base: ""},
+		{typ: pruneRecord, commit: "c3", base: "c2"},
 		{typ: returnRecord, commit: "c1"},
 	} {
 		b = c.append(b, ch)
+	}
+	return b
+}
+
+// ListOfNames returns a list of pruned commits that does not say what they were built
+// on.
+func ListOfNames(domain string, commits ...string) []byte {
+	c := file{magic: prunedMagic, domain: domain, generation: 7}
+	b := appendHead(nil, prunedMagic, domain, c.generation)
+	for _, commit := range commits {
+		b = c.append(b, change{typ: pruneRecord, commit: commit, base: unknownBase})
 	}
 	return b
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/vectorlink/vectorlink/snapshot"
 	"github.com/vectorlink/vectorlink/vfs"
@@ -116,6 +117,7 @@ type change struct {
 	typ    recordType
 	commit string
 	info   snapshot.Info // of a put or replace
+	base   string        // of a pruned one
 	// decision is that of a decisionRecord.
 	decision *Decision
 }
@@ -243,10 +245,13 @@ func (c *file) parse(p []byte, like *snapshot.Header) (change, error) {
 		}
 		ch.commit = ch.info.Commit
 	case typ == intentRecord || typ == removeRecord || typ == pruneRecord || typ == returnRecord:
-		if len(body)-1 > maxString {
+		ch.commit, ch.base = string(body[1:]), unknownBase
+		if name, base, ok := strings.Cut(ch.commit, "\x00"); ok && typ == pruneRecord {
+			ch.commit, ch.base = name, base
+		}
+		if len(ch.commit) > maxString || len(ch.base) > maxString {
 			return ch, badRecord("the name of its commit is too long")
 		}
-		ch.commit = string(body[1:])
 	default:
 		return ch, badRecord("it is of no known type")
 	}
@@ -262,7 +267,11 @@ func (c *file) append(b []byte, ch change) []byte {
 		if ch.typ == decisionRecord {
 			return appendDecision(b, ch.decision)
 		}
-		return append(b, ch.commit...)
+		b = append(b, ch.commit...)
+		if ch.typ == pruneRecord && ch.base != unknownBase {
+			b = append(append(b, 0), ch.base...)
+		}
+		return b
 	})
 }
 

@@ -21,8 +21,13 @@ const prunedMagic = "VLPR"
 // PrunedName returns the name of the file that lists a domain's pruned commits.
 func PrunedName(domain string) string { return vfs.FileName(domain, "", PrunedExt) }
 
-// names is a set of commits. It is changed only as a copy that nobody else has.
-type names = btree.Set[string]
+// prunedCommits are commits and what they were built on, "" for nothing. It is changed
+// only as a copy that nobody else has.
+type prunedCommits = btree.Map[string, string]
+
+// unknownBase is what a commit was built on that an earlier version pruned: a name that
+// no commit has.
+const unknownBase = "\x00"
 
 // prunedList is the file of a domain that says which of its commits were pruned.
 // Nothing else does, so what it says is kept as long as it can be read.
@@ -39,13 +44,13 @@ type prunedList struct {
 type loadedList struct {
 	prunedList
 	domain  string // "" where the file does not say
-	commits *names
+	commits *prunedCommits
 }
 
 // loadPruned reads the named list of pruned commits. What follows a record that
 // cannot be read is lost.
 func (c *Catalog) loadPruned(name string) loadedList {
-	l := loadedList{commits: new(names)}
+	l := loadedList{commits: new(prunedCommits)}
 	f, err := c.cfg.FS.Open(name, vfs.Read)
 	if err != nil {
 		l.err = err
@@ -70,7 +75,7 @@ func (c *Catalog) loadPruned(name string) loadedList {
 
 func (l *loadedList) apply(ch change) {
 	if ch.typ == pruneRecord {
-		l.commits.Insert(ch.commit)
+		l.commits.Set(ch.commit, ch.base)
 	} else {
 		l.commits.Delete(ch.commit)
 	}
@@ -78,9 +83,9 @@ func (l *loadedList) apply(ch change) {
 
 // without returns the commits of a list that the state does not hold, and whether
 // it holds any: their files stand, whatever the list says.
-func (s *State) without(list *names) (left *names, some bool) {
+func (s *State) without(list *prunedCommits) (left *prunedCommits, some bool) {
 	left = list
-	list.Scan(func(commit string) bool {
+	list.Scan(func(commit, _ string) bool {
 		if s.Has(commit) {
 			if !some {
 				left, some = list.Copy(), true
@@ -113,7 +118,7 @@ func (tx *Tx) Prune(commits ...string) error {
 	for _, commit := range commits {
 		if r := next.find(commit); r != nil {
 			there = append(there, commit)
-			next.pruned.Insert(r.commit)
+			next.pruned.Set(r.commit, r.base)
 		}
 	}
 	if len(there) == 0 {
@@ -136,7 +141,7 @@ func (tx *Tx) ForgetPruned() error {
 	if p := &tx.d.pruned; next.pruned.Len() == 0 && p.file == nil && p.err == nil && !p.stale {
 		return nil
 	}
-	next.pruned = new(names)
+	next.pruned = new(prunedCommits)
 	if err := tx.d.writePruned(next.pruned); err != nil {
 		return fmt.Errorf("catalog: forget what was pruned of %s: %w: %w", tx.d.name, contract.ErrStore, err)
 	}
@@ -146,7 +151,7 @@ func (tx *Tx) ForgetPruned() error {
 
 // notePruned makes the list say that commits were pruned, or are back, durably;
 // list is what it says then. Called with d.mu held, as are those below.
-func (d *Domain) notePruned(t recordType, commits []string, list *names) error {
+func (d *Domain) notePruned(t recordType, commits []string, list *prunedCommits) error {
 	p := &d.pruned
 	if p.err != nil {
 		return p.err
@@ -156,7 +161,8 @@ func (d *Domain) notePruned(t recordType, commits []string, list *names) error {
 	}
 	var b []byte
 	for _, commit := range commits {
-		b = p.file.append(b, change{typ: t, commit: commit})
+		base, _ := list.Get(commit)
+		b = p.file.append(b, change{typ: t, commit: commit, base: base})
 	}
 	if err := d.c.appendTo(PrunedName(d.name), p.file.end, b, true); err != nil {
 		p.stale = true
@@ -169,7 +175,7 @@ func (d *Domain) notePruned(t recordType, commits []string, list *names) error {
 
 // writePruned puts a file that says what list does in the place of the domain's,
 // durably: none where it is empty.
-func (d *Domain) writePruned(list *names) (err error) {
+func (d *Domain) writePruned(list *prunedCommits) (err error) {
 	p := &d.pruned
 	if p.err != nil && list.Len() > 0 {
 		return p.err
@@ -204,15 +210,15 @@ func (d *Domain) writePruned(list *names) (err error) {
 	return nil
 }
 
-func (d *Domain) writeList(name string, list *names) (*file, error) {
+func (d *Domain) writeList(name string, list *prunedCommits) (*file, error) {
 	f, err := d.c.cfg.FS.Open(name, vfs.Create)
 	if err != nil {
 		return nil, err
 	}
 	c := &file{magic: prunedMagic, domain: d.name, generation: rand.Uint64()}
 	b := appendHead(nil, prunedMagic, d.name, c.generation)
-	list.Scan(func(commit string) bool {
-		b = c.append(b, change{typ: pruneRecord, commit: commit})
+	list.Scan(func(commit, base string) bool {
+		b = c.append(b, change{typ: pruneRecord, commit: commit, base: base})
 		c.records++
 		return true
 	})
@@ -262,7 +268,12 @@ func (d *Domain) forgetList(names []string) {
 }
 
 // Pruned reports whether a commit was pruned, and is not indexed again.
-func (s *State) Pruned(commit string) bool { return s.pruned.Contains(commit) && !s.Has(commit) }
+func (s *State) Pruned(commit string) bool { return s.wasPruned(commit) && !s.Has(commit) }
+
+func (s *State) wasPruned(commit string) bool {
+	_, ok := s.pruned.Get(commit)
+	return ok
+}
 
 // PrunedCommits returns the commits that were pruned and are not indexed again, by
 // their names.
@@ -287,7 +298,7 @@ type PrunedList struct {
 // InspectPruned reads the named list of pruned commits. Damage is
 // [contract.ErrCorrupt].
 func InspectPruned(fsys vfs.FS, name string) (PrunedList, error) {
-	l := loadedList{commits: new(names)}
+	l := loadedList{commits: new(prunedCommits)}
 	size, err := checkEach(fsys, name, func(domain string) { l.domain = domain }, l.apply)
 	if errors.Is(err, errDamaged) {
 		err = fmt.Errorf("%w: %w", contract.ErrCorrupt, err)

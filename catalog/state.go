@@ -29,7 +29,7 @@ type State struct {
 	taken *btree.Map[uint64, uint64]
 	// pruned are the commits that were pruned and are not indexed again. It is
 	// shared by the states: who changes it, copies it.
-	pruned *names
+	pruned *prunedCommits
 
 	seq     uint64
 	slotEnd uint32
@@ -93,7 +93,7 @@ func byOn(a, b *record) int { return cmp.Or(cmp.Compare(a.on, b.on), bySeq(a, b)
 // newState returns the state of those commits, of which no two have one name. It
 // reorders the slice.
 func newState(records []*record) *State {
-	s := &State{taken: new(btree.Map[uint64, uint64]), pruned: new(names)}
+	s := &State{taken: new(btree.Map[uint64, uint64]), pruned: new(prunedCommits)}
 	slices.SortFunc(records, bySeq) // mostly they are in this order
 	for _, r := range records {
 		s.take(r.seq)
@@ -189,7 +189,7 @@ func (s *State) put(r *record) {
 	}
 	s.take(r.seq)
 	s.note(r)
-	if s.pruned.Contains(r.commit) {
+	if s.wasPruned(r.commit) {
 		s.pruned = s.pruned.Copy()
 		s.pruned.Delete(r.commit)
 	}

@@ -19,7 +19,7 @@ var _ = register[candidatesCmd](ofDuplicates, "candidates", "List near documents
 type candidatesCmd struct {
 	ClientConfig
 	Where
-	Threshold       *float32      `placeholder:"D" help:"Go by the distance of vectors alone, up to this of a document to its partners. Without it documents are paired by likeness, one to one."`
+	Threshold       *float32      `placeholder:"D" help:"Go by the distance of vectors alone, up to this of a document to its partners. Without it documents are paired by likeness: one to one, or in groups where there is no target."`
 	TargetThreshold float32       `placeholder:"D" help:"The same of a target's document to its partners (default that of --threshold)."`
 	K               int           `name:"k" default:"5" placeholder:"N" help:"Most partners of a document (default 5)."`
 	Set             search.Filter `embed:"" prefix:"set-"`
@@ -37,6 +37,8 @@ func (c *candidatesCmd) Run(ctx context.Context, p *program) error {
 	body := c.with(&search.CandidatesRequest{TargetThreshold: c.TargetThreshold, K: c.K, Set: c.Set, Target: c.Target})
 	if c.Threshold != nil {
 		body["threshold_set"] = *c.Threshold // 0, too
+	} else {
+		body["likeness"] = search.LikenessMixed // also of a set with itself
 	}
 	var raw json.RawMessage
 	a, err := p.ask(ctx, c.ClientConfig, http.MethodPost, "/candidates", nil, body, &raw)
