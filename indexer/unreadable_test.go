@@ -126,3 +126,53 @@ func must(t *testing.T, err error) {
 		t.Fatal(err)
 	}
 }
+
+// TestUnreadableByLikeness: of texts that the model cannot read words and trigrams
+// decide, and their vectors only where they are equal. Texts of which it reads the same
+// are not near for that.
+func TestUnreadableByLikeness(t *testing.T) {
+	local, err := embed.Local(2)
+	must(t, err)
+	h := open(t, vfstest.NewMem(), indexertest.NewSource(), &indexertest.Embedder{}, func(c *indexer.Config) { c.Embedder = local })
+	h.mustPush("main", "", "c1", puts(
+		"d/A/1", "the cat sat on the mat", "d/A/2", "stock prices fell sharply",
+		"d/U/1", "ฉันชอบกินข้าวผัด วันนี้ฝนตกหนักมาก", "d/U/2", "ฉันชอบกินข้าวผัด, วันนี้ฝนตกหนักมาก!", "d/U/3", "საქართველო", "d/U/4", "ประเทศไทย",
+		"d/U/5", "გამარჯობა ყველას", "d/U/6", "გამარჯობა ყველას",
+		"d/H/1", "the price of ราคา today", "d/H/2", "the price of ข้าวผัด today", "d/H/3", "The price of ราคา today", "d/H/4", "the price of ราคา today")...)
+	c1 := search.Ref{Commit: "c1"}
+	unequal, equal := []string{"d/U/1=d/U/2", "d/U/5=d/U/6"}, []string{"d/U/5=d/U/6"}
+	for likeness, want := range map[search.Likeness][]string{
+		search.LikenessMixed: unequal, search.LikenessWords: unequal, search.LikenessTrigrams: unequal, search.LikenessVector: equal,
+	} {
+		for _, match := range []search.Match{search.MatchAll, search.MatchGroups, search.MatchMutual} {
+			got := h.alike(search.DuplicatesRequest{Ref: c1, Pairing: search.Pairing{Likeness: likeness, Match: match, MinScore: -1}, Set: search.Filter{Types: []string{"A", "U"}}})
+			if !slices.Equal(got, want) {
+				t.Errorf("%s %s: %v, want %v", likeness, match, got, want)
+			}
+		}
+	}
+	halves := search.Filter{Types: []string{"H"}}
+	want := []string{"d/H/1=d/H/3", "d/H/1=d/H/4", "d/H/3=d/H/4"}
+	byVector := search.Pairing{Likeness: search.LikenessVector, Match: search.MatchAll, MinScore: .9999}
+	if got := h.alike(search.DuplicatesRequest{Ref: c1, Pairing: byVector, Set: halves}); !slices.Equal(got, want) {
+		t.Errorf("by vector %v, want %v", got, want)
+	}
+	req := search.DuplicatesRequest{Domain: domain, Ref: c1, Threshold: 1e-4, Set: halves}
+	lines, err := h.near(req)
+	must(t, err)
+	whole, err := h.Duplicates(t.Context(), req)
+	must(t, err)
+	found, err := h.Candidates(t.Context(), search.CandidatesRequest{Domain: domain, Ref: c1, Set: halves, SetThreshold: 1e-4, TargetThreshold: 1e-4, K: 10})
+	must(t, err)
+	for _, p := range append(lines, whole.Pairs...) {
+		if p.A.ID == "d/H/2" || p.B.ID == "d/H/2" {
+			t.Errorf("by distance %+v", p)
+		}
+	}
+	if len(lines) != 3 || len(whole.Pairs) == 0 {
+		t.Errorf("%d lines, %d pairs", len(lines), len(whole.Pairs))
+	}
+	if len(found.SetToTarget) != 3 {
+		t.Errorf("candidates %+v", found.SetToTarget)
+	}
+}

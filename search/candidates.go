@@ -212,7 +212,11 @@ func (f *finder) partnersOf(ctx context.Context, e *snapshot.Entry, to populatio
 		if r.distance > threshold || len(list.Partners) == k {
 			break
 		}
-		if !(unreadable || s.Unreadable(r.entry)) || identical(e, r.entry) {
+		blind, err := s.blind(e, r.entry, r.chunk, r.distance)
+		if err != nil {
+			return list, err
+		}
+		if !blind && !(unreadable || s.Unreadable(r.entry)) || identical(e, r.entry) {
 			list.Partners = append(list.Partners, Candidate{ID: r.entry.ID, Distance: r.distance, Decided: f.verdicts.of(e.ID, r.entry.ID)})
 		}
 	}

@@ -47,12 +47,11 @@ type join struct {
 // unit is a document, or several of one text of which there is no telling which is
 // meant.
 type unit struct {
-	entries    []*snapshot.Entry // ascending by id
-	set        bool
-	target     bool
-	fresh      bool // since has it not, or another
-	unreadable bool
-	fields     []json.RawMessage
+	entries []*snapshot.Entry // ascending by id
+	set     bool
+	target  bool
+	fresh   bool // since has it not, or another
+	fields  []json.RawMessage
 }
 
 func (u *unit) entry() *snapshot.Entry { return u.entries[0] }
@@ -148,10 +147,7 @@ func (j *join) gather() {
 
 // unit returns the unit of a document.
 func (j *join) unit(e *snapshot.Entry) unit {
-	return unit{
-		entries: []*snapshot.Entry{e}, fields: j.conditions(e),
-		unreadable: j.Likeness != LikenessWords && j.Likeness != LikenessTrigrams && j.s.Unreadable(e),
-	}
+	return unit{entries: []*snapshot.Entry{e}, fields: j.conditions(e)}
 }
 
 // weigh sets the norms of the units.
@@ -293,8 +289,12 @@ func (j *join) partners(ctx context.Context, w *joinWorker, row uint32) ([]uint3
 	}
 	// Where no graph stands for a large set, the words must do.
 	byVector := j.Likeness == LikenessVector || j.Likeness == LikenessMixed && (len(j.s.scanned) <= maxScanned || !j.hasText(row))
-	if byVector && j.s.vecs != nil && !j.units[row].unreadable {
+	if byVector && j.s.vecs != nil {
 		for _, slot := range slotsOf(j.units[row].entries[:1]) {
+			if j.s.view.Unreadable(slot) { // near to nothing but itself
+				found = j.holders(found, slot)
+				continue
+			}
 			if ok, err := j.s.queryVector(slot, w.v); err != nil || !ok {
 				if err != nil {
 					return nil, err
@@ -306,16 +306,22 @@ func (j *join) partners(ctx context.Context, w *joinWorker, row uint32) ([]uint3
 				return nil, err
 			}
 			for _, h := range hits {
-				for e := range j.s.view.Holders(h.Slot) {
-					if u := j.unitOf[e.File()][e.Place()]; u > 0 && j.units[u-1].target {
-						found = append(found, u-1)
-					}
-				}
+				found = j.holders(found, h.Slot)
 			}
 		}
 	}
 	slices.Sort(found)
 	return slices.Compact(found), nil
+}
+
+// holders adds the units of the target that have a slot.
+func (j *join) holders(found []uint32, slot uint32) []uint32 {
+	for e := range j.s.view.Holders(slot) {
+		if u := j.unitOf[e.File()][e.Place()]; u > 0 && j.units[u-1].target {
+			found = append(found, u-1)
+		}
+	}
+	return found
 }
 
 // maxScanned is how many vectors may be measured one by one for each document.

@@ -23,7 +23,7 @@ func (w *joinWorker) score(pairs []likePair, row uint32, others []uint32, least 
 	}
 	for _, o := range others {
 		v := &w.units[o]
-		if o == row || least != whatever && (!agree(u.fields, v.fields) || (u.unreadable || v.unreadable) && !identical(u.entry(), v.entry())) {
+		if o == row || least != whatever && (!agree(u.fields, v.fields)) {
 			continue
 		}
 		p := likePair{a: row, b: o, distance: float32(math.Inf(1))}
@@ -89,7 +89,8 @@ func (w *joinWorker) distances(row uint32, pairs []likePair) error {
 		return nil
 	}
 	end := w.s.vecs.Len()
-	for _, c := range w.units[row].entry().Chunks {
+	e := w.units[row].entry()
+	for _, c := range e.Chunks {
 		if c.Slot >= end {
 			continue // damaged: the store has lost its end
 		}
@@ -114,11 +115,20 @@ func (w *joinWorker) distances(row uint32, pairs []likePair) error {
 		at := 0
 		for i := range pairs {
 			other := w.units[pairs[i].a^pairs[i].b^row].entry()
-			for _, c := range other.Chunks {
-				if c.Slot < end {
-					d := w.measure.ofEntries(w.units[row].entry(), other, w.measure.distance(w.dots[at]))
-					pairs[i].distance = min(pairs[i].distance, d)
-					at++
+			for k, o := range other.Chunks {
+				if o.Slot >= end {
+					continue
+				}
+				d := w.measure.ofEntries(e, other, w.measure.distance(w.dots[at]))
+				if at++; d >= pairs[i].distance || !w.s.comparable(e, other, c.Slot, o.Slot) {
+					continue
+				}
+				blind, err := w.s.blind(e, other, k, d)
+				if err != nil {
+					return err
+				}
+				if !blind {
+					pairs[i].distance = d
 				}
 			}
 		}

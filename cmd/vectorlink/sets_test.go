@@ -24,6 +24,7 @@ func TestSetCommands(t *testing.T) {
 		{with("candidates", "--threshold", "0.01", "--set-type", "A", "--target-type", "B"),
 			"1 document of the set have partners in the target, at commit c\nx/A/1\n  0.0000  x/B/2\n1 document of the target have partners in the set, at commit c\nx/B/2\n  0.0000  x/A/1\n"},
 		{with("candidates", "--json", "--threshold", "0", "--set-doc-id", "x/A/1", "--target-type", "B"), `{"set_to_target":{"x/A/1":[{"id":"x/B/2","distance":0}]},`},
+		{with("candidates"), "2 documents of the set have partners in the target, at commit c\nx/A/1\n  1.0000  x/B/2\nx/B/2\n  1.0000  x/A/1\n"},
 		{[]string{"compare", "a text", "a text"}, "0.0000\n"},
 		{[]string{"compare", "--json", "--role", "clustering", "a text", "a text"}, `{"distance":0}`},
 		{with("suggest", "wise o"), "2 completions at commit c\nwise old man\nwise old\n"},
