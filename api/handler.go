@@ -155,6 +155,9 @@ func (s *server) observe(next http.Handler) http.Handler {
 			}
 		}()
 		next.ServeHTTP(w, r)
+		if w.status == 0 { // package http answers so when a handler has written nothing
+			w.status = http.StatusOK
+		}
 	})
 }
 

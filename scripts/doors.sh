@@ -28,3 +28,35 @@ if venv openai python3 openai==3.57.0; then
 else
 	echo "openai cannot be had: skipped"
 fi
+
+# The package embeddinghub needs protobuf without saying so, and its other needs have
+# wheels for Python 3.9 alone.
+python39=${PYTHON39:-$(command -v python3.9 || true)}
+pyenv39=$(ls -d "$HOME"/.pyenv/versions/3.9.*/bin/python 2>/dev/null | tail -1 || true)
+hub() {
+	local at=$cache/$1/bin/python
+	"$at" scripts/doors/embeddinghub_client.py "${address%:*}" "${address#*:}"
+	if test -s "$tests"; then
+		cp scripts/doors/conftest.py "$work/hub"
+		ADDRESS=$address "$at" -m pytest -q -p no:cacheprovider "$work/hub/integration.py"
+	fi
+}
+# Its integration tests are the original repository's, under its licence.
+mkdir -p "$work/hub"
+tests=$work/hub/integration.py
+if test -n "${EMBEDDINGHUB_TESTS:-}"; then
+	cp "$EMBEDDINGHUB_TESTS" "$tests"
+else
+	curl -fsS -m 30 -o "$tests" https://raw.githubusercontent.com/featureform/featureform/774b62bbf/test/integration.py ||
+		echo "the integration tests of Embeddinghub cannot be had: skipped (EMBEDDINGHUB_TESTS=FILE says where they are)"
+fi
+if "${python39:-python3.9}" -c '' 2>/dev/null || python39=$pyenv39; test -n "$python39" && venv hub39 "$python39" embeddinghub==0.0.1.post12 protobuf==3.20.3 pytest==8.3.5; then
+	hub hub39
+else
+	echo "embeddinghub on Python 3.9 cannot be had: skipped"
+fi
+if venv hub3 python3 --no-deps embeddinghub==0.0.1.post12 && venv hub3 python3 protobuf==3.20.3 grpcio==1.76.0 numpy hnswlib pytest==8.3.5; then
+	hub hub3
+else
+	echo "embeddinghub on $(python3 --version) cannot be had: skipped"
+fi
