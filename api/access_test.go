@@ -265,7 +265,7 @@ func TestHostsOfAnOpenServer(t *testing.T) {
 	}
 	for host, want := range map[string]int{
 		"127.0.0.1:8080": 200, "127.0.0.1": 200, "[::1]:8080": 200, "[::1]": 200, "localhost": 200, "LocalHost.:80": 200,
-		"a.localhost:1": 200, "127.8.9.1": 200, "[::ffff:127.0.0.1]": 200,
+		"a.localhost:1": 200, "127.8.9.1": 200, "0.0.0.0:8080": 200, "[::]": 200, "[::ffff:127.0.0.1]": 200,
 		"evil.example": 403, "evil.example:8080": 403, "localhost.evil.example": 403, "10.0.0.1": 403, "127.0.0.1.evil.example": 403, "notlocalhost": 403,
 	} {
 		if got := ask(open, host); got != want {

@@ -12,10 +12,10 @@ import (
 )
 
 // Limits of an answer, in bytes of JSON: maxAnswer of all, about 12,000 tokens, maxText
-// of a text of a document in it.
+// of a text of a document in it, which leaves room for as many fields as there can be.
 const (
 	maxAnswer = 48 << 10
-	maxText   = 32 << 10
+	maxText   = 28 << 10
 )
 
 // Where one thing of a list is larger than an answer, its texts and lists are cut.
@@ -43,7 +43,7 @@ func (t *tool) page(args arguments) (page cutting, asked arguments, err error) {
 		return page, rest, nil
 	}
 	asked = args.without()
-	asked["count"], _ = json.Marshal(page.count)
+	asked["count"] = number(page.count)
 	return page, asked, nil
 }
 
@@ -80,13 +80,24 @@ func (t *tool) answer(args arguments, page cutting, header http.Header, body []b
 		}
 		t.cutTo(page, list, name, out)
 	}
-	return json.Marshal(out)
+	return encode(out), nil
+}
+
+// encode returns JSON in which < is itself, which takes a sixth of the room.
+func encode(v any) json.RawMessage {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		panic(err) // texts, numbers and what was JSON
+	}
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n"))
 }
 
 // put sets a member, unless it is there or nothing is to be told.
 func put[T string | []string](out map[string]json.RawMessage, name string, value T) {
 	if _, ok := out[name]; !ok && len(value) > 0 {
-		out[name], _ = json.Marshal(value) // strings
+		out[name] = encode(value)
 	}
 }
 
@@ -116,7 +127,7 @@ func (t *tool) cutTo(page cutting, list []json.RawMessage, name string, out map[
 		}
 		kept = append(kept, item)
 	}
-	out[name], _ = json.Marshal(kept) // is JSON
+	out[name] = encode(kept)
 	if more || len(kept) < len(list) {
 		out["next_start"] = number(page.start + len(kept))
 	}
@@ -130,7 +141,7 @@ func shortened(item json.RawMessage, room int) json.RawMessage {
 	dec.UseNumber()
 	var v any
 	if dec.Decode(&v) == nil {
-		if text, err := json.Marshal(shorten(v, 0)); err == nil && len(text) < room {
+		if text := encode(shorten(v, 0)); len(text) < room {
 			return text
 		}
 	}
@@ -184,9 +195,6 @@ func partOf(args arguments, out map[string]json.RawMessage) error {
 	if err != nil {
 		return err
 	}
-	if fields, ok := out["fields"]; ok && len(fields) > maxAnswer-maxText-1<<10 {
-		out["fields"] = shortened(fields, maxAnswer-maxText-1<<10)
-	}
 	var text *string
 	if err := json.Unmarshal(out["text"], &text); len(out["text"]) == 0 || err != nil || text == nil {
 		return nil
@@ -198,9 +206,7 @@ func partOf(args arguments, out map[string]json.RawMessage) error {
 	part := cutText((*text)[start:], maxText)
 	// Escaped, a text may be six times as long.
 	for {
-		if out["text"], err = json.Marshal(part); err != nil {
-			return err
-		}
+		out["text"] = encode(part)
 		if len(out["text"]) <= maxText+2 {
 			break
 		}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -294,6 +295,80 @@ func TestLong(t *testing.T) {
 	}
 }
 
+// TestTexts: parts of a text end between characters, whatever they are, and are short
+// as JSON too.
+func TestTexts(t *testing.T) {
+	svc, cfg := newService(t, true)
+	s := overStreams(t, svc, cfg)
+	for i, text := range []string{"a" + strings.Repeat("é", 30_000), strings.Repeat("\x01", 30_000), "日本" + strings.Repeat("𝄞", 20_000), strings.Repeat("<&>", 20_000), ""} {
+		id := fmt.Sprint("n/", i)
+		must(t, s, "push", args("target_commit", fmt.Sprint("c", i), "documents", []any{map[string]any{"id": id, "text": text, "fields": map[string]any{"day": "2024-01-31"}}}))
+		var whole strings.Builder
+		for next := any(0); next != nil; {
+			part := must(t, s, "document", args("commit", fmt.Sprint("c", i), "id", id, "text_start", next))
+			whole.WriteString(part["text"].(string))
+			next = part["text_next"]
+		}
+		if whole.String() != text {
+			t.Errorf("text %d: %d bytes, want %d", i, whole.Len(), len(text))
+		}
+	}
+	inside := must(t, s, "document", args("commit", "c0", "id", "n/0", "text_start", 2)) // the second byte of é
+	if got := inside["text"].(string); !strings.HasPrefix(got, "éé") {
+		t.Errorf("from within a character: %.9q", got)
+	}
+	found := must(t, s, "search", args("commit", "c0", "q", "a", "mode", "fts", "filter", `day == "2024-13-40"`))
+	if !strings.Contains(fmt.Sprint(found["warnings"]), "looks like a date") {
+		t.Errorf("no warning: %v", found)
+	}
+}
+
+// TestLocal: a request that a handler cuts short is an error, another panic stays one,
+// and who leaves takes the request along.
+func TestLocal(t *testing.T) {
+	ask := func(ctx context.Context, h http.HandlerFunc) (string, error) {
+		req, err := http.NewRequestWithContext(ctx, "GET", "http://localhost/x?y=1", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		res, err := mcp.Local(h).RoundTrip(req)
+		if err != nil {
+			return "", err
+		}
+		body, err := io.ReadAll(res.Body)
+		return fmt.Sprint(res.StatusCode, " ", string(body)), err
+	}
+	if got, err := ask(t.Context(), func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, r.URL.Query().Get("y")) }); got != "200 1" || err != nil {
+		t.Errorf("got %q, %v", got, err)
+	}
+	if _, err := ask(t.Context(), func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }); err == nil {
+		t.Error("no error of a request that was cut short")
+	}
+	ctx, leave := context.WithCancel(t.Context())
+	if got, err := ask(ctx, func(w http.ResponseWriter, r *http.Request) {
+		leave()
+		<-r.Context().Done()
+		w.WriteHeader(http.StatusTeapot)
+	}); got != "418 " {
+		t.Errorf("left: got %q, %v", got, err)
+	}
+	if _, err := ask(t.Context(), func(w http.ResponseWriter, _ *http.Request) {
+		for part := make([]byte, 1<<20); ; {
+			if _, err := w.Write(part); err != nil {
+				return
+			}
+		}
+	}); err == nil || !strings.Contains(err.Error(), "too long") {
+		t.Errorf("an answer without end: %v", err)
+	}
+	defer func() {
+		if p := recover(); p != "bug" {
+			t.Errorf("recovered %v", p)
+		}
+	}()
+	_, _ = ask(t.Context(), func(http.ResponseWriter, *http.Request) { panic("bug") })
+}
+
 // TestAccess: the door asks for the API's credentials.
 func TestAccess(t *testing.T) {
 	svc, cfg := newService(t, true)
@@ -306,6 +381,7 @@ func TestAccess(t *testing.T) {
 		"method":     {"GET", secret, "", 405},
 		"other site": {"POST", secret, "https://other.example", 403},
 		"too long":   {"POST", secret, "", 413},
+		"by a proxy": {"POST", secret, "", 200},
 	} {
 		body := `{"jsonrpc":"2.0","id":1,"method":"tools/list"}`
 		if tt.status == 413 {
@@ -318,6 +394,9 @@ func TestAccess(t *testing.T) {
 		if tt.origin != "" {
 			r.Header.Set("Origin", tt.origin)
 		}
+		// A proxy on this machine asks by the name that it was asked by.
+		r.Host = "search.example"
+		r = r.WithContext(context.WithValue(r.Context(), http.LocalAddrContextKey, &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 80}))
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, r)
 		if w.Code != tt.status {

@@ -153,7 +153,7 @@ func (t *tool) call(ctx context.Context, api http.RoundTripper, raw json.RawMess
 	}
 	for name, value := range t.byDefault {
 		if _, ok := args[name]; !ok {
-			args[name], _ = json.Marshal(value) // numbers and booleans
+			args[name] = encode(value)
 		}
 	}
 	asked := args // what the endpoint is asked with

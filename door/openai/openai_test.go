@@ -20,6 +20,7 @@ import (
 	"github.com/vectorlink/vectorlink/embed"
 	"github.com/vectorlink/vectorlink/indexer"
 	"github.com/vectorlink/vectorlink/indexer/indexertest"
+	"github.com/vectorlink/vectorlink/search"
 	"github.com/vectorlink/vectorlink/service"
 	"github.com/vectorlink/vectorlink/templates"
 	"github.com/vectorlink/vectorlink/vfs/vfstest"
@@ -276,6 +277,34 @@ func TestAccess(t *testing.T) {
 	}
 	if got := s.emb.Texts(); len(got) != 0 {
 		t.Errorf("embedded %q", got)
+	}
+}
+
+// asked is an Embedder that keeps what it was asked.
+type asked struct{ last search.EmbedRequest }
+
+func (a *asked) Embed(_ context.Context, req search.EmbedRequest) (search.Embedded, error) {
+	a.last = req
+	return search.Embedded{Vectors: [][]float32{{1}}, Tokens: 9, Cut: 1}, nil
+}
+
+// TestCaller: the caller's own key at the provider goes along, a text that the model
+// does not read to its end is told of, and so is a rate that is too high.
+func TestCaller(t *testing.T) {
+	e := &asked{}
+	h := api.New(api.Config{Insecure: true, RateLimit: .5, Routes: openai.Routes(openai.Config{Model: "m"}, e)}, (*service.Service)(nil))
+	post := func() *httptest.ResponseRecorder {
+		r := httptest.NewRequest("POST", "/v1/embeddings", strings.NewReader(`{"model":"m","input":"a"}`))
+		r.Header.Set("X-Embedding-Api-Key", "theirs")
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		return w
+	}
+	if w := post(); w.Code != 200 || e.last.CallerKey.Reveal() != "theirs" || !strings.Contains(w.Header().Get("X-Vectorlink-Warning"), "1 of the texts") {
+		t.Errorf("got %d %s %v, asked with %q", w.Code, w.Body, w.Header(), e.last.CallerKey.Reveal())
+	}
+	if w := post(); w.Code != 429 || !strings.Contains(w.Body.String(), `"type":"rate_limit_error"`) || w.Header().Get("Retry-After") == "" {
+		t.Errorf("a second request: got %d %s", w.Code, w.Body)
 	}
 }
 
