@@ -8,7 +8,7 @@ PACKAGES := ./... ./testdata/starwars
 CC_FOUND := $(shell command -v $${CC:-cc} gcc clang 2>/dev/null | head -n 1)
 RACE     := $(if $(CC_FOUND),-race)
 
-.PHONY: help build test test-long race lint bench bench-peers bench-peers-all bench-http bench-history bench-answers clients doors fuzz fuzz-http golden cover clean
+.PHONY: help build test test-long race lint bench bench-peers bench-peers-all bench-http bench-history bench-answers clients doors test-python fuzz fuzz-http golden cover clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -26,7 +26,7 @@ test-long: ## the same tests with their long sweeps, in parts; a stopped run goe
 race: ## run all tests under the race detector; fails without a C compiler
 	CGO_ENABLED=1 $(GO) test -race -timeout 15m $(PACKAGES)
 
-lint: ## gofmt, vet, go fix, staticcheck, go.mod, generated assembly
+lint: ## gofmt, vet, go fix, staticcheck, go.mod, generated assembly, the Python package
 	@out=$$(gofmt -l .); if [ -n "$$out" ]; then echo "gofmt these files:"; echo "$$out"; exit 1; fi
 	$(GO) vet $(PACKAGES)
 	@out=$$($(GO) fix -diff $(PACKAGES) 2>&1); if [ -n "$$out" ]; then echo "run go fix:"; echo "$$out"; exit 1; fi
@@ -35,6 +35,7 @@ lint: ## gofmt, vet, go fix, staticcheck, go.mod, generated assembly
 	GO="$(GO)" ./scripts/generated.sh
 	GOOS=linux GOARCH=arm64 CGO_ENABLED=0 $(GO) build ./...
 	GOOS=windows GOARCH=amd64 CGO_ENABLED=0 $(GO) build ./...
+	./scripts/python.sh lint
 
 bench: ## run the benchmarks
 	$(GO) test -run '^$$' -bench . -benchmem ./...
@@ -71,6 +72,9 @@ clients: ## generate clients of the contract by two generators, and have each ma
 
 doors: ## have the real clients of other protocols use a server (Python 3)
 	GO="$(GO)" ./scripts/doors.sh
+
+test-python: build ## test the Python package against the built binary (Python 3.10 or later)
+	./scripts/python.sh test
 
 fuzz: ## run every fuzz target for FUZZTIME (default 60s)
 	./scripts/fuzz.sh $${FUZZTIME:-60s}
