@@ -33,11 +33,11 @@ type CandidatesRequest struct {
 	// SetThreshold and TargetThreshold are the largest distances kept, of a
 	// set's document to its partners and of a target's; with cosine 0 to 1.
 	// Below 0, which only a likeness may go with, there is none.
-	SetThreshold    float32 `param:"threshold_set" without:"-1"`
-	TargetThreshold float32 `param:"threshold_target,threshold_set" without:"-1"`
+	SetThreshold    float32 `param:"threshold_set" without:"-1" name:"threshold" placeholder:"D" help:"Go by the distance of vectors alone, up to this of a document to its partners. Without it documents are paired by likeness: one to one, or in groups where there is no target."`
+	TargetThreshold float32 `param:"threshold_target,threshold_set" without:"-1" name:"target-threshold" placeholder:"D" help:"The same of a target's document to its partners (default that of the set's)."`
 	Pairing         Pairing `embed:""`
 	Decided         Decided `embed:""`
-	K               int     `param:"k" default:"5" least:"1"` // partners at most, per document; with a likeness only of MatchAll
+	K               int     `param:"k" default:"5" least:"1" help:"Most partners of a document, with a threshold or match=all (default 5)."` // partners at most, per document; with a likeness only of MatchAll
 	Set             Filter
 	// Target is where the partners are looked for; one that restricts
 	// nothing stands for Set.

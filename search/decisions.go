@@ -36,8 +36,8 @@ type DecisionRequest struct {
 // DecisionsRequest asks for the decisions that were made about documents of a domain.
 type DecisionsRequest struct {
 	Domain string `param:"domain" kind:"domain" need:""`
-	From   int    `param:"from" default:"1" least:"1"`                // the least number
-	Count  int    `param:"count" default:"100" least:"1" most:"1000"` // of a page
+	From   int    `param:"from" default:"1" least:"1" help:"List those from this number on."`
+	Count  int    `param:"count" default:"100" least:"1" most:"1000" help:"Most to list, 1 to 1000."` // of a page
 }
 
 // Decisions returns all decisions from a number on, and the newest number.
@@ -63,7 +63,7 @@ func (d *Domain) decisions() (list []catalog.Decision, newest uint64, err error)
 type Decided struct {
 	// UpTo is the number of the last one, "none", or "newest". Where it is empty,
 	// pairs by likeness go by the newest, those by distance by none.
-	UpTo string `param:"decisions" kind:"decisions" help:"Apply decisions up to this number, none, or the newest."`
+	UpTo string `param:"decisions" kind:"decisions" name:"decided" placeholder:"N" help:"Apply decisions up to this number, none, or the newest."`
 }
 
 // NoDecisions and NewestDecisions are words of [Decided].

@@ -18,7 +18,7 @@ type ProfileRequest struct {
 	Target  Filter  `param:"target_doc_type,target_doc_id,target_filter"`
 	Decided Decided `embed:""`
 	// Examples is how many pairs are shown of each step.
-	Examples int `param:"examples" default:"3" least:"0" most:"20"`
+	Examples int `param:"examples" default:"3" least:"0" most:"20" help:"Pairs to show of each step, 0 to 20 (default 3)."`
 }
 
 // Complete has documents paired by likeness.

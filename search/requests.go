@@ -84,9 +84,9 @@ type Options struct {
 	Filter Filter `embed:""`
 	// Ef is the breadth of the graph walk; 0 means the default.
 	Ef      int  `param:"ef" least:"1" most:"10000" placeholder:"N" help:"Breadth of the graph walk: more finds more of the true neighbours and takes longer."`
-	Snippet bool `param:"snippet" kong:"-" help:"Also tell the text of the part that matched."`
+	Snippet bool `param:"snippet" help:"Also tell the text of the part that matched."`
 	// Texts has hits bring the texts of their documents.
-	Texts bool `param:"texts" kong:"-" help:"Also tell the whole text of each document."`
+	Texts bool `param:"texts" help:"Also tell the whole text of each document."`
 	// MaxDistance, when not nil, is the largest distance of hits, inclusive.
 	MaxDistance *float32 `param:"max_distance" placeholder:"D" help:"Only hits within this distance."`
 	// OutputFields are the names of the fields that hits bring: "*" for all
@@ -162,11 +162,11 @@ const MaxSimilarIDs = 1_000
 type SimilarRequest struct {
 	Domain string `param:"domain" kind:"domain" need:""`
 	Ref    Ref
-	ID     string `param:"id" help:"Document whose neighbours to list, by its full id."` // full IRI, read at the served commit
+	ID     string `param:"id" placeholder:"IRI" help:"Document whose neighbours to list, by its full id."` // full IRI, read at the served commit
 	// IDs, where there are any, stand in the place of ID: the search goes by
 	// the mean of these documents' vectors at unit length, in which each counts
 	// the same, with the mean of its chunks. At most MaxSimilarIDs.
-	IDs []string `param:"ids" kind:"names" most:"1000" apart:"id" help:"Documents to whose mean to list the nearest."`
+	IDs []string `param:"ids" kind:"names" most:"1000" apart:"id" placeholder:"IRI" help:"Documents to whose mean to list the nearest."`
 	// Text and then Vector count where no id is given.
 	Text   string    `param:"text" unless:"id,ids" help:"Text to take as if it were a document's."`
 	Vector []float32 `param:"vector,vector_b64" unless:"id,ids,text" need:"id,ids,text"`

@@ -30,8 +30,8 @@ const (
 type SuggestRequest struct {
 	Domain string `param:"domain" kind:"domain" need:""`
 	Ref    Ref
-	Text   string `param:"q" need:""`
-	Count  int    `param:"count" default:"11" least:"1"` // hits
+	Text   string `param:"q" need:"" help:"The beginning of a query."`
+	Count  int    `param:"count" default:"11" least:"1" help:"Most documents to list (default 11)."`
 	Filter Filter
 }
 

@@ -129,6 +129,8 @@ type answered struct {
 	body   []byte
 	header http.Header
 	from   string // the address
+	// Where a reading asked, with which parameters, and which of them were given.
+	asked, given map[string]any
 }
 
 // commit returns the commit that the answer was read from.
@@ -153,28 +155,44 @@ func (c *client) do(ctx context.Context, method, path string, query url.Values, 
 	if len(data) > maxAnswer {
 		return answered{}, fmt.Errorf("the server's answer is longer than %s", Bytes(maxAnswer))
 	}
-	return answered{data, resp.Header, c.server + path}, nil
+	return answered{body: data, header: resp.Header, from: c.server + path}, nil
 }
 
-// lines asks for an answer by lines, and calls each with them as they come.
-func (c *client) lines(ctx context.Context, path string, query url.Values, each func(line []byte) error) error {
+// lines asks for an answer by lines, and calls each with them as they come. What it
+// returns has no body.
+func (c *client) lines(ctx context.Context, path string, query url.Values, each func(line []byte) error) (answered, error) {
 	resp, err := c.send(ctx, http.MethodGet, path, query, nil, mediaLines)
 	if err != nil {
-		return err
+		return answered{}, err
 	}
+	a := answered{header: resp.Header, from: c.server + path}
 	defer resp.Body.Close()
-	lines := bufio.NewScanner(resp.Body)
+	err = eachLine(resp.Body, each)
+	var failed *unread
+	if errors.As(err, &failed) {
+		return a, c.lost(ctx, failed.error)
+	}
+	return a, err
+}
+
+// unread is the error of a line that could not be read.
+type unread struct{ error }
+
+// eachLine calls each with the lines of r. Its errors are those of each, or an
+// *unread.
+func eachLine(r io.Reader, each func(line []byte) error) error {
+	lines := bufio.NewScanner(r)
 	lines.Buffer(nil, maxAnswerLine)
 	for lines.Scan() {
 		if err := each(lines.Bytes()); err != nil {
 			return err
 		}
 	}
-	if errors.Is(lines.Err(), bufio.ErrTooLong) {
-		return fmt.Errorf("a line of the server's answer is longer than %s", Bytes(maxAnswerLine))
-	}
-	if err := lines.Err(); err != nil {
-		return c.lost(ctx, err)
+	switch err := lines.Err(); {
+	case errors.Is(err, bufio.ErrTooLong):
+		return fmt.Errorf("a line is longer than %s", Bytes(maxAnswerLine))
+	case err != nil:
+		return &unread{err}
 	}
 	return nil
 }

@@ -19,7 +19,7 @@ func (c *indexCmd) dryRun(ctx context.Context, p *program, cl *client) error {
 	if err != nil {
 		return err
 	}
-	if err := c.print(p, (*estimate)(&plan)); err != nil {
+	if err := c.print(p, &estimate{plan, c.FailOnSkipped}); err != nil {
 		return err
 	}
 	if c.FailOnSkipped {
@@ -46,9 +46,14 @@ func (c *client) plan(ctx context.Context, query url.Values) (indexer.Plan, erro
 }
 
 // estimate is a plan as it is printed.
-type estimate indexer.Plan
+type estimate struct {
+	indexer.Plan
+	strict bool // the command fails for documents that would be skipped
+}
 
 func (c *estimate) failed() bool { return false }
+
+func (c *estimate) findings() []finding { return skippedFindings(c.Skipped, c.strict) }
 
 func (c *estimate) text(w io.Writer) {
 	name := plainText(c.Domain) + "@" + plainText(c.Commit)

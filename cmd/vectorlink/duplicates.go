@@ -1,55 +1,47 @@
 package main
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"net/url"
+	"os"
+	"slices"
 	"strings"
 
 	"github.com/vectorlink/vectorlink/api"
+	"github.com/vectorlink/vectorlink/catalog"
 	"github.com/vectorlink/vectorlink/search"
 )
 
-var _ = register[duplicatesCmd](ofDuplicates, "duplicates", "List pairs of documents that are nearly the same.")
+var _ = add(command{ofDuplicates, "duplicates", "List documents that are nearly the same.", func() any {
+	return &duplicatesCmd{request: asks(tags{
+		"count": `xor:"pairs"`, "examples": `xor:"pairs"`, "start": "-",
+		"target_doc_type": "-", "target_doc_id": "-", "target_filter": "-",
+	}, &search.DuplicatesRequest{}, &search.ProfileRequest{})}
+}, nil})
 
-// duplicatesCmd lists pairs of near-equal documents.
+// duplicatesCmd lists near-equal documents.
 type duplicatesCmd struct {
 	ClientConfig
 	Report
-	Where
-	Likeness  string   `enum:",mixed,vector,words,trigrams" default:"" placeholder:"BY" help:"What to compare by: mixed (the default), vector, words or trigrams."`
-	Match     string   `enum:",all,mutual,one_to_one,groups" default:"" placeholder:"HOW" help:"Which pairs count: groups (the default), all, mutual or one_to_one."`
-	MinScore  *float64 `placeholder:"S" help:"Least likeness of a pair, from 0 to 1 (the default depends on --likeness and --match)."`
-	Same      []string `placeholder:"FIELD" help:"Only pairs of which this field is equal, or missing in one."`
-	Differ    []string `placeholder:"FIELD" help:"No pairs of which this field differs."`
-	Threshold *float64 `placeholder:"D" help:"Compare by the distance of vectors alone, and list what is within this one, from 0 (the same text) to 1."`
-	Since     string   `placeholder:"ID" help:"List only pairs that came about since this indexed commit."`
+	request
 	FailOnAny bool     `help:"Exit with 6 if there is one."`
-	FailOver  *float64 `placeholder:"D" help:"List pairs up to this distance, and exit with 6 if there is one."`
-	Count     int      `xor:"pairs" placeholder:"N" help:"Most pairs to list, 1 to 1000 (default all)."`
+	FailOver  *float32 `placeholder:"D" help:"List pairs up to this distance, and exit with 6 if there is one."`
 	All       bool     `xor:"pairs" help:"List every pair, not only the nearest of each text, as they are found: one a line, with --json as JSON."`
-	search.Filter
+	Decisions string   `placeholder:"FILE" help:"Apply the decisions of this file, too: JSON lines, as the command decisions writes them. Every pair is listed then, and no groups."`
+	Profile   bool     `xor:"pairs" help:"Tell how many pairs have which score, with some of each, to choose --min-score by."`
 }
 
-// idsOf names a group's documents.
-func idsOf(g *api.Group) []string {
-	ids := make([]string, len(g.Group))
-	for i, m := range g.Group {
-		ids[i] = plainText(m.ID)
-	}
-	return ids
-}
-
-// duplicates is what the command prints.
-type duplicates struct {
-	Commit string      `json:"commit"`
-	Since  string      `json:"since,omitempty"`
-	Groups []api.Group `json:"groups"`
-
-	within string // which distance; empty where likeness counts
-	title  func(string) string
+// Help is shown by duplicates --help.
+func (c *duplicatesCmd) Help() string {
+	return `Pages and results of tests (--summary md, junit) show the texts of a pair with the
+words marked that differ; the list does with --snippet.`
 }
 
 // Run runs the command.
@@ -60,90 +52,175 @@ func (c *duplicatesCmd) Run(ctx context.Context, p *program) error {
 	if err := c.choose(p); err != nil {
 		return err
 	}
+	decided, err := readDecisions(c.Decisions)
+	if err != nil {
+		return err
+	}
 	cl, err := p.connect(c.ClientConfig)
 	if err != nil {
 		return err
 	}
 	defer cl.close()
-	q := query(c.with(&search.DuplicatesRequest{
-		Since: c.Since, Set: c.Filter, Page: search.Page{Count: c.Count},
-		Pairing: search.Pairing{Likeness: search.Likeness(c.Likeness), Match: search.Match(c.Match), Same: c.Same, Differ: c.Differ},
-	}))
-	threshold, within := c.Threshold, ""
-	if c.FailOver != nil && (threshold == nil || *threshold < *c.FailOver) {
-		threshold = c.FailOver
+	q := query(c.values())
+	if c.Profile {
+		return c.profile(ctx, p, cl, q)
 	}
-	if threshold != nil { // 0, too, which is not the same as none
-		q.Set("threshold", fmt.Sprint(float32(*threshold)))
-		within = fmt.Sprintf(" within %g", *threshold)
+	if over := c.FailOver; over != nil {
+		if threshold, ok := c.values()["threshold"].(float32); !ok || threshold < *over {
+			q.Set("threshold", fmt.Sprint(*over))
+		}
 	}
-	if c.MinScore != nil {
-		q.Set("min_score", fmt.Sprint(float32(*c.MinScore)))
+	if c.given() && c.Summary != "json" {
+		q.Set("snippet", "true")
 	}
-	if c.All {
-		return c.list(ctx, p, cl, q)
+	res := duplicates{Since: c.text("since"), Groups: []api.Group{}, command: c, paint: p.paint(p.stdout)}
+	if text := q.Get("threshold"); text != "" {
+		res.within = " within " + text
 	}
-	res := duplicates{Since: c.Since, Groups: []api.Group{}, within: within, title: p.paint(p.stdout).dim}
-	a, err := cl.get(ctx, "/duplicates", q, &res.Groups)
+	var a answered
+	switch {
+	case c.All:
+		_, err := c.pairs(ctx, cl, q, decided, func(g api.Group) error {
+			res.note(&g)
+			if p.json {
+				return printJSON(p.stdout, g)
+			}
+			res.group(p.stdout, &g)
+			return p.stdout.lost
+		})
+		return cmp.Or(err, res.verdict())
+	case decided != nil:
+		q.Del("count")
+		a, err = c.pairs(ctx, cl, q, decided, func(g api.Group) error {
+			res.Groups = append(res.Groups, g)
+			return nil
+		})
+		res.best(c.values()["count"])
+	default:
+		a, err = cl.get(ctx, "/duplicates", q, &res.Groups)
+	}
 	if err != nil {
 		return err
 	}
 	res.Commit = a.commit()
+	for i := range res.Groups {
+		res.note(&res.Groups[i])
+	}
 	if err := c.print(p, &res); err != nil {
 		return err
 	}
-	over := 0
-	for i := range res.Groups {
-		over += c.over(&res.Groups[i])
-	}
-	return c.verdict(over)
+	return res.verdict()
 }
 
-// list prints every pair as it comes.
-func (c *duplicatesCmd) list(ctx context.Context, p *program, cl *client, q url.Values) error {
-	over := 0
-	err := cl.lines(ctx, "/duplicates", q, func(line []byte) error {
+// pairs calls each with every pair as it comes, but for those decided otherwise.
+func (c *duplicatesCmd) pairs(ctx context.Context, cl *client, q url.Values, decided verdicts, each func(api.Group) error) (answered, error) {
+	return cl.lines(ctx, "/duplicates", q, func(line []byte) error {
 		var g api.Group
 		if err := foreign(cl.server+"/duplicates", json.Unmarshal(line, &g)); err != nil {
 			return err
 		}
-		over += c.over(&g)
-		var err error
-		if p.json {
-			_, err = fmt.Fprintf(p.stdout, "%s\n", line)
-		} else {
-			err = printGroup(p.stdout, &g)
+		if !decided.keep(&g) {
+			return nil
 		}
-		return err
+		return each(g)
+	})
+}
+
+// verdicts are decisions about pairs, the lower id first.
+type verdicts map[[2]string]catalog.Verdict
+
+// readDecisions reads decisions by lines, of which the last about a pair counts.
+func readDecisions(name string) (verdicts, error) {
+	if name == "" {
+		return nil, nil
+	}
+	file, err := os.Open(name)
+	if err != nil {
+		return nil, as(errUsage, fmt.Errorf("--decisions: %w", err))
+	}
+	defer file.Close()
+	list, n := make(verdicts), 0
+	err = eachLine(file, func(line []byte) error {
+		n++
+		if len(bytes.TrimSpace(line)) == 0 {
+			return nil
+		}
+		var x catalog.Decision
+		if err := json.Unmarshal(line, &x); err != nil {
+			return err
+		}
+		if !slices.Contains([]catalog.Verdict{catalog.DecidedSame, catalog.DecidedDifferent, catalog.DecidedLater}, x.Verdict) || x.A == "" || x.B == "" {
+			return errors.New(`not {"a":ID,"b":ID,"decision":"same", "different" or "later"}`)
+		}
+		list[[2]string{min(x.A, x.B), max(x.A, x.B)}] = x.Verdict
+		return nil
 	})
 	if err != nil {
-		return err
+		return nil, as(errUsage, fmt.Errorf("--decisions: %s, line %d: %w", name, n, err))
 	}
-	return c.verdict(over)
+	return list, nil
 }
 
-// over returns 1 for a pair that there may not be.
-func (c *duplicatesCmd) over(g *api.Group) int {
+// keep reports whether a pair is one still, and notes in it what was decided.
+func (v verdicts) keep(g *api.Group) bool {
+	ids := idsOf(g)
+	if said := v[[2]string{slices.Min(ids), slices.Max(ids)}]; said != "" {
+		g.Decided = said
+	}
+	return g.Decided != catalog.DecidedDifferent
+}
+
+// duplicates is what the command prints.
+type duplicates struct {
+	Commit string      `json:"commit"`
+	Since  string      `json:"since,omitempty"`
+	Groups []api.Group `json:"groups"`
+
+	command *duplicatesCmd
+	within  string // which distance; empty where likeness counts
+	paint   paint
+	over    int    // how many there may not be
+	noun    string // what these are
+}
+
+// bad reports whether there may not be such a pair or group.
+func (d *duplicates) bad(g *api.Group) bool {
 	// The server compares and answers in single precision.
-	if c.FailOnAny || c.FailOver != nil && g.Distance <= float32(*c.FailOver) {
-		return 1
-	}
-	return 0
+	return d.command.FailOnAny || d.command.FailOver != nil && g.Distance <= *d.command.FailOver
 }
 
-// verdict returns the error of pairs that there may not be.
-func (c *duplicatesCmd) verdict(over int) error {
-	if over == 0 {
-		return nil
+// note counts what there may not be.
+func (d *duplicates) note(g *api.Group) {
+	if d.bad(g) {
+		d.over++
+		d.noun = nounOf(g)
 	}
-	if c.FailOnAny {
-		what := "pair"
-		if !c.All && c.Threshold == nil && c.FailOver == nil {
-			what = "group"
+}
+
+// best leaves so many pairs, the best first; all where that is nil.
+func (d *duplicates) best(count any) {
+	slices.SortStableFunc(d.Groups, func(a, b api.Group) int {
+		x, name := measured(&a)
+		y, _ := measured(&b)
+		if name == "score" {
+			x, y = y, x
 		}
-		return as(errDuplicates, fmt.Errorf("%s of duplicates%s", count(over, what), since(c.Since)))
+		return cmp.Compare(x, y)
+	})
+	if n, ok := count.(int); ok {
+		d.Groups = d.Groups[:min(n, len(d.Groups))]
 	}
-	return as(errDuplicates, fmt.Errorf("%s within %g%s", count(over, "pair"), *c.FailOver, since(c.Since)))
+}
+
+// verdict returns the error of those that there may not be.
+func (d *duplicates) verdict() error {
+	switch {
+	case d.over == 0:
+		return nil
+	case d.command.FailOnAny:
+		return as(errDuplicates, fmt.Errorf("%s of duplicates%s", count(d.over, d.noun), since(d.Since)))
+	}
+	return as(errDuplicates, fmt.Errorf("%s within %g%s", count(d.over, d.noun), *d.command.FailOver, since(d.Since)))
 }
 
 // since says which pairs are listed.
@@ -154,31 +231,62 @@ func since(commit string) string {
 	return " since " + plainText(commit)
 }
 
-// measured returns a group's score, or its distance where only that counts.
-func measured(g *api.Group) float32 {
+func nounOf(g *api.Group) string {
+	if g.MeanScore != nil {
+		return "group"
+	}
+	return "pair"
+}
+
+// measured returns a group's score, or its distance where only that counts, and which
+// it is.
+func measured(g *api.Group) (measure float32, name string) {
 	switch {
 	case g.MeanScore != nil:
-		return *g.MeanScore
+		return *g.MeanScore, "score"
 	case g.Alike != nil:
-		return g.Score
+		return g.Score, "score"
 	}
-	return g.Distance
+	return g.Distance, "distance"
 }
 
-// kind returns what the groups are, and what is told of them.
-func (d *duplicates) kind() (what, measure string) {
-	switch {
-	case len(d.Groups) > 0 && d.Groups[0].MeanScore != nil:
-		return "group", "score"
-	case len(d.Groups) > 0 && d.Groups[0].Alike != nil:
-		return "pair", "score"
+// idsOf names a group's documents.
+func idsOf(g *api.Group) []string {
+	ids := make([]string, len(g.Group))
+	for i, m := range g.Group {
+		ids[i] = m.ID
 	}
-	return "pair", "distance"
+	return ids
 }
 
-func printGroup(w io.Writer, g *api.Group) error {
-	_, err := fmt.Fprintf(w, "%.4f  %s\n", measured(g), strings.Join(idsOf(g), "  "))
-	return err
+// compared calls each with the texts of a group's first document, which is the most
+// typical one if there is such, and of every other one; not where they are not known.
+func compared(g *api.Group, each func(a, b string)) {
+	first := 0
+	for i, m := range g.Group {
+		if m.ID == g.Representative {
+			first = i
+		}
+	}
+	for i, m := range g.Group {
+		if i != first && m.Snippet != nil && g.Group[first].Snippet != nil && *g.Group[first].Snippet+*m.Snippet != "" {
+			each(*g.Group[first].Snippet, *m.Snippet)
+		}
+	}
+}
+
+// group prints a pair or group for people.
+func (d *duplicates) group(w io.Writer, g *api.Group) {
+	measure, _ := measured(g)
+	decided := ""
+	if g.Decided != "" {
+		decided = "  decided " + string(g.Decided)
+	}
+	fmt.Fprintf(w, "%.4f  %s%s\n", measure, plainText(strings.Join(idsOf(g), "  ")), decided)
+	compared(g, func(a, b string) {
+		a, b = markedPair(a, b, d.paint.removed, d.paint.added, plainText)
+		fmt.Fprintf(w, "        %s\n        %s\n", a, b)
+	})
 }
 
 func (d *duplicates) failed() bool { return false }
@@ -188,10 +296,9 @@ func (d *duplicates) text(w io.Writer) {
 		fmt.Fprintf(w, "no duplicates%s%s at commit %s\n", d.within, since(d.Since), plainText(d.Commit))
 		return
 	}
-	what, _ := d.kind()
-	fmt.Fprintln(w, d.title(count(len(d.Groups), what)+since(d.Since)+" at commit "+plainText(d.Commit)))
+	fmt.Fprintln(w, d.paint.dim(count(len(d.Groups), nounOf(&d.Groups[0]))+since(d.Since)+" at commit "+plainText(d.Commit)))
 	for i := range d.Groups {
-		_ = printGroup(w, &d.Groups[i]) // as all that is printed for people
+		d.group(w, &d.Groups[i])
 	}
 }
 
@@ -207,19 +314,56 @@ func (d *duplicates) markdown(w io.Writer) {
 		fmt.Fprintf(w, "### vectorlink: no duplicates%s%s at %s\n\n", d.within, since, mdCode(d.Commit))
 		return
 	}
-	what, measure := d.kind()
-	fmt.Fprintf(w, "### vectorlink: %s of near-duplicates%s at %s\n\n| %s | documents |\n| ---: | --- |\n",
-		count(len(d.Groups), what), since, mdCode(d.Commit), measure)
-	for i, g := range d.Groups {
+	fmt.Fprintf(w, "### vectorlink: %s of near-duplicates%s at %s\n\n", count(len(d.Groups), nounOf(&d.Groups[0])), since, mdCode(d.Commit))
+	for i := range d.Groups {
 		if i == maxShownPairs {
-			fmt.Fprintf(w, "| | and %d more |\n", len(d.Groups)-i)
+			fmt.Fprintf(w, "And %d more.\n\n", len(d.Groups)-i)
 			break
 		}
-		ids := idsOf(&g)
-		for i, id := range ids {
-			ids[i] = mdCell(id)
+		g := &d.Groups[i]
+		measure, name := measured(g)
+		fmt.Fprintf(w, "%s %.4f:", name, measure)
+		for _, id := range idsOf(g) {
+			fmt.Fprintf(w, " %s", mdCode(id))
 		}
-		fmt.Fprintf(w, "| %.4f | %s |\n", measured(&g), strings.Join(ids, " "))
+		if g.Decided != "" {
+			fmt.Fprintf(w, " (decided %s)", g.Decided)
+		}
+		fmt.Fprintf(w, "\n\n")
+		compared(g, func(a, b string) {
+			a, b = markedPair(a, b, htmlMark("del"), htmlMark("ins"), htmlText)
+			// Of HTML, in which nothing means anything to Markdown before its end.
+			fmt.Fprintf(w, "<pre>%s\n%s</pre>\n\n", a, b)
+		})
 	}
-	fmt.Fprintln(w)
+}
+
+func (d *duplicates) findings() []finding {
+	list := make([]finding, 0, len(d.Groups))
+	for i := range d.Groups {
+		g := &d.Groups[i]
+		measure, name := measured(g)
+		f := finding{rule: "duplicates", level: levelWarning, ids: idsOf(g), text: fmt.Sprintf("nearly the same (%s %.4f): %s", name, measure, strings.Join(idsOf(g), " "))}
+		if d.bad(g) {
+			f.level = levelError
+		}
+		compared(g, func(a, b string) {
+			a, b = markedPair(a, b, paint{}.removed, paint{}.added, plainText)
+			f.text += "\n- " + a + "\n+ " + b
+		})
+		list = append(list, f)
+	}
+	return list
+}
+
+// profile prints how the scores of pairs are spread.
+func (c *duplicatesCmd) profile(ctx context.Context, p *program, cl *client, q url.Values) error {
+	a, err := cl.do(ctx, http.MethodGet, "/duplicates/profile", q, nil)
+	if err != nil {
+		return err
+	}
+	if p.json {
+		return printJSON(p.stdout, json.RawMessage(a.body))
+	}
+	return showing(printProfile)(p.stdout, p.paint(p.stdout), a)
 }

@@ -16,13 +16,14 @@ import (
 	"github.com/vectorlink/vectorlink/search"
 )
 
-var _ = register[exportCmd](ofReading, "export", "Write the documents or vectors of a commit, or all of it as one file.")
+var _ = add(command{ofReading, "export", "Write the documents or vectors of a commit, or all of it as one file.", func() any {
+	return &exportCmd{request: asks(nil, &search.EmbeddingsRequest{})}
+}, nil})
 
 // exportCmd writes what a commit holds.
 type exportCmd struct {
 	ClientConfig
-	Where
-	search.Filter
+	request
 	Format    string `enum:"ndjson,npy,safetensors" default:"ndjson" placeholder:"NAME" help:"ndjson (operations, as push reads them; the default), npy or safetensors (rows of vectors by ascending id)."`
 	NoVectors bool   `name:"no-vectors" help:"Of ndjson: leave the vectors out."`
 	Snapshot  string `placeholder:"FILE" help:"Write all of the commit as one snapshot file, which open serves and import takes in; - is standard output."`
@@ -57,7 +58,7 @@ func (c *exportCmd) Run(ctx context.Context, p *program) error {
 		return err
 	}
 	defer cl.close()
-	q := query(c.with(&search.EmbeddingsRequest{Filter: c.Filter}))
+	q := query(c.values())
 	if c.IDs != "" {
 		q.Set("format", "ids")
 		a, err := cl.do(ctx, http.MethodGet, "/embeddings", q, nil)
@@ -94,7 +95,7 @@ func (c *exportCmd) pin(q url.Values, a answered) {
 // lines writes documents as operations: pages of texts and fields, joined with the
 // vectors, both of which come by ascending id.
 func (c *exportCmd) lines(ctx context.Context, p *program, cl *client, q url.Values) error {
-	bar := newProgress(p.stderr, plainText(c.Domain))
+	bar := newProgress(p.stderr, plainText(q.Get("domain")))
 	var now page
 	start, at, cut := 0, 0, 0
 	fetch := func() error {
@@ -140,7 +141,7 @@ func (c *exportCmd) lines(ctx context.Context, p *program, cl *client, q url.Val
 	}
 	err := fetch()
 	if err == nil && !c.NoVectors {
-		err = cl.lines(ctx, "/embeddings", q, func(line []byte) error {
+		_, err = cl.lines(ctx, "/embeddings", q, func(line []byte) error {
 			var v struct {
 				ID     string          `json:"doc_id"`
 				Vector json.RawMessage `json:"embedding"`

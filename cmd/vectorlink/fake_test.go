@@ -143,9 +143,9 @@ func (f *fakeIndexer) Search(_ context.Context, req search.SearchRequest) (searc
 		return search.Hits{}, err
 	}
 	hits := []search.Hit{
-		{ID: "terminusdb:///star-wars/People/20", Distance: 0.25, Chunk: search.HitChunk{Count: 1, DocTokens: 20,
+		{ID: "terminusdb:///star-wars/People/20", Distance: 0.25, Score: 0.75, Chunk: search.HitChunk{Count: 1, DocTokens: 20,
 			Snippet: "Yoda,\n\ta wise old sage \x1b[31mwho\x07 says little and knows much; his words stand in the wrong order, but what they mean is in the right one, always."}},
-		{ID: "terminusdb:///star-wars/Planet/46", Distance: 0.40134782, Chunk: search.HitChunk{Count: 1, DocTokens: 6, Snippet: "The planet is called Tholoth."}},
+		{ID: "terminusdb:///star-wars/Planet/46", Distance: 0.40134782, Score: 0.59865218, Chunk: search.HitChunk{Count: 1, DocTokens: 6, Snippet: "The planet is called Tholoth."}},
 	}
 	switch {
 	case req.Syntax == search.SyntaxQuery && req.Text == `"wise`:
@@ -216,8 +216,11 @@ func (f *fakeIndexer) Duplicates(_ context.Context, req search.DuplicatesRequest
 	}
 	if req.Pairing.Likeness != "" {
 		return search.Pairs{Commit: served(req.Ref), Groups: []search.Group{{
-			Members: []search.PairMember{{ID: "terminusdb:///star-wars/Planet/0"}, {ID: "terminusdb:///star-wars/Planet/99"}},
-			Score:   0.75, Distance: 0.0078125, Representative: "terminusdb:///star-wars/Planet/0", Count: 1,
+			Members: []search.PairMember{
+				{ID: "terminusdb:///star-wars/Planet/0", Snippet: "The planet is called <Hoth> & it is cold."},
+				{ID: "terminusdb:///star-wars/Planet/99", Snippet: "The planet is called <Both> & it is cold."},
+			},
+			Score: 0.75, Distance: 0.0078125, Representative: "terminusdb:///star-wars/Planet/0", Count: 1,
 			Pairs: func(yield func(search.Pair, error) bool) {},
 		}}}, nil
 	}

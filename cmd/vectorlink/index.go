@@ -78,6 +78,7 @@ func (r *Report) finish(p *program, sum *summary, domain, commit string, ofTask,
 		sum.Status, sum.Error, sum.Code = "Failed", err.Error(), errorCode(err)
 		sum.Domain, sum.Commit, sum.Skipped = domain, commit, []indexer.Skipped{}
 	}
+	sum.strict = failOnSkipped
 	if perr := r.print(p, sum); perr != nil {
 		return errors.Join(err, perr)
 	}

@@ -79,8 +79,11 @@ func table(w io.Writer, right string, rows [][]string) {
 // right, distances and scores have four decimals.
 type grid [][]any
 
-// word is a cell that is no text of others.
-type word string
+// A word is a cell that is no text of others, a number one that is aligned as such.
+type (
+	word   string
+	number string
+)
 
 // cells returns the cells as texts, and for each column l or r for its alignment.
 func (g grid) cells() (rows [][]string, right string) {
@@ -93,7 +96,7 @@ func (g grid) cells() (rows [][]string, right string) {
 			case float32:
 				text = fmt.Sprintf("%.4f", c)
 				side[i] = 'r'
-			case int, int64, uint64:
+			case int, int64, uint64, number:
 				text = fmt.Sprint(c)
 				side[i] = 'r'
 			case time.Time:

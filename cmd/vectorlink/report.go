@@ -13,7 +13,7 @@ import (
 
 // Report chooses how a command that a pipeline runs tells its result.
 type Report struct {
-	Summary   string `enum:"text,md,json," default:"" placeholder:"FORMAT" help:"Print the result as text (the default), md (Markdown) or json."`
+	Summary   string `enum:"text,md,json,junit,sarif," default:"" placeholder:"FORMAT" help:"Print the result as text (the default), md (Markdown), json, junit (XML of test results) or sarif (of code analysis)."`
 	SummaryTo string `placeholder:"FILE" help:"Append the result as Markdown to this file too, such as $$GITHUB_STEP_SUMMARY."`
 }
 
@@ -36,6 +36,7 @@ func (r *Report) choose(p *program) error {
 type result interface {
 	text(w io.Writer)
 	markdown(w io.Writer)
+	findings() []finding
 	// failed reports whether the result is a failure, which the error of the
 	// command tells as text.
 	failed() bool
@@ -49,6 +50,10 @@ func (r *Report) print(p *program, res result) error {
 		err = printJSON(p.stdout, res)
 	case r.Summary == "md":
 		res.markdown(p.stdout)
+	case r.Summary == "junit":
+		err = printJUnit(p.stdout, res.findings())
+	case r.Summary == "sarif":
+		err = printSARIF(p.stdout, res.findings())
 	case !res.failed():
 		res.text(p.stdout)
 	}
@@ -75,6 +80,8 @@ type summary struct {
 	Error   string  `json:"error,omitempty"`
 	Code    string  `json:"error_code,omitempty"`
 	Seconds float64 `json:"seconds"`
+
+	strict bool // the command fails for documents that were skipped
 }
 
 func (s *summary) failed() bool { return s.Error != "" }
@@ -113,6 +120,25 @@ func (s *summary) markdown(w io.Writer) {
 	for _, warning := range s.Warnings {
 		fmt.Fprintf(w, "Warning: %s.\n\n", mdCode(warning))
 	}
+}
+
+func (s *summary) findings() []finding {
+	if s.failed() {
+		return []finding{{"index-failed", levelError, []string{s.Domain + "@" + s.Commit}, s.Error}}
+	}
+	return skippedFindings(s.Skipped, s.strict)
+}
+
+// skippedFindings tells of documents that were skipped, or would be.
+func skippedFindings(skipped []indexer.Skipped, strict bool) []finding {
+	list, how := make([]finding, len(skipped)), levelWarning
+	if strict {
+		how = levelError
+	}
+	for i, d := range skipped {
+		list[i] = finding{"document-skipped", how, []string{d.ID}, d.Message}
+	}
+	return list
 }
 
 // maxShownSkipped is how many of the documents that were skipped people see.

@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
-	"time"
 
 	"github.com/vectorlink/vectorlink/indexer"
 	"github.com/vectorlink/vectorlink/search"
@@ -51,11 +50,11 @@ func (c *tagCmd) Run(ctx context.Context, p *program) error {
 		return err
 	}
 	return p.print(list, func(w io.Writer, _ paint) {
-		rows := [][]string{{"TAG", "COMMIT", "CREATED"}}
+		rows := grid{{"TAG", "COMMIT", "CREATED"}}
 		for _, t := range list {
-			rows = append(rows, []string{t.Name, t.Commit, t.Created.Format(time.RFC3339)})
+			rows = append(rows, []any{t.Name, t.Commit, t.Created})
 		}
-		table(w, "", rows)
+		rows.text(w)
 	})
 }
 
@@ -94,11 +93,11 @@ func (c *pruneCmd) Run(ctx context.Context, p *program) error {
 	}
 	return p.print(done, func(w io.Writer, _ paint) {
 		if len(done.Commits) > 0 {
-			rows := [][]string{{"COMMIT", "BRANCH", "INDEXED", "BYTES"}}
+			rows := grid{{"COMMIT", "BRANCH", "INDEXED", "BYTES"}}
 			for _, g := range done.Commits {
-				rows = append(rows, []string{g.Commit, g.Branch, g.Created.Format(time.RFC3339), strconv.FormatInt(g.Bytes, 10)})
+				rows = append(rows, []any{g.Commit, g.Branch, g.Created, g.Bytes})
 			}
-			table(w, "lllr", rows)
+			rows.text(w)
 		}
 		text := "%s of %d bytes to be removed (--yes removes them), %d kept\n"
 		if done.Applied {

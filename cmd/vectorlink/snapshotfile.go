@@ -149,7 +149,7 @@ func (c *exportCmd) snapshot(ctx context.Context, p *program) (err error) {
 		return err
 	}
 	defer cl.close()
-	resp, err := cl.send(ctx, http.MethodGet, "/snapshot", query(c.with(&search.BundleRequest{})), nil, bundle.MediaType)
+	resp, err := cl.send(ctx, http.MethodGet, "/snapshot", query(c.values()), nil, bundle.MediaType)
 	if err != nil {
 		return err
 	}

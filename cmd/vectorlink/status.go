@@ -5,8 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"net/http"
-	"strconv"
 	"strings"
 
 	"github.com/vectorlink/vectorlink/catalog"
@@ -68,29 +66,39 @@ func (c *statusCmd) Run(ctx context.Context, p *program) error {
 	return p.print(out, func(w io.Writer, paint paint) { printStatus(w, paint, c.Domain, st, out.Heads, out.Commits) })
 }
 
-var _ = register[domainsCmd](ofReading, "domains", "List the databases of which something is indexed.")
-
-// domainsCmd lists what databases there are.
-type domainsCmd struct{ ClientConfig }
-
-// Run runs the command.
-func (c *domainsCmd) Run(ctx context.Context, p *program) error {
-	var list []search.DomainInfo
-	if _, err := p.ask(ctx, c.ClientConfig, http.MethodGet, "/domains", nil, nil, &list); err != nil {
-		return err
-	}
-	return p.print(list, func(w io.Writer, _ paint) {
-		rows := [][]string{{"DATABASE", "COMMITS", "DOCUMENTS", "CHUNKS", "BYTES", "HEADS"}}
-		for _, d := range list {
+var _ = (&reading{
+	group: ofReading, name: "domains", help: "List the databases of which something is indexed.", path: "/domains",
+	show: showing(func(w io.Writer, _ paint, list *[]search.DomainInfo, _ answered) {
+		rows := grid{{"DATABASE", "COMMITS", "DOCUMENTS", "CHUNKS", "BYTES", "HEADS"}}
+		for _, d := range *list {
 			var heads []string
 			for _, h := range d.Heads {
 				heads = append(heads, h.Branch+" "+h.Commit)
 			}
-			rows = append(rows, []string{d.Domain, strconv.Itoa(d.Commits), strconv.Itoa(d.Documents), strconv.Itoa(d.Chunks),
-				strconv.FormatInt(d.CommitBytes+d.VectorBytes, 10), strings.Join(heads, ", ")})
+			rows = append(rows, []any{d.Domain, d.Commits, d.Documents, d.Chunks, d.CommitBytes + d.VectorBytes, strings.Join(heads, ", ")})
 		}
-		table(w, "lrrrr", rows)
-	})
+		rows.text(w)
+	}),
+}).register()
+
+// commitsAsked declares what /commits is asked.
+type commitsAsked struct {
+	Domain string `param:"domain" kind:"domain"`
+	Branch string `param:"branch" help:"Only commits of this branch."`
+}
+
+var _ = (&reading{
+	group: ofReading, name: "commits", help: "List the indexed commits of a database, newest first.",
+	path: "/commits", requests: []any{&commitsAsked{}}, tags: tags{"branch": `placeholder:"NAME"`},
+	show: showing(func(w io.Writer, _ paint, list *[]search.CommitInfo, _ answered) { printCommits(w, *list) }),
+}).register()
+
+func printCommits(w io.Writer, commits []search.CommitInfo) {
+	rows := grid{{"COMMIT", "BRANCH", "KIND", "DOCUMENTS", "CHANGED", "DELETED", "EMBEDDED", "BYTES"}}
+	for _, c := range commits {
+		rows = append(rows, []any{c.Commit, c.Branch, c.Kind, c.Documents, c.Indexed, c.Deleted, c.Embedded, c.Bytes})
+	}
+	rows.text(w)
 }
 
 func printStatus(w io.Writer, c paint, domain string, st statistics, heads []search.Head, commits []search.CommitInfo) {
@@ -109,17 +117,12 @@ func printStatus(w io.Writer, c paint, domain string, st statistics, heads []sea
 	if len(commits) == 0 {
 		return
 	}
-	rows := [][]string{{"BRANCH", "LAST INDEXED"}}
+	rows := grid{{"BRANCH", "LAST INDEXED"}}
 	for _, h := range heads {
-		rows = append(rows, []string{h.Branch, h.Commit})
+		rows = append(rows, []any{h.Branch, h.Commit})
 	}
 	fmt.Fprintln(w)
-	table(w, "", rows)
+	rows.text(w)
 	fmt.Fprintf(w, "\n%s\n", c.bold("Commits, newest first"))
-	rows = [][]string{{"COMMIT", "BRANCH", "KIND", "DOCUMENTS", "CHANGED", "DELETED", "EMBEDDED", "BYTES"}}
-	for _, c := range commits {
-		rows = append(rows, []string{c.Commit, c.Branch, c.Kind,
-			strconv.Itoa(c.Documents), strconv.Itoa(c.Indexed), strconv.Itoa(c.Deleted), strconv.Itoa(c.Embedded), strconv.FormatInt(c.Bytes, 10)})
-	}
-	table(w, "lllrrrrr", rows)
+	printCommits(w, commits)
 }
