@@ -19,6 +19,12 @@ var (
 	// ErrConflict: the target is taken, or the request contradicts what is
 	// stored (another dimension, another model).
 	ErrConflict = errors.New("conflict")
+	// ErrFrozen is the ErrConflict of a space that takes no writes any more, and
+	// ErrImmutable that of a write to the past: write to a branch.
+	ErrFrozen    = fmt.Errorf("%w", ErrConflict)
+	ErrImmutable = fmt.Errorf("%w", ErrConflict)
+	// ErrNoKey is the ErrNotFound of a key that a space does not have.
+	ErrNoKey = fmt.Errorf("%w", ErrNotFound)
 	// ErrBusy: too much is going on; the same request may succeed later.
 	ErrBusy = errors.New("busy")
 	// ErrNotConfigured: the server was started without what the request
@@ -66,8 +72,11 @@ var codes = []struct {
 }{
 	{ErrInvalid, "invalid_request"},
 	{ErrNotConfigured, "not_configured"},
+	{ErrNoKey, "key_not_found"},
 	{ErrNotFound, "not_found"},
 	{ErrPruned, "pruned"},
+	{ErrFrozen, "frozen"},
+	{ErrImmutable, "immutable"},
 	{ErrConflict, "conflict"},
 	{ErrBusy, "busy"},
 	{ErrReadOnly, "read_only"},

@@ -113,7 +113,7 @@ func (r *Reader) Diff(ctx context.Context, req DiffRequest) (found Diff, err err
 		case a == nil:
 			found.Added++
 			all = append(all, DiffedEntry{ID: b.ID, Change: Added})
-		case !identical(a, b) || a.TextHash != b.TextHash || a.Fields != b.Fields:
+		case !Unchanged(a, b):
 			found.Changed++
 			d := DiffedEntry{ID: b.ID, Change: Changed, FieldsOnly: identical(a, b) && a.TextHash == b.TextHash}
 			if d.Distance, err = moved(from, a, to, b); err != nil {
@@ -161,7 +161,7 @@ func (s *Snapshot) textOf(id string) (*string, error) {
 	return &text, err
 }
 
-// pairsOf yields the documents of two views by ascending id, nil where one does not
+// pairsOf yields the documents of two views by ascending key, nil where one does not
 // have it.
 func pairsOf(from, to *snapshot.View) iter.Seq2[*snapshot.Entry, *snapshot.Entry] {
 	return func(yield func(a, b *snapshot.Entry) bool) {
@@ -169,13 +169,13 @@ func pairsOf(from, to *snapshot.View) iter.Seq2[*snapshot.Entry, *snapshot.Entry
 		defer stop()
 		b, more := next()
 		for a := range from.All() {
-			for more && b.ID < a.ID {
+			for more && b.Key().Compare(a.Key()) < 0 {
 				if !yield(nil, b) {
 					return
 				}
 				b, more = next()
 			}
-			if more && b.ID == a.ID {
+			if more && b.Key() == a.Key() {
 				if !yield(a, b) {
 					return
 				}
@@ -190,6 +190,45 @@ func pairsOf(from, to *snapshot.View) iter.Seq2[*snapshot.Entry, *snapshot.Entry
 			}
 		}
 	}
+}
+
+// Unchanged reports whether a document is the same at two commits.
+func Unchanged(a, b *snapshot.Entry) bool {
+	return identical(a, b) && a.TextHash == b.TextHash && a.NoText == b.NoText && a.Fields == b.Fields
+}
+
+// Differing yields the entries that are not the same in two snapshots of a domain, by
+// ascending key; nil where one does not have it. Either snapshot may be nil, and is
+// empty then.
+func Differing(from, to *Snapshot) iter.Seq2[*snapshot.Entry, *snapshot.Entry] {
+	return func(yield func(a, b *snapshot.Entry) bool) {
+		if from == nil || to == nil {
+			side, flip := to, false
+			if to == nil {
+				side, flip = from, true
+			}
+			if side == nil {
+				return
+			}
+			for e := range side.view.All() {
+				if flip && !yield(e, nil) || !flip && !yield(nil, e) {
+					return
+				}
+			}
+			return
+		}
+		for a, b := range pairsOf(from.view, to.view) {
+			if (a == nil || b == nil || !Unchanged(a, b)) && !yield(a, b) {
+				return
+			}
+		}
+	}
+}
+
+// Shift returns the distance of an entry's vectors at two commits, nil where one has
+// none or it is damaged.
+func Shift(from *Snapshot, a *snapshot.Entry, to *Snapshot, b *snapshot.Entry) (*float32, error) {
+	return moved(from, a, to, b)
 }
 
 // moved returns the distance of a document at one commit to that at another.
