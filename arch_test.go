@@ -19,6 +19,7 @@ var layers = [][]string{
 	{"cmd"},
 	{"workshop"},
 	{"api", "door", "docdb", "embed", "templates"},
+	{"space"},
 	{"service"},
 	{"indexer"},
 	{"search"},

@@ -51,8 +51,11 @@ var outcomes = []struct {
 
 	{contract.ErrInvalid, http.StatusBadRequest, "invalid_request", ""},
 	{contract.ErrNotConfigured, http.StatusBadRequest, "not_configured", ""},
+	{contract.ErrNoKey, http.StatusNotFound, "key_not_found", ""},
 	{contract.ErrNotFound, http.StatusNotFound, "not_found", ""},
 	{contract.ErrPruned, http.StatusGone, "pruned", ""},
+	{contract.ErrFrozen, http.StatusConflict, "frozen", ""},
+	{contract.ErrImmutable, http.StatusConflict, "immutable", ""},
 	{contract.ErrConflict, http.StatusConflict, "conflict", ""},
 	{contract.ErrBusy, http.StatusServiceUnavailable, "busy", ""},
 	{contract.ErrReadOnly, http.StatusForbidden, "read_only", ""},

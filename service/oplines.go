@@ -39,6 +39,9 @@ type LineError struct {
 	err  error
 }
 
+// AtLine returns the LineError of a line.
+func AtLine(line int, err error) error { return &LineError{line, err} }
+
 // Error returns what is wrong; it names the line.
 func (e *LineError) Error() string { return e.err.Error() }
 

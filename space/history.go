@@ -77,7 +77,7 @@ type Difference struct {
 func (sp *Space) Diff(ctx context.Context, from, to string, use func(func(yield func(Difference, error) bool)) error) error {
 	var views [2]*view
 	for i, ref := range []string{from, to} {
-		at, err := sp.resolve(ref)
+		at, err := sp.Resolve(ref)
 		if err == nil && at.Branch != "" && !sp.s.cfg.ReadOnly {
 			_, err = sp.Commit(ctx, at)
 		}
@@ -193,7 +193,7 @@ type Conflict struct {
 // Merge brings what a branch has changed, since it and another parted, into the other,
 // by a commit of its own. Of a key that both changed the later change counts.
 func (sp *Space) Merge(ctx context.Context, into At, from string) (commit string, conflicts []Conflict, err error) {
-	theirAt, err := sp.resolve(from)
+	theirAt, err := sp.Resolve(from)
 	if err != nil {
 		return "", nil, err
 	}
@@ -345,7 +345,7 @@ func (sp *Space) changedBy(ctx context.Context, state *catalog.State, k Key, bas
 
 // Revert makes a commit by which a branch is again what is at a reference.
 func (sp *Space) Revert(ctx context.Context, at At, to string) (string, error) {
-	target, err := sp.resolve(to)
+	target, err := sp.Resolve(to)
 	if err != nil {
 		return "", err
 	}

@@ -306,3 +306,6 @@ func (s *Schema) showFields(stored string) json.RawMessage {
 func invalid(format string, args ...any) error {
 	return fmt.Errorf("%w: %s", contract.ErrInvalid, fmt.Sprintf(format, args...))
 }
+
+// IntKey returns the key of an integer.
+func IntKey(n int64) Key { return snapshot.IntKey(n) }

@@ -348,7 +348,7 @@ func (s *Spaces) Find(name string) (*Space, At, error) {
 	if sp, err = s.find(name[:i]); err != nil {
 		return nil, At{}, err
 	}
-	at, err := sp.resolve(name[i+1:])
+	at, err := sp.Resolve(name[i+1:])
 	return sp, at, err
 }
 
@@ -446,8 +446,8 @@ func (s *Spaces) Forget(name string) error {
 	return nil
 }
 
-// resolve returns the place that a reference names.
-func (sp *Space) resolve(ref string) (At, error) {
+// Resolve returns the place that a reference names.
+func (sp *Space) Resolve(ref string) (At, error) {
 	name, back := ref, 0
 	if i := strings.LastIndexByte(ref, '~'); i >= 0 {
 		if n, err := strconv.Atoi(ref[i+1:]); err == nil && n >= 0 && n <= 1<<20 {

@@ -1,0 +1,648 @@
+package spaces
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"net/http"
+
+	"github.com/vectorlink/vectorlink/contract"
+	"github.com/vectorlink/vectorlink/internal/npy"
+	"github.com/vectorlink/vectorlink/search"
+	"github.com/vectorlink/vectorlink/service"
+	"github.com/vectorlink/vectorlink/space"
+)
+
+func (d *door) info(c *call) error {
+	if err := c.known(); err != nil {
+		return err
+	}
+	info, err := c.sp.Info(c.r.Context(), c.at)
+	if err != nil {
+		return err
+	}
+	return send(c.w, http.StatusOK, info)
+}
+
+func (d *door) freeze(c *call) error {
+	if err := c.sp.Freeze(c.r.Context()); err != nil {
+		return err
+	}
+	return d.info(c)
+}
+
+func (d *door) set(c *call) error {
+	var it item
+	if err := decode(c.r, &it); err != nil {
+		return err
+	}
+	read, err := it.read()
+	if err == nil {
+		err = c.sp.Set(c.r.Context(), c.at, read)
+	}
+	if err != nil {
+		return err
+	}
+	return nothing(c.w)
+}
+
+// keyed is a body that names one key.
+type keyed struct {
+	Key json.RawMessage `json:"key"`
+}
+
+func (c *call) key() (space.Key, error) {
+	var body keyed
+	if err := decode(c.r, &body); err != nil {
+		return space.Key{}, err
+	}
+	return space.ParseKey(body.Key)
+}
+
+func (d *door) get(c *call) error {
+	k, err := c.key()
+	if err != nil {
+		return err
+	}
+	it, err := c.sp.Get(c.r.Context(), c.at, k)
+	if err != nil {
+		return err
+	}
+	c.w.Header().Set("Content-Type", mediaJSON)
+	_, err = c.w.Write(bytes.TrimSpace(appendItem(nil, it, true)))
+	return err
+}
+
+func (d *door) delete(c *call) error {
+	k, err := c.key()
+	if err == nil {
+		err = c.sp.Delete(c.r.Context(), c.at, k)
+	}
+	if err != nil {
+		return err
+	}
+	return nothing(c.w)
+}
+
+// lines calls visit with the lines of a body that are not blank.
+func lines(r io.Reader, visit func(line []byte) error) error {
+	in := bufio.NewReaderSize(r, 64<<10)
+	var line []byte
+	for n := 1; ; n++ {
+		line = line[:0]
+		for {
+			part, err := in.ReadSlice('\n')
+			line = append(line, part...)
+			if len(line) > maxLine {
+				return service.AtLine(n, service.Failure(contract.ErrInvalid, "line %d is longer than %d bytes", n, maxLine))
+			}
+			if errors.Is(err, bufio.ErrBufferFull) {
+				continue
+			}
+			if err != nil && !errors.Is(err, io.EOF) {
+				return service.Failure(contract.ErrInvalid, "the body cannot be read to its end")
+			}
+			if text := bytes.TrimSpace(line); len(text) > 0 {
+				if err := visit(text); err != nil {
+					return service.AtLine(n, fmt.Errorf("%w (line %d)", err, n))
+				}
+			}
+			if err != nil {
+				return nil
+			}
+			break
+		}
+	}
+}
+
+// multiset stores many items by one commit: all of them, or none.
+func (d *door) multiset(c *call) error {
+	b, err := c.sp.Bulk(c.r.Context(), c.at)
+	if err != nil {
+		return err
+	}
+	defer b.Abort()
+	if media(c.r) == mediaNPY {
+		err = setArrays(c.r.Body, c.sp.Schema().Dims, b.Set)
+	} else {
+		err = lines(c.r.Body, func(line []byte) error {
+			var it item
+			if err := unmarshal(line, &it); err != nil {
+				return err
+			}
+			read, err := it.read()
+			if err != nil {
+				return err
+			}
+			return b.Set(read)
+		})
+	}
+	if err != nil {
+		return err
+	}
+	commit, err := b.Commit()
+	if err != nil {
+		return err
+	}
+	n, _ := b.Counts()
+	return send(c.w, http.StatusOK, map[string]any{"set": n, "commit": commit})
+}
+
+// setArrays reads two arrays, keys and then vectors, and sets the items.
+func setArrays(r io.Reader, dims int, set func(space.Item) error) error {
+	in := npy.NewReader(r)
+	bad := func(format string, args ...any) error {
+		return service.Failure(contract.ErrInvalid, "%s", fmt.Sprintf(format, args...))
+	}
+	head, err := in.Next()
+	if err != nil {
+		return bad("the array of keys: %v", err)
+	}
+	if head.Cols != 0 || !head.IsInt() && !head.IsText() {
+		return bad("the first array must be that of the keys: one dimension, integers or texts")
+	}
+	if head.Rows > maxArray {
+		return bad("the array of keys has more than %d rows", maxArray)
+	}
+	var keys []space.Key
+	for range head.Rows {
+		var k space.Key
+		if head.IsInt() {
+			n, err := in.Int()
+			if err != nil {
+				return bad("the array of keys: %v", err)
+			}
+			k = space.IntKey(n)
+		} else {
+			text, err := in.Text()
+			if err == nil {
+				k, err = space.StringKey(text)
+			}
+			if err != nil {
+				return bad("the array of keys: %v", err)
+			}
+		}
+		keys = append(keys, k)
+	}
+	head, err = in.Next()
+	if err != nil {
+		return bad("the array of vectors: %v", err)
+	}
+	if head.Rows != len(keys) || head.Cols != dims || !head.IsFloat() {
+		return bad("the second array must be that of the vectors: %d rows of %d numbers with a point", len(keys), dims)
+	}
+	for i, k := range keys {
+		v, err := in.Floats(nil)
+		if err != nil {
+			return bad("row %d of the vectors: %v", i, err)
+		}
+		if err := set(space.Item{Key: k, Vector: v}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// maxArray bounds how many keys one array names.
+const maxArray = 10_000_000
+
+func (c *call) keys() ([]space.Key, bool, error) {
+	var body struct {
+		Keys    []json.RawMessage `json:"keys"`
+		Vectors *bool             `json:"vectors"`
+	}
+	if err := decode(c.r, &body); err != nil {
+		return nil, false, err
+	}
+	keys, err := parseKeys(body.Keys)
+	return keys, body.Vectors == nil || *body.Vectors, err
+}
+
+func parseKeys(raw []json.RawMessage) ([]space.Key, error) {
+	if len(raw) > maxKeys {
+		return nil, service.Failure(contract.ErrInvalid, "keys are more than %d", maxKeys)
+	}
+	keys := make([]space.Key, len(raw))
+	for i := range raw {
+		var err error
+		if keys[i], err = space.ParseKey(raw[i]); err != nil {
+			return nil, err
+		}
+	}
+	return keys, nil
+}
+
+// multiget sends the items of keys in the order asked, all of one moment.
+func (d *door) multiget(c *call) error {
+	keys, vectors, err := c.keys()
+	if err != nil {
+		return err
+	}
+	return c.sp.Look(c.r.Context(), c.at, func(get func(space.Key) (space.Item, bool, error)) error {
+		if wants(c.r, mediaNPY) {
+			for _, k := range keys { // before a byte is sent
+				if _, ok, err := get(k); err != nil || !ok {
+					return errors.Join(err, fmt.Errorf("%w: there is no key %.100s", contract.ErrNoKey, space.KeyJSON(k)))
+				}
+			}
+			out := begin(c, mediaNPY)
+			out.add(npy.Header{Type: npy.Float32, Rows: len(keys), Cols: c.sp.Schema().Dims}.Append(nil))
+			for _, k := range keys {
+				it, _, err := get(k)
+				if err != nil {
+					return err
+				}
+				out.add(npy.AppendFloats(nil, it.Vector))
+			}
+			return out.end()
+		}
+		out := begin(c, mediaND)
+		for _, k := range keys {
+			it, ok, err := get(k)
+			switch {
+			case err != nil:
+				return err
+			case ok:
+				out.add(appendItem(nil, it, vectors))
+			default:
+				out.add(fmt.Appendf(nil, `{"key":%s,"missing":true}`+"\n", space.KeyJSON(k)))
+			}
+		}
+		return out.end()
+	})
+}
+
+func (d *door) multidelete(c *call) error {
+	b, err := c.sp.Bulk(c.r.Context(), c.at)
+	if err != nil {
+		return err
+	}
+	defer b.Abort()
+	if media(c.r) == mediaND {
+		err = lines(c.r.Body, func(line []byte) error {
+			var body keyed
+			if err := unmarshal(line, &body); err != nil {
+				return err
+			}
+			k, err := space.ParseKey(body.Key)
+			if err != nil {
+				return err
+			}
+			return b.Delete(k)
+		})
+	} else {
+		var keys []space.Key
+		if keys, _, err = c.keys(); err == nil {
+			for _, k := range keys {
+				if err = b.Delete(k); err != nil {
+					break
+				}
+			}
+		}
+	}
+	if err != nil {
+		return err
+	}
+	commit, err := b.Commit()
+	if err != nil {
+		return err
+	}
+	_, n := b.Counts()
+	return send(c.w, http.StatusOK, map[string]any{"deleted": n, "commit": commit})
+}
+
+func (d *door) deleteAll(c *call) error {
+	n, commit, err := c.sp.DeleteAll(c.r.Context(), c.at)
+	if err != nil {
+		return err
+	}
+	return send(c.w, http.StatusOK, map[string]any{"deleted": n, "commit": commit})
+}
+
+func (d *door) nearest(c *call) error {
+	var body struct {
+		Key          json.RawMessage   `json:"key"`
+		Keys         []json.RawMessage `json:"keys"`
+		Vector       json.RawMessage   `json:"vector"`
+		VectorB64    string            `json:"vector_b64"`
+		N            *int              `json:"n"`
+		Filter       string            `json:"filter"`
+		OutputFields []string          `json:"output_fields"`
+		Ef           int               `json:"ef"`
+	}
+	if err := decode(c.r, &body); err != nil {
+		return err
+	}
+	req := space.NearestRequest{N: 10, Filter: body.Filter, Ef: body.Ef, OutputFields: body.OutputFields}
+	if body.N != nil {
+		req.N = *body.N
+	}
+	if len(body.Key) > 0 {
+		body.Keys = append(body.Keys, body.Key)
+	}
+	var err error
+	if req.Keys, err = parseKeys(body.Keys); err == nil {
+		req.Vector, err = vectorOf(body.Vector, body.VectorB64)
+	}
+	if err != nil {
+		return err
+	}
+	hits, err := c.sp.Nearest(c.r.Context(), c.at, req)
+	if err != nil {
+		return err
+	}
+	type hit struct {
+		Key      json.RawMessage `json:"key"`
+		Distance float32         `json:"distance"`
+		Score    float32         `json:"score"`
+		Fields   json.RawMessage `json:"fields,omitempty"`
+	}
+	shown := make([]hit, len(hits))
+	for i, h := range hits {
+		shown[i] = hit{space.KeyJSON(h.Key), h.Distance, h.Score, h.Fields}
+	}
+	return send(c.w, http.StatusOK, map[string]any{"hits": shown})
+}
+
+// items sends all items, of one moment.
+func (d *door) items(c *call) error {
+	if err := c.known("after", "limit", "vectors"); err != nil {
+		return err
+	}
+	limit, err := c.whole("limit", maxArray, maxArray)
+	if err != nil {
+		return err
+	}
+	var after *space.Key
+	if text := c.query.Get("after"); text != "" {
+		k, err := space.ParseKey(json.RawMessage(text))
+		if err != nil {
+			return service.Failure(service.ErrParameter, "after must be a key as JSON: a number, or a text in quotes")
+		}
+		after = &k
+	}
+	vectors := c.query.Get("vectors") != "false"
+	return c.sp.Items(c.r.Context(), c.at, after, func(_ int, items iter.Seq2[space.Item, error]) error {
+		out := begin(c, mediaND)
+		n := 0
+		for it, err := range items {
+			if err != nil {
+				return err
+			}
+			out.add(appendItem(nil, it, vectors))
+			if n++; n == limit || out.failed != nil {
+				break
+			}
+		}
+		return out.end()
+	})
+}
+
+// stream is an answer in the making.
+type stream struct {
+	w      *bufio.Writer
+	failed error
+	silent bool
+}
+
+func begin(c *call, mediaType string) *stream {
+	c.w.Header().Set("Content-Type", mediaType)
+	return &stream{w: bufio.NewWriterSize(c.w, 64<<10), silent: c.r.Method == http.MethodHead}
+}
+
+func (s *stream) add(b []byte) {
+	if s.failed == nil && !s.silent {
+		_, s.failed = s.w.Write(b)
+	}
+}
+
+func (s *stream) end() error {
+	if s.failed != nil {
+		return s.failed
+	}
+	return s.w.Flush()
+}
+
+func (d *door) commit(c *call) error {
+	b, err := body(c.r)
+	if err == nil && len(bytes.TrimSpace(b)) > 0 {
+		err = unmarshal(b, &struct{}{})
+	}
+	if err != nil {
+		return err
+	}
+	commit, err := c.sp.Commit(c.r.Context(), c.at)
+	if err != nil {
+		return err
+	}
+	return sendCommit(c, commit)
+}
+
+func sendCommit(c *call, commit string) error {
+	if commit == "" {
+		return send(c.w, http.StatusOK, map[string]any{"commit": nil})
+	}
+	return send(c.w, http.StatusOK, map[string]any{"commit": commit})
+}
+
+func (d *door) transaction(c *call) error {
+	var req struct {
+		Writes []struct {
+			Set    *item           `json:"set"`
+			Delete json.RawMessage `json:"delete"`
+		} `json:"writes"`
+	}
+	if err := decode(c.r, &req); err != nil {
+		return err
+	}
+	if len(req.Writes) > maxWrites {
+		return service.Failure(contract.ErrInvalid, "writes are more than %d", maxWrites)
+	}
+	b, err := c.sp.Bulk(c.r.Context(), c.at)
+	if err != nil {
+		return err
+	}
+	defer b.Abort()
+	for i, w := range req.Writes {
+		switch {
+		case (w.Set == nil) == (len(w.Delete) == 0):
+			err = service.Failure(contract.ErrInvalid, "a write is either set or delete")
+		case w.Set != nil:
+			var it space.Item
+			if it, err = w.Set.read(); err == nil {
+				err = b.Set(it)
+			}
+		default:
+			var k space.Key
+			if k, err = space.ParseKey(w.Delete); err == nil {
+				err = b.Delete(k)
+			}
+		}
+		if err != nil {
+			return fmt.Errorf("%w (write %d)", err, i+1)
+		}
+	}
+	commit, err := b.Commit()
+	if err != nil {
+		return err
+	}
+	return sendCommit(c, commit)
+}
+
+func (d *door) log(c *call) error {
+	if err := c.known("limit"); err != nil {
+		return err
+	}
+	limit, err := c.whole("limit", 100, 10_000)
+	if err != nil {
+		return err
+	}
+	log, more := c.sp.Log(c.at, limit)
+	return send(c.w, http.StatusOK, map[string]any{"commits": log, "more": more})
+}
+
+// diff lists the differences between two references, at most limit of them.
+func (d *door) diff(c *call) error {
+	if err := c.known("from", "to", "limit", "after"); err != nil {
+		return err
+	}
+	limit, err := c.whole("limit", 1000, 100_000)
+	if err != nil {
+		return err
+	}
+	var after *space.Key
+	if text := c.query.Get("after"); text != "" {
+		k, err := space.ParseKey(json.RawMessage(text))
+		if err != nil {
+			return service.Failure(service.ErrParameter, "after must be a key as JSON: a number, or a text in quotes")
+		}
+		after = &k
+	}
+	if c.query.Get("from") == "" || c.query.Get("to") == "" {
+		return service.Failure(service.ErrMissing, "from and to are needed: commits, tags or branches")
+	}
+	type change struct {
+		Key      json.RawMessage `json:"key"`
+		Distance *float32        `json:"distance,omitempty"`
+	}
+	answer := struct {
+		Added   []json.RawMessage `json:"added"`
+		Removed []json.RawMessage `json:"removed"`
+		Changed []change          `json:"changed"`
+		Next    json.RawMessage   `json:"next,omitempty"` // the key to go on after
+	}{[]json.RawMessage{}, []json.RawMessage{}, []change{}, nil}
+	err = c.sp.Diff(c.r.Context(), c.query.Get("from"), c.query.Get("to"), func(all func(yield func(space.Difference, error) bool)) error {
+		n, last := 0, json.RawMessage(nil)
+		for x, err := range all {
+			if err != nil {
+				return err
+			}
+			if after != nil && x.Key.Compare(*after) <= 0 {
+				continue
+			}
+			if n == limit {
+				answer.Next = last
+				break
+			}
+			n, last = n+1, space.KeyJSON(x.Key)
+			switch x.Change {
+			case search.Added:
+				answer.Added = append(answer.Added, last)
+			case search.Removed:
+				answer.Removed = append(answer.Removed, last)
+			default:
+				answer.Changed = append(answer.Changed, change{last, x.Distance})
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return send(c.w, http.StatusOK, answer)
+}
+
+func (d *door) branches(c *call) error {
+	return send(c.w, http.StatusOK, map[string]any{"branches": c.sp.Branches()})
+}
+
+func (d *door) branch(c *call) error {
+	var req struct {
+		Branch string `json:"branch"`
+		From   string `json:"from"`
+	}
+	if err := decode(c.r, &req); err != nil {
+		return err
+	}
+	from := c.at
+	if req.From != "" {
+		var err error
+		if from, err = c.sp.Resolve(req.From); err != nil {
+			return err
+		}
+	}
+	if err := c.sp.MakeBranch(c.r.Context(), from, req.Branch); err != nil {
+		return err
+	}
+	info, err := c.sp.Info(c.r.Context(), space.At{Branch: req.Branch})
+	if err != nil {
+		return err
+	}
+	return send(c.w, http.StatusCreated, info)
+}
+
+func (d *door) merge(c *call) error {
+	var req struct {
+		From string `json:"from"`
+		Into string `json:"into"`
+	}
+	if err := decode(c.r, &req); err != nil {
+		return err
+	}
+	if req.From == "" {
+		return service.Failure(service.ErrMissing, "from is needed: the branch to merge")
+	}
+	into := c.at
+	if req.Into != "" {
+		var err error
+		if into, err = c.sp.Resolve(req.Into); err != nil {
+			return err
+		}
+	}
+	commit, conflicts, err := c.sp.Merge(c.r.Context(), into, req.From)
+	if err != nil {
+		return err
+	}
+	type conflict struct {
+		Key    json.RawMessage `json:"key"`
+		Ours   string          `json:"ours"`
+		Theirs string          `json:"theirs"`
+		Kept   string          `json:"kept"`
+	}
+	shown := make([]conflict, len(conflicts))
+	for i, x := range conflicts {
+		shown[i] = conflict{space.KeyJSON(x.Key), x.Ours, x.Theirs, x.Kept}
+	}
+	return send(c.w, http.StatusOK, map[string]any{"commit": commit, "conflicts": shown})
+}
+
+func (d *door) revert(c *call) error {
+	var req struct {
+		To string `json:"to"`
+	}
+	if err := decode(c.r, &req); err != nil {
+		return err
+	}
+	if req.To == "" {
+		return service.Failure(service.ErrMissing, "to is needed: the commit, tag or branch to go back to")
+	}
+	commit, err := c.sp.Revert(c.r.Context(), c.at, req.To)
+	if err != nil {
+		return err
+	}
+	return sendCommit(c, commit)
+}

@@ -1,0 +1,320 @@
+package spaces
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/vectorlink/vectorlink/contract"
+	"github.com/vectorlink/vectorlink/service"
+	"github.com/vectorlink/vectorlink/space"
+)
+
+const (
+	// maxBody bounds a body that is one JSON object, maxLine a line of a stream.
+	maxBody = 8 << 20
+	maxLine = 4 << 20
+	// maxKeys bounds how many keys one request names.
+	maxKeys = 100_000
+	// maxWrites bounds a transaction.
+	maxWrites = 100_000
+
+	mediaJSON = "application/json"
+	mediaND   = "application/x-ndjson"
+	mediaNPY  = "application/x-npy"
+)
+
+type door struct{ spaces *space.Spaces }
+
+// Routes returns what the door answers to.
+func Routes(spaces *space.Spaces) []service.Route {
+	d := &door{spaces}
+	return []service.Route{
+		{Path: "/spaces", Methods: []string{http.MethodGet, http.MethodHead, http.MethodPost}, Answer: d.root},
+		{Path: "/spaces/*", Methods: []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodDelete}, Answer: d.below, Streams: true},
+	}
+}
+
+// call is a request for one space.
+type call struct {
+	w     http.ResponseWriter
+	r     *http.Request
+	sp    *space.Space
+	at    space.At
+	query url.Values
+}
+
+// The operations by method and name; that of no name is the space itself.
+var operations = map[string]map[string]func(*door, *call) error{
+	http.MethodGet: {
+		"": (*door).info, "items": (*door).items, "log": (*door).log, "diff": (*door).diff, "branch": (*door).branches,
+	},
+	http.MethodPost: {
+		"freeze": (*door).freeze, "set": (*door).set, "get": (*door).get, "multiset": (*door).multiset,
+		"multiget": (*door).multiget, "delete": (*door).delete, "multidelete": (*door).multidelete,
+		"delete_all": (*door).deleteAll, "nearest": (*door).nearest, "commit": (*door).commit,
+		"transaction": (*door).transaction, "branch": (*door).branch, "merge": (*door).merge, "revert": (*door).revert,
+	},
+}
+
+func (d *door) root(w http.ResponseWriter, r *http.Request) error {
+	if r.Method != http.MethodPost {
+		list, err := d.spaces.List(r.Context())
+		if err != nil {
+			return err
+		}
+		return send(w, http.StatusOK, map[string]any{"spaces": list})
+	}
+	var req struct {
+		Name string `json:"name"`
+		space.Schema
+	}
+	if err := decode(r, &req); err != nil {
+		return err
+	}
+	info, made, err := d.spaces.Create(r.Context(), req.Name, req.Schema)
+	if err != nil {
+		return err
+	}
+	status := http.StatusOK
+	if made {
+		status = http.StatusCreated
+	}
+	return send(w, status, info)
+}
+
+// below answers for one space. In its name a slash may be written as it is, or as %2F.
+func (d *door) below(w http.ResponseWriter, r *http.Request) error {
+	method := r.Method
+	if method == http.MethodHead {
+		method = http.MethodGet
+	}
+	name, op, err := split(r, operations[method])
+	if err != nil {
+		return err
+	}
+	if method == http.MethodDelete {
+		if err := d.spaces.Delete(r.Context(), name); err != nil {
+			return err
+		}
+		w.WriteHeader(http.StatusNoContent)
+		return nil
+	}
+	answer := operations[method][op]
+	if answer == nil {
+		return service.Failure(contract.ErrInvalid, "name a call of the space: POST /spaces/NAME/%s", strings.Join(slices.Sorted(keysOf(operations[method])), ", "))
+	}
+	sp, at, err := d.spaces.Find(name)
+	if err != nil {
+		return err
+	}
+	return answer(d, &call{w, r, sp, at, r.URL.Query()})
+}
+
+func keysOf[V any](m map[string]V) func(yield func(string) bool) {
+	return func(yield func(string) bool) {
+		for k := range m {
+			if !yield(k) {
+				return
+			}
+		}
+	}
+}
+
+// split returns the name of a space and that of the call.
+func split(r *http.Request, ops map[string]func(*door, *call) error) (name, op string, err error) {
+	raw, _, _ := strings.Cut(r.RequestURI, "?")
+	i := strings.Index(raw, "/spaces/")
+	if i < 0 {
+		return "", "", service.Failure(service.ErrParameter, "the path names no space")
+	}
+	parts := strings.Split(strings.TrimSuffix(raw[i+len("/spaces/"):], "/"), "/")
+	if last := parts[len(parts)-1]; len(parts) > 1 && ops[last] != nil {
+		op, parts = last, parts[:len(parts)-1]
+	}
+	name, err = url.PathUnescape(strings.Join(parts, "/"))
+	if err != nil {
+		err = service.Failure(service.ErrParameter, "the path names no space")
+	}
+	return name, op, err
+}
+
+// body reads a whole body.
+func body(r *http.Request) ([]byte, error) {
+	b, err := io.ReadAll(io.LimitReader(r.Body, maxBody+1))
+	if err != nil {
+		return nil, service.Failure(contract.ErrInvalid, "the body cannot be read to its end")
+	}
+	if len(b) > maxBody {
+		return nil, service.Failure(service.ErrTooLarge, "the body is larger than %d bytes", maxBody)
+	}
+	return b, nil
+}
+
+// decode reads a body of one JSON object, whose members are all known.
+func decode(r *http.Request, v any) error {
+	b, err := body(r)
+	if err != nil {
+		return err
+	}
+	return unmarshal(b, v)
+}
+
+func unmarshal(b []byte, v any) error {
+	dec := json.NewDecoder(bytes.NewReader(b))
+	dec.DisallowUnknownFields()
+	err := dec.Decode(v)
+	var wrong *json.UnmarshalTypeError
+	switch {
+	case err == nil && !dec.More():
+		return nil
+	case errors.As(err, &wrong):
+		return service.Failure(contract.ErrInvalid, "%s cannot be a %s", wrong.Field, wrong.Value)
+	case err != nil && strings.HasPrefix(err.Error(), "json: unknown field "):
+		return service.Failure(service.ErrUnknown, "unknown member %s", strings.TrimPrefix(err.Error(), "json: unknown field "))
+	}
+	return service.Failure(contract.ErrInvalid, "the body must be one JSON object")
+}
+
+func send(w http.ResponseWriter, status int, v any) error {
+	b, err := encode(v)
+	if err != nil {
+		return err
+	}
+	h := w.Header()
+	h.Set("Content-Type", mediaJSON)
+	h.Set("Content-Length", strconv.Itoa(len(b)))
+	w.WriteHeader(status)
+	_, err = w.Write(b)
+	return err
+}
+
+// encode returns a line of JSON.
+func encode(v any) ([]byte, error) {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	err := enc.Encode(v)
+	return b.Bytes(), err
+}
+
+func nothing(w http.ResponseWriter) error {
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+// item is an item on the wire.
+type item struct {
+	Key       json.RawMessage `json:"key"`
+	Vector    json.RawMessage `json:"vector,omitempty"`
+	VectorB64 string          `json:"vector_b64,omitempty"`
+	Fields    json.RawMessage `json:"fields,omitempty"`
+	Text      *string         `json:"text,omitempty"`
+	Missing   bool            `json:"missing,omitempty"`
+}
+
+func (it *item) read() (space.Item, error) {
+	k, err := space.ParseKey(it.Key)
+	if err != nil {
+		return space.Item{}, err
+	}
+	v, err := vectorOf(it.Vector, it.VectorB64)
+	if err == nil && v == nil {
+		err = service.Failure(contract.ErrInvalid, "vector is missing")
+	}
+	if it.Missing {
+		err = service.Failure(service.ErrUnknown, "unknown member \"missing\"")
+	}
+	return space.Item{Key: k, Vector: v, Fields: it.Fields, Text: it.Text}, err
+}
+
+// vectorOf reads a vector of either form, nil for none.
+func vectorOf(raw json.RawMessage, b64 string) (v []float32, err error) {
+	name := "vector"
+	switch {
+	case b64 != "":
+		name = "vector_b64"
+		v, err = service.ParseVector64(b64)
+	case len(raw) == 0 || string(raw) == "null":
+		return nil, nil
+	default:
+		v, err = service.ParseVector(raw)
+	}
+	if err != nil {
+		return nil, service.Failure(contract.ErrInvalid, "%s %v", name, err)
+	}
+	return v, nil
+}
+
+// appendItem appends an item as a line of JSON, with or without its vector.
+func appendItem(b []byte, it space.Item, vectors bool) []byte {
+	b = append(b, `{"key":`...)
+	b = append(b, space.KeyJSON(it.Key)...)
+	if vectors {
+		b = append(b, `,"vector":[`...)
+		for i, x := range it.Vector {
+			if i > 0 {
+				b = append(b, ',')
+			}
+			b = strconv.AppendFloat(b, float64(x), 'g', -1, 32)
+		}
+		b = append(b, ']')
+	}
+	if it.Fields != nil {
+		b = append(append(b, `,"fields":`...), it.Fields...)
+	}
+	if it.Text != nil {
+		text, _ := encode(*it.Text) // strings encode
+		b = append(append(b, `,"text":`...), bytes.TrimSpace(text)...)
+	}
+	return append(b, '}', '\n')
+}
+
+// media returns the media type of a body.
+func media(r *http.Request) string {
+	t, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if err != nil {
+		return ""
+	}
+	return t
+}
+
+// wants reports whether the caller asks for a media type.
+func wants(r *http.Request, mediaType string) bool {
+	for _, line := range r.Header.Values("Accept") {
+		if strings.Contains(line, mediaType) {
+			return true
+		}
+	}
+	return false
+}
+
+// whole reads a number of the query.
+func (c *call) whole(name string, byDefault, most int) (int, error) {
+	text := c.query.Get(name)
+	if text == "" {
+		return byDefault, nil
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 1 || n > most {
+		return 0, service.Failure(service.ErrParameter, "%s must be 1 to %d", name, most)
+	}
+	return n, nil
+}
+
+// known refuses parameters of the query that are none of these.
+func (c *call) known(names ...string) error {
+	for name := range c.query {
+		if !slices.Contains(names, name) {
+			return service.Failure(service.ErrUnknown, "unknown parameter %q; there are %s", name, strings.Join(names, ", "))
+		}
+	}
+	return nil
+}
