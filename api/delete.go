@@ -2,8 +2,10 @@ package api
 
 import (
 	"cmp"
+	"errors"
 	"net/http"
 
+	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/service"
 )
 
@@ -14,6 +16,11 @@ func (s *server) deleteDomain(w *response, r *http.Request, p *service.Params) e
 	purge := p.Flag("purge")
 	if err := accept(w, p); err != nil {
 		return err
+	}
+	if s.cfg.Spaces != nil && purge {
+		if err := s.cfg.Spaces.Forget(domain); err != nil && !errors.Is(err, contract.ErrReadOnly) {
+			return err
+		}
 	}
 	return w.done(s.ix.DeleteDomain(r.Context(), domain, purge))
 }

@@ -92,6 +92,9 @@ func (r *Reader) Effective(s catalog.Settings) catalog.Settings {
 	return s
 }
 
+// Files returns the data directory.
+func (r *Reader) Files() vfs.FS { return r.cfg.FS }
+
 // Domains returns the Registry of what the Reader reads.
 func (r *Reader) Domains() *Registry { return r.domains }
 

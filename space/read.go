@@ -180,7 +180,7 @@ func (sp *Space) Info(ctx context.Context, at At) (Info, error) {
 		return Info{}, err
 	}
 	defer v.release()
-	info := Info{Name: sp.name, Schema: sp.schema, Keys: v.keys(), Branch: at.Branch, Head: at.Commit, Pending: len(v.tail)}
+	info := Info{Name: sp.name, Schema: sp.schema, Keys: v.keys(), Branch: at.Branch, Head: at.Commit, Pending: len(v.tail), Sync: sp.s.cfg.Sync}
 	if at.Branch != "" {
 		info.Head = sp.last(at.Branch)
 	}

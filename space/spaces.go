@@ -195,6 +195,7 @@ type Info struct {
 	Head    string `json:"head,omitempty"` // the last commit
 	Pending int    `json:"pending"`        // writes that are in no commit yet
 	Frozen  bool   `json:"frozen"`
+	Sync    Sync   `json:"sync"` // when a write lasts
 }
 
 // Create makes a space, or returns the one there is with made false if that has the

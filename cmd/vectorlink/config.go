@@ -12,6 +12,7 @@ import (
 
 	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/embed"
+	"github.com/vectorlink/vectorlink/space"
 )
 
 // Config is everything the server can be told. The comments of its fields are
@@ -115,6 +116,10 @@ type Config struct {
 	// BranchWait is how long a push waits for another one on its branch before
 	// it is answered 503.
 	BranchWait Interval `name:"branch-wait" type:"setting" environ:"VECTORLINK_BRANCH_WAIT" fallback:"30s" placeholder:"TIME" help:"How long a push waits for another on its branch."`
+
+	// SpaceSync says when a write to a space lasts that was answered: before the
+	// answer (always), or within a second (everysec).
+	SpaceSync SpaceSync `name:"space-sync" type:"setting" environ:"VECTORLINK_SPACE_SYNC" fallback:"always" placeholder:"WHEN" help:"When a write to a space lasts: always, before its answer, or everysec, within a second."`
 
 	// LogLevel is the least level that is logged to standard error: debug,
 	// info, warn or error. The log is text on a terminal and JSON elsewhere.
@@ -360,6 +365,18 @@ func (a *Address) UnmarshalText(text []byte) error {
 func (a Address) loopback() bool {
 	host, _, _ := net.SplitHostPort(string(a))
 	return host == "localhost" || net.ParseIP(host).IsLoopback()
+}
+
+// SpaceSync is a [space.Sync].
+type SpaceSync string
+
+// UnmarshalText takes always and everysec.
+func (s *SpaceSync) UnmarshalText(text []byte) error {
+	if v := space.Sync(text); v != space.SyncAlways && v != space.SyncEverySecond {
+		return errors.New("is none of always, everysec")
+	}
+	*s = SpaceSync(text)
+	return nil
 }
 
 // Level is the name of a log level.

@@ -8,13 +8,16 @@ import (
 	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/door/mcp"
 	"github.com/vectorlink/vectorlink/door/openai"
+	"github.com/vectorlink/vectorlink/door/spaces"
 	"github.com/vectorlink/vectorlink/embed"
 	"github.com/vectorlink/vectorlink/service"
+	"github.com/vectorlink/vectorlink/space"
 )
 
 // doors returns the routes of the protocols that are spoken beside the API's own.
-func (c *Config) doors(web api.Config, svc *service.Service, embedder contract.Embedder) []service.Route {
+func (c *Config) doors(web api.Config, svc *service.Service, embedder contract.Embedder, live *space.Spaces) []service.Route {
 	return slices.Concat(
+		spaces.Routes(live),
 		openai.Routes(openai.Config{Model: c.Model, Dim: embedder.Dim, Text: embed.TextOf}, svc),
 		mcp.Routes(mcp.Config{API: inside(web, svc), Write: c.MCPWrite && !c.ReadOnly, Version: version}),
 	)

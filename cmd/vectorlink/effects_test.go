@@ -362,7 +362,9 @@ func refusalEffects(e *effects) {
 func pushEffects(e *effects) {
 	e.start(away{"listen", "127.0.0.1:0", "flag"}, away{"push-line-bytes", "1KiB", "VECTORLINK_PUSH_LINE_BYTES"},
 		away{"push-idle", "3s", "flag"}, away{"push-progress", "100ms", "file"}, away{"branch-wait", "200ms", "VECTORLINK_BRANCH_WAIT"},
-		away{"import-bytes", "1KiB", "VECTORLINK_IMPORT_BYTES"})
+		away{"import-bytes", "1KiB", "VECTORLINK_IMPORT_BYTES"}, away{"space-sync", "everysec", "VECTORLINK_SPACE_SYNC"})
+	_, made := e.ask("POST", e.url+"/spaces", "", "", `{"name":"s","dims":2}`)
+	e.check("space-sync", strings.Contains(made, `"sync":"everysec"`), "%s", made)
 	status, text := e.ask("POST", e.url+"/snapshot?domain=a/b", "", "", strings.Repeat("x", 2000))
 	e.check("import-bytes", status == 413 && strings.Contains(text, "1024"), "status %d, %s", status, text)
 	_, text = e.ask("POST", e.url+"/push?domain=a/b&target_commit=long&stream=true", "", "",

@@ -17,6 +17,7 @@ import (
 	"github.com/vectorlink/vectorlink/indexer"
 	"github.com/vectorlink/vectorlink/search"
 	"github.com/vectorlink/vectorlink/service"
+	"github.com/vectorlink/vectorlink/space"
 	"github.com/vectorlink/vectorlink/templates"
 	"github.com/vectorlink/vectorlink/vfs"
 )
@@ -230,7 +231,14 @@ func openReader(ctx context.Context, cfg Config, embedder contract.Embedder, log
 
 // answer answers requests until ctx ends, with beside running beside it.
 func answer(ctx context.Context, cfg Config, web api.Config, listener net.Listener, svc *service.Service, embedder contract.Embedder, beside func(context.Context), log *slog.Logger) error {
-	web.Routes = cfg.doors(web, svc, embedder)
+	live := space.New(space.Config{FS: svc.Files(), Service: svc, ReadOnly: cfg.ReadOnly, Sync: space.Sync(cfg.SpaceSync), Logger: log})
+	defer func() {
+		if err := live.Close(); err != nil {
+			log.Error("close the spaces", "err", err)
+		}
+	}()
+	web.Routes = cfg.doors(web, svc, embedder, live)
+	web.Spaces = live
 	if cfg.PrometheusPort != 0 {
 		stop, err := serveMetrics(ctx, cfg, web, svc, log)
 		if err != nil {

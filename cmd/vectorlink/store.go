@@ -15,6 +15,7 @@ import (
 	"github.com/vectorlink/vectorlink/catalog"
 	"github.com/vectorlink/vectorlink/indexer"
 	"github.com/vectorlink/vectorlink/snapshot"
+	"github.com/vectorlink/vectorlink/space"
 	"github.com/vectorlink/vectorlink/textindex"
 	"github.com/vectorlink/vectorlink/vecstore"
 	"github.com/vectorlink/vectorlink/vfs"
@@ -55,7 +56,7 @@ func claim(dir string) (*store, error) {
 }
 
 // extensions are those of the files of a data directory.
-var extensions = []string{snapshot.Ext, vecstore.Ext, vecstore.RangesExt, textindex.Ext, catalog.Ext, catalog.PrunedExt, catalog.DecisionsExt}
+var extensions = []string{snapshot.Ext, vecstore.Ext, vecstore.RangesExt, textindex.Ext, catalog.Ext, catalog.PrunedExt, catalog.DecisionsExt, space.Ext}
 
 // checkOwn refuses a directory that other programs have files in, and we none. What
 // is hidden does not count, nor what file systems and locks leave behind.
