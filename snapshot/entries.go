@@ -15,8 +15,8 @@ const (
 )
 
 // minEntry is the size of the smallest encoded entry: flags, an integer key, a
-// type, tokens.
-const minEntry = 4
+// type.
+const minEntry = 3
 
 // slabSize is how much a decoder allocates at once for many small things.
 const slabSize = 64 << 10

@@ -273,6 +273,29 @@ func TestEntriesThatShrinkTooMuch(t *testing.T) {
 	}
 }
 
+// The smallest entry is an integer key after another, without a text, of a supplied
+// vector.
+func TestManySmallestEntries(t *testing.T) {
+	const n = 500
+	docs := make([]snapshot.EntryText, n)
+	for i := range docs {
+		docs[i] = doc(snapshot.IntKey(int64(i)).ID, "", uint32(i))
+		docs[i].Int, docs[i].NoText, docs[i].DocTokens = true, true, snapshot.NotCounted
+		docs[i].Chunks = []snapshot.Chunk{{Slot: uint32(i)}}
+	}
+	fsys := vfstest.NewMem()
+	write(t, fsys, header(snapshot.Checkpoint, "c", "", 1), func(yield func(snapshot.EntryText, error) bool) {
+		for _, d := range docs {
+			if !yield(d, nil) {
+				return
+			}
+		}
+	}, nil, nil)
+	if got := view(t, fsys, "c").Len(); got != n {
+		t.Fatalf("%d entries, want %d", got, n)
+	}
+}
+
 func TestEmptyCheckpoint(t *testing.T) {
 	mem := vfstest.NewMem()
 	h := snapshot.Header{Kind: snapshot.Checkpoint, Domain: domain, Commit: "c"}
