@@ -236,17 +236,3 @@ func (p *Params) textOf(param parameter) string {
 	}
 	return ""
 }
-
-// Encode returns the parameters that the request which from points at asks with,
-// by name, for a client to send: those that are not zero, or have a default that a
-// server would take for it.
-func Encode(from any) map[string]any {
-	values := make(map[string]any)
-	list, request := parameters(from)
-	for _, param := range list {
-		if field := request.FieldByIndex(param.index); !param.isRef && !param.isKey && (!field.IsZero() || param.hasDefault) {
-			values[param.names[0]] = field.Interface()
-		}
-	}
-	return values
-}

@@ -120,21 +120,6 @@ func TestDecode(t *testing.T) {
 			if p.Err() != nil || !reflect.DeepEqual(got, tt.want) {
 				t.Errorf("%v\n got %+v\nwant %+v", p.Err(), got, tt.want)
 			}
-			raw, err := json.Marshal(service.Encode(&got))
-			if err != nil {
-				t.Fatal(err)
-			}
-			sent := member(t, string(raw))
-			if sent.members["commit"] != nil {
-				t.Errorf("the ref is sent by %s", raw)
-			}
-			sent.texts = map[string][]string{"commit": {"c"}}
-			again := asked{Other: 5}
-			p = service.NewParams(sent)
-			p.Decode(&again)
-			if p.Err() != nil || !reflect.DeepEqual(again, tt.want) {
-				t.Errorf("%s: %v\n got %+v\nwant %+v", raw, p.Err(), again, tt.want)
-			}
 		})
 	}
 }
