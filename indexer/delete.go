@@ -41,7 +41,7 @@ func (ix *Indexer) DeleteDomain(_ context.Context, domain string, purge bool) er
 		// After the removal: a task that starts from here on finds nothing to
 		// build on, and those that began before end.
 		ix.cancelTasks(domain, func(Task, string) bool { return true }, errDomainDeleted)
-		if err := ix.removeFiles(d, tx, infos); err != nil {
+		if err := ix.removeFiles(d, within(tx), infos); err != nil {
 			return err
 		}
 		if err := tx.ForgetPruned(); err != nil {
@@ -137,7 +137,7 @@ func (ix *Indexer) removeBranch(d *domain, branch string) (freed []string, err e
 			return catalog.StoreError(err)
 		}
 		ix.cancelTasks(d.Name(), func(t Task, base string) bool { return t.Branch == branch || owned[base] }, errBranchDeleted)
-		return ix.removeFiles(d, tx, infos)
+		return ix.removeFiles(d, within(tx), infos)
 	})
 	return freed, err
 }
@@ -197,9 +197,15 @@ func (ix *Indexer) cancelTasks(domain string, match func(t Task, base string) bo
 	}
 }
 
+// within returns an update that is part of the one under way.
+func within(tx *catalog.Tx) func(func(*catalog.Tx) error) error {
+	return func(change func(*catalog.Tx) error) error { return change(tx) }
+}
+
 // removeFiles removes the files of commits that the catalog has forgotten, none
-// before those above it. Commits whose files stay are put back into the catalog.
-func (ix *Indexer) removeFiles(d *domain, tx *catalog.Tx, infos []snapshot.Info) (err error) {
+// before those above it. Commits whose files stay are put back into the catalog, in
+// an update.
+func (ix *Indexer) removeFiles(d *domain, update func(func(*catalog.Tx) error) error, infos []snapshot.Info) (err error) {
 	left := make(map[string]snapshot.Info, len(infos))
 	standing := make(map[string]int) // on a commit, by its id
 	for _, info := range infos {
@@ -209,9 +215,16 @@ func (ix *Indexer) removeFiles(d *domain, tx *catalog.Tx, infos []snapshot.Info)
 		}
 	}
 	defer func() {
-		for _, info := range left {
-			err = errors.Join(err, tx.Put(info))
+		d.setGoing(nil)
+		if len(left) == 0 {
+			return
 		}
+		err = errors.Join(err, update(func(tx *catalog.Tx) (err error) {
+			for _, info := range left {
+				err = errors.Join(err, tx.Put(info))
+			}
+			return err
+		}))
 	}()
 	// A round at a time, because removals may reach the disk in any order
 	// until the directory is synced. There are as many as a chain has files.

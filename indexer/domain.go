@@ -2,6 +2,7 @@ package indexer
 
 import (
 	"errors"
+	"fmt"
 	"sync"
 
 	"github.com/vectorlink/vectorlink/catalog"
@@ -31,6 +32,8 @@ type domain struct {
 	pushing map[string]chan struct{}
 	// merging is the commit whose file is being merged, "" for none.
 	merging string
+	// going are commits that were pruned and whose files are being removed.
+	going map[string]struct{}
 }
 
 // writers holds the writer's view of the domains in use. It is guarded by its
@@ -81,6 +84,9 @@ func (ix *Indexer) leave(d *domain) {
 // write has the file of a commit written, a new one or one in the place of what
 // stands under its name, and makes it known. It is part of an Update.
 func (d *domain) write(tx *catalog.Tx, commit string, write func() (snapshot.Info, error)) (snapshot.Info, error) {
+	if d.isGoing(commit) {
+		return snapshot.Info{}, fmt.Errorf("%w: commit %s of %s is being pruned: try again", contract.ErrBusy, commit, d.Name())
+	}
 	_, there := tx.State().Commit(commit)
 	if there {
 		if err := tx.BeginReplace(commit); err != nil {
@@ -131,6 +137,24 @@ func (d *domain) setVerified(info snapshot.Info) {
 // writableVectors returns the domain's vectors ready to be appended to.
 func (d *domain) writableVectors(want vecstore.Config) (*vecstore.Store, error) {
 	return d.Writable(want, d.State().SlotEnd())
+}
+
+// setGoing notes the commits whose files are being removed, nil for none. Until they
+// are, no commit comes back under one of their names.
+func (d *domain) setGoing(infos []snapshot.Info) {
+	d.state.Lock()
+	defer d.state.Unlock()
+	d.going = make(map[string]struct{}, len(infos))
+	for _, info := range infos {
+		d.going[info.Commit] = struct{}{}
+	}
+}
+
+func (d *domain) isGoing(commit string) bool {
+	d.state.Lock()
+	defer d.state.Unlock()
+	_, going := d.going[commit]
+	return going
 }
 
 // setMerging notes the commit whose file is being merged, "" for none.

@@ -37,6 +37,6 @@ func (ix *Indexer) moveHead(d *domain, branch, commit string) error {
 		if err := tx.Remove(ids(older)...); err != nil {
 			return catalog.StoreError(err)
 		}
-		return ix.removeFiles(d, tx, older)
+		return ix.removeFiles(d, within(tx), older)
 	})
 }

@@ -71,22 +71,26 @@ func (ix *Indexer) Prune(_ context.Context, req PruneRequest) (Pruning, error) {
 	}
 	d.rewriting.Lock()
 	defer d.rewriting.Unlock()
+	var going []snapshot.Info
 	var p Pruning
-	err = d.Update(func(tx *catalog.Tx) error {
+	err = d.Update(func(tx *catalog.Tx) (err error) {
 		// In the Update: a task chooses what it builds on in one.
-		going, plan, err := ix.planPruning(tx.State(), req)
-		if err != nil {
+		if going, p, err = ix.planPruning(tx.State(), req); err != nil {
 			return err
 		}
-		if err := tx.Prune(ids(going)...); err != nil {
-			return catalog.StoreError(err)
-		}
-		p, p.Applied = plan, true
-		return ix.removeFiles(d, tx, going)
+		d.setGoing(going)
+		return catalog.StoreError(tx.Prune(ids(going)...))
 	})
+	if err != nil {
+		d.setGoing(nil)
+	} else {
+		// Not in that one: there may be many, and commits go on meanwhile.
+		err = ix.removeFiles(d, d.Update, going)
+	}
 	if err != nil {
 		return Pruning{}, err
 	}
+	p.Applied = true
 	ix.log.Info("commits pruned", "domain", req.Domain, "commits", len(p.Commits), "bytes", p.Bytes)
 	return p, nil
 }

@@ -3,10 +3,13 @@ package indexer_test
 import (
 	"fmt"
 	"slices"
+	"strings"
+	"sync"
 	"testing"
 
 	"github.com/vectorlink/vectorlink/indexer"
 	"github.com/vectorlink/vectorlink/indexer/indexertest"
+	"github.com/vectorlink/vectorlink/vfs"
 	"github.com/vectorlink/vectorlink/vfs/vfstest"
 )
 
@@ -58,4 +61,69 @@ func TestWatcherLeavesThePruned(t *testing.T) {
 	h.wantTexts(at, "d/A/1", "text of "+at)
 	h.wantTexts(gone[0], "d/A/1", "text of "+gone[0])
 	h.wantPruned(slices.DeleteFunc(gone, func(c string) bool { return c == at || c == gone[0] })...)
+}
+
+// stopping stops the first sync of the directory after a commit file was removed,
+// until resume is closed.
+type stopping struct {
+	vfs.FS
+	mu              sync.Mutex
+	removed         bool
+	stopped, resume chan struct{}
+}
+
+func (s *stopping) Remove(name string) error {
+	s.mu.Lock()
+	s.removed = s.removed || strings.HasSuffix(name, ".hnsw")
+	s.mu.Unlock()
+	return s.FS.Remove(name)
+}
+
+func (s *stopping) SyncDir() error {
+	s.mu.Lock()
+	first := s.removed && s.stopped != nil
+	stopped := s.stopped
+	if first {
+		s.stopped = nil
+	}
+	s.mu.Unlock()
+	if first {
+		close(stopped)
+		<-s.resume
+	}
+	return s.FS.SyncDir()
+}
+
+// TestPruneHoldsUpNoCommit: while files are removed commits go on; one of the pruned
+// comes back after that.
+func TestPruneHoldsUpNoCommit(t *testing.T) {
+	mem := vfstest.NewMem()
+	files := &stopping{FS: mem, stopped: make(chan struct{}), resume: make(chan struct{})}
+	stopped := files.stopped
+	h := openPush(t, files, &indexertest.Embedder{})
+	h.mustPush("", "", "c1", puts("d/A/1", "one", "d/A/2", "two")...)
+	h.mustPush("", "c1", "c2", puts("d/A/3", "three")...)
+	h.mustPush("", "c2", "c3", puts("d/A/4", "four")...) // stands on c2, which goes after it
+	must(t, h.Assign(t.Context(), domain, "", "c1", "c1"))
+	var gone []string
+	var pruning sync.WaitGroup
+	pruning.Go(func() { gone = h.prune(indexer.PruneRequest{Keep: []string{"c1"}, Apply: true}) })
+	<-stopped
+	if task := h.push("", "c1", "c2", puts("d/A/3", "too early")...); task.State != indexer.TaskFailed || !strings.Contains(task.Error, "is being pruned: try again") {
+		t.Errorf("pushing a commit that is being pruned: %+v", task)
+	}
+	h.mustPush("", "c1", "c4", puts("d/A/5", "five")...)
+	close(files.resume)
+	pruning.Wait()
+	if !slices.Equal(gone, []string{"c2", "c3"}) {
+		t.Errorf("%v are pruned", gone)
+	}
+	h.mustPush("", "c1", "c2", puts("d/A/3", "another third")...)
+	for range 2 {
+		h.wantPruned("c3")
+		h.wantTexts("c2", "d/A/1", "one", "d/A/2", "two", "d/A/3", "another third")
+		h.wantTexts("c4", "d/A/1", "one", "d/A/2", "two", "d/A/5", "five")
+		h.close()
+		h = openPush(t, mem, &indexertest.Embedder{})
+	}
 }

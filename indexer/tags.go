@@ -81,6 +81,6 @@ func (ix *Indexer) DeleteTag(_ context.Context, domain, name string) error {
 		if err := tx.Remove(name); err != nil {
 			return catalog.StoreError(err)
 		}
-		return ix.removeFiles(d, tx, []snapshot.Info{info})
+		return ix.removeFiles(d, within(tx), []snapshot.Info{info})
 	})
 }
