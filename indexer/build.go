@@ -34,6 +34,7 @@ type builder struct {
 	changes     map[snapshot.Key]*change  // the last operation on a key wins
 	seen        map[snapshot.Key]struct{} // named by some operation; nil where they are not needed
 	waiting     []*change                 // documents whose slots are not known yet
+	lost        []*change                 // of them, those of which a vector was found damaged since it was looked up
 	wanted      map[vecstore.Key]struct{}
 	pieces      []piece // distinct texts without a vector, in document order
 	issued      int     // number of pieces there have been
@@ -71,6 +72,7 @@ type change struct {
 	clustering []snapshot.Chunk
 	// unreadable are the indexes of chunks that the model cannot read.
 	unreadable []int
+	again      bool // a vector was lost before it could be used
 }
 
 // newBuilder returns a builder on the base, if any. With clustering, or where the
@@ -388,6 +390,7 @@ func (b *builder) finish(ctx context.Context, h snapshot.Header, complete bool, 
 	if err != nil {
 		return snapshot.Info{}, err
 	}
+	b.d.setVerified(info, len(b.damaged))
 	b.report(func(t *Task) { t.Documents, t.Base = int(info.Documents), info.Base })
 	return info, nil
 }

@@ -1,13 +1,18 @@
 package indexer_test
 
 import (
+	"bytes"
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"slices"
 	"testing"
 
+	"github.com/vectorlink/vectorlink/contract"
+	"github.com/vectorlink/vectorlink/indexer"
 	"github.com/vectorlink/vectorlink/indexer/indexertest"
 	"github.com/vectorlink/vectorlink/search"
+	"github.com/vectorlink/vectorlink/vfs"
 	"github.com/vectorlink/vectorlink/vfs/vfstest"
 )
 
@@ -85,6 +90,68 @@ func TestClustersDiffOfBranches(t *testing.T) {
 		}
 		if want := 24 - 12*len(filter.Types); found.From != "c1" || found.To != "s1" || before != want || after != want+4 {
 			t.Errorf("%+v: %d documents at %s and %d at %s, want %d at c1 and 4 more at s1", filter, before, found.From, after, found.To, want)
+		}
+	}
+}
+
+// rot flips a bit of the vector of a text under those who have the file open.
+func rot(t *testing.T, mem *vfstest.Mem, text string) {
+	t.Helper()
+	b, err := mem.ReadFile(vecsName)
+	must(t, err)
+	at := bytes.Index(b, vectorBytes(indexertest.Vector(text, 32)))
+	if at < 0 {
+		t.Fatalf("no vector of %q in the file", text)
+	}
+	f, err := mem.Open(vecsName, vfs.ReadWrite)
+	must(t, err)
+	_, err = f.WriteAt([]byte{b[at+5] ^ 4}, int64(at+5))
+	must(t, err)
+	must(t, f.Close())
+}
+
+// meddling calls before once, before it embeds.
+type meddling struct {
+	*byRole
+	before func()
+}
+
+func (e *meddling) Embed(ctx context.Context, r contract.EmbedRequest) ([][]float32, error) {
+	if before := e.before; before != nil {
+		e.before = nil
+		before()
+	}
+	return e.byRole.Embed(ctx, r)
+}
+
+// TestDamageFoundByReader: a vector that a push was going to use, in whatever role,
+// turns out to be damaged when somebody else reads it: its text is embedded again.
+func TestDamageFoundByReader(t *testing.T) {
+	for _, role := range []contract.Role{contract.RoleDocument, contract.RoleClustering} {
+		mem, emb := vfstest.NewMem(), &meddling{byRole: newByRole()}
+		h := openPush(t, mem, emb.Embedder, func(c *indexer.Config) { c.Embedder = emb })
+		h.pushAll(indexer.PushRequest{Domain: domain, Commit: "c1", StoreClustering: true}, puts("d/A/1", "one", "d/A/2", "two blue fish swim")...)
+		emb.take()
+		emb.before = func() {
+			rot(t, mem, withRole(role, "two blue fish "))
+			h.found("c1", search.ModeVector, "one")
+		}
+		task := h.mustPush("", "c1", "c2", puts("d/A/3", "two blue fish swim", "d/A/4", "four", "d/A/5", "two blue fish dive")...)
+		if texts := emb.take(); !slices.Contains(texts[role], "two blue fish ") || task.SkippedTotal != 0 {
+			t.Errorf("%v: embedded are %q, skipped %v", role, texts, task.Skipped)
+		}
+		documents, clustering := h.vectorsOf("c2")
+		for _, id := range []string{"d/A/3", "d/A/4", "d/A/5"} {
+			if documents[id] == nil || clustering[id] == nil {
+				t.Errorf("%v: %s has the vectors %v and %v", role, id, documents[id] != nil, clustering[id] != nil)
+			}
+		}
+		// What both have from before is mended as ever.
+		for _, commit := range []string{"c2", "c1"} {
+			h.mustPush("", "", commit, puts("d/A/1", "one", "d/A/2", "two blue fish swim")...)
+			if _, damaged := h.found(commit, search.ModeVector, "one"); len(damaged) != 0 {
+				t.Errorf("%v: pushed again, %s has damaged %v", role, commit, damaged)
+			}
 		}
 	}
 }

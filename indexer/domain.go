@@ -99,9 +99,8 @@ func (d *domain) write(tx *catalog.Tx, commit string, write func() (snapshot.Inf
 	}
 	if there {
 		d.Clear(info.Name())
-		return info, tx.Replace(info) // not looked over: a merge hands damaged vectors on
+		return info, tx.Replace(info)
 	}
-	d.setVerified(info)
 	return info, tx.Put(info)
 }
 
@@ -121,17 +120,21 @@ func (d *domain) isVerified(info snapshot.Info) bool {
 	return recovered && len(store.Damaged()) == slots
 }
 
-// setVerified notes that the commit is whole, up to the vectors that are known to
-// be damaged: it does without them.
-func (d *domain) setVerified(info snapshot.Info) {
-	slots := 0
+// damages returns how many vectors are known to be damaged.
+func (d *domain) damages() int {
 	if store, _ := d.Current(); store != nil {
-		slots = len(store.Damaged())
+		return len(store.Damaged())
 	}
+	return 0
+}
+
+// setVerified notes that the commit is whole, up to the vectors that were known to
+// be damaged when it was begun or looked over: it does without them.
+func (d *domain) setVerified(info snapshot.Info, damages int) {
 	d.Clear(info.Name())
 	d.state.Lock()
 	defer d.state.Unlock()
-	d.whole[info.Commit] = slots
+	d.whole[info.Commit] = damages
 }
 
 // writableVectors returns the domain's vectors ready to be appended to.

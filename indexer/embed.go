@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/vectorlink/vectorlink/catalog"
@@ -23,8 +24,57 @@ type piece struct {
 }
 
 // flush embeds the waiting texts, makes their vectors durable batch by batch,
-// and gives the waiting documents their slots.
+// and gives the waiting documents their slots. What was found damaged meanwhile is
+// embedded again, once.
 func (b *builder) flush(ctx context.Context) error {
+	for {
+		if err := b.embedWaiting(ctx); err != nil {
+			return err
+		}
+		b.findLost()
+		lost := b.lost
+		if b.lost = nil; len(lost) == 0 {
+			return nil
+		}
+		for _, c := range lost {
+			text, err := b.stage.text(c.text)
+			if err != nil {
+				return err
+			}
+			c.keys = make(map[contract.Role][]vecstore.Key)
+			b.want(c, contract.RoleDocument, text)
+			if b.clustering {
+				b.want(c, contract.RoleClustering, text)
+			}
+			b.waiting = append(b.waiting, c)
+		}
+	}
+}
+
+// findLost finds the documents whose slots were found damaged since they were given.
+func (b *builder) findLost() {
+	if b.vecs == nil {
+		return
+	}
+	slots := b.vecs.Damaged()
+	if len(slots) == len(b.damaged) {
+		return
+	}
+	bad := func(c snapshot.Chunk) bool {
+		_, bad := slices.BinarySearch(slots, c.Slot)
+		return bad
+	}
+	for _, key := range slices.SortedFunc(maps.Keys(b.changes), snapshot.Key.Compare) {
+		c := b.changes[key]
+		if !c.removed && !c.again && !c.entry.Supplied() && (slices.ContainsFunc(c.entry.Chunks, bad) || slices.ContainsFunc(c.clustering, bad)) {
+			c.again = true
+			b.lost = append(b.lost, c)
+		}
+	}
+}
+
+// embedWaiting does flush, once.
+func (b *builder) embedWaiting(ctx context.Context) error {
 	var err error
 	if b.pieces, err = b.storeSupplied(b.pieces); err != nil {
 		return err
@@ -230,7 +280,15 @@ func (b *builder) place(c *change) {
 	if b.changes[c.entry.Key()] != c {
 		return // a later operation on the same document replaced it
 	}
-	if lacks, ok := b.give(c.entry.Chunks, c.keys[contract.RoleDocument]); !ok {
+	lacks, ok := b.give(c.entry.Chunks, c.keys[contract.RoleDocument])
+	clustering := slices.Clone(c.entry.Chunks)
+	lacksToo, clusters := b.give(clustering, c.keys[contract.RoleClustering])
+	if !c.again && !c.entry.Supplied() && (!ok && b.refused[lacks] == nil || !clusters && b.refused[lacksToo] == nil) {
+		c.again = true
+		b.lost = append(b.lost, c) // a vector of it was found damaged since it was looked up
+		return
+	}
+	if !ok {
 		reason := b.refused[lacks]
 		if reason == nil {
 			reason = errors.New("its text has no vector")
@@ -242,13 +300,10 @@ func (b *builder) place(c *change) {
 		b.unreadable[c.entry.Chunks[i].Slot] = struct{}{}
 	}
 	// One that is refused for clustering goes without.
-	if keys := c.keys[contract.RoleClustering]; len(keys) > 0 {
-		chunks := slices.Clone(c.entry.Chunks)
-		if _, ok := b.give(chunks, keys); ok {
-			c.clustering = chunks
-			for _, i := range c.unreadable {
-				b.unreadable[chunks[i].Slot] = struct{}{}
-			}
+	if clusters && len(c.keys[contract.RoleClustering]) > 0 {
+		c.clustering = clustering
+		for _, i := range c.unreadable {
+			b.unreadable[clustering[i].Slot] = struct{}{}
 		}
 	}
 	c.keys = nil
@@ -258,6 +313,7 @@ func (b *builder) place(c *change) {
 // vector, which is the one that the chunk lacks.
 func (b *builder) give(chunks []snapshot.Chunk, keys []vecstore.Key) (lacks vecstore.Key, ok bool) {
 	for i, key := range keys {
+		var ok bool
 		if chunks[i].Slot, ok = b.vecs.Lookup(key); !ok {
 			return key, false
 		}

@@ -25,14 +25,18 @@ func (ix *Indexer) repair(ctx context.Context, d *domain, j *job, info snapshot.
 		j.Report(func(t *Task) { t.Skipped, t.SkippedTotal = before, total })
 		return nil
 	}
-	err := ix.repairVectors(ctx, d, j, info)
+	vecs, err := ix.recoverVectors(d, info)
+	damages := d.damages()
+	if err == nil {
+		err = ix.repairVectors(ctx, d, j, info, vecs)
+	}
 	if errors.Is(err, contract.ErrCorrupt) && context.Cause(ctx) == nil {
 		before, total = nil, 0 // it is read again
 		ix.log.Warn("indexed commit is damaged: rebuilding it", "domain", d.Name(), "commit", info.Commit, "err", err)
 		err = ix.rebuild(ctx, d, j, info)
 	}
 	if err == nil && j.Task().SkippedTotal == 0 {
-		d.setVerified(info)
+		d.setVerified(info, damages)
 		j.Report(func(t *Task) { t.Skipped, t.SkippedTotal = before, total })
 	}
 	return err
@@ -40,13 +44,9 @@ func (ix *Indexer) repair(ctx context.Context, d *domain, j *job, info snapshot.
 
 // repairVectors gives the documents whose vectors are damaged new ones. It returns
 // ErrCorrupt if the commit's file, or one below it, cannot be read.
-func (ix *Indexer) repairVectors(ctx context.Context, d *domain, j *job, info snapshot.Info) error {
-	vecs, err := ix.recoverVectors(d, info)
-	if err != nil {
-		return err
-	}
+func (ix *Indexer) repairVectors(ctx context.Context, d *domain, j *job, info snapshot.Info, vecs *vecstore.Store) error {
 	rewrite := false
-	err = snapshot.Verify(ix.cfg.FS, info.Name())
+	err := snapshot.Verify(ix.cfg.FS, info.Name())
 	if bad, ok := errors.AsType[*snapshot.CorruptError](err); ok && bad.Section == "graph" {
 		rewrite = true // the merge that follows makes another
 	} else if err != nil {
@@ -187,7 +187,7 @@ func (b *builder) replace(ctx context.Context, old snapshot.Info, complete bool)
 	if err != nil {
 		return err
 	}
-	b.d.setVerified(info)
+	b.d.setVerified(info, len(b.damaged))
 	b.ix.ForgetFile(b.d.Domain, old)
 	b.ix.ForgetSnapshots(b.d.Domain)
 	b.ix.ForgetDerived(b.d.Domain)
@@ -207,6 +207,7 @@ func (ix *Indexer) needsPush(d *domain, info snapshot.Info) (from string, needs 
 	if _, err := ix.recoverVectors(d, info); err != nil {
 		return "", false // searches report the error
 	}
+	damages := d.damages()
 	err := snapshot.Verify(ix.cfg.FS, info.Name())
 	if bad, ok := errors.AsType[*snapshot.CorruptError](err); ok && bad.Section != "graph" {
 		return info.Base, true
@@ -219,6 +220,6 @@ func (ix *Indexer) needsPush(d *domain, info snapshot.Info) (from string, needs 
 	if len(s.Damaged()) > 0 {
 		return info.Commit, true
 	}
-	d.setVerified(info)
+	d.setVerified(info, damages)
 	return "", false
 }
