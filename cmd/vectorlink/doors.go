@@ -6,6 +6,7 @@ import (
 
 	"github.com/vectorlink/vectorlink/api"
 	"github.com/vectorlink/vectorlink/contract"
+	"github.com/vectorlink/vectorlink/door/embeddinghub"
 	"github.com/vectorlink/vectorlink/door/mcp"
 	"github.com/vectorlink/vectorlink/door/openai"
 	"github.com/vectorlink/vectorlink/door/spaces"
@@ -18,6 +19,7 @@ import (
 func (c *Config) doors(web api.Config, svc *service.Service, embedder contract.Embedder, live *space.Spaces) []service.Route {
 	return slices.Concat(
 		spaces.Routes(live),
+		embeddinghub.Routes(live, web.Logger),
 		openai.Routes(openai.Config{Model: c.Model, Dim: embedder.Dim, Text: embed.TextOf}, svc),
 		mcp.Routes(mcp.Config{API: inside(web, svc), Write: c.MCPWrite && !c.ReadOnly, Version: version}),
 	)

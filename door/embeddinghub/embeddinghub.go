@@ -6,63 +6,29 @@ import (
 	"io"
 	"iter"
 	"log/slog"
+	"math"
 	"net/http"
+	"slices"
 
 	"connectrpc.com/connect"
 
+	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/door/embeddinghub/pb"
 	"github.com/vectorlink/vectorlink/service"
+	"github.com/vectorlink/vectorlink/space"
 )
 
-// Limits: a message of a client has maxMessage bytes at most, which holds the longest
-// vector and key, and a search maxNeighbours results.
-const (
-	maxMessage    = 1 << 20
-	maxNeighbours = 10_000
-)
-
-// Item is a key and its vector.
-type Item struct {
-	Key    string
-	Vector []float32
-}
-
-// Spaces is what the door needs of spaces. Its methods may be called by many
-// goroutines at once, and wrap the errors of package contract.
-type Spaces interface {
-	// Create makes a space of vectors of so many dimensions, if it is not there.
-	Create(ctx context.Context, name string, dims int) error
-	// Check returns an error if there is no such space.
-	Check(ctx context.Context, name string) error
-	Delete(ctx context.Context, name string) error
-	// Freeze ends the writes to a space; later ones return ErrFrozen.
-	Freeze(ctx context.Context, name string) error
-	// Get returns the vector of a key, nil for none.
-	Get(ctx context.Context, name, key string) ([]float32, error)
-	// Set and Remove write one key, SetAll and RemoveAll many as one commit: none of
-	// them if the sequence yields an error.
-	Set(ctx context.Context, name string, item Item) error
-	Remove(ctx context.Context, name, key string) error
-	SetAll(ctx context.Context, name string, items iter.Seq2[Item, error]) error
-	RemoveAll(ctx context.Context, name string, keys iter.Seq2[string, error]) error
-	// Nearest returns the keys nearest to that of a key, without it, or to a vector,
-	// nearest first.
-	Nearest(ctx context.Context, name, key string, vector []float32, n int) ([]string, error)
-	// Items yields all of a space as it is at one moment.
-	Items(ctx context.Context, name string) iter.Seq2[Item, error]
-}
-
-// ErrFrozen is the error of a write to a space that was frozen.
-var ErrFrozen = errors.New("Cannot write to immutable space") // the original's words
+// maxMessage bounds a message of a client: it holds the longest vector and key.
+const maxMessage = 1 << 20
 
 // door answers the calls.
 type door struct {
-	spaces Spaces
+	spaces *space.Spaces
 	log    *slog.Logger
 }
 
 // Routes returns what the door answers to: the procedures of the service.
-func Routes(spaces Spaces, log *slog.Logger) []service.Route {
+func Routes(spaces *space.Spaces, log *slog.Logger) []service.Route {
 	d := &door{spaces, log}
 	return []service.Route{
 		unary(d, "CreateSpace", d.createSpace),
@@ -115,12 +81,22 @@ func unary[Req, Res any](d *door, name string, call func(context.Context, *Req) 
 	}, options...), false)
 }
 
+// createSpace makes a space that compares by Euclidean distance. One that is there is as
+// good, however it compares, if its vectors are as long.
 func (d *door) createSpace(ctx context.Context, req *pb.CreateSpaceRequest) (*pb.CreateSpaceResponse, error) {
-	return &pb.CreateSpaceResponse{}, d.spaces.Create(ctx, req.Name, int(min(req.Dims, 1<<30)))
+	dims := int(min(req.Dims, math.MaxInt32))
+	_, _, err := d.spaces.Create(ctx, req.Name, space.Schema{Dims: dims})
+	if errors.Is(err, contract.ErrConflict) {
+		if sp, _, findErr := d.spaces.Find(req.Name); findErr == nil && sp.Schema().Dims == dims {
+			err = nil
+		}
+	}
+	return &pb.CreateSpaceResponse{}, err
 }
 
-func (d *door) checkSpace(ctx context.Context, req *pb.CheckSpaceRequest) (*pb.CheckSpaceResponse, error) {
-	return &pb.CheckSpaceResponse{}, d.spaces.Check(ctx, req.Name)
+func (d *door) checkSpace(_ context.Context, req *pb.CheckSpaceRequest) (*pb.CheckSpaceResponse, error) {
+	_, _, err := d.spaces.Find(req.Name)
+	return &pb.CheckSpaceResponse{}, err
 }
 
 func (d *door) deleteSpace(ctx context.Context, req *pb.DeleteSpaceRequest) (*pb.DeleteSpaceResponse, error) {
@@ -128,95 +104,162 @@ func (d *door) deleteSpace(ctx context.Context, req *pb.DeleteSpaceRequest) (*pb
 }
 
 func (d *door) freezeSpace(ctx context.Context, req *pb.FreezeSpaceRequest) (*pb.FreezeSpaceResponse, error) {
-	return &pb.FreezeSpaceResponse{}, d.spaces.Freeze(ctx, req.Name)
+	sp, _, err := d.spaces.Find(req.Name)
+	if err == nil {
+		err = sp.Freeze(ctx)
+	}
+	return &pb.FreezeSpaceResponse{}, err
 }
 
 // set sets a key. The package sends a deletion as this call, without an embedding.
 func (d *door) set(ctx context.Context, req *pb.SetRequest) (*pb.SetResponse, error) {
 	if req.Embedding == nil {
-		return &pb.SetResponse{}, d.spaces.Remove(ctx, req.Space, req.Key)
+		return &pb.SetResponse{}, d.remove(ctx, req.Space, req.Key)
 	}
-	return &pb.SetResponse{}, d.spaces.Set(ctx, req.Space, Item{req.Key, req.Embedding.Values})
+	sp, at, err := d.spaces.Find(req.Space)
+	if err != nil {
+		return nil, err
+	}
+	it, err := item(req.Key, req.Embedding)
+	if err != nil {
+		return nil, err
+	}
+	return &pb.SetResponse{}, sp.Set(ctx, at, it)
 }
 
 func (d *door) delete(ctx context.Context, req *pb.DeleteRequest) (*pb.DeleteResponse, error) {
-	return &pb.DeleteResponse{}, d.spaces.Remove(ctx, req.Space, req.Key)
+	return &pb.DeleteResponse{}, d.remove(ctx, req.Space, req.Key)
 }
 
-// get answers with an empty embedding where there is no such key, as the original
-// server did.
+func (d *door) remove(ctx context.Context, name, id string) error {
+	sp, at, err := d.spaces.Find(name)
+	if err != nil {
+		return err
+	}
+	key, err := space.StringKey(id)
+	if err != nil {
+		return err
+	}
+	return sp.Delete(ctx, at, key)
+}
+
+func item(id string, e *pb.Embedding) (space.Item, error) {
+	key, err := space.StringKey(id)
+	return space.Item{Key: key, Vector: e.GetValues()}, err
+}
+
 func (d *door) get(ctx context.Context, req *pb.GetRequest) (*pb.GetResponse, error) {
-	v, err := d.spaces.Get(ctx, req.Space, req.Key)
-	return &pb.GetResponse{Embedding: &pb.Embedding{Values: v}}, err
+	e, err := d.lookup(ctx, req.Space, req.Key)
+	return &pb.GetResponse{Embedding: e}, err
+}
+
+// lookup returns the vector of a key, and an empty one where there is no such key, as
+// the original server did.
+func (d *door) lookup(ctx context.Context, name, id string) (*pb.Embedding, error) {
+	sp, at, err := d.spaces.Find(name)
+	if err != nil {
+		return nil, err
+	}
+	key, err := space.StringKey(id)
+	if err != nil {
+		return nil, err
+	}
+	it, err := sp.Get(ctx, at, key)
+	if err != nil && !errors.Is(err, contract.ErrNoKey) {
+		return nil, err
+	}
+	return &pb.Embedding{Values: it.Vector}, nil
 }
 
 func (d *door) nearest(ctx context.Context, req *pb.NearestNeighborRequest) (*pb.NearestNeighborResponse, error) {
-	var vector []float32
-	if req.Embedding != nil {
-		vector = append([]float32{}, req.Embedding.Values...)
+	sp, at, err := d.spaces.Find(req.Space)
+	if err != nil {
+		return nil, err
 	}
+	asked := space.NearestRequest{N: int(req.Num)}
 	switch {
 	case (req.Key == "") == (req.Embedding == nil):
 		return nil, invalid("either a key or an embedding must be given")
-	case req.Num < 0 || req.Num > maxNeighbours:
-		return nil, invalid("num must be from 0 to %d", maxNeighbours)
+	case req.Num < 0 || req.Num > space.MaxNearest:
+		return nil, invalid("num must be from 0 to %d", space.MaxNearest)
 	case req.Num == 0:
-		return &pb.NearestNeighborResponse{}, d.spaces.Check(ctx, req.Space)
-	}
-	keys, err := d.spaces.Nearest(ctx, req.Space, req.Key, vector, int(req.Num))
-	return &pb.NearestNeighborResponse{Keys: keys}, err
-}
-
-// received yields what a client streams, after the first message. All of it must be of
-// the first one's space.
-func received[M any, T any](stream *connect.ClientStream[M], first string, space func(*M) string, value func(*M) (T, error)) iter.Seq2[T, error] {
-	return func(yield func(T, error) bool) {
-		for more := true; more; more = stream.Receive() {
-			v, err := value(stream.Msg())
-			if err == nil && space(stream.Msg()) != first {
-				err = invalid("a stream writes to one space: %q is another than %q", space(stream.Msg()), first)
-			}
-			if !yield(v, err) || err != nil {
-				return
-			}
-		}
-		if err := stream.Err(); err != nil {
-			var none T
-			yield(none, err)
-		}
-	}
-}
-
-// multiSet sets what is streamed, as one commit.
-func (d *door) multiSet(ctx context.Context, stream *connect.ClientStream[pb.MultiSetRequest]) (*connect.Response[pb.MultiSetResponse], error) {
-	if stream.Receive() {
-		name := stream.Msg().Space
-		err := d.spaces.SetAll(ctx, name, received(stream, name, (*pb.MultiSetRequest).GetSpace, func(m *pb.MultiSetRequest) (Item, error) {
-			if m.Embedding == nil {
-				return Item{}, invalid("the key %.100q has no embedding", m.Key)
-			}
-			return Item{m.Key, m.Embedding.Values}, nil
-		}))
+		return &pb.NearestNeighborResponse{}, nil
+	case req.Embedding != nil:
+		asked.Vector = slices.Concat([]float32{}, req.Embedding.Values) // not nil
+	default:
+		key, err := space.StringKey(req.Key)
 		if err != nil {
-			return nil, d.coded(err)
+			return nil, err
+		}
+		asked.Keys = []space.Key{key}
+	}
+	hits, err := sp.Nearest(ctx, at, asked)
+	if err != nil {
+		return nil, err
+	}
+	keys := make([]string, len(hits))
+	for i, hit := range hits {
+		keys[i] = hit.Key.ID
+	}
+	return &pb.NearestNeighborResponse{Keys: keys}, nil
+}
+
+// bulk makes one commit of what a client streams, all of it of one space, and none of
+// it where the stream breaks or one message is wrong.
+func bulk[M any](ctx context.Context, d *door, stream *connect.ClientStream[M], name func(*M) string, add func(*space.Bulk, *M) error) error {
+	if !stream.Receive() {
+		return stream.Err()
+	}
+	first := name(stream.Msg())
+	sp, at, err := d.spaces.Find(first)
+	if err != nil {
+		return err
+	}
+	b, err := sp.Bulk(ctx, at)
+	if err != nil {
+		return err
+	}
+	defer b.Abort()
+	for more := true; more; more = stream.Receive() {
+		if other := name(stream.Msg()); other != first {
+			return invalid("a stream writes to one space: %.100q is another than %.100q", other, first)
+		}
+		if err := add(b, stream.Msg()); err != nil {
+			return err
 		}
 	}
 	if err := stream.Err(); err != nil {
+		return err
+	}
+	_, err = b.Commit()
+	return err
+}
+
+// multiSet sets what is streamed.
+func (d *door) multiSet(ctx context.Context, stream *connect.ClientStream[pb.MultiSetRequest]) (*connect.Response[pb.MultiSetResponse], error) {
+	err := bulk(ctx, d, stream, (*pb.MultiSetRequest).GetSpace, func(b *space.Bulk, m *pb.MultiSetRequest) error {
+		it, err := item(m.Key, m.Embedding)
+		if err != nil {
+			return err
+		}
+		return b.Set(it)
+	})
+	if err != nil {
 		return nil, d.coded(err)
 	}
 	return connect.NewResponse(&pb.MultiSetResponse{}), nil
 }
 
-// multiDelete deletes what is streamed, as one commit.
+// multiDelete deletes what is streamed.
 func (d *door) multiDelete(ctx context.Context, stream *connect.ClientStream[pb.MultiDeleteRequest]) (*connect.Response[pb.MultiDeleteResponse], error) {
-	if stream.Receive() {
-		name := stream.Msg().Space
-		err := d.spaces.RemoveAll(ctx, name, received(stream, name, (*pb.MultiDeleteRequest).GetSpace, func(m *pb.MultiDeleteRequest) (string, error) { return m.Key, nil }))
+	err := bulk(ctx, d, stream, (*pb.MultiDeleteRequest).GetSpace, func(b *space.Bulk, m *pb.MultiDeleteRequest) error {
+		key, err := space.StringKey(m.Key)
 		if err != nil {
-			return nil, d.coded(err)
+			return err
 		}
-	}
-	if err := stream.Err(); err != nil {
+		return b.Delete(key)
+	})
+	if err != nil {
 		return nil, d.coded(err)
 	}
 	return connect.NewResponse(&pb.MultiDeleteResponse{}), nil
@@ -232,25 +275,35 @@ func (d *door) multiGet(ctx context.Context, stream *connect.BidiStream[pb.Multi
 		if err != nil {
 			return d.coded(err)
 		}
-		v, err := d.spaces.Get(ctx, req.Space, req.Key)
+		e, err := d.lookup(ctx, req.Space, req.Key)
 		if err != nil {
 			return d.coded(err)
 		}
-		if err := stream.Send(&pb.MultiGetResponse{Embedding: &pb.Embedding{Values: v}}); err != nil {
+		if err := stream.Send(&pb.MultiGetResponse{Embedding: e}); err != nil {
 			return err
 		}
 	}
 }
 
-// download streams all of a space.
+// download streams all of a space as it is at one moment.
 func (d *door) download(ctx context.Context, req *connect.Request[pb.DownloadRequest], stream *connect.ServerStream[pb.DownloadResponse]) error {
-	for item, err := range d.spaces.Items(ctx, req.Msg.Space) {
-		if err != nil {
-			return d.coded(err)
+	sp, at, err := d.spaces.Find(req.Msg.Space)
+	if err != nil {
+		return d.coded(err)
+	}
+	err = sp.Items(ctx, at, nil, func(_ int, items iter.Seq2[space.Item, error]) error {
+		for it, err := range items {
+			if err != nil {
+				return err
+			}
+			if err := stream.Send(&pb.DownloadResponse{Key: it.Key.ID, Embedding: &pb.Embedding{Values: it.Vector}}); err != nil {
+				return err
+			}
 		}
-		if err := stream.Send(&pb.DownloadResponse{Key: item.Key, Embedding: &pb.Embedding{Values: item.Vector}}); err != nil {
-			return err
-		}
+		return nil
+	})
+	if err != nil {
+		return d.coded(err)
 	}
 	return nil
 }

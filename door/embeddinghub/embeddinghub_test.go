@@ -4,15 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"iter"
 	"log/slog"
-	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 
 	"connectrpc.com/connect"
@@ -22,182 +19,36 @@ import (
 	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/door/embeddinghub"
 	"github.com/vectorlink/vectorlink/door/embeddinghub/pb"
+	"github.com/vectorlink/vectorlink/indexer"
+	"github.com/vectorlink/vectorlink/indexer/indexertest"
 	"github.com/vectorlink/vectorlink/service"
+	"github.com/vectorlink/vectorlink/space"
+	"github.com/vectorlink/vectorlink/templates"
+	"github.com/vectorlink/vectorlink/vfs/vfstest"
 )
 
-// memory is spaces in memory.
-type memory struct {
-	mu     sync.Mutex
-	spaces map[string]*table
-	err    error // what every method returns, unless nil
-}
-
-type table struct {
-	dims    int
-	frozen  bool
-	vectors map[string][]float32
-	commits int
-}
-
-func (m *memory) at(name string) (*table, error) {
-	if m.err != nil {
-		return nil, m.err
-	}
-	if s, ok := m.spaces[name]; ok {
-		return s, nil
-	}
-	return nil, fmt.Errorf("%w: there is no space %s", contract.ErrNotFound, name)
-}
-
-func (m *memory) Create(_ context.Context, name string, dims int) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if s, ok := m.spaces[name]; ok && s.dims != dims {
-		return fmt.Errorf("%w: it has %d dimensions", contract.ErrConflict, s.dims)
-	} else if !ok {
-		m.spaces[name] = &table{dims: dims, vectors: make(map[string][]float32)}
-	}
-	return m.err
-}
-
-func (m *memory) Check(_ context.Context, name string) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	_, err := m.at(name)
-	return err
-}
-
-func (m *memory) Delete(_ context.Context, name string) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	_, err := m.at(name)
-	delete(m.spaces, name)
-	return err
-}
-
-func (m *memory) Freeze(_ context.Context, name string) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	s, err := m.at(name)
-	if err == nil {
-		s.frozen = true
-	}
-	return err
-}
-
-func (m *memory) Get(_ context.Context, name, key string) ([]float32, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	s, err := m.at(name)
+// newSpaces returns the spaces of a directory in memory, and the service over it.
+func newSpaces(t testing.TB) (*space.Spaces, *service.Service, *vfstest.Fault) {
+	t.Helper()
+	files := vfstest.NewFault(vfstest.NewMem())
+	ix, err := indexer.Open(indexer.Config{FS: files, Embedder: &indexertest.Embedder{}, Renderer: templates.New(templates.Limits{})})
 	if err != nil {
-		return nil, err
+		t.Fatal(err)
 	}
-	return s.vectors[key], nil
-}
-
-func (m *memory) Set(ctx context.Context, name string, item embeddinghub.Item) error {
-	return m.SetAll(ctx, name, func(yield func(embeddinghub.Item, error) bool) { yield(item, nil) })
-}
-
-func (m *memory) Remove(ctx context.Context, name, key string) error {
-	return m.RemoveAll(ctx, name, func(yield func(string, error) bool) { yield(key, nil) })
-}
-
-// change changes a space by what is yielded, unless that ends with an error.
-func (m *memory) change(name string, changes func(s *table, vectors map[string][]float32) error) error {
-	m.mu.Lock()
-	s, err := m.at(name)
-	m.mu.Unlock()
-	switch {
-	case err != nil:
-		return err
-	case s.frozen:
-		return embeddinghub.ErrFrozen
-	}
-	vectors := maps.Clone(s.vectors)
-	if err := changes(s, vectors); err != nil {
-		return err
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	s.vectors = vectors
-	s.commits++
-	return nil
-}
-
-func (m *memory) SetAll(_ context.Context, name string, items iter.Seq2[embeddinghub.Item, error]) error {
-	return m.change(name, func(s *table, vectors map[string][]float32) error {
-		for item, err := range items {
-			if err != nil {
-				return err
-			}
-			if len(item.Vector) != s.dims {
-				return fmt.Errorf("%w: %s has %d dimensions", contract.ErrInvalid, item.Key, len(item.Vector))
-			}
-			vectors[item.Key] = item.Vector
+	svc := service.New(ix.Reader, ix)
+	spaces := space.New(space.Config{FS: files, Service: svc})
+	t.Cleanup(func() {
+		if err := errors.Join(spaces.Close(), ix.Close(context.Background())); err != nil {
+			t.Error(err)
 		}
-		return nil
 	})
+	return spaces, svc, files
 }
 
-func (m *memory) RemoveAll(_ context.Context, name string, keys iter.Seq2[string, error]) error {
-	return m.change(name, func(_ *table, vectors map[string][]float32) error {
-		for key, err := range keys {
-			if err != nil {
-				return err
-			}
-			delete(vectors, key)
-		}
-		return nil
-	})
-}
-
-func (m *memory) Nearest(_ context.Context, name, key string, vector []float32, n int) ([]string, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	s, err := m.at(name)
-	if err != nil {
-		return nil, err
-	}
-	if vector == nil {
-		if vector = s.vectors[key]; vector == nil {
-			return nil, fmt.Errorf("%w: no key %s", contract.ErrNotFound, key)
-		}
-	}
-	far := func(id string) (d float32) {
-		for i, x := range s.vectors[id] {
-			d += (x - vector[i]) * (x - vector[i])
-		}
-		return d
-	}
-	keys := slices.DeleteFunc(slices.Sorted(maps.Keys(s.vectors)), func(id string) bool { return id == key })
-	slices.SortStableFunc(keys, func(a, b string) int {
-		if far(a) < far(b) {
-			return -1
-		}
-		return 1
-	})
-	return keys[:min(n, len(keys))], nil
-}
-
-func (m *memory) Items(_ context.Context, name string) iter.Seq2[embeddinghub.Item, error] {
-	return func(yield func(embeddinghub.Item, error) bool) {
-		m.mu.Lock()
-		s, err := m.at(name)
-		var vectors map[string][]float32
-		if err == nil {
-			vectors = maps.Clone(s.vectors)
-		}
-		m.mu.Unlock()
-		if err != nil {
-			yield(embeddinghub.Item{}, err)
-		}
-		for _, key := range slices.Sorted(maps.Keys(vectors)) {
-			if !yield(embeddinghub.Item{Key: key, Vector: vectors[key]}, nil) {
-				return
-			}
-		}
-	}
+// commits returns the number of a space's commits.
+func commits(svc *service.Service, name string) int {
+	list, _ := svc.Commits(name) // none before the first
+	return len(list)
 }
 
 // hub is a client of the service, in gRPC over HTTP/2 without TLS.
@@ -207,7 +58,7 @@ type hub struct {
 }
 
 // newHub serves spaces on a port, as the program does, and returns a client.
-func newHub(t *testing.T, spaces embeddinghub.Spaces, cfg api.Config) *hub {
+func newHub(t *testing.T, spaces *space.Spaces, cfg api.Config) *hub {
 	t.Helper()
 	before := goleak.IgnoreCurrent()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -295,12 +146,10 @@ func (h *hub) all(t *testing.T, name string) (string, error) {
 	return b.String(), stream.Err()
 }
 
-func newMemory() *memory { return &memory{spaces: make(map[string]*table)} }
-
 // TestCalls makes every call of the protocol over gRPC.
 func TestCalls(t *testing.T) {
-	m := newMemory()
-	h := newHub(t, m, api.Config{})
+	spaces, svc, _ := newSpaces(t)
+	h := newHub(t, spaces, api.Config{})
 	check := func(what string, err error) {
 		t.Helper()
 		if err != nil {
@@ -316,11 +165,17 @@ func TestCalls(t *testing.T) {
 	if got, err := h.get(t, "s", "none"); err != nil || len(got) != 0 {
 		t.Errorf("get of no key: %v, %v", got, err)
 	}
-	before := m.spaces["s"].commits
+	_, err := ask[pb.SetRequest, pb.SetResponse](t, h, "Set", &pb.SetRequest{Space: "s", Key: "none"}) // a deletion
+	check("a deletion by Set", err)
+	sp, at, err := spaces.Find("s")
+	check("find", err)
+	_, err = sp.Commit(t.Context(), at)
+	check("commit", err)
+	before := commits(svc, "s")
 	check("multiset", h.multiSet(t, &pb.MultiSetRequest{Space: "s", Key: "b", Embedding: embedding(1, 2, 4)},
 		&pb.MultiSetRequest{Space: "s", Key: "c", Embedding: embedding(9, 9, 9)}, &pb.MultiSetRequest{Space: "s", Key: "d", Embedding: embedding(7, 8, 9)}))
 	check("multiset of nothing", h.multiSet(t))
-	if got := m.spaces["s"].commits - before; got != 1 {
+	if got := commits(svc, "s") - before; got != 1 {
 		t.Errorf("a stream made %d commits", got)
 	}
 	get := rpc[pb.MultiGetRequest, pb.MultiGetResponse](h, "MultiGet").CallBidiStream(t.Context())
@@ -340,7 +195,7 @@ func TestCalls(t *testing.T) {
 		t.Errorf("nearest to a vector: %q, %v", got, err)
 	}
 	// The package sends a deletion as a Set of its DeleteRequest.
-	_, err := ask[pb.DeleteRequest, pb.SetResponse](t, h, "Set", &pb.DeleteRequest{Space: "s", Key: "d"})
+	_, err = ask[pb.DeleteRequest, pb.SetResponse](t, h, "Set", &pb.DeleteRequest{Space: "s", Key: "d"})
 	check("delete by Set", err)
 	_, err = ask[pb.DeleteRequest, pb.DeleteResponse](t, h, "Delete", &pb.DeleteRequest{Space: "s", Key: "none"})
 	check("delete of no key", err)
@@ -368,11 +223,67 @@ func TestCalls(t *testing.T) {
 	}
 }
 
+// TestPast: a space is read as it was under NAME@REF, and not written there; integers
+// among the keys are told as their digits.
+func TestPast(t *testing.T) {
+	spaces, svc, _ := newSpaces(t)
+	h := newHub(t, spaces, api.Config{})
+	if err := h.create(t, "s", 2); err != nil {
+		t.Fatal(err)
+	}
+	for _, key := range []string{"a", "b"} {
+		if err := h.multiSet(t, &pb.MultiSetRequest{Space: "s", Key: key, Embedding: embedding(1, 2)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	first := oldest(svc, "s")
+	for _, name := range []string{"s@main~1", "s@" + first} {
+		if got, err := h.all(t, name); err != nil || got != "a[1 2] " {
+			t.Errorf("%s: %q, %v", name, got, err)
+		}
+	}
+	if err := h.set(t, "s@"+first, "c", 1, 2); connect.CodeOf(err) != connect.CodeFailedPrecondition {
+		t.Errorf("a write to a commit: %v", err)
+	}
+	if got, err := h.nearest(t, &pb.NearestNeighborRequest{Space: "s@" + first, Key: "a", Num: 5}); err != nil || got != "" {
+		t.Errorf("neighbours in the past: %q, %v", got, err)
+	}
+	sp, at, err := spaces.Find("s")
+	if err != nil {
+		t.Fatal(err)
+	}
+	seven, err := space.ParseKey([]byte("7"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := sp.Set(t.Context(), at, space.Item{Key: seven, Vector: []float32{7, 7}}); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := h.all(t, "s"); err != nil || got != "7[7 7] a[1 2] b[1 2] " {
+		t.Errorf("with an integer: %q, %v", got, err)
+	}
+	if _, _, err := spaces.Create(t.Context(), "cos", space.Schema{Dims: 2, Metric: "cosine"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := h.create(t, "cos", 2); err != nil {
+		t.Errorf("a space that compares otherwise: %v", err)
+	}
+	if err := h.create(t, "s@x", 2); connect.CodeOf(err) != connect.CodeInvalidArgument {
+		t.Errorf("a name with @: %v", err)
+	}
+}
+
+// oldest returns the first commit of a space.
+func oldest(svc *service.Service, name string) string {
+	list, _ := svc.Commits(name) // newest first
+	return list[len(list)-1].Commit
+}
+
 // TestMistakes: what cannot be done is told by its code, and a stream that ends with a
 // mistake writes nothing.
 func TestMistakes(t *testing.T) {
-	m := newMemory()
-	h := newHub(t, m, api.Config{})
+	spaces, svc, files := newSpaces(t)
+	h := newHub(t, spaces, api.Config{})
 	if err := h.create(t, "s", 2); err != nil {
 		t.Fatal(err)
 	}
@@ -423,15 +334,21 @@ func TestMistakes(t *testing.T) {
 	if got, err := h.all(t, "s"); err != nil || got != "" {
 		t.Errorf("a broken stream wrote: %q, %v", got, err)
 	}
-	m.err = errors.New("open /var/lib/inside: broken")
-	if err := h.set(t, "s", "a", 1, 2); connect.CodeOf(err) != connect.CodeInternal || strings.Contains(err.Error(), "inside") {
-		t.Errorf("an unforeseen error: %v", err)
+	if got := commits(svc, "s"); got != 0 {
+		t.Errorf("mistakes made %d commits", got)
+	}
+	files.Set(vfstest.Plan{Forever: true, Err: errors.New("open /var/lib/inside: broken")})
+	err := h.set(t, "s", "a", 1, 2)
+	files.Set(vfstest.Plan{})
+	if connect.CodeOf(err) != connect.CodeInternal || strings.Contains(err.Error(), "inside") {
+		t.Errorf("an error of the disk: %v", err)
 	}
 }
 
 // TestAccess: the door asks for the API's secret, as clients of gRPC understand.
 func TestAccess(t *testing.T) {
-	h := newHub(t, newMemory(), api.Config{Secret: contract.NewSecret("sesame")})
+	spaces, _, _ := newSpaces(t)
+	h := newHub(t, spaces, api.Config{Secret: contract.NewSecret("sesame")})
 	if err := h.create(t, "s", 2); connect.CodeOf(err) != connect.CodeUnauthenticated {
 		t.Errorf("without the secret: %v", err)
 	}
@@ -456,11 +373,11 @@ func FuzzStream(f *testing.F) {
 	f.Add("Download", frame("\n\x01s"))
 	f.Add("Set", "\x00\xff\xff\xff\xff")
 	f.Add("Set", frame("\x12\x04\n\x02\x00\x00"))
-	m := newMemory()
-	if err := m.Create(context.Background(), "s", 2); err != nil {
+	spaces, _, _ := newSpaces(f)
+	if _, _, err := spaces.Create(context.Background(), "s", space.Schema{Dims: 2}); err != nil {
 		f.Fatal(err)
 	}
-	h := api.New(api.Config{Insecure: true, Routes: embeddinghub.Routes(m, slog.New(slog.DiscardHandler))}, (*service.Service)(nil))
+	h := api.New(api.Config{Insecure: true, Routes: embeddinghub.Routes(spaces, slog.New(slog.DiscardHandler))}, (*service.Service)(nil))
 	f.Fuzz(func(t *testing.T, procedure, body string) {
 		r := httptest.NewRequest("POST", "/x", strings.NewReader(body))
 		r.URL.Path, r.ProtoMajor, r.ProtoMinor = embeddinghub.Service+procedure, 2, 0

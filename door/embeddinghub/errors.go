@@ -17,7 +17,8 @@ var outcomes = []struct {
 	code connect.Code
 	text string
 }{
-	{ErrFrozen, connect.CodeFailedPrecondition, ErrFrozen.Error()},
+	{contract.ErrFrozen, connect.CodeFailedPrecondition, "Cannot write to immutable space"}, // the original's words
+	{contract.ErrImmutable, connect.CodeFailedPrecondition, ""},
 	{contract.ErrInvalid, connect.CodeInvalidArgument, ""},
 	{contract.ErrNotConfigured, connect.CodeInvalidArgument, ""},
 	{contract.ErrNotFound, connect.CodeNotFound, ""},
@@ -44,7 +45,7 @@ func (d *door) coded(err error) error {
 		if !errors.Is(err, row.err) {
 			continue
 		}
-		if row.text != "" && row.err != ErrFrozen {
+		if row.text != "" && row.err != contract.ErrFrozen {
 			d.log.Error("embeddinghub", "err", err)
 		}
 		if row.text != "" {
