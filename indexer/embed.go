@@ -159,8 +159,9 @@ func (b *builder) countReused(texts, tokens int) {
 	})
 }
 
-// suppliedBatch is the number of supplied vectors stored at once.
-const suppliedBatch = 256
+// suppliedBatch is the number of supplied vectors stored, and synced, at once: up to
+// 64 MiB of those of a space.
+const suppliedBatch = 1024
 
 // embed gets the texts of one batch their vectors. A text that another task is
 // embedding at the moment is left to it; if that fails, it is this one's turn.

@@ -389,8 +389,12 @@ func (p *Push) work() error {
 	if p.vecsErr != nil {
 		return p.vecsErr
 	}
+	size := max(p.ix.cfg.Embedder.Batch(), 1)
+	if p.b.settings.Dim != 0 {
+		size = suppliedBatch // nothing is paid for: what is synced at once is as much as memory bears
+	}
 	for {
-		batch, err := p.next(max(p.ix.cfg.Embedder.Batch(), 1))
+		batch, err := p.next(size)
 		if err != nil {
 			return err
 		}

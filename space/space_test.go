@@ -26,12 +26,12 @@ var main_ = space.At{Branch: contract.MainBranch}
 // world is a data directory with an indexer and its spaces.
 type world struct {
 	*space.Spaces
-	t     *testing.T
+	t     testing.TB
 	files vfs.FS
 	ix    *indexer.Indexer
 }
 
-func open(t *testing.T, files vfs.FS) *world {
+func open(t testing.TB, files vfs.FS) *world {
 	t.Helper()
 	ix, err := indexer.Open(indexer.Config{FS: files, Embedder: &indexertest.Embedder{}, Renderer: templates.New(templates.Limits{})})
 	if err != nil {
