@@ -77,7 +77,7 @@ func TestDecisions(t *testing.T) {
 	if !strings.Contains(profile, "with long sleeves and [-a -]collar") || !strings.Contains(profile, "#") {
 		t.Errorf("the profile shows no bars or no examples with the words that differ:\n%s", profile)
 	}
-	check(exitDone, with("duplicates", "--profile", "--json"), `"steps":[`, "")
+	check(exitDone, with("duplicates", "--profile", "--json", "--examples", "1"), `"steps":[`, "")
 	check(exitUsage, with("duplicates", "--profile", "--all"), "", "FROM")
 }
 
