@@ -75,6 +75,33 @@ func TestClustersOfDamaged(t *testing.T) {
 	}
 }
 
+// TestDamageMetAgain: what was found while damage came to light is nothing to who opens
+// the files again and does not know of it.
+func TestDamageMetAgain(t *testing.T) {
+	rng := rand.New(rand.NewPCG(5, 6))
+	mem := vfstest.NewMem()
+	h := openPush(t, mem, &indexertest.Embedder{})
+	ops := slices.Concat(aboutTopic(rng, 0, 0, 12), aboutTopic(rng, 1, 0, 12))
+	h.mustPush("", "", "c1", ops...)
+	h.close()
+	flipVector(t, mem, ops[3].Text)
+	h = openPush(t, mem, &indexertest.Embedder{})
+	ask := func() string {
+		c, err := h.Clusters(t.Context(), search.ClustersRequest{Domain: domain, Ref: search.Ref{Commit: "c1"}})
+		must(t, err)
+		if len(c.Damaged) != 1 || c.Ungrouped != 1 {
+			t.Errorf("damaged %v, %d in no cluster", c.Damaged, c.Ungrouped)
+		}
+		return fmt.Sprint(c.Clusters)
+	}
+	first := ask()
+	h.ForgetSnapshots(h.Domains().List("")[0]) // as when others have taken its room
+	must(t, h.Retire(domain))
+	if again := ask(); again != first {
+		t.Errorf("opened again %s, at first %s", again, first)
+	}
+}
+
 // TestClustersDiffOfBranches: both sides may be branches, of a part of the documents.
 func TestClustersDiffOfBranches(t *testing.T) {
 	rng := rand.New(rand.NewPCG(7, 8))

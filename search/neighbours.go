@@ -194,13 +194,11 @@ func (l neighbourLists) size() int64 { return int64(len(l)) * (24 + 8*neighbours
 func (l neighbourLists) close() {}
 
 // allNeighbours is neighboursOf for every document of a set that what says, from
-// memory where clusters and the map were asked for one after the other.
+// memory where clusters and the map were asked for one after the other. Where damage
+// comes to light meanwhile, [Reader.derived] asks anew.
 func (r *Reader) allNeighbours(ctx context.Context, p *vectorSet, what string) (neighbourLists, error) {
 	l, err := r.pool.acquire(ctx, p.held+"\x00neighbours\x00"+what, func() (resource, error) {
 		lists, err := r.neighboursOf(ctx, p, numbers(len(p.documents)))
-		if err == nil && p.held != p.s.held() {
-			err = errHarmed
-		}
 		return neighbourLists(lists), err
 	})
 	if err != nil {

@@ -14,7 +14,7 @@ import (
 // TestNeighboursThroughAGraph: of more documents than are measured with each other,
 // the neighbours are nearly those.
 func TestNeighboursThroughAGraph(t *testing.T) {
-	const n, dim = exactNeighbours + 1, 8
+	const n, dim = exactNeighbours + 1, 24
 	for _, m := range []measure{{catalog.MetricCosine, true}, {catalog.MetricL2, false}} {
 		rng := rand.New(rand.NewPCG(1, 2))
 		rows := cluster.Vectors{Dim: dim, Rows: make([]float32, n*dim)}
@@ -50,7 +50,7 @@ func TestNeighboursThroughAGraph(t *testing.T) {
 				}
 			}
 		}
-		if found < want*95/100 {
+		if found < want*98/100 { // a walk of no breadth finds 93 to 97 %
 			t.Errorf("%v: %d of %d neighbours found", m.metric, found, want)
 		}
 	}

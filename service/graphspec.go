@@ -65,19 +65,6 @@ func ParseGraphSpec(text string) (GraphSpec, error) {
 // Domain returns org/db, the identity of what is stored.
 func (g GraphSpec) Domain() string { return g.Org + "/" + g.DB }
 
-// String returns the shortest text that parses to g.
-func (g GraphSpec) String() string {
-	switch {
-	case g.Branch != "":
-		return g.Domain() + "/" + g.Repo + "/branch/" + g.Branch
-	case g.Commit != "":
-		return g.Domain() + "/" + g.Repo + "/commit/" + g.Commit
-	case g.Repo != defaultRepo:
-		return g.Domain() + "/" + g.Repo
-	}
-	return g.Domain()
-}
-
 // checkSegment refuses what cannot be a name, and what would mean something
 // else to a file system or a terminal.
 func checkSegment(s string, longest int) error {
