@@ -262,7 +262,7 @@ func faultAt(t *testing.T, n int, forever, short bool) bool {
 	from := done + 1
 	if !forever && !short {
 		fault.OnOp(func(m int, op vfstest.Op) {
-			if m > 20 {
+			if m > 8 && os.Getenv("VECTORLINK_LONG") == "" {
 				return // it is as in TestCrashAnywhere again
 			}
 			for seed := range uint64(2) {

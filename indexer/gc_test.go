@@ -226,14 +226,14 @@ func TestSweepKeepsGraphs(t *testing.T) {
 // and fails each: every commit stays whole, and the next sweep does the rest.
 func TestSweepKilledAtEveryStep(t *testing.T) {
 	first, src, commits := littered(t)
+	untouched := first.CrashClone(1, 1)
 	f := vfstest.NewFault(first)
 	if _, err := sweep(t, f, false); err != nil {
 		t.Fatal(err)
 	}
 	total := f.Ops()
 	for n := range total {
-		mem, _, _ := littered(t)
-		mem = mem.CrashClone(1, 1)
+		mem := untouched.CrashClone(1, 1)
 		f := vfstest.NewFault(mem)
 		var images []*vfstest.Mem
 		f.OnOp(func(i int, _ vfstest.Op) {
@@ -247,7 +247,7 @@ func TestSweepKilledAtEveryStep(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, plan := range []vfstest.Plan{{At: n, Err: syscall.EIO}, {At: n, Err: syscall.EIO, Forever: true}} {
-			mem, _, _ := littered(t)
+			mem := untouched.CrashClone(1, 1)
 			f := vfstest.NewFault(mem)
 			f.Set(plan)
 			if _, err := sweep(t, f, false); err == nil && f.Hits() > 0 && plan.Forever {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/vectorlink/vectorlink/indexer"
@@ -87,7 +88,7 @@ func (c *gcCmd) summary(w io.Writer, sum indexer.SweepSummary) error {
 	}
 	fmt.Fprintf(w, "%s of %d bytes %s", count(sum.Removed, "file"), sum.Bytes, done)
 	if sum.FreedVectors > 0 {
-		fmt.Fprintf(w, ", %s of %d bytes freed", count(sum.FreedVectors, "vector"), sum.FreedBytes)
+		fmt.Fprintf(w, ", %s of %d bytes %s", count(sum.FreedVectors, "vector"), sum.FreedBytes, strings.Replace(done, "removed", "freed", 1))
 	}
 	if sum.Spared > 0 {
 		fmt.Fprintf(w, ", %s kept for being younger than %s", count(sum.Spared, "file"), c.Grace)
