@@ -18,7 +18,7 @@ import (
 // doors returns the routes of the protocols that are spoken beside the API's own.
 func (c *Config) doors(web api.Config, svc *service.Service, embedder contract.Embedder, live *space.Spaces) []service.Route {
 	return slices.Concat(
-		spaces.Routes(live),
+		spaces.Routes(live, int64(c.ImportBytes)),
 		embeddinghub.Routes(live, web.Logger),
 		openai.Routes(openai.Config{Model: c.Model, Dim: embedder.Dim, Text: embed.TextOf}, svc),
 		mcp.Routes(mcp.Config{API: inside(web, svc), Write: c.MCPWrite && !c.ReadOnly, Version: version}),

@@ -387,14 +387,16 @@ func (d *door) items(c *call) error {
 	}
 	vectors := c.query.Get("vectors") != "false"
 	return c.sp.Items(c.r.Context(), c.at, after, func(_ int, items iter.Seq2[space.Item, error]) error {
+		items = first(items, limit)
+		if wants(c.r, mediaNPY) {
+			return itemArrays(c, items)
+		}
 		out := begin(c, mediaND)
-		n := 0
 		for it, err := range items {
 			if err != nil {
 				return err
 			}
-			out.add(appendItem(nil, it, vectors))
-			if n++; n == limit || out.failed != nil {
+			if out.add(appendItem(nil, it, vectors)); out.failed != nil {
 				break
 			}
 		}

@@ -31,11 +31,15 @@ const (
 	mediaNPY  = "application/x-npy"
 )
 
-type door struct{ spaces *space.Spaces }
+type door struct {
+	spaces    *space.Spaces
+	maxImport int64
+}
 
-// Routes returns what the door answers to.
-func Routes(spaces *space.Spaces) []service.Route {
-	d := &door{spaces}
+// Routes returns what the door answers to. A snapshot file that is taken in has
+// maxImport bytes at most.
+func Routes(spaces *space.Spaces, maxImport int64) []service.Route {
+	d := &door{spaces, maxImport}
 	return []service.Route{
 		{Path: "/spaces", Methods: []string{http.MethodGet, http.MethodHead, http.MethodPost}, Answer: d.root},
 		{Path: "/spaces/*", Methods: []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodDelete}, Answer: d.below, Streams: true},
@@ -55,6 +59,7 @@ type call struct {
 var operations = map[string]map[string]func(*door, *call) error{
 	http.MethodGet: {
 		"": (*door).info, "items": (*door).items, "log": (*door).log, "diff": (*door).diff, "branch": (*door).branches,
+		"snapshot": (*door).snapshot,
 	},
 	http.MethodPost: {
 		"freeze": (*door).freeze, "set": (*door).set, "get": (*door).get, "multiset": (*door).multiset,
@@ -106,6 +111,9 @@ func (d *door) below(w http.ResponseWriter, r *http.Request) error {
 		}
 		w.WriteHeader(http.StatusNoContent)
 		return nil
+	}
+	if name, ok := strings.CutSuffix(name, "/snapshot"); ok && method == http.MethodPost && op == "" {
+		return d.take(w, r, name)
 	}
 	answer := operations[method][op]
 	if answer == nil {

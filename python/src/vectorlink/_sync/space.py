@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, cast, overload
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 Item: TypeAlias = tuple[Key, Vector] | Mapping[str, Any]
 NPY = "application/x-npy"
+PAGE = 10_000
 NDJSON = "application/x-ndjson"
 
 
@@ -128,13 +130,13 @@ class Space:
         """Refuses all later writes to the space."""
         self._transport.json("POST", self._path("freeze"))
 
-    def commit(self, message: str | None = None) -> str:
-        """Makes a commit of the writes since the last one, and returns its name."""
-        return str((self._call("commit", {"message": message} if message else {}))["commit"])
+    def commit(self) -> str | None:
+        """Makes a commit of the writes since the last one and returns its name, or that of the last one."""
+        return cast("str | None", (self._call("commit", {}))["commit"])
 
-    def transaction(self, message: str | None = None) -> Transaction:
+    def transaction(self) -> Transaction:
         """Returns a context whose writes become one commit at its end, or none of them if it ends by an error."""
-        return Transaction(self, message)
+        return Transaction(self)
 
     # Reading.
 
@@ -243,9 +245,9 @@ class Space:
         for record in self.all_records():
             yield record["key"], record["vector"]
 
-    def all_records(self) -> Iterator[Record]:
+    def all_records(self, *, vectors: bool = True) -> Iterator[Record]:
         """Yields all that the space holds in the order of keys, as it was at one moment, while it comes."""
-        for record in self._transport.lines("GET", self._path("items"), params={"vectors": True}):
+        for record in self._transport.lines("GET", self._path("items"), params={"vectors": vectors}):
             yield _exact(record)
 
     def __iter__(self) -> Iterator[tuple[Key, list[float]]]:
@@ -285,10 +287,18 @@ class Space:
         answer = self._transport.json("GET", self._path("log"), params={"limit": limit})
         return cast(list[SpaceCommit], answer["commits"])
 
-    def diff(self, since: str, to: str | None = None, *, limit: int | None = None) -> SpaceDiff:
-        """Returns the keys that differ between two commits, or between one and what is now."""
-        params = {"from": since, "to": to, "limit": limit}
-        return cast(SpaceDiff, self._transport.json("GET", self._path("diff"), params=params))
+    def diff(self, since: str, to: str | None = None) -> SpaceDiff:
+        """Returns the keys that differ between two commits, or between one and what is committed here."""
+        params: dict[str, Any] = {"from": since, "to": to or self.ref or "main", "limit": PAGE}
+        whole: SpaceDiff = {"added": [], "removed": [], "changed": []}
+        while True:
+            page = self._transport.json("GET", self.at(None)._path("diff"), params=params)
+            whole["added"] += page["added"]
+            whole["removed"] += page["removed"]
+            whole["changed"] += page["changed"]
+            if page.get("next") is None:
+                return whole
+            params["after"] = json.dumps(page["next"])
 
     def branch(self, name: str, since: str | None = None) -> Space:
         """Makes a branch, of what is here or of a commit, and returns the space on it."""
@@ -325,9 +335,8 @@ class Space:
 class Transaction:
     """Is writes that become one commit, or none: what is set and deleted here is sent at the end."""
 
-    def __init__(self, space: Space, message: str | None) -> None:
+    def __init__(self, space: Space) -> None:
         self._space = space
-        self._message = message
         self._writes: list[dict[str, Any]] = []
         self.commit: str | None = None
 
@@ -346,8 +355,7 @@ class Transaction:
 
     def __exit__(self, kind: object, *_: object) -> None:
         if kind is None and self._writes:
-            body = {"writes": self._writes} | ({"message": self._message} if self._message else {})
-            self.commit = str((self._space._call("transaction", body))["commit"])
+            self.commit = (self._space._call("transaction", {"writes": self._writes}))["commit"]
 
 
 def _exact(record: Any) -> Record:
