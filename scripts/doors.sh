@@ -55,7 +55,7 @@ if "${python39:-python3.9}" -c '' 2>/dev/null || python39=$pyenv39; test -n "$py
 else
 	echo "embeddinghub on Python 3.9 cannot be had: skipped"
 fi
-if venv hub3 python3 --no-deps embeddinghub==0.0.1.post12 && venv hub3 python3 protobuf==3.20.3 grpcio==1.76.0 numpy hnswlib pytest==8.3.5; then
+if venv hub3 python3 protobuf==3.20.3 grpcio==1.76.0 numpy==2.4.6 hnswlib==0.8.0 pytest==8.3.5 && venv hub3 python3 --no-deps embeddinghub==0.0.1.post12; then
 	hub hub3
 else
 	echo "embeddinghub on $(python3 --version) cannot be had: skipped"

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -296,10 +297,15 @@ func TestMistakes(t *testing.T) {
 	_, many := h.nearest(t, &pb.NearestNeighborRequest{Space: "s", Num: 1 << 30, Key: "a"})
 	_, unknown := h.nearest(t, &pb.NearestNeighborRequest{Space: "s", Num: 1, Key: "a"})
 	_, noSpace := h.all(t, "none")
+	if got, err := h.nearest(t, &pb.NearestNeighborRequest{Space: "s", Key: "a"}); err != nil || got != "" {
+		t.Errorf("no neighbours asked for: %q, %v", got, err)
+	}
 	for name, tt := range map[string]struct {
 		err  error
 		code connect.Code
 	}{
+		"NaN":                    {h.set(t, "s", "a", 1, float32(math.NaN())), connect.CodeInvalidArgument},
+		"infinity":               {h.multiSet(t, set("s", "a", 1, 2), set("s", "b", float32(math.Inf(1)), 1)), connect.CodeInvalidArgument},
 		"other dimensions":       {h.create(t, "s", 3), connect.CodeInvalidArgument},
 		"wrong dimension":        {h.set(t, "s", "a", 1, 2, 3), connect.CodeInvalidArgument},
 		"an empty embedding":     {h.set(t, "s", "a"), connect.CodeInvalidArgument},
