@@ -102,6 +102,10 @@ func (e *effects) ask(method, address, user, secret string, body string) (int, s
 	if secret != "" {
 		req.SetBasicAuth(user, secret)
 	}
+	if strings.HasPrefix(body, "{") {
+		req.Header.Set("Content-Type", "application/json")
+		req.Header.Set("Accept", "application/json, text/event-stream")
+	}
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
 		e.Fatal(err)
@@ -139,6 +143,7 @@ func accessEffects(e *effects) {
 		away{"index-pool-bytes", "3MiB", "VECTORLINK_INDEX_POOL_BYTES"},
 		away{"prometheus-port", metrics, "VECTORLINK_PROMETHEUS_PORT"},
 		away{"log-level", "debug", "file"},
+		away{"mcp-write", "true", "file"},
 	)
 	e.check("listen", e.url == "http://127.0.0.1:"+port, "serves on %s", e.url)
 	status, _ := e.ask("GET", e.url+"/statistics", "", "", "")
@@ -154,6 +159,8 @@ func accessEffects(e *effects) {
 	e.check("index-pool-bytes", n == 3<<20, "%d bytes", n)
 	_, text := e.ask("GET", "http://127.0.0.1:"+metrics+"/metrics", "", "", "")
 	e.check("prometheus-port", strings.Contains(text, "\nvectorlink_domains 0"), "%s", text)
+	_, text = e.ask("POST", e.url+"/mcp", "flag", "sesame", `{"jsonrpc":"2.0","id":1,"method":"tools/list"}`)
+	e.check("mcp-write", strings.Contains(text, `"name":"push"`), "%s", text)
 	e.ask("GET", e.url+"/health/live", "", "", "") // logged as debugging alone
 	status, text = e.ask("POST", e.url+"/push?domain=a/b&target_commit=c1&stream=true", "flag", "sesame", "")
 	if status != 200 {
