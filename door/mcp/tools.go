@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"strings"
@@ -176,9 +177,7 @@ func (t *tool) call(ctx context.Context, api http.RoundTripper, raw json.RawMess
 
 func (a arguments) without(names ...string) arguments {
 	out := make(arguments, len(a))
-	for name, value := range a {
-		out[name] = value
-	}
+	maps.Copy(out, a)
 	for _, name := range names {
 		delete(out, name)
 	}

@@ -139,11 +139,11 @@ func keysOf[V any](m map[string]V) func(yield func(string) bool) {
 // split returns the name of a space and that of the call.
 func split(r *http.Request, ops map[string]func(*door, *call) error) (name, op string, err error) {
 	raw, _, _ := strings.Cut(r.RequestURI, "?")
-	i := strings.Index(raw, "/spaces/")
-	if i < 0 {
+	_, after, ok := strings.Cut(raw, "/spaces/")
+	if !ok {
 		return "", "", service.Failure(service.ErrParameter, "the path names no space")
 	}
-	parts := strings.Split(strings.TrimSuffix(raw[i+len("/spaces/"):], "/"), "/")
+	parts := strings.Split(strings.TrimSuffix(after, "/"), "/")
 	if last := parts[len(parts)-1]; len(parts) > 1 && ops[last] != nil {
 		op, parts = last, parts[:len(parts)-1]
 	}
