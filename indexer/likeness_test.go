@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/vectorlink/vectorlink/catalog"
 	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/indexer/indexertest"
 	"github.com/vectorlink/vectorlink/search"
@@ -247,5 +248,55 @@ func TestAlikeCandidates(t *testing.T) {
 	}
 	if got.SetDocuments != 3 || got.TargetDocuments != 3 {
 		t.Errorf("%d, %d documents", got.SetDocuments, got.TargetDocuments)
+	}
+}
+
+// TestAlikeWithoutVectors: documents without a vector are paired by their texts, and
+// show these.
+func TestAlikeWithoutVectors(t *testing.T) {
+	h := openPush(t, vfstest.NewMem(), &indexertest.Embedder{})
+	bare := func(id, text string) contract.Op { return with(id, text, []float32{}...) }
+	ops := []contract.Op{
+		with("d/A/1", "Makita cordless drill K8864X 18 V red", 1, 0, 0), bare("d/A/2", "Makita cordless drill, K8864X, 18 V, red"),
+		bare("d/A/3", "Bosch electric kettle of steel"), bare("d/A/4", "Bosch electric kettle of steel"), with("d/A/5", "a chair", 0, 1, 0),
+	}
+	for i := range ops {
+		if ops[i].Vector == nil {
+			ops[i].Vector = []float32{}
+		}
+	}
+	h.pushWith("c1", catalog.SettingsRequest{Dim: 3}, ops...)
+	c1, want := search.Ref{Commit: "c1"}, []string{"d/A/1=d/A/2", "d/A/3=d/A/4"}
+	for _, match := range []search.Match{search.MatchGroups, search.MatchAll, search.MatchOneToOne} {
+		for _, likeness := range []search.Likeness{search.LikenessMixed, search.LikenessWords} {
+			req := search.DuplicatesRequest{Domain: domain, Ref: c1, Threshold: -1, Pairing: search.Pairing{Likeness: likeness, Match: match, MinScore: -1}, Snippet: true}
+			if got := h.alike(req); !slices.Equal(got, want) {
+				t.Errorf("%s %s: %v, want %v", likeness, match, got, want)
+			}
+			lines, err := h.near(req)
+			must(t, err)
+			for _, p := range lines {
+				if !strings.Contains(p.A.Snippet, "o") || !strings.Contains(p.B.Snippet, "o") {
+					t.Errorf("snippets of %+v", p)
+				}
+			}
+		}
+	}
+	p, err := h.DuplicatesProfile(t.Context(), search.ProfileRequest{Domain: domain, Ref: c1, Pairing: byLikeness, Examples: 3})
+	must(t, err)
+	if p.Documents != 5 || p.Steps[0].Pairs == 0 {
+		t.Errorf("profile %+v", p)
+	}
+	for _, req := range []search.DuplicatesRequest{{Ref: c1, Threshold: 1, Snippet: true}, {Ref: c1, Threshold: 0, Snippet: true}} {
+		pairs, err := h.near(req)
+		must(t, err)
+		if slices.ContainsFunc(pairs, func(p search.Pair) bool { return p.B.ID != "d/A/5" || p.A.ID != "d/A/1" }) {
+			t.Errorf("by distance %+v", pairs)
+		}
+	}
+	found, err := h.Candidates(t.Context(), search.CandidatesRequest{Domain: domain, Ref: c1, SetThreshold: -1, TargetThreshold: -1, K: 3, Pairing: byLikeness, Vectors: true, Content: true})
+	must(t, err)
+	if len(found.SetToTarget) != 4 {
+		t.Errorf("candidates %+v", found.SetToTarget)
 	}
 }

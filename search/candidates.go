@@ -92,7 +92,7 @@ type Candidate struct {
 
 // CandidateDocument is what else is known of a partner.
 type CandidateDocument struct {
-	Vector  []float32 // of its first chunk; nil where that is damaged
+	Vector  []float32 // of its first chunk; nil where that is damaged, or there is none
 	Content string    // its chunks' texts, joined by spaces; overlaps repeat
 }
 
@@ -292,7 +292,7 @@ func (s *Snapshot) partnerDocuments(req CandidatesRequest, directions ...[]Candi
 }
 
 func (s *Snapshot) candidateDocument(e *snapshot.Entry, req CandidatesRequest) (d CandidateDocument, err error) {
-	if req.Vectors {
+	if req.Vectors && len(e.Chunks) > 0 {
 		d.Vector = make([]float32, s.vecs.Dim())
 		ok, err := s.readVector(e.Chunks[0].Slot, d.Vector)
 		if err != nil {
@@ -317,6 +317,9 @@ func (s *Snapshot) content(e *snapshot.Entry) (string, error) {
 	text, err := s.view.Text(e)
 	if err != nil {
 		return "", catalog.StoreError(err)
+	}
+	if len(e.Chunks) == 0 {
+		return text, nil
 	}
 	chunks := make([]string, len(e.Chunks))
 	for i, c := range e.Chunks {

@@ -314,7 +314,7 @@ func (j *join) group(ctx context.Context, c likeGroup, snippets bool) (Group, er
 // ofOneText returns the pair of any two documents of a unit.
 func (j *join) ofOneText(u uint32) likePair {
 	p := likePair{a: u, b: u, alike: Alike{Score: 1, Words: 1, Trigrams: 1}}
-	if j.s.vecs != nil {
+	if len(j.units[u].entry().Chunks) > 0 {
 		p.alike.Vector = 1
 	}
 	return p

@@ -447,11 +447,7 @@ const maxShown = 64 << 10
 // shownText returns a document's text as of the commit, and whether it is longer
 // than that. One that is damaged is empty.
 func (s *Snapshot) shownText(e *snapshot.Entry) (text string, cut bool, err error) {
-	text, err = s.view.Text(e)
-	if err = catalog.StoreError(err); errors.Is(err, contract.ErrCorrupt) {
-		s.noteText(e.ID, err)
-		return "", false, nil
-	}
+	text, err = s.soundText(e)
 	end := min(maxShown, len(text))
 	for end < len(text) && !utf8.RuneStart(text[end]) {
 		end--
@@ -459,7 +455,13 @@ func (s *Snapshot) shownText(e *snapshot.Entry) (text string, cut bool, err erro
 	return text[:end], end < len(text), err
 }
 
+// chunkText returns the text of a document's chunk; of a document without any what is
+// shown of it.
 func (s *Snapshot) chunkText(e *snapshot.Entry, chunk int) (string, error) {
+	if len(e.Chunks) == 0 {
+		text, _, err := s.shownText(e)
+		return text, err
+	}
 	text, err := s.view.Text(e)
 	if err != nil {
 		return "", catalog.StoreError(err)
