@@ -128,12 +128,8 @@ func prunedWorld(t *testing.T, emb *indexertest.Embedder) (pruned, before *vfste
 	h := openPush(t, mem, emb, func(c *indexer.Config) { c.Graph = indexer.Graph{MaxDeltas: 2, MinVectors: 8} })
 	for i := 1; i <= 9; i++ {
 		var ops []contract.Op
-		for d := range 40 {
-			text := fmt.Sprintf("word%d of commit %d", d, min(i, 6)) // each other for six commits, then
-			if d <= i-7 {                                            // one more, whose vector stays in the graph
-				text = fmt.Sprintf("word%d of commit %d", d, i)
-			}
-			ops = append(ops, puts(fmt.Sprint("d/A/", d), text)...)
+		for d := range 12 {
+			ops = append(ops, puts(fmt.Sprint("d/A/", d), fmt.Sprintf("word%d of commit %d", d, max(i-d/4, 1)))...)
 		}
 		h.pushAll(indexer.PushRequest{Domain: domain, Commit: fmt.Sprint("c", i), StoreClustering: true}, ops...)
 		h.settle()
@@ -186,6 +182,45 @@ func TestSweepFreesPruned(t *testing.T) {
 	}
 	if !slices.ContainsFunc(reasons, func(r string) bool { return strings.Contains(r, "was freed by gc") && strings.Contains(r, "c2") }) {
 		t.Errorf("verify finds %q", reasons)
+	}
+}
+
+// TestSweepBesideReader: a process that reads the directory keeps what it has open while
+// commits are pruned and their vectors freed, and reads on.
+func TestSweepBesideReader(t *testing.T) {
+	emb := &indexertest.Embedder{Dimensions: 1000}
+	_, mem, _ := prunedWorld(t, emb)
+	r, err := search.OpenReadOnly(search.ReaderConfig{FS: mem, Embedder: emb})
+	must(t, err)
+	defer func() { must(t, r.Close()) }()
+	ask := func(commit string) search.Hits {
+		t.Helper()
+		hits, err := r.Search(t.Context(), search.SearchRequest{Domain: domain, Ref: search.Ref{Commit: commit}, Text: "word1", Mode: search.ModeVector, Options: search.Options{Page: search.Page{Count: 100}}})
+		must(t, err)
+		return hits
+	}
+	old, last := ask("c4"), ask("c9")
+	h := openPush(t, mem, emb)
+	if gone := h.prune(indexer.PruneRequest{KeepLast: 1, Apply: true}); !slices.Contains(gone, "c4") {
+		t.Fatalf("%v are pruned", gone)
+	}
+	h.close()
+	sum, err := indexer.Sweep(t.Context(), indexer.SweepConfig{FS: mem}, func(indexer.Removal) {})
+	if err != nil || sum.FreedVectors == 0 {
+		t.Fatalf("%+v, %v", sum, err)
+	}
+	if again := ask("c4"); !reflect.DeepEqual(again, old) {
+		t.Errorf("afterwards it answers\n%+v, before\n%+v", again, old)
+	}
+	h = openPush(t, mem, emb)
+	h.mustPush("", "c9", "c10", puts("d/B/1", "word20 of commit 10")...)
+	h.close()
+	must(t, r.Refresh())
+	if again := ask("c9"); !reflect.DeepEqual(again, last) {
+		t.Errorf("later it answers\n%+v, before\n%+v", again, last)
+	}
+	if hits := ask("c10"); len(hits.Hits) != len(last.Hits)+1 || len(hits.Damaged) > 0 {
+		t.Errorf("the next commit has %d hits, damaged %v", len(hits.Hits), hits.Damaged)
 	}
 }
 

@@ -49,16 +49,6 @@ func newQueryCache(limit int64) *queryCache {
 	return &queryCache{limit: limit, cache: newByteLRU[vecstore.Key](entryBytes), asking: flights[question, answer]{}}
 }
 
-// vector returns the vector of a text, from memory or by calling embed. It is
-// shared: it must not be changed.
-func (r *queryCache) vector(ctx context.Context, q question, embed func() ([]float32, error)) ([]float32, error) {
-	vectors, errs := r.vectors(ctx, []question{q}, func([]int) ([][]float32, []error) {
-		v, err := embed()
-		return [][]float32{v}, []error{err}
-	})
-	return vectors[0], errs[0]
-}
-
 // vectors returns the vectors of texts, from memory or by calling embed once with
 // the indexes of those that nobody else asks for at the moment, and why a text has
 // none. Vectors are shared: they must not be changed.

@@ -1,6 +1,7 @@
 package search
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"sync"
@@ -118,4 +119,13 @@ func TestQueryVectorsTogether(t *testing.T) {
 			t.Errorf("embedded: got %v, want %v", got, want)
 		}
 	})
+}
+
+// vector returns the vector of one text.
+func (r *queryCache) vector(ctx context.Context, q question, embed func() ([]float32, error)) ([]float32, error) {
+	vectors, errs := r.vectors(ctx, []question{q}, func([]int) ([][]float32, []error) {
+		v, err := embed()
+		return [][]float32{v}, []error{err}
+	})
+	return vectors[0], errs[0]
 }
