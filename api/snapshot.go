@@ -5,8 +5,6 @@ import (
 	"io"
 	"net/http"
 	"os"
-	"path"
-	"strings"
 
 	"github.com/vectorlink/vectorlink/bundle"
 	"github.com/vectorlink/vectorlink/indexer"
@@ -17,52 +15,12 @@ import (
 const defaultMaxImport = 64 << 30
 
 // snapshot answers GET /snapshot: the snapshot file of a commit, which is made while
-// it is sent. A client that lost the rest asks for it by Range, with If-Range.
+// it is sent.
 func (s *server) snapshot(w *response, r *http.Request, req *search.BundleRequest) error {
 	return s.ix.Bundle(r.Context(), *req, func(commit string, file *bundle.Writer) error {
 		served(w, commit)
-		h := w.Header()
-		if !keep(r, h, req.Ref, commit) {
-			h.Set("Cache-Control", revalidate)
-		}
-		if sum := file.Identity(); w.unchanged(r, sum[:]) {
-			return nil
-		}
-		if strings.Contains(r.Header.Get("Range"), ",") {
-			r.Header.Del("Range") // several parts would be made from the beginning each
-		}
-		m := file.Manifest()
-		h.Set("Content-Type", bundle.MediaType)
-		h.Set("Content-Disposition", `attachment; filename="`+fileName(path.Base(m.Domain)+"-"+m.Commit)+`"`)
-		content := &failing{ReadSeeker: file.Reader()}
-		defer content.ReadSeeker.(io.Closer).Close()
-		http.ServeContent(w, r, "", m.Created, content)
-		return content.err
+		return service.SendBundle(w, r, file)
 	})
-}
-
-// fileName returns a name for the file of a snapshot that is plain everywhere.
-func fileName(of string) string {
-	return strings.Map(func(c rune) rune {
-		if c < 0x80 && (c == '-' || c == '_' || c == '.' || '0' <= c && c <= '9' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z') {
-			return c
-		}
-		return '_'
-	}, of) + "." + bundle.Ext
-}
-
-// failing keeps the error that ended reading: a part must not pass for the whole.
-type failing struct {
-	io.ReadSeeker
-	err error
-}
-
-func (f *failing) Read(p []byte) (int, error) {
-	n, err := f.ReadSeeker.Read(p)
-	if err != nil && !errors.Is(err, io.EOF) {
-		f.err = err
-	}
-	return n, err
 }
 
 // importSnapshot answers POST /snapshot, whose body is a snapshot file.

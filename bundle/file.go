@@ -27,10 +27,15 @@ const (
 	// maxManifest bounds its length.
 	maxManifest = 256 << 10
 	// maxMembers bounds the number of members.
-	maxMembers = 4
+	maxMembers = 5
+	// maxSpace bounds the member that says what the domain is as a space.
+	maxSpace = 128 << 10
 	// poolBytes is the memory for pages of vectors that Check takes.
 	poolBytes = 16 << 20
 )
+
+// SpaceName returns the name of the member that says what the domain is as a space.
+func SpaceName(domain string) string { return vfs.FileName(domain, "", "space") }
 
 // Manifest says what a snapshot file holds.
 type Manifest struct {
@@ -106,7 +111,7 @@ func Open(from io.ReaderAt, size int64) (*File, error) {
 	if err := f.readManifest(); err != nil {
 		return nil, err
 	}
-	allowed := append(f.commits(), vecstore.FileName(f.manifest.Domain, vecstore.Main), manifestName)
+	allowed := append(f.commits(), vecstore.FileName(f.manifest.Domain, vecstore.Main), SpaceName(f.manifest.Domain), manifestName)
 	for name := range f.members {
 		if !slices.Contains(allowed, name) {
 			return nil, unsound("has a member %.100q, which does not belong in it", name)
@@ -116,6 +121,9 @@ func Open(from io.ReaderAt, size int64) (*File, error) {
 		if f.members[name] == nil {
 			return nil, unsound("lacks its member %s", name)
 		}
+	}
+	if m := f.members[SpaceName(f.manifest.Domain)]; m != nil && m.Size() > maxSpace {
+		return nil, unsound("has a member %s of %d bytes, the limit is %d", SpaceName(f.manifest.Domain), m.Size(), maxSpace)
 	}
 	delete(f.members, manifestName)
 	return f, nil

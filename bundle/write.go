@@ -33,6 +33,9 @@ type Contents struct {
 	Branch string
 	// Alias, where not nil, is another name of the commit, which the file knows too.
 	Alias *snapshot.Header
+	// Space, where not empty, is what the domain is as a space: the journal of one
+	// without writes. Opaque here.
+	Space []byte
 }
 
 // Writer writes the snapshot file of a commit, as often as it is asked to.
@@ -135,7 +138,7 @@ func (w *Writer) Manifest() Manifest { return w.manifest }
 // comes to light later aside.
 func (w *Writer) Identity() (sum [sha256.Size]byte) {
 	hash := sha256.New()
-	fmt.Fprintf(hash, "%+v\n%d\n", w.manifest, w.header.Seq)
+	fmt.Fprintf(hash, "%+v\n%d\n%q\n", w.manifest, w.header.Seq, w.c.Space)
 	for f := range w.c.View.Files() {
 		fmt.Fprintf(hash, "%q %d %d\n", f.Name(), f.Info().ID, f.Size())
 	}
@@ -229,6 +232,15 @@ func (w *Writer) write(out io.Writer, vectors func(io.Writer) error) error {
 	}
 	if len(w.slots) > 0 {
 		if err := member(vecstore.FileName(w.header.Domain, vecstore.Main), vectors); err != nil {
+			return err
+		}
+	}
+	if len(w.c.Space) > 0 {
+		err := member(SpaceName(w.header.Domain), func(out io.Writer) error {
+			_, err := out.Write(w.c.Space)
+			return err
+		})
+		if err != nil {
 			return err
 		}
 	}

@@ -30,6 +30,9 @@ type ImportRequest struct {
 	Branch string `param:"branch" placeholder:"NAME" help:"Branch that gets the documents of a database that is indexed already (default main)."`
 	// Commit names that commit; empty: import- and the name of the file's commit.
 	Commit string `param:"target_commit" placeholder:"ID" help:"Name of the commit that adds them (default import- and that of the file)."`
+	// Begin, where not nil, is called with the file when it was checked, before anything
+	// is stored. Its error ends the import.
+	Begin func(*bundle.File) error
 	// Restore has the file's commit stand beside those of the domain, under its own
 	// name and on no branch.
 	Restore bool `param:"restore" help:"Put the file's commit beside those of the database, on no branch, instead of adding documents."`
@@ -74,6 +77,11 @@ func (ix *Indexer) Import(ctx context.Context, req ImportRequest, body io.Reader
 	defer done()
 	if _, err := file.Check(); err != nil {
 		return ImportResult{}, err
+	}
+	if req.Begin != nil {
+		if err := req.Begin(file); err != nil {
+			return ImportResult{}, err
+		}
 	}
 	im := &importing{ix: ix, req: req, file: file, result: ImportResult{Domain: req.Domain}}
 	if err := im.open(); err != nil {

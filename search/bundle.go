@@ -12,6 +12,7 @@ import (
 type BundleRequest struct {
 	Domain string `param:"domain" kind:"domain" need:""`
 	Ref    Ref
+	Space  []byte // see bundle.Contents
 }
 
 // Bundle calls use with what writes the snapshot file of a commit, which holds until
@@ -22,7 +23,7 @@ func (r *Reader) Bundle(ctx context.Context, req BundleRequest, use func(commit 
 		return err
 	}
 	defer s.Release()
-	c := bundle.Contents{View: s.view, Vectors: s.vecs, Graph: s.Graph()}
+	c := bundle.Contents{View: s.view, Vectors: s.vecs, Graph: s.Graph(), Space: req.Space}
 	if req.Ref.Commit == "" {
 		c.Branch = req.Ref.Branch // a mark may have put it there
 	}

@@ -2,6 +2,8 @@ package space
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 
@@ -9,10 +11,12 @@ import (
 	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/indexer"
 	"github.com/vectorlink/vectorlink/search"
+	"github.com/vectorlink/vectorlink/vfs"
 )
 
-// Bundle calls use with what writes the snapshot file of a place. Of a branch that is
-// all that was acknowledged, which becomes a commit first where it is none.
+// Bundle calls use with what writes the snapshot file of a place, the space's schema in
+// it. Of a branch that is all that was acknowledged, which becomes a commit first where
+// it is none.
 func (sp *Space) Bundle(ctx context.Context, at At, use func(commit string, w *bundle.Writer) error) error {
 	ref := search.Ref{Commit: at.Commit}
 	if at.Commit == "" {
@@ -26,13 +30,18 @@ func (sp *Space) Bundle(ctx context.Context, at At, use func(commit string, w *b
 	if ref.Commit == "" {
 		return fmt.Errorf("%w: nothing was written to the space %s", contract.ErrNotFound, sp.name)
 	}
-	return sp.s.cfg.Service.Bundle(ctx, search.BundleRequest{Domain: sp.name, Ref: ref}, use)
+	schema, err := json.Marshal(sp.schema)
+	if err != nil {
+		return err
+	}
+	return sp.s.cfg.Service.Bundle(ctx, search.BundleRequest{Domain: sp.name, Ref: ref, Space: header(sp.name, schema, 1)}, use)
 }
 
 // Import takes a snapshot file into a space: all that it holds into one without
-// commits, else as a commit of those keys that its main branch lacks. It is durable
-// when Import returns.
+// commits, else as a commit of those keys that its main branch lacks. A space that is
+// not there gets the schema of the file. It is durable when Import returns.
 func (s *Spaces) Import(ctx context.Context, name string, body io.Reader) (indexer.ImportResult, error) {
+	var begin func(*bundle.File) error
 	sp, at, err := s.Find(name)
 	switch {
 	case err == nil:
@@ -41,10 +50,25 @@ func (s *Spaces) Import(ctx context.Context, name string, body io.Reader) (index
 			_, err = sp.Commit(ctx, at) // what is newer than the file stays
 		}
 	case checkName(name) == nil:
-		err = nil
+		err, begin = nil, func(file *bundle.File) error { return s.adopt(ctx, name, file) }
 	}
 	if err != nil {
 		return indexer.ImportResult{}, err
 	}
-	return s.cfg.Service.Import(ctx, indexer.ImportRequest{Domain: name, Branch: at.Branch}, body)
+	return s.cfg.Service.Import(ctx, indexer.ImportRequest{Domain: name, Branch: at.Branch, Begin: begin}, body)
+}
+
+// adopt makes a space of the schema that a snapshot file brings. Without one, the space
+// is made of its vectors when it is first asked for.
+func (s *Spaces) adopt(ctx context.Context, name string, file *bundle.File) error {
+	f, err := file.Open(bundle.SpaceName(file.Manifest().Domain), vfs.Read)
+	if err != nil {
+		return nil // it is of a domain
+	}
+	_, schema, _, _, err := readHeader(f)
+	if err := errors.Join(err, f.Close()); err != nil {
+		return fmt.Errorf("%w: the snapshot file: %w", contract.ErrInvalid, err)
+	}
+	_, _, err = s.Create(ctx, name, schema)
+	return err
 }

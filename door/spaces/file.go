@@ -15,23 +15,21 @@ import (
 	"github.com/vectorlink/vectorlink/space"
 )
 
-// snapshot sends the snapshot file of a place, which is made while it is sent.
+// snapshot sends the snapshot file of a place, which is made while it is sent: of
+// NAME@REF, or of the parameter ref.
 func (d *door) snapshot(c *call) error {
-	if err := c.known(); err != nil {
+	if err := c.known("ref"); err != nil {
 		return err
 	}
-	return c.sp.Bundle(c.r.Context(), c.at, func(_ string, file *bundle.Writer) error {
-		size, err := file.Size()
+	if ref := c.query.Get("ref"); ref != "" {
+		at, err := c.sp.Resolve(ref)
 		if err != nil {
 			return err
 		}
-		h := c.w.Header()
-		h.Set("Content-Type", bundle.MediaType)
-		h.Set("Content-Length", strconv.FormatInt(size, 10))
-		if c.r.Method == http.MethodHead {
-			return nil
-		}
-		return file.Write(c.w)
+		c.at = at
+	}
+	return c.sp.Bundle(c.r.Context(), c.at, func(_ string, file *bundle.Writer) error {
+		return service.SendBundle(c.w, c.r, file)
 	})
 }
 
