@@ -58,7 +58,7 @@ func TestServe(t *testing.T) {
 	}
 	search := func(q starwars.Query) []string {
 		t.Helper()
-		code, stdout, stderr := call(ctx, client, "search", "--json", "--count", "1000", "--domain", domain, "--commit", commits[domain+"@"+q.Commit], q.Text)
+		code, stdout, stderr := call(ctx, client, "search", "--mode", "vector", "--json", "--count", "1000", "--domain", domain, "--commit", commits[domain+"@"+q.Commit], q.Text)
 		var res found
 		if err := json.Unmarshal([]byte(stdout), &res); err != nil || code != exitDone {
 			t.Fatalf("search: exit %d, %v\n%s", code, err, stderr)
