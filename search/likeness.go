@@ -57,8 +57,8 @@ type Pairing struct {
 	// Same are fields that are equal in both documents, or missing in one; Differ
 	// those that keep two documents apart which both have them and not equal. They
 	// are two ways to say one thing.
-	Same   []string `param:"same" kind:"names" most:"20" help:"Only pairs of which these fields are equal, or missing in one."`
-	Differ []string `param:"differ" kind:"names" most:"20" help:"No pairs of which these fields differ."`
+	Same   []string `param:"same" kind:"names" most:"20" placeholder:"FIELD" help:"Only pairs of which these fields are equal, or missing in one."`
+	Differ []string `param:"differ" kind:"names" most:"20" placeholder:"FIELD" help:"No pairs of which these fields differ."`
 }
 
 // leastScores are the default least scores within one set and between two, where a

@@ -193,7 +193,7 @@ type DuplicatesRequest struct {
 	// about since are listed, that is pairs of which at least one document
 	// is new or has another text there, and which were no pair within
 	// Threshold there.
-	Since   string  `param:"since" kind:"commit" help:"List only pairs that came about since this indexed commit."`
+	Since   string  `param:"since" kind:"commit" placeholder:"ID" help:"List only pairs that came about since this indexed commit."`
 	Decided Decided `embed:""`
 	Page    Page    `default:"none"` // Count 0: all
 	Snippet bool    `param:"snippet" help:"Also tell the beginnings of the texts."`

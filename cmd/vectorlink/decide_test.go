@@ -117,7 +117,12 @@ func TestBetween(t *testing.T) {
 		{exitFailed, []string{"search", "--commit", "d", "--weight", "2", "hose"}, ""},
 		{exitDone, []string{"similar", "--commit", "d", "--ids", "x/1", "--ids", "x/2", "--include-self"}, "5 hits at commit d"},
 	} {
-		code, stdout, stderr := call(t.Context(), []string{server}, append(c.args, "--domain", "a/b")...)
+		args := append(c.args, "--domain", "a/b")
+		code, stdout, stderr := call(t.Context(), []string{server}, args...)
+		var lost bytes.Buffer
+		if got := run(t.Context(), args, []string{server}, strings.NewReader(""), full{}, &lost); c.code == exitDone && got != exitFailed {
+			t.Errorf("%v: exit %d with lost output\n%s", c.args, got, lost.String())
+		}
 		if code != c.code || !strings.Contains(stdout, c.has) {
 			t.Errorf("%v: exit %d, want %d and %q\n%s%s", c.args, code, c.code, c.has, stdout, stderr)
 		}

@@ -10,7 +10,7 @@ import (
 )
 
 var _ = add(command{ofReading, "diff", "List the documents that changed between two commits, and how far they moved in meaning.", func() any {
-	return &diffCmd{request: asks(tags{"count": `default:"100"`}, &search.DiffRequest{})}
+	return &diffCmd{request: asks(tags{"count": `default:"100" help:"Most documents to list, 1 to 1000 (default 100)."`}, &search.DiffRequest{})}
 }, nil})
 
 // diffCmd lists the documents that changed between two commits.

@@ -21,7 +21,7 @@ import (
 
 var _ = add(command{ofDuplicates, "duplicates", "List documents that are nearly the same.", func() any {
 	return &duplicatesCmd{request: asks(tags{
-		"count": `xor:"pairs"`, "start": "-",
+		"count": `xor:"pairs" help:"Most to list, 1 to 1000 (default all)."`, "start": "-",
 		"target_doc_type": "-", "target_doc_id": "-", "target_filter": "-",
 	}, &search.DuplicatesRequest{}, &search.ProfileRequest{})}
 }, nil})

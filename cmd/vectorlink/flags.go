@@ -53,7 +53,7 @@ func asks(more tags, requests ...any) request {
 			tag += fmt.Sprintf(` enum:%q`, strings.Join(p.Enum, ","))
 		}
 		if hint := p.Placeholder; p.Type != "boolean" {
-			for _, is := range []string{hints[name], map[string]string{"integer": "N", "number": "X"}[p.Type], "TEXT"} {
+			for _, is := range []string{hints[name], map[string]string{"integer": "N", "number": "X"}[p.Type], map[bool]string{true: "WORD"}[len(p.Enum) > 0], "TEXT"} {
 				if hint == "" {
 					hint = is
 				}
