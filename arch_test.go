@@ -18,7 +18,7 @@ const module = "github.com/vectorlink/vectorlink"
 var layers = [][]string{
 	{"cmd"},
 	{"workshop"},
-	{"api", "door", "docdb", "embed", "templates"},
+	{"api", "page", "door", "docdb", "embed", "templates"},
 	{"space"},
 	{"service"},
 	{"indexer"},

@@ -83,6 +83,16 @@ type Watcher interface {
 	Lag(domain string) []indexer.BranchLag
 }
 
+// Page answers requests for pages under /ui/. It asks for no credentials, which were
+// checked. Its methods may be called by many goroutines at once.
+type Page interface {
+	// Serve answers a request, or returns why it cannot and has then written nothing.
+	Serve(w http.ResponseWriter, r *http.Request) error
+	// Refuse answers a request that has failed for a reason, with the status that it
+	// has in the API and the id that finds the request in the log.
+	Refuse(w http.ResponseWriter, r *http.Request, status int, reason, request string) error
+}
+
 // Config is what New needs to know.
 type Config struct {
 	// Watcher is who follows branches; nil: nobody does.
@@ -113,6 +123,8 @@ type Config struct {
 	// ProgressEvery is the longest time between two lines of a push's
 	// progress; 0: five seconds.
 	ProgressEvery time.Duration
+	// Page is what people see under /ui/, where / leads to; nil: nothing.
+	Page Page
 	// Routes are those of other protocols, beside the API's own.
 	Routes []service.Route
 	// MaxImport bounds a snapshot file that is taken in, in bytes; 0: 64 GiB.

@@ -239,6 +239,9 @@ func (s *server) fail(w *response, r *http.Request, err error) bool {
 	case http.StatusServiceUnavailable:
 		h.Set("Retry-After", retryAfter)
 	}
+	if s.cfg.Page != nil && strings.HasPrefix(r.URL.Path, pagePath) {
+		return s.cfg.Page.Refuse(w, r, status, body.Error, w.id) == nil
+	}
 	var shown any = body
 	if w.shape != nil {
 		shown = w.shape(err, status, body.Code, body.Error)

@@ -178,7 +178,33 @@ func (s *server) routes() http.Handler {
 		logged(w).shape = table[i].shape
 		return s.limited(s.private(refuse))(w, r)
 	}))
-	return plainPath(mux)
+	return s.paged(plainPath(mux))
+}
+
+const pagePath = "/ui/"
+
+// paged has the page answer what is below /ui/, and leads there from /. Its own router
+// knows the paths. A POST changes something; other methods of the page do not.
+func (s *server) paged(next http.Handler) http.Handler {
+	if s.cfg.Page == nil {
+		return next
+	}
+	serve := handler(s.cfg.Page.Serve)
+	get, post := s.handle(s.limited(s.private(serve))), s.handle(s.limited(s.private(s.sameSite(serve))))
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch read := r.Method == http.MethodGet || r.Method == http.MethodHead; {
+		case read && (r.URL.Path == "/" || r.URL.Path == "/ui"):
+			// Relative, so that it holds behind a prefix of the path.
+			w.Header().Set("Location", "./ui/")
+			w.WriteHeader(http.StatusFound)
+		case !strings.HasPrefix(r.URL.Path, pagePath):
+			next.ServeHTTP(w, r)
+		case read:
+			get(w, r)
+		default:
+			post(w, r)
+		}
+	})
 }
 
 func noRoute(http.ResponseWriter, *http.Request) error {

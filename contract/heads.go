@@ -22,4 +22,6 @@ type Heads interface {
 type Ancestor struct {
 	Commit string
 	Time   time.Time // when it was made; zero when not known
+	// Author and Message are what the database says of it, "" for nothing.
+	Author, Message string
 }

@@ -21,12 +21,12 @@ func (c *Client) Heads(ctx context.Context, domain string) (map[string]string, e
 	return heads, err
 }
 
-// Ancestry yields a commit and its ancestors with their times, newest first. An
+// Ancestry yields a commit and its ancestors with what is known of them, newest first. An
 // error ends it.
 func (c *Client) Ancestry(ctx context.Context, domain, commit string) iter.Seq2[contract.Ancestor, error] {
 	return func(yield func(contract.Ancestor, error) bool) {
 		for commit, err := range c.History(ctx, domain, commit) {
-			if !yield(contract.Ancestor{Commit: commit.ID, Time: commit.time()}, err) || err != nil {
+			if !yield(contract.Ancestor{Commit: commit.ID, Time: commit.time(), Author: commit.Author, Message: commit.Message}, err) || err != nil {
 				return
 			}
 		}

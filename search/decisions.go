@@ -51,6 +51,18 @@ func (r *Reader) Decisions(req DecisionsRequest) (list []catalog.Decision, newes
 	return list[at:], newest, err
 }
 
+// DecisionsAt returns the decisions that count at a commit, in the order they were made:
+// those of it and of the commits that it was built on.
+func (r *Reader) DecisionsAt(domain, commit string) ([]catalog.Decision, error) {
+	d, err := r.domains.Domain(domain)
+	if err != nil {
+		return nil, err
+	}
+	list, _, err := d.decisions()
+	counts := d.State().Lineage(commit)
+	return slices.DeleteFunc(slices.Clone(list), func(x catalog.Decision) bool { return !counts(&x) }), err
+}
+
 // decisions returns those made and the number of the newest, 0 for none.
 func (d *Domain) decisions() (list []catalog.Decision, newest uint64, err error) {
 	if list, err = d.Decisions(); len(list) > 0 {

@@ -45,6 +45,11 @@ type Config struct {
 	// ReadOnly serves what another process writes to DataDir: commits appear as
 	// they are made, and nothing is written.
 	ReadOnly bool `name:"read-only" type:"switch" environ:"VECTORLINK_READ_ONLY" help:"Serve a data directory that another server writes; nothing is written."`
+	// NoPage takes the page for people away: /ui/, and / that leads there.
+	NoPage bool `name:"no-page" type:"switch" environ:"VECTORLINK_NO_PAGE" help:"Serve the API alone, without the page for people at /ui/."`
+	// DocumentURL is where the page leads for a document in the database's own
+	// interface; {domain}, {branch}, {commit} and {id} stand for the document's.
+	DocumentURL string `name:"document-url" type:"setting" environ:"VECTORLINK_DOCUMENT_URL" placeholder:"URL" help:"Address of a document in the database's own interface, with {domain}, {branch}, {commit}, {id}."`
 	// Insecure allows an address beyond loopback without AdminSecret.
 	Insecure bool `name:"insecure" type:"switch" environ:"VECTORLINK_INSECURE" help:"Serve beyond loopback without a secret."`
 

@@ -124,10 +124,17 @@ func (c *demoCmd) Run(ctx context.Context, p *program) (err error) {
 	if err != nil {
 		return err
 	}
-	stops = append(stops, background(listener, api.New(web, service.New(st.Reader, st.Indexer)), log))
+	svc := service.New(st.Reader, st.Indexer)
+	site := cfg.site(ctx, web, svc, source, log)
+	stops = append(stops, func() error { site.Close(); return nil })
+	web.Page = site
+	stops = append(stops, background(listener, api.New(web, svc), log))
 	d.client = newClient("http://"+listener.Addr().String(), "", contract.Secret{})
 	stops = append(stops, func() error { d.client.close(); return nil })
 
+	if !p.json && !c.Once {
+		fmt.Fprintf(p.stdout, "%s/ui/ shows it in a browser.\n\n", d.client.server)
+	}
 	if err := d.show(ctx, local.Kernels()); err != nil {
 		return err
 	}

@@ -37,8 +37,8 @@ embeds nothing; the vector is that of the document's first chunk, so where texts
 long, leave the vectors out and have them embedded. Texts beyond 64 KiB are cut.`
 }
 
-// page is a part of a commit's documents.
-type page struct {
+// exportPage is a part of a commit's documents.
+type exportPage struct {
 	Total     int `json:"total"`
 	Documents []struct {
 		ID     string          `json:"id"`
@@ -96,12 +96,12 @@ func (c *exportCmd) pin(q url.Values, a answered) {
 // vectors, both of which come by ascending id.
 func (c *exportCmd) lines(ctx context.Context, p *program, cl *client, q url.Values) error {
 	bar := newProgress(p.stderr, plainText(q.Get("domain")))
-	var now page
+	var now exportPage
 	start, at, cut := 0, 0, 0
 	fetch := func() error {
 		next := url.Values{"texts": {"true"}, "output_fields": {"*"}, "start": {strconv.Itoa(start)}, "count": {strconv.Itoa(search.MaxCount)}}
 		maps.Copy(next, q)
-		now = page{}
+		now = exportPage{}
 		a, err := cl.get(ctx, "/documents", next, &now)
 		if err == nil {
 			c.pin(q, a)

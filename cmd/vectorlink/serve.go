@@ -170,7 +170,7 @@ func serve(ctx context.Context, cfg Config, source contract.Source, heads contra
 		defer func() { err = errors.Join(err, closeReader()) }()
 		listening()
 		follow := func(ctx context.Context) { reader.Follow(ctx, followEvery) }
-		return answer(ctx, cfg, web, listener, service.New(reader, nil), embedder, follow, log)
+		return answer(ctx, cfg, web, listener, service.New(reader, nil), source, embedder, follow, log)
 	}
 	st, err := claim(cfg.DataDir)
 	if err != nil {
@@ -195,7 +195,7 @@ func serve(ctx context.Context, cfg Config, source contract.Source, heads contra
 		})
 		web.Watcher, watching = watcher, watcher.Run
 	}
-	return answer(ctx, cfg, web, listener, service.New(st.Reader, st.Indexer), embedder, watching, log)
+	return answer(ctx, cfg, web, listener, service.New(st.Reader, st.Indexer), source, embedder, watching, log)
 }
 
 // followEvery is the pause between two looks of a read-only server at what the
@@ -230,7 +230,7 @@ func openReader(ctx context.Context, cfg Config, embedder contract.Embedder, log
 }
 
 // answer answers requests until ctx ends, with beside running beside it.
-func answer(ctx context.Context, cfg Config, web api.Config, listener net.Listener, svc *service.Service, embedder contract.Embedder, beside func(context.Context), log *slog.Logger) error {
+func answer(ctx context.Context, cfg Config, web api.Config, listener net.Listener, svc *service.Service, source contract.Source, embedder contract.Embedder, beside func(context.Context), log *slog.Logger) error {
 	live := space.New(space.Config{FS: svc.Files(), Service: svc, ReadOnly: cfg.ReadOnly, Sync: space.Sync(cfg.SpaceSync), Logger: log})
 	defer func() {
 		if err := live.Close(); err != nil {
@@ -239,6 +239,11 @@ func answer(ctx context.Context, cfg Config, web api.Config, listener net.Listen
 	}()
 	web.Routes = cfg.doors(web, svc, embedder, live)
 	web.Spaces = live
+	if !cfg.NoPage {
+		site := cfg.site(ctx, web, svc, source, log)
+		defer site.Close()
+		web.Page = site
+	}
 	if cfg.PrometheusPort != 0 {
 		stop, err := serveMetrics(ctx, cfg, web, svc, log)
 		if err != nil {

@@ -1,0 +1,192 @@
+package page
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/vectorlink/vectorlink/contract"
+	"github.com/vectorlink/vectorlink/search"
+)
+
+const (
+	// shownCommits is how many commits a page's timeline lists.
+	shownCommits = 50
+	// shortID is how much of a commit's id is shown, and leastPrefix how much of
+	// one is enough to name it.
+	shortID     = 8
+	leastPrefix = 6
+)
+
+// moment is a commit as people know it.
+type moment struct {
+	search.CommitInfo
+	Message, Author string
+	When            time.Time // it was made, or indexed where the database does not say
+	Guessed         bool      // When is the time of indexing
+	Heads           []string  // the branches that stand at it
+}
+
+// Short returns the beginning of the commit's id.
+func (m moment) Short() string { return clip(m.Commit, shortID) }
+
+// Name returns the commit's message, or the beginning of its id.
+func (m moment) Name() string {
+	if m.Message != "" {
+		return m.Message
+	}
+	return m.Short()
+}
+
+// Changes returns how many documents the commit was indexed with and without.
+func (m moment) Changes() int { return m.Indexed + m.Deleted }
+
+// domainFrame returns the frame of a view of the domain that the address names, at the
+// commit that it names.
+func (s *Site) domainFrame(a *answer, title, active string) (*frame, error) {
+	domain := a.r.PathValue("org") + "/" + a.r.PathValue("db")
+	f := s.frameOf(a.r, title)
+	f.Domain, f.Active, f.AtGiven = domain, active, f.query.Get("at")
+	infos := s.cfg.Service.DomainInfos()
+	i := slices.IndexFunc(infos, func(d search.DomainInfo) bool { return d.Domain == domain })
+	if i < 0 {
+		return nil, fmt.Errorf("%w: nothing of %s is indexed", contract.ErrNotFound, domain)
+	}
+	commits, err := s.cfg.Service.Commits(domain)
+	if err != nil {
+		return nil, err
+	}
+	heads := infos[i].Heads
+	at, err := resolve(commits, heads, f.AtGiven, func(list []search.CommitInfo) []moment { return s.moments(a.r, domain, list, heads) })
+	if err != nil {
+		return nil, err
+	}
+	// The timeline lists what is around the commit.
+	begin := max(0, min(at-shownCommits/2, len(commits)-shownCommits))
+	list := commits[begin:min(begin+shownCommits, len(commits))]
+	f.Recent, f.More = s.moments(a.r, domain, list, heads), len(commits)-len(list)
+	f.At = f.Recent[at-begin]
+	for _, h := range heads {
+		if k := slices.IndexFunc(commits, func(c search.CommitInfo) bool { return c.Commit == h.Commit }); k >= 0 {
+			m := s.moments(a.r, domain, commits[k:k+1], heads)[0]
+			m.Branch = h.Branch
+			f.Branches = append(f.Branches, m)
+		}
+	}
+	return f, nil
+}
+
+// resolve returns the place among the commits of what an address names: a branch, a
+// commit or the beginning of its id, a time or a day; main, or the first branch, where
+// it names nothing.
+func resolve(commits []search.CommitInfo, heads []search.Head, name string, moments func([]search.CommitInfo) []moment) (int, error) {
+	find := func(commit string) int {
+		return slices.IndexFunc(commits, func(c search.CommitInfo) bool { return c.Commit == commit })
+	}
+	if name == "" {
+		name = contract.MainBranch
+		if len(heads) > 0 && !slices.ContainsFunc(heads, func(h search.Head) bool { return h.Branch == name }) {
+			name = heads[0].Branch
+		}
+	}
+	for _, h := range heads {
+		if h.Branch == name {
+			if i := find(h.Commit); i >= 0 {
+				return i, nil
+			}
+		}
+	}
+	if i := find(name); i >= 0 {
+		return i, nil
+	}
+	if until, ok := parseTime(name); ok {
+		for i, m := range moments(commits[:min(len(commits), nameReach)]) {
+			if m.Branch == contract.MainBranch && !m.When.After(until) {
+				return i, nil
+			}
+		}
+		return 0, fmt.Errorf("%w: no commit of main is as old as %s", contract.ErrNotFound, name)
+	}
+	if len(name) >= leastPrefix {
+		found := -1
+		for i, c := range commits {
+			if strings.HasPrefix(c.Commit, name) && found >= 0 {
+				return 0, fmt.Errorf("%w: several commits begin with %s", contract.ErrInvalid, name)
+			} else if strings.HasPrefix(c.Commit, name) {
+				found = i
+			}
+		}
+		if found >= 0 {
+			return found, nil
+		}
+	}
+	return 0, fmt.Errorf("%w: no branch or commit of the name %s is indexed", contract.ErrNotFound, clip(name, 80))
+}
+
+// parseTime reads a time, or a day, which is meant to its end.
+func parseTime(text string) (time.Time, bool) {
+	if t, err := time.Parse(time.RFC3339, text); err == nil {
+		return t, true
+	}
+	t, err := time.Parse(time.DateOnly, text)
+	return t.Add(24*time.Hour - 1), err == nil
+}
+
+// moments returns commits with their names.
+func (s *Site) moments(r *http.Request, domain string, commits []search.CommitInfo, heads []search.Head) []moment {
+	ids := make([]string, len(commits))
+	for i, c := range commits {
+		ids[i] = c.Commit
+	}
+	known := s.names.look(r.Context(), domain, ids)
+	out := make([]moment, len(commits))
+	for i, c := range commits {
+		m := moment{CommitInfo: c, When: c.Created, Guessed: true}
+		if a, ok := known[c.Commit]; ok {
+			m.Message, m.Author = a.Message, a.Author
+			if !a.Time.IsZero() {
+				m.When, m.Guessed = a.Time, false
+			}
+		}
+		for _, h := range heads {
+			if h.Commit == c.Commit {
+				m.Heads = append(m.Heads, h.Branch)
+			}
+		}
+		out[i] = m
+	}
+	return out
+}
+
+// other returns the commit that another parameter of the address names, "" for none.
+func (s *Site) other(a *answer, f *frame, name string) (m moment, ok bool, err error) {
+	given := f.query.Get(name)
+	if given == "" {
+		return moment{}, false, nil
+	}
+	for _, b := range f.Branches {
+		if b.Branch == given {
+			return b, true, nil
+		}
+	}
+	for _, m := range f.Recent {
+		if m.Commit == given {
+			return m, true, nil
+		}
+	}
+	commits, err := s.cfg.Service.Commits(f.Domain)
+	if err != nil {
+		return moment{}, false, err
+	}
+	look := func(list []search.CommitInfo) []moment { return s.moments(a.r, f.Domain, list, nil) }
+	i, err := resolve(commits, nil, given, look)
+	if err != nil {
+		return moment{}, false, err
+	}
+	return look(commits[i : i+1])[0], true, nil
+}
+
+// ref asks for the commit that is looked at.
+func (f *frame) ref() search.Ref { return search.Ref{Commit: f.At.Commit} }
