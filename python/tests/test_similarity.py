@@ -108,6 +108,16 @@ def test_insert_refuses_what_is_there(collection: str) -> None:
     assert not similarity.has_collection(collection)
 
 
+@pytest.mark.parametrize(("metric", "distance"), [("COSINE", 0.8), ("IP", 6), ("L2", 5)])
+def test_distances_are_those_of_milvus(collection: str, metric: str, distance: float) -> None:
+    name = f"{collection}-{metric}"
+    fields = [FieldSchema("key", DataType.INT64, is_primary=True), FieldSchema("v", DataType.FLOAT_VECTOR, dim=2)]
+    create_collection(name, fields, {"v": {"metric_type": metric}})
+    index(name, [{"key": 1, "v": [2, 0]}, {"key": 2, "v": [0, 0.5]}], id="key", vec="v")
+    hits = retrieve_similar(name, vector=[3, 4] if metric != "L2" else [3, 2], limit=1, id="key")
+    assert (hits[0]["key"], hits[0]["distance"]) == (2 if metric == "COSINE" else 1, pytest.approx(distance))
+
+
 @pytest.mark.parametrize(
     ("milvus", "ours"),
     [

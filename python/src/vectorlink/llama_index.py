@@ -19,7 +19,7 @@ from llama_index.core.vector_stores.types import (
     VectorStoreQueryMode,
     VectorStoreQueryResult,
 )
-from llama_index.core.vector_stores.utils import metadata_dict_to_node, node_to_metadata_dict
+from llama_index.core.vector_stores.utils import build_metadata_filter_fn, metadata_dict_to_node, node_to_metadata_dict
 
 from . import connect, filters
 from ._sync.hub import Hub
@@ -28,6 +28,8 @@ from .errors import InvalidError, NotFoundError
 from .types import Record
 
 REF = "ref_doc_id"
+MOST = 1000
+"""Is how many nodes one query returns at most."""
 
 
 class VectorlinkVectorStore(BasePydanticVectorStore):
@@ -95,31 +97,31 @@ class VectorlinkVectorStore(BasePydanticVectorStore):
             self.space.delete_all()
 
     def _select(self, ids: list[str] | None, only: MetadataFilters | None) -> list[Record]:
-        """Returns the nodes among ids, or all, that a filter admits: a search by any vector tells which."""
+        """Returns the nodes among ids, or all, that LlamaIndex' own reading of a filter admits."""
         try:
-            space = self.space
-            if ids is None and only is None:
-                return list(space.all_records(vectors=False))
-            if only is not None:
-                info = space.info()
-                vector = [1.0] + [0.0] * (info["dims"] - 1)
-                hits = space.nearest(max(info["keys"], 1), vector=vector, filter=expression(only))
-                admitted = {h["key"] for h in hits}
-                ids = [str(k) for k in admitted] if ids is None else [i for i in ids if i in admitted]
-            return list(space.records(ids or [], missing=True))
+            if ids is not None:
+                found = list(self.space.records(ids, missing=True))
+            else:
+                found = list(self.space.all_records(vectors=False))
         except NotFoundError:
             if self.as_of:
                 raise
             return []  # nothing was stored yet
+        fields = {str(r["key"]): r.get("fields", {}) for r in found}
+        admitted = build_metadata_filter_fn(lambda key: fields[key], only)
+        return [r for r in found if admitted(str(r["key"]))]
 
     def query(self, query: VectorStoreQuery, **_: Any) -> VectorStoreQueryResult:
         """Returns the nodes nearest to the query's vector, and their similarities."""
         if query.mode is not VectorStoreQueryMode.DEFAULT or query.query_embedding is None:
             raise InvalidError("a space is queried by a vector, in the mode default")
         among = None if query.node_ids is None else set(query.node_ids)
+        n = query.similarity_top_k
         try:
+            if among is not None and (n := max(self.space.count(), 1)) > MOST:
+                raise InvalidError(f"of a space of more than {MOST} nodes not some of them are queried: use filters")
             hits = self.space.nearest(
-                query.similarity_top_k if among is None else max(self.space.count(), 1),
+                n,
                 vector=query.query_embedding,
                 filter=expression(query.filters) if query.filters else None,
             )
