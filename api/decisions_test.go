@@ -154,6 +154,7 @@ func TestDecisionsApply(t *testing.T) {
 func TestProfile(t *testing.T) {
 	l := newLive(t, vfstest.NewMem())
 	l.mustPush("c1", drills)
+	at := "c1"
 	profile := func(query string) (p struct {
 		Commit    string
 		Documents int
@@ -166,7 +167,7 @@ func TestProfile(t *testing.T) {
 		}
 	}) {
 		t.Helper()
-		got := l.get("/duplicates/profile?domain=org/db&commit=c1" + query)
+		got := l.get("/duplicates/profile?domain=org/db&commit=" + at + query)
 		if err := json.Unmarshal([]byte(got.body), &p); err != nil || got.status != 200 {
 			t.Fatalf("%d %s", got.status, got.body)
 		}
@@ -175,7 +176,7 @@ func TestProfile(t *testing.T) {
 	const by = "&likeness=trigrams"
 	p := profile(by)
 	top, pairs, documents := p.Steps[0], 0, 0
-	if p.Commit != "c1" || p.Documents != 5 || p.MinScore != .45 || len(p.Steps) != 16 || p.Steps[15].From != .2 {
+	if p.Commit != at || p.Documents != 5 || p.MinScore != .45 || len(p.Steps) != 16 || p.Steps[15].From != .2 {
 		t.Errorf("%+v", p)
 	}
 	// 4 and 5 are one text, 1 and 2 differ in a letter.
@@ -222,6 +223,13 @@ func TestProfile(t *testing.T) {
 	if pure := profile(by + "&decisions=none"); pure.Steps[0].Precision != nil || pure.Steps[0].Same != 0 {
 		t.Errorf("without decisions %+v", pure.Steps[0])
 	}
+	// Steps count as they have pairs: three of one text, of which one is decided.
+	l.mustPush("c2", inserted("d/P/6", "an electric kettle made of stainless steel"), "parent_commit", "c1")
+	at = "c2"
+	if p = profile(by); p.Steps[0].Pairs != 3 || p.Steps[0].Same != 1 || *p.Steps[15].Precision != .75 || p.Documents != 6 {
+		t.Errorf("with three of one text %+v", p)
+	}
+	at = "c1"
 	for query, word := range map[string]string{"&likeness=cosine": "likeness", "&examples=21": "examples", "&min_score=2": "min_score", "&threshold=.1": "threshold", "&same=none": "same"} {
 		if got := l.get("/duplicates/profile?domain=org/db&commit=c1" + query); got.status != 400 || !strings.Contains(got.body, word) {
 			t.Errorf("%s: %d %s", query, got.status, got.body)

@@ -13,6 +13,10 @@
 // follows ([Ref]), the pool (Reader.Open), and the search itself, whose struct in
 // requests.go declares the parameters of every protocol.
 //
+// Pairs of documents have one finder (pairs.go) with four sources: the nearest of each
+// chunk, the nearest of each document, all within a distance, and for likeness those
+// that share rare words, trigrams or a neighbourhood.
+//
 // # Concurrency
 //
 // A Reader may be used by many goroutines. The state of a domain is loaded without
