@@ -51,7 +51,7 @@ func TestDecisions(t *testing.T) {
 
 	// A file: pairs alone, the best first, bounded by --count, and those decided otherwise gone.
 	check(exitDuplicates, with("duplicates", "--decisions", file, "--fail-on-any"), "x/1  x/3  decided later\n", "x/1  x/2")
-	check(exitDone, with("duplicates", "--decisions", file, "--count", "1"), "1 pair at commit c", "\n\n")
+	check(exitDone, with("duplicates", "--decisions", file, "--count", "1"), "1 pair at commit c\n0.9465  x/1  x/3", "x/2")
 	check(exitDone, with("duplicates", "--decisions", file, "--all", "--json"), `"decided":"later"`, `"x/1"},{"id":"x/2"`)
 	check(exitDone, with("duplicates", "--decisions", file, "--threshold", "0"), "no duplicates within 0 at", "")
 	check(exitDone, with("duplicates", "--decisions", file, "--summary", "md"), "<ins>", "`x/1` `x/2`")
@@ -64,7 +64,7 @@ func TestDecisions(t *testing.T) {
 	check(exitDone, with("duplicates", "--all", "--decided", "none"), "x/1  x/2", "")
 	list := []string{"decisions", "--domain", "a/b"}
 	check(exitDone, list, "N  DECISION   DOCUMENTS       BY    NOTE         COMMIT", "")
-	check(exitDone, append(list, "--from", "2", "--json"), `"decision":"later"`, "different")
+	check(exitDone, append(list, "--from", "1", "--json"), "}\n"+`{"n":2,`, "DECISION")
 	check(exitDone, append(list, "--format", "csv"), "1,x/1,x/2,different,'=ana,another cut,c", "")
 	// What is written out is what duplicates takes.
 	lines := check(exitDone, append(list, "--format", "ndjson"), `"note":"another cut"`, "")
