@@ -144,6 +144,7 @@ func accessEffects(e *effects) {
 		away{"prometheus-port", metrics, "VECTORLINK_PROMETHEUS_PORT"},
 		away{"log-level", "debug", "file"},
 		away{"mcp-write", "true", "file"},
+		away{"no-page", "true", "flag"},
 	)
 	e.check("listen", e.url == "http://127.0.0.1:"+port, "serves on %s", e.url)
 	status, _ := e.ask("GET", e.url+"/statistics", "", "", "")
@@ -159,6 +160,8 @@ func accessEffects(e *effects) {
 	e.check("index-pool-bytes", n == 3<<20, "%d bytes", n)
 	_, text := e.ask("GET", "http://127.0.0.1:"+metrics+"/metrics", "", "", "")
 	e.check("prometheus-port", strings.Contains(text, "\nvectorlink_domains 0"), "%s", text)
+	status, _ = e.ask("GET", e.url+"/ui/", "flag", "sesame", "")
+	e.check("no-page", status == 404, "status %d", status)
 	_, text = e.ask("POST", e.url+"/mcp", "flag", "sesame", `{"jsonrpc":"2.0","id":1,"method":"tools/list"}`)
 	e.check("mcp-write", strings.Contains(text, `"name":"push"`), "%s", text)
 	e.ask("GET", e.url+"/health/live", "", "", "") // logged as debugging alone
@@ -369,7 +372,11 @@ func refusalEffects(e *effects) {
 func pushEffects(e *effects) {
 	e.start(away{"listen", "127.0.0.1:0", "flag"}, away{"push-line-bytes", "1KiB", "VECTORLINK_PUSH_LINE_BYTES"},
 		away{"push-idle", "3s", "flag"}, away{"push-progress", "100ms", "file"}, away{"branch-wait", "200ms", "VECTORLINK_BRANCH_WAIT"},
-		away{"import-bytes", "1KiB", "VECTORLINK_IMPORT_BYTES"}, away{"space-sync", "everysec", "VECTORLINK_SPACE_SYNC"})
+		away{"import-bytes", "1KiB", "VECTORLINK_IMPORT_BYTES"}, away{"space-sync", "everysec", "VECTORLINK_SPACE_SYNC"},
+		away{"document-url", "https://db.example/{domain}?id={id}", "VECTORLINK_DOCUMENT_URL"})
+	e.ask("POST", e.url+"/push?domain=c/d&target_commit=c1&strict=true", "", "", `{"op":"Inserted","id":"x/1","string":"word"}`)
+	_, page := e.ask("GET", e.url+"/ui/c/d/doc?id=x%2F1", "", "", "")
+	e.check("document-url", strings.Contains(page, `href="https://db.example/c/d?id=x%2F1"`), "%s", page)
 	_, made := e.ask("POST", e.url+"/spaces", "", "", `{"name":"s","dims":2}`)
 	e.check("space-sync", strings.Contains(made, `"sync":"everysec"`), "%s", made)
 	status, text := e.ask("POST", e.url+"/snapshot?domain=a/b", "", "", strings.Repeat("x", 2000))
