@@ -82,12 +82,12 @@ func (h *Header) complete() error {
 
 func (h *Header) rowSize() int { return h.size * max(h.Cols, 1) }
 
-// Append appends the start of an array, version 1.0. Its rows are to follow. Numbers
-// with a fraction are rows of vectors, also where these are of no length.
+// Append appends the start of an array, version 1.0. Its rows are to follow. No rows of
+// numbers with a fraction are no vectors, a matrix.
 func (h Header) Append(b []byte) []byte {
 	const fixed = len(magic) + 4 // version, length of the header
 	shape := fmt.Sprintf("(%d,)", h.Rows)
-	if h.Cols > 0 || h.IsFloat() {
+	if h.Cols > 0 || h.Rows == 0 && h.IsFloat() {
 		shape = fmt.Sprintf("(%d, %d)", h.Rows, h.Cols)
 	}
 	text := fmt.Sprintf("{'descr': '%s', 'fortran_order': False, 'shape': %s, }", h.Type, shape)
