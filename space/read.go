@@ -358,8 +358,8 @@ func (v *view) nearest(ctx context.Context, from []float32, req NearestRequest) 
 	without := slices.Clone(req.Keys)
 	for k, w := range v.tail {
 		without = append(without, k)
-		if w.deleted || slices.Contains(req.Keys, k) {
-			continue
+		if w.deleted || w.bare || slices.Contains(req.Keys, k) {
+			continue // what is bare is no hit of the commit either
 		}
 		found = append(found, scanned{Hit{Key: k, Distance: distance(w.vector)}, w.fields})
 	}
