@@ -63,6 +63,7 @@ var owners = map[string][]string{
 	"github.com/RoaringBitmap/roaring":             {"textindex", "fields"},
 	"github.com/expr-lang/expr":                    {"fields"},
 	"github.com/getkin/kin-openapi":                {},
+	"github.com/chromedp":                          {}, // the page's tests alone
 	"github.com/prometheus/client_golang":          {"api"},
 	"github.com/hashicorp/golang-lru/v2/expirable": {}, // faults: its callbacks deadlock and are missed
 }

@@ -7,7 +7,7 @@
   const $ = (id) => document.getElementById(id);
   const set = JSON.parse(canvas.dataset.settings);
   const problem = (text) => { const p = $("map-problem"); p.textContent = text; p.hidden = false; };
-  const context = canvas.getContext("2d");
+  const context = canvas.getContext("2d", { willReadFrequently: true });
   if (!context) { problem("This browser cannot draw the map."); return; }
 
   let n = 0, ids, x, y, kind, group;       // ids are hashes; x and y go from 0 to 1

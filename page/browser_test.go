@@ -1,0 +1,307 @@
+package page_test
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/log"
+	"github.com/chromedp/cdproto/runtime"
+	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
+)
+
+// browser is a Chromium without a window, with one tab.
+type browser struct {
+	t   *testing.T
+	ctx context.Context
+
+	mu       sync.Mutex
+	problems []string // what its console told of, policies that were broken among it
+}
+
+// newBrowser starts a Chromium, or skips the test where there is none.
+func newBrowser(t *testing.T) *browser {
+	t.Helper()
+	var program string
+	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
+		if at, err := exec.LookPath(name); err == nil {
+			program = at
+			break
+		}
+	}
+	if program == "" {
+		t.Skip("no Chromium is installed here: the pages are not read in a browser (apt-get install chromium)")
+	}
+	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(program), chromedp.NoSandbox, chromedp.DisableGPU,
+		chromedp.UserDataDir(t.TempDir()), chromedp.WindowSize(1280, 900))
+	parent, end := context.WithTimeout(context.Background(), 3*time.Minute)
+	allocator, stop := chromedp.NewExecAllocator(parent, options...)
+	ctx, cancel := chromedp.NewContext(allocator)
+	b := &browser{t: t, ctx: ctx}
+	t.Cleanup(func() {
+		if err := chromedp.Cancel(ctx); err != nil {
+			t.Error(err)
+		}
+		cancel()
+		stop()
+		end()
+	})
+	if err := chromedp.Listen(ctx, b.hear); err != nil {
+		t.Fatalf("%s does not start: %v", program, err)
+	}
+	if _, err := chromedp.Call(ctx, emulation.SetFocusEmulationEnabled, emulation.SetFocusEmulationEnabledParams{Enabled: true}); err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func (b *browser) hear(event any) {
+	var problem string
+	switch e := event.(type) {
+	case *log.EventEntryAdded:
+		if e.Entry.Level == log.EntryLevelError || e.Entry.Level == log.EntryLevelWarning {
+			problem = e.Entry.Text + " " + e.Entry.URL
+		}
+	case *runtime.EventExceptionThrown:
+		problem = e.ExceptionDetails.Text
+		if e.ExceptionDetails.Exception != nil {
+			problem += " " + e.ExceptionDetails.Exception.Description
+		}
+	case *runtime.EventConsoleAPICalled:
+		if e.Type == runtime.ConsoleAPICalledTypeError || e.Type == runtime.ConsoleAPICalledTypeWarning {
+			problem = fmt.Sprintf("console.%s", e.Type)
+			for _, a := range e.Args {
+				problem += " " + string(a.Value) + a.Description
+			}
+		}
+	}
+	if problem != "" {
+		b.mu.Lock()
+		b.problems = append(b.problems, problem)
+		b.mu.Unlock()
+	}
+}
+
+// heard returns what the console has told of since it was asked last.
+func (b *browser) heard() []string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	list := b.problems
+	b.problems = nil
+	return list
+}
+
+// do takes steps, each of which may wait for what the one before brings.
+func (b *browser) do(steps ...chromedp.Action[chromedp.Void]) {
+	b.t.Helper()
+	ctx, cancel := context.WithTimeout(b.ctx, 20*time.Second)
+	defer cancel()
+	for i, step := range steps {
+		if err := chromedp.Do(ctx, step); err != nil {
+			where, _ := chromedp.Run(b.ctx, chromedp.Evaluate[string]("location.href + ' ' + document.querySelector('main')?.innerText.slice(0, 1000)"))
+			b.t.Fatalf("step %d: %v at %s", i+1, err, where)
+		}
+	}
+}
+
+// value evaluates an expression in the page.
+func value[T any](b *browser, expression string, options ...chromedp.EvaluateOption) T {
+	b.t.Helper()
+	v, err := chromedp.Run(b.ctx, chromedp.Evaluate[T](expression, options...))
+	if err != nil {
+		b.t.Fatalf("%.80s: %v", expression, err)
+	}
+	return v
+}
+
+// open goes to a page below the site's /ui/, and waits until it shows what it has.
+func (b *browser) open(site, path string, params ...string) {
+	b.t.Helper()
+	q := url.Values{}
+	for i := 0; i < len(params); i += 2 {
+		q.Add(params[i], params[i+1])
+	}
+	if len(q) > 0 {
+		path += "?" + q.Encode()
+	}
+	b.do(chromedp.Navigate(site+"/ui/"+path), sees("body:not(:has([data-wait]))"))
+}
+
+// sees waits for an element, by its CSS selector.
+func sees(selector string) chromedp.Action[chromedp.Void] {
+	return chromedp.WaitVisible(chromedp.CSS(selector))
+}
+
+// keys presses keys, one after the other.
+func keys(list ...string) chromedp.Action[chromedp.Void] {
+	steps := make([]chromedp.Action[chromedp.Void], len(list))
+	for i, k := range list {
+		steps[i] = chromedp.KeyEvent(k)
+	}
+	return chromedp.Steps(steps...)
+}
+
+// look sets the width and the scheme of what follows.
+func (b *browser) look(width int64, scheme string) {
+	b.t.Helper()
+	b.do(chromedp.EmulateViewport(width, 900))
+	if _, err := chromedp.Call(b.ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}}}); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+// violations are what axe finds against WCAG AA.
+const violations = `axe.run({runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"], resultTypes: ["violations"]}).then((r) =>
+	r.violations.map((v) => v.impact + " " + v.id + ": " + v.nodes.map((n) => n.html.slice(0, 160) + " " + n.any.map((a) => a.message).join()).slice(0, 4).join("\n\t")))`
+
+// reach has the tab key go through a page, and returns what it does not reach, and what
+// does not show that it has the focus.
+func (b *browser) reach() []string {
+	b.t.Helper()
+	n := value[int](b, `(() => {
+		window.reached = new Set(); window.wrong = new Set();
+		const name = (el) => el.outerHTML.slice(0, 120);
+		window.wanted = [...document.querySelectorAll("a[href], button, input:not([type=hidden]), select, summary, [tabindex='0']")].filter((el) =>
+			el.checkVisibility({visibilityProperty: true, contentVisibilityAuto: true}) && !(el.type === "radio" && !el.checked));
+		document.addEventListener("focusin", (e) => {
+			const s = getComputedStyle(e.target), box = e.target.getBoundingClientRect();
+			reached.add(e.target);
+			if (s.outlineStyle === "none" && s.boxShadow === "none") wrong.add("no mark of the focus: " + name(e.target));
+			if (box.width < 1 || box.bottom < 0 || box.right < 0 || box.left > innerWidth) wrong.add("focus out of sight: " + name(e.target));
+		});
+		window.missed = () => [...wrong, ...wanted.filter((el) => !reached.has(el)).map((el) => "not reached: " + name(el))];
+		document.activeElement.blur(); getSelection().removeAllRanges();
+		return wanted.length;
+	})()`)
+	for range n + 2 {
+		b.do(chromedp.KeyEvent(kb.Tab))
+	}
+	return value[[]string](b, "missed()")
+}
+
+// TestBrowser reads every page in a browser: nothing in its console, nothing against
+// the policy, no scrolling sideways on a telephone, light and dark, the tab key reaches
+// all, and axe finds nothing. Then it takes the ways of a reader, by keys alone.
+func TestBrowser(t *testing.T) {
+	b := newBrowser(t)
+	axe, err := os.ReadFile("testdata/axe-4.14.1.min.js")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := newSite(t)
+	each := func(check func(t *testing.T, path string)) func(*testing.T) {
+		return func(t *testing.T) {
+			for path, params := range all {
+				b.t = t
+				b.open(s.url, path, params...)
+				if path == "org/db/map" {
+					b.do(sees("#map[data-ready]"))
+				}
+				check(t, path)
+				for _, p := range b.heard() {
+					t.Errorf("%q: %s", path, p)
+				}
+			}
+		}
+	}
+	audit := func(t *testing.T, path string) {
+		value[any](b, string(axe)+";null")
+		for _, v := range value[[]string](b, violations, chromedp.EvalAwaitPromise) {
+			t.Errorf("%q: %s", path, v)
+		}
+	}
+	b.look(1280, "dark")
+	t.Run("dark", each(func(t *testing.T, path string) {
+		if ground := value[string](b, "getComputedStyle(document.documentElement).backgroundColor"); ground != "rgb(19, 22, 20)" {
+			t.Errorf("%q: the ground is %s", path, ground)
+		}
+		audit(t, path)
+	}))
+	b.look(360, "light")
+	t.Run("narrow", each(func(t *testing.T, path string) {
+		if wide := value[int](b, "document.documentElement.scrollWidth"); wide > 360 {
+			t.Errorf("%q: %d pixels wide: %v", path, wide, value[[]string](b, `[...document.querySelectorAll("main *")].filter((el) => el.getBoundingClientRect().right > 361).map((el) => el.outerHTML.slice(0, 120)).slice(0, 5)`))
+		}
+		audit(t, path)
+	}))
+	b.look(1280, "light")
+	t.Run("tab", each(func(t *testing.T, path string) {
+		for _, missed := range b.reach() {
+			t.Errorf("%q: %s", path, missed)
+		}
+	}))
+	t.Run("way", func(t *testing.T) { b.t = t; b.way(s) })
+	t.Run("hostile", func(t *testing.T) { b.t = t; b.hostile(s) })
+	b.t = t
+}
+
+// way is that of a reader without a mouse: from the databases to an answer, a document,
+// a pair to decide, groups and the map.
+func (b *browser) way(s *site) {
+	t := b.t
+	b.open(s.url, "")
+	for range 40 {
+		b.do(chromedp.KeyEvent(kb.Tab))
+		if value[bool](b, `document.activeElement.matches(".db .actions a")`) {
+			break
+		}
+	}
+	b.do(keys(kb.Enter), sees("#search input[name=q]:focus"), keys(strings.Split("wise old sage", "")...), keys(kb.Enter),
+		sees(".hit mark"), keys("j"), sees(".hit:first-child a:focus"), keys(kb.Enter),
+		sees("#like"), sees("#versions ol")) // by htmx, which the policy admits
+	if h := value[string](b, "document.querySelector('h1').textContent"); h != "Yoda" {
+		t.Errorf("the document is %q", h)
+	}
+	state := func(name, n string) chromedp.Action[chromedp.Void] {
+		return chromedp.WaitReady(chromedp.Search(fmt.Sprintf(`//nav[@class="chips"]/a[starts-with(., "%s") and span="%s"]`, name, n)))
+	}
+	b.do(keys("g", "d"), sees("#pair-title"), keys("s"), sees(".undo"), state("same", "1"),
+		keys("u"), state("same", "0"), state("later", "1"))
+	b.open(s.url, "org/db/duplicates", "state", "later")
+	b.do(keys("d"), sees(".undo"), state("different", "1"), keys("u"), state("different", "0"))
+	b.open(s.url, "org/db/duplicates", "state", "later")
+	b.do(keys("h"), sees("details.score[open]"), keys("r"), sees("input[name=note]:focus"), keys("s", "d", kb.Escape, "l"), sees(".undo"), state("later", "1"))
+	b.open(s.url, "org/db/duplicates", "state", "later")
+	if note := value[string](b, "document.querySelector('#pair').innerText"); !strings.Contains(note, "Reason: ") || !strings.Contains(note, "sd\n") {
+		t.Errorf("keys in the reason: %s", note)
+	}
+	b.do(keys("g", "c"), sees(".clusters a"), keys("g", "m"), sees("#map[data-ready]"), chromedp.Focus(chromedp.CSS("#map")), keys("."), sees("#map-tip"))
+	b.do(keys("?"), sees("#keys[open]"), keys(kb.Escape), chromedp.WaitNotVisible(chromedp.CSS("#keys")))
+	for _, p := range b.heard() {
+		t.Error(p)
+	}
+}
+
+// hostile has texts that are markup stay texts, and proves that the browser would tell.
+func (b *browser) hostile(s *site) {
+	t := b.t
+	for path, params := range map[string][]string{"org/db/search": {"q", "wise", "mode", "fts"}, "org/db/doc": {"id", base + "Evil/1"}} {
+		b.open(s.url, path, params...)
+		if n := value[int](b, `document.querySelectorAll("main script, main img").length`); n != 0 || value[string](b, "document.title") == "owned" {
+			t.Errorf("%s: a text became markup", path)
+		}
+		if !value[bool](b, `document.querySelector("main").innerText.includes("<script>")`) {
+			t.Errorf("%s: the text is not shown", path)
+		}
+	}
+	for _, p := range b.heard() {
+		t.Error(p)
+	}
+	for _, script := range []string{`document.body.insertAdjacentHTML("beforeend", "<img src=x onerror=alert(1)>")`, `document.body.append(Object.assign(document.createElement("script"), {src: "data:,document.title='owned'"}))`,
+		`document.body.append(Object.assign(document.createElement("script"), {textContent: "document.title='owned'"}))`} {
+		if !value[bool](b, "(() => { try { "+script+"; return false } catch (e) { console.error(e.name); return true } })()") {
+			t.Errorf("the policy allows %s", script)
+		}
+	}
+	if list := b.heard(); len(list) < 3 || value[string](b, "document.title") == "owned" {
+		t.Errorf("the policy lets a script of a document run, or the browser does not tell: %q", list)
+	}
+}
