@@ -63,11 +63,13 @@ func (f *failure) Unwrap() error {
 
 // unavailable reports whether the provider cannot be reached or is in trouble.
 // One that refuses something, or limits the rate, is well.
-func (f *failure) unavailable() bool { return f.lost || f.status >= 500 }
+func (f *failure) unavailable() bool {
+	return f.lost || f.status >= 500 || f.status == http.StatusRequestTimeout
+}
 
 // limited reports whether the provider would take the request later.
 func (f *failure) limited() bool {
-	return f == errPaced || f.status == http.StatusTooManyRequests || f.status == http.StatusRequestTimeout || f.status == http.StatusTooEarly
+	return f == errPaced || f.status == http.StatusTooManyRequests || f.status == http.StatusTooEarly
 }
 
 // suspect reports whether the texts may be at fault. Some servers answer 500
@@ -154,14 +156,14 @@ func (e *OpenAIEmbedder) status(status int, code string, header http.Header) *fa
 		f.kind, f.hint = broken, "the provider does not accept the key: check VECTORLINK_EMBED_KEY"
 	case status == http.StatusPaymentRequired || strings.Contains(code, "insufficient_quota"):
 		f.kind, f.hint = broken, "the quota is used up: check the account at the provider"
-	case status == http.StatusTooManyRequests || status == http.StatusRequestTimeout || status == http.StatusTooEarly:
+	case status == http.StatusTooManyRequests || status == http.StatusTooEarly:
 		f.kind, f.hint = passing, "the provider limits the rate: try again later"
 		f.after = retryAfter(header)
-	case status == http.StatusNotImplemented || status < 500:
+	case status == http.StatusNotImplemented || status < 500 && status != http.StatusRequestTimeout:
 		f.kind, f.hint = broken, hintAddress
 	default:
 		f.kind, f.hint = passing, "the provider is in trouble: try again later"
-		f.late = status == http.StatusGatewayTimeout
+		f.late = status == http.StatusGatewayTimeout || status == http.StatusRequestTimeout
 		f.after = retryAfter(header)
 	}
 	return f

@@ -132,7 +132,7 @@ const (
 // unavailable reports whether an error that says so is of a provider that cannot
 // be reached or is in trouble, and not of one that refuses something.
 func unavailable(says string) bool {
-	return strings.HasPrefix(says, "HTTP 5") || slices.Contains([]string{"cut short", "reached", "in time"}, says)
+	return strings.HasPrefix(says, "HTTP 5") || says == "HTTP 408" || slices.Contains([]string{"cut short", "reached", "in time"}, says)
 }
 
 // TestFaults plays every fault that providers are known for. Each ends as its

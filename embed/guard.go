@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 	"time"
 
@@ -148,7 +149,7 @@ func (g *Guard) enter(ctx context.Context, patient bool) error {
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return fmt.Errorf("embed: %w: it is asked every %v whether it is back; searches by words (mode=fts), by id and by vector go on; last: %v", contract.ErrDown, g.every, g.cause)
+	return fmt.Errorf("embed: %w: it is asked every %v whether it is back; searches by words (mode=fts), by id and by vector go on; last: %s", contract.ErrDown, g.every, strings.TrimPrefix(g.cause.Error(), "embed: "))
 }
 
 // succeeded ends what failures began.
