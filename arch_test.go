@@ -41,7 +41,7 @@ var owners = map[string][]string{
 	"google.golang.org/protobuf":                   {"door"},
 	"github.com/modelcontextprotocol/go-sdk":       {"door"},
 	"github.com/alecthomas/kong":                   {"cmd"},
-	"go.yaml.in/yaml/v3":                           {"cmd"},
+	"go.yaml.in/yaml/v3":                           {"cmd", "page"},
 	"golang.org/x/term":                            {"cmd"},
 	"github.com/go-chi/chi":                        {"api"},
 	"github.com/hasura/go-graphql-client":          {"docdb"},

@@ -183,7 +183,7 @@ func (s *server) routes() http.Handler {
 
 const pagePath = "/ui/"
 
-// paged has the page answer what is below /ui/, and leads there from /. Its own router
+// paged has the page answer what is below /ui/, and leads there from / and /docs. Its own router
 // knows the paths. A POST changes something; other methods of the page do not.
 func (s *server) paged(next http.Handler) http.Handler {
 	if s.cfg.Page == nil {
@@ -194,8 +194,11 @@ func (s *server) paged(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch read := r.Method == http.MethodGet || r.Method == http.MethodHead; {
 		case read && (r.URL.Path == "/" || r.URL.Path == "/ui"):
-			// Relative, so that it holds behind a prefix of the path.
+			// Relative, so that it holds behind a prefix of the path; so are the next.
 			w.Header().Set("Location", "./ui/")
+			w.WriteHeader(http.StatusFound)
+		case read && strings.TrimSuffix(r.URL.Path, "/") == "/docs":
+			w.Header().Set("Location", strings.Repeat("../", strings.Count(r.URL.Path, "/")-1)+"ui/api")
 			w.WriteHeader(http.StatusFound)
 		case !strings.HasPrefix(r.URL.Path, pagePath):
 			next.ServeHTTP(w, r)

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 
 	"github.com/vectorlink/vectorlink/catalog"
 	"github.com/vectorlink/vectorlink/contract"
@@ -77,6 +78,8 @@ type Site struct {
 	mux   *http.ServeMux
 	names *names
 	works *works
+	// reference is the contract, read when it is first asked for.
+	reference func() (*reference, error)
 }
 
 // New returns the Site. It must be closed.
@@ -85,6 +88,7 @@ func New(cfg Config) *Site {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
 	s := &Site{cfg: cfg, mux: http.NewServeMux(), names: newNames(cfg.History), works: newWorks()}
+	s.reference = sync.OnceValues(func() (*reference, error) { return parseReference(cfg.OpenAPI) })
 	s.routes()
 	return s
 }
@@ -99,6 +103,7 @@ func (s *Site) routes() {
 	s.page("GET /ui/events", s.events)
 	s.page("GET /ui/static/{file}", s.static)
 	s.page("GET /ui/about", s.about)
+	s.page("GET /ui/api", s.api)
 	for path, p := range map[string]func(*answer) error{
 		"GET  ":           s.overview,
 		"GET search":      s.search,
@@ -288,7 +293,7 @@ func (f *frame) Toggle(name, value string) string {
 }
 
 // templates holds one set for each page, by its name.
-var templates = parseTemplates("error", "home", "about", "overview", "search", "doc", "changes", "duplicates", "clusters", "map")
+var templates = parseTemplates("error", "home", "about", "api", "overview", "search", "doc", "changes", "duplicates", "clusters", "map")
 
 func parseTemplates(names ...string) map[string]*template.Template {
 	sets := make(map[string]*template.Template, len(names))

@@ -85,7 +85,7 @@ func newSite(t *testing.T, change ...func(*page.Config, *api.Config)) *site {
 	}
 	stopping, stop := context.WithCancel(context.Background())
 	svc := service.New(ix.Reader, ix)
-	pages, web := page.Config{Service: svc, History: history{}, Stopping: stopping.Done(), Version: "test"}, api.Config{SearchReady: true}
+	pages, web := page.Config{OpenAPI: api.OpenAPI(), Service: svc, History: history{}, Stopping: stopping.Done(), Version: "test"}, api.Config{SearchReady: true}
 	for _, c := range change {
 		c(&pages, &web)
 	}
@@ -193,7 +193,7 @@ func (s *site) has(path string, params []string, want ...string) string {
 
 // all are the pages, with parameters that have each show something.
 var all = map[string][]string{
-	"": nil, "about": nil, "org/db": nil, "org/db/search": {"q", "wise old", "explain", "1"}, "org/db/doc": {"id", base + "People/20", "history", "1"},
+	"": nil, "about": nil, "api": nil, "org/db": nil, "org/db/search": {"q", "wise old", "explain", "1"}, "org/db/doc": {"id", base + "People/20", "history", "1"},
 	"org/db/changes": nil, "org/db/duplicates": nil, "org/db/clusters": nil, "org/db/map": {"q", "wise"},
 }
 

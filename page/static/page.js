@@ -54,6 +54,27 @@
   const again = document.body.dataset.refresh;
   if (again) setTimeout(() => location.reload(), again * 1000);
 
+  // The answer to a request of the API stands beside it, as text. What is long is cut.
+  const most = 256 * 1024;
+  async function send(link) {
+    const reply = find(link.dataset.send), status = find(link.dataset.send + "-status");
+    try {
+      const answer = await fetch(link.href);
+      const media = answer.headers.get("Content-Type") || "";
+      let told = `${answer.status} ${answer.statusText}, ${media}`, text = "";
+      if (/json|text|yaml/.test(media)) {
+        const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
+        for (let part = await reader.read(); !part.done && text.length <= most; part = await reader.read()) text += part.value;
+        if (text.length > most) { reader.cancel(); text = text.slice(0, most); told += "; the beginning of the answer"; }
+        try { text = JSON.stringify(JSON.parse(text), null, 2); } catch { /* not one value */ }
+      } else { answer.body?.cancel(); told += "; follow the link to keep it"; }
+      reply.textContent = text;
+      reply.hidden = !text;
+      status.textContent = told;
+    } catch (e) { status.textContent = "No answer: " + e.message; }
+  }
+  for (const link of document.querySelectorAll("[data-send]")) send(link);
+
   // Keys.
   const help = find("#help"), keys = find("#keys"), off = find("#keys-off");
   help.hidden = false;
