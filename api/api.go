@@ -129,8 +129,10 @@ type Config struct {
 	Routes []service.Route
 	// MaxImport bounds a snapshot file that is taken in, in bytes; 0: 64 GiB.
 	MaxImport int64
-	// Spaces, if not nil, forgets the journal of a space whose domain is purged.
-	Spaces interface{ Forget(name string) error }
+	// Spaces, if not nil, forgets the journal of a space whose domain remove purges.
+	Spaces interface {
+		Forget(name string, remove func() error) error
+	}
 	// Logger receives one line per request; nil: none are written.
 	Logger *slog.Logger
 	// Version is the program's version, reported by /statistics.

@@ -2,10 +2,8 @@ package api
 
 import (
 	"cmp"
-	"errors"
 	"net/http"
 
-	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/service"
 )
 
@@ -17,12 +15,11 @@ func (s *server) deleteDomain(w *response, r *http.Request, p *service.Params) e
 	if err := accept(w, p); err != nil {
 		return err
 	}
+	remove := func() error { return s.ix.DeleteDomain(r.Context(), domain, purge) }
 	if s.cfg.Spaces != nil && purge {
-		if err := s.cfg.Spaces.Forget(domain); err != nil && !errors.Is(err, contract.ErrReadOnly) {
-			return err
-		}
+		return w.done(s.cfg.Spaces.Forget(domain, remove))
 	}
-	return w.done(s.ix.DeleteDomain(r.Context(), domain, purge))
+	return w.done(remove())
 }
 
 // deleteBranchIndex answers DELETE /branch-index: the commits of one branch go.

@@ -47,6 +47,7 @@ type head struct {
 	bytes int64
 	last  time.Time // of the last write
 	wait  time.Time // not to be cut before
+	doing *record   // the intent of the commit in the making
 }
 
 // usable reports whether the space may go on: no write to its journal has failed.
@@ -350,13 +351,31 @@ func (sp *Space) room(ctx context.Context, branch string) error {
 	}
 }
 
+// lock takes the branch for a commit. It waits for one in the making, but not for ever:
+// that may be a stream whose sender is slow.
 func (h *head) lock(ctx context.Context) error {
+	timer := time.NewTimer(lockWait)
+	defer timer.Stop()
 	select {
 	case h.cutting <- struct{}{}:
 		return nil
+	case <-timer.C:
+		return fmt.Errorf("%w: another commit to branch %s of space %s is under way", contract.ErrBusy, h.branch, h.sp.name)
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
+}
+
+// tryCut is cut unless a commit of the branch is in the making.
+func (h *head) tryCut(ctx context.Context) error {
+	select {
+	case h.cutting <- struct{}{}:
+	default:
+		return nil
+	}
+	defer h.unlock()
+	_, err := h.cutLocked(ctx)
+	return err
 }
 
 func (h *head) unlock() { <-h.cutting }
@@ -427,7 +446,8 @@ func (h *head) begin(ctx context.Context, list []*write, through uint64) (*makin
 	if err == nil {
 		m.commit = sp.commitID(h.branch)
 		if len(list) > 0 {
-			err = sp.append(record{kind: recIntent, branch: h.branch, commit: m.commit, through: through})
+			h.doing = &record{kind: recIntent, branch: h.branch, commit: m.commit, through: through}
+			err = sp.append(*h.doing)
 			n = sp.journal.written
 		}
 	}
@@ -484,6 +504,13 @@ func (m *making) abort(err error) { m.push.Abort(err) }
 
 // finish makes the commit.
 func (m *making) finish() (string, error) {
+	m.h.sp.mu.RLock()
+	retired := m.h.sp.retired
+	m.h.sp.mu.RUnlock()
+	if retired != nil { // what is written now is that of another Space
+		m.abort(retired)
+		return "", retired
+	}
 	m.push.Finish()
 	<-m.push.Done()
 	if err := m.push.Err(); err != nil {
@@ -496,6 +523,7 @@ func (m *making) finish() (string, error) {
 		return m.commit, nil
 	}
 	m.h.settle(m.through, m.list)
+	m.h.doing = nil
 	if err := sp.append(record{kind: recSettled, branch: m.h.branch, through: m.through}); err != nil {
 		return m.commit, nil // the commit is there, and the intent tells of it
 	}
@@ -518,6 +546,9 @@ func (sp *Space) compact() error {
 		records = append(records, record{kind: recFrozen})
 	}
 	for _, h := range sp.heads {
+		if h.doing != nil && len(h.tail) > 0 {
+			records = append(records, *h.doing)
+		}
 		list := make([]*write, 0, len(h.tail))
 		for _, w := range h.tail {
 			list = append(list, w)

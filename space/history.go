@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/vectorlink/vectorlink/catalog"
@@ -158,8 +159,8 @@ func (sp *Space) MakeBranch(ctx context.Context, at At, branch string) error {
 	if sp.s.cfg.ReadOnly {
 		return contract.ErrReadOnly
 	}
-	if branch == "" || len(branch) > contract.MaxRefBytes || checkName(branch) != nil {
-		return invalid("the name of a branch is UTF-8 of 1 to %d bytes, without @", contract.MaxRefBytes)
+	if branch == "" || len(branch) > contract.MaxRefBytes || checkName(branch) != nil || strings.Contains(branch, "~") {
+		return invalid("the name of a branch is UTF-8 of 1 to %d bytes, without @ and ~", contract.MaxRefBytes)
 	}
 	if at.Branch != "" {
 		if _, err := sp.Commit(ctx, at); err != nil {

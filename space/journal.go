@@ -55,6 +55,7 @@ type record struct {
 	commit  string   // recIntent
 	through uint64   // recIntent, recSettled
 	writes  []*write // recWrites, numbered upwards
+	synced  int64    // how much of the file lasted when the record was written
 }
 
 // write is a write of one key.
@@ -146,36 +147,83 @@ func readHeader(f vfs.File) (name string, schema Schema, generation uint64, end 
 
 // scan calls visit with the records from where c ends, and moves its end behind the
 // last that is whole. What follows that was never acknowledged, unless the disk lost
-// it; lost is how many bytes that are.
+// it; lost is how many bytes that are. If a later record tells that it did last, the
+// journal is damaged.
 func (j *journal) scan(size int64, visit func(record) error) (lost int64, err error) {
-	frame := make([]byte, frameSize)
 	for {
-		if size-j.end < frameSize {
-			return size - j.end, nil
-		}
-		if err := vfs.ReadFull(j.file, frame, j.end); err != nil {
-			return 0, err
-		}
-		n := int64(binary.LittleEndian.Uint32(frame))
-		if n == 0 || n > maxRecord || n > size-j.end-frameSize {
-			return size - j.end, nil
-		}
-		body := make([]byte, n)
-		if err := vfs.ReadFull(j.file, body, j.end+frameSize); err != nil {
-			return 0, err
-		}
-		if j.sum(j.end, body) != binary.LittleEndian.Uint32(frame[4:]) {
-			return size - j.end, nil
-		}
-		r, err := decode(body)
+		r, n, err := j.read(j.end, size)
 		if err != nil {
-			return size - j.end, nil
+			return 0, err
+		}
+		if n == 0 {
+			return size - j.end, j.torn(size)
 		}
 		if err := visit(r); err != nil {
 			return 0, err
 		}
-		j.end += frameSize + n
+		j.end += n
 	}
+}
+
+// read returns the record at a place and its length, 0 if there is none that is whole.
+func (j *journal) read(at, size int64) (r record, n int64, err error) {
+	frame := make([]byte, frameSize)
+	if size-at < frameSize {
+		return r, 0, nil
+	}
+	if err := vfs.ReadFull(j.file, frame, at); err != nil {
+		return r, 0, err
+	}
+	n = int64(binary.LittleEndian.Uint32(frame))
+	if n == 0 || n > maxRecord || n > size-at-frameSize {
+		return r, 0, nil
+	}
+	body := make([]byte, n)
+	if err := vfs.ReadFull(j.file, body, at+frameSize); err != nil {
+		return r, 0, err
+	}
+	if j.sum(at, body) != binary.LittleEndian.Uint32(frame[4:]) {
+		return r, 0, nil
+	}
+	if r, err = decode(body); err != nil {
+		return r, 0, nil
+	}
+	return r, frameSize + n, nil
+}
+
+// torn returns nil if what is behind the end may be what a power cut leaves, and
+// [contract.ErrCorrupt] if a record that is whole tells that it lasted.
+func (j *journal) torn(size int64) error {
+	const window = 1 << 20
+	buf := make([]byte, window+frameSize+1)
+	for at := j.end + 1; at+frameSize < size; {
+		part := buf[:min(int64(len(buf)), size-at)]
+		if err := vfs.ReadFull(j.file, part, at); err != nil {
+			return err
+		}
+		next := at + int64(len(part)) - frameSize
+		for i := range len(part) - frameSize {
+			// Most places are passed over by what a record begins with.
+			n, kind := int64(binary.LittleEndian.Uint32(part[i:])), part[i+frameSize]
+			if n == 0 || n > maxRecord || kind < recWrites || kind > recFrozen {
+				continue
+			}
+			r, whole, err := j.read(at+int64(i), size)
+			if err != nil {
+				return err
+			}
+			if whole == 0 {
+				continue
+			}
+			if r.synced > j.end {
+				return fmt.Errorf("%w: %w: the record at byte %d is not what was written, and later ones are", contract.ErrCorrupt, errJournal, j.end)
+			}
+			next = at + int64(i) + whole
+			break
+		}
+		at = next
+	}
+	return nil
 }
 
 // sum returns the checksum of a record at a place, of this file alone.
@@ -188,6 +236,7 @@ func (j *journal) sum(at int64, body []byte) uint32 {
 
 // append writes a record at the end. It lasts after a sync.
 func (j *journal) append(r record) error {
+	r.synced = j.end - (j.written - j.synced.Load())
 	body := r.encode(nil)
 	if len(body) > maxRecord {
 		return invalid("one write has more than %d bytes", maxRecord)
@@ -305,7 +354,7 @@ func (r *record) encode(b []byte) []byte {
 			b = w.encode(b)
 		}
 	}
-	return b
+	return binary.AppendUvarint(b, uint64(r.synced))
 }
 
 // The flags of a write.
@@ -374,6 +423,9 @@ func decode(body []byte) (r record, err error) {
 		}
 	default:
 		d.bad = true
+	}
+	if !d.bad && len(d.rest) > 0 {
+		r.synced = int64(min(d.number(), math.MaxInt64))
 	}
 	if d.bad || len(d.rest) > 0 {
 		return r, errJournal

@@ -51,6 +51,8 @@ const (
 	cutBytes   = 64 << 20
 	maxPending = 4
 	tick       = 200 * time.Millisecond
+	// lockWait bounds how long a commit waits for another of its branch.
+	lockWait = 10 * time.Second
 )
 
 // Spaces are the spaces of a data directory. Its methods may be called by many
@@ -59,13 +61,15 @@ type Spaces struct {
 	cfg Config
 	log *slog.Logger
 
-	mu    sync.Mutex // guards open and dirty
+	mu    sync.Mutex // guards open, dirty and gone
 	open  map[string]*Space
 	dirty map[*Space]struct{} // with writes that are in no commit, or not synced
 	wake  chan struct{}
 
-	stop chan struct{}
-	done chan struct{}
+	gone map[string]bool // being deleted
+
+	stop    chan struct{}
+	running sync.WaitGroup
 }
 
 // New returns the Spaces of a data directory, and begins to commit what is written to
@@ -73,7 +77,7 @@ type Spaces struct {
 func New(cfg Config) *Spaces {
 	s := &Spaces{
 		cfg: cfg, log: cfg.Logger, open: make(map[string]*Space), dirty: make(map[*Space]struct{}),
-		wake: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{}),
+		wake: make(chan struct{}, 1), stop: make(chan struct{}), gone: make(map[string]bool),
 	}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
@@ -81,7 +85,10 @@ func New(cfg Config) *Spaces {
 	if cfg.Sync == "" {
 		s.cfg.Sync = SyncAlways
 	}
-	go s.run()
+	s.running.Go(s.run)
+	if s.cfg.Sync == SyncEverySecond {
+		s.running.Go(s.syncs)
+	}
 	return s
 }
 
@@ -89,7 +96,7 @@ func New(cfg Config) *Spaces {
 // cannot be committed stays in its journal, for the next New.
 func (s *Spaces) Close() error {
 	close(s.stop)
-	<-s.done
+	s.running.Wait()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var errs []error
@@ -104,13 +111,28 @@ func (s *Spaces) Close() error {
 	return errors.Join(errs...)
 }
 
-// run commits what has been quiet or has become much, and syncs what is written
-// without waiting, until Close.
+// syncs has every write last within a second, until Close. It waits for no commit.
+func (s *Spaces) syncs() {
+	ticker := time.NewTicker(time.Second)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ticker.C:
+		case <-s.stop:
+			return
+		}
+		for _, sp := range s.written() {
+			if err := sp.syncAll(); err != nil {
+				s.log.Error("the journal of a space cannot be synced", "space", sp.name, "err", err)
+			}
+		}
+	}
+}
+
+// run commits what has been quiet or has become much, until Close.
 func (s *Spaces) run() {
-	defer close(s.done)
 	ticker := time.NewTicker(tick)
 	defer ticker.Stop()
-	synced := time.Now()
 	for {
 		if s.idle() {
 			select {
@@ -127,16 +149,11 @@ func (s *Spaces) run() {
 		}
 		now := time.Now()
 		for _, sp := range s.written() {
-			if s.cfg.Sync == SyncEverySecond && now.Sub(synced) >= time.Second {
-				if err := sp.syncAll(); err != nil {
-					s.log.Error("the journal of a space cannot be synced", "space", sp.name, "err", err)
-				}
-			}
 			pending := false
 			for _, h := range sp.pendingHeads() {
 				pending = true
 				if h.due(now) {
-					if _, err := h.cut(context.Background()); err != nil {
+					if err := h.tryCut(context.Background()); err != nil {
 						s.log.Warn("writes to a space are not committed yet", "space", sp.name, "branch", h.branch, "err", err)
 						h.later(now)
 					}
@@ -149,9 +166,6 @@ func (s *Spaces) run() {
 				}
 				s.mu.Unlock()
 			}
-		}
-		if now.Sub(synced) >= time.Second {
-			synced = now
 		}
 	}
 }
@@ -212,7 +226,9 @@ func (s *Spaces) Create(ctx context.Context, name string, schema Schema) (info I
 	}
 	s.mu.Lock()
 	sp, err := s.find(name)
-	if errors.Is(err, contract.ErrNotFound) {
+	if err != nil && s.gone[name] {
+		err = fmt.Errorf("%w: space %s is being deleted", contract.ErrBusy, name)
+	} else if errors.Is(err, contract.ErrNotFound) {
 		sp, err = s.create(name, schema)
 		made = err == nil
 	}
@@ -267,7 +283,7 @@ func (s *Spaces) find(name string) (*Space, error) {
 	if sp := s.open[name]; sp != nil && sp.usable() {
 		return sp, nil
 	}
-	if checkName(name) != nil {
+	if checkName(name) != nil || s.gone[name] {
 		return nil, noSpace(name)
 	}
 	mode := vfs.ReadWrite
@@ -412,21 +428,40 @@ func (s *Spaces) Delete(ctx context.Context, name string) error {
 	if sp.name != name {
 		return invalid("only a whole space is deleted, %s names a part of one (%s%s)", name, at.Branch, at.Commit)
 	}
-	if err := s.Forget(name); err != nil {
-		return err
-	}
-	if _, err := s.cfg.Service.Domains().Domain(name); errors.Is(err, contract.ErrNotFound) {
-		return nil // nothing of it was committed
-	}
-	return s.cfg.Service.DeleteDomain(ctx, name, true)
+	return s.Forget(name, func() error {
+		if _, err := s.cfg.Service.Domains().Domain(name); errors.Is(err, contract.ErrNotFound) {
+			return nil // nothing of it was committed
+		}
+		return s.cfg.Service.DeleteDomain(ctx, name, true)
+	})
 }
 
-// Forget removes the journal of a space, with the writes that are in no commit. The
-// commits stay. A domain without a journal is none that has one.
-func (s *Spaces) Forget(name string) error {
+// Forget removes the journal of a space, with the writes that are in no commit, and then
+// calls remove, which removes the commits. The space is not there meanwhile. A domain
+// without a journal is none that has one.
+func (s *Spaces) Forget(name string, remove func() error) error {
 	if s.cfg.ReadOnly {
 		return contract.ErrReadOnly
 	}
+	s.mu.Lock()
+	if s.gone[name] {
+		s.mu.Unlock()
+		return fmt.Errorf("%w: space %s is being deleted", contract.ErrBusy, name)
+	}
+	s.gone[name] = true
+	s.mu.Unlock()
+	defer func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		delete(s.gone, name)
+	}()
+	if err := s.removeJournal(name); err != nil {
+		return err
+	}
+	return remove()
+}
+
+func (s *Spaces) removeJournal(name string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if sp := s.open[name]; sp != nil {

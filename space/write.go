@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
+	"slices"
 
 	"github.com/vectorlink/vectorlink/contract"
 )
@@ -48,30 +50,33 @@ func (sp *Space) Commit(ctx context.Context, at At) (string, error) {
 	return h.cut(ctx)
 }
 
-// Freeze has the space take no writes any more. What is pending is committed.
+// Freeze has the space take no writes any more. What is pending is committed; when it
+// returns, no commit is in the making.
 func (sp *Space) Freeze(ctx context.Context) error {
 	if sp.s.cfg.ReadOnly {
 		return contract.ErrReadOnly
 	}
-	for _, h := range sp.pendingHeads() {
-		if _, err := h.cut(ctx); err != nil {
-			return err
-		}
-	}
 	sp.mu.Lock()
-	if sp.retired != nil || sp.frozen {
-		defer sp.mu.Unlock()
-		return sp.retired
+	err := sp.retired
+	if err == nil && !sp.frozen {
+		err = sp.append(record{kind: recFrozen})
+		sp.frozen = err == nil
 	}
-	err := sp.append(record{kind: recFrozen})
 	if err != nil {
 		sp.mu.Unlock()
 		return err
 	}
-	sp.frozen = true
-	n := sp.journal.written
+	n, heads := sp.journal.written, slices.Collect(maps.Values(sp.heads))
 	sp.mu.Unlock()
-	return sp.synced(n)
+	if err := sp.synced(n); err != nil {
+		return err
+	}
+	for _, h := range heads {
+		if _, err := h.cut(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Bulk is a commit of many writes, which are all in it or none. It holds back other
@@ -145,6 +150,13 @@ func (b *Bulk) Commit() (string, error) {
 	if b.m.sets+b.m.deletes == 0 {
 		b.Abort()
 		return b.sp.last(b.m.h.branch), nil
+	}
+	b.sp.mu.RLock()
+	frozen := b.sp.frozen
+	b.sp.mu.RUnlock()
+	if frozen { // meanwhile
+		b.Abort()
+		return "", b.sp.errFrozen()
 	}
 	commit, err := b.m.finish()
 	b.h.unlock()

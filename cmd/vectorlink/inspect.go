@@ -13,6 +13,7 @@ import (
 	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/hnsw"
 	"github.com/vectorlink/vectorlink/snapshot"
+	"github.com/vectorlink/vectorlink/space"
 	"github.com/vectorlink/vectorlink/textindex"
 	"github.com/vectorlink/vectorlink/vecstore"
 	"github.com/vectorlink/vectorlink/vfs"
@@ -22,7 +23,7 @@ var _ = register[inspectCmd](ofFiles, "inspect", "Show what a file of a data dir
 
 // inspectCmd shows what a file of a data directory holds.
 type inspectCmd struct {
-	File    string `arg:"" help:"A file of a data directory: .hnsw, .vecs, .zap, .pruned or .decisions."`
+	File    string `arg:"" help:"A file of a data directory: .hnsw, .vecs, .zap, .pruned, .decisions or .space."`
 	Entries bool   `name:"entries" help:"List the documents of a commit file, too, without their texts."`
 }
 
@@ -35,7 +36,7 @@ func (c *inspectCmd) Help() string {
 // inspected is what the command prints: lines for people, or the whole as JSON.
 type inspected struct {
 	File      string             `json:"file"`
-	Kind      string             `json:"kind"` // commit, vectors, text, pruned or decisions
+	Kind      string             `json:"kind"` // commit, vectors, text, pruned, decisions or space
 	Size      int64              `json:"size"`
 	Whole     bool               `json:"whole"`
 	Error     string             `json:"error,omitempty"`
@@ -106,8 +107,10 @@ func (c *inspectCmd) Run(p *program) (err error) {
 		r, wrong = inspectPruned(files, name)
 	case catalog.DecisionsExt:
 		r, wrong = inspectDecisions(files, name)
+	case space.Ext:
+		r, wrong = inspectSpace(files, name)
 	default:
-		return usage("%s is no .hnsw, .vecs, .zap, .pruned or .decisions file", c.File)
+		return usage("%s is no .hnsw, .vecs, .zap, .pruned, .decisions or .space file", c.File)
 	}
 	r.Whole = wrong == nil
 	if wrong != nil {
@@ -312,6 +315,21 @@ func inspectDecisions(files vfs.FS, name string) (inspected, error) {
 	return r, err
 }
 
+func inspectSpace(files vfs.FS, name string) (inspected, error) {
+	j, err := space.Inspect(files, name)
+	r := inspected{File: name, Kind: "space", Size: j.Size}
+	if j.Name != "" {
+		r.field("space", j.Name)
+		r.field("dims", j.Schema.Dims)
+		r.field("metric", string(j.Schema.Metric))
+		r.field("frozen", j.Frozen)
+		r.field("records", j.Records)
+		r.field("writes", j.Writes)
+		r.field("torn_bytes", j.Torn)
+	}
+	return r, err
+}
+
 // field adds a value of the header, in both forms.
 func (r *inspected) field(name string, value any) {
 	m, _ := r.Header.(map[string]any)
@@ -327,7 +345,7 @@ func (r *inspected) field(name string, value any) {
 }
 
 func (r *inspected) print(p *program) {
-	kinds := map[string]string{"commit": "commit file", "vectors": "file of vectors", "text": "full text", "pruned": "list of pruned commits", "decisions": "journal of decisions"}
+	kinds := map[string]string{"commit": "commit file", "vectors": "file of vectors", "text": "full text", "pruned": "list of pruned commits", "decisions": "journal of decisions", "space": "journal of a space"}
 	fmt.Fprintf(p.stdout, "%s: %s, %d bytes\n", r.File, kinds[r.Kind], r.Size)
 	table(p.stdout, "", r.lines)
 	if len(r.Sections) > 0 {

@@ -4,8 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"strings"
 
+	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/indexer"
+	"github.com/vectorlink/vectorlink/space"
 	"github.com/vectorlink/vectorlink/vfs"
 )
 
@@ -45,12 +49,16 @@ func (c *verifyCmd) Run(ctx context.Context, p *program) (err error) {
 	}
 	defer func() { err = errors.Join(err, dir.Close()) }()
 	findings := []indexer.Finding{}
-	sum, err := indexer.Verify(ctx, dir, func(f indexer.Finding) {
+	report := func(f indexer.Finding) {
 		findings = append(findings, f)
 		if !p.json {
 			fmt.Fprintf(p.stdout, "%s: %s\n", f.File, clip(f.Reason, 500))
 		}
-	})
+	}
+	sum, err := indexer.Verify(ctx, dir, report)
+	if err == nil {
+		err = verifySpaces(ctx, dir, &sum, report)
+	}
 	if err != nil {
 		return err
 	}
@@ -72,6 +80,35 @@ func (c *verifyCmd) Run(ctx context.Context, p *program) (err error) {
 	}
 	if sum.Damaged > 0 {
 		return as(errDamage, fmt.Errorf("damage found in %s", c.DataDir))
+	}
+	return nil
+}
+
+// verifySpaces checks the journals of spaces.
+func verifySpaces(ctx context.Context, dir vfs.FS, sum *indexer.VerifySummary, report func(indexer.Finding)) error {
+	names, err := dir.List()
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		if !strings.HasSuffix(name, "."+space.Ext) {
+			continue
+		}
+		if err := ctx.Err(); err != nil {
+			return context.Cause(ctx)
+		}
+		j, err := space.Inspect(dir, name)
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			continue // removed meanwhile
+		case errors.Is(err, contract.ErrCorrupt):
+			sum.Damaged++
+			report(indexer.Finding{File: name, Reason: err.Error()})
+		case err != nil:
+			return err
+		}
+		sum.Files++
+		sum.Bytes += j.Size
 	}
 	return nil
 }

@@ -121,6 +121,9 @@ func lines(r io.Reader, visit func(line []byte) error) error {
 
 // multiset stores many items by one commit: all of them, or none.
 func (d *door) multiset(c *call) error {
+	if err := c.readAhead(); err != nil {
+		return err
+	}
 	b, err := c.sp.Bulk(c.r.Context(), c.at)
 	if err != nil {
 		return err
@@ -277,6 +280,9 @@ func (d *door) multiget(c *call) error {
 }
 
 func (d *door) multidelete(c *call) error {
+	if err := c.readAhead(); err != nil {
+		return err
+	}
 	b, err := c.sp.Bulk(c.r.Context(), c.at)
 	if err != nil {
 		return err

@@ -21,6 +21,8 @@ const (
 	// maxBody bounds a body that is one JSON object, maxLine a line of a stream.
 	maxBody = 8 << 20
 	maxLine = 4 << 20
+	// maxAhead is how much of a stream is read before its commit is begun.
+	maxAhead = 8 << 20
 	// maxKeys bounds how many keys one request names.
 	maxKeys = 100_000
 	// maxWrites bounds a transaction.
@@ -166,6 +168,17 @@ func body(r *http.Request) ([]byte, error) {
 	return b, nil
 }
 
+// readAhead reads the start of a stream, mostly all of it: a commit holds back others of
+// its branch, and is not to wait for a slow sender.
+func (c *call) readAhead() error {
+	b, err := io.ReadAll(io.LimitReader(c.r.Body, maxAhead))
+	if err != nil {
+		return service.Failure(contract.ErrInvalid, "the body cannot be read to its end")
+	}
+	c.r.Body = io.NopCloser(io.MultiReader(bytes.NewReader(b), c.r.Body))
+	return nil
+}
+
 // decode reads a body of one JSON object, whose members are all known.
 func decode(r *http.Request, v any) error {
 	b, err := body(r)
@@ -179,9 +192,10 @@ func unmarshal(b []byte, v any) error {
 	dec := json.NewDecoder(bytes.NewReader(b))
 	dec.DisallowUnknownFields()
 	err := dec.Decode(v)
+	_, behind := dec.Token()
 	var wrong *json.UnmarshalTypeError
 	switch {
-	case err == nil && !dec.More():
+	case err == nil && errors.Is(behind, io.EOF):
 		return nil
 	case errors.As(err, &wrong):
 		return service.Failure(contract.ErrInvalid, "%s cannot be a %s", wrong.Field, wrong.Value)
