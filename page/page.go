@@ -208,7 +208,6 @@ type frame struct {
 	ReadOnly bool
 	Version  string
 	Refresh  int // seconds until the page is to be asked for again; 0: never
-	path     string
 	query    url.Values
 }
 

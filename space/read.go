@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"maps"
 	"slices"
 
 	"github.com/vectorlink/vectorlink/contract"
@@ -31,9 +32,7 @@ func (sp *Space) view(ctx context.Context, at At) (*view, error) {
 		sp.mu.RLock()
 		if h := sp.heads[at.Branch]; h != nil && len(h.tail) > 0 {
 			v.tail = make(map[Key]*write, len(h.tail))
-			for k, w := range h.tail {
-				v.tail[k] = w
-			}
+			maps.Copy(v.tail, h.tail)
 		}
 		sp.mu.RUnlock()
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -150,17 +151,13 @@ func TestRandomHistory(t *testing.T) {
 				}
 				_, err = b.Commit()
 				check(err)
-				for k, v := range next {
-					model[k] = v
-				}
+				maps.Copy(model, next)
 			case n < 17:
 				commit, err := sp.Commit(ctx, main_)
 				check(err)
 				if commit != "" {
 					copied := make(map[space.Key][]float32)
-					for k, v := range model {
-						copied[k] = v
-					}
+					maps.Copy(copied, model)
 					then[commit] = copied
 				}
 			case n < 18:
