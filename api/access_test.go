@@ -121,6 +121,18 @@ var endpoints = []struct {
 	{"/snapshot", "GET, HEAD, POST", true},
 }
 
+// spaceEndpoints are those that package door/spaces answers, which tests that the
+// contract has its calls.
+var spaceEndpoints = []struct {
+	path    string
+	allow   string
+	private bool
+}{
+	{"/spaces", "GET, HEAD, POST", true},
+	{"/spaces/{name}", "GET, HEAD, DELETE", true},
+	{"/spaces/{name}/{call}", "GET, HEAD, POST", true},
+}
+
 // TestEndpoints checks access, methods and slashes for every path and method.
 func TestEndpoints(t *testing.T) {
 	locked := newEnv(t, withSecret)

@@ -159,7 +159,7 @@ func TestContractNamesEveryEndpoint(t *testing.T) {
 		slices.Sort(methods)
 		named[path] = strings.Join(methods, ", ")
 	}
-	for _, ep := range endpoints {
+	for _, ep := range slices.Concat(endpoints, spaceEndpoints) {
 		methods := strings.Split(ep.allow, ", ")
 		slices.Sort(methods)
 		if got, want := named[ep.path], strings.Join(methods, ", "); got != want {

@@ -1,0 +1,9 @@
+package spaces
+
+import "slices"
+
+// Calls returns the names of the calls of a method.
+func Calls(method string) []string {
+	names := slices.Sorted(keysOf(operations[method]))
+	return slices.DeleteFunc(names, func(name string) bool { return name == "" })
+}
