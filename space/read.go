@@ -291,6 +291,11 @@ func (sp *Space) Nearest(ctx context.Context, at At, req NearestRequest) ([]Hit,
 	case req.Vector != nil && len(req.Vector) != sp.schema.Dims:
 		return nil, invalid("vector has %d numbers, space %s has %d dimensions", len(req.Vector), sp.name, sp.schema.Dims)
 	}
+	if req.Vector != nil && !isZero(req.Vector) {
+		if err := sp.schema.vectors().Check(req.Vector); err != nil {
+			return nil, invalid("vector: %s", reason(err))
+		}
+	}
 	if req.Filter != "" && at.Branch != "" && !sp.s.cfg.ReadOnly {
 		if _, err := sp.Commit(ctx, at); err != nil {
 			return nil, err

@@ -169,6 +169,11 @@ func KeyJSON(k Key) json.RawMessage {
 	return bytes.TrimSpace(b.Bytes())
 }
 
+// vectors returns what the vectors of the space must be.
+func (s *Schema) vectors() vecstore.Config {
+	return vecstore.Config{Dim: s.Dims, Metric: s.settings().Metric.Stored()}
+}
+
 // Item is what a key stands for.
 type Item struct {
 	Key    Key
@@ -184,8 +189,7 @@ func (s *Schema) check(it Item) (*write, error) {
 	if len(it.Vector) != s.Dims {
 		return nil, invalid("vector of key %s has %d numbers, the space has %d dimensions", shown(it.Key), len(it.Vector), s.Dims)
 	}
-	c := vecstore.Config{Dim: s.Dims, Metric: s.settings().Metric.Stored()}
-	if err := c.Check(it.Vector); err != nil {
+	if err := s.vectors().Check(it.Vector); err != nil {
 		if !isZero(it.Vector) {
 			return nil, invalid("vector of key %s: %v", shown(it.Key), reason(err))
 		}

@@ -155,64 +155,6 @@ func (d *door) multiset(c *call) error {
 	return send(c.w, http.StatusOK, map[string]any{"set": n, "commit": commit})
 }
 
-// setArrays reads two arrays, keys and then vectors, and sets the items.
-func setArrays(r io.Reader, dims int, set func(space.Item) error) error {
-	in := npy.NewReader(r)
-	bad := func(format string, args ...any) error {
-		return service.Failure(contract.ErrInvalid, "%s", fmt.Sprintf(format, args...))
-	}
-	head, err := in.Next()
-	if err != nil {
-		return bad("the array of keys: %v", err)
-	}
-	if head.Cols != 0 || !head.IsInt() && !head.IsText() {
-		return bad("the first array must be that of the keys: one dimension, integers or texts")
-	}
-	if head.Rows > maxArray {
-		return bad("the array of keys has more than %d rows", maxArray)
-	}
-	var keys []space.Key
-	for range head.Rows {
-		var k space.Key
-		if head.IsInt() {
-			n, err := in.Int()
-			if err != nil {
-				return bad("the array of keys: %v", err)
-			}
-			k = space.IntKey(n)
-		} else {
-			text, err := in.Text()
-			if err == nil {
-				k, err = space.StringKey(text)
-			}
-			if err != nil {
-				return bad("the array of keys: %v", err)
-			}
-		}
-		keys = append(keys, k)
-	}
-	head, err = in.Next()
-	if err != nil {
-		return bad("the array of vectors: %v", err)
-	}
-	if head.Rows != len(keys) || head.Cols != dims || !head.IsFloat() {
-		return bad("the second array must be that of the vectors: %d rows of %d numbers with a point", len(keys), dims)
-	}
-	for i, k := range keys {
-		v, err := in.Floats(nil)
-		if err != nil {
-			return bad("row %d of the vectors: %v", i, err)
-		}
-		if err := set(space.Item{Key: k, Vector: v}); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// maxArray bounds how many keys one array names.
-const maxArray = 10_000_000
-
 func (c *call) keys() ([]space.Key, bool, error) {
 	var body struct {
 		Keys    []json.RawMessage `json:"keys"`

@@ -197,7 +197,7 @@ func unmarshal(b []byte, v any) error {
 	switch {
 	case err == nil && errors.Is(behind, io.EOF):
 		return nil
-	case errors.As(err, &wrong):
+	case errors.As(err, &wrong) && wrong.Field != "":
 		return service.Failure(contract.ErrInvalid, "%s cannot be a %s", wrong.Field, wrong.Value)
 	case err != nil && strings.HasPrefix(err.Error(), "json: unknown field "):
 		return service.Failure(service.ErrUnknown, "unknown member %s", strings.TrimPrefix(err.Error(), "json: unknown field "))
