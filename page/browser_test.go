@@ -238,6 +238,23 @@ func TestBrowser(t *testing.T) {
 			t.Errorf("%q: %s", path, missed)
 		}
 	}))
+	b.look(360, "dark")
+	t.Run("reference", func(t *testing.T) {
+		b.t = t
+		b.open(s.url, "api", "op", "search", "send", "1", "domain", "org/db", "branch", "main", "q", "script", "mode", "fts", "text", "true")
+		b.do(sees("#reply"))
+		if text := value[string](b, "document.querySelector('#reply-status').textContent + document.querySelector('#reply').textContent"); !strings.HasPrefix(text, "200 OK, application/json[\n") || !strings.Contains(text, "<script>document.title") {
+			t.Errorf("the answer: %.300s", text)
+		}
+		if wide := value[int](b, "document.documentElement.scrollWidth"); wide > 360 {
+			t.Errorf("%d pixels wide", wide)
+		}
+		audit(t, "reference")
+		for _, p := range b.heard() {
+			t.Error(p)
+		}
+	})
+	b.look(1280, "light")
 	t.Run("way", func(t *testing.T) { b.t = t; b.way(s) })
 	t.Run("hostile", func(t *testing.T) { b.t = t; b.hostile(s) })
 	b.t = t

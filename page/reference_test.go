@@ -77,11 +77,11 @@ func TestReference(t *testing.T) {
 }
 
 // TestReferenceSends: the request is what was filled in, and it is answered; nothing is
-// sent that changes something, or lacks a parameter.
+// sent that changes something, or lacks a parameter, and no header is asked for.
 func TestReferenceSends(t *testing.T) {
 	s := newSite(t)
-	body := s.has("api", []string{"op", "search", "send", "1", "domain", "org/db", "branch", "main", "q", `wise "old" & <b>`, "count", "2", "mode", "", "doc_type", "People", "nonsense", "x"},
-		`data-send="#reply"`, `value="wise &#34;old&#34; &amp; &lt;b&gt;"`, "!nonsense", "!&amp;mode=", `id="reply"`)
+	body := s.has("api", []string{"op", "search", "send", "1", "domain", "org/db", "branch", "main", "q", `wise "old" & <b>`, "count", "2", "mode", "", "doc_type", "People", "nonsense", "x", "X-Embedding-Api-Key", "secret"},
+		`data-send="#reply"`, `value="wise &#34;old&#34; &amp; &lt;b&gt;"`, "!nonsense", "!secret", "!&amp;mode=", `id="reply"`)
 	m := regexp.MustCompile(`href="\./\.\./(search[^"]*)" data-send`).FindStringSubmatch(body)
 	if m == nil {
 		t.Fatalf("no request: %s", body)

@@ -1,8 +1,10 @@
 package spaces_test
 
 import (
+	"encoding/json"
 	"net/http"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/getkin/kin-openapi/openapi3"
@@ -12,11 +14,25 @@ import (
 )
 
 // TestContractNamesEveryCall compares the calls that openapi.yaml tells of with those
-// there are.
+// there are, and a space with its schema.
 func TestContractNamesEveryCall(t *testing.T) {
+	call := open(t)
 	doc, err := openapi3.NewLoader().LoadFromData(api.OpenAPI())
 	if err != nil {
 		t.Fatal(err)
+	}
+	for _, space := range []string{`{"name":"a","dims":3,"fields":{"year":"integer"}}`, `{"name":"b","dims":3,"normalize":true,"m":8}`} {
+		body, err := call("/spaces", "application/json", strings.NewReader(space))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var v any
+		if err := json.Unmarshal([]byte(body), &v); err != nil {
+			t.Fatal(body, err)
+		}
+		if err := doc.Components.Schemas["Space"].Value.VisitJSON(v); err != nil {
+			t.Errorf("%s is not what openapi.yaml says: %v", body, err)
+		}
 	}
 	item := doc.Paths.Value("/spaces/{name}/{call}")
 	for method, want := range map[string][]string{
