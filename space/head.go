@@ -250,6 +250,9 @@ func (sp *Space) synced(n int64) error {
 	}
 	sp.mu.Lock()
 	defer sp.mu.Unlock()
+	if sp.retired != nil {
+		return sp.retired // which closed the file
+	}
 	err = fmt.Errorf("write to space %s: %w: %w", sp.name, contract.ErrStore, err)
 	sp.fail(err)
 	return err

@@ -403,6 +403,10 @@ func (s *Spaces) List(ctx context.Context) ([]Info, error) {
 		if errors.Is(err, contract.ErrNotFound) {
 			continue
 		}
+		if errors.Is(err, contract.ErrCorrupt) {
+			s.log.Error("the journal of a space is damaged", "space", name, "err", err)
+			continue
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -416,16 +420,16 @@ func (s *Spaces) List(ctx context.Context) ([]Info, error) {
 	return infos, nil
 }
 
-// Delete removes a space with all its commits.
+// Delete removes a space with all its commits, also one whose journal is damaged.
 func (s *Spaces) Delete(ctx context.Context, name string) error {
 	if s.cfg.ReadOnly {
 		return contract.ErrReadOnly
 	}
 	sp, at, err := s.Find(name)
-	if err != nil {
+	if err != nil && (!errors.Is(err, contract.ErrCorrupt) || checkName(name) != nil) {
 		return err
 	}
-	if sp.name != name {
+	if err == nil && sp.name != name {
 		return invalid("only a whole space is deleted, %s names a part of one (%s%s)", name, at.Branch, at.Commit)
 	}
 	return s.Forget(name, func() error {

@@ -7,6 +7,8 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"os"
+	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -89,5 +91,26 @@ func TestKilledServerKeepsWrites(t *testing.T) {
 		time.Sleep(time.Duration(20+rand.New(rand.NewPCG(seed, uint64(kill))).IntN(180)) * time.Millisecond)
 		p.kill(t)
 		wg.Wait()
+	}
+	// Its journal is whole, and damage to it is found.
+	file := filepath.Join(dir, "s.space")
+	for _, code := range []int{0, 5} {
+		for _, args := range [][]string{{"verify", "--data-dir", dir}, {"inspect", file}} {
+			var out, stderr bytes.Buffer
+			if got := run(t.Context(), args, nil, strings.NewReader(""), &out, &stderr); got != code {
+				t.Errorf("%s ends with %d, want %d: %s%s", args[0], got, code, &out, &stderr)
+			}
+			if code > 0 && !strings.Contains(out.String(), "s.space") {
+				t.Errorf("%s does not name the file: %s", args[0], &out)
+			}
+		}
+		b, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b[30] ^= 1
+		if err := os.WriteFile(file, b, 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
