@@ -198,6 +198,7 @@ func (sp *Space) Merge(ctx context.Context, into At, from string) (commit string
 	if err != nil {
 		return "", nil, err
 	}
+	mineAt, otherAt := sp.pending(into.Branch), sp.pending(theirAt.Branch)
 	if theirAt.Branch != "" {
 		if _, err := sp.Commit(ctx, theirAt); err != nil {
 			return "", nil, err
@@ -240,6 +241,12 @@ func (sp *Space) Merge(ctx context.Context, into At, from string) (commit string
 			if err != nil {
 				return "", nil, err
 			}
+			// Which of two branches was committed last says nothing of what waited.
+			if mine, other := mineAt[k], otherAt[k]; mine > other {
+				c.Kept = "ours"
+			} else if other > mine {
+				c.Kept = "theirs"
+			}
 			conflicts = append(conflicts, c)
 			if c.Kept == "ours" {
 				continue
@@ -251,6 +258,21 @@ func (sp *Space) Merge(ctx context.Context, into At, from string) (commit string
 	}
 	commit, err = b.Commit()
 	return commit, conflicts, err
+}
+
+// pending returns the numbers of a branch's writes that are in no commit, by key.
+func (sp *Space) pending(branch string) map[Key]uint64 {
+	sp.mu.RLock()
+	defer sp.mu.RUnlock()
+	h := sp.heads[branch]
+	if h == nil {
+		return nil
+	}
+	numbers := make(map[Key]uint64, len(h.tail))
+	for k, w := range h.tail {
+		numbers[k] = w.seq
+	}
+	return numbers
 }
 
 func keyOf(a, b *snapshot.Entry) Key {
