@@ -223,7 +223,7 @@ func (im *importing) close() {
 // run makes the commit, as a task that others see.
 func (im *importing) run(ctx context.Context) (err error) {
 	ix, h := im.ix, im.from.Header()
-	d, known := ix.domain(im.req.Domain)
+	_, known := ix.domain(im.req.Domain)
 	im.fork = errors.Is(known, contract.ErrNotFound)
 	commit, branch := h.Commit, h.Branch
 	if !im.fork && !im.req.Restore {
@@ -248,7 +248,7 @@ func (im *importing) run(ctx context.Context) (err error) {
 	if !fresh {
 		return fmt.Errorf("%w: commit %s of %s is being indexed", contract.ErrConflict, commit, im.req.Domain)
 	}
-	d = ix.enter(im.req.Domain)
+	d := ix.enter(im.req.Domain)
 	defer ix.leave(d)
 	im.d = d
 	if !j.Begin(cancel) {
