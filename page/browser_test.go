@@ -230,6 +230,9 @@ func TestBrowser(t *testing.T) {
 		if wide := value[int](b, "document.documentElement.scrollWidth"); wide > 360 {
 			t.Errorf("%q: %d pixels wide: %v", path, wide, value[[]string](b, `[...document.querySelectorAll("main *")].filter((el) => el.getBoundingClientRect().right > 361).map((el) => el.outerHTML.slice(0, 120)).slice(0, 5)`))
 		}
+		if !value[bool](b, `(() => { const v = document.querySelector(".views [aria-current]"); return !v || v.getBoundingClientRect().right < 361 })()`) {
+			t.Errorf("%q: the view's name is out of sight", path)
+		}
 		audit(t, path)
 	}))
 	b.look(1280, "light")

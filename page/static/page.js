@@ -26,6 +26,9 @@
   times(document);
   document.addEventListener("htmx:after:swap", () => times(document));
 
+  // Where all views do not fit, the one that is shown is in sight.
+  find(".views [aria-current]")?.scrollIntoView({ block: "nearest", inline: "nearest" });
+
   // Theme: the system's, until the reader chooses.
   const dark = matchMedia("(prefers-color-scheme: dark)");
   const theme = find("#theme");
