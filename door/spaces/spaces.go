@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/vectorlink/vectorlink/contract"
+	"github.com/vectorlink/vectorlink/internal/rawjson"
 	"github.com/vectorlink/vectorlink/service"
 	"github.com/vectorlink/vectorlink/space"
 )
@@ -189,6 +190,9 @@ func decode(r *http.Request, v any) error {
 }
 
 func unmarshal(b []byte, v any) error {
+	if err := rawjson.Check(b); err != nil {
+		return service.Failure(contract.ErrInvalid, "%v", err)
+	}
 	dec := json.NewDecoder(bytes.NewReader(b))
 	dec.DisallowUnknownFields()
 	err := dec.Decode(v)
