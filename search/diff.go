@@ -102,7 +102,7 @@ func (r *Reader) Diff(ctx context.Context, req DiffRequest) (found Diff, err err
 	defer to.Release()
 	found = Diff{From: commits[0], To: commits[1], Documents: []DiffedEntry{}}
 	var all []DiffedEntry
-	for a, b := range pairsOf(from.view, to.view) {
+	for a, b := range Differing(from, to) {
 		if err := context.Cause(ctx); err != nil {
 			return Diff{}, err
 		}
@@ -113,10 +113,10 @@ func (r *Reader) Diff(ctx context.Context, req DiffRequest) (found Diff, err err
 		case a == nil:
 			found.Added++
 			all = append(all, DiffedEntry{ID: b.ID, Change: Added})
-		case !Unchanged(a, b):
+		default:
 			found.Changed++
 			d := DiffedEntry{ID: b.ID, Change: Changed, FieldsOnly: identical(a, b) && a.TextHash == b.TextHash}
-			if d.Distance, err = moved(from, a, to, b); err != nil {
+			if d.Distance, err = Shift(from, a, to, b); err != nil {
 				return Diff{}, err
 			}
 			all = append(all, d)
@@ -225,14 +225,9 @@ func Differing(from, to *Snapshot) iter.Seq2[*snapshot.Entry, *snapshot.Entry] {
 	}
 }
 
-// Shift returns the distance of an entry's vectors at two commits, nil where one has
-// none or it is damaged.
+// Shift returns the distance of a document at one commit to that at another, nil where
+// it has no vector at one of them, or that is damaged.
 func Shift(from *Snapshot, a *snapshot.Entry, to *Snapshot, b *snapshot.Entry) (*float32, error) {
-	return moved(from, a, to, b)
-}
-
-// moved returns the distance of a document at one commit to that at another.
-func moved(from *Snapshot, a *snapshot.Entry, to *Snapshot, b *snapshot.Entry) (*float32, error) {
 	d := float32(0)
 	if identical(a, b) {
 		return &d, nil
