@@ -279,9 +279,7 @@ func (b *builder) upsert(ctx context.Context, op contract.Op) error {
 		_, more := b.want(c, contract.RoleClustering, text)
 		tokens += more
 	}
-	c.needs = b.issued
-	b.changes[keyOf(op)] = c
-	b.waiting = append(b.waiting, c)
+	b.await(keyOf(op), c)
 	b.report(func(t *Task) {
 		t.Reused += known
 		if b.flowing {
@@ -289,6 +287,14 @@ func (b *builder) upsert(ctx context.Context, op contract.Op) error {
 		}
 	})
 	return nil
+}
+
+// await notes a change, which is placed when all pieces issued so far have their
+// vectors.
+func (b *builder) await(key snapshot.Key, c *change) {
+	c.needs = b.issued
+	b.changes[key] = c
+	b.waiting = append(b.waiting, c)
 }
 
 // want notes the keys of a document's chunks in a role, and has those embedded

@@ -127,9 +127,7 @@ func (b *builder) upsertSupplied(ctx context.Context, op contract.Op, hash [sha2
 		b.pieces = append(b.pieces, piece{key: key, role: contract.RoleDocument, vector: at})
 		b.issued++
 	}
-	c.needs = b.issued
-	b.changes[keyOf(op)] = c
-	b.waiting = append(b.waiting, c)
+	b.await(keyOf(op), c)
 	return nil
 }
 
@@ -154,8 +152,6 @@ func (b *builder) upsertBare(op contract.Op, hash [sha256.Size]byte) error {
 	if err != nil {
 		return err
 	}
-	c.needs = b.issued
-	b.changes[keyOf(op)] = c
-	b.waiting = append(b.waiting, c)
+	b.await(keyOf(op), c)
 	return nil
 }
