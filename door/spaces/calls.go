@@ -119,39 +119,47 @@ func lines(r io.Reader, visit func(line []byte) error) error {
 	}
 }
 
+// bulk makes one commit of what fill adds to it, or none.
+func (c *call) bulk(fill func(*space.Bulk) error) (commit string, err error) {
+	b, err := c.sp.Bulk(c.r.Context(), c.at)
+	if err != nil {
+		return "", err
+	}
+	defer b.Abort()
+	if err := fill(b); err != nil {
+		return "", err
+	}
+	return b.Commit()
+}
+
 // multiset stores many items by one commit: all of them, or none.
 func (d *door) multiset(c *call) error {
 	if err := c.readAhead(); err != nil {
 		return err
 	}
-	b, err := c.sp.Bulk(c.r.Context(), c.at)
+	n := 0
+	commit, err := c.bulk(func(b *space.Bulk) (err error) {
+		if media(c.r) == mediaNPY {
+			err = setArrays(c.r.Body, c.sp.Schema().Dims, b.Set)
+		} else {
+			err = lines(c.r.Body, func(line []byte) error {
+				var it item
+				if err := unmarshal(line, &it); err != nil {
+					return err
+				}
+				read, err := it.read()
+				if err != nil {
+					return err
+				}
+				return b.Set(read)
+			})
+		}
+		n, _ = b.Counts()
+		return err
+	})
 	if err != nil {
 		return err
 	}
-	defer b.Abort()
-	if media(c.r) == mediaNPY {
-		err = setArrays(c.r.Body, c.sp.Schema().Dims, b.Set)
-	} else {
-		err = lines(c.r.Body, func(line []byte) error {
-			var it item
-			if err := unmarshal(line, &it); err != nil {
-				return err
-			}
-			read, err := it.read()
-			if err != nil {
-				return err
-			}
-			return b.Set(read)
-		})
-	}
-	if err != nil {
-		return err
-	}
-	commit, err := b.Commit()
-	if err != nil {
-		return err
-	}
-	n, _ := b.Counts()
 	return send(c.w, http.StatusOK, map[string]any{"set": n, "commit": commit})
 }
 
@@ -225,41 +233,31 @@ func (d *door) multidelete(c *call) error {
 	if err := c.readAhead(); err != nil {
 		return err
 	}
-	b, err := c.sp.Bulk(c.r.Context(), c.at)
-	if err != nil {
-		return err
-	}
-	defer b.Abort()
-	if media(c.r) == mediaND {
-		err = lines(c.r.Body, func(line []byte) error {
-			var body keyed
-			if err := unmarshal(line, &body); err != nil {
-				return err
-			}
-			k, err := space.ParseKey(body.Key)
-			if err != nil {
-				return err
-			}
-			return b.Delete(k)
-		})
-	} else {
-		var keys []space.Key
-		if keys, _, err = c.keys(); err == nil {
-			for _, k := range keys {
-				if err = b.Delete(k); err != nil {
-					break
+	n := 0
+	commit, err := c.bulk(func(b *space.Bulk) (err error) {
+		defer func() { _, n = b.Counts() }()
+		if media(c.r) == mediaND {
+			return lines(c.r.Body, func(line []byte) error {
+				var body keyed
+				if err := unmarshal(line, &body); err != nil {
+					return err
 				}
-			}
+				k, err := space.ParseKey(body.Key)
+				if err != nil {
+					return err
+				}
+				return b.Delete(k)
+			})
 		}
-	}
+		keys, _, err := c.keys()
+		for i := 0; err == nil && i < len(keys); i++ {
+			err = b.Delete(keys[i])
+		}
+		return err
+	})
 	if err != nil {
 		return err
 	}
-	commit, err := b.Commit()
-	if err != nil {
-		return err
-	}
-	_, n := b.Counts()
 	return send(c.w, http.StatusOK, map[string]any{"deleted": n, "commit": commit})
 }
 
@@ -325,13 +323,9 @@ func (d *door) items(c *call) error {
 	if err != nil {
 		return err
 	}
-	var after *space.Key
-	if text := c.query.Get("after"); text != "" {
-		k, err := space.ParseKey(json.RawMessage(text))
-		if err != nil {
-			return service.Failure(service.ErrParameter, "after must be a key as JSON: a number, or a text in quotes")
-		}
-		after = &k
+	after, err := c.after()
+	if err != nil {
+		return err
 	}
 	vectors := c.query.Get("vectors") != "false"
 	return c.sp.Items(c.r.Context(), c.at, after, func(_ int, items iter.Seq2[space.Item, error]) error {
@@ -412,31 +406,28 @@ func (d *door) transaction(c *call) error {
 	if len(req.Writes) > maxWrites {
 		return service.Failure(contract.ErrInvalid, "writes are more than %d", maxWrites)
 	}
-	b, err := c.sp.Bulk(c.r.Context(), c.at)
-	if err != nil {
-		return err
-	}
-	defer b.Abort()
-	for i, w := range req.Writes {
-		switch {
-		case (w.Set == nil) == (len(w.Delete) == 0):
-			err = service.Failure(contract.ErrInvalid, "a write is either set or delete")
-		case w.Set != nil:
-			var it space.Item
-			if it, err = w.Set.read(); err == nil {
-				err = b.Set(it)
+	commit, err := c.bulk(func(b *space.Bulk) (err error) {
+		for i, w := range req.Writes {
+			switch {
+			case (w.Set == nil) == (len(w.Delete) == 0):
+				err = service.Failure(contract.ErrInvalid, "a write is either set or delete")
+			case w.Set != nil:
+				var it space.Item
+				if it, err = w.Set.read(); err == nil {
+					err = b.Set(it)
+				}
+			default:
+				var k space.Key
+				if k, err = space.ParseKey(w.Delete); err == nil {
+					err = b.Delete(k)
+				}
 			}
-		default:
-			var k space.Key
-			if k, err = space.ParseKey(w.Delete); err == nil {
-				err = b.Delete(k)
+			if err != nil {
+				return fmt.Errorf("%w (write %d)", err, i+1)
 			}
 		}
-		if err != nil {
-			return fmt.Errorf("%w (write %d)", err, i+1)
-		}
-	}
-	commit, err := b.Commit()
+		return nil
+	})
 	if err != nil {
 		return err
 	}
@@ -464,13 +455,9 @@ func (d *door) diff(c *call) error {
 	if err != nil {
 		return err
 	}
-	var after *space.Key
-	if text := c.query.Get("after"); text != "" {
-		k, err := space.ParseKey(json.RawMessage(text))
-		if err != nil {
-			return service.Failure(service.ErrParameter, "after must be a key as JSON: a number, or a text in quotes")
-		}
-		after = &k
+	after, err := c.after()
+	if err != nil {
+		return err
 	}
 	if c.query.Get("from") == "" || c.query.Get("to") == "" {
 		return service.Failure(service.ErrMissing, "from and to are needed: commits, tags or branches")

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"maps"
 	"mime"
 	"net/http"
 	"net/url"
@@ -120,23 +121,13 @@ func (d *door) below(w http.ResponseWriter, r *http.Request) error {
 	}
 	answer := operations[method][op]
 	if answer == nil {
-		return service.Failure(contract.ErrInvalid, "name a call of the space: POST /spaces/NAME/%s", strings.Join(slices.Sorted(keysOf(operations[method])), ", "))
+		return service.Failure(contract.ErrInvalid, "name a call of the space: POST /spaces/NAME/%s", strings.Join(slices.Sorted(maps.Keys(operations[method])), ", "))
 	}
 	sp, at, err := d.spaces.Find(name)
 	if err != nil {
 		return err
 	}
 	return answer(d, &call{w, r, sp, at, r.URL.Query()})
-}
-
-func keysOf[V any](m map[string]V) func(yield func(string) bool) {
-	return func(yield func(string) bool) {
-		for k := range m {
-			if !yield(k) {
-				return
-			}
-		}
-	}
 }
 
 // split returns the name of a space and that of the call.
@@ -236,14 +227,13 @@ func nothing(w http.ResponseWriter) error {
 	return nil
 }
 
-// item is an item on the wire.
+// item is an item as it is sent here.
 type item struct {
 	Key       json.RawMessage `json:"key"`
-	Vector    json.RawMessage `json:"vector,omitempty"`
-	VectorB64 string          `json:"vector_b64,omitempty"`
-	Fields    json.RawMessage `json:"fields,omitempty"`
-	Text      *string         `json:"text,omitempty"`
-	Missing   bool            `json:"missing,omitempty"`
+	Vector    json.RawMessage `json:"vector"`
+	VectorB64 string          `json:"vector_b64"`
+	Fields    json.RawMessage `json:"fields"`
+	Text      *string         `json:"text"`
 }
 
 func (it *item) read() (space.Item, error) {
@@ -254,9 +244,6 @@ func (it *item) read() (space.Item, error) {
 	v, err := vectorOf(it.Vector, it.VectorB64)
 	if err == nil && v == nil {
 		err = service.Failure(contract.ErrInvalid, "vector is missing")
-	}
-	if it.Missing {
-		err = service.Failure(service.ErrUnknown, "unknown member \"missing\"")
 	}
 	return space.Item{Key: k, Vector: v, Fields: it.Fields, Text: it.Text}, err
 }
@@ -333,6 +320,19 @@ func (c *call) whole(name string, byDefault, most int) (int, error) {
 		return 0, service.Failure(service.ErrParameter, "%s must be 1 to %d", name, most)
 	}
 	return n, nil
+}
+
+// after reads the key behind which a list goes on, nil for its beginning.
+func (c *call) after() (*space.Key, error) {
+	text := c.query.Get("after")
+	if text == "" {
+		return nil, nil
+	}
+	k, err := space.ParseKey(json.RawMessage(text))
+	if err != nil {
+		return nil, service.Failure(service.ErrParameter, "after must be a key as JSON: a number, or a text in quotes")
+	}
+	return &k, nil
 }
 
 // known refuses parameters of the query that are none of these.
