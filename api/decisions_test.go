@@ -147,6 +147,11 @@ func TestDecisionsApply(t *testing.T) {
 			t.Errorf("candidates %s: %s", body, got.body)
 		}
 	}
+	// What is taken back was never said.
+	l.decide("c1", "1", "3", "open")
+	l.decide("c1", "5", "4", "open")
+	has(by+"&commit=c1", "1-3,", "4-5,")
+	has("&commit=c1&threshold=.9&decisions=newest", "1-3,", "4-5,", "2-4 later,")
 }
 
 // TestProfile: pairs are counted by their scores with their texts, and decisions

@@ -43,7 +43,12 @@ const (
 	DecidedDifferent Verdict = "different"
 	// DecidedLater: somebody has looked, and has not decided.
 	DecidedLater Verdict = "later"
+	// DecidedOpen: what was decided is taken back, as if nothing had been.
+	DecidedOpen Verdict = "open"
 )
+
+// Verdicts are all there are.
+var Verdicts = []Verdict{DecidedSame, DecidedDifferent, DecidedLater, DecidedOpen}
 
 // Decision is what somebody has said of two documents at a commit. The newest about
 // a pair counts.
@@ -70,8 +75,8 @@ func (x *Decision) Check() error {
 		return fmt.Errorf("%w: a decision is about two documents, a and b", contract.ErrInvalid)
 	case x.A == x.B:
 		return fmt.Errorf("%w: a and b are one document: %.200q", contract.ErrInvalid, x.A)
-	case x.Verdict != DecidedSame && x.Verdict != DecidedDifferent && x.Verdict != DecidedLater:
-		return fmt.Errorf("%w: decision must be same, different or later", contract.ErrInvalid)
+	case !slices.Contains(Verdicts, x.Verdict):
+		return fmt.Errorf("%w: decision must be same, different, later or open", contract.ErrInvalid)
 	case len(x.A) > MaxDecided || len(x.B) > MaxDecided || len(x.By) > MaxDecidedBy || len(x.Note) > MaxDecisionNote:
 		return fmt.Errorf("%w: of a decision a and b have at most %d bytes, by %d, note %d", contract.ErrInvalid, MaxDecided, MaxDecidedBy, MaxDecisionNote)
 	}

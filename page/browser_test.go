@@ -284,10 +284,8 @@ func (b *browser) way(s *site) {
 		return chromedp.WaitReady(chromedp.Search(fmt.Sprintf(`//nav[@class="chips"]/a[starts-with(., "%s") and span="%s"]`, name, n)))
 	}
 	b.do(keys("g", "d"), sees("#pair-title"), keys("s"), sees(".undo"), state("same", "1"),
-		keys("u"), state("same", "0"), state("later", "1"))
-	b.open(s.url, "org/db/duplicates", "state", "later")
+		keys("u"), state("same", "0"), state("later", "0"))
 	b.do(keys("d"), sees(".undo"), state("different", "1"), keys("u"), state("different", "0"))
-	b.open(s.url, "org/db/duplicates", "state", "later")
 	b.do(keys("h"), sees("details.score[open]"), keys("r"), sees("input[name=note]:focus"), keys("s", "d", kb.Escape, "l"), sees(".undo"), state("later", "1"))
 	b.open(s.url, "org/db/duplicates", "state", "later")
 	if note := value[string](b, "document.querySelector('#pair').innerText"); !strings.Contains(note, "Reason: ") || !strings.Contains(note, "sd\n") {

@@ -77,7 +77,7 @@ func (s *Site) document(a *answer) error {
 		return err
 	}
 	p.Like = s.list(f, like.Hits, nil, 0)
-	if p.Decided, err = s.decidedWith(a, f, id); err != nil {
+	if p.Decided, err = s.decidedWith(f, id); err != nil {
 		return err
 	}
 	if p.HistoryAsked = f.query.Get("history") != ""; p.HistoryAsked {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -25,10 +26,8 @@ const (
 	maxForm = 64 << 10
 	// stateOpen is that of pairs about which nothing was decided; the others have
 	// their verdicts' names.
-	stateOpen = "open"
+	stateOpen = string(catalog.DecidedOpen)
 )
-
-var states = []string{stateOpen, string(catalog.DecidedLater), string(catalog.DecidedSame), string(catalog.DecidedDifferent)}
 
 // pairRow is a decision as it is listed, or a pair of a queue.
 type pairRow struct {
@@ -58,7 +57,8 @@ type duplicatesPage struct {
 	View    string // "", groups or profile
 	State   string
 	Blind   bool
-	Least   string // score, as given
+	Least   string  // score, as given
+	Since   *moment // nil: pairs of all documents
 	Wait    bool
 	Pair    *pairRow
 	A, B    side
@@ -78,19 +78,33 @@ type duplicatesPage struct {
 	Request string
 }
 
-// decisionsOf returns the newest decision of each pair at the page's commit, and all of
-// them, oldest first.
+// decisionsOf returns the newest decision of each pair at the page's commit, and all
+// about these, oldest first. A pair whose decision was taken back has none.
 func (s *Site) decisionsOf(f *frame) (newest map[[2]string]catalog.Decision, all []catalog.Decision, err error) {
-	all, err = s.cfg.Service.DecisionsAt(f.Domain, f.At.Commit)
-	newest = make(map[[2]string]catalog.Decision, len(all))
-	for _, d := range all {
+	list, err := s.cfg.Service.DecisionsAt(f.Domain, f.At.Commit)
+	newest = make(map[[2]string]catalog.Decision, len(list))
+	for _, d := range list {
 		newest[[2]string{d.A, d.B}] = d
 	}
+	for _, d := range list {
+		if newest[[2]string{d.A, d.B}].Verdict != catalog.DecidedOpen {
+			all = append(all, d)
+		}
+	}
+	maps.DeleteFunc(newest, func(_ [2]string, d catalog.Decision) bool { return d.Verdict == catalog.DecidedOpen })
 	return newest, all, err
 }
 
+// newestOf returns what tells a list of decisions from those before and after.
+func newestOf(all []catalog.Decision) string {
+	if len(all) == 0 {
+		return ""
+	}
+	return fmt.Sprint(len(all), " ", all[len(all)-1].N)
+}
+
 // decidedWith returns what was decided about a document.
-func (s *Site) decidedWith(_ *answer, f *frame, id string) ([]pairRow, error) {
+func (s *Site) decidedWith(f *frame, id string) ([]pairRow, error) {
 	newest, _, err := s.decisionsOf(f)
 	var rows []pairRow
 	for _, d := range newest {
@@ -111,12 +125,19 @@ func (s *Site) duplicates(a *answer) error {
 		return err
 	}
 	p := &duplicatesPage{frame: f, View: f.query.Get("view"), State: f.query.Get("state"), Blind: f.query.Get("blind") != "", Least: f.query.Get("min")}
-	if !slices.Contains(states, p.State) {
+	if !slices.Contains(catalog.Verdicts, catalog.Verdict(p.State)) {
 		p.State = stateOpen
 	}
 	least := float32(-1)
 	if x, err := strconv.ParseFloat(p.Least, 32); err == nil && x >= 0 && x <= 1 {
 		least = float32(x)
+	}
+	since, ok, err := s.other(a, f, "with")
+	if err != nil {
+		return err
+	}
+	if ok {
+		p.Since = &since
 	}
 	switch p.View {
 	case "groups":
@@ -133,23 +154,31 @@ func (s *Site) duplicates(a *answer) error {
 	if p.Wait {
 		f.Refresh = 2
 	}
-	p.Request = curl("/duplicates", url.Values{"domain": {f.Domain}, "commit": {f.At.Commit}, "likeness": {"mixed"}, "match": {"all"}, "min_score": notEmpty([]string{p.Least})})
+	p.Request = curl("/duplicates", url.Values{"domain": {f.Domain}, "commit": {f.At.Commit}, "likeness": {"mixed"}, "match": {"all"}, "min_score": notEmpty([]string{p.Least}), "since": notEmpty([]string{p.since()})})
 	return s.render(a, http.StatusOK, "duplicates", f, p)
 }
 
 // pairing asks for pairs by likeness.
-func pairing(f *frame, match search.Match, least float32) search.DuplicatesRequest {
+func (p *duplicatesPage) pairing(match search.Match, least float32) search.DuplicatesRequest {
 	return search.DuplicatesRequest{
-		Domain: f.Domain, Ref: f.ref(), Threshold: -1, Pairing: search.Pairing{Likeness: search.LikenessMixed, Match: match, MinScore: least},
+		Domain: p.Domain, Ref: p.ref(), Since: p.since(), Threshold: -1, Pairing: search.Pairing{Likeness: search.LikenessMixed, Match: match, MinScore: least},
 		Decided: search.Decided{UpTo: search.NoDecisions}, Page: search.Page{Count: search.MaxCount},
 	}
+}
+
+// since returns the commit since which pairs came about, "" for all pairs.
+func (p *duplicatesPage) since() string {
+	if p.Since == nil {
+		return ""
+	}
+	return p.Since.Commit
 }
 
 // queue shows one pair of those in the state that is asked for, the most alike first.
 func (s *Site) queue(a *answer, p *duplicatesPage, least float32) error {
 	f := p.frame
-	key := fmt.Sprintf("pairs\x00%s\x00%s\x00%g", f.Domain, f.At.Commit, least)
-	req := pairing(f, search.MatchAll, least)
+	key := fmt.Sprintf("pairs\x00%s\x00%s\x00%s\x00%g", f.Domain, f.At.Commit, p.since(), least)
+	req := p.pairing(search.MatchAll, least)
 	found, err := result(a.r.Context(), s.works, key, func(ctx context.Context) (search.Pairs, error) {
 		return s.cfg.Service.Duplicates(ctx, req)
 	})
@@ -176,7 +205,7 @@ func (s *Site) queue(a *answer, p *duplicatesPage, least float32) error {
 	}
 	// What people decided about pairs that are less alike stays in sight.
 	for _, d := range all {
-		if k := [2]string{d.A, d.B}; !seen[k] && newest[k].N == d.N {
+		if k := [2]string{d.A, d.B}; !seen[k] && newest[k].N == d.N && p.Since == nil {
 			p.sort(&list, pairRow{Decision: d})
 		}
 	}
@@ -320,9 +349,9 @@ func (s *Site) decide(a *answer) error {
 }
 
 // before returns what had been decided of a pair before the newest decision about it:
-// to look later, if that was the first.
+// that it is open, if that was the first.
 func (s *Site) before(f *frame, a, b string) (catalog.Verdict, string, error) {
-	_, all, err := s.decisionsOf(f)
+	all, err := s.cfg.Service.DecisionsAt(f.Domain, f.At.Commit)
 	if err != nil {
 		return "", "", err
 	}
@@ -337,19 +366,19 @@ func (s *Site) before(f *frame, a, b string) (catalog.Verdict, string, error) {
 	if seen == 0 {
 		return "", "", fmt.Errorf("%w: nothing was decided about this pair", contract.ErrConflict)
 	}
-	return catalog.DecidedLater, "the decision was taken back", nil
+	return catalog.DecidedOpen, "", nil
 }
 
 // groups shows documents that are taken for one.
 func (s *Site) groups(a *answer, p *duplicatesPage, least float32) error {
-	req := pairing(p.frame, search.MatchGroups, least)
+	req := p.pairing(search.MatchGroups, least)
 	req.Decided.UpTo = search.NewestDecisions
 	req.Snippet = true
 	_, all, err := s.decisionsOf(p.frame)
 	if err != nil {
 		return err
 	}
-	key := fmt.Sprintf("groups\x00%s\x00%s\x00%g\x00%d", p.Domain, p.At.Commit, least, len(all))
+	key := fmt.Sprintf("groups\x00%s\x00%s\x00%s\x00%g\x00%s", p.Domain, p.At.Commit, p.since(), least, newestOf(all))
 	found, err := result(a.r.Context(), s.works, key, func(ctx context.Context) (search.Pairs, error) {
 		return s.cfg.Service.Duplicates(ctx, req)
 	})
@@ -392,7 +421,7 @@ func (s *Site) profile(a *answer, p *duplicatesPage, least float32) error {
 	if err != nil {
 		return err
 	}
-	found, err := result(a.r.Context(), s.works, fmt.Sprintf("profile\x00%s\x00%s\x00%d", p.Domain, p.At.Commit, len(all)), func(ctx context.Context) (search.Profile, error) {
+	found, err := result(a.r.Context(), s.works, fmt.Sprintf("profile\x00%s\x00%s\x00%s", p.Domain, p.At.Commit, newestOf(all)), func(ctx context.Context) (search.Profile, error) {
 		return s.cfg.Service.DuplicatesProfile(ctx, req)
 	})
 	if err != nil {

@@ -214,7 +214,7 @@ func TestPages(t *testing.T) {
 		if n := strings.Count(body, "<h1"); n != 1 {
 			t.Errorf("%s: %d headings of the first order", path, n)
 		}
-		for _, wrong := range []string{`href="/`, `src="/`, `action="/`, "http://", "https://", " style=", " onclick=", "javascript:", "<script>", "ZgotmplZ"} {
+		for _, wrong := range []string{`href="/`, `src="/`, `action="/`, "http://", "https://", " style=", " onclick=", "javascript:", "<script>", "ZgotmplZ", "%!"} {
 			if strings.Contains(body, wrong) {
 				t.Errorf("%s has %s", path, wrong)
 			}
@@ -350,7 +350,9 @@ func TestDuplicates(t *testing.T) {
 	if res = s.post("org/db/duplicates", "same-origin", pair); res.StatusCode != 303 {
 		t.Fatalf("undo: %d", res.StatusCode)
 	}
-	s.has("org/db/duplicates", []string{"state", "later"}, "Planet/61", "taken back")
+	s.has("org/db/duplicates", nil, "Planet/61", "Nothing was decided yet", `later <span class="num">0<`)
+	s.has("org/db/duplicates", []string{"with", "first"}, "No two documents are alike enough", "since", "Do not compare")
+	s.has("org/db/duplicates", []string{"with", "first", "view", "groups"}, "No two documents are alike enough", "since")
 	pair.Set("decision", "nonsense")
 	if res = s.post("org/db/duplicates", "same-origin", pair); res.StatusCode != 400 {
 		t.Errorf("nonsense: %d", res.StatusCode)

@@ -20,8 +20,9 @@ import (
 // functions are what templates call.
 var functions = template.FuncMap{
 	"asset": assetName, "short": shortIRI, "clip": clip, "num": thousands, "date": date, "iso": func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
-	"two": func(x float32) string { return strconv.FormatFloat(float64(x), 'f', 2, 64) },
-	"inc": func(i int) int { return i + 1 }, "pct": func(x float64) string { return strconv.Itoa(int(x)) + " %" },
+	"two":   func(x float32) string { return strconv.FormatFloat(float64(x), 'f', 2, 64) },
+	"three": func(x *float32) string { return strconv.FormatFloat(float64(*x), 'f', 3, 32) },
+	"inc":   func(i int) int { return i + 1 }, "pct": func(x float64) string { return strconv.Itoa(int(x)) + " %" },
 	"size": bytesOf, "passages": passages, "plural": plural, "hue": hueOf, "list": func(x ...any) []any { return x },
 	"diff":  func(a, b string) diffed { return diffed{worddiff.Diff(a, b)} },
 	"first": func(a, b string) string { return min(a, b) }, "last": func(a, b string) string { return max(a, b) },

@@ -28,7 +28,7 @@ type DecisionRequest struct {
 	Ref      Ref
 	A        string `param:"a" need:"" help:"Id of one document, in full."`
 	B        string `param:"b" need:"" help:"Id of the other."`
-	Decision string `param:"decision" words:"same,different,later" need:"" help:"Whether they are the same thing: same, different, or later for not decided yet."`
+	Decision string `param:"decision" words:"same,different,later,open" need:"" help:"Whether they are the same thing: same, different, or later for not decided yet; open takes back what was decided."`
 	By       string `param:"by" help:"Who says so."`
 	Note     string `param:"note" help:"Why."`
 }
@@ -274,7 +274,11 @@ func (d *Domain) verdicts(commit string, req Decided, byDefault bool) (*verdicts
 	v := &verdicts{pairs: make(map[[2]string]catalog.Verdict), with: make(map[string][]string)}
 	for i := range list {
 		if x := &list[i]; x.N <= newest && counts(x) {
-			v.pairs[[2]string{x.A, x.B}] = x.Verdict
+			if k := [2]string{x.A, x.B}; x.Verdict == catalog.DecidedOpen {
+				delete(v.pairs, k)
+			} else {
+				v.pairs[k] = x.Verdict
+			}
 		}
 	}
 	sum := sha256.New()

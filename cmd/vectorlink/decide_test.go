@@ -66,6 +66,10 @@ func TestDecisions(t *testing.T) {
 	check(exitDone, list, "N  DECISION   DOCUMENTS       BY    NOTE         COMMIT", "")
 	check(exitDone, append(list, "--from", "1", "--json"), "}\n"+`{"n":2,`, "DECISION")
 	check(exitDone, append(list, "--format", "csv"), "1,x/1,x/2,different,'=ana,another cut,c", "")
+	if err := os.WriteFile(file, []byte(said+`{"a":"x/1","b":"x/2","decision":"open"}`+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	check(exitDone, with("duplicates", "--decided", "none", "--decisions", file), "x/1  x/2\n", "x/1  x/2  decided")
 	// What is written out is what duplicates takes.
 	lines := check(exitDone, append(list, "--format", "ndjson"), `"note":"another cut"`, "")
 	if err := os.WriteFile(file, []byte(lines), 0o600); err != nil {

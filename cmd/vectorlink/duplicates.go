@@ -149,8 +149,8 @@ func readDecisions(name string) (verdicts, error) {
 		if err := json.Unmarshal(line, &x); err != nil {
 			return err
 		}
-		if !slices.Contains([]catalog.Verdict{catalog.DecidedSame, catalog.DecidedDifferent, catalog.DecidedLater}, x.Verdict) || x.A == "" || x.B == "" {
-			return errors.New(`not {"a":ID,"b":ID,"decision":"same", "different" or "later"}`)
+		if !slices.Contains(catalog.Verdicts, x.Verdict) || x.A == "" || x.B == "" {
+			return errors.New(`not {"a":ID,"b":ID,"decision":"same", "different", "later" or "open"}`)
 		}
 		list[[2]string{min(x.A, x.B), max(x.A, x.B)}] = x.Verdict
 		return nil
@@ -164,7 +164,9 @@ func readDecisions(name string) (verdicts, error) {
 // keep reports whether a pair is one still, and notes in it what was decided.
 func (v verdicts) keep(g *api.Group) bool {
 	ids := idsOf(g)
-	if said := v[[2]string{slices.Min(ids), slices.Max(ids)}]; said != "" {
+	if said := v[[2]string{slices.Min(ids), slices.Max(ids)}]; said == catalog.DecidedOpen {
+		g.Decided = ""
+	} else if said != "" {
 		g.Decided = said
 	}
 	return g.Decided != catalog.DecidedDifferent
