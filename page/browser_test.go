@@ -292,7 +292,11 @@ func (b *browser) way(s *site) {
 		t.Errorf("keys in the reason: %s", note)
 	}
 	b.do(keys("g", "c"), sees(".clusters a"), keys("g", "m"), sees("#map[data-ready]"), chromedp.Focus(chromedp.CSS("#map")), keys("."), sees("#map-tip"))
-	b.do(keys("?"), sees("#keys[open]"), keys(kb.Escape), chromedp.WaitNotVisible(chromedp.CSS("#keys")))
+	b.do(keys("g", "t"), sees("textarea[name=template]"), chromedp.Focus(chromedp.CSS("textarea[name=template]")), keys(" ", "b", "a", "d"), sees("#tried .tag.warn"), sees("#tried ins"))
+	if at := value[string](b, "location.search + document.activeElement.name"); !strings.Contains(at, "bad") || !strings.HasSuffix(at, "template") {
+		t.Errorf("an edited template has no address, or the focus is lost: %s", at)
+	}
+	b.do(chromedp.Focus(chromedp.CSS("summary")), keys("?"), sees("#keys[open]"), keys(kb.Escape), chromedp.WaitNotVisible(chromedp.CSS("#keys")))
 	for _, p := range b.heard() {
 		t.Error(p)
 	}

@@ -57,6 +57,8 @@ type Config struct {
 	Service Service // required
 	History History // nil: commits are known by their ids
 	Watcher Watcher // nil: no branch is followed
+	// Templates reads and tries the templates of the document database; nil: it has none.
+	Templates Templates
 	// ReadOnly has pages offer nothing that changes something.
 	ReadOnly bool
 	// DocumentURL is the address of a document in the database's own interface, with
@@ -112,6 +114,7 @@ func (s *Site) routes() {
 		"GET duplicates":  s.duplicates,
 		"POST duplicates": s.decide,
 		"GET clusters":    s.clusters,
+		"GET templates":   s.templatesPage,
 		"GET map":         s.mapPage,
 		"GET map/points":  s.mapPoints,
 		"GET map/texts":   s.mapTexts,
@@ -206,6 +209,7 @@ type frame struct {
 	Recent   []moment // commits, newest first
 	More     int      // commits that Recent leaves out
 	ReadOnly bool
+	Drafts   bool // there are templates to be shown
 	Version  string
 	Refresh  int // seconds until the page is to be asked for again; 0: never
 	query    url.Values
@@ -218,7 +222,7 @@ func (s *Site) frameOf(r *http.Request, title string) *frame {
 	if root == "" {
 		root = "./"
 	}
-	return &frame{Root: root, Nonce: rand.Text(), Title: title, ReadOnly: s.cfg.ReadOnly, Version: s.cfg.Version, query: r.URL.Query()}
+	return &frame{Root: root, Nonce: rand.Text(), Title: title, ReadOnly: s.cfg.ReadOnly, Drafts: s.cfg.Templates != nil, Version: s.cfg.Version, query: r.URL.Query()}
 }
 
 // escaped returns a domain as two segments of a path.
@@ -292,7 +296,7 @@ func (f *frame) Toggle(name, value string) string {
 }
 
 // templates holds one set for each page, by its name.
-var templates = parseTemplates("error", "home", "about", "api", "overview", "search", "doc", "changes", "duplicates", "clusters", "map")
+var templates = parseTemplates("error", "home", "about", "api", "overview", "search", "doc", "changes", "duplicates", "clusters", "map", "templates")
 
 func parseTemplates(names ...string) map[string]*template.Template {
 	sets := make(map[string]*template.Template, len(names))

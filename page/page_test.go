@@ -61,6 +61,37 @@ func (history) Ancestry(_ context.Context, _, commit string) iter.Seq2[contract.
 	}
 }
 
+// drafts is a schema of two classes, whose templates stand for themselves.
+type drafts struct{}
+
+func (drafts) Classes(_ context.Context, domain, _ string) ([]page.Template, error) {
+	if domain != "org/db" {
+		return nil, fmt.Errorf("%w: no such database", contract.ErrSource)
+	}
+	return []page.Template{{Class: "Nothing"}, {Class: "Planet", Query: "{ Planet { label } }", Template: "The planet {{label}}"}, {Class: "Torn", Problem: "no JSON"}}, nil
+}
+
+func (drafts) Try(_ context.Context, _, _ string, t page.Template, ids []string, count int) (page.Trial, error) {
+	if t.Template == "" {
+		return page.Trial{}, nil
+	}
+	trial := page.Trial{Tried: 7, Object: json.RawMessage(`{"@id":"Planet","template":"<b> & "}`)}
+	if strings.Contains(t.Template, "bad") {
+		trial.Findings = append(trial.Findings, page.Finding{Part: "template", Line: 2, Text: "there is no field bad"})
+	}
+	if strings.Contains(t.Query, "torn") {
+		trial.Findings = append(trial.Findings, page.Finding{Wrong: true, Part: "query", Text: "unexpected torn"})
+		return trial, nil
+	}
+	if len(ids) == 0 {
+		ids = []string{"Planet/1", "Planet/2", "Planet/3"}[:count]
+	}
+	for _, id := range ids {
+		trial.Documents = append(trial.Documents, page.Tried{ID: id, Text: t.Template + " of " + id, Tokens: 12, Chunks: 1})
+	}
+	return trial, nil
+}
+
 const (
 	base    = "terminusdb:///x/"
 	hostile = `<script>document.title="owned"</script><img src=x onerror=alert(1)> wise`
@@ -85,7 +116,7 @@ func newSite(t *testing.T, change ...func(*page.Config, *api.Config)) *site {
 	}
 	stopping, stop := context.WithCancel(context.Background())
 	svc := service.New(ix.Reader, ix)
-	pages, web := page.Config{OpenAPI: api.OpenAPI(), Service: svc, History: history{}, Stopping: stopping.Done(), Version: "test"}, api.Config{SearchReady: true}
+	pages, web := page.Config{Templates: drafts{}, OpenAPI: api.OpenAPI(), Service: svc, History: history{}, Stopping: stopping.Done(), Version: "test"}, api.Config{SearchReady: true}
 	for _, c := range change {
 		c(&pages, &web)
 	}
@@ -194,7 +225,7 @@ func (s *site) has(path string, params []string, want ...string) string {
 // all are the pages, with parameters that have each show something.
 var all = map[string][]string{
 	"": nil, "about": nil, "api": nil, "org/db": nil, "org/db/search": {"q", "wise old", "explain", "1"}, "org/db/doc": {"id", base + "People/20", "history", "1"},
-	"org/db/changes": nil, "org/db/duplicates": nil, "org/db/clusters": nil, "org/db/map": {"q", "wise"},
+	"org/db/templates": {"template", "A planet {{label}} {{bad}} </textarea><script>"}, "org/db/changes": nil, "org/db/duplicates": nil, "org/db/clusters": nil, "org/db/map": {"q", "wise"},
 }
 
 // TestPages holds for every page: its policy, one heading, links that stay relative,
@@ -377,6 +408,25 @@ func TestClustersAndMap(t *testing.T) {
 	var list []map[string]any
 	if err := json.Unmarshal([]byte(texts), &list); err != nil || len(list) != 2 {
 		t.Errorf("texts: %v %s", err, texts)
+	}
+}
+
+// TestTemplates shows a class's template on documents, and another one that the address
+// brings beside it, with what is wrong and what to put into the schema.
+func TestTemplates(t *testing.T) {
+	s := newSite(t)
+	s.has("org/db/templates", nil, "How Planet becomes text", "The planet {{label}} of Planet/3", "12 tokens", "no mistakes</span> found in the query, the template and 7 documents", `aria-current="page">Templates`, "no template", "broken", "!edited</span>", `{{label}}</textarea>`)
+	s.has("org/db/templates", []string{"template", "The world {{bad}}\r\n"}, "edited</span>", `The <del><span class="unseen">removed: </span>planet`, `<ins><span class="unseen">added: </span>world`, "warning</span>", "template, line 2: there is no field bad", `&#34;&lt;b&gt; &amp; &#34;`, "As in the schema")
+	s.has("org/db/templates", []string{"query", "torn"}, "error</span>", "query: unexpected torn", "No document could be tried", "!for the schema, as JSON", "<details open><summary>Query")
+	s.has("org/db/templates", []string{"class", "Planet", "id", "Planet/9, Planet/8"}, "of Planet/9", "of Planet/8", "!of Planet/1")
+	s.has("org/db/templates", []string{"class", "Nothing"}, "Nothing has no template", "vectorlink templates suggest")
+	s.has("org/db/templates", []string{"class", "Torn"}, "no JSON")
+	s.has("org/db/templates", []string{"class", "Other"}, "The templates cannot be shown", "no class Other")
+	s.has("org/db/templates", []string{"template", strings.Repeat("x", 70<<10)}, "The templates cannot be shown", "64.0 KiB")
+	none := newSite(t, func(c *page.Config, _ *api.Config) { c.Templates = nil })
+	none.has("org/db/search", nil, "!>Templates<")
+	if status, _, _ := none.get("org/db/templates"); status != 404 {
+		t.Errorf("without a database: %d", status)
 	}
 }
 

@@ -67,6 +67,12 @@ func (s *Schema) Check(ctx context.Context, r *templates.Renderer, sample int) (
 	return report, nil
 }
 
+// CheckPair is Check for one pair.
+func (s *Schema) CheckPair(ctx context.Context, r *templates.Renderer, pair docdb.Class, sample int) (*Report, error) {
+	report := &Report{Tried: make(map[string]int), Findings: []Finding{}}
+	return report, s.checkPair(ctx, report, r, pair, sample)
+}
+
 // checkPair checks one class. Its error is the database's.
 func (s *Schema) checkPair(ctx context.Context, report *Report, r *templates.Renderer, pair docdb.Class, sample int) error {
 	report.Tried[pair.Name] = 0

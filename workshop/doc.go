@@ -1,6 +1,7 @@
 // Package workshop helps people to write the queries and templates by which
 // classes of a document database become texts: it suggests them, checks them
-// and has them put in better words. Nothing of it runs in a server.
+// and has them put in better words. Of a server it runs only behind the page's
+// templates, which change nothing.
 //
 // A [Schema] is what is worked on: the classes at a commit, with the pairs that
 // they hold or that are proposed in their place. [Schema.Suggest] proposes pairs

@@ -125,7 +125,7 @@ func (c *demoCmd) Run(ctx context.Context, p *program) (err error) {
 		return err
 	}
 	svc := service.New(st.Reader, st.Indexer)
-	site := cfg.site(ctx, web, svc, source, log)
+	site := cfg.site(ctx, web, svc, source, local, log)
 	stops = append(stops, func() error { site.Close(); return nil })
 	web.Page = site
 	stops = append(stops, background(listener, api.New(web, svc), log))
@@ -133,7 +133,7 @@ func (c *demoCmd) Run(ctx context.Context, p *program) (err error) {
 	stops = append(stops, func() error { d.client.close(); return nil })
 
 	if !p.json && !c.Once {
-		fmt.Fprintf(p.stdout, "%s/ui/ shows it in a browser.\n\n", d.client.server)
+		fmt.Fprintf(p.stdout, "%s/ui/\n\nis this catalogue in a browser.\n", d.client.server)
 	}
 	if err := d.show(ctx, local.Kernels()); err != nil {
 		return err

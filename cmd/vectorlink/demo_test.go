@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -170,6 +171,22 @@ func TestDemoServes(t *testing.T) {
 	text, err := os.ReadFile(stdout.Name())
 	if err != nil {
 		t.Fatal(err)
+	}
+	if first, _, _ := strings.Cut(string(text), "\n"); first != p.url+"/ui/" {
+		t.Errorf("the first line is %q, want the page's address", first)
+	}
+	// Templates are tried on the documents of its database.
+	draft := url.Values{"class": {"Planet"}, "template": {"The world {{label}} {{nothing}}"}, "id": {"Planet/4 Planet/none"}}
+	res, err := http.Get(p.url + "/ui/" + demoDomain + "/templates?" + draft.Encode())
+	if err != nil {
+		t.Fatal(err)
+	}
+	page, err := io.ReadAll(res.Body)
+	res.Body.Close()
+	for _, want := range []string{"</span>world", "Hoth", "there is no field &#34;nothing&#34; here", "there is no such document of the class", "4 tokens"} {
+		if err != nil || !bytes.Contains(page, []byte(want)) {
+			t.Errorf("the page of templates lacks %q: %v\n%.3000s", want, err, page)
+		}
 	}
 	lines := pasted.FindAllStringSubmatch(string(text), -1)
 	if len(lines) != 5 {

@@ -240,7 +240,7 @@ func answer(ctx context.Context, cfg Config, web api.Config, listener net.Listen
 	web.Routes = cfg.doors(web, svc, embedder, live)
 	web.Spaces = live
 	if !cfg.NoPage {
-		site := cfg.site(ctx, web, svc, source, log)
+		site := cfg.site(ctx, web, svc, source, embedder, log)
 		defer site.Close()
 		web.Page = site
 	}

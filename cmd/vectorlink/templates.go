@@ -105,15 +105,6 @@ func (c *previewCmd) Help() string {
 chunks that it is cut into for the configured model.`
 }
 
-// preview is a document's text, or why it has none.
-type preview struct {
-	ID     string `json:"id"`
-	Text   string `json:"text,omitempty"`
-	Tokens int    `json:"tokens"`
-	Chunks int    `json:"chunks"`
-	Error  string `json:"error,omitempty"`
-}
-
 // Run runs the command.
 func (c *previewCmd) Run(ctx context.Context, p *program) error {
 	schema, cfg, err := c.open(ctx, p, c.Pairs, func(cfg *Config, bad *complaints) { cfg.EmbedConfig.check(bad) })
@@ -137,29 +128,13 @@ func (c *previewCmd) Run(ctx context.Context, p *program) error {
 	for _, id := range c.ID {
 		ids = append(ids, schema.IRI(id))
 	}
-	renderer := templates.New(templates.Limits{})
-	list := []preview{}
-	failed := 0
-	for op, err := range schema.Documents(ctx, *pair, ids, c.Count) {
-		if err != nil {
-			return behind(err)
-		}
-		show := preview{ID: op.ID}
-		if err = op.Err; op.Kind == contract.Upsert {
-			show.Text, err = renderer.Render(ctx, op.Template, op.Data)
-		}
-		if err != nil {
-			show.Error = err.Error()
-			failed++
-		} else {
-			chunks, tokens := embedder.Split(show.Text)
-			show.Tokens, show.Chunks = tokens, len(chunks)
-		}
-		list = append(list, show)
+	list, err := schema.Preview(ctx, templates.New(templates.Limits{}), embedder.Split, *pair, ids, c.Count)
+	if err != nil {
+		return behind(err)
 	}
-	for _, id := range ids {
-		if !slices.ContainsFunc(list, func(s preview) bool { return s.ID == id }) {
-			list = append(list, preview{ID: id, Error: "there is no such document of the class, or its query leaves it out"})
+	failed := 0
+	for _, s := range list {
+		if s.Error != "" {
 			failed++
 		}
 	}
@@ -174,7 +149,7 @@ func (c *previewCmd) Run(ctx context.Context, p *program) error {
 	return err
 }
 
-func (p *program) printPreviews(list []preview) {
+func (p *program) printPreviews(list []workshop.Preview) {
 	paint := p.paint(p.stdout)
 	for i, s := range list {
 		if i > 0 {

@@ -183,7 +183,7 @@ func TestTemplatesLoop(t *testing.T) {
 	if got := run("suggest", "--class", "Planet"); !strings.Contains(suggested, strings.Trim(got, "[]\n")) {
 		t.Errorf("suggested again: %s", got)
 	}
-	var shown []preview
+	var shown []workshop.Preview
 	if err := json.Unmarshal([]byte(run("preview", "--class", "Film", "--json", "--count", "2")), &shown); err != nil || len(shown) != 2 || shown[0].Tokens == 0 || shown[0].Chunks == 0 {
 		t.Errorf("%+v, %v", shown, err)
 	}

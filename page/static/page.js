@@ -24,7 +24,7 @@
     }
   }
   times(document);
-  document.addEventListener("htmx:after:swap", () => times(document));
+  document.addEventListener("htmx:after:swap", () => { times(document); copies(document); });
 
   // Where all views do not fit, the one that is shown is in sight.
   find(".views [aria-current]")?.scrollIntoView({ block: "nearest", inline: "nearest" });
@@ -77,6 +77,19 @@
     } catch (e) { status.textContent = "No answer: " + e.message; }
   }
   for (const link of document.querySelectorAll("[data-send]")) send(link);
+
+  // What is to be pasted elsewhere; where the browser does not allow it, it is selected.
+  function copies(within) {
+    for (const button of within.querySelectorAll("[data-copy]")) {
+      button.hidden = false;
+      button.onclick = async () => {
+        const of = find(button.dataset.copy);
+        try { await navigator.clipboard.writeText(of.textContent); say("Copied"); button.textContent = "Copied"; }
+        catch { getSelection().selectAllChildren(of); say("Selected: copy it with Ctrl C"); }
+      };
+    }
+  }
+  copies(document);
 
   // Keys.
   const help = find("#help"), keys = find("#keys"), off = find("#keys-off");
