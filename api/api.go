@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/vectorlink/vectorlink/pairs"
+
 	"github.com/vectorlink/vectorlink/bundle"
 	"github.com/vectorlink/vectorlink/catalog"
 	"github.com/vectorlink/vectorlink/contract"
@@ -32,19 +34,19 @@ type Indexer interface {
 	// Similar ranks them by their distance to one of themselves.
 	Similar(ctx context.Context, req search.SimilarRequest) (search.Hits, error)
 	// Duplicates lists near-equal pairs, nearest first.
-	Duplicates(ctx context.Context, req search.DuplicatesRequest) (search.Pairs, error)
+	Duplicates(ctx context.Context, req pairs.DuplicatesRequest) (pairs.Pairs, error)
 	// NearPairs calls use with all of them, which are found while they are
 	// read, until it returns.
-	NearPairs(ctx context.Context, req search.DuplicatesRequest, use func(*search.NearPairs) error) error
+	NearPairs(ctx context.Context, req pairs.DuplicatesRequest, use func(*pairs.NearPairs) error) error
 	// DuplicatesProfile says how the scores of pairs are spread.
-	DuplicatesProfile(ctx context.Context, req search.ProfileRequest) (search.Profile, error)
+	DuplicatesProfile(ctx context.Context, req pairs.ProfileRequest) (pairs.Profile, error)
 	// Decide notes decisions about documents, Decisions lists them.
-	Decide(ctx context.Context, req search.DecideRequest) ([]catalog.Decision, error)
-	Decisions(req search.DecisionsRequest) (list []catalog.Decision, newest uint64, err error)
+	Decide(ctx context.Context, req indexer.DecideRequest) ([]catalog.Decision, error)
+	Decisions(req pairs.DecisionsRequest) (list []catalog.Decision, newest uint64, err error)
 	// Suggest tells how the beginning of a query could go on.
 	Suggest(ctx context.Context, req search.SuggestRequest) (search.Suggestions, error)
 	// Candidates lists the nearest documents of two sets, in both directions.
-	Candidates(ctx context.Context, req search.CandidatesRequest) (search.Candidates, error)
+	Candidates(ctx context.Context, req pairs.CandidatesRequest) (pairs.Candidates, error)
 	// Clusters groups the documents of a commit; ClustersDiff says what became of
 	// the groups at another. Map places the documents in the plane.
 	Clusters(ctx context.Context, req search.ClustersRequest) (*search.Clusters, error)

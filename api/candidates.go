@@ -5,7 +5,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/vectorlink/vectorlink/search"
+	"github.com/vectorlink/vectorlink/pairs"
+
 	"github.com/vectorlink/vectorlink/service"
 )
 
@@ -23,7 +24,7 @@ type candidateStats struct {
 // in both directions.
 func (s *server) candidates(w *response, r *http.Request, p *service.Params) error {
 	start := time.Now()
-	var req search.CandidatesRequest
+	var req pairs.CandidatesRequest
 	p.Decode(&req)
 	for word := range strings.SplitSeq(p.Text("include"), ",") {
 		switch strings.TrimSpace(word) {
@@ -62,7 +63,7 @@ func (s *server) candidates(w *response, r *http.Request, p *service.Params) err
 }
 
 // edges writes one direction and returns the number of its edges.
-func (w *writer) edges(lists []search.CandidateList, documents map[string]search.CandidateDocument, req search.CandidatesRequest) int {
+func (w *writer) edges(lists []pairs.CandidateList, documents map[string]pairs.CandidateDocument, req pairs.CandidatesRequest) int {
 	n := 0
 	open := "{"
 	for _, list := range lists {

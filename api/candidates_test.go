@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/vectorlink/vectorlink/pairs"
+
 	"github.com/vectorlink/vectorlink/api"
 	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/search"
@@ -15,22 +17,22 @@ import (
 func TestCandidates(t *testing.T) {
 	e := newEnv(t)
 	ref := search.Ref{Commit: "k7"}
-	least := search.CandidatesRequest{Domain: "a/b", Ref: ref, SetThreshold: 0.25, TargetThreshold: 0.25, K: 5}
-	wide := search.CandidatesRequest{
+	least := pairs.CandidatesRequest{Domain: "a/b", Ref: ref, SetThreshold: 0.25, TargetThreshold: 0.25, K: 5}
+	wide := pairs.CandidatesRequest{
 		Domain: "a/b", Ref: search.Ref{Commit: "k7", Ancestors: []string{"k6"}}, SetThreshold: 0, TargetThreshold: 1, K: 7,
 		Set: search.Filter{Types: []string{"T"}, IDs: []string{"x"}}, Target: search.Filter{Types: []string{"U"}, IDs: []string{"y"}},
 		Vectors: true, Content: true,
 	}
-	alike := search.CandidatesRequest{Domain: "a/b", Ref: ref, SetThreshold: -1, TargetThreshold: -1, K: 5, Target: search.Filter{Types: []string{"U"}},
-		Pairing: search.Pairing{Likeness: search.LikenessMixed, MinScore: -1}}
-	inOne := search.CandidatesRequest{Domain: "a/b", Ref: ref, SetThreshold: -1, TargetThreshold: -1, K: 5,
-		Pairing: search.Pairing{Likeness: search.LikenessWords, Match: search.MatchAll, MinScore: 0.5, Differ: []string{"model"}}}
+	alike := pairs.CandidatesRequest{Domain: "a/b", Ref: ref, SetThreshold: -1, TargetThreshold: -1, K: 5, Target: search.Filter{Types: []string{"U"}},
+		Pairing: pairs.Pairing{Likeness: pairs.LikenessMixed, MinScore: -1}}
+	inOne := pairs.CandidatesRequest{Domain: "a/b", Ref: ref, SetThreshold: -1, TargetThreshold: -1, K: 5,
+		Pairing: pairs.Pairing{Likeness: pairs.LikenessWords, Match: pairs.MatchAll, MinScore: 0.5, Differ: []string{"model"}}}
 	branch := least
 	branch.Ref = search.Ref{Branch: "dev"}
 	const nothing = `{"set_to_target":{},"target_to_set":{},"stats":`
 	for _, tt := range []struct {
 		target, body string
-		want         search.CandidatesRequest
+		want         pairs.CandidatesRequest
 	}{
 		{"/candidates", `{"domain":"a/b","commit":"k7","threshold_set":0.25}`, least},
 		{"/candidates?domain=a/b&commit=k7&threshold_set=0.25", `{}`, least},
@@ -46,14 +48,14 @@ func TestCandidates(t *testing.T) {
 		}
 		wantAsked(t, e.last(t), tt.want)
 	}
-	e.near = search.Candidates{
+	e.near = pairs.Candidates{
 		Commit: "k6", SetDocuments: 4, TargetDocuments: 3,
-		SetToTarget: []search.CandidateList{
-			{ID: "a&", Partners: []search.Candidate{{ID: "b", Distance: 0.125}, {ID: "c", Distance: 0.25}}},
-			{ID: "z", Partners: []search.Candidate{{ID: "c", Distance: 0.5}}},
+		SetToTarget: []pairs.CandidateList{
+			{ID: "a&", Partners: []pairs.Candidate{{ID: "b", Distance: 0.125}, {ID: "c", Distance: 0.25}}},
+			{ID: "z", Partners: []pairs.Candidate{{ID: "c", Distance: 0.5}}},
 		},
-		TargetToSet: []search.CandidateList{{ID: "b", Partners: []search.Candidate{{ID: "a&", Distance: 0.125}}}},
-		Documents: map[string]search.CandidateDocument{
+		TargetToSet: []pairs.CandidateList{{ID: "b", Partners: []pairs.Candidate{{ID: "a&", Distance: 0.125}}}},
+		Documents: map[string]pairs.CandidateDocument{
 			"a&": {Vector: []float32{1, 0}, Content: "first"}, "b": {Vector: []float32{0, 1}, Content: "<second>"}, "c": {Vector: []float32{0.5, -0.5}},
 		},
 	}
@@ -79,7 +81,7 @@ func TestCandidates(t *testing.T) {
 	if v := got.header.Get("TerminusDB-Data-Version"); v != "commit:k6" {
 		t.Errorf("data version %q", v)
 	}
-	e.near.TargetToSet[0].Partners[0].Alike = &search.Alike{Score: 0.5, Vector: 1, Words: 0.25, Trigrams: 0.25, Margin: 0.125}
+	e.near.TargetToSet[0].Partners[0].Alike = &pairs.Alike{Score: 0.5, Vector: 1, Words: 0.25, Trigrams: 0.25, Margin: 0.125}
 	got = e.postJSON("/candidates", `{"domain":"a/b","commit":"k7","threshold_set":0.25,"include":"content,embeddings"}`)
 	if g, w := stats(got.body), `{"set_to_target":{"a&":[{"id":"b","distance":0.125,"embedding":[0,1],"content":"<second>"},{"id":"c","distance":0.25,"embedding":[0.5,-0.5],"content":""}],`+
 		`"z":[{"id":"c","distance":0.5,"embedding":[0.5,-0.5],"content":""}]},`+

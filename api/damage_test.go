@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"testing"
 
+	"github.com/vectorlink/vectorlink/pairs"
+
 	"github.com/vectorlink/vectorlink/search"
 )
 
@@ -16,7 +18,7 @@ func TestDamagedDocuments(t *testing.T) {
 	} {
 		e := newEnv(t)
 		e.hits = search.Hits{Commit: "k7", Damaged: []string{"x", "y"}}
-		e.pairs = search.Pairs{Commit: "k7", Damaged: []string{"x", "y"}}
+		e.pairs = pairs.Pairs{Commit: "k7", Damaged: []string{"x", "y"}}
 		for _, accept := range []string{"application/json", "application/x-ndjson"} {
 			got := e.do(request{target: target, header: map[string]string{"Accept": accept}})
 			if got.status != http.StatusOK || got.header.Get("X-Damaged-Documents") != "2" {

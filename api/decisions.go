@@ -10,8 +10,10 @@ import (
 	"strings"
 	"time"
 
+	"github.com/vectorlink/vectorlink/indexer"
+	"github.com/vectorlink/vectorlink/pairs"
+
 	"github.com/vectorlink/vectorlink/catalog"
-	"github.com/vectorlink/vectorlink/search"
 	"github.com/vectorlink/vectorlink/service"
 )
 
@@ -24,12 +26,12 @@ const mediaCSV = "text/csv; charset=utf-8"
 
 // applied says up to which number an answer applies decisions, if it might. What
 // goes by the newest is another answer after the next one.
-func applied(w http.ResponseWriter, req search.Decided, upTo string) {
+func applied(w http.ResponseWriter, req pairs.Decided, upTo string) {
 	if upTo == "" {
 		return
 	}
 	w.Header().Set(appliedDecisions, upTo)
-	if _, err := strconv.ParseUint(req.UpTo, 10, 64); err != nil && upTo != search.NoDecisions {
+	if _, err := strconv.ParseUint(req.UpTo, 10, 64); err != nil && upTo != pairs.NoDecisions {
 		w.Header().Set("Cache-Control", revalidate)
 	}
 }
@@ -55,7 +57,7 @@ func (s *server) decisions(w *response, r *http.Request, p *service.Params) erro
 	if r.Method == http.MethodPost {
 		return s.decide(w, r, p)
 	}
-	var req search.DecisionsRequest
+	var req pairs.DecisionsRequest
 	p.Decode(&req)
 	_, paged := p.Lookup("count")
 	form := p.Word("format", "json", "ndjson", "csv")
@@ -121,13 +123,13 @@ func sendTable(w http.ResponseWriter, r *http.Request, list []catalog.Decision) 
 // decide answers POST /decisions in the form that was sent.
 func (s *server) decide(w *response, r *http.Request, p *service.Params) error {
 	lines := isLines(mediaType(r))
-	var req search.DecideRequest
+	var req indexer.DecideRequest
 	if lines {
 		p.Decode(&req)
 	} else {
-		var one search.DecisionRequest
+		var one pairs.DecisionRequest
 		p.Decode(&one)
-		req = search.DecideRequest{Domain: one.Domain, Ref: one.Ref, Decisions: []catalog.Decision{
+		req = indexer.DecideRequest{Domain: one.Domain, Ref: one.Ref, Decisions: []catalog.Decision{
 			{A: one.A, B: one.B, Verdict: catalog.Verdict(one.Decision), By: one.By, Note: one.Note},
 		}}
 	}

@@ -3,17 +3,18 @@ package api
 import (
 	"net/http"
 
+	"github.com/vectorlink/vectorlink/pairs"
+
 	"github.com/vectorlink/vectorlink/catalog"
-	"github.com/vectorlink/vectorlink/search"
 	"github.com/vectorlink/vectorlink/service"
 )
 
 // Group is the wire form of documents that are nearly the same.
 type Group struct {
-	Group         []GroupMember   `json:"group"`
-	Distance      float32         `json:"distance"`
-	*search.Alike                 // of a pair by likeness
-	Decided       catalog.Verdict `json:"decided,omitempty"`
+	Group        []GroupMember   `json:"group"`
+	Distance     float32         `json:"distance"`
+	*pairs.Alike                 // of a pair by likeness
+	Decided      catalog.Verdict `json:"decided,omitempty"`
 	// The rest is of groups by likeness.
 	MeanScore      *float32 `json:"mean_score,omitempty"`
 	Representative string   `json:"representative,omitempty"`
@@ -29,13 +30,13 @@ type GroupMember struct {
 
 // duplicates answers GET /duplicates.
 func (s *server) duplicates(w *response, r *http.Request, p *service.Params) error {
-	var req search.DuplicatesRequest
+	var req pairs.DuplicatesRequest
 	p.Decode(&req)
 	pairsOnly := p.Word("format", "groups", "pairs") == "pairs"
 	if err := s.begin(w, p); err != nil {
 		return err
 	}
-	wire := func(pair search.Pair) any {
+	wire := func(pair pairs.Pair) any {
 		if pairsOnly {
 			return [2]string{pair.A.ID, pair.B.ID}
 		}
@@ -43,7 +44,7 @@ func (s *server) duplicates(w *response, r *http.Request, p *service.Params) err
 	}
 	w.Header().Set("Vary", "Accept")
 	if preferred(r, mediaJSON, mediaND) == mediaND {
-		return s.ix.NearPairs(r.Context(), req, func(found *search.NearPairs) error {
+		return s.ix.NearPairs(r.Context(), req, func(found *pairs.NearPairs) error {
 			served(w, found.Commit)
 			harmed(w, found.Damaged)
 			applied(w, req.Decided, found.Decisions)
@@ -88,7 +89,7 @@ func (s *server) duplicates(w *response, r *http.Request, p *service.Params) err
 const maxGroupPairs = 1000
 
 // wholeGroup returns the wire form of a group by likeness, without its pairs.
-func wholeGroup(g search.Group, snippet bool) Group {
+func wholeGroup(g pairs.Group, snippet bool) Group {
 	whole := Group{Distance: g.Distance, MeanScore: &g.Score, Representative: g.Representative, PairCount: g.Count}
 	for _, m := range g.Members {
 		whole.Group = append(whole.Group, memberOf(m, snippet))
@@ -96,14 +97,14 @@ func wholeGroup(g search.Group, snippet bool) Group {
 	return whole
 }
 
-func memberOf(m search.PairMember, snippet bool) GroupMember {
+func memberOf(m pairs.PairMember, snippet bool) GroupMember {
 	if !snippet {
 		return GroupMember{ID: m.ID}
 	}
 	return GroupMember{m.ID, &m.Snippet}
 }
 
-func groupOf(pair search.Pair, snippet bool) Group {
+func groupOf(pair pairs.Pair, snippet bool) Group {
 	return Group{
 		Group:    []GroupMember{memberOf(pair.A, snippet), memberOf(pair.B, snippet)},
 		Distance: pair.Distance, Alike: pair.Alike, Decided: pair.Decided,
@@ -112,13 +113,13 @@ func groupOf(pair search.Pair, snippet bool) Group {
 
 // profileStep is the wire form of a step of a profile.
 type profileStep struct {
-	search.ProfileStep
+	pairs.ProfileStep
 	Examples []Group `json:"examples"`
 }
 
 // duplicatesProfile answers GET /duplicates/profile: how many pairs have which score,
 // with some of each.
-func (s *server) duplicatesProfile(w *response, r *http.Request, req *search.ProfileRequest) error {
+func (s *server) duplicatesProfile(w *response, r *http.Request, req *pairs.ProfileRequest) error {
 	found, err := s.ix.DuplicatesProfile(r.Context(), *req)
 	if err != nil {
 		return err
@@ -126,7 +127,7 @@ func (s *server) duplicatesProfile(w *response, r *http.Request, req *search.Pro
 	harmed(w, found.Damaged)
 	applied(w, req.Decided, found.Decisions)
 	out := struct {
-		search.Profile
+		pairs.Profile
 		Steps []profileStep `json:"steps"`
 	}{found, []profileStep{}}
 	for _, step := range found.Steps {

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/vectorlink/vectorlink/pairs"
+
 	"github.com/vectorlink/vectorlink/search"
 	"github.com/vectorlink/vectorlink/vfs/vfstest"
 )
@@ -20,8 +22,8 @@ import (
 func TestDuplicates(t *testing.T) {
 	e := newEnv(t)
 	const least = "/duplicates?domain=a/b&commit=k7"
-	base := search.DuplicatesRequest{Domain: "a/b", Ref: search.Ref{Commit: "k7"}, Threshold: -1, Pairing: search.Pairing{Likeness: search.LikenessMixed, MinScore: -1}}
-	all := search.DuplicatesRequest{
+	base := pairs.DuplicatesRequest{Domain: "a/b", Ref: search.Ref{Commit: "k7"}, Threshold: -1, Pairing: pairs.Pairing{Likeness: pairs.LikenessMixed, MinScore: -1}}
+	all := pairs.DuplicatesRequest{
 		Domain: "a/b", Ref: search.Ref{Commit: "k7", Ancestors: []string{"k6"}}, Threshold: 0.1,
 		Set:    search.Filter{Types: []string{"T"}, IDs: []string{"x"}},
 		Target: search.Filter{Types: []string{"U", "V"}, IDs: []string{"y"}},
@@ -29,11 +31,11 @@ func TestDuplicates(t *testing.T) {
 		Page:   search.Page{Start: 5, Count: 7}, Snippet: true,
 	}
 	wide, both := base, base
-	wide.Threshold, wide.Pairing = math.MaxFloat32, search.Pairing{}
-	both.Threshold, both.Pairing = 0.1, search.Pairing{
-		Likeness: search.LikenessTrigrams, Match: search.MatchOneToOne, MinScore: 0.25, Same: []string{"ean", "phone"}, Differ: []string{"model"},
+	wide.Threshold, wide.Pairing = math.MaxFloat32, pairs.Pairing{}
+	both.Threshold, both.Pairing = 0.1, pairs.Pairing{
+		Likeness: pairs.LikenessTrigrams, Match: pairs.MatchOneToOne, MinScore: 0.25, Same: []string{"ean", "phone"}, Differ: []string{"model"},
 	}
-	for target, want := range map[string]search.DuplicatesRequest{
+	for target, want := range map[string]pairs.DuplicatesRequest{
 		least: base,
 		least + "&ancestor=k6&threshold=0.1&doc_type=T&doc_id=x&target_doc_type=U&target_doc_type[]=V&target_doc_id=y&since=k5&start=5&count=7&snippet=true": all,
 		least + "&threshold=1e300": wide,
@@ -43,9 +45,9 @@ func TestDuplicates(t *testing.T) {
 		wantAsked(t, e.last(t), want)
 	}
 
-	e.pairs = search.Pairs{Commit: "k6", Pairs: []search.Pair{
-		{A: search.PairMember{ID: "a&", Snippet: "s"}, B: search.PairMember{ID: "b"}, Distance: 0.021},
-		{A: search.PairMember{ID: "a&"}, B: search.PairMember{ID: "c"}, Distance: 0.5},
+	e.pairs = pairs.Pairs{Commit: "k6", Pairs: []pairs.Pair{
+		{A: pairs.PairMember{ID: "a&", Snippet: "s"}, B: pairs.PairMember{ID: "b"}, Distance: 0.021},
+		{A: pairs.PairMember{ID: "a&"}, B: pairs.PairMember{ID: "c"}, Distance: 0.5},
 	}}
 	const g1, g2 = `{"group":[{"id":"a&"},{"id":"b"}],"distance":0.021}`, `{"group":[{"id":"a&"},{"id":"c"}],"distance":0.5}`
 	got := e.get(least)
@@ -75,18 +77,18 @@ func TestDuplicates(t *testing.T) {
 func TestGroups(t *testing.T) {
 	e := newEnv(t)
 	const least = "/duplicates?domain=a/b&commit=k7"
-	one := search.Pair{A: search.PairMember{ID: "a"}, B: search.PairMember{ID: "b"}, Distance: 0.125,
-		Alike: &search.Alike{Score: 0.75, Vector: 0.5, Words: 1, Trigrams: 0.25, Margin: -0.5}}
-	e.pairs = search.Pairs{Commit: "k7", Pairs: []search.Pair{one}}
+	one := pairs.Pair{A: pairs.PairMember{ID: "a"}, B: pairs.PairMember{ID: "b"}, Distance: 0.125,
+		Alike: &pairs.Alike{Score: 0.75, Vector: 0.5, Words: 1, Trigrams: 0.25, Margin: -0.5}}
+	e.pairs = pairs.Pairs{Commit: "k7", Pairs: []pairs.Pair{one}}
 	const pair = `{"group":[{"id":"a"},{"id":"b"}],"distance":0.125,"score":0.75,"vector":0.5,"words":1,"trigrams":0.25,"margin":-0.5}`
 	e.get(least+"&match=all").wantBody(t, "["+pair+"]")
 	e.do(request{target: least, header: map[string]string{"Accept": "application/x-ndjson"}}).wantBody(t, pair+"\n")
 	two := one
 	two.B.ID = "c"
-	e.pairs.Pairs, e.pairs.Groups = nil, []search.Group{{
-		Members:  []search.PairMember{{ID: "a", Snippet: "x"}, {ID: "b"}, {ID: "c"}},
+	e.pairs.Pairs, e.pairs.Groups = nil, []pairs.Group{{
+		Members:  []pairs.PairMember{{ID: "a", Snippet: "x"}, {ID: "b"}, {ID: "c"}},
 		Distance: 0.125, Score: 0.5, Representative: "b", Count: 3,
-		Pairs: func(yield func(search.Pair, error) bool) { _ = yield(one, nil) && yield(two, nil) },
+		Pairs: func(yield func(pairs.Pair, error) bool) { _ = yield(one, nil) && yield(two, nil) },
 	}}
 	rest := `"distance":0.125,"mean_score":0.5,"representative":"b","pairs":[` + pair + "," + strings.Replace(pair, `"b"`, `"c"`, 1) + `],"pair_count":3}]`
 	e.get(least).wantBody(t, `[{"group":[{"id":"a"},{"id":"b"},{"id":"c"}],`+rest)
@@ -129,7 +131,7 @@ func TestDuplicatesRefusals(t *testing.T) {
 // whole.
 func TestStreamBreaks(t *testing.T) {
 	e := newEnv(t)
-	e.pairs.Pairs = slices.Repeat([]search.Pair{{A: search.PairMember{ID: "a"}, B: search.PairMember{ID: "b"}}}, 10_000)
+	e.pairs.Pairs = slices.Repeat([]pairs.Pair{{A: pairs.PairMember{ID: "a"}, B: pairs.PairMember{ID: "b"}}}, 10_000)
 	e.pairsErr = errors.New("broken")
 	req, err := http.NewRequest(http.MethodGet, e.url+"/duplicates?domain=a/b&commit=k7", nil)
 	if err != nil {

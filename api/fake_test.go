@@ -12,6 +12,8 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/vectorlink/vectorlink/pairs"
+
 	"github.com/vectorlink/vectorlink/api"
 	"github.com/vectorlink/vectorlink/indexer"
 	"github.com/vectorlink/vectorlink/search"
@@ -39,10 +41,10 @@ type fake struct {
 	searchDiff search.SearchDiff
 	diff       search.Diff
 	documents  search.Documents
-	pairs      search.Pairs
+	pairs      pairs.Pairs
 	// pairsErr ends the stream of pairs.
 	pairsErr error
-	near     search.Candidates
+	near     pairs.Candidates
 	more     search.Suggestions
 	dist     float32
 	vecs     search.Embeddings
@@ -62,7 +64,7 @@ type fake struct {
 type assignCall struct{ domain, branch, source, target string }
 type planCall indexer.IndexRequest
 
-type nearCall search.DuplicatesRequest
+type nearCall pairs.DuplicatesRequest
 type deleteCall struct {
 	domain string
 	purge  bool
@@ -155,29 +157,29 @@ func (f *fake) Diff(ctx context.Context, req search.DiffRequest) (search.Diff, e
 func (f *fake) ListDocuments(ctx context.Context, req search.DocumentsRequest) (search.Documents, error) {
 	return f.documents, f.called(ctx, req)
 }
-func (f *fake) Duplicates(ctx context.Context, req search.DuplicatesRequest) (search.Pairs, error) {
+func (f *fake) Duplicates(ctx context.Context, req pairs.DuplicatesRequest) (pairs.Pairs, error) {
 	return f.pairs, f.called(ctx, req)
 }
-func (f *fake) NearPairs(ctx context.Context, req search.DuplicatesRequest, use func(*search.NearPairs) error) error {
+func (f *fake) NearPairs(ctx context.Context, req pairs.DuplicatesRequest, use func(*pairs.NearPairs) error) error {
 	if err := f.called(ctx, nearCall(req)); err != nil {
 		return err
 	}
-	return use(&search.NearPairs{
+	return use(&pairs.NearPairs{
 		Commit: f.pairs.Commit, Damaged: f.pairs.Damaged,
 		Identity: func() [32]byte { return [32]byte{byte(len(f.pairs.Pairs))} },
-		Pairs: func(yield func(search.Pair, error) bool) {
+		Pairs: func(yield func(pairs.Pair, error) bool) {
 			for _, p := range f.pairs.Pairs {
 				if !yield(p, nil) {
 					return
 				}
 			}
 			if f.pairsErr != nil {
-				yield(search.Pair{}, f.pairsErr)
+				yield(pairs.Pair{}, f.pairsErr)
 			}
 		},
 	})
 }
-func (f *fake) Candidates(ctx context.Context, req search.CandidatesRequest) (search.Candidates, error) {
+func (f *fake) Candidates(ctx context.Context, req pairs.CandidatesRequest) (pairs.Candidates, error) {
 	return f.near, f.called(ctx, req)
 }
 func (f *fake) Suggest(ctx context.Context, req search.SuggestRequest) (search.Suggestions, error) {
@@ -273,8 +275,8 @@ func newEnv(t *testing.T, change ...func(*api.Config)) *env {
 	e := &env{t: t, log: new(buffer), fake: &fake{
 		task:  indexer.Task{ID: "task-0123456789abcdef0123456789abcdef"},
 		hits:  search.Hits{Commit: "k7"},
-		pairs: search.Pairs{Commit: "k7"},
-		near:  search.Candidates{Commit: "k7"},
+		pairs: pairs.Pairs{Commit: "k7"},
+		near:  pairs.Candidates{Commit: "k7"},
 		able:  search.Readiness{Index: true, Search: true},
 	}}
 	cfg := api.Config{

@@ -10,6 +10,8 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/vectorlink/vectorlink/pairs"
+
 	"github.com/vectorlink/vectorlink/api"
 	"github.com/vectorlink/vectorlink/indexer"
 	"github.com/vectorlink/vectorlink/search"
@@ -20,7 +22,7 @@ import (
 // for what it may be asked for.
 func fuzzed(t *testing.T, method, target, media, body string) {
 	ix := &fake{
-		hits: search.Hits{Commit: "k7"}, pairs: search.Pairs{Commit: "k7"}, near: search.Candidates{Commit: "k7"},
+		hits: search.Hits{Commit: "k7"}, pairs: pairs.Pairs{Commit: "k7"}, near: pairs.Candidates{Commit: "k7"},
 		more: search.Suggestions{Commit: "k7"}, vecs: search.Embeddings{Commit: "k7"},
 		task: indexer.Task{State: indexer.TaskPending},
 	}
@@ -59,7 +61,7 @@ func fuzzed(t *testing.T, method, target, media, body string) {
 			if given != 1 || len(q.IDs) > search.MaxSimilarIDs {
 				t.Errorf("asked for the id %q, the ids %q, the text %q and the vector %v", q.ID, q.IDs, q.Text, q.Vector)
 			}
-		case search.DuplicatesRequest:
+		case pairs.DuplicatesRequest:
 			sane(t, q.Domain, q.Ref, search.Page{Start: q.Page.Start, Count: max(1, q.Page.Count)})
 			if !(q.Threshold >= 0) {
 				t.Errorf("asked for threshold %v", q.Threshold)
@@ -69,7 +71,7 @@ func fuzzed(t *testing.T, method, target, media, body string) {
 			if q.Text == "" || q.Count < 1 {
 				t.Errorf("asked for %+v", q)
 			}
-		case search.CandidatesRequest:
+		case pairs.CandidatesRequest:
 			sane(t, q.Domain, q.Ref, search.Page{Count: 1})
 			if q.K < 1 || !(q.SetThreshold >= 0 && q.SetThreshold <= 1 && q.TargetThreshold >= 0 && q.TargetThreshold <= 1) {
 				t.Errorf("asked for %+v", q)

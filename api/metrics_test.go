@@ -17,6 +17,7 @@ import (
 	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/indexer"
 	"github.com/vectorlink/vectorlink/search"
+	"github.com/vectorlink/vectorlink/service"
 )
 
 // scrape returns the values that an exposition text holds, by name and labels, and
@@ -109,7 +110,7 @@ func TestMetrics(t *testing.T) {
 
 	// Over a real indexer, the metrics and /statistics tell the same.
 	l := pushed(t)
-	live := httptest.NewServer(api.NewMetrics(l.ix, nil))
+	live := httptest.NewServer(api.NewMetrics(service.New(l.ix.Reader, l.ix), nil))
 	defer live.Close()
 	srv.URL = live.URL
 	_, body = get("/metrics")

@@ -15,6 +15,8 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/vectorlink/vectorlink/pairs"
+
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/getkin/kin-openapi/openapi3filter"
 	"github.com/getkin/kin-openapi/routers"
@@ -187,9 +189,9 @@ func TestContractNamesEveryParameter(t *testing.T) {
 		{"/search", "SearchBody", search.SearchRequest{}},
 		{"/similar", "SimilarBody", search.SimilarRequest{}},
 		{"/suggest", "", search.SuggestRequest{}},
-		{"/duplicates", "", search.DuplicatesRequest{}},
-		{"/decisions", "", search.DecisionsRequest{}},
-		{"/candidates", "CandidatesBody", search.CandidatesRequest{}},
+		{"/duplicates", "", pairs.DuplicatesRequest{}},
+		{"/decisions", "", pairs.DecisionsRequest{}},
+		{"/candidates", "CandidatesBody", pairs.CandidatesRequest{}},
 		{"/embeddings", "EmbeddingsBody", search.EmbeddingsRequest{}},
 	} {
 		named := 0

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/vectorlink/vectorlink/pairs"
+
 	"github.com/vectorlink/vectorlink/api"
 	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/search"
@@ -52,7 +54,7 @@ func flat(v any) any {
 	case search.EmbeddingsRequest:
 		tidy(&r.Filter, &r.Ref)
 		return r
-	case search.CandidatesRequest:
+	case pairs.CandidatesRequest:
 		tidy(&r.Set, &r.Ref)
 		tidy(&r.Target, &r.Ref)
 		return r
@@ -62,7 +64,7 @@ func flat(v any) any {
 	case search.SimilarRequest:
 		tidy(&r.Filter, &r.Ref)
 		return r
-	case search.DuplicatesRequest:
+	case pairs.DuplicatesRequest:
 		tidy(&r.Set, &r.Ref)
 		tidy(&r.Target, &r.Ref)
 		return r
@@ -390,7 +392,7 @@ func TestServedCommit(t *testing.T) {
 	e := newEnv(t)
 	e.hits.Hits = twoHits
 	e.pairs.Commit = "k7"
-	e.pairs.Pairs = []search.Pair{{A: search.PairMember{ID: "a"}, B: search.PairMember{ID: "b"}}}
+	e.pairs.Pairs = []pairs.Pair{{A: pairs.PairMember{ID: "a"}, B: pairs.PairMember{ID: "b"}}}
 	e.more.Commit = "k7"
 	e.vecs = someVectors("k7", nil)
 	for _, kind := range []struct{ path, accept string }{

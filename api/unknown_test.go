@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/vectorlink/vectorlink/pairs"
+
 	"github.com/vectorlink/vectorlink/search"
 	"github.com/vectorlink/vectorlink/vfs/vfstest"
 )
@@ -159,9 +161,9 @@ func TestOneNameForOneThing(t *testing.T) {
 			return c.Filter, target
 		case search.EmbeddingsRequest:
 			return c.Filter, target
-		case search.DuplicatesRequest:
+		case pairs.DuplicatesRequest:
 			return c.Set, c.Target
-		case search.CandidatesRequest:
+		case pairs.CandidatesRequest:
 			return c.Set, c.Target
 		}
 		return search.Filter{}, search.Filter{}

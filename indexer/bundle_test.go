@@ -8,6 +8,8 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/vectorlink/vectorlink/pairs"
+
 	"github.com/vectorlink/vectorlink/bundle"
 	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/hnsw"
@@ -85,8 +87,8 @@ func everything(t *testing.T, r *search.Reader, name, commit string, vector []fl
 	add("search filtered", hits, err)
 	hits, err = r.Similar(ctx, search.SimilarRequest{Domain: name, Ref: ref, ID: "d/A/3", Options: options})
 	add("similar", hits, err)
-	pairs, err := r.Duplicates(ctx, search.DuplicatesRequest{Domain: name, Ref: ref, Threshold: .3, Page: search.Page{Count: 100}})
-	add("duplicates", pairs, err)
+	found, err := pairs.New(r).Duplicates(ctx, pairs.DuplicatesRequest{Domain: name, Ref: ref, Threshold: .3, Page: search.Page{Count: 100}})
+	add("duplicates", found, err)
 	clusters, err := r.Clusters(ctx, search.ClustersRequest{Domain: name, Ref: ref})
 	must(t, err)
 	add("clusters", clusters.Clusters, err)

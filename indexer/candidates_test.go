@@ -13,6 +13,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/vectorlink/vectorlink/pairs"
+
 	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/indexer/indexertest"
 	"github.com/vectorlink/vectorlink/search"
@@ -46,16 +48,16 @@ func textDistance(a, b string, window int) float32 {
 
 // wantEdges are the candidates of every document of from among to, the plain
 // way.
-func wantEdges(texts map[string]string, from, to []string, k int, threshold float32, window int) []search.CandidateList {
-	var lists []search.CandidateList
+func wantEdges(texts map[string]string, from, to []string, k int, threshold float32, window int) []pairs.CandidateList {
+	var lists []pairs.CandidateList
 	for _, a := range from {
-		l := search.CandidateList{ID: a}
+		l := pairs.CandidateList{ID: a}
 		for _, b := range to {
 			if d := textDistance(texts[a], texts[b], window); a != b && d <= threshold {
-				l.Partners = append(l.Partners, search.Candidate{ID: b, Distance: d})
+				l.Partners = append(l.Partners, pairs.Candidate{ID: b, Distance: d})
 			}
 		}
-		slices.SortFunc(l.Partners, func(x, y search.Candidate) int {
+		slices.SortFunc(l.Partners, func(x, y pairs.Candidate) int {
 			return cmp.Or(cmp.Compare(x.Distance, y.Distance), cmp.Compare(x.ID, y.ID))
 		})
 		if l.Partners = l.Partners[:min(k, len(l.Partners))]; len(l.Partners) > 0 {
@@ -111,7 +113,7 @@ func TestCandidates(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			got, err := h.Candidates(t.Context(), search.CandidatesRequest{
+			got, err := pairs.New(h.Reader).Candidates(t.Context(), pairs.CandidatesRequest{
 				Domain: domain, Ref: search.Ref{Commit: "c1"}, Set: tt.set, Target: tt.target,
 				SetThreshold: tt.setLimit, TargetThreshold: tt.targetLimit, K: tt.k, Vectors: tt.withVectors, Content: tt.withTexts,
 			})
@@ -122,7 +124,7 @@ func TestCandidates(t *testing.T) {
 				t.Errorf("%s, %d and %d documents; want c1, %d, %d", got.Commit, got.SetDocuments, got.TargetDocuments, len(tt.setIDs), len(tt.targetIDs))
 			}
 			listed := make(map[string]bool)
-			compare := func(name string, got, want []search.CandidateList) {
+			compare := func(name string, got, want []pairs.CandidateList) {
 				if len(got) != len(want) {
 					t.Fatalf("%s: %d lists, want %d", name, len(got), len(want))
 				}
@@ -157,17 +159,17 @@ func TestCandidates(t *testing.T) {
 			}
 		})
 	}
-	for _, req := range []search.CandidatesRequest{
+	for _, req := range []pairs.CandidatesRequest{
 		{K: 0}, {K: 1, SetThreshold: -0.1}, {K: 1, TargetThreshold: 1.1}, {K: 1, SetThreshold: float32(math.NaN())},
 	} {
 		req.Domain, req.Ref = domain, search.Ref{Commit: "c1"}
-		if _, err := h.Candidates(t.Context(), req); !errors.Is(err, contract.ErrInvalid) {
+		if _, err := pairs.New(h.Reader).Candidates(t.Context(), req); !errors.Is(err, contract.ErrInvalid) {
 			t.Errorf("%+v: %v, want ErrInvalid", req, err)
 		}
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := h.Candidates(ctx, search.CandidatesRequest{Domain: domain, Ref: search.Ref{Commit: "c1"}, K: 1}); !errors.Is(err, context.Canceled) {
+	if _, err := pairs.New(h.Reader).Candidates(ctx, pairs.CandidatesRequest{Domain: domain, Ref: search.Ref{Commit: "c1"}, K: 1}); !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled: %v", err)
 	}
 }
@@ -186,7 +188,7 @@ func TestTooManyCandidates(t *testing.T) {
 	if p.Err() != nil {
 		t.Fatal(p.Err())
 	}
-	if _, err := h.Candidates(t.Context(), search.CandidatesRequest{Domain: domain, Ref: search.Ref{Commit: "c1"}, K: 2000}); !errors.Is(err, contract.ErrInvalid) || !strings.Contains(err.Error(), "candidates") {
+	if _, err := pairs.New(h.Reader).Candidates(t.Context(), pairs.CandidatesRequest{Domain: domain, Ref: search.Ref{Commit: "c1"}, K: 2000}); !errors.Is(err, contract.ErrInvalid) || !strings.Contains(err.Error(), "candidates") {
 		t.Errorf("a million candidates: %v, want ErrInvalid", err)
 	}
 }

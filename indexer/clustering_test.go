@@ -10,6 +10,8 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/vectorlink/vectorlink/pairs"
+
 	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/indexer"
 	"github.com/vectorlink/vectorlink/indexer/indexertest"
@@ -189,7 +191,7 @@ func TestStoreClustering(t *testing.T) {
 	wantEmbedded(1, 1)
 	wantClustering("p1", "d/B/1")
 
-	near, err := h.Candidates(t.Context(), search.CandidatesRequest{
+	near, err := pairs.New(h.Reader).Candidates(t.Context(), pairs.CandidatesRequest{
 		Domain: domain, Ref: search.Ref{Commit: "c3"}, SetThreshold: 1, TargetThreshold: 1, K: 100,
 	})
 	if err != nil || !near.StoreClustering {

@@ -13,6 +13,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/vectorlink/vectorlink/pairs"
+
 	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/indexer"
 	"github.com/vectorlink/vectorlink/indexer/indexertest"
@@ -133,11 +135,11 @@ func (s *specimen) check(t *testing.T, what string, mem *vfstest.Mem) (noticed b
 			Domain: domain, Ref: search.Ref{Commit: c}, ID: "d/A/07", IncludeSelf: true, Options: search.Options{Page: search.Page{Count: 100}, Snippet: true},
 		})
 		noticed = s.judge(t, what+", "+c+" similar", want["d/A/07"], want, search.ModeVector, got.Hits, got.Damaged, err) || noticed
-		pairs, err := ix.Duplicates(t.Context(), search.DuplicatesRequest{Domain: domain, Ref: search.Ref{Commit: c}, Threshold: 0.4})
-		if err == nil && len(pairs.Damaged) == 0 && !slices.ContainsFunc(pairs.Pairs, func(p search.Pair) bool { return p.Distance == 0 }) {
-			t.Fatalf("%s: %s: the pair of one text is missing: %v", what, c, pairs)
+		found, err := pairs.New(ix.Reader).Duplicates(t.Context(), pairs.DuplicatesRequest{Domain: domain, Ref: search.Ref{Commit: c}, Threshold: 0.4})
+		if err == nil && len(found.Damaged) == 0 && !slices.ContainsFunc(found.Pairs, func(p pairs.Pair) bool { return p.Distance == 0 }) {
+			t.Fatalf("%s: %s: the pair of one text is missing: %v", what, c, found)
 		}
-		for _, p := range pairs.Pairs {
+		for _, p := range found.Pairs {
 			d := vector.Distance(vector.Dot(indexertest.Vector(want[p.A.ID], 32), indexertest.Vector(want[p.B.ID], 32)))
 			if p.Distance != 0 && p.Distance != max(d, 1e-7) {
 				t.Fatalf("%s: %s: pair %v, by brute force %v", what, c, p, d)

@@ -14,6 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/vectorlink/vectorlink/pairs"
+
 	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/indexer"
 	"github.com/vectorlink/vectorlink/indexer/indexertest"
@@ -148,7 +150,7 @@ func TestDamagedVectors(t *testing.T) {
 				if err != nil || len(similar.Hits) != 3 || len(similar.Damaged) != 1 {
 					t.Errorf("similar to another: %+v, %v", similar, err)
 				}
-				near, err := h.Candidates(t.Context(), search.CandidatesRequest{Domain: domain, Ref: search.Ref{Commit: "c3"}, SetThreshold: 1, TargetThreshold: 1, K: 9, Vectors: true})
+				near, err := pairs.New(h.Reader).Candidates(t.Context(), pairs.CandidatesRequest{Domain: domain, Ref: search.Ref{Commit: "c3"}, SetThreshold: 1, TargetThreshold: 1, K: 9, Vectors: true})
 				if err != nil || len(near.SetToTarget) != 4 || len(near.Damaged) != 1 {
 					t.Errorf("candidates: %+v, %v", near, err)
 				}
@@ -168,9 +170,9 @@ func TestDamagedVectors(t *testing.T) {
 				if err != nil {
 					t.Errorf("embeddings: %v", err)
 				}
-				pairs, err := h.Duplicates(t.Context(), search.DuplicatesRequest{Domain: domain, Ref: search.Ref{Commit: "c3"}, Threshold: 1})
-				if err != nil || len(pairs.Pairs) == 0 || len(pairs.Damaged) != 1 {
-					t.Errorf("duplicates: %+v, %v", pairs, err)
+				found, err := pairs.New(h.Reader).Duplicates(t.Context(), pairs.DuplicatesRequest{Domain: domain, Ref: search.Ref{Commit: "c3"}, Threshold: 1})
+				if err != nil || len(found.Pairs) == 0 || len(found.Damaged) != 1 {
+					t.Errorf("duplicates: %+v, %v", found, err)
 				}
 			}
 			emb.Reset()

@@ -11,9 +11,17 @@ import (
 	"github.com/vectorlink/vectorlink/search"
 )
 
+// DecideRequest asks to note decisions about documents.
+type DecideRequest struct {
+	Domain string `param:"domain" kind:"domain" need:""`
+	Ref    catalog.Ref
+	// Decisions that name no commit are made at the one that Ref asks for.
+	Decisions []catalog.Decision
+}
+
 // Decide notes decisions about documents of a commit, durably: all of them or none.
 // It returns them with their numbers.
-func (ix *Indexer) Decide(ctx context.Context, req search.DecideRequest) ([]catalog.Decision, error) {
+func (ix *Indexer) Decide(ctx context.Context, req DecideRequest) ([]catalog.Decision, error) {
 	if ix.stopCtx.Err() != nil {
 		return nil, contract.ErrClosed
 	}

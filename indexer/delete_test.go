@@ -707,7 +707,7 @@ func TestDeleteKeepsDecisions(t *testing.T) {
 	h := openPush(t, files, &indexertest.Embedder{})
 	h.mustPush("", "", "c1", puts("d/A/1", "one")...)
 	h.mustPush("", "c1", "c2", puts("d/A/2", "two")...)
-	req := search.DecideRequest{Domain: domain, Ref: search.Ref{Branch: "main"}, Decisions: []catalog.Decision{{A: "d/A/2", B: "d/A/1", Verdict: catalog.DecidedLater}}}
+	req := indexer.DecideRequest{Domain: domain, Ref: search.Ref{Branch: "main"}, Decisions: []catalog.Decision{{A: "d/A/2", B: "d/A/1", Verdict: catalog.DecidedLater}}}
 	made, err := h.Decide(t.Context(), req)
 	if err != nil || made[0].N != 1 || made[0].Commit != "c2" || made[0].A != "d/A/1" {
 		t.Fatalf("made %+v, %v", made, err)

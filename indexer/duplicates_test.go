@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/vectorlink/vectorlink/pairs"
+
 	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/indexer/indexertest"
 	"github.com/vectorlink/vectorlink/search"
@@ -19,10 +21,10 @@ func TestDuplicates(t *testing.T) {
 		"d/A/1", "a b c d e f", "d/A/2", "a b c d e g", "d/B/1", "a b c d e f", "d/B/2", "x y z", "d/C/1", "p q r")})
 	h := open(t, vfstest.NewMem(), src, &indexertest.Embedder{})
 	h.mustIndex("c1", "")
-	pairs := func(req search.DuplicatesRequest) []string {
+	listed := func(req pairs.DuplicatesRequest) []string {
 		t.Helper()
 		req.Domain, req.Ref = domain, search.Ref{Commit: "c1"}
-		got, err := h.Duplicates(t.Context(), req)
+		got, err := pairs.New(h.Reader).Duplicates(t.Context(), req)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -32,23 +34,23 @@ func TestDuplicates(t *testing.T) {
 		}
 		return out
 	}
-	if got, want := pairs(search.DuplicatesRequest{}), []string{"d/A/1=d/B/1"}; !slices.Equal(got, want) {
+	if got, want := listed(pairs.DuplicatesRequest{}), []string{"d/A/1=d/B/1"}; !slices.Equal(got, want) {
 		t.Errorf("at 0: %v, want %v", got, want)
 	}
-	if got, want := pairs(search.DuplicatesRequest{Threshold: 0.2}), []string{"d/A/1=d/B/1", "d/A/1=d/A/2"}; !slices.Equal(got, want) {
+	if got, want := listed(pairs.DuplicatesRequest{Threshold: 0.2}), []string{"d/A/1=d/B/1", "d/A/1=d/A/2"}; !slices.Equal(got, want) {
 		t.Errorf("at 0.2: %v, want %v", got, want)
 	}
 	a, b := search.Filter{Types: []string{"A"}}, search.Filter{Types: []string{"B"}}
-	if got, want := pairs(search.DuplicatesRequest{Threshold: 0.2, Set: a}), []string{"d/A/1=d/A/2"}; !slices.Equal(got, want) {
+	if got, want := listed(pairs.DuplicatesRequest{Threshold: 0.2, Set: a}), []string{"d/A/1=d/A/2"}; !slices.Equal(got, want) {
 		t.Errorf("in A: %v, want %v", got, want)
 	}
-	if got, want := pairs(search.DuplicatesRequest{Threshold: 0.2, Set: a, Target: b}), []string{"d/A/1=d/B/1", "d/A/2=d/B/1"}; !slices.Equal(got, want) {
+	if got, want := listed(pairs.DuplicatesRequest{Threshold: 0.2, Set: a, Target: b}), []string{"d/A/1=d/B/1", "d/A/2=d/B/1"}; !slices.Equal(got, want) {
 		t.Errorf("A against B: %v, want %v", got, want)
 	}
-	if got, want := pairs(search.DuplicatesRequest{Threshold: 1, Page: search.Page{Start: 1, Count: 1}}), 1; len(got) != want {
+	if got, want := listed(pairs.DuplicatesRequest{Threshold: 1, Page: search.Page{Start: 1, Count: 1}}), 1; len(got) != want {
 		t.Errorf("a page of one: %v", got)
 	}
-	if _, err := h.Duplicates(t.Context(), search.DuplicatesRequest{Domain: domain, Ref: search.Ref{Commit: "c1"}, Threshold: float32(math.NaN())}); !errors.Is(err, contract.ErrInvalid) {
+	if _, err := pairs.New(h.Reader).Duplicates(t.Context(), pairs.DuplicatesRequest{Domain: domain, Ref: search.Ref{Commit: "c1"}, Threshold: float32(math.NaN())}); !errors.Is(err, contract.ErrInvalid) {
 		t.Errorf("threshold NaN: %v", err)
 	}
 }
@@ -73,9 +75,9 @@ func TestDuplicatesSince(t *testing.T) {
 	for _, c := range []string{"c1", "c2", "c3"} {
 		h.mustIndex(c, "")
 	}
-	pairs := func(commit, since string, threshold float32) []string {
+	listed := func(commit, since string, threshold float32) []string {
 		t.Helper()
-		got, err := h.Duplicates(t.Context(), search.DuplicatesRequest{Domain: domain, Ref: search.Ref{Commit: commit}, Since: since, Threshold: threshold})
+		got, err := pairs.New(h.Reader).Duplicates(t.Context(), pairs.DuplicatesRequest{Domain: domain, Ref: search.Ref{Commit: commit}, Since: since, Threshold: threshold})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -99,7 +101,7 @@ func TestDuplicatesSince(t *testing.T) {
 		{"c2", "c2", 1, nil},
 		{"c1", "c3", 0, []string{"d/B/1=d/B/2"}}, // backwards: what c3 does not have
 	} {
-		got := pairs(c.commit, c.since, c.threshold)
+		got := listed(c.commit, c.since, c.threshold)
 		if c.commit == "c2" && c.threshold == 0.2 { // which of the two near ones is nearer is the embedder's business
 			got = slices.DeleteFunc(got, func(p string) bool { return p == "d/B/1=d/B/3" || p == "d/B/2=d/B/3" })
 			c.want = slices.DeleteFunc(slices.Clone(c.want), func(p string) bool { return p == "d/B/1=d/B/3" || p == "d/B/2=d/B/3" })
@@ -108,10 +110,10 @@ func TestDuplicatesSince(t *testing.T) {
 			t.Errorf("at %s since %q within %g: got %v, want %v", c.commit, c.since, c.threshold, got, c.want)
 		}
 	}
-	if got := pairs("c2", "c1", 0.2); !slices.ContainsFunc(got, func(p string) bool { return strings.HasPrefix(p, "d/B/2=") }) {
+	if got := listed("c2", "c1", 0.2); !slices.ContainsFunc(got, func(p string) bool { return strings.HasPrefix(p, "d/B/2=") }) {
 		t.Errorf("the new pair of a document whose older pair stays is not listed: %v", got)
 	}
-	_, err := h.Duplicates(t.Context(), search.DuplicatesRequest{Domain: domain, Ref: search.Ref{Commit: "c2"}, Since: "c9"})
+	_, err := pairs.New(h.Reader).Duplicates(t.Context(), pairs.DuplicatesRequest{Domain: domain, Ref: search.Ref{Commit: "c2"}, Since: "c9"})
 	if !errors.Is(err, contract.ErrNotFound) || !strings.Contains(err.Error(), "c9") {
 		t.Errorf("since an unknown commit: %v", err)
 	}

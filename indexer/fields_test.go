@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/vectorlink/vectorlink/pairs"
+
 	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/fields"
 	"github.com/vectorlink/vectorlink/indexer/indexertest"
@@ -238,11 +240,11 @@ func TestFiltersEverywhere(t *testing.T) {
 	})
 	check("embeddings", got, err)
 	// Documents i and i+6 have the same text.
-	pairs, err := h.Duplicates(t.Context(), search.DuplicatesRequest{Domain: domain, Ref: ref, Set: search.Filter{Expr: "n < 2"}, Target: search.Filter{Expr: "n == 7"}})
-	if err != nil || len(pairs.Pairs) != 1 || pairs.Pairs[0].A.ID != "d/B/01" || pairs.Pairs[0].B.ID != "d/B/07" {
-		t.Errorf("duplicates: %+v, %v", pairs, err)
+	found, err := pairs.New(h.Reader).Duplicates(t.Context(), pairs.DuplicatesRequest{Domain: domain, Ref: ref, Set: search.Filter{Expr: "n < 2"}, Target: search.Filter{Expr: "n == 7"}})
+	if err != nil || len(found.Pairs) != 1 || found.Pairs[0].A.ID != "d/B/01" || found.Pairs[0].B.ID != "d/B/07" {
+		t.Errorf("duplicates: %+v, %v", found, err)
 	}
-	c, err := h.Candidates(t.Context(), search.CandidatesRequest{Domain: domain, Ref: ref, K: 1, Set: search.Filter{Expr: "n < 2"}, Target: search.Filter{Expr: "n in [6, 9]"}})
+	c, err := pairs.New(h.Reader).Candidates(t.Context(), pairs.CandidatesRequest{Domain: domain, Ref: ref, K: 1, Set: search.Filter{Expr: "n < 2"}, Target: search.Filter{Expr: "n in [6, 9]"}})
 	if err != nil || c.SetDocuments != 2 || c.TargetDocuments != 2 || len(c.SetToTarget) != 1 || c.SetToTarget[0].Partners[0].ID != "d/A/06" {
 		t.Errorf("candidates: %+v, %v", c, err)
 	}

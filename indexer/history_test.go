@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/vectorlink/vectorlink/pairs"
+
 	"github.com/vectorlink/vectorlink/indexer"
 	"github.com/vectorlink/vectorlink/indexer/indexertest"
 	"github.com/vectorlink/vectorlink/search"
@@ -137,7 +139,7 @@ func sameAnswers(t *testing.T, h *harness, commit string, texts map[string]strin
 		}
 	}
 	const threshold = 0.1
-	got, err := h.Duplicates(t.Context(), search.DuplicatesRequest{Domain: domain, Ref: search.Ref{Commit: commit}, Threshold: threshold})
+	got, err := pairs.New(h.Reader).Duplicates(t.Context(), pairs.DuplicatesRequest{Domain: domain, Ref: search.Ref{Commit: commit}, Threshold: threshold})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/vectorlink/vectorlink/pairs"
+
 	"github.com/vectorlink/vectorlink/catalog"
 	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/indexer/indexertest"
@@ -14,21 +16,21 @@ import (
 	"github.com/vectorlink/vectorlink/vfs/vfstest"
 )
 
-var byLikeness = search.Pairing{Likeness: search.LikenessMixed, MinScore: -1}
+var byLikeness = pairs.Pairing{Likeness: pairs.LikenessMixed, MinScore: -1}
 
 // alike returns the pairs of a request, as a=b, in order of ids; and holds that what
 // comes in one piece is the same.
-func (h *harness) alike(req search.DuplicatesRequest) []string {
+func (h *harness) alike(req pairs.DuplicatesRequest) []string {
 	h.t.Helper()
 	req.Domain, req.Threshold = domain, max(req.Threshold, -1)
 	if req.Threshold == 0 {
 		req.Threshold = -1
 	}
-	pairs, err := h.near(req)
+	found, err := h.near(req)
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	whole, err := h.Duplicates(h.t.Context(), req)
+	whole, err := pairs.New(h.Reader).Duplicates(h.t.Context(), req)
 	if err != nil {
 		h.t.Fatal(err)
 	}
@@ -40,8 +42,8 @@ func (h *harness) alike(req search.DuplicatesRequest) []string {
 			whole.Pairs = append(whole.Pairs, p)
 		}
 	}
-	names := func(pairs []search.Pair) (names []string) {
-		for _, p := range pairs {
+	names := func(found []pairs.Pair) (names []string) {
+		for _, p := range found {
 			if p.A.ID >= p.B.ID || p.Alike == nil || p.Alike.Score < 0 || p.Alike.Score > 1 {
 				h.t.Errorf("%+v %+v", p, p.Alike)
 			}
@@ -50,10 +52,10 @@ func (h *harness) alike(req search.DuplicatesRequest) []string {
 		slices.Sort(names)
 		return names
 	}
-	if got, want := names(whole.Pairs), names(pairs); !slices.Equal(got, want) {
+	if got, want := names(whole.Pairs), names(found); !slices.Equal(got, want) {
 		h.t.Errorf("in one piece %v, line by line %v", got, want)
 	}
-	return names(pairs)
+	return names(found)
 }
 
 // catalogue has products and people with copies and look-alikes.
@@ -90,10 +92,10 @@ func TestAlike(t *testing.T) {
 	want := []string{"d/N/1=d/N/2", "d/P/1=d/P/3", "d/P/1=d/P/4", "d/P/3=d/P/4"}
 	only := search.Filter{Types: []string{"P", "N"}}
 	c1 := search.Ref{Commit: "c1"}
-	if got := h.alike(search.DuplicatesRequest{Ref: c1, Set: only, Pairing: byLikeness}); !slices.Equal(got, want) {
+	if got := h.alike(pairs.DuplicatesRequest{Ref: c1, Set: only, Pairing: byLikeness}); !slices.Equal(got, want) {
 		t.Errorf("%v, want %v", got, want)
 	}
-	got, err := h.Duplicates(t.Context(), search.DuplicatesRequest{Domain: domain, Ref: c1, Threshold: -1, Set: only, Pairing: byLikeness, Snippet: true})
+	got, err := pairs.New(h.Reader).Duplicates(t.Context(), pairs.DuplicatesRequest{Domain: domain, Ref: c1, Threshold: -1, Set: only, Pairing: byLikeness, Snippet: true})
 	if err != nil || len(got.Groups) != 2 || got.Pairs != nil {
 		t.Fatalf("%+v, %v", got, err)
 	}
@@ -110,15 +112,15 @@ func TestAlike(t *testing.T) {
 		}
 	}
 	// Without numbers in the mean they are pairs of course.
-	if got := h.alike(search.DuplicatesRequest{Ref: c1, Set: only, Pairing: search.Pairing{Likeness: search.LikenessTrigrams, MinScore: 0.6}}); !slices.Contains(got, "d/P/1=d/P/2") {
+	if got := h.alike(pairs.DuplicatesRequest{Ref: c1, Set: only, Pairing: pairs.Pairing{Likeness: pairs.LikenessTrigrams, MinScore: 0.6}}); !slices.Contains(got, "d/P/1=d/P/2") {
 		t.Errorf("trigrams: %v", got)
 	}
-	for _, match := range []search.Match{search.MatchAll, search.MatchMutual, search.MatchOneToOne} {
+	for _, match := range []pairs.Match{pairs.MatchAll, pairs.MatchMutual, pairs.MatchOneToOne} {
 		p := byLikeness
 		p.Match = match
-		got := h.alike(search.DuplicatesRequest{Ref: c1, Set: only, Pairing: p})
-		wantOf := map[search.Match]int{search.MatchAll: 3, search.MatchMutual: 2, search.MatchOneToOne: 2}
-		if p.Match == search.MatchOneToOne {
+		got := h.alike(pairs.DuplicatesRequest{Ref: c1, Set: only, Pairing: p})
+		wantOf := map[pairs.Match]int{pairs.MatchAll: 3, pairs.MatchMutual: 2, pairs.MatchOneToOne: 2}
+		if p.Match == pairs.MatchOneToOne {
 			// The default of one to one is lower, but these stay far away.
 			got = slices.DeleteFunc(got, func(p string) bool { return !slices.Contains(want, p) })
 		}
@@ -127,17 +129,17 @@ func TestAlike(t *testing.T) {
 		}
 	}
 	// A bound of the distance takes pairs away, none is added.
-	if got := h.alike(search.DuplicatesRequest{Ref: c1, Set: only, Pairing: byLikeness, Threshold: 1e-9}); len(got) >= len(want) {
+	if got := h.alike(pairs.DuplicatesRequest{Ref: c1, Set: only, Pairing: byLikeness, Threshold: 1e-9}); len(got) >= len(want) {
 		t.Errorf("within a tiny distance: %v", got)
 	}
 	// What another commit has changes nothing, nor does a start.
 	h.mustPush("", "c1", "c2", put("d/P/9", catalogue()["P/1"]), put("d/P/3", "something else"))
 	h2 := openPush(t, fsys, &indexertest.Embedder{})
 	for _, h := range []*harness{h, h2} {
-		if got := h.alike(search.DuplicatesRequest{Ref: c1, Set: only, Pairing: byLikeness}); !slices.Equal(got, want) {
+		if got := h.alike(pairs.DuplicatesRequest{Ref: c1, Set: only, Pairing: byLikeness}); !slices.Equal(got, want) {
 			t.Errorf("later: %v, want %v", got, want)
 		}
-		if got, want := h.alike(search.DuplicatesRequest{Ref: search.Ref{Commit: "c2"}, Since: "c1", Set: only, Pairing: byLikeness}), []string{"d/P/1=d/P/9", "d/P/4=d/P/9"}; !slices.Equal(got, want) {
+		if got, want := h.alike(pairs.DuplicatesRequest{Ref: search.Ref{Commit: "c2"}, Since: "c1", Set: only, Pairing: byLikeness}), []string{"d/P/1=d/P/9", "d/P/4=d/P/9"}; !slices.Equal(got, want) {
 			t.Errorf("since: %v, want %v", got, want)
 		}
 	}
@@ -149,10 +151,10 @@ func TestAlikeSince(t *testing.T) {
 	h := openPush(t, vfstest.NewMem(), &indexertest.Embedder{})
 	h.mustPush("", "", "c1", putAll(catalogue())...)
 	h.mustPush("", "c1", "c2", put("d/P/4", "Makita cordles drill K8864X, 18V, red, with two bateries and a case!"), put("d/P/6", catalogue()["P/5"]))
-	if got, want := h.alike(search.DuplicatesRequest{Ref: search.Ref{Commit: "c2"}, Since: "c1", Pairing: byLikeness}), []string{"d/P/5=d/P/6"}; !slices.Equal(got, want) {
+	if got, want := h.alike(pairs.DuplicatesRequest{Ref: search.Ref{Commit: "c2"}, Since: "c1", Pairing: byLikeness}), []string{"d/P/5=d/P/6"}; !slices.Equal(got, want) {
 		t.Errorf("%v, want %v", got, want)
 	}
-	if got := h.alike(search.DuplicatesRequest{Ref: search.Ref{Commit: "c2"}, Since: "c2", Pairing: byLikeness}); len(got) > 0 {
+	if got := h.alike(pairs.DuplicatesRequest{Ref: search.Ref{Commit: "c2"}, Since: "c2", Pairing: byLikeness}); len(got) > 0 {
 		t.Errorf("since itself: %v", got)
 	}
 }
@@ -166,7 +168,7 @@ func TestAlikeChain(t *testing.T) {
 		ops = append(ops, put(fmt.Sprintf("d/C/%02d", i), strings.Join(words[i:i+6], " ")))
 	}
 	h.mustPush("", "", "c1", ops...)
-	got := h.alike(search.DuplicatesRequest{Ref: search.Ref{Commit: "c1"}, Pairing: byLikeness})
+	got := h.alike(pairs.DuplicatesRequest{Ref: search.Ref{Commit: "c1"}, Pairing: byLikeness})
 	if len(got) == 0 || slices.Contains(got, "d/C/00=d/C/10") || slices.Contains(got, "d/C/00=d/C/06") {
 		t.Errorf("%v", got)
 	}
@@ -191,14 +193,14 @@ func TestAlikeConditions(t *testing.T) {
 		{[]string{"ean"}, []string{"model"}, []string{"d/P/0=d/P/3", "d/P/1=d/P/3", "d/P/2=d/P/3"}},
 	} {
 		p := byLikeness
-		p.Match, p.Same, p.Differ = search.MatchAll, c.same, c.differ
-		if got := h.alike(search.DuplicatesRequest{Ref: search.Ref{Commit: "c1"}, Pairing: p}); !slices.Equal(got, c.want) {
+		p.Match, p.Same, p.Differ = pairs.MatchAll, c.same, c.differ
+		if got := h.alike(pairs.DuplicatesRequest{Ref: search.Ref{Commit: "c1"}, Pairing: p}); !slices.Equal(got, c.want) {
 			t.Errorf("same %v, differ %v: %v, want %v", c.same, c.differ, got, c.want)
 		}
 	}
 	p := byLikeness
 	p.Same = []string{"eam"}
-	_, err := h.Duplicates(t.Context(), search.DuplicatesRequest{Domain: domain, Ref: search.Ref{Commit: "c1"}, Threshold: -1, Pairing: p})
+	_, err := pairs.New(h.Reader).Duplicates(t.Context(), pairs.DuplicatesRequest{Domain: domain, Ref: search.Ref{Commit: "c1"}, Threshold: -1, Pairing: p})
 	if !errors.Is(err, contract.ErrInvalid) || !strings.Contains(err.Error(), "ean, model") {
 		t.Errorf("an unknown field: %v", err)
 	}
@@ -213,7 +215,7 @@ func TestAlikeOfOneText(t *testing.T) {
 		ops = append(ops, put(fmt.Sprintf("d/A/%03d", i), "the same words for all"))
 	}
 	h.mustPush("", "", "c1", append(ops, put("d/A/x", "the same words for all!"))...)
-	got, err := h.Duplicates(t.Context(), search.DuplicatesRequest{Domain: domain, Ref: search.Ref{Commit: "c1"}, Threshold: -1, Pairing: byLikeness})
+	got, err := pairs.New(h.Reader).Duplicates(t.Context(), pairs.DuplicatesRequest{Domain: domain, Ref: search.Ref{Commit: "c1"}, Threshold: -1, Pairing: byLikeness})
 	if err != nil || len(got.Groups) != 1 || got.Groups[0].Count != n*(n+1)/2 || got.Groups[0].Representative != "d/A/000" || got.Groups[0].Distance != 0 {
 		t.Errorf("%d groups, %v: %+v", len(got.Groups), err, got.Groups[0].Count)
 	}
@@ -225,14 +227,14 @@ func TestAlikeCandidates(t *testing.T) {
 	h.mustPush("", "", "c1",
 		put("d/A/1", "Makita cordless drill K8864X 18 V red"), put("d/A/2", "Bosch kettle AB-120 steel"), put("d/A/3", "nothing like the others"),
 		put("d/B/1", "Makita drill K8864X, 18V, cordless"), put("d/B/2", "Makita cordless drill K8864Y 18 V red"), put("d/B/3", "Bosch kettle AB120, steel"))
-	got, err := h.Candidates(t.Context(), search.CandidatesRequest{
+	got, err := pairs.New(h.Reader).Candidates(t.Context(), pairs.CandidatesRequest{
 		Domain: domain, Ref: search.Ref{Commit: "c1"}, SetThreshold: -1, TargetThreshold: -1, K: 5, Pairing: byLikeness,
 		Set: search.Filter{Types: []string{"A"}}, Target: search.Filter{Types: []string{"B"}},
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	edges := func(lists []search.CandidateList) (all []string) {
+	edges := func(lists []pairs.CandidateList) (all []string) {
 		for _, l := range lists {
 			for _, p := range l.Partners {
 				all = append(all, l.ID+"="+p.ID)
@@ -267,9 +269,9 @@ func TestAlikeWithoutVectors(t *testing.T) {
 	}
 	h.pushWith("c1", catalog.SettingsRequest{Dim: 3}, ops...)
 	c1, want := search.Ref{Commit: "c1"}, []string{"d/A/1=d/A/2", "d/A/3=d/A/4"}
-	for _, match := range []search.Match{search.MatchGroups, search.MatchAll, search.MatchOneToOne} {
-		for _, likeness := range []search.Likeness{search.LikenessMixed, search.LikenessWords} {
-			req := search.DuplicatesRequest{Domain: domain, Ref: c1, Threshold: -1, Pairing: search.Pairing{Likeness: likeness, Match: match, MinScore: -1}, Snippet: true}
+	for _, match := range []pairs.Match{pairs.MatchGroups, pairs.MatchAll, pairs.MatchOneToOne} {
+		for _, likeness := range []pairs.Likeness{pairs.LikenessMixed, pairs.LikenessWords} {
+			req := pairs.DuplicatesRequest{Domain: domain, Ref: c1, Threshold: -1, Pairing: pairs.Pairing{Likeness: likeness, Match: match, MinScore: -1}, Snippet: true}
 			if got := h.alike(req); !slices.Equal(got, want) {
 				t.Errorf("%s %s: %v, want %v", likeness, match, got, want)
 			}
@@ -282,19 +284,19 @@ func TestAlikeWithoutVectors(t *testing.T) {
 			}
 		}
 	}
-	p, err := h.DuplicatesProfile(t.Context(), search.ProfileRequest{Domain: domain, Ref: c1, Pairing: byLikeness, Examples: 3})
+	p, err := pairs.New(h.Reader).DuplicatesProfile(t.Context(), pairs.ProfileRequest{Domain: domain, Ref: c1, Pairing: byLikeness, Examples: 3})
 	must(t, err)
 	if p.Documents != 5 || p.Steps[0].Pairs == 0 {
 		t.Errorf("profile %+v", p)
 	}
-	for _, req := range []search.DuplicatesRequest{{Ref: c1, Threshold: 1, Snippet: true}, {Ref: c1, Threshold: 0, Snippet: true}} {
-		pairs, err := h.near(req)
+	for _, req := range []pairs.DuplicatesRequest{{Ref: c1, Threshold: 1, Snippet: true}, {Ref: c1, Threshold: 0, Snippet: true}} {
+		found, err := h.near(req)
 		must(t, err)
-		if slices.ContainsFunc(pairs, func(p search.Pair) bool { return p.B.ID != "d/A/5" || p.A.ID != "d/A/1" }) {
-			t.Errorf("by distance %+v", pairs)
+		if slices.ContainsFunc(found, func(p pairs.Pair) bool { return p.B.ID != "d/A/5" || p.A.ID != "d/A/1" }) {
+			t.Errorf("by distance %+v", found)
 		}
 	}
-	found, err := h.Candidates(t.Context(), search.CandidatesRequest{Domain: domain, Ref: c1, SetThreshold: -1, TargetThreshold: -1, K: 3, Pairing: byLikeness, Vectors: true, Content: true})
+	found, err := pairs.New(h.Reader).Candidates(t.Context(), pairs.CandidatesRequest{Domain: domain, Ref: c1, SetThreshold: -1, TargetThreshold: -1, K: 3, Pairing: byLikeness, Vectors: true, Content: true})
 	must(t, err)
 	if len(found.SetToTarget) != 4 {
 		t.Errorf("candidates %+v", found.SetToTarget)

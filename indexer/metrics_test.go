@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/vectorlink/vectorlink/pairs"
+
 	"github.com/vectorlink/vectorlink/catalog"
 	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/indexer"
@@ -188,7 +190,7 @@ func (h *harness) wantMeasured(r catalog.SettingsRequest, commit string, texts m
 	others = slices.DeleteFunc(others, func(o search.Hit) bool { return o.ID == source })
 	wantNearest(h.t, commit+": similar", got.Hits, others, page.Count)
 
-	near, err := h.Candidates(h.t.Context(), search.CandidatesRequest{
+	near, err := pairs.New(h.Reader).Candidates(h.t.Context(), pairs.CandidatesRequest{
 		Domain: domain, Ref: ref, K: 3, SetThreshold: 0.3, TargetThreshold: 0.3, Set: search.Filter{IDs: []string{source}}, Target: search.Filter{Types: []string{"A"}},
 	})
 	if err != nil {
@@ -204,12 +206,12 @@ func (h *harness) wantMeasured(r catalog.SettingsRequest, commit string, texts m
 	wantNearest(h.t, commit+": candidates", list, others, 3)
 
 	const threshold = 0.25
-	pairs, err := h.Duplicates(h.t.Context(), search.DuplicatesRequest{Domain: domain, Ref: ref, Threshold: threshold})
+	doubles, err := pairs.New(h.Reader).Duplicates(h.t.Context(), pairs.DuplicatesRequest{Domain: domain, Ref: ref, Threshold: threshold})
 	if err != nil {
 		h.t.Fatal(err)
 	}
 	found := make(map[[2]string]bool)
-	for _, p := range pairs.Pairs {
+	for _, p := range doubles.Pairs {
 		found[[2]string{p.A.ID, p.B.ID}] = true
 		d := far(r, stored(r, texts[p.A.ID]), stored(r, texts[p.B.ID]), texts[p.A.ID] == texts[p.B.ID])
 		if math.Abs(float64(p.Distance)-d) > 1e-5*(1+math.Abs(d)) || p.Distance > threshold {
@@ -225,7 +227,7 @@ func (h *harness) wantMeasured(r catalog.SettingsRequest, commit string, texts m
 			}
 		}
 	}
-	err = h.NearPairs(h.t.Context(), search.DuplicatesRequest{Domain: domain, Ref: ref, Threshold: threshold}, func(all *search.NearPairs) error {
+	err = pairs.New(h.Reader).NearPairs(h.t.Context(), pairs.DuplicatesRequest{Domain: domain, Ref: ref, Threshold: threshold}, func(all *pairs.NearPairs) error {
 		for p, err := range all.Pairs {
 			if err != nil {
 				return err

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/vectorlink/vectorlink/pairs"
+
 	"github.com/vectorlink/vectorlink/catalog"
 	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/indexer"
@@ -21,19 +23,19 @@ import (
 )
 
 // near returns all pairs of a request.
-func (h *harness) near(req search.DuplicatesRequest) ([]search.Pair, error) {
-	var pairs []search.Pair
+func (h *harness) near(req pairs.DuplicatesRequest) ([]pairs.Pair, error) {
+	var found []pairs.Pair
 	req.Domain = domain
-	err := h.NearPairs(h.t.Context(), req, func(found *search.NearPairs) error {
-		for p, err := range found.Pairs {
+	err := pairs.New(h.Reader).NearPairs(h.t.Context(), req, func(all *pairs.NearPairs) error {
+		for p, err := range all.Pairs {
 			if err != nil {
 				return err
 			}
-			pairs = append(pairs, p)
+			found = append(found, p)
 		}
 		return nil
 	})
-	return pairs, err
+	return found, err
 }
 
 // nearCorpus has n documents of one to three chunks, some of one text and many
@@ -125,7 +127,7 @@ func TestNearPairs(t *testing.T) {
 		if len(target.Types) == 0 {
 			target = c.set
 		}
-		var want []search.Pair
+		var want []pairs.Pair
 		for i, a := range ids {
 			from := len(want)
 			for j, b := range ids {
@@ -134,10 +136,10 @@ func TestNearPairs(t *testing.T) {
 					continue
 				}
 				if d := distances[i*len(ids)+j]; d <= c.threshold {
-					want = append(want, search.Pair{A: search.PairMember{ID: a}, B: search.PairMember{ID: b}, Distance: d})
+					want = append(want, pairs.Pair{A: pairs.PairMember{ID: a}, B: pairs.PairMember{ID: b}, Distance: d})
 				}
 			}
-			slices.SortStableFunc(want[from:], func(a, b search.Pair) int { return cmp.Compare(a.Distance, b.Distance) })
+			slices.SortStableFunc(want[from:], func(a, b pairs.Pair) int { return cmp.Compare(a.Distance, b.Distance) })
 		}
 		for i := range want {
 			if want[i].B.ID < want[i].A.ID {
@@ -148,7 +150,7 @@ func TestNearPairs(t *testing.T) {
 		if c.page.Count > 0 {
 			want = want[:min(c.page.Count, len(want))]
 		}
-		got, err := h.near(search.DuplicatesRequest{Ref: search.Ref{Commit: "c1"}, Threshold: c.threshold, Set: c.set, Target: c.target, Page: c.page})
+		got, err := h.near(pairs.DuplicatesRequest{Ref: search.Ref{Commit: "c1"}, Threshold: c.threshold, Set: c.set, Target: c.target, Page: c.page})
 		if err != nil || !slices.Equal(got, want) {
 			t.Errorf("within %g, %v against %v, %v: %d pairs (%v), want %d", c.threshold, c.set.Types, c.target.Types, c.page, len(got), err, len(want))
 		}
@@ -175,8 +177,8 @@ func TestNearPairsSince(t *testing.T) {
 	h.mustIndex("c1", "")
 	h.mustIndex("c2", "")
 	type ids struct{ a, b string }
-	pairs := func(commit, since string, threshold float32) map[ids]bool {
-		got, err := h.near(search.DuplicatesRequest{Ref: search.Ref{Commit: commit}, Since: since, Threshold: threshold})
+	found := func(commit, since string, threshold float32) map[ids]bool {
+		got, err := h.near(pairs.DuplicatesRequest{Ref: search.Ref{Commit: commit}, Since: since, Threshold: threshold})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -190,9 +192,9 @@ func TestNearPairsSince(t *testing.T) {
 		return m
 	}
 	for _, threshold := range []float32{0, 0.1, 0.3} {
-		old, want := pairs("c1", "", threshold), pairs("c2", "", threshold)
+		old, want := found("c1", "", threshold), found("c2", "", threshold)
 		maps.DeleteFunc(want, func(p ids, _ bool) bool { return old[p] })
-		if got := pairs("c2", "c1", threshold); !maps.Equal(got, want) {
+		if got := found("c2", "c1", threshold); !maps.Equal(got, want) {
 			t.Errorf("within %g: %d pairs since c1, want %d", threshold, len(got), len(want))
 		}
 	}
@@ -205,14 +207,14 @@ func TestNearPairsEnd(t *testing.T) {
 	src.Commit("main", "c1", indexertest.Change{Put: nearCorpus(rand.New(rand.NewPCG(1, 1)), 300)})
 	h := open(t, vfstest.NewMem(), src, &indexertest.Embedder{}, func(c *indexer.Config) { c.Workers = 3 })
 	h.mustIndex("c1", "")
-	req := search.DuplicatesRequest{Domain: domain, Ref: search.Ref{Commit: "c1"}, Threshold: 1}
+	req := pairs.DuplicatesRequest{Domain: domain, Ref: search.Ref{Commit: "c1"}, Threshold: 1}
 	for _, cancelled := range []bool{false, true} {
 		ctx, cancel := context.WithCancelCause(t.Context())
 		gone := errors.New("gone")
 		seen := 0
 		var got error
-		err := h.NearPairs(ctx, req, func(found *search.NearPairs) error {
-			for _, err := range found.Pairs {
+		err := pairs.New(h.Reader).NearPairs(ctx, req, func(all *pairs.NearPairs) error {
+			for _, err := range all.Pairs {
 				if got = err; err != nil {
 					break
 				}
@@ -230,7 +232,7 @@ func TestNearPairsEnd(t *testing.T) {
 			t.Errorf("cancelled %v: %d pairs, %v, %v", cancelled, seen, got, err)
 		}
 	}
-	for _, bad := range []search.DuplicatesRequest{{Threshold: -1}, {Page: search.Page{Start: -1}}, {Since: "c9"}, {Ref: search.Ref{Commit: "c9"}}} {
+	for _, bad := range []pairs.DuplicatesRequest{{Threshold: -1}, {Page: search.Page{Start: -1}}, {Since: "c9"}, {Ref: search.Ref{Commit: "c9"}}} {
 		bad.Ref.Commit = cmp.Or(bad.Ref.Commit, "c1")
 		if _, err := h.near(bad); err == nil {
 			t.Errorf("%+v is not refused", bad)
@@ -272,9 +274,9 @@ func TestNearPairsOfLevelVectors(t *testing.T) {
 		}
 		slices.Sort(distances)
 		for _, at := range []int{0, len(distances) / 10, len(distances) / 2, len(distances) - 1} {
-			pairs, err := h.near(search.DuplicatesRequest{Ref: search.Ref{Commit: "c1"}, Threshold: distances[at] + 1e-7})
-			if want := at + 1; err != nil || len(pairs) < want {
-				t.Errorf("level %v: %d pairs within %v, %v; want %d", level, len(pairs), distances[at], err, want)
+			found, err := h.near(pairs.DuplicatesRequest{Ref: search.Ref{Commit: "c1"}, Threshold: distances[at] + 1e-7})
+			if want := at + 1; err != nil || len(found) < want {
+				t.Errorf("level %v: %d pairs within %v, %v; want %d", level, len(found), distances[at], err, want)
 			}
 		}
 		h.close()

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/vectorlink/vectorlink/pairs"
+
 	"github.com/vectorlink/vectorlink/catalog"
 	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/indexer"
@@ -73,7 +75,7 @@ func TestPairsStay(t *testing.T) {
 		}
 		decided := 0
 		for _, one := range made { // those about documents that are there
-			if _, err := h.Decide(t.Context(), search.DecideRequest{Domain: domain, Ref: search.Ref{Commit: "c2"}, Decisions: []catalog.Decision{one}}); err == nil {
+			if _, err := h.Decide(t.Context(), indexer.DecideRequest{Domain: domain, Ref: search.Ref{Commit: "c2"}, Decisions: []catalog.Decision{one}}); err == nil {
 				decided++
 			}
 		}
@@ -94,20 +96,20 @@ func TestPairsStay(t *testing.T) {
 				c.threshold = min(c.threshold*3, 1)
 			}
 			for _, since := range []string{"", "c1"} {
-				for _, decisions := range []string{"", search.NewestDecisions} {
-					req := search.DuplicatesRequest{
+				for _, decisions := range []string{"", pairs.NewestDecisions} {
+					req := pairs.DuplicatesRequest{
 						Domain: domain, Ref: search.Ref{Commit: "c2"}, Threshold: c.threshold, Since: since, Set: c.set, Target: c.target,
-						Decided: search.Decided{UpTo: decisions}, Page: c.page, Snippet: true,
+						Decided: pairs.Decided{UpTo: decisions}, Page: c.page, Snippet: true,
 					}
 					what := fmt.Sprintf("%d %s %v %v %v %v %q %q", i, settings.Metric, settings.Normalize == nil || *settings.Normalize, c.threshold, c.set.Types, c.target.Types, since, decisions) + fmt.Sprint(c.page.Start)
-					whole, err := h.Duplicates(t.Context(), req)
+					whole, err := pairs.New(h.Reader).Duplicates(t.Context(), req)
 					must(t, err)
 					summarize(t, &got, what+" in one piece", len(whole.Pairs), whole)
 					lines, err := h.near(req)
 					must(t, err)
 					summarize(t, &got, what+" lines", len(lines), lines)
 					if since == "" {
-						found, err := h.Candidates(t.Context(), search.CandidatesRequest{
+						found, err := pairs.New(h.Reader).Candidates(t.Context(), pairs.CandidatesRequest{
 							Domain: domain, Ref: req.Ref, SetThreshold: c.threshold, TargetThreshold: c.threshold / 2, K: 3, Set: c.set, Target: c.target, Decided: req.Decided, Content: true,
 						})
 						must(t, err)
@@ -116,18 +118,18 @@ func TestPairsStay(t *testing.T) {
 				}
 			}
 		}
-		for _, pairing := range []search.Pairing{
-			{Likeness: search.LikenessMixed, MinScore: -1}, {Likeness: search.LikenessTrigrams, Match: search.MatchAll, MinScore: .3},
-			{Likeness: search.LikenessWords, Match: search.MatchMutual, MinScore: -1}, {Likeness: search.LikenessVector, Match: search.MatchOneToOne, MinScore: -1},
+		for _, pairing := range []pairs.Pairing{
+			{Likeness: pairs.LikenessMixed, MinScore: -1}, {Likeness: pairs.LikenessTrigrams, Match: pairs.MatchAll, MinScore: .3},
+			{Likeness: pairs.LikenessWords, Match: pairs.MatchMutual, MinScore: -1}, {Likeness: pairs.LikenessVector, Match: pairs.MatchOneToOne, MinScore: -1},
 		} {
 			for k, target := range []search.Filter{{}, bc} {
 				for _, since := range []string{"", "c1"} {
-					req := search.DuplicatesRequest{
+					req := pairs.DuplicatesRequest{
 						Domain: domain, Ref: search.Ref{Commit: "c2"}, Threshold: -1, Since: since, Pairing: pairing, Snippet: true,
 						Set: []search.Filter{{}, ab}[k], Target: target,
 					}
 					what := fmt.Sprintf("%d %s %s %v %q", i, pairing.Likeness, pairing.Match, target.Types, since)
-					whole, err := h.Duplicates(t.Context(), req)
+					whole, err := pairs.New(h.Reader).Duplicates(t.Context(), req)
 					must(t, err)
 					groups := whole.Groups
 					for at := range groups {
@@ -139,7 +141,7 @@ func TestPairsStay(t *testing.T) {
 					must(t, err)
 					summarize(t, &got, what+" lines", len(lines), lines)
 					if since == "" {
-						found, err := h.Candidates(t.Context(), search.CandidatesRequest{
+						found, err := pairs.New(h.Reader).Candidates(t.Context(), pairs.CandidatesRequest{
 							Domain: domain, Ref: req.Ref, SetThreshold: -1, TargetThreshold: -1, K: 3, Pairing: pairing, Set: req.Set, Target: target,
 						})
 						must(t, err)

@@ -6,6 +6,8 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/vectorlink/vectorlink/pairs"
+
 	"github.com/vectorlink/vectorlink/catalog"
 	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/indexer"
@@ -38,26 +40,26 @@ func TestPanicsOfWorkers(t *testing.T) {
 	}
 	h.close()
 
-	pairs := search.DuplicatesRequest{Domain: domain, Ref: search.Ref{Commit: "c1"}, Threshold: 0.1}
+	found := pairs.DuplicatesRequest{Domain: domain, Ref: search.Ref{Commit: "c1"}, Threshold: 0.1}
 	for _, c := range []struct {
 		name    string
 		files   *vfstest.Mem
 		request func(h *harness) error
 	}{
 		{"near pairs, by codes", cosine, func(h *harness) error {
-			_, err := h.near(pairs)
+			_, err := h.near(found)
 			return err
 		}},
 		{"near pairs, without codes", euclidean, func(h *harness) error {
-			_, err := h.near(pairs)
+			_, err := h.near(found)
 			return err
 		}},
 		{"duplicates", cosine, func(h *harness) error {
-			_, err := h.Duplicates(t.Context(), pairs)
+			_, err := pairs.New(h.Reader).Duplicates(t.Context(), found)
 			return err
 		}},
 		{"candidates", cosine, func(h *harness) error {
-			_, err := h.Candidates(t.Context(), search.CandidatesRequest{
+			_, err := pairs.New(h.Reader).Candidates(t.Context(), pairs.CandidatesRequest{
 				Domain: domain, Ref: search.Ref{Commit: "c1"}, K: 3, SetThreshold: 1, TargetThreshold: 1,
 			})
 			return err

@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/vectorlink/vectorlink/pairs"
+
 	"github.com/vectorlink/vectorlink/catalog"
 	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/indexer"
@@ -65,9 +67,9 @@ func TestSuppliedVectors(t *testing.T) {
 	}
 	// Texts say nothing: the one of 3 is the same, the one of 1 is not.
 	wantHits(similar.Hits, "d/A/1 0, d/A/3 1, d/A/2 5")
-	pairs, err := h.Duplicates(t.Context(), search.DuplicatesRequest{Domain: domain, Ref: search.Ref{Commit: "c1"}})
-	if err != nil || len(pairs.Pairs) != 1 || pairs.Pairs[0].A.ID != "d/A/1" || pairs.Pairs[0].B.ID != "d/A/4" || pairs.Pairs[0].Distance != 0 {
-		t.Errorf("duplicates %+v, %v", pairs.Pairs, err)
+	found, err := pairs.New(h.Reader).Duplicates(t.Context(), pairs.DuplicatesRequest{Domain: domain, Ref: search.Ref{Commit: "c1"}})
+	if err != nil || len(found.Pairs) != 1 || found.Pairs[0].A.ID != "d/A/1" || found.Pairs[0].B.ID != "d/A/4" || found.Pairs[0].Distance != 0 {
+		t.Errorf("duplicates %+v, %v", found.Pairs, err)
 	}
 	if hits := h.searchMode("c1", "green", search.ModeText, search.Filter{}, 9); len(hits) != 1 || hits[0].ID != "d/A/2" || hits[0].Chunk.DocTokens != 0 {
 		t.Errorf("by words: %+v", hits)
@@ -138,20 +140,20 @@ func TestOneVectorHasDistanceZero(t *testing.T) {
 		}
 		zero("similar", len(similar.Hits), similar.Hits[0].Distance)
 	}
-	found, err := h.Candidates(t.Context(), search.CandidatesRequest{Domain: domain, Ref: ref, K: 5})
-	if err != nil || len(found.SetToTarget) != 2 {
-		t.Fatalf("candidates %+v, %v", found, err)
+	near, err := pairs.New(h.Reader).Candidates(t.Context(), pairs.CandidatesRequest{Domain: domain, Ref: ref, K: 5})
+	if err != nil || len(near.SetToTarget) != 2 {
+		t.Fatalf("candidates %+v, %v", near, err)
 	}
-	zero("candidates", len(found.SetToTarget[0].Partners), found.SetToTarget[0].Partners[0].Distance)
-	pairs, err := h.Duplicates(t.Context(), search.DuplicatesRequest{Domain: domain, Ref: ref})
-	if err != nil || len(pairs.Pairs) != 1 {
-		t.Fatalf("duplicates %+v, %v", pairs, err)
+	zero("candidates", len(near.SetToTarget[0].Partners), near.SetToTarget[0].Partners[0].Distance)
+	found, err := pairs.New(h.Reader).Duplicates(t.Context(), pairs.DuplicatesRequest{Domain: domain, Ref: ref})
+	if err != nil || len(found.Pairs) != 1 {
+		t.Fatalf("duplicates %+v, %v", found, err)
 	}
-	zero("duplicates", len(pairs.Pairs), pairs.Pairs[0].Distance)
+	zero("duplicates", len(found.Pairs), found.Pairs[0].Distance)
 
-	pairs, err = h.Duplicates(t.Context(), search.DuplicatesRequest{Domain: domain, Ref: search.Ref{Commit: "c2"}, Since: "c1"})
+	found, err = pairs.New(h.Reader).Duplicates(t.Context(), pairs.DuplicatesRequest{Domain: domain, Ref: search.Ref{Commit: "c2"}, Since: "c1"})
 	var got []string
-	for _, p := range pairs.Pairs {
+	for _, p := range found.Pairs {
 		got = append(got, fmt.Sprint(p.A.ID, " ", p.B.ID))
 	}
 	if want := "d/A/1 d/A/3"; err != nil || strings.Join(got, ", ") != want {

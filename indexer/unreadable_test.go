@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/vectorlink/vectorlink/pairs"
+
 	"github.com/vectorlink/vectorlink/embed"
 	"github.com/vectorlink/vectorlink/indexer"
 	"github.com/vectorlink/vectorlink/indexer/indexertest"
@@ -48,11 +50,11 @@ func TestUnreadable(t *testing.T) {
 
 	isUnreadable := func(id string) bool { return strings.HasPrefix(id, "d/U/") }
 	only := []string{"d/U/1=d/U/3"}
-	wantPairs := func(what string, pairs []search.Pair, err error) {
+	wantPairs := func(what string, found []pairs.Pair, err error) {
 		t.Helper()
 		must(t, err)
 		var got []string
-		for _, p := range pairs {
+		for _, p := range found {
 			if isUnreadable(p.A.ID) || isUnreadable(p.B.ID) {
 				got = append(got, p.A.ID+"="+p.B.ID)
 			}
@@ -61,18 +63,18 @@ func TestUnreadable(t *testing.T) {
 			t.Errorf("%s: pairs %v, want %v", what, got, only)
 		}
 	}
-	dup := search.DuplicatesRequest{Domain: domain, Ref: search.Ref{Commit: "c3"}, Threshold: 1}
-	pairs, err := h.Duplicates(t.Context(), dup)
-	wantPairs("duplicates", pairs.Pairs, err)
+	dup := pairs.DuplicatesRequest{Domain: domain, Ref: search.Ref{Commit: "c3"}, Threshold: 1}
+	found, err := pairs.New(h.Reader).Duplicates(t.Context(), dup)
+	wantPairs("duplicates", found.Pairs, err)
 	near, err := h.near(dup)
 	wantPairs("all pairs", near, err)
 	dup.Since = "c1"
 	only = nil
-	pairs, err = h.Duplicates(t.Context(), dup)
-	wantPairs("duplicates since c1", pairs.Pairs, err)
-	found, err := h.Candidates(t.Context(), search.CandidatesRequest{Domain: domain, Ref: search.Ref{Commit: "c3"}, SetThreshold: 1, TargetThreshold: 1, K: 30})
+	found, err = pairs.New(h.Reader).Duplicates(t.Context(), dup)
+	wantPairs("duplicates since c1", found.Pairs, err)
+	candidates, err := pairs.New(h.Reader).Candidates(t.Context(), pairs.CandidatesRequest{Domain: domain, Ref: search.Ref{Commit: "c3"}, SetThreshold: 1, TargetThreshold: 1, K: 30})
 	must(t, err)
-	for _, list := range found.SetToTarget {
+	for _, list := range candidates.SetToTarget {
 		for _, p := range list.Partners {
 			if pair := list.ID + p.ID; (isUnreadable(list.ID) || isUnreadable(p.ID)) && pair != "d/U/1d/U/3" && pair != "d/U/3d/U/1" {
 				t.Errorf("candidates: %s and %s at %v", list.ID, p.ID, p.Distance)
@@ -141,11 +143,11 @@ func TestUnreadableByLikeness(t *testing.T) {
 		"d/H/1", "the price of ราคา today", "d/H/2", "the price of ข้าวผัด today", "d/H/3", "The price of ราคา today", "d/H/4", "the price of ราคา today")...)
 	c1 := search.Ref{Commit: "c1"}
 	unequal, equal := []string{"d/U/1=d/U/2", "d/U/5=d/U/6"}, []string{"d/U/5=d/U/6"}
-	for likeness, want := range map[search.Likeness][]string{
-		search.LikenessMixed: unequal, search.LikenessWords: unequal, search.LikenessTrigrams: unequal, search.LikenessVector: equal,
+	for likeness, want := range map[pairs.Likeness][]string{
+		pairs.LikenessMixed: unequal, pairs.LikenessWords: unequal, pairs.LikenessTrigrams: unequal, pairs.LikenessVector: equal,
 	} {
-		for _, match := range []search.Match{search.MatchAll, search.MatchGroups, search.MatchMutual} {
-			got := h.alike(search.DuplicatesRequest{Ref: c1, Pairing: search.Pairing{Likeness: likeness, Match: match, MinScore: -1}, Set: search.Filter{Types: []string{"A", "U"}}})
+		for _, match := range []pairs.Match{pairs.MatchAll, pairs.MatchGroups, pairs.MatchMutual} {
+			got := h.alike(pairs.DuplicatesRequest{Ref: c1, Pairing: pairs.Pairing{Likeness: likeness, Match: match, MinScore: -1}, Set: search.Filter{Types: []string{"A", "U"}}})
 			if !slices.Equal(got, want) {
 				t.Errorf("%s %s: %v, want %v", likeness, match, got, want)
 			}
@@ -153,16 +155,16 @@ func TestUnreadableByLikeness(t *testing.T) {
 	}
 	halves := search.Filter{Types: []string{"H"}}
 	want := []string{"d/H/1=d/H/3", "d/H/1=d/H/4", "d/H/3=d/H/4"}
-	byVector := search.Pairing{Likeness: search.LikenessVector, Match: search.MatchAll, MinScore: .9999}
-	if got := h.alike(search.DuplicatesRequest{Ref: c1, Pairing: byVector, Set: halves}); !slices.Equal(got, want) {
+	byVector := pairs.Pairing{Likeness: pairs.LikenessVector, Match: pairs.MatchAll, MinScore: .9999}
+	if got := h.alike(pairs.DuplicatesRequest{Ref: c1, Pairing: byVector, Set: halves}); !slices.Equal(got, want) {
 		t.Errorf("by vector %v, want %v", got, want)
 	}
-	req := search.DuplicatesRequest{Domain: domain, Ref: c1, Threshold: 1e-4, Set: halves}
+	req := pairs.DuplicatesRequest{Domain: domain, Ref: c1, Threshold: 1e-4, Set: halves}
 	lines, err := h.near(req)
 	must(t, err)
-	whole, err := h.Duplicates(t.Context(), req)
+	whole, err := pairs.New(h.Reader).Duplicates(t.Context(), req)
 	must(t, err)
-	found, err := h.Candidates(t.Context(), search.CandidatesRequest{Domain: domain, Ref: c1, Set: halves, SetThreshold: 1e-4, TargetThreshold: 1e-4, K: 10})
+	found, err := pairs.New(h.Reader).Candidates(t.Context(), pairs.CandidatesRequest{Domain: domain, Ref: c1, Set: halves, SetThreshold: 1e-4, TargetThreshold: 1e-4, K: 10})
 	must(t, err)
 	for _, p := range append(lines, whole.Pairs...) {
 		if p.A.ID == "d/H/2" || p.B.ID == "d/H/2" {

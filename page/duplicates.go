@@ -12,6 +12,9 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/vectorlink/vectorlink/indexer"
+	"github.com/vectorlink/vectorlink/pairs"
+
 	"github.com/vectorlink/vectorlink/catalog"
 	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/internal/worddiff"
@@ -32,7 +35,7 @@ const (
 // pairRow is a decision as it is listed, or a pair of a queue.
 type pairRow struct {
 	catalog.Decision
-	Alike *search.Alike
+	Alike *pairs.Alike
 	Other string // of a document's page: the other one
 }
 
@@ -71,9 +74,9 @@ type duplicatesPage struct {
 	Capped  bool
 	Last    []pairRow
 	Undo    *pairRow
-	Groups  []search.Group
+	Groups  []pairs.Group
 	More    int
-	Profile *search.Profile
+	Profile *pairs.Profile
 	Bars    []bar
 	Request string
 }
@@ -159,10 +162,10 @@ func (s *Site) duplicates(a *answer) error {
 }
 
 // pairing asks for pairs by likeness.
-func (p *duplicatesPage) pairing(match search.Match, least float32) search.DuplicatesRequest {
-	return search.DuplicatesRequest{
-		Domain: p.Domain, Ref: p.ref(), Since: p.since(), Threshold: -1, Pairing: search.Pairing{Likeness: search.LikenessMixed, Match: match, MinScore: least},
-		Decided: search.Decided{UpTo: search.NoDecisions}, Page: search.Page{Count: search.MaxCount},
+func (p *duplicatesPage) pairing(match pairs.Match, least float32) pairs.DuplicatesRequest {
+	return pairs.DuplicatesRequest{
+		Domain: p.Domain, Ref: p.ref(), Since: p.since(), Threshold: -1, Pairing: pairs.Pairing{Likeness: pairs.LikenessMixed, Match: match, MinScore: least},
+		Decided: pairs.Decided{UpTo: pairs.NoDecisions}, Page: search.Page{Count: search.MaxCount},
 	}
 }
 
@@ -178,8 +181,8 @@ func (p *duplicatesPage) since() string {
 func (s *Site) queue(a *answer, p *duplicatesPage, least float32) error {
 	f := p.frame
 	key := fmt.Sprintf("pairs\x00%s\x00%s\x00%s\x00%g", f.Domain, f.At.Commit, p.since(), least)
-	req := p.pairing(search.MatchAll, least)
-	found, err := result(a.r.Context(), s.works, key, func(ctx context.Context) (search.Pairs, error) {
+	req := p.pairing(pairs.MatchAll, least)
+	found, err := result(a.r.Context(), s.works, key, func(ctx context.Context) (pairs.Pairs, error) {
 		return s.cfg.Service.Duplicates(ctx, req)
 	})
 	if err != nil {
@@ -338,7 +341,7 @@ func (s *Site) decide(a *answer) error {
 			return err
 		}
 	}
-	made, err := s.cfg.Service.Decide(a.r.Context(), search.DecideRequest{Domain: f.Domain, Ref: f.ref(), Decisions: []catalog.Decision{d}})
+	made, err := s.cfg.Service.Decide(a.r.Context(), indexer.DecideRequest{Domain: f.Domain, Ref: f.ref(), Decisions: []catalog.Decision{d}})
 	if err != nil {
 		return err
 	}
@@ -371,15 +374,15 @@ func (s *Site) before(f *frame, a, b string) (catalog.Verdict, string, error) {
 
 // groups shows documents that are taken for one.
 func (s *Site) groups(a *answer, p *duplicatesPage, least float32) error {
-	req := p.pairing(search.MatchGroups, least)
-	req.Decided.UpTo = search.NewestDecisions
+	req := p.pairing(pairs.MatchGroups, least)
+	req.Decided.UpTo = pairs.NewestDecisions
 	req.Snippet = true
 	_, all, err := s.decisionsOf(p.frame)
 	if err != nil {
 		return err
 	}
 	key := fmt.Sprintf("groups\x00%s\x00%s\x00%s\x00%g\x00%s", p.Domain, p.At.Commit, p.since(), least, newestOf(all))
-	found, err := result(a.r.Context(), s.works, key, func(ctx context.Context) (search.Pairs, error) {
+	found, err := result(a.r.Context(), s.works, key, func(ctx context.Context) (pairs.Pairs, error) {
 		return s.cfg.Service.Duplicates(ctx, req)
 	})
 	if err != nil {
@@ -391,7 +394,7 @@ func (s *Site) groups(a *answer, p *duplicatesPage, least float32) error {
 	p.Total, p.Capped = len(found.Groups), len(found.Groups) == search.MaxCount
 	p.Groups = slices.Clone(found.Groups)
 	if p.query.Get("order") == "doubtful" {
-		slices.SortStableFunc(p.Groups, func(a, b search.Group) int { return cmp.Compare(a.Score, b.Score) })
+		slices.SortStableFunc(p.Groups, func(a, b pairs.Group) int { return cmp.Compare(a.Score, b.Score) })
 	}
 	p.More = max(0, p.Total-shownGroups)
 	p.Groups = p.Groups[:min(len(p.Groups), shownGroups)]
@@ -405,7 +408,7 @@ const barWidth = 40
 
 // bar is a step of the profile as it is drawn.
 type bar struct {
-	search.ProfileStep
+	pairs.ProfileStep
 	X, Height, Y int
 	Listed       bool // at the least score that is chosen
 	Near         bool // to it
@@ -413,7 +416,7 @@ type bar struct {
 
 // profile shows how the scores of pairs are spread.
 func (s *Site) profile(a *answer, p *duplicatesPage, least float32) error {
-	req := search.ProfileRequest{Domain: p.Domain, Ref: p.ref(), Pairing: search.Pairing{Likeness: search.LikenessMixed, Match: search.MatchAll, MinScore: -1}, Examples: 3}
+	req := pairs.ProfileRequest{Domain: p.Domain, Ref: p.ref(), Pairing: pairs.Pairing{Likeness: pairs.LikenessMixed, Match: pairs.MatchAll, MinScore: -1}, Examples: 3}
 	if err := req.Complete(); err != nil {
 		return err
 	}
@@ -421,7 +424,7 @@ func (s *Site) profile(a *answer, p *duplicatesPage, least float32) error {
 	if err != nil {
 		return err
 	}
-	found, err := result(a.r.Context(), s.works, fmt.Sprintf("profile\x00%s\x00%s\x00%s", p.Domain, p.At.Commit, newestOf(all)), func(ctx context.Context) (search.Profile, error) {
+	found, err := result(a.r.Context(), s.works, fmt.Sprintf("profile\x00%s\x00%s\x00%s", p.Domain, p.At.Commit, newestOf(all)), func(ctx context.Context) (pairs.Profile, error) {
 		return s.cfg.Service.DuplicatesProfile(ctx, req)
 	})
 	if err != nil {

@@ -13,6 +13,8 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/vectorlink/vectorlink/pairs"
+
 	"github.com/vectorlink/vectorlink/catalog"
 	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/indexer"
@@ -32,9 +34,9 @@ type Service interface {
 	Document(ctx context.Context, req search.DocumentRequest) (search.Document, error)
 	Diff(ctx context.Context, req search.DiffRequest) (search.Diff, error)
 	Facets(ctx context.Context, domain string, ref search.Ref, most int) (*search.Facets, error)
-	Duplicates(ctx context.Context, req search.DuplicatesRequest) (search.Pairs, error)
-	DuplicatesProfile(ctx context.Context, req search.ProfileRequest) (search.Profile, error)
-	Decide(ctx context.Context, req search.DecideRequest) ([]catalog.Decision, error)
+	Duplicates(ctx context.Context, req pairs.DuplicatesRequest) (pairs.Pairs, error)
+	DuplicatesProfile(ctx context.Context, req pairs.ProfileRequest) (pairs.Profile, error)
+	Decide(ctx context.Context, req indexer.DecideRequest) ([]catalog.Decision, error)
 	DecisionsAt(domain, commit string) ([]catalog.Decision, error)
 	Clusters(ctx context.Context, req search.ClustersRequest) (*search.Clusters, error)
 	ClustersDiff(ctx context.Context, req search.ClustersDiffRequest) (*search.ClustersDiff, error)

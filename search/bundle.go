@@ -18,7 +18,7 @@ type BundleRequest struct {
 // Bundle calls use with what writes the snapshot file of a commit, which holds until
 // it returns: whatever is merged or removed meanwhile, the file is of one moment.
 func (r *Reader) Bundle(ctx context.Context, req BundleRequest, use func(commit string, w *bundle.Writer) error) error {
-	d, commit, s, err := r.serve(ctx, req.Domain, req.Ref)
+	d, commit, s, err := r.Serve(ctx, req.Domain, req.Ref)
 	if err != nil {
 		return err
 	}
@@ -54,7 +54,7 @@ func OpenBundle(ctx context.Context, cfg ReaderConfig, file *bundle.File) (_ *Re
 		}
 	}()
 	m := file.Manifest()
-	_, _, s, err := r.serve(ctx, m.Domain, Ref{Commit: m.Commit})
+	_, _, s, err := r.Serve(ctx, m.Domain, Ref{Commit: m.Commit})
 	if err != nil {
 		return nil, err
 	}

@@ -1,7 +1,6 @@
 package search
 
 import (
-	"context"
 	"iter"
 	"slices"
 
@@ -33,15 +32,15 @@ func ListsClustering(h *snapshot.Header) bool {
 	return slices.ContainsFunc(h.Others, func(v snapshot.NamedVectors) bool { return v.Name == ClusteringVectors })
 }
 
-// clusteringOf reads the clustering vectors of a document's chunks, of unit
+// ClusteringOf reads the clustering vectors of a document's chunks, of unit
 // length. A document that was indexed before the domain stored any, or of which
 // one is damaged, has none.
-func (s *Snapshot) clusteringOf(e *snapshot.Entry) ([][]float32, error) {
+func (s *Snapshot) ClusteringOf(e *snapshot.Entry) ([][]float32, error) {
 	chunks := e.ChunksOf(ClusteringVectors)
 	vectors := make([][]float32, len(chunks))
 	for i, c := range chunks {
 		vectors[i] = make([]float32, s.vecs.Dim())
-		if ok, err := s.readVector(c.Slot, vectors[i]); !ok {
+		if ok, err := s.ReadVector(c.Slot, vectors[i]); !ok {
 			return nil, err
 		}
 		if !s.settings.Normalize {
@@ -49,50 +48,6 @@ func (s *Snapshot) clusteringOf(e *snapshot.Entry) ([][]float32, error) {
 		}
 	}
 	return vectors, nil
-}
-
-// measureClustering adds to every edge that has one the distance of its documents'
-// nearest chunks by their clustering vectors, 1 − dot and at least 0 (wire
-// contract §4, /candidates).
-func (s *Snapshot) measureClustering(ctx context.Context, directions ...[]CandidateList) error {
-	for _, lists := range directions {
-		for _, list := range lists {
-			e, _ := s.view.Lookup(list.ID)
-			from, err := s.clusteringOf(e)
-			if err != nil {
-				return err
-			}
-			if len(from) == 0 {
-				continue
-			}
-			for i, p := range list.Partners {
-				if err := context.Cause(ctx); err != nil {
-					return err
-				}
-				partner, _ := s.view.Lookup(p.ID)
-				to, err := s.clusteringOf(partner)
-				if err != nil {
-					return err
-				}
-				if len(to) > 0 {
-					d := nearestOf(from, to)
-					list.Partners[i].Clustering = &d
-				}
-			}
-		}
-	}
-	return nil
-}
-
-// nearestOf returns the least distance of a vector of from to one of to.
-func nearestOf(from, to [][]float32) float32 {
-	best := float32(-1)
-	for _, x := range from {
-		for _, y := range to {
-			best = max(best, vector.Dot(x, y))
-		}
-	}
-	return max(0, 1-best)
 }
 
 // ClusteringEmbeddings are the vectors of documents in the role of clustering.

@@ -11,6 +11,7 @@ import (
 	"github.com/vectorlink/vectorlink/cluster"
 	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/internal/parallel"
+	"github.com/vectorlink/vectorlink/internal/top"
 	"github.com/vectorlink/vectorlink/snapshot"
 	"github.com/vectorlink/vectorlink/vector"
 )
@@ -125,12 +126,12 @@ func (r *Reader) Clusters(ctx context.Context, req ClustersRequest) (*Clusters, 
 	if err := req.complete(); err != nil {
 		return nil, fmt.Errorf("%w: %w", contract.ErrInvalid, err)
 	}
-	_, commit, s, err := r.serve(ctx, req.Domain, req.Ref)
+	_, commit, s, err := r.Serve(ctx, req.Domain, req.Ref)
 	if err != nil {
 		return nil, err
 	}
 	defer s.Release()
-	c, err := r.clusters(ctx, s, req, replaced(req.Ref, commit))
+	c, err := r.clusters(ctx, s, req, Replaced(req.Ref, commit))
 	if err != nil {
 		return nil, err
 	}
@@ -140,7 +141,7 @@ func (r *Reader) Clusters(ctx context.Context, req ClustersRequest) (*Clusters, 
 }
 
 func (r *Reader) clusters(ctx context.Context, s *Snapshot, req ClustersRequest, standIn bool) (*Clusters, error) {
-	among, err := s.selection(ctx, req.Filter, standIn)
+	among, err := s.Select(ctx, req.Filter, standIn)
 	if err != nil {
 		return nil, err
 	}
@@ -159,7 +160,7 @@ func (r *Reader) clusters(ctx context.Context, s *Snapshot, req ClustersRequest,
 
 // group is clusters where nothing is kept but the neighbours of the documents that
 // key names.
-func (r *Reader) group(ctx context.Context, s *Snapshot, among *selection, key string, o ClusterOptions) (*Clusters, error) {
+func (r *Reader) group(ctx context.Context, s *Snapshot, among *Selection, key string, o ClusterOptions) (*Clusters, error) {
 	p, others := s.vectorSet(among)
 	if err := p.load(ctx); err != nil {
 		return nil, err
@@ -298,7 +299,7 @@ func (c *Clusters) describe(p *vectorSet, raw []uint32, least int) {
 			sum += float64(m.dot)
 		}
 		c.Clusters[k].Cohesion = float32(sum / float64(len(list)))
-		for _, m := range first(list, typical, func(a, b member) int { return cmp.Or(cmp.Compare(b.dot, a.dot), a.row-b.row) }) {
+		for _, m := range top.First(list, typical, func(a, b member) int { return cmp.Or(cmp.Compare(b.dot, a.dot), a.row-b.row) }) {
 			c.Clusters[k].Typical = append(c.Clusters[k].Typical, p.documents[m.row].ID)
 		}
 	}

@@ -40,6 +40,6 @@ func (r *Reader) Compare(ctx context.Context, req CompareRequest) (float32, erro
 	if len(a) != len(b) {
 		return 0, fmt.Errorf("%w: the vectors have different lengths", contract.ErrProvider)
 	}
-	m := measureOf(catalog.DefaultSettings) // of no domain, so of none's metric
-	return m.ofTexts(false, m.between(a, b)), nil
+	m := MeasureOf(catalog.DefaultSettings) // of no domain, so of none's metric
+	return m.OfTexts(false, m.Between(a, b)), nil
 }

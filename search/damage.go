@@ -174,8 +174,8 @@ func (s *Snapshot) Readable(slots []uint32) ([]uint32, error) {
 	return good, nil
 }
 
-// readVector reads the vector of a slot into dst; false if it is damaged.
-func (s *Snapshot) readVector(slot uint32, dst []float32) (bool, error) {
+// ReadVector reads the vector of a slot into dst; false if it is damaged.
+func (s *Snapshot) ReadVector(slot uint32, dst []float32) (bool, error) {
 	switch err := s.vecs.Read(slot, dst); {
 	case err == nil:
 		return true, nil

@@ -72,9 +72,9 @@ type DiffedEntry struct {
 func (r *Reader) both(ctx context.Context, domain string, b Between) (from, to *Snapshot, commits [2]string, err error) {
 	var leased [2]*Snapshot
 	for i, name := range []string{b.From, b.To} {
-		_, commits[i], leased[i], err = r.serve(ctx, domain, Ref{Commit: name})
+		_, commits[i], leased[i], err = r.Serve(ctx, domain, Ref{Commit: name})
 		if errors.Is(err, contract.ErrNotFound) {
-			if _, commit, s, branchErr := r.serve(ctx, domain, Ref{Branch: name}); branchErr == nil {
+			if _, commit, s, branchErr := r.Serve(ctx, domain, Ref{Branch: name}); branchErr == nil {
 				commits[i], leased[i], err = commit, s, nil
 			}
 		}
@@ -91,7 +91,7 @@ func (r *Reader) both(ctx context.Context, domain string, b Between) (from, to *
 // Diff compares all documents of two commits.
 func (r *Reader) Diff(ctx context.Context, req DiffRequest) (found Diff, err error) {
 	defer func() { err = r.whileFollowing(err) }()
-	if err := checkPage(req.Page); err != nil {
+	if err := req.Page.Check(); err != nil {
 		return Diff{}, err
 	}
 	from, to, commits, err := r.both(ctx, req.Domain, req.Between)
@@ -115,7 +115,7 @@ func (r *Reader) Diff(ctx context.Context, req DiffRequest) (found Diff, err err
 			all = append(all, DiffedEntry{ID: b.ID, Change: Added})
 		default:
 			found.Changed++
-			d := DiffedEntry{ID: b.ID, Change: Changed, FieldsOnly: identical(a, b) && a.TextHash == b.TextHash}
+			d := DiffedEntry{ID: b.ID, Change: Changed, FieldsOnly: Identical(a, b) && a.TextHash == b.TextHash}
 			if d.Distance, err = Shift(from, a, to, b); err != nil {
 				return Diff{}, err
 			}
@@ -194,7 +194,7 @@ func pairsOf(from, to *snapshot.View) iter.Seq2[*snapshot.Entry, *snapshot.Entry
 
 // Unchanged reports whether a document is the same at two commits.
 func Unchanged(a, b *snapshot.Entry) bool {
-	return identical(a, b) && a.TextHash == b.TextHash && a.NoText == b.NoText && a.Fields == b.Fields
+	return Identical(a, b) && a.TextHash == b.TextHash && a.NoText == b.NoText && a.Fields == b.Fields
 }
 
 // Differing yields the entries that are not the same in two snapshots of a domain, by
@@ -229,7 +229,7 @@ func Differing(from, to *Snapshot) iter.Seq2[*snapshot.Entry, *snapshot.Entry] {
 // it has no vector at one of them, or that is damaged.
 func Shift(from *Snapshot, a *snapshot.Entry, to *Snapshot, b *snapshot.Entry) (*float32, error) {
 	d := float32(0)
-	if identical(a, b) {
+	if Identical(a, b) {
 		return &d, nil
 	}
 	old, err := from.meanVector([]*snapshot.Entry{a})
@@ -240,8 +240,8 @@ func Shift(from *Snapshot, a *snapshot.Entry, to *Snapshot, b *snapshot.Entry) (
 	if err != nil || len(old) == 0 || len(now) == 0 {
 		return nil, err
 	}
-	m := measureOf(to.settings)
-	d = m.ofEntries(a, b, m.between(old[0], now[0]))
+	m := MeasureOf(to.settings)
+	d = m.OfEntries(a, b, m.Between(old[0], now[0]))
 	return &d, nil
 }
 

@@ -1,5 +1,5 @@
 // Package search answers requests from the snapshots of a data directory: by
-// vector, by words, both fused, filtered, near pairs, candidates, suggestions,
+// vector, by words, both fused, filtered, clusters, maps, suggestions,
 // vectors of documents, and what there is to search.
 //
 // A [Reader] needs no writer. It knows the domains of a catalog, opens the
@@ -13,9 +13,9 @@
 // follows ([Ref]), the pool (Reader.Open), and the search itself, whose struct in
 // requests.go declares the parameters of every protocol.
 //
-// Pairs of documents have one finder (pairs.go) with four sources: the nearest of each
-// chunk, the nearest of each document, all within a distance, and for likeness those
-// that share rare words, trigrams or a neighbourhood.
+// Package pairs stands on this one: it goes by the snapshots that are leased here
+// (Reader.Serve, Reader.Turn), what they hold, [Measure], and Snapshot.Keep, which keeps
+// what was made of a snapshot or of one of its files.
 //
 // # Concurrency
 //

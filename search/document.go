@@ -43,7 +43,7 @@ type DocumentChunk struct {
 
 // Document returns a document of the served commit.
 func (r *Reader) Document(ctx context.Context, req DocumentRequest) (Document, error) {
-	_, commit, s, err := r.serve(ctx, req.Domain, req.Ref)
+	_, commit, s, err := r.Serve(ctx, req.Domain, req.Ref)
 	if err != nil {
 		return Document{}, err
 	}

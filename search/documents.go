@@ -44,18 +44,18 @@ type ListedDocument struct {
 // embedder.
 func (r *Reader) ListDocuments(ctx context.Context, req DocumentsRequest) (found Documents, err error) {
 	defer func() { err = r.whileFollowing(err) }()
-	if err := checkPage(req.Page); err != nil {
+	if err := req.Page.Check(); err != nil {
 		return Documents{}, err
 	}
 	if slices.Contains(req.OutputFields, vectorField) {
 		return Documents{}, fmt.Errorf("%w: output_fields: a document has no vector of its own here, see /embeddings", contract.ErrInvalid)
 	}
-	_, commit, s, err := r.serve(ctx, req.Domain, req.Ref)
+	_, commit, s, err := r.Serve(ctx, req.Domain, req.Ref)
 	if err != nil {
 		return Documents{}, err
 	}
 	defer s.Release()
-	among, err := s.selection(ctx, req.Filter, replaced(req.Ref, commit))
+	among, err := s.Select(ctx, req.Filter, Replaced(req.Ref, commit))
 	if err != nil {
 		return Documents{}, err
 	}

@@ -61,16 +61,16 @@ type Embedding struct {
 // Embeddings calls use with the vectors of the documents that the filter
 // admits, one vector per document. Its error is use's, if that was called.
 func (r *Reader) Embeddings(ctx context.Context, req EmbeddingsRequest, use func(*Embeddings) error) error {
-	d, commit, s, err := r.serve(ctx, req.Domain, req.Ref)
+	d, commit, s, err := r.Serve(ctx, req.Domain, req.Ref)
 	if err != nil {
 		return err
 	}
 	defer s.Release()
-	among, err := s.selection(ctx, req.Filter, replaced(req.Ref, commit))
+	among, err := s.Select(ctx, req.Filter, Replaced(req.Ref, commit))
 	if err != nil {
 		return err
 	}
-	documents := s.documents(among)
+	documents := s.Documents(among)
 	rows := s.firstChunks(documents, snapshot.MainVectors)
 	found := &Embeddings{
 		Commit:   commit,
@@ -165,6 +165,11 @@ func (s *Snapshot) vectorsOf(ctx context.Context, rows []firstChunk, req Embeddi
 	}
 }
 
+// Identity returns a hash of the snapshot and of all that it holds and can read.
+func (s *Snapshot) Identity() [sha256.Size]byte {
+	return s.identity(s.firstChunks(slices.Collect(s.view.All()), snapshot.MainVectors))
+}
+
 // identity returns a hash of the snapshot and of the documents' first chunks.
 func (s *Snapshot) identity(rows []firstChunk, clustering ...firstChunk) (sum [sha256.Size]byte) {
 	h := s.view.Header()
@@ -182,9 +187,9 @@ func (s *Snapshot) identity(rows []firstChunk, clustering ...firstChunk) (sum [s
 	return sum
 }
 
-// documents returns the documents of a selection that have vectors, by
+// Documents returns the documents of a selection that have vectors, by
 // ascending id.
-func (s *Snapshot) documents(among *selection) []*snapshot.Entry {
+func (s *Snapshot) Documents(among *Selection) []*snapshot.Entry {
 	var found []*snapshot.Entry
 	if among == nil {
 		found = slices.AppendSeq(make([]*snapshot.Entry, 0, s.view.Len()), s.view.All())
@@ -194,8 +199,8 @@ func (s *Snapshot) documents(among *selection) []*snapshot.Entry {
 	return slices.DeleteFunc(found, func(e *snapshot.Entry) bool { return len(e.Chunks) == 0 })
 }
 
-// slotsOf returns the slots of the documents, ascending, each once.
-func slotsOf(documents []*snapshot.Entry) []uint32 {
+// SlotsOf returns the slots of the documents, ascending, each once.
+func SlotsOf(documents []*snapshot.Entry) []uint32 {
 	slots := make([]uint32, 0, len(documents))
 	for _, e := range documents {
 		for _, c := range e.Chunks {

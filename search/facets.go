@@ -28,7 +28,7 @@ type Facets struct {
 // Facets counts the documents of a commit by their classes, and by the fields that
 // have no more than most values. It reads the fields of all documents.
 func (r *Reader) Facets(ctx context.Context, domain string, ref Ref, most int) (*Facets, error) {
-	_, _, s, err := r.serve(ctx, domain, ref)
+	_, _, s, err := r.Serve(ctx, domain, ref)
 	if err != nil {
 		return nil, err
 	}

@@ -32,7 +32,7 @@ type Filter struct {
 	Expr string `param:"filter" kind:"expression" name:"filter" placeholder:"EXPR" help:"Only documents whose fields meet this expression, as language == \"fr\" and year >= 2000."`
 }
 
-func (f Filter) empty() bool { return len(f.Types) == 0 && len(f.IDs) == 0 && f.Expr == "" }
+func (f Filter) Empty() bool { return len(f.Types) == 0 && len(f.IDs) == 0 && f.Expr == "" }
 
 // key is a hash of the filter.
 func (f Filter) key() [sha256.Size]byte {
@@ -49,9 +49,9 @@ func (f Filter) key() [sha256.Size]byte {
 // filterTime is how long the evaluation of an expression may take.
 const filterTime = 10 * time.Second
 
-// selection is what a filter admits of one snapshot: documents and the slots of
+// Selection is what a filter admits of one snapshot: documents and the slots of
 // their chunks. It is immutable; nil admits all.
-type selection struct {
+type Selection struct {
 	all       bool            // every document; only list counts
 	files     []fileSelection // those that have admitted entries
 	documents int
@@ -67,7 +67,7 @@ type fileSelection struct {
 	places *fields.Bitmap
 }
 
-func (l *selection) size() int64 {
+func (l *Selection) size() int64 {
 	n := int64(len(l.slots))*8 + 4*int64(cap(l.list)+cap(l.tail)) + 200
 	for _, f := range l.files {
 		n += int64(f.places.GetSizeInBytes()) + 50
@@ -75,10 +75,10 @@ func (l *selection) size() int64 {
 	return n
 }
 
-func (l *selection) close() {}
+func (l *Selection) close() {}
 
-// admits reports whether the document is admitted.
-func (l *selection) admits(e *snapshot.Entry) bool {
+// Admits reports whether the document is admitted.
+func (l *Selection) Admits(e *snapshot.Entry) bool {
 	if l == nil || l.all {
 		return true
 	}
@@ -92,7 +92,7 @@ func (l *selection) admits(e *snapshot.Entry) bool {
 
 // places returns the places of a file's admitted entries, and perhaps of some
 // that are not live. They are the caller's.
-func (l *selection) places(file *snapshot.File) *fields.Bitmap {
+func (l *Selection) places(file *snapshot.File) *fields.Bitmap {
 	if l == nil || l.all {
 		all := &fields.Bitmap{}
 		all.AddRange(0, uint64(len(file.Entries())))
@@ -108,16 +108,16 @@ func (l *selection) places(file *snapshot.File) *fields.Bitmap {
 
 // Has reports whether an admitted document uses the slot. With Len and Slots it
 // makes the selection a subset of the graph's slots.
-func (l *selection) Has(slot uint32) bool {
+func (l *Selection) Has(slot uint32) bool {
 	word := slot / 64
 	return uint64(word) < uint64(len(l.slots)) && l.slots[word]>>(slot%64)&1 != 0
 }
 
 // Len returns the number of slots that the graph holds.
-func (l *selection) Len() int { return l.count - len(l.tail) }
+func (l *Selection) Len() int { return l.count - len(l.tail) }
 
 // Slots returns those that the graph holds, ascending.
-func (l *selection) Slots() []uint32 {
+func (l *Selection) Slots() []uint32 {
 	if l.list != nil {
 		return l.list
 	}
@@ -136,7 +136,7 @@ func (l *selection) Slots() []uint32 {
 }
 
 // entries returns the admitted documents by ascending id.
-func (l *selection) entries() []*snapshot.Entry {
+func (l *Selection) entries() []*snapshot.Entry {
 	found := make([]*snapshot.Entry, 0, l.documents)
 	for _, f := range l.files {
 		all := f.file.Entries()
@@ -150,18 +150,18 @@ func (l *selection) entries() []*snapshot.Entry {
 	return found
 }
 
-// selection returns what the filter admits of the snapshot, nil for one that
+// Select returns what the filter admits of the snapshot, nil for one that
 // restricts nothing. standIn reports that the snapshot is of an ancestor of the
 // requested commit. Selections are kept in the pool, so that a filter that is used
 // again costs nothing.
-func (s *Snapshot) selection(ctx context.Context, f Filter, standIn bool) (*selection, error) {
-	if f.empty() {
+func (s *Snapshot) Select(ctx context.Context, f Filter, standIn bool) (*Selection, error) {
+	if f.Empty() {
 		return nil, nil
 	}
 	key := fmt.Sprintf("filter\x00%d\x00%t\x00%x", s.serial, standIn, f.key())
 	if l := s.r.pool.peek(key); l != nil {
 		defer l.release() // it is memory alone, which outlives the lease
-		return l.res.(*selection).narrowed(), nil
+		return l.res.(*Selection).narrowed(), nil
 	}
 	made, err := s.selects(ctx, f, standIn)
 	if err != nil {
@@ -176,7 +176,7 @@ func (s *Snapshot) selection(ctx context.Context, f Filter, standIn bool) (*sele
 }
 
 // narrowed returns nil for a selection of every document.
-func (l *selection) narrowed() *selection {
+func (l *Selection) narrowed() *Selection {
 	if l.all {
 		return nil
 	}
@@ -184,7 +184,7 @@ func (l *selection) narrowed() *selection {
 }
 
 // selects is selection where nothing is kept.
-func (s *Snapshot) selects(ctx context.Context, f Filter, standIn bool) (*selection, error) {
+func (s *Snapshot) selects(ctx context.Context, f Filter, standIn bool) (*Selection, error) {
 	var filter *fields.Filter
 	if f.Expr != "" {
 		var err error
@@ -204,7 +204,7 @@ func (s *Snapshot) selects(ctx context.Context, f Filter, standIn bool) (*select
 			named[e.File()].Add(uint32(e.Place()))
 		}
 	}
-	l := &selection{slots: make([]uint64, (int(s.view.SlotEnd())+63)/64)}
+	l := &Selection{slots: make([]uint64, (int(s.view.SlotEnd())+63)/64)}
 	for _, lease := range slices.Backward(s.files) { // from the checkpoint up
 		file := lease.res.(*openFile).file
 		places := named[file] // nil: all, where none are named
@@ -212,12 +212,11 @@ func (s *Snapshot) selects(ctx context.Context, f Filter, standIn bool) (*select
 			continue
 		}
 		if filter != nil {
-			table, err := s.r.leaseTable(ctx, lease)
+			table, err := s.r.table(ctx, lease.res.(*openFile))
 			if err != nil {
 				return nil, err
 			}
-			found, err := filter.Documents(ctx, table.res.(*openTable).Table)
-			table.release()
+			found, err := filter.Documents(ctx, table)
 			if err != nil {
 				return nil, err
 			}
@@ -234,7 +233,7 @@ func (s *Snapshot) selects(ctx context.Context, f Filter, standIn bool) (*select
 
 // add takes the entries of a file at the places (nil: all) that are live and of
 // one of the types (none: any).
-func (l *selection) add(view *snapshot.View, file *snapshot.File, places *fields.Bitmap, types []string) {
+func (l *Selection) add(view *snapshot.View, file *snapshot.File, places *fields.Bitmap, types []string) {
 	entries := file.Entries()
 	admitted := &fields.Bitmap{}
 	var run []uint32 // admitted, to be added together
@@ -270,22 +269,22 @@ func (l *selection) add(view *snapshot.View, file *snapshot.File, places *fields
 	l.files = append(l.files, fileSelection{file, admitted})
 }
 
-// exactly returns the same selection, to be searched by measuring all of its
+// Exactly returns the same selection, to be searched by measuring all of its
 // slots.
-func (l *selection) exactly(documents []*snapshot.Entry) *selection {
-	exact := selection{all: true}
+func (l *Selection) Exactly(documents []*snapshot.Entry) *Selection {
+	exact := Selection{all: true}
 	if l != nil {
 		exact = *l
 	}
-	exact.tail = slotsOf(documents)
+	exact.tail = SlotsOf(documents)
 	exact.count, exact.list = len(exact.tail), nil
 	return &exact
 }
 
 // finish says how the selection lies to the snapshot's graph.
-func (l *selection) finish(s *Snapshot) {
+func (l *Selection) finish(s *Snapshot) {
 	if l.documents == s.view.Len() {
-		*l = selection{all: true}
+		*l = Selection{all: true}
 		return
 	}
 	l.tail = []uint32{}
@@ -304,7 +303,7 @@ func (l *selection) finish(s *Snapshot) {
 // cheaper than a walk of that breadth, which passes over what is not selected: a
 // walk costs the more the smaller the share of the graph that is selected, a
 // scan the less. Where both cost the same was measured (docs/benchmarks.md).
-func (l *selection) narrow(graph *hnsw.Graph, ef int) bool {
+func (l *Selection) narrow(graph *hnsw.Graph, ef int) bool {
 	n := float64(l.Len())
 	return n*n <= exactFactor*float64(ef)*float64(graph.Len())
 }
@@ -347,7 +346,7 @@ func (s *Snapshot) compile(ctx context.Context, expr string, standIn bool) (*fie
 	}
 	var unknown *unknownField
 	if errors.As(err, &unknown) {
-		names, listErr := s.fieldNames(ctx)
+		names, listErr := s.FieldNames(ctx)
 		if listErr != nil {
 			return nil, listErr
 		}
@@ -379,8 +378,8 @@ func (s *Snapshot) addKinds(ctx context.Context, kinds map[string]fields.Kinds, 
 	})
 }
 
-// fieldNames returns the names of all fields that the snapshot's files have.
-func (s *Snapshot) fieldNames(ctx context.Context) ([]string, error) {
+// FieldNames returns the names of all fields that the snapshot's files have.
+func (s *Snapshot) FieldNames(ctx context.Context) ([]string, error) {
 	names := make(map[string]struct{})
 	err := s.tables(ctx, func(t *fields.Table) {
 		for _, name := range t.Names() {
@@ -393,37 +392,27 @@ func (s *Snapshot) fieldNames(ctx context.Context) ([]string, error) {
 // tables calls use with the table of each of the snapshot's files.
 func (s *Snapshot) tables(ctx context.Context, use func(t *fields.Table)) error {
 	for _, file := range s.files {
-		l, err := s.r.leaseTable(ctx, file)
+		t, err := s.r.table(ctx, file.res.(*openFile))
 		if err != nil {
 			return err
 		}
-		use(l.res.(*openTable).Table)
-		l.release()
+		use(t)
 	}
 	return nil
 }
 
-// openTable are the fields of one commit file in the pool, by column: shared by
-// every snapshot whose chain has the file.
-type openTable struct{ *fields.Table }
-
-func (t *openTable) size() int64 { return t.Bytes() }
-
-func (t *openTable) close() {}
-
-// tableKey names the table of an open file in the pool. Not by the file's name:
-// under it another file may be put, while snapshots still use the old one.
-func tableKey(f *openFile) string { return fmt.Sprintf("fields\x00%d", f.serial) }
-
-// leaseTable leases the table of a commit file, made at its first use.
-func (r *Reader) leaseTable(ctx context.Context, file *lease) (*lease, error) {
-	f := file.res.(*openFile)
-	return r.pool.acquire(ctx, tableKey(f), func() (resource, error) {
-		entries := f.file.Entries()
+// table returns the fields of one commit file, by column.
+func (r *Reader) table(ctx context.Context, f *openFile) (*fields.Table, error) {
+	d, err := r.keepOf(ctx, f, "fields", func(file *snapshot.File) (Derived, error) {
+		entries := file.Entries()
 		t := fields.NewTable(len(entries), func(i int) fields.Object { return fields.Object(entries[i].Fields) })
 		if n := t.Broken(); n > 0 {
-			r.log.Error("fields of documents cannot be read: filters go on without them", "file", f.file.Name(), "documents", n)
+			r.log.Error("fields of documents cannot be read: filters go on without them", "file", file.Name(), "documents", n)
 		}
-		return &openTable{t}, nil
+		return t, nil
 	})
+	if err != nil {
+		return nil, err
+	}
+	return d.(*fields.Table), nil
 }

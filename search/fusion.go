@@ -96,15 +96,15 @@ func (r *Reader) candidates(ctx context.Context, s *Snapshot, q query, depth int
 
 // vectorChunks returns the k chunks of a selection that are nearest to the query's
 // vector.
-func (r *Reader) vectorChunks(ctx context.Context, s *Snapshot, q query, among *selection, k int) ([]scored, error) {
-	hits, err := r.slots(ctx, s, q.vectors[0], among, k, q.Ef, q.last)
+func (r *Reader) vectorChunks(ctx context.Context, s *Snapshot, q query, among *Selection, k int) ([]scored, error) {
+	hits, err := r.Slots(ctx, s, q.vectors[0], among, k, q.Ef, q.last)
 	if err != nil {
 		return nil, err
 	}
 	var out []scored
 	for _, h := range hits {
 		for e, chunk := range s.view.Holders(h.Slot) {
-			if among.admits(e) {
+			if among.Admits(e) {
 				out = append(out, q.scored(e, chunk, h.Dot))
 			}
 		}

@@ -42,7 +42,7 @@ func TestFusion(t *testing.T) {
 		for i, c := range vector {
 			scores[i] = of(byWords, c).score
 		}
-		q := query{Rank: []Rank{RankScore, RankFused, RankDistance, ""}[n%4], weight: mainWeight, fixed: rng.IntN(2) == 0, measure: measureOf(catalog.DefaultSettings)}
+		q := query{Rank: []Rank{RankScore, RankFused, RankDistance, ""}[n%4], weight: mainWeight, fixed: rng.IntN(2) == 0, measure: MeasureOf(catalog.DefaultSettings)}
 		found := unite(vector, words, scores)
 		for i := range found[len(vector):] { // as Snapshot.measure does
 			c := &found[len(vector)+i]

@@ -10,6 +10,7 @@ import (
 
 	"github.com/vectorlink/vectorlink/catalog"
 	"github.com/vectorlink/vectorlink/contract"
+	"github.com/vectorlink/vectorlink/internal/top"
 	"github.com/vectorlink/vectorlink/snapshot"
 	"github.com/vectorlink/vectorlink/textindex"
 )
@@ -61,7 +62,7 @@ func (s *Snapshot) label(ctx context.Context, c *Clusters) error {
 			rare := math.Log(1 + words/float64(len(members))/totals[term])
 			list = append(list, scored{count.spelling(), float64(count.words) * rare})
 		}
-		for _, one := range first(list, labelWords, func(a, b scored) int {
+		for _, one := range top.First(list, labelWords, func(a, b scored) int {
 			return cmp.Or(cmp.Compare(b.score, a.score), strings.Compare(a.word, b.word))
 		}) {
 			c.Clusters[k].Words = append(c.Clusters[k].Words, one.word)

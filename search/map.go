@@ -81,7 +81,7 @@ func (p *placed) close() {}
 // kept in memory. Where more than half has come since documents were last placed all
 // at once, all are again.
 func (r *Reader) Map(ctx context.Context, req MapRequest) (*Map, error) {
-	d, commit, s, err := r.serve(ctx, req.Domain, req.Ref)
+	d, commit, s, err := r.Serve(ctx, req.Domain, req.Ref)
 	if err != nil {
 		return nil, err
 	}

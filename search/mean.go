@@ -36,7 +36,7 @@ func (s *Snapshot) meanVector(documents []*snapshot.Entry) ([][]float32, error) 
 	var sum []float64
 	count := 0
 	for _, e := range documents {
-		vectors, err := s.chunkVectors(e)
+		vectors, err := s.ChunkVectors(e)
 		if err != nil {
 			return nil, err
 		}
@@ -102,7 +102,7 @@ func (s *Snapshot) feedback(ctx context.Context, q *query, search func(context.C
 		if !ok {
 			continue
 		}
-		if ok, err := s.queryVector(e.Chunks[h.Chunk.Index].Slot, v); err != nil {
+		if ok, err := s.QueryVector(e.Chunks[h.Chunk.Index].Slot, v); err != nil {
 			return err
 		} else if ok {
 			for i, x := range v {

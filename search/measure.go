@@ -24,18 +24,18 @@ const (
 // the distance is made of a product.
 const rounding = 1e-5
 
-// measure turns what [vecstore.Store.Dots] gives, larger being nearer, into the
+// Measure turns what [vecstore.Store.Dots] gives, larger being nearer, into the
 // distances that answers carry, smaller being nearer.
-type measure struct {
+type Measure struct {
 	metric catalog.Metric
 	unit   bool // vectors have unit length
 }
 
-func measureOf(s catalog.Settings) measure { return measure{s.Metric, s.Normalize} }
+func MeasureOf(s catalog.Settings) Measure { return Measure{s.Metric, s.Normalize} }
 
-// distance returns the distance for a product: (1 − cos)/2 within [0, 1], 1 − q·x
+// Distance returns the distance for a product: (1 − cos)/2 within [0, 1], 1 − q·x
 // (for vectors of unit length within [0, 2]), or the squared distance.
-func (m measure) distance(dot float32) float32 {
+func (m Measure) Distance(dot float32) float32 {
 	switch {
 	case m.metric == catalog.MetricL2:
 		return 0 - 2*dot // never −0
@@ -48,7 +48,7 @@ func (m measure) distance(dot float32) float32 {
 }
 
 // farthest returns the distance of what is not comparable: none is greater.
-func (m measure) farthest() float32 {
+func (m Measure) farthest() float32 {
 	switch {
 	case m.metric == catalog.MetricCosine:
 		return 1
@@ -60,7 +60,7 @@ func (m measure) farthest() float32 {
 
 // likeness returns the score of a distance, greater being better: the cosine, the
 // inner product, or 1/(1 + d).
-func (m measure) likeness(d float32) float32 {
+func (m Measure) likeness(d float32) float32 {
 	switch m.metric {
 	case catalog.MetricL2:
 		return 1 / (1 + d)
@@ -70,21 +70,21 @@ func (m measure) likeness(d float32) float32 {
 	return 1 - 2*d
 }
 
-// between returns the distance of two vectors that are made ready as queries
+// Between returns the distance of two vectors that are made ready as queries
 // are, see [Snapshot.ready].
-func (m measure) between(a, b []float32) float32 {
+func (m Measure) Between(a, b []float32) float32 {
 	if m.metric == catalog.MetricL2 {
 		return vector.Square(a, b)
 	}
-	return m.distance(vector.Dot(a, b))
+	return m.Distance(vector.Dot(a, b))
 }
 
-// ofTexts returns the distance of two texts whose vectors have distance d: 0 for
+// OfTexts returns the distance of two texts whose vectors have distance d: 0 for
 // the same text and more for others. With inner products of vectors of any
 // length the texts say nothing, for there not even a vector is nearest to itself.
-func (m measure) ofTexts(same bool, d float32) float32 {
+func (m Measure) OfTexts(same bool, d float32) float32 {
 	switch {
-	case !m.zero():
+	case !m.Zero():
 		return d
 	case same:
 		return 0
@@ -94,33 +94,33 @@ func (m measure) ofTexts(same bool, d float32) float32 {
 	return max(d, minDistance)
 }
 
-// ofEntries is ofTexts for two documents: what came with a vector is measured by
+// OfEntries is OfTexts for two documents: what came with a vector is measured by
 // that, whatever its text, and one vector has distance 0 to itself, whatever its
 // product with itself is rounded to.
-func (m measure) ofEntries(a, b *snapshot.Entry, d float32) float32 {
+func (m Measure) OfEntries(a, b *snapshot.Entry, d float32) float32 {
 	if !a.Supplied() && !b.Supplied() {
-		return m.ofTexts(a.TextHash == b.TextHash, d)
+		return m.OfTexts(a.TextHash == b.TextHash, d)
 	}
-	if m.zero() && identical(a, b) {
+	if m.Zero() && Identical(a, b) {
 		return 0
 	}
 	return d
 }
 
-// identical reports whether two documents of a domain, at whatever commits, are
+// Identical reports whether two documents of a domain, at whatever commits, are
 // the same to measure: of one text, or come with one vector, or without any.
-func identical(a, b *snapshot.Entry) bool {
+func Identical(a, b *snapshot.Entry) bool {
 	if a.Supplied() || b.Supplied() {
 		return a.Supplied() && b.Supplied() && slices.EqualFunc(a.Chunks, b.Chunks, func(x, y snapshot.Chunk) bool { return x.Slot == y.Slot })
 	}
 	return a.TextHash == b.TextHash
 }
 
-// zero reports whether equal vectors have distance 0.
-func (m measure) zero() bool { return m.metric != catalog.MetricIP || m.unit }
+// Zero reports whether equal vectors have distance 0.
+func (m Measure) Zero() bool { return m.metric != catalog.MetricIP || m.unit }
 
 // slack is more than the distance of a vector to itself.
-func (m measure) slack() float32 {
+func (m Measure) Slack() float32 {
 	switch {
 	case m.metric == catalog.MetricCosine:
 		return rounding
@@ -150,26 +150,35 @@ func (s *Snapshot) ready(v []float32) ([]float32, error) {
 func (s *Snapshot) itself(v []float32) func(slot uint32) bool {
 	stored := make([]float32, len(v))
 	return func(slot uint32) bool {
-		ok, err := s.queryVector(slot, stored)
+		ok, err := s.QueryVector(slot, stored)
 		return ok && err == nil && slices.Equal(v, stored)
 	}
 }
 
-// queryVector reads the vector of a slot into dst as searches measure it; false
+// QueryVector reads the vector of a slot into dst as searches measure it; false
 // if it is damaged.
-func (s *Snapshot) queryVector(slot uint32, dst []float32) (bool, error) {
-	ok, err := s.readVector(slot, dst)
+func (s *Snapshot) QueryVector(slot uint32, dst []float32) (bool, error) {
+	ok, err := s.ReadVector(slot, dst)
 	if ok && !s.settings.Normalize && s.settings.Directed() {
 		vector.Normalize(dst)
 	}
 	return ok, err
 }
 
-// outward returns a distance as answers tell it: what cannot be measured, a vector
-// being damaged, is far.
-func (m measure) outward(distance float32) float32 {
-	if math.IsInf(float64(distance), 0) {
-		return m.distance(-1)
+// ChunkVectors reads the vectors of a document's chunks, those that are damaged
+// left out, and those that the model cannot read where it can read another.
+func (s *Snapshot) ChunkVectors(e *snapshot.Entry) ([][]float32, error) {
+	vectors, all := make([][]float32, 0, len(e.Chunks)), s.Unreadable(e)
+	for _, c := range e.Chunks {
+		if !all && s.view.Unreadable(c.Slot) {
+			continue
+		}
+		v := make([]float32, s.vecs.Dim())
+		if ok, err := s.QueryVector(c.Slot, v); err != nil {
+			return nil, err
+		} else if ok {
+			vectors = append(vectors, v)
+		}
 	}
-	return distance
+	return vectors, nil
 }

@@ -27,12 +27,37 @@ func (s *Snapshot) Nearest(ctx context.Context, req NearestRequest) ([]Hit, erro
 	if err != nil {
 		return nil, err
 	}
-	q := query{Options: req.Options, measure: measureOf(s.settings), vectors: [][]float32{v}, itself: s.itself(v)}
+	q := query{Options: req.Options, measure: MeasureOf(s.settings), vectors: [][]float32{v}, itself: s.itself(v)}
 	q.without = slices.SortedFunc(slices.Values(req.Without), snapshot.Key.Compare)
-	if q.among, err = s.selection(ctx, req.Filter, false); err != nil {
+	if q.among, err = s.Select(ctx, req.Filter, false); err != nil {
 		return nil, err
 	}
 	return s.r.rank(ctx, s, q)
+}
+
+// Near is an entry near another one, by the chunk that is nearest.
+type Near struct {
+	Entry    *snapshot.Entry
+	Chunk    int
+	Distance float32
+}
+
+// NearestTo returns the entries of a selection that are nearest to one of the
+// snapshot's own: need of them and perhaps more, or all that are within limit. Those of
+// the ids are left out.
+func (s *Snapshot) NearestTo(ctx context.Context, e *snapshot.Entry, among *Selection, without []string, need int, limit float32) ([]Near, error) {
+	own := SlotsOf([]*snapshot.Entry{e}) // chunks of one text share a vector
+	q := query{measure: MeasureOf(s.settings), source: e, without: snapshot.StringKeys(slices.Sorted(slices.Values(without))), among: among, limit: &limit, last: s.Last(own)}
+	var err error
+	if q.vectors, err = s.ChunkVectors(e); err != nil {
+		return nil, err
+	}
+	ranked, err := s.r.nearest(ctx, s, q, need)
+	list := make([]Near, len(ranked))
+	for i, r := range ranked {
+		list[i] = Near{r.entry, r.chunk, r.distance}
+	}
+	return list, err
 }
 
 // Vector returns the vector of an entry's first chunk as it was given, nil for an
@@ -50,13 +75,13 @@ func (s *Snapshot) Vector(e *snapshot.Entry) ([]float32, error) {
 // without a direction is at the farthest distance, where only directions count. It is
 // false where the one searched with has none.
 func Distances(settings catalog.Settings, from []float32) (distance func(to []float32) float32, ok bool) {
-	m := measureOf(settings)
+	m := MeasureOf(settings)
 	from = slices.Clone(from)
 	if settings.Directed() && !vector.Normalize(from) {
 		return nil, false
 	}
 	if m.metric == catalog.MetricL2 {
-		return func(to []float32) float32 { return m.distance(vector.Square(from, to) / -2) }, true
+		return func(to []float32) float32 { return m.Distance(vector.Square(from, to) / -2) }, true
 	}
 	return func(to []float32) float32 {
 		dot := vector.Dot(from, to)
@@ -66,8 +91,8 @@ func Distances(settings catalog.Settings, from []float32) (distance func(to []fl
 				return m.farthest()
 			}
 		}
-		d := m.distance(dot)
-		if m.zero() && d != 0 && d <= m.slack() && same(from, to, settings.Directed()) {
+		d := m.Distance(dot)
+		if m.Zero() && d != 0 && d <= m.Slack() && same(from, to, settings.Directed()) {
 			return 0
 		}
 		return d
@@ -85,5 +110,5 @@ func same(from, to []float32, directed bool) bool {
 
 // ScoreOf returns the score of a distance: see [Hit.Score].
 func ScoreOf(settings catalog.Settings, distance float32) float32 {
-	return measureOf(settings).likeness(distance)
+	return MeasureOf(settings).likeness(distance)
 }

@@ -35,14 +35,14 @@ type vectorSet struct {
 	documents []*snapshot.Entry
 	keys      []uint64 // hashes of the ids
 	number    map[*snapshot.Entry]uint32
-	measure   measure
+	measure   Measure
 	rows      cluster.Vectors // empty until load; zero for what turns out to be damaged
 }
 
 // vectorSet returns the documents of a selection that have vectors that say something
 // of them, and counts the others.
-func (s *Snapshot) vectorSet(among *selection) (p *vectorSet, others int) {
-	p = &vectorSet{s: s, held: s.held(), measure: measureOf(s.settings)}
+func (s *Snapshot) vectorSet(among *Selection) (p *vectorSet, others int) {
+	p = &vectorSet{s: s, held: s.held(), measure: MeasureOf(s.settings)}
 	total := s.view.Len()
 	if among != nil {
 		total = among.documents
@@ -51,7 +51,7 @@ func (s *Snapshot) vectorSet(among *selection) (p *vectorSet, others int) {
 		return p, total
 	}
 	bad := s.Harmed()
-	p.documents = slices.DeleteFunc(s.documents(among), func(e *snapshot.Entry) bool {
+	p.documents = slices.DeleteFunc(s.Documents(among), func(e *snapshot.Entry) bool {
 		whole := slices.ContainsFunc(e.Chunks, func(c snapshot.Chunk) bool {
 			_, harmed := slices.BinarySearch(bad, c.Slot)
 			return !harmed
@@ -96,7 +96,7 @@ func (p *vectorSet) row(v uint32) ([]float32, error) {
 	if p.rows.Dim > 0 {
 		return p.rows.Row(int(v)), nil
 	}
-	vectors, err := p.s.chunkVectors(p.documents[v])
+	vectors, err := p.s.ChunkVectors(p.documents[v])
 	if err != nil || len(vectors) == 0 {
 		return make([]float32, p.s.vecs.Dim()), err
 	}
@@ -124,7 +124,7 @@ func (r *Reader) neighboursOf(ctx context.Context, p *vectorSet, of []uint32) ([
 	lists := make([][]cluster.Neighbour, len(of))
 	var find func(ctx context.Context, v uint32) ([]cluster.Neighbour, error)
 	if len(p.documents) <= exactNeighbours || len(of) <= len(p.documents)/64 {
-		slots := slotsOf(p.documents)
+		slots := SlotsOf(p.documents)
 		find = func(ctx context.Context, v uint32) ([]cluster.Neighbour, error) { return p.scan(ctx, slots, v) }
 	} else {
 		if err := p.load(ctx); err != nil {
@@ -223,7 +223,7 @@ func (p *vectorSet) walk(ctx context.Context, graph *hnsw.Graph, vecs hnsw.Vecto
 	var best []cluster.Neighbour
 	for _, h := range hits {
 		if h.Slot != v {
-			best = addNeighbour(best, cluster.Neighbour{Node: h.Slot, Distance: p.measure.distance(h.Dot)})
+			best = addNeighbour(best, cluster.Neighbour{Node: h.Slot, Distance: p.measure.Distance(h.Dot)})
 		}
 	}
 	return best, err
@@ -269,7 +269,7 @@ func (p *vectorSet) scan(ctx context.Context, slots []uint32, v uint32) ([]clust
 				if err != nil {
 					return nil, err
 				}
-				best = addNeighbour(best, cluster.Neighbour{Node: u, Distance: p.measure.between(row, other)})
+				best = addNeighbour(best, cluster.Neighbour{Node: u, Distance: p.measure.Between(row, other)})
 			}
 		}
 		// A document of many chunks may fill a list by itself.
@@ -313,7 +313,7 @@ func (r *Reader) derived(ctx context.Context, s *Snapshot, key string, derive fu
 	for {
 		held := s.held()
 		l, err := r.pool.acquire(ctx, held+"\x00"+key, func() (resource, error) {
-			done, err := r.heavyTurn(ctx)
+			done, err := r.Turn(ctx)
 			if err != nil {
 				return nil, err
 			}

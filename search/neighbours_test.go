@@ -15,7 +15,7 @@ import (
 // the neighbours are nearly those.
 func TestNeighboursThroughAGraph(t *testing.T) {
 	const n, dim = exactNeighbours + 1, 24
-	for _, m := range []measure{{catalog.MetricCosine, true}, {catalog.MetricL2, false}} {
+	for _, m := range []Measure{{catalog.MetricCosine, true}, {catalog.MetricL2, false}} {
 		rng := rand.New(rand.NewPCG(1, 2))
 		rows := cluster.Vectors{Dim: dim, Rows: make([]float32, n*dim)}
 		for i := range rows.Rows {
@@ -37,7 +37,7 @@ func TestNeighboursThroughAGraph(t *testing.T) {
 			var exact []cluster.Neighbour
 			for u := range n {
 				if u != v {
-					exact = addNeighbour(exact, cluster.Neighbour{Node: uint32(u), Distance: m.between(rows.Row(v), rows.Row(u))})
+					exact = addNeighbour(exact, cluster.Neighbour{Node: uint32(u), Distance: m.Between(rows.Row(v), rows.Row(u))})
 				}
 			}
 			if !slices.IsSortedFunc(lists[v], compareNeighbours) {

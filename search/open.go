@@ -27,6 +27,9 @@ type openFile struct {
 	missed  sync.Once
 	without []uint32 // see missing
 
+	derivedMu sync.Mutex
+	derived   []string // keys in the pool of what was made of it; guarded by derivedMu
+
 	codesMu sync.Mutex
 	walked  bool            // searched once, without codes
 	codes   *vecstore.Codes // of the graph's slots, from the second search on
@@ -142,9 +145,6 @@ type Snapshot struct {
 	textMu sync.Mutex // guards the two below, which come with the first use
 	text   *textView
 	texts  []*lease
-
-	featuresMu sync.Mutex // guards features, which come with the first use
-	features   *featureView
 }
 
 func (s *Snapshot) size() int64 { return s.view.Bytes() + int64(len(s.scanned)+len(s.unreadable))*4 }
@@ -340,8 +340,7 @@ func (r *Reader) loadFile(d *Domain, info snapshot.Info) (*openFile, error) {
 // one.
 func (r *Reader) ForgetFile(d *Domain, info snapshot.Info) {
 	if l := r.pool.peek(fileKey(info)); l != nil {
-		r.pool.remove(tableKey(l.res.(*openFile)))
-		r.pool.remove(featuresKey(l.res.(*openFile)))
+		r.forgetDerived(l.res.(*openFile))
 		l.release()
 	}
 	r.pool.remove(fileKey(info))
@@ -375,6 +374,9 @@ func (s *Snapshot) Domain() *Domain { return s.d }
 
 // View returns the snapshot's entries.
 func (s *Snapshot) View() *snapshot.View { return s.view }
+
+// Store returns the file of the domain's vectors; nil where none exist.
+func (s *Snapshot) Store() *vecstore.Store { return s.vecs }
 
 // Settings returns the domain's settings.
 func (s *Snapshot) Settings() catalog.Settings { return s.settings }

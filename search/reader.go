@@ -2,6 +2,7 @@ package search
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"log/slog"
 	"runtime"
@@ -43,6 +44,9 @@ type ReaderConfig struct {
 	Opened func(*Snapshot)
 	Logger *slog.Logger // nil: nothing is logged
 }
+
+// maxHeavy is the number of requests that compare many documents that run at once.
+const maxHeavy = 4
 
 // Reader answers requests from the snapshots of a data directory.
 type Reader struct {
@@ -92,6 +96,10 @@ func (r *Reader) Effective(s catalog.Settings) catalog.Settings {
 	return s
 }
 
+// Workers returns how many goroutines a request that compares many documents spreads
+// over.
+func (r *Reader) Workers() int { return max(r.cfg.Workers, 1) }
+
 // Files returns the data directory.
 func (r *Reader) Files() vfs.FS { return r.cfg.FS }
 
@@ -105,4 +113,15 @@ func (r *Reader) Up() bool { return r.cfg.Embedder.Up() }
 func (r *Reader) Close() error {
 	r.pool.purge()
 	return errors.Join(r.domains.close()...)
+}
+
+// Turn waits for the turn of a request that compares many documents, and returns how
+// to give it back.
+func (r *Reader) Turn(ctx context.Context) (done func(), err error) {
+	select {
+	case r.heavy <- struct{}{}:
+		return func() { <-r.heavy }, nil
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
 }

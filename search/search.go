@@ -22,14 +22,14 @@ import (
 // is exact.
 func (r *Reader) Search(ctx context.Context, req SearchRequest) (found Hits, err error) {
 	defer func() { err = r.whileFollowing(err) }()
-	if err := checkPage(req.Page); err != nil {
+	if err := req.Page.Check(); err != nil {
 		return Hits{}, err
 	}
 	words, err := req.words()
 	if err != nil {
 		return Hits{}, err
 	}
-	d, commit, s, err := r.serve(ctx, req.Domain, req.Ref)
+	d, commit, s, err := r.Serve(ctx, req.Domain, req.Ref)
 	if err != nil {
 		return Hits{}, err
 	}
@@ -37,9 +37,9 @@ func (r *Reader) Search(ctx context.Context, req SearchRequest) (found Hits, err
 	if s.view.Header().Fingerprint == "" {
 		return Hits{Commit: commit}, nil // nothing was embedded yet
 	}
-	q := query{Options: req.Options, Rank: req.Rank, Explain: req.Explain, measure: measureOf(s.settings)}
+	q := query{Options: req.Options, Rank: req.Rank, Explain: req.Explain, measure: MeasureOf(s.settings)}
 	q.weight, q.fixed = r.weight(s.settings, req.Weight)
-	if q.among, err = s.selection(ctx, req.Filter, replaced(req.Ref, commit)); err != nil {
+	if q.among, err = s.Select(ctx, req.Filter, Replaced(req.Ref, commit)); err != nil {
 		return Hits{}, err
 	}
 	if words != nil {
@@ -93,7 +93,7 @@ func (r *Reader) queryVectors(ctx context.Context, d *Domain, s *Snapshot, req S
 		hash := snapshot.HashText(req.Text)
 		q.sameText, own = &hash, s.slotsOfText(hash)
 	}
-	q.vectors, q.last = [][]float32{v}, s.last(own)
+	q.vectors, q.last = [][]float32{v}, s.Last(own)
 	return err
 }
 
@@ -173,10 +173,10 @@ func (r *Reader) Similar(ctx context.Context, req SimilarRequest) (found Hits, e
 		})
 	}
 	defer func() { err = r.whileFollowing(err) }()
-	if err := checkPage(req.Page); err != nil {
+	if err := req.Page.Check(); err != nil {
 		return Hits{}, err
 	}
-	_, commit, s, err := r.serve(ctx, req.Domain, req.Ref)
+	_, commit, s, err := r.Serve(ctx, req.Domain, req.Ref)
 	if err != nil {
 		return Hits{}, err
 	}
@@ -189,8 +189,8 @@ func (r *Reader) Similar(ctx context.Context, req SimilarRequest) (found Hits, e
 	if err != nil {
 		return Hits{}, err
 	}
-	q := query{Options: req.Options, measure: measureOf(s.settings), source: sources[0]}
-	if q.among, err = s.selection(ctx, req.Filter, replaced(req.Ref, commit)); err != nil {
+	q := query{Options: req.Options, measure: MeasureOf(s.settings), source: sources[0]}
+	if q.among, err = s.Select(ctx, req.Filter, Replaced(req.Ref, commit)); err != nil {
 		return Hits{}, err
 	}
 	if !req.IncludeSelf {
@@ -198,11 +198,11 @@ func (r *Reader) Similar(ctx context.Context, req SimilarRequest) (found Hits, e
 			q.without = append(q.without, e.Key())
 		}
 	}
-	if slices.ContainsFunc(sources, func(e *snapshot.Entry) bool { return !identical(e, sources[0]) }) {
+	if slices.ContainsFunc(sources, func(e *snapshot.Entry) bool { return !Identical(e, sources[0]) }) {
 		q.source = nil // the mean of several is none of them
 	}
 	if len(sources) == 1 {
-		q.vectors, err = s.chunkVectors(sources[0])
+		q.vectors, err = s.ChunkVectors(sources[0])
 	} else {
 		q.vectors, err = s.meanVector(sources)
 	}
@@ -212,7 +212,7 @@ func (r *Reader) Similar(ctx context.Context, req SimilarRequest) (found Hits, e
 	if len(q.vectors) == 0 && slices.ContainsFunc(sources, func(e *snapshot.Entry) bool { return len(e.Chunks) > 0 }) {
 		return Hits{}, fmt.Errorf("%w: the vectors of document %.200q; index commit %s again to mend them", contract.ErrCorrupt, sources[0].ID, commit)
 	}
-	q.last = s.last(slotsOf(sources))
+	q.last = s.Last(SlotsOf(sources))
 	found = Hits{Commit: commit}
 	if !slices.ContainsFunc(sources, func(e *snapshot.Entry) bool { return !s.Unreadable(e) }) {
 		found.warn("the model cannot read the text of the document: the order of the hits says nothing")
@@ -222,10 +222,10 @@ func (r *Reader) Similar(ctx context.Context, req SimilarRequest) (found Hits, e
 	return found, err
 }
 
-// serve resolves a reference and leases the snapshot it leads to. The commit
+// Serve resolves a reference and leases the snapshot it leads to. The commit
 // returned is the one asked for or its stand-in, under the name it was asked
 // by.
-func (r *Reader) serve(ctx context.Context, domainName string, ref Ref) (*Domain, string, *Snapshot, error) {
+func (r *Reader) Serve(ctx context.Context, domainName string, ref Ref) (*Domain, string, *Snapshot, error) {
 	for again := true; ; again = false {
 		d, err := r.domains.Domain(domainName)
 		if err != nil {
@@ -244,7 +244,8 @@ func (r *Reader) serve(ctx context.Context, domainName string, ref Ref) (*Domain
 	}
 }
 
-func checkPage(p Page) error {
+// Check reports what is wrong with a page.
+func (p Page) Check() error {
 	if p.Start < 0 || p.Start > MaxStart {
 		return fmt.Errorf("%w: start must be 0 to %d", contract.ErrInvalid, MaxStart)
 	}
@@ -257,16 +258,16 @@ func checkPage(p Page) error {
 // query is what rank needs to know.
 type query struct {
 	Options
-	measure  measure
+	measure  Measure
 	vectors  [][]float32 // made ready; a document's distance is its best pair
 	words    textindex.Query
 	sameText *[32]byte              // documents of this text have distance 0, others not
 	itself   func(slot uint32) bool // whether a slot has the query's ready vector: distance 0
 	source   *snapshot.Entry        // in its place: documents identical to this one
 	without  []snapshot.Key         // documents to leave out, ascending
-	among    *selection             // the documents to consider
+	among    *Selection             // the documents to consider
 	// last reports of slots that their vectors say nothing of their texts, as
-	// [Snapshot.last] returns it.
+	// [Snapshot.Last] returns it.
 	last func(slot uint32) bool
 	// limit, where not nil, is the largest distance of interest.
 	limit *float32
@@ -284,8 +285,8 @@ func (q *query) beyond(distance float32) bool {
 }
 
 // admits reports whether the document is to be considered.
-func (q *query) admits(e *snapshot.Entry) bool {
-	return !q.leaves(e.Key()) && q.among.admits(e)
+func (q *query) Admits(e *snapshot.Entry) bool {
+	return !q.leaves(e.Key()) && q.among.Admits(e)
 }
 
 func (q *query) leaves(key snapshot.Key) bool {
@@ -300,7 +301,7 @@ func (q *query) scored(e *snapshot.Entry, chunk int, dot float32) scored {
 	switch slot := e.Chunks[chunk].Slot; {
 	case q.last != nil && q.last(slot):
 		d = q.measure.farthest()
-	case q.itself != nil && q.measure.zero() && d != 0 && d <= q.measure.slack() && q.itself(slot):
+	case q.itself != nil && q.measure.Zero() && d != 0 && d <= q.measure.Slack() && q.itself(slot):
 		d = 0
 	}
 	return scored{entry: e, chunk: chunk, distance: d, score: q.measure.likeness(d), found: FoundVector}
@@ -309,14 +310,14 @@ func (q *query) scored(e *snapshot.Entry, chunk int, dot float32) scored {
 // distance is that of an entry whose vector has the given product with the
 // query's.
 func (q *query) distance(e *snapshot.Entry, dot float32) float32 {
-	d := q.measure.distance(dot)
+	d := q.measure.Distance(dot)
 	if q.source != nil {
-		return q.measure.ofEntries(q.source, e, d)
+		return q.measure.OfEntries(q.source, e, d)
 	}
 	if q.sameText == nil || e.Supplied() {
 		return d
 	}
-	return q.measure.ofTexts(e.TextHash == *q.sameText, d)
+	return q.measure.OfTexts(e.TextHash == *q.sameText, d)
 }
 
 // scored is a chunk, or a document with its best chunk so far.
@@ -338,27 +339,6 @@ func compareScored(a, b scored) int {
 		return cmp.Compare(a.distance, b.distance)
 	}
 	return a.entry.Key().Compare(b.entry.Key())
-}
-
-// first returns the first n in order, or all if there are fewer. Little is
-// sorted where n is small. It uses the room of all.
-func first[T any](all []T, n int, compare func(a, b T) int) []T {
-	if n <= 0 {
-		return nil
-	}
-	best, full := all[:0], false // full: best[n-1] is the n-th so far
-	for _, x := range all {
-		if full && compare(x, best[n-1]) >= 0 {
-			continue
-		}
-		best = append(best, x)
-		if len(best) == 2*n {
-			slices.SortFunc(best, compare)
-			best, full = best[:n], true
-		}
-	}
-	slices.SortFunc(best, compare)
-	return best[:min(n, len(best))]
 }
 
 // rank finds, ranks and cuts. Documents are ranked whole before the cut, so
@@ -398,7 +378,7 @@ func (s *Snapshot) hit(r scored, q query) (Hit, error) {
 		return Hit{}, err
 	}
 	if q.Snippet {
-		text, err := s.chunkText(r.entry, r.chunk)
+		text, err := s.ChunkText(r.entry, r.chunk)
 		if errors.Is(err, contract.ErrCorrupt) {
 			s.noteText(r.entry.ID, err) // the hit stands without it
 		} else if err != nil {
@@ -423,7 +403,7 @@ func (s *Snapshot) output(h *Hit, r scored, names []string) error {
 	h.Output = &Output{}
 	if slices.Contains(names, vectorField) {
 		v := make([]float32, s.vecs.Dim())
-		ok, err := s.readVector(r.entry.Chunks[r.chunk].Slot, v)
+		ok, err := s.ReadVector(r.entry.Chunks[r.chunk].Slot, v)
 		if err != nil {
 			return err
 		}
@@ -447,7 +427,7 @@ const maxShown = 64 << 10
 // shownText returns a document's text as of the commit, and whether it is longer
 // than that. One that is damaged is empty.
 func (s *Snapshot) shownText(e *snapshot.Entry) (text string, cut bool, err error) {
-	text, err = s.soundText(e)
+	text, err = s.SoundText(e)
 	end := min(maxShown, len(text))
 	for end < len(text) && !utf8.RuneStart(text[end]) {
 		end--
@@ -455,9 +435,20 @@ func (s *Snapshot) shownText(e *snapshot.Entry) (text string, cut bool, err erro
 	return text[:end], end < len(text), err
 }
 
-// chunkText returns the text of a document's chunk; of a document without any what is
+// SoundText returns a document's text for what its words say; that of a damaged one is
+// empty.
+func (s *Snapshot) SoundText(e *snapshot.Entry) (string, error) {
+	text, err := s.view.Text(e)
+	if err = catalog.StoreError(err); errors.Is(err, contract.ErrCorrupt) {
+		s.noteText(e.ID, err)
+		return "", nil
+	}
+	return text, err
+}
+
+// ChunkText returns the text of a document's chunk; of a document without any what is
 // shown of it.
-func (s *Snapshot) chunkText(e *snapshot.Entry, chunk int) (string, error) {
+func (s *Snapshot) ChunkText(e *snapshot.Entry, chunk int) (string, error) {
 	if len(e.Chunks) == 0 {
 		text, _, err := s.shownText(e)
 		return text, err
@@ -478,23 +469,23 @@ func (r *Reader) nearest(ctx context.Context, s *Snapshot, q query, need int) ([
 		best := make(map[*snapshot.Entry]scored)
 		exhausted, last := true, float32(math.Inf(1))
 		for _, v := range q.vectors {
-			hits, err := r.slots(ctx, s, v, q.among, k, q.Ef, q.last)
+			hits, err := r.Slots(ctx, s, v, q.among, k, q.Ef, q.last)
 			if err != nil {
 				return nil, err
 			}
 			if len(hits) >= k {
-				d := q.measure.distance(hits[len(hits)-1].Dot)
+				d := q.measure.Distance(hits[len(hits)-1].Dot)
 				if q.last != nil && q.last(hits[len(hits)-1].Slot) {
 					d = q.measure.farthest()
 				}
-				if q.limit == nil || d <= *q.limit+q.measure.slack() {
+				if q.limit == nil || d <= *q.limit+q.measure.Slack() {
 					exhausted = false
 					last = min(last, d)
 				}
 			}
 			for _, h := range hits {
 				for e, chunk := range s.view.Holders(h.Slot) {
-					if !q.admits(e) {
+					if !q.Admits(e) {
 						continue
 					}
 					c := q.scored(e, chunk, h.Dot)
@@ -516,10 +507,10 @@ func (r *Reader) nearest(ctx context.Context, s *Snapshot, q query, need int) ([
 	}
 }
 
-// slots returns the k slots nearest to v among those of a selection, best first:
+// Slots returns the k slots nearest to v among those of a selection, best first:
 // through the graph and the scan of what it does not hold, or by the scan alone.
 // Those of last (nil: none) come after all others.
-func (r *Reader) slots(ctx context.Context, s *Snapshot, v []float32, among *selection, k, ef int, last func(slot uint32) bool) ([]hnsw.Hit, error) {
+func (r *Reader) Slots(ctx context.Context, s *Snapshot, v []float32, among *Selection, k, ef int, last func(slot uint32) bool) ([]hnsw.Hit, error) {
 	if s.vecs == nil {
 		return nil, nil
 	}
@@ -541,7 +532,7 @@ func (r *Reader) slots(ctx context.Context, s *Snapshot, v []float32, among *sel
 	}
 	rest := without(s.unreadable, func(slot uint32) bool {
 		for e := range s.view.Holders(slot) {
-			if among.admits(e) {
+			if among.Admits(e) {
 				return !last(slot)
 			}
 		}
@@ -553,8 +544,8 @@ func (r *Reader) slots(ctx context.Context, s *Snapshot, v []float32, among *sel
 	return append(found, sound(tail)...), nil
 }
 
-// graphSlots is slots for those that the graph holds.
-func (r *Reader) graphSlots(ctx context.Context, s *Snapshot, v []float32, among *selection, k, ef int, last func(slot uint32) bool) ([]hnsw.Hit, error) {
+// graphSlots is Slots for those that the graph holds.
+func (r *Reader) graphSlots(ctx context.Context, s *Snapshot, v []float32, among *Selection, k, ef int, last func(slot uint32) bool) ([]hnsw.Hit, error) {
 	if s.Graph() == nil || among != nil && among.Len() == 0 {
 		return nil, nil
 	}

@@ -66,12 +66,12 @@ func (r *Reader) Suggest(ctx context.Context, req SuggestRequest) (Suggestions, 
 	if req.Count < 1 {
 		return Suggestions{}, fmt.Errorf("%w: count must be at least 1", contract.ErrInvalid)
 	}
-	_, commit, s, err := r.serve(ctx, req.Domain, req.Ref)
+	_, commit, s, err := r.Serve(ctx, req.Domain, req.Ref)
 	if err != nil {
 		return Suggestions{}, err
 	}
 	defer s.Release()
-	among, err := s.selection(ctx, req.Filter, replaced(req.Ref, commit))
+	among, err := s.Select(ctx, req.Filter, Replaced(req.Ref, commit))
 	if err != nil {
 		return Suggestions{}, err
 	}
@@ -94,7 +94,7 @@ func (r *Reader) Suggest(ctx context.Context, req SuggestRequest) (Suggestions, 
 			continue
 		}
 		hit := Suggestion{ID: c.entry.ID, Distance: c.distance}
-		if hit.Snippet, err = s.chunkText(c.entry, c.chunk); errors.Is(err, contract.ErrCorrupt) {
+		if hit.Snippet, err = s.ChunkText(c.entry, c.chunk); errors.Is(err, contract.ErrCorrupt) {
 			s.noteText(c.entry.ID, err) // the hit stands without it
 		} else if err != nil {
 			return Suggestions{}, err
@@ -113,9 +113,9 @@ func (r *Reader) Suggest(ctx context.Context, req SuggestRequest) (Suggestions, 
 
 // substring returns the first chunks in which the text occurs in any case, at
 // most one per document, by ascending id.
-func (s *Snapshot) substring(ctx context.Context, text string, among *selection, k int) ([]scored, error) {
+func (s *Snapshot) substring(ctx context.Context, text string, among *Selection, k int) ([]scored, error) {
 	var found []scored
-	for _, e := range s.documents(among) {
+	for _, e := range s.Documents(among) {
 		if err := context.Cause(ctx); err != nil {
 			return nil, err
 		}

@@ -246,7 +246,7 @@ func compareChunks(a, b scored) int {
 
 // textChunks returns the k chunks that the query matches best, or all that
 // match if there are fewer, and the scores of others. The distance is 1/(1+BM25).
-func (r *Reader) textChunks(ctx context.Context, s *Snapshot, words textindex.Query, among *selection, k int, others ...scored) (found []scored, scores []float32, err error) {
+func (r *Reader) textChunks(ctx context.Context, s *Snapshot, words textindex.Query, among *Selection, k int, others ...scored) (found []scored, scores []float32, err error) {
 	v, err := r.text(ctx, s)
 	if err != nil {
 		return nil, nil, err
@@ -259,7 +259,7 @@ func (r *Reader) textChunks(ctx context.Context, s *Snapshot, words textindex.Qu
 	if among != nil {
 		admit = func(part int, chunk uint32) bool {
 			e, _ := v.parts[part].owner(chunk)
-			return among.admits(e)
+			return among.Admits(e)
 		}
 	}
 	hits, scores, err := v.index.SearchAnd(ctx, words, k, admit, places)
@@ -294,7 +294,7 @@ func textError(err error) error {
 
 // conditions returns what the query selects, narrowed to the documents that
 // have what its words require and nothing that they exclude.
-func (r *Reader) conditions(ctx context.Context, s *Snapshot, q query) (*selection, error) {
+func (r *Reader) conditions(ctx context.Context, s *Snapshot, q query) (*Selection, error) {
 	v, err := r.text(ctx, s)
 	if err != nil {
 		return nil, err
@@ -303,7 +303,7 @@ func (r *Reader) conditions(ctx context.Context, s *Snapshot, q query) (*selecti
 	if err != nil || !ok {
 		return q.among, textError(err)
 	}
-	l := &selection{slots: make([]uint64, (int(s.view.SlotEnd())+63)/64)}
+	l := &Selection{slots: make([]uint64, (int(s.view.SlotEnd())+63)/64)}
 	for i, t := range v.parts {
 		file := t.file
 		places := q.among.places(file)

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"unicode"
 
+	"github.com/vectorlink/vectorlink/pairs"
+
 	"github.com/vectorlink/vectorlink/catalog"
 	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/fields"
@@ -275,7 +277,7 @@ func (p *Params) Decisions(name string) string {
 		return ""
 	}
 	text = strings.Trim(text, `"`) // with a type it may be either
-	if _, err := strconv.ParseUint(text, 10, 64); err != nil && text != search.NoDecisions && text != search.NewestDecisions {
+	if _, err := strconv.ParseUint(text, 10, 64); err != nil && text != pairs.NoDecisions && text != pairs.NewestDecisions {
 		p.Fail(ErrParameter, "%s must be the number of a decision, none or newest", name)
 	}
 	return text

@@ -7,13 +7,15 @@ import (
 	"github.com/vectorlink/vectorlink/catalog"
 	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/indexer"
+	"github.com/vectorlink/vectorlink/pairs"
 	"github.com/vectorlink/vectorlink/search"
 )
 
-// Service is what doors talk to: the Reader answers what reads, and the Writer what
-// writes. Its methods may be called by many goroutines at once.
+// Service is what doors talk to: the Reader answers what reads, the Matcher what is
+// about pairs of documents, and the Writer writes. Its methods may be called by many goroutines at once.
 type Service struct {
 	*search.Reader
+	*pairs.Matcher
 	Writer
 }
 
@@ -33,7 +35,7 @@ type Writer interface {
 	Task(id string) (indexer.Task, error)
 	Tasks(domain string, state indexer.TaskState) ([]indexer.Task, error)
 	// Decide notes decisions about documents.
-	Decide(ctx context.Context, req search.DecideRequest) ([]catalog.Decision, error)
+	Decide(ctx context.Context, req indexer.DecideRequest) ([]catalog.Decision, error)
 	// Assign binds target to the snapshot of source and moves the branch's
 	// last indexed commit to target.
 	Assign(ctx context.Context, domain, branch, source, target string) error
@@ -60,9 +62,9 @@ type Writer interface {
 // reads, nil for a Service that only reads. Who opened them closes them.
 func New(reader *search.Reader, writer *indexer.Indexer) *Service {
 	if writer == nil {
-		return &Service{reader, readOnly{reader}}
+		return &Service{reader, pairs.New(reader), readOnly{reader}}
 	}
-	return &Service{reader, writer}
+	return &Service{reader, pairs.New(reader), writer}
 }
 
 // Statistics counts one domain, or all for "".
@@ -95,7 +97,7 @@ func (readOnly) Tasks(string, indexer.TaskState) ([]indexer.Task, error) {
 	return nil, contract.ErrReadOnly
 }
 
-func (readOnly) Decide(context.Context, search.DecideRequest) ([]catalog.Decision, error) {
+func (readOnly) Decide(context.Context, indexer.DecideRequest) ([]catalog.Decision, error) {
 	return nil, contract.ErrReadOnly
 }
 

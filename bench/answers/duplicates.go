@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/vectorlink/vectorlink/pairs"
+
 	"github.com/vectorlink/vectorlink/bench/cputime"
 	"github.com/vectorlink/vectorlink/search"
 )
@@ -74,10 +76,10 @@ func (b *bench) pairs(ctx context.Context, domain string, set pairSet, least flo
 			right++
 		}
 	}
-	ref, by := search.Ref{Commit: commit}, search.Pairing{Likeness: search.LikenessMixed, MinScore: least}
+	ref, by := search.Ref{Commit: commit}, pairs.Pairing{Likeness: pairs.LikenessMixed, MinScore: least}
 	if set.two {
-		var c search.Candidates
-		c, err = b.ix.Candidates(ctx, search.CandidatesRequest{
+		var c pairs.Candidates
+		c, err = pairs.New(b.ix.Reader).Candidates(ctx, pairs.CandidatesRequest{
 			Domain: domain, Ref: ref, SetThreshold: -1, TargetThreshold: -1, K: 1, Pairing: by,
 			Set: search.Filter{Types: []string{"A"}}, Target: search.Filter{Types: []string{"B"}},
 		})
@@ -87,7 +89,7 @@ func (b *bench) pairs(ctx context.Context, domain string, set pairSet, least flo
 			}
 		}
 	} else {
-		err = b.ix.NearPairs(ctx, search.DuplicatesRequest{Domain: domain, Ref: ref, Threshold: -1, Pairing: by}, func(all *search.NearPairs) error {
+		err = pairs.New(b.ix.Reader).NearPairs(ctx, pairs.DuplicatesRequest{Domain: domain, Ref: ref, Threshold: -1, Pairing: by}, func(all *pairs.NearPairs) error {
 			for p, err := range all.Pairs {
 				if err != nil {
 					return err

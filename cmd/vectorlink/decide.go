@@ -7,15 +7,16 @@ import (
 	"io"
 	"net/http"
 
+	"github.com/vectorlink/vectorlink/pairs"
+
 	"github.com/vectorlink/vectorlink/catalog"
-	"github.com/vectorlink/vectorlink/search"
 )
 
 var _ = (&reading{
 	group: ofDuplicates, name: "decide", help: "Note whether two documents are the same thing.",
 	more: `Pairs that are different are no longer listed as duplicates from then on, at this
 commit and those that build on it.`,
-	method: http.MethodPost, path: "/decisions", requests: []any{&search.DecisionRequest{}},
+	method: http.MethodPost, path: "/decisions", requests: []any{&pairs.DecisionRequest{}},
 	tags: tags{
 		"a": `arg:""`, "b": `arg:""`, "decision": `arg:""`, "by": `placeholder:"NAME"`,
 	},
@@ -31,7 +32,7 @@ type written struct {
 
 var _ = (&reading{
 	group: ofDuplicates, name: "decisions", help: "List what was decided about pairs of documents, or write it out.",
-	path: "/decisions", requests: []any{&search.DecisionsRequest{}, &written{}},
+	path: "/decisions", requests: []any{&pairs.DecisionsRequest{}, &written{}},
 	always: map[string]any{"format": "ndjson"},
 	lines:  true,
 	show:   printDecisions,

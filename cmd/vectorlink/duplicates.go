@@ -14,16 +14,17 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/vectorlink/vectorlink/pairs"
+
 	"github.com/vectorlink/vectorlink/api"
 	"github.com/vectorlink/vectorlink/catalog"
-	"github.com/vectorlink/vectorlink/search"
 )
 
 var _ = add(command{ofDuplicates, "duplicates", "List documents that are nearly the same.", func() any {
 	return &duplicatesCmd{request: asks(tags{
 		"count": `xor:"pairs" help:"Most to list, 1 to 1000 (default all)."`, "start": "-",
 		"target_doc_type": "-", "target_doc_id": "-", "target_filter": "-",
-	}, &search.DuplicatesRequest{}, &search.ProfileRequest{})}
+	}, &pairs.DuplicatesRequest{}, &pairs.ProfileRequest{})}
 }, nil})
 
 // duplicatesCmd lists near-equal documents.

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/vectorlink/vectorlink/pairs"
+
 	"github.com/vectorlink/vectorlink/api"
 	"github.com/vectorlink/vectorlink/catalog"
 	"github.com/vectorlink/vectorlink/contract"
@@ -210,29 +212,29 @@ func (f *fakeIndexer) Similar(ctx context.Context, req search.SimilarRequest) (s
 	return search.Hits{Commit: served(req.Ref), Hits: []search.Hit{{ID: "terminusdb:///star-wars/People/1", Distance: 0.125, Chunk: search.HitChunk{Count: 1, Snippet: "Luke."}}}}, nil
 }
 
-func (f *fakeIndexer) Duplicates(_ context.Context, req search.DuplicatesRequest) (search.Pairs, error) {
+func (f *fakeIndexer) Duplicates(_ context.Context, req pairs.DuplicatesRequest) (pairs.Pairs, error) {
 	if err := f.refusal(req.Domain); err != nil {
-		return search.Pairs{}, err
+		return pairs.Pairs{}, err
 	}
 	if req.Pairing.Likeness != "" {
-		return search.Pairs{Commit: served(req.Ref), Groups: []search.Group{{
-			Members: []search.PairMember{
+		return pairs.Pairs{Commit: served(req.Ref), Groups: []pairs.Group{{
+			Members: []pairs.PairMember{
 				{ID: "terminusdb:///star-wars/Planet/0", Snippet: "The planet is called <Hoth> & it is cold."},
 				{ID: "terminusdb:///star-wars/Planet/99", Snippet: "The planet is called <Both> & it is cold."},
 			},
 			Score: 0.75, Distance: 0.0078125, Representative: "terminusdb:///star-wars/Planet/0", Count: 1,
-			Pairs: func(yield func(search.Pair, error) bool) {},
+			Pairs: func(yield func(pairs.Pair, error) bool) {},
 		}}}, nil
 	}
-	pairs := search.Pairs{Commit: served(req.Ref)}
+	found := pairs.Pairs{Commit: served(req.Ref)}
 	for i, d := range []float32{0, 0.0078125, 0.25} {
 		if d <= req.Threshold && (req.Since == "" || d > 0) { // the pair of one text is an old one
-			pairs.Pairs = append(pairs.Pairs, search.Pair{
-				A: search.PairMember{ID: fmt.Sprintf("terminusdb:///star-wars/Planet/%d", i)}, B: search.PairMember{ID: "terminusdb:///star-wars/Planet/99"}, Distance: d,
+			found.Pairs = append(found.Pairs, pairs.Pair{
+				A: pairs.PairMember{ID: fmt.Sprintf("terminusdb:///star-wars/Planet/%d", i)}, B: pairs.PairMember{ID: "terminusdb:///star-wars/Planet/99"}, Distance: d,
 			})
 		}
 	}
-	return pairs, nil
+	return found, nil
 }
 
 func (f *fakeIndexer) Head(_, branch string) (search.Head, error) {

@@ -5,15 +5,16 @@ import (
 	"io"
 	"strings"
 
+	"github.com/vectorlink/vectorlink/pairs"
+
 	"github.com/vectorlink/vectorlink/api"
-	"github.com/vectorlink/vectorlink/search"
 )
 
 // profile is the answer of /duplicates/profile.
 type profile struct {
-	search.Profile
+	pairs.Profile
 	Steps []struct {
-		search.ProfileStep
+		pairs.ProfileStep
 		Examples []api.Group `json:"examples"`
 	} `json:"steps"`
 }

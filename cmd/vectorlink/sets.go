@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/vectorlink/vectorlink/pairs"
+
 	"github.com/vectorlink/vectorlink/api"
 	"github.com/vectorlink/vectorlink/search"
 )
@@ -18,11 +20,11 @@ var _ = (&reading{
 	more: `Each document of the set that has a partner in the target is listed with it, and each
 of the target with its partner in the set: by likeness, one to one, unless --match or a
 distance says otherwise. Without --target-… the set is paired with itself, in groups.`,
-	method: http.MethodPost, path: "/candidates", requests: []any{&search.CandidatesRequest{}},
+	method: http.MethodPost, path: "/candidates", requests: []any{&pairs.CandidatesRequest{}},
 	tags: tags{"doc_type": `aliases:"set-type"`, "doc_id": `aliases:"set-doc-id"`, "filter": `aliases:"set-filter"`},
 	complete: func(asked map[string]any) {
 		if asked["threshold_set"] == nil && asked["likeness"] == nil {
-			asked["likeness"] = search.LikenessMixed // also of a set with itself
+			asked["likeness"] = pairs.LikenessMixed // also of a set with itself
 		}
 	},
 	show: showing(printCandidates),
@@ -30,14 +32,14 @@ distance says otherwise. Without --target-… the set is paired with itself, in 
 
 // candidates is the answer of /candidates, as far as people see it.
 type candidates struct {
-	There map[string][]search.Candidate `json:"set_to_target"`
-	Back  map[string][]search.Candidate `json:"target_to_set"`
+	There map[string][]pairs.Candidate `json:"set_to_target"`
+	Back  map[string][]pairs.Candidate `json:"target_to_set"`
 }
 
 func printCandidates(w io.Writer, c paint, found *candidates, a answered) {
 	for _, side := range []struct {
 		title string
-		list  map[string][]search.Candidate
+		list  map[string][]pairs.Candidate
 	}{{"of the set have partners in the target", found.There}, {"of the target have partners in the set", found.Back}} {
 		fmt.Fprintln(w, c.dim(count(len(side.list), "document")+" "+side.title+", at commit "+plainText(a.commit())))
 		for _, id := range slices.Sorted(maps.Keys(side.list)) {

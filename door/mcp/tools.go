@@ -11,6 +11,8 @@ import (
 	"net/url"
 	"strings"
 
+	"github.com/vectorlink/vectorlink/pairs"
+
 	"github.com/vectorlink/vectorlink/search"
 	"github.com/vectorlink/vectorlink/service"
 )
@@ -93,7 +95,7 @@ var tools = []tool{
 	},
 	{
 		name: "duplicates", title: "List duplicates", text: "List the documents of a commit that are nearly the same, in groups or pairs, surest first.",
-		method: "GET", path: "/duplicates", requests: []any{&search.DuplicatesRequest{}}, without: []string{"ancestor", "target_doc_type", "target_doc_id", "target_filter"},
+		method: "GET", path: "/duplicates", requests: []any{&pairs.DuplicatesRequest{}}, without: []string{"ancestor", "target_doc_type", "target_doc_id", "target_filter"},
 		byDefault: map[string]any{"count": 20, "snippet": true}, list: ".",
 	},
 	{
@@ -110,7 +112,7 @@ var tools = []tool{
 	},
 	{
 		name: "decide", title: "Note a decision", text: "Note whether two documents are the same thing. Duplicates are listed accordingly from then on.",
-		method: "POST", path: "/decisions", requests: []any{&search.DecisionRequest{}}, without: []string{"ancestor"}, writes: true,
+		method: "POST", path: "/decisions", requests: []any{&pairs.DecisionRequest{}}, without: []string{"ancestor"}, writes: true,
 	},
 }
 

@@ -1,22 +1,23 @@
-package search
+package pairs
 
 import (
 	"context"
 
 	"github.com/vectorlink/vectorlink/catalog"
+	"github.com/vectorlink/vectorlink/search"
 )
 
 // ProfileRequest asks how the scores of a set's pairs are spread, to choose a least
 // score by.
 type ProfileRequest struct {
 	Domain string `param:"domain" kind:"domain" need:""`
-	Ref    Ref
+	Ref    search.Ref
 	// Pairing is as of DuplicatesRequest; its MinScore is the least score that is
 	// counted, by default the step at half the default of duplicates.
 	Pairing Pairing `embed:""`
-	Set     Filter
-	Target  Filter  `param:"target_doc_type,target_doc_id,target_filter"`
-	Decided Decided `embed:""`
+	Set     search.Filter
+	Target  search.Filter `param:"target_doc_type,target_doc_id,target_filter"`
+	Decided Decided       `embed:""`
 	// Examples is how many pairs are shown of each step.
 	Examples int `param:"examples" default:"3" least:"0" most:"20" help:"Pairs to show of each step, 0 to 20 (default 3)."`
 }
@@ -59,22 +60,22 @@ func profileStep(score float32) int { return min(int(score*profileSteps+rounding
 
 // DuplicatesProfile counts the pairs of a set, or between two, by their scores. What
 // was decided about them changes no score and takes no pair away.
-func (r *Reader) DuplicatesProfile(ctx context.Context, req ProfileRequest) (Profile, error) {
+func (m *Matcher) DuplicatesProfile(ctx context.Context, req ProfileRequest) (Profile, error) {
 	if err := req.Pairing.check(); err != nil {
 		return Profile{}, err
 	}
 	usual := req.Pairing
 	usual.MinScore = -1
-	usual = usual.withDefaults(req.Target.empty())
+	usual = usual.withDefaults(req.Target.Empty())
 	if req.Pairing.MinScore < 0 {
 		req.Pairing.MinScore = float32(profileStep(usual.MinScore/2)) / profileSteps
 	}
-	f, err := r.finder(ctx, pairRequest{req.Pairing, req.Domain, req.Ref, "", req.Set, req.Target, req.Decided, -1})
+	f, err := m.finder(ctx, pairRequest{req.Pairing, req.Domain, req.Ref, "", req.Set, req.Target, req.Decided, -1})
 	if err != nil {
 		return Profile{}, err
 	}
 	defer f.close()
-	done, err := r.heavyTurn(ctx)
+	done, err := m.r.Turn(ctx)
 	if err != nil {
 		return Profile{}, err
 	}

@@ -1,4 +1,4 @@
-package search
+package pairs
 
 import (
 	"cmp"
@@ -8,6 +8,7 @@ import (
 
 	"github.com/vectorlink/vectorlink/hnsw"
 	"github.com/vectorlink/vectorlink/internal/parallel"
+	"github.com/vectorlink/vectorlink/search"
 	"github.com/vectorlink/vectorlink/snapshot"
 )
 
@@ -28,7 +29,7 @@ func (f *finder) nearestPairs(ctx context.Context, page pager, snippets bool, li
 		}
 	}
 	found := make([]pair, len(set))
-	room := make([][]float32, max(f.r.cfg.Workers, 1)) // by worker
+	room := make([][]float32, f.r.Workers()) // by worker
 	err = parallel.Do(ctx, len(room), len(set), func(ctx context.Context, worker, i int) (err error) {
 		if room[worker] == nil {
 			room[worker] = make([]float32, f.s.view.Header().Dim)
@@ -71,7 +72,7 @@ func (f *finder) nearestPairs(ctx context.Context, page pager, snippets bool, li
 // document; the zero pair if there is none. v is room for a vector.
 func (f *finder) nearest(ctx context.Context, e *snapshot.Entry, chunk int, v []float32) (pair, error) {
 	slot := e.Chunks[chunk].Slot
-	if ok, err := f.s.queryVector(slot, v); !ok {
+	if ok, err := f.s.QueryVector(slot, v); !ok {
 		return pair{}, err
 	}
 	if f.s.view.Unreadable(slot) { // near to nothing but itself
@@ -79,9 +80,9 @@ func (f *finder) nearest(ctx context.Context, e *snapshot.Entry, chunk int, v []
 	}
 	// A document's own chunks, and pairs that were there before, must not
 	// hide others: look further as long as only they are found.
-	last := f.s.last(nil)
+	last := f.s.Last(nil)
 	for k := 4 + len(e.Chunks); ; k *= 2 {
-		hits, err := f.r.slots(ctx, f.s, v, f.target, k, 0, last)
+		hits, err := f.r.Slots(ctx, f.s.Snapshot, v, f.target, k, 0, last)
 		if err != nil {
 			return pair{}, err
 		}
@@ -89,7 +90,7 @@ func (f *finder) nearest(ctx context.Context, e *snapshot.Entry, chunk int, v []
 			hits = slices.DeleteFunc(hits, func(h hnsw.Hit) bool { return last(h.Slot) })
 		}
 		best, err := f.best(e, chunk, hits)
-		if best.a != nil || err != nil || len(hits) < k || f.beyond(f.measure.distance(hits[len(hits)-1].Dot)) {
+		if best.a != nil || err != nil || len(hits) < k || f.beyond(f.measure.Distance(hits[len(hits)-1].Dot)) {
 			return best, err
 		}
 	}
@@ -97,21 +98,21 @@ func (f *finder) nearest(ctx context.Context, e *snapshot.Entry, chunk int, v []
 
 // beyond reports whether vectors at that distance, and all that are further,
 // can make no pair.
-func (f *finder) beyond(distance float32) bool { return distance > f.bound+f.measure.slack() }
+func (f *finder) beyond(distance float32) bool { return distance > f.bound+f.measure.Slack() }
 
 // best returns the nearest of the pairs of a document's chunk and hits, the lower id
 // first.
 func (f *finder) best(a *snapshot.Entry, chunk int, hits []hnsw.Hit) (best pair, err error) {
 	for _, h := range hits {
-		d := f.measure.distance(h.Dot)
+		d := f.measure.Distance(h.Dot)
 		if best.a != nil && d > best.distance || f.beyond(d) {
 			break
 		}
 		for e, at := range f.s.view.Holders(h.Slot) {
-			if e.ID == a.ID || !f.target.admits(e) {
+			if e.ID == a.ID || !f.target.Admits(e) {
 				continue
 			}
-			p := pair{a: a, chunkA: chunk, b: e, chunkB: at, distance: f.measure.ofEntries(e, a, d)}
+			p := pair{a: a, chunkA: chunk, b: e, chunkB: at, distance: f.measure.OfEntries(e, a, d)}
 			if best.a != nil && (p.distance > best.distance || p.distance == best.distance && e.ID > best.b.ID) {
 				continue
 			}
@@ -130,17 +131,17 @@ func (f *finder) best(a *snapshot.Entry, chunk int, hits []hnsw.Hit) (best pair,
 
 // changed reports whether the snapshot does not have the document of e, or has
 // it with another text, or another vector where it came with one.
-func (s *Snapshot) changed(e *snapshot.Entry) bool {
+func (s *opened) changed(e *snapshot.Entry) bool {
 	old, ok := s.view.Lookup(e.ID)
-	return !ok || !identical(old, e)
+	return !ok || !search.Identical(old, e)
 }
 
 // paired reports whether the snapshot has both documents, within the threshold
 // of each other by their nearest chunks.
-func (s *Snapshot) paired(a, b string, threshold float32) (bool, error) {
+func (s *opened) paired(a, b string, threshold float32) (bool, error) {
 	ea, okA := s.view.Lookup(a)
 	eb, okB := s.view.Lookup(b)
-	if !okA || !okB || (s.Unreadable(ea) || s.Unreadable(eb)) && !(measureOf(s.settings).zero() && identical(ea, eb)) {
+	if !okA || !okB || (s.Unreadable(ea) || s.Unreadable(eb)) && !(s.measure.Zero() && search.Identical(ea, eb)) {
 		return false, nil
 	}
 	d, err := s.distance(ea, eb)
@@ -149,41 +150,23 @@ func (s *Snapshot) paired(a, b string, threshold float32) (bool, error) {
 
 // distance returns that of two documents by their nearest chunks; infinity where it
 // cannot be measured, vectors being damaged.
-func (s *Snapshot) distance(a, b *snapshot.Entry) (float32, error) {
-	m, least := measureOf(s.settings), float32(math.Inf(1))
-	if m.zero() && identical(a, b) {
+func (s *opened) distance(a, b *snapshot.Entry) (float32, error) {
+	m, least := s.measure, float32(math.Inf(1))
+	if m.Zero() && search.Identical(a, b) {
 		return 0, nil
 	}
-	from, err := s.chunkVectors(a)
+	from, err := s.ChunkVectors(a)
 	if err != nil {
 		return 0, err
 	}
-	to, err := s.chunkVectors(b)
+	to, err := s.ChunkVectors(b)
 	if err != nil {
 		return 0, err
 	}
 	for _, x := range from {
 		for _, y := range to {
-			least = min(least, m.ofEntries(a, b, m.between(x, y)))
+			least = min(least, m.OfEntries(a, b, m.Between(x, y)))
 		}
 	}
 	return least, nil
-}
-
-// chunkVectors reads the vectors of a document's chunks, those that are damaged
-// left out, and those that the model cannot read where it can read another.
-func (s *Snapshot) chunkVectors(e *snapshot.Entry) ([][]float32, error) {
-	vectors, all := make([][]float32, 0, len(e.Chunks)), s.Unreadable(e)
-	for _, c := range e.Chunks {
-		if !all && s.view.Unreadable(c.Slot) {
-			continue
-		}
-		v := make([]float32, s.vecs.Dim())
-		if ok, err := s.queryVector(c.Slot, v); err != nil {
-			return nil, err
-		} else if ok {
-			vectors = append(vectors, v)
-		}
-	}
-	return vectors, nil
 }

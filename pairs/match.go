@@ -1,4 +1,4 @@
-package search
+package pairs
 
 import (
 	"cmp"
@@ -277,13 +277,13 @@ func (j *join) group(ctx context.Context, c likeGroup, snippets bool) (Group, er
 			typical, g.Representative = likeness, id
 		}
 	}
-	g.Distance = j.measure.outward(g.Distance)
+	g.Distance = outward(j.measure, g.Distance)
 	g.Score, g.Count = float32(sum/n), int(n)
 	for _, m := range members {
 		one := PairMember{ID: m.entry.ID}
 		if snippets {
 			var err error
-			if one.Snippet, err = j.s.chunkText(m.entry, 0); err != nil {
+			if one.Snippet, err = j.s.ChunkText(m.entry, 0); err != nil {
 				return g, err
 			}
 		}
@@ -302,7 +302,7 @@ func (j *join) group(ctx context.Context, c likeGroup, snippets bool) (Group, er
 					yield(Pair{}, err)
 					return
 				}
-				if brought && !yield(Pair{A: g.Members[a], B: g.Members[b], Distance: j.measure.outward(p.distance), Alike: &p.alike, Decided: decided}, nil) {
+				if brought && !yield(Pair{A: g.Members[a], B: g.Members[b], Distance: outward(j.measure, p.distance), Alike: &p.alike, Decided: decided}, nil) {
 					return
 				}
 			}
@@ -353,7 +353,7 @@ func (j *join) brought(ctx context.Context, a, b *snapshot.Entry, p *likePair) (
 // before returns the score of two documents of the commit that is asked about.
 func (j *join) before(ctx context.Context, a, b *snapshot.Entry) (float32, error) {
 	if j.past == nil {
-		text, err := j.r.features(ctx, j.since)
+		text, err := j.since.features(ctx, j.r.Workers())
 		if err != nil {
 			return 0, err
 		}

@@ -1,4 +1,4 @@
-package search
+package top
 
 import (
 	"cmp"
@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// TestFirst holds first against sorting everything.
+// TestFirst holds First against sorting everything.
 func TestFirst(t *testing.T) {
 	seed := rand.Uint64()
 	rng := rand.New(rand.NewPCG(seed, 1))
@@ -15,7 +15,7 @@ func TestFirst(t *testing.T) {
 		all := rng.Perm(rng.IntN(200))
 		n := rng.IntN(220)
 		sorted := slices.Sorted(slices.Values(all))
-		if got, want := first(all, n, cmp.Compare[int]), sorted[:min(n, len(sorted))]; !slices.Equal(got, want) {
+		if got, want := First(all, n, cmp.Compare[int]), sorted[:min(n, len(sorted))]; !slices.Equal(got, want) {
 			t.Fatalf("seed %d: first %d of %d: got %v, want %v", seed, n, len(sorted), got, want)
 		}
 	}

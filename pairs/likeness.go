@@ -1,4 +1,4 @@
-package search
+package pairs
 
 import (
 	"cmp"
@@ -166,11 +166,11 @@ func agree(a, b []json.RawMessage) bool {
 }
 
 // known reports fields of the pairing that no document of the snapshot has.
-func (s *Snapshot) known(ctx context.Context, p *Pairing) error {
+func (s *opened) known(ctx context.Context, p *Pairing) error {
 	if len(p.Same)+len(p.Differ) == 0 {
 		return nil
 	}
-	names, err := s.fieldNames(ctx)
+	names, err := s.FieldNames(ctx)
 	if err != nil {
 		return err
 	}
@@ -183,11 +183,11 @@ func (s *Snapshot) known(ctx context.Context, p *Pairing) error {
 }
 
 // likenessOf is the part of the likeness that vectors of that distance have.
-func (m measure) likenessOf(distance float32) float32 {
-	switch {
-	case m.metric == catalog.MetricL2:
+func likenessOf(metric catalog.Metric, distance float32) float32 {
+	switch metric {
+	case catalog.MetricL2:
 		return 1 / (1 + distance)
-	case m.metric == catalog.MetricIP:
+	case catalog.MetricIP:
 		return min(max(1-distance, 0), 1)
 	}
 	return max(1-2*distance, 0)

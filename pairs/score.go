@@ -1,4 +1,4 @@
-package search
+package pairs
 
 import (
 	"context"
@@ -94,7 +94,7 @@ func (w *joinWorker) distances(row uint32, pairs []likePair) error {
 		if c.Slot >= end {
 			continue // damaged: the store has lost its end
 		}
-		if ok, err := w.s.queryVector(c.Slot, w.v); err != nil || !ok {
+		if ok, err := w.s.QueryVector(c.Slot, w.v); err != nil || !ok {
 			if err != nil {
 				return err
 			}
@@ -119,7 +119,7 @@ func (w *joinWorker) distances(row uint32, pairs []likePair) error {
 				if o.Slot >= end {
 					continue
 				}
-				d := w.measure.ofEntries(e, other, w.measure.distance(w.dots[at]))
+				d := w.measure.OfEntries(e, other, w.measure.Distance(w.dots[at]))
 				if at++; d >= pairs[i].distance || !w.s.comparable(e, other, c.Slot, o.Slot) {
 					continue
 				}
@@ -135,7 +135,7 @@ func (w *joinWorker) distances(row uint32, pairs []likePair) error {
 	}
 	for i := range pairs {
 		if d := pairs[i].distance; !math.IsInf(float64(d), 0) {
-			pairs[i].alike.Vector = w.measure.likenessOf(d)
+			pairs[i].alike.Vector = likenessOf(w.s.settings.Metric, d)
 		}
 	}
 	return nil
@@ -224,7 +224,7 @@ func (w *joinWorker) difference(a, b uint32) (difference, error) {
 	}
 	for i, u := range [2]uint32{a, b} {
 		if w.records[u] == nil {
-			text, err := w.s.soundText(w.units[u].entry())
+			text, err := w.s.SoundText(w.units[u].entry())
 			if err != nil {
 				return difference{}, err
 			}
@@ -247,7 +247,7 @@ func (j *join) discountAll(ctx context.Context, pairs []likePair) error {
 	if j.strict == 0 {
 		return nil
 	}
-	workers := make([]*joinWorker, max(j.r.cfg.Workers, 1))
+	workers := make([]*joinWorker, j.r.Workers())
 	return parallel.Do(ctx, len(workers), (len(pairs)+joinBlock-1)/joinBlock, func(ctx context.Context, worker, i int) error {
 		if workers[worker] == nil {
 			workers[worker] = j.worker()

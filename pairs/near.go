@@ -1,4 +1,4 @@
-package search
+package pairs
 
 import (
 	"cmp"
@@ -57,7 +57,7 @@ func (j *nearJoin) gather() {
 	end := j.s.vecs.Len()
 	for e := range j.s.view.All() {
 		inSet := j.inSet(e)
-		inTarget := j.target.admits(e)
+		inTarget := j.target.Admits(e)
 		for i := range e.Chunks {
 			if e.Chunks[i].Slot >= end {
 				continue // damaged: the store has lost its end
@@ -84,12 +84,12 @@ func (j *nearJoin) gather() {
 }
 
 // measures reports whether other pairs than those of one text are near enough.
-func (j *nearJoin) measures() bool { return j.bound >= j.measure.ofTexts(false, 0) }
+func (j *nearJoin) measures() bool { return j.bound >= j.measure.OfTexts(false, 0) }
 
 // coded reports whether products by codes tell what is near enough: they are
 // off by a known amount where both vectors have unit length.
 func (j *nearJoin) coded() bool {
-	return j.s.settings.Directed() && j.measure.metric != catalog.MetricL2
+	return j.s.settings.Directed() && j.s.settings.Metric != catalog.MetricL2
 }
 
 // Rows are worked on in blocks of nearRows chunks (and to the end of a
@@ -123,7 +123,7 @@ func (j *nearJoin) pairs(ctx context.Context, each func(pair) (more bool, err er
 		}
 	}
 	blocks := j.blocks()
-	workers := make([]*nearWorker, max(j.r.cfg.Workers, 1))
+	workers := make([]*nearWorker, j.r.Workers())
 	return parallel.Ordered(ctx, len(workers), len(blocks), func(ctx context.Context, worker, i int) ([]pair, error) {
 		if workers[worker] == nil {
 			workers[worker] = j.worker()
@@ -217,7 +217,7 @@ func (w *nearWorker) guess(ctx context.Context, b rowSpan) error {
 	bars := w.bars[:0]
 	for i := range rows {
 		slot := w.rows[b.from+i].slot()
-		if ok, err := w.s.queryVector(slot, w.v); err != nil {
+		if ok, err := w.s.QueryVector(slot, w.v); err != nil {
 			return err
 		} else if !ok {
 			clear(w.v) // near to nothing
@@ -266,7 +266,7 @@ const halfScale = 0.501
 func (w *nearWorker) bar(row *vector.Query) bar {
 	length, sum := row.Loss(w.v)
 	least := 1 - 2*w.bound // as in measure.distance
-	if w.measure.metric == catalog.MetricIP {
+	if w.s.settings.Metric == catalog.MetricIP {
 		least = 1 - w.bound
 	}
 	return bar{least - length - rounding, halfScale * sum}
@@ -275,7 +275,7 @@ func (w *nearWorker) bar(row *vector.Query) bar {
 // measureAll does guess's work exactly.
 func (w *nearWorker) measureAll(ctx context.Context, b rowSpan) error {
 	for i, row := range w.rows[b.from:b.to] {
-		if ok, err := w.s.queryVector(row.slot(), w.v); err != nil {
+		if ok, err := w.s.QueryVector(row.slot(), w.v); err != nil {
 			return err
 		} else if !ok {
 			continue
@@ -290,7 +290,7 @@ func (w *nearWorker) measureAll(ctx context.Context, b rowSpan) error {
 				return catalog.StoreError(err)
 			}
 			for k, dot := range dots {
-				if w.measure.distance(dot) <= w.bound {
+				if w.measure.Distance(dot) <= w.bound {
 					w.near[i] = append(w.near[i], uint32(from+k))
 				}
 			}
@@ -306,7 +306,7 @@ func (w *nearWorker) document(from, to int, near [][]uint32) ([]pair, error) {
 	for i, row := range w.rows[from:to] {
 		slot := row.slot()
 		at, _ := slices.BinarySearchFunc(w.bySlot, slot, func(c, slot uint32) int { return cmp.Compare(w.slots[c], slot) })
-		zero := w.measure.zero() // else a common slot says nothing
+		zero := w.measure.Zero() // else a common slot says nothing
 		for ; zero && at < len(w.bySlot) && w.slots[w.bySlot[at]] == slot; at++ {
 			w.add(&found, &row, &w.columns[w.bySlot[at]], 0)
 		}
@@ -314,7 +314,7 @@ func (w *nearWorker) document(from, to int, near [][]uint32) ([]pair, error) {
 		if len(columns) == 0 {
 			continue
 		}
-		if ok, err := w.s.queryVector(slot, w.v); !ok {
+		if ok, err := w.s.QueryVector(slot, w.v); !ok {
 			if err != nil {
 				return nil, err
 			}
@@ -329,7 +329,7 @@ func (w *nearWorker) document(from, to int, near [][]uint32) ([]pair, error) {
 			return nil, catalog.StoreError(err)
 		}
 		for k, c := range columns {
-			w.add(&found, &row, &w.columns[c], w.measure.distance(w.exact[k]))
+			w.add(&found, &row, &w.columns[c], w.measure.Distance(w.exact[k]))
 		}
 	}
 	known, err := w.decidedSame(w.rows[from])
@@ -367,7 +367,7 @@ func (w *nearWorker) decidedSame(row nearChunk) ([]pair, error) {
 	}
 	known, err := w.known(row.entry, w.target)
 	return slices.DeleteFunc(known, func(p pair) bool {
-		column := nearChunk{entry: p.b, both: w.inSet(p.b) && w.target.admits(p.b)}
+		column := nearChunk{entry: p.b, both: w.inSet(p.b) && w.target.Admits(p.b)}
 		return w.since != nil && w.since.has(p.a.ID) && w.since.has(p.b.ID) || !wants(&row, &column)
 	}), err
 }
@@ -384,7 +384,7 @@ func (w *nearWorker) add(found *[]pair, row, column *nearChunk, distance float32
 	if !wants(row, column) || !w.s.comparable(row.entry, column.entry, row.slot(), column.slot()) {
 		return
 	}
-	distance = w.measure.ofEntries(row.entry, column.entry, distance)
+	distance = w.measure.OfEntries(row.entry, column.entry, distance)
 	if distance <= w.bound { // which no distance to a damaged vector is
 		*found = append(*found, pair{a: row.entry, chunkA: row.chunk, b: column.entry, chunkB: column.chunk, distance: distance})
 	}

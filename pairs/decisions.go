@@ -1,4 +1,4 @@
-package search
+package pairs
 
 import (
 	"cmp"
@@ -11,21 +11,14 @@ import (
 
 	"github.com/vectorlink/vectorlink/catalog"
 	"github.com/vectorlink/vectorlink/contract"
+	"github.com/vectorlink/vectorlink/search"
 	"github.com/vectorlink/vectorlink/snapshot"
 )
-
-// DecideRequest asks to note decisions about documents.
-type DecideRequest struct {
-	Domain string `param:"domain" kind:"domain" need:""`
-	Ref    Ref
-	// Decisions that name no commit are made at the one that Ref asks for.
-	Decisions []catalog.Decision
-}
 
 // DecisionRequest asks to note one decision.
 type DecisionRequest struct {
 	Domain   string `param:"domain" kind:"domain" need:""`
-	Ref      Ref
+	Ref      search.Ref
 	A        string `param:"a" need:"" help:"Id of one document, in full."`
 	B        string `param:"b" need:"" help:"Id of the other."`
 	Decision string `param:"decision" words:"same,different,later,open" need:"" help:"Whether they are the same thing: same, different, or later for not decided yet; open takes back what was decided."`
@@ -41,30 +34,30 @@ type DecisionsRequest struct {
 }
 
 // Decisions returns all decisions from a number on, and the newest number.
-func (r *Reader) Decisions(req DecisionsRequest) (list []catalog.Decision, newest uint64, err error) {
-	d, err := r.domains.Domain(req.Domain)
+func (m *Matcher) Decisions(req DecisionsRequest) (list []catalog.Decision, newest uint64, err error) {
+	d, err := m.r.Domains().Domain(req.Domain)
 	if err != nil {
 		return nil, 0, err
 	}
-	list, newest, err = d.decisions()
+	list, newest, err = decisions(d)
 	at, _ := slices.BinarySearchFunc(list, uint64(max(req.From, 0)), func(x catalog.Decision, n uint64) int { return cmp.Compare(x.N, n) })
 	return list[at:], newest, err
 }
 
 // DecisionsAt returns the decisions that count at a commit, in the order they were made:
 // those of it and of the commits that it was built on.
-func (r *Reader) DecisionsAt(domain, commit string) ([]catalog.Decision, error) {
-	d, err := r.domains.Domain(domain)
+func (m *Matcher) DecisionsAt(domain, commit string) ([]catalog.Decision, error) {
+	d, err := m.r.Domains().Domain(domain)
 	if err != nil {
 		return nil, err
 	}
-	list, _, err := d.decisions()
+	list, _, err := decisions(d)
 	counts := d.State().Lineage(commit)
 	return slices.DeleteFunc(slices.Clone(list), func(x catalog.Decision) bool { return !counts(&x) }), err
 }
 
 // decisions returns those made and the number of the newest, 0 for none.
-func (d *Domain) decisions() (list []catalog.Decision, newest uint64, err error) {
+func decisions(d *search.Domain) (list []catalog.Decision, newest uint64, err error) {
 	if list, err = d.Decisions(); len(list) > 0 {
 		newest = list[len(list)-1].N
 	}
@@ -114,17 +107,17 @@ func (v *verdicts) partners(id string, verdict catalog.Verdict) (ids []string) {
 
 // known returns the pairs of a document with those of a selection that were decided to
 // be the same as it, at whatever distance.
-func (f *finder) known(e *snapshot.Entry, among *selection) (pairs []pair, err error) {
+func (f *finder) known(e *snapshot.Entry, among *search.Selection) (pairs []pair, err error) {
 	for _, id := range f.verdicts.partners(e.ID, catalog.DecidedSame) {
 		other, ok := f.s.view.Lookup(id)
-		if !ok || !among.admits(other) {
+		if !ok || !among.Admits(other) {
 			continue
 		}
 		d, err := f.s.distance(e, other)
 		if err != nil {
 			return nil, err
 		}
-		pairs = append(pairs, pair{a: e, b: other, distance: f.measure.outward(d)})
+		pairs = append(pairs, pair{a: e, b: other, distance: outward(f.measure, d)})
 	}
 	return pairs, nil
 }
@@ -141,7 +134,7 @@ func (f *finder) addDecided(pairs []pair) ([]pair, error) {
 	}
 	for _, id := range slices.Sorted(maps.Keys(f.verdicts.with)) {
 		e, ok := f.s.view.Lookup(id)
-		if !ok || !f.set.admits(e) || f.since != nil && f.since.has(id) {
+		if !ok || !f.set.Admits(e) || f.since != nil && f.since.has(id) {
 			continue
 		}
 		known, err := f.known(e, f.target)
@@ -161,7 +154,7 @@ func (f *finder) addDecided(pairs []pair) ([]pair, error) {
 	return pairs, nil
 }
 
-func (s *Snapshot) has(id string) bool {
+func (s *opened) has(id string) bool {
 	_, ok := s.view.Lookup(id)
 	return ok
 }
@@ -249,14 +242,14 @@ func (v *verdicts) mixed(identity [sha256.Size]byte) [sha256.Size]byte {
 
 // verdicts returns the decisions that an answer at a commit applies, and up to which
 // number, as answers tell it.
-func (d *Domain) verdicts(commit string, req Decided, byDefault bool) (*verdicts, string, error) {
+func verdictsAt(d *search.Domain, commit string, req Decided, byDefault bool) (*verdicts, string, error) {
 	if req.UpTo == "" && !byDefault {
 		return nil, "", nil
 	}
 	if req.UpTo == NoDecisions {
 		return nil, NoDecisions, nil
 	}
-	list, newest, err := d.decisions()
+	list, newest, err := decisions(d)
 	if err != nil {
 		return nil, "", err
 	}

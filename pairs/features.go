@@ -1,25 +1,24 @@
-package search
+package pairs
 
 import (
 	"context"
 	"errors"
-	"fmt"
 	"math"
 	"slices"
 	"unicode"
 
 	"github.com/vectorlink/vectorlink/catalog"
-	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/internal/parallel"
+	"github.com/vectorlink/vectorlink/search"
 	"github.com/vectorlink/vectorlink/snapshot"
 	"github.com/vectorlink/vectorlink/textindex"
 )
 
-// openFeatures are the words and the trigrams of characters of one commit file's
+// fileFeatures are the words and the trigrams of characters of one commit file's
 // texts, hashed, in the pool: shared by every snapshot whose chain has the file.
 // They are made of the texts when they are first asked for, which takes about as
 // long as to read these.
-type openFeatures struct {
+type fileFeatures struct {
 	grams features[uint16]
 	words features[uint32]
 }
@@ -46,42 +45,36 @@ func (f *features[T]) add(hashes []T) {
 	f.ends = append(f.ends, uint32(len(f.all)))
 }
 
-func (f *openFeatures) size() int64 {
+// Bytes returns the memory that they take.
+func (f *fileFeatures) Bytes() int64 {
 	return int64(2*cap(f.grams.all) + 4*cap(f.words.all) + 4*cap(f.grams.ends) + 4*cap(f.words.ends))
 }
 
-func (f *openFeatures) close() {}
-
-func featuresKey(f *openFile) string { return fmt.Sprintf("features\x00%d", f.serial) }
-
-// leaseFeatures leases the features of a commit file.
-func (r *Reader) leaseFeatures(ctx context.Context, file *lease) (*lease, error) {
-	f := file.res.(*openFile)
-	return r.pool.acquire(ctx, featuresKey(f), func() (resource, error) {
-		const each = 1024 // entries, made by one goroutine
-		entries := f.file.Entries()
-		scanners := make([]scanner, max(r.cfg.Workers, 1))
-		all := &openFeatures{}
-		err := parallel.Ordered(ctx, len(scanners), (len(entries)+each-1)/each, func(ctx context.Context, worker, i int) (*openFeatures, error) {
-			part, s := &openFeatures{}, &scanners[worker]
-			for e := i * each; e < min((i+1)*each, len(entries)); e++ {
-				text, err := f.file.Text(&entries[e])
-				if err != nil && !errors.Is(err, snapshot.ErrCorrupt) {
-					return nil, catalog.StoreError(err)
-				}
-				s.scan(text) // of a damaged one nothing
-				part.grams.add(s.grams)
-				part.words.add(s.words)
+// featuresOf makes the features of a commit file, by so many goroutines.
+func featuresOf(ctx context.Context, file *snapshot.File, workers int) (*fileFeatures, error) {
+	const each = 1024 // entries, made by one goroutine
+	entries := file.Entries()
+	scanners := make([]scanner, workers)
+	all := &fileFeatures{}
+	err := parallel.Ordered(ctx, len(scanners), (len(entries)+each-1)/each, func(ctx context.Context, worker, i int) (*fileFeatures, error) {
+		part, s := &fileFeatures{}, &scanners[worker]
+		for e := i * each; e < min((i+1)*each, len(entries)); e++ {
+			text, err := file.Text(&entries[e])
+			if err != nil && !errors.Is(err, snapshot.ErrCorrupt) {
+				return nil, catalog.StoreError(err)
 			}
-			return part, nil
-		}, func(part *openFeatures) (bool, error) {
-			all.grams.join(&part.grams)
-			all.words.join(&part.words)
-			return true, nil
-		})
-		all.grams.all, all.words.all = slices.Clip(all.grams.all), slices.Clip(all.words.all)
-		return all, err
+			s.scan(text) // of a damaged one nothing
+			part.grams.add(s.grams)
+			part.words.add(s.words)
+		}
+		return part, nil
+	}, func(part *fileFeatures) (bool, error) {
+		all.grams.join(&part.grams)
+		all.words.join(&part.words)
+		return true, nil
 	})
+	all.grams.all, all.words.all = slices.Clip(all.grams.all), slices.Clip(all.words.all)
+	return all, err
 }
 
 func (f *features[T]) join(next *features[T]) {
@@ -146,7 +139,7 @@ func hashed(h, c uint32) uint32 { return (h ^ c) * 16777619 }
 // featureView are the features of a snapshot's documents and what each weighs:
 // the square of its inverse document frequency, over the snapshot's documents.
 type featureView struct {
-	files     map[*snapshot.File]*openFeatures
+	files     map[*snapshot.File]*fileFeatures
 	documents int
 	grams     []float32 // weight, by hash
 	words     []float32 // weight, by the upper bits of the hash
@@ -162,35 +155,38 @@ const wordBits = 18
 
 func wordPlace(hash uint32) uint32 { return hash >> (32 - wordBits) }
 
+// Bytes returns the memory that the view takes beside the files' features.
+func (v *featureView) Bytes() int64 { return int64(4 * (len(v.grams) + len(v.words) + len(v.held))) }
+
 // features returns the snapshot's features, made at their first use.
-func (r *Reader) features(ctx context.Context, s *Snapshot) (*featureView, error) {
-	s.featuresMu.Lock()
-	defer s.featuresMu.Unlock()
-	if s.features != nil {
-		return s.features, nil
-	}
-	v := &featureView{files: make(map[*snapshot.File]*openFeatures, len(s.files))}
-	for _, file := range s.files {
-		l, err := r.leaseFeatures(ctx, file)
+func (s *opened) features(ctx context.Context, workers int) (*featureView, error) {
+	d, err := s.Keep(ctx, "features", func() (search.Derived, error) {
+		v := &featureView{files: make(map[*snapshot.File]*fileFeatures)}
+		err := s.EachFile(ctx, "features", func(f *snapshot.File) (search.Derived, error) { return featuresOf(ctx, f, workers) },
+			func(f *snapshot.File, made search.Derived) error {
+				v.files[f] = made.(*fileFeatures)
+				return nil
+			})
 		if err != nil {
 			return nil, err
 		}
-		v.files[file.res.(*openFile).file] = l.res.(*openFeatures)
-		l.release() // it is memory alone, which outlives the lease
-	}
-	v.held = make([]uint32, wordsFrom+1<<wordBits)
-	for e := range s.view.All() {
-		v.documents++
-		for _, g := range v.gramsOf(e) {
-			v.held[g]++
+		v.held = make([]uint32, wordsFrom+1<<wordBits)
+		for e := range s.view.All() {
+			v.documents++
+			for _, g := range v.gramsOf(e) {
+				v.held[g]++
+			}
+			for _, w := range v.wordsOf(e) {
+				v.held[wordsFrom+wordPlace(w)]++
+			}
 		}
-		for _, w := range v.wordsOf(e) {
-			v.held[wordsFrom+wordPlace(w)]++
-		}
+		v.grams, v.words = v.weights(v.held[:wordsFrom]), v.weights(v.held[wordsFrom:])
+		return v, nil
+	})
+	if err != nil {
+		return nil, err
 	}
-	v.grams, v.words = v.weights(v.held[:wordsFrom]), v.weights(v.held[wordsFrom:])
-	s.features = v
-	return v, nil
+	return d.(*featureView), nil
 }
 
 func (v *featureView) weights(held []uint32) []float32 {
@@ -207,15 +203,4 @@ func (v *featureView) gramsOf(e *snapshot.Entry) []uint16 {
 }
 func (v *featureView) wordsOf(e *snapshot.Entry) []uint32 {
 	return v.files[e.File()].words.of(e.Place())
-}
-
-// soundText returns a document's text for what its words say; that of a damaged one is
-// empty.
-func (s *Snapshot) soundText(e *snapshot.Entry) (string, error) {
-	text, err := s.view.Text(e)
-	if err = catalog.StoreError(err); errors.Is(err, contract.ErrCorrupt) {
-		s.noteText(e.ID, err)
-		return "", nil
-	}
-	return text, err
 }

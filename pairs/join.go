@@ -1,4 +1,4 @@
-package search
+package pairs
 
 import (
 	"cmp"
@@ -8,6 +8,8 @@ import (
 	"slices"
 
 	"github.com/vectorlink/vectorlink/internal/parallel"
+	"github.com/vectorlink/vectorlink/internal/top"
+	"github.com/vectorlink/vectorlink/search"
 	"github.com/vectorlink/vectorlink/snapshot"
 )
 
@@ -70,7 +72,7 @@ func comparePairs(a, b likePair) int { return cmp.Or(cmp.Compare(a.a, b.a), cmp.
 // join finds the pairs of a request by likeness.
 func (f *finder) join(ctx context.Context, pure bool) (j *join, err error) {
 	j = &join{finder: f, pure: pure}
-	if j.text, err = f.r.features(ctx, f.s); err != nil {
+	if j.text, err = f.s.features(ctx, f.r.Workers()); err != nil {
 		return nil, err
 	}
 	j.gather()
@@ -113,7 +115,7 @@ func (j *join) gather() {
 	}
 	units := make(map[key]uint32)
 	for e := range j.s.view.All() {
-		inSet, inTarget := j.set.admits(e), j.target.admits(e)
+		inSet, inTarget := j.set.Admits(e), j.target.Admits(e)
 		if !inSet && !inTarget || len(e.Chunks) == 0 && e.TextLen == 0 {
 			continue
 		}
@@ -250,7 +252,7 @@ func (j *join) worker() *joinWorker {
 // find returns the pairs of the rows with the partners that are found for each, from
 // half the least score on.
 func (j *join) find(ctx context.Context, rows []uint32, partners func(context.Context, *joinWorker, uint32) ([]uint32, error)) ([]likePair, error) {
-	workers := make([]*joinWorker, max(j.r.cfg.Workers, 1))
+	workers := make([]*joinWorker, j.r.Workers())
 	var pairs []likePair
 	err := parallel.Ordered(ctx, len(workers), (len(rows)+joinBlock-1)/joinBlock, func(ctx context.Context, worker, i int) ([]likePair, error) {
 		w := workers[worker]
@@ -288,20 +290,20 @@ func (j *join) partners(ctx context.Context, w *joinWorker, row uint32) ([]uint3
 		found = w.byText(row, text)
 	}
 	// Where no graph stands for a large set, the words must do.
-	byVector := j.Likeness == LikenessVector || j.Likeness == LikenessMixed && (len(j.s.scanned) <= maxScanned || !j.hasText(row))
+	byVector := j.Likeness == LikenessVector || j.Likeness == LikenessMixed && (len(j.s.Scanned()) <= maxScanned || !j.hasText(row))
 	if byVector && j.s.vecs != nil {
-		for _, slot := range slotsOf(j.units[row].entries[:1]) {
+		for _, slot := range search.SlotsOf(j.units[row].entries[:1]) {
 			if j.s.view.Unreadable(slot) { // near to nothing but itself
 				found = j.holders(found, slot)
 				continue
 			}
-			if ok, err := j.s.queryVector(slot, w.v); err != nil || !ok {
+			if ok, err := j.s.QueryVector(slot, w.v); err != nil || !ok {
 				if err != nil {
 					return nil, err
 				}
 				continue
 			}
-			hits, err := j.r.slots(ctx, j.s, w.v, j.target, near+1, max(joinEf, near), nil)
+			hits, err := j.r.Slots(ctx, j.s.Snapshot, w.v, j.target, near+1, max(joinEf, near), nil)
 			if err != nil {
 				return nil, err
 			}
@@ -359,7 +361,7 @@ func (w *joinWorker) byText(row uint32, most int) []uint32 {
 		w.shared[u] /= w.norms[2*u]
 	}
 	w.shared[row] = 0
-	best := first(w.touched, most+1, func(a, b uint32) int {
+	best := top.First(w.touched, most+1, func(a, b uint32) int {
 		return cmp.Or(cmp.Compare(w.shared[b], w.shared[a]), cmp.Compare(a, b))
 	})
 	found := slices.Clone(best)

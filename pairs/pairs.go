@@ -1,4 +1,4 @@
-package search
+package pairs
 
 import (
 	"context"
@@ -6,39 +6,47 @@ import (
 	"fmt"
 	"iter"
 	"math"
-	"slices"
 
 	"github.com/vectorlink/vectorlink/catalog"
 	"github.com/vectorlink/vectorlink/contract"
+	"github.com/vectorlink/vectorlink/search"
 	"github.com/vectorlink/vectorlink/snapshot"
+	"github.com/vectorlink/vectorlink/vecstore"
 )
 
-const (
-	// maxHeavy is the number of duplicates and candidates requests that run at
-	// once.
-	maxHeavy = 4
-	// maxPairs is the number of nearest pairs kept before paging.
-	maxPairs = 10_000
-)
+// maxPairs is the number of nearest pairs kept before paging.
+const maxPairs = 10_000
 
-// heavyTurn waits for the turn of a request that takes long, and returns how
-// to give it back.
-func (r *Reader) heavyTurn(ctx context.Context) (done func(), err error) {
-	select {
-	case r.heavy <- struct{}{}:
-		return func() { <-r.heavy }, nil
-	case <-ctx.Done():
-		return nil, context.Cause(ctx)
-	}
+// rounding is more than what scores and products are off by.
+const rounding = 1e-5
+
+// Matcher pairs the documents of a Reader's snapshots. It may be used by many
+// goroutines at once.
+type Matcher struct{ r *search.Reader }
+
+// New returns the Matcher of a Reader.
+func New(r *search.Reader) *Matcher { return &Matcher{r} }
+
+// opened is a snapshot as documents are paired in it.
+type opened struct {
+	*search.Snapshot
+	view     *snapshot.View
+	vecs     *vecstore.Store // nil where none exist
+	settings catalog.Settings
+	measure  search.Measure
+}
+
+func newOpened(s *search.Snapshot) *opened {
+	return &opened{s, s.View(), s.Store(), s.Settings(), search.MeasureOf(s.Settings())}
 }
 
 // pairRequest is what all requests for pairs have in common.
 type pairRequest struct {
 	Pairing
 	domain      string
-	ref         Ref
+	ref         search.Ref
 	since       string
-	set, target Filter
+	set, target search.Filter
 	decided     Decided
 	bound       float32
 }
@@ -49,36 +57,39 @@ type pairRequest struct {
 // (join.go). The first three go by distance alone, the last one by likeness.
 type finder struct {
 	Pairing
-	r           *Reader
-	d           *Domain
+	r           *search.Reader
+	d           *search.Domain
 	commit      string // the served one
-	s           *Snapshot
-	since       *Snapshot // nil: every pair counts
-	measure     measure
+	s           *opened
+	since       *opened // nil: every pair counts
+	measure     search.Measure
 	oneSet      bool
-	set, target *selection
+	set, target *search.Selection
 	bound       float32 // the largest distance; below 0, with a likeness, there is none
 	verdicts    *verdicts
 	applied     string // as Pairs.Decisions
 }
 
 // finder opens what a request is answered from, which close gives back.
-func (r *Reader) finder(ctx context.Context, req pairRequest) (_ *finder, err error) {
-	f := &finder{r: r, bound: req.bound, oneSet: req.target.empty()}
-	if f.d, f.commit, f.s, err = r.serve(ctx, req.domain, req.ref); err != nil {
+func (m *Matcher) finder(ctx context.Context, req pairRequest) (_ *finder, err error) {
+	d, commit, s, err := m.r.Serve(ctx, req.domain, req.ref)
+	if err != nil {
 		return nil, err
 	}
+	f := &finder{r: m.r, d: d, commit: commit, s: newOpened(s), bound: req.bound, oneSet: req.target.Empty()}
 	defer func() {
 		if err != nil {
 			f.close()
 		}
 	}()
 	if req.since != "" {
-		if f.since, err = r.Open(ctx, f.d, req.since); err != nil {
+		old, err := m.r.Open(ctx, d, req.since)
+		if err != nil {
 			return nil, fmt.Errorf("since: %w", err)
 		}
+		f.since = newOpened(old)
 	}
-	f.measure = measureOf(f.s.settings)
+	f.measure = f.s.measure
 	byLikeness := req.Likeness != ""
 	if byLikeness {
 		f.Pairing = req.withDefaults(f.oneSet)
@@ -86,16 +97,16 @@ func (r *Reader) finder(ctx context.Context, req pairRequest) (_ *finder, err er
 			return nil, err
 		}
 	}
-	standIn := replaced(req.ref, f.commit)
-	if f.set, err = f.s.selection(ctx, req.set, standIn); err != nil {
+	standIn := search.Replaced(req.ref, f.commit)
+	if f.set, err = f.s.Select(ctx, req.set, standIn); err != nil {
 		return nil, err
 	}
 	if f.target = f.set; !f.oneSet {
-		if f.target, err = f.s.selection(ctx, req.target, standIn); err != nil {
+		if f.target, err = f.s.Select(ctx, req.target, standIn); err != nil {
 			return nil, err
 		}
 	}
-	f.verdicts, f.applied, err = f.d.verdicts(f.commit, req.decided, byLikeness)
+	f.verdicts, f.applied, err = verdictsAt(f.d, f.commit, req.decided, byLikeness)
 	return f, err
 }
 
@@ -108,13 +119,13 @@ func (f *finder) close() {
 
 // identity returns a hash of what the pairs depend on, the request aside.
 func (f *finder) identity() [sha256.Size]byte {
-	return f.verdicts.mixed(f.s.identity(f.s.firstChunks(slices.Collect(f.s.view.All()), snapshot.MainVectors)))
+	return f.verdicts.mixed(f.s.Identity())
 }
 
 // inSet reports whether a document is of the set, and new or another where that is
 // asked for.
 func (f *finder) inSet(e *snapshot.Entry) bool {
-	return f.set.admits(e) && (f.since == nil || f.since.changed(e))
+	return f.set.Admits(e) && (f.since == nil || f.since.changed(e))
 }
 
 // counts reports whether a pair that is near enough counts: it was not decided to be
@@ -149,20 +160,29 @@ func (f *finder) told(p pair, snippets bool) (Pair, error) {
 	if p.b.ID < p.a.ID {
 		p.a, p.b, p.chunkA, p.chunkB = p.b, p.a, p.chunkB, p.chunkA
 	}
-	out := Pair{A: PairMember{ID: p.a.ID}, B: PairMember{ID: p.b.ID}, Distance: f.measure.outward(p.distance), Alike: p.alike, Decided: f.verdicts.of(p.a.ID, p.b.ID)}
+	out := Pair{A: PairMember{ID: p.a.ID}, B: PairMember{ID: p.b.ID}, Distance: outward(f.measure, p.distance), Alike: p.alike, Decided: f.verdicts.of(p.a.ID, p.b.ID)}
 	if !snippets {
 		return out, nil
 	}
 	var err error
-	if out.A.Snippet, err = f.s.chunkText(p.a, p.chunkA); err == nil {
-		out.B.Snippet, err = f.s.chunkText(p.b, p.chunkB)
+	if out.A.Snippet, err = f.s.ChunkText(p.a, p.chunkA); err == nil {
+		out.B.Snippet, err = f.s.ChunkText(p.b, p.chunkB)
 	}
 	return out, err
 }
 
+// outward returns a distance as answers tell it: what cannot be measured, a vector
+// being damaged, is far.
+func outward(m search.Measure, distance float32) float32 {
+	if math.IsInf(float64(distance), 0) {
+		return m.Distance(-1)
+	}
+	return distance
+}
+
 // pager counts what is listed.
 type pager struct {
-	Page
+	search.Page
 	at int
 }
 
@@ -184,28 +204,28 @@ func (req *DuplicatesRequest) check() error {
 		return err
 	}
 	if req.Page.Count != 0 || req.Page.Start != 0 {
-		return checkPage(Page{req.Page.Start, max(req.Page.Count, 1)})
+		return search.Page{Start: req.Page.Start, Count: max(req.Page.Count, 1)}.Check()
 	}
 	return nil
 }
 
 // duplicates opens what a request for duplicates is answered from.
-func (r *Reader) duplicates(ctx context.Context, req DuplicatesRequest) (*finder, error) {
+func (m *Matcher) duplicates(ctx context.Context, req DuplicatesRequest) (*finder, error) {
 	if err := req.check(); err != nil {
 		return nil, err
 	}
-	return r.finder(ctx, pairRequest{req.Pairing, req.Domain, req.Ref, req.Since, req.Set, req.Target, req.Decided, req.Threshold})
+	return m.finder(ctx, pairRequest{req.Pairing, req.Domain, req.Ref, req.Since, req.Set, req.Target, req.Decided, req.Threshold})
 }
 
 // Duplicates lists pairs of documents, or groups of them: by likeness, the best first;
 // or by distance the nearest partner of each chunk, nearest first, then by ids.
-func (r *Reader) Duplicates(ctx context.Context, req DuplicatesRequest) (Pairs, error) {
-	f, err := r.duplicates(ctx, req)
+func (m *Matcher) Duplicates(ctx context.Context, req DuplicatesRequest) (Pairs, error) {
+	f, err := m.duplicates(ctx, req)
 	if err != nil {
 		return Pairs{}, err
 	}
 	defer f.close()
-	done, err := r.heavyTurn(ctx)
+	done, err := m.r.Turn(ctx)
 	if err != nil {
 		return Pairs{}, err
 	}
@@ -256,14 +276,14 @@ type NearPairs struct {
 // NearPairs calls use with every pair of documents, one of Set and one of
 // Target. Its error is use's, if that was called. A document of both sides pairs once
 // with another. By distance it finds all whose nearest chunks are within the threshold.
-func (r *Reader) NearPairs(ctx context.Context, req DuplicatesRequest, use func(*NearPairs) error) error {
-	f, err := r.duplicates(ctx, req)
+func (m *Matcher) NearPairs(ctx context.Context, req DuplicatesRequest, use func(*NearPairs) error) error {
+	f, err := m.duplicates(ctx, req)
 	if err != nil {
 		return err
 	}
 	defer f.close()
 	return use(&NearPairs{Commit: f.commit, Damaged: f.s.Damaged(), Decisions: f.applied, Identity: f.identity, Pairs: func(yield func(Pair, error) bool) {
-		done, err := r.heavyTurn(ctx)
+		done, err := m.r.Turn(ctx)
 		if err == nil {
 			defer done()
 			err = f.eachPair(ctx, pager{Page: req.Page}, req.Snippet, func(p Pair) (bool, error) { return yield(p, nil), nil })

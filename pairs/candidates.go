@@ -1,4 +1,4 @@
-package search
+package pairs
 
 import (
 	"cmp"
@@ -14,7 +14,9 @@ import (
 	"github.com/vectorlink/vectorlink/catalog"
 	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/internal/parallel"
+	"github.com/vectorlink/vectorlink/search"
 	"github.com/vectorlink/vectorlink/snapshot"
+	"github.com/vectorlink/vectorlink/vector"
 )
 
 const (
@@ -29,7 +31,7 @@ const (
 // a target, and the other way round.
 type CandidatesRequest struct {
 	Domain string `param:"domain" kind:"domain" need:""`
-	Ref    Ref
+	Ref    search.Ref
 	// SetThreshold and TargetThreshold are the largest distances kept, of a
 	// set's document to its partners and of a target's; with cosine 0 to 1.
 	// Below 0, which only a likeness may go with, there is none.
@@ -38,10 +40,10 @@ type CandidatesRequest struct {
 	Pairing         Pairing `embed:""`
 	Decided         Decided `embed:""`
 	K               int     `param:"k" default:"5" least:"1" help:"Most partners of a document, with a threshold or match=all (default 5)."` // partners at most, per document; with a likeness only of MatchAll
-	Set             Filter
+	Set             search.Filter
 	// Target is where the partners are looked for; one that restricts
 	// nothing stands for Set.
-	Target Filter `param:"target_doc_type,target_doc_id,target_filter"`
+	Target search.Filter `param:"target_doc_type,target_doc_id,target_filter"`
 	// Vectors and Content ask for what Candidates.Documents holds.
 	Vectors, Content bool
 }
@@ -50,7 +52,7 @@ type CandidatesRequest struct {
 // likeness. Either must be said, or a target.
 func (req *CandidatesRequest) Complete() error {
 	byDistance := req.SetThreshold >= 0
-	if !byDistance && req.Target.empty() && !req.Pairing.given() {
+	if !byDistance && req.Target.Empty() && !req.Pairing.given() {
 		return errors.New("threshold_set is required, or a target or a likeness to pair documents by")
 	}
 	return req.Pairing.complete(byDistance)
@@ -99,7 +101,7 @@ type CandidateDocument struct {
 // Candidates lists, for every document of the set, its nearest ones of the
 // target, and for every one of the target its nearest of the set, each within
 // a threshold of its own.
-func (r *Reader) Candidates(ctx context.Context, req CandidatesRequest) (Candidates, error) {
+func (m *Matcher) Candidates(ctx context.Context, req CandidatesRequest) (Candidates, error) {
 	for _, t := range []float32{req.SetThreshold, req.TargetThreshold} {
 		if math.IsNaN(float64(t)) || math.IsInf(float64(t), 0) || t < 0 && req.Pairing.Likeness == "" {
 			return Candidates{}, fmt.Errorf("%w: thresholds must be finite and 0 or more", contract.ErrInvalid)
@@ -111,7 +113,7 @@ func (r *Reader) Candidates(ctx context.Context, req CandidatesRequest) (Candida
 	if req.K < 1 {
 		return Candidates{}, fmt.Errorf("%w: k must be at least 1", contract.ErrInvalid)
 	}
-	f, err := r.finder(ctx, pairRequest{req.Pairing, req.Domain, req.Ref, "", req.Set, req.Target, req.Decided, max(req.SetThreshold, req.TargetThreshold)})
+	f, err := m.finder(ctx, pairRequest{req.Pairing, req.Domain, req.Ref, "", req.Set, req.Target, req.Decided, max(req.SetThreshold, req.TargetThreshold)})
 	if err != nil {
 		return Candidates{}, err
 	}
@@ -124,7 +126,7 @@ func (r *Reader) Candidates(ctx context.Context, req CandidatesRequest) (Candida
 			}
 		}
 	}
-	done, err := r.heavyTurn(ctx)
+	done, err := m.r.Turn(ctx)
 	if err != nil {
 		return Candidates{}, err
 	}
@@ -143,7 +145,7 @@ func (r *Reader) Candidates(ctx context.Context, req CandidatesRequest) (Candida
 	if err != nil {
 		return Candidates{}, err
 	}
-	if out.StoreClustering = StoresClustering(f.d.State()); out.StoreClustering {
+	if out.StoreClustering = search.StoresClustering(f.d.State()); out.StoreClustering {
 		if err := s.measureClustering(ctx, out.SetToTarget, out.TargetToSet); err != nil {
 			return Candidates{}, err
 		}
@@ -158,13 +160,13 @@ func (r *Reader) Candidates(ctx context.Context, req CandidatesRequest) (Candida
 // population is one side of a candidates request.
 type population struct {
 	documents []*snapshot.Entry
-	among     *selection
+	among     *search.Selection
 }
 
-func (s *Snapshot) population(among *selection) population {
-	p := population{s.documents(among), among}
+func (s *opened) population(among *search.Selection) population {
+	p := population{s.Documents(among), among}
 	if len(p.documents) <= exactCandidates {
-		p.among = among.exactly(p.documents)
+		p.among = among.Exactly(p.documents)
 	}
 	return p
 }
@@ -173,7 +175,7 @@ func (s *Snapshot) population(among *selection) population {
 func (f *finder) edges(ctx context.Context, from, to population, k int, threshold float32) ([]CandidateList, error) {
 	lists := make([]CandidateList, len(from.documents))
 	var edges atomic.Int64
-	err := parallel.Do(ctx, f.r.cfg.Workers, len(from.documents), func(ctx context.Context, _, i int) (err error) {
+	err := parallel.Do(ctx, f.r.Workers(), len(from.documents), func(ctx context.Context, _, i int) (err error) {
 		if lists[i], err = f.partnersOf(ctx, from.documents[i], to, k, threshold); err != nil {
 			return err
 		}
@@ -198,26 +200,22 @@ func (f *finder) edges(ctx context.Context, from, to population, k int, threshol
 // partnersOf returns the k nearest partners of a document, in a list of its own.
 func (f *finder) partnersOf(ctx context.Context, e *snapshot.Entry, to population, k int, threshold float32) (CandidateList, error) {
 	s, list := f.s, CandidateList{ID: e.ID}
-	own, unreadable := slotsOf([]*snapshot.Entry{e}), s.Unreadable(e) // chunks of one text share a vector
-	q := query{measure: f.measure, source: e, without: snapshot.StringKeys(slices.Sorted(slices.Values(append(f.verdicts.partners(e.ID, catalog.DecidedDifferent), e.ID)))), among: to.among, limit: &threshold, last: s.last(own)}
-	var err error
-	if q.vectors, err = s.chunkVectors(e); err != nil {
-		return list, err
-	}
-	ranked, err := f.r.nearest(ctx, s, q, min(k, len(to.documents)))
+	unreadable := s.Unreadable(e)
+	without := append(f.verdicts.partners(e.ID, catalog.DecidedDifferent), e.ID)
+	ranked, err := s.NearestTo(ctx, e, to.among, without, min(k, len(to.documents)), threshold)
 	if err != nil {
 		return list, err
 	}
 	for _, r := range ranked {
-		if r.distance > threshold || len(list.Partners) == k {
+		if r.Distance > threshold || len(list.Partners) == k {
 			break
 		}
-		blind, err := s.blind(e, r.entry, r.chunk, r.distance)
+		blind, err := s.blind(e, r.Entry, r.Chunk, r.Distance)
 		if err != nil {
 			return list, err
 		}
-		if !blind && !(unreadable || s.Unreadable(r.entry)) || identical(e, r.entry) {
-			list.Partners = append(list.Partners, Candidate{ID: r.entry.ID, Distance: r.distance, Decided: f.verdicts.of(e.ID, r.entry.ID)})
+		if !blind && !(unreadable || s.Unreadable(r.Entry)) || search.Identical(e, r.Entry) {
+			list.Partners = append(list.Partners, Candidate{ID: r.Entry.ID, Distance: r.Distance, Decided: f.verdicts.of(e.ID, r.Entry.ID)})
 		}
 	}
 	known, err := f.known(e, to.among)
@@ -248,7 +246,7 @@ func (f *finder) likelyEdges(ctx context.Context, req CandidatesRequest, out *Ca
 		for _, ends := range [][2]string{{p.A.ID, p.B.ID}, {p.B.ID, p.A.ID}} {
 			a, _ := f.s.view.Lookup(ends[0])
 			b, _ := f.s.view.Lookup(ends[1])
-			if !f.set.admits(a) || !f.target.admits(b) {
+			if !f.set.Admits(a) || !f.target.Admits(b) {
 				continue
 			}
 			err := add(0, req.SetThreshold, ends[0], Candidate{ID: ends[1], Distance: p.Distance, Alike: p.Alike, Decided: p.Decided})
@@ -271,7 +269,7 @@ func (f *finder) likelyEdges(ctx context.Context, req CandidatesRequest, out *Ca
 }
 
 // partnerDocuments reads what the request asks for of all partners listed.
-func (s *Snapshot) partnerDocuments(req CandidatesRequest, directions ...[]CandidateList) (map[string]CandidateDocument, error) {
+func (s *opened) partnerDocuments(req CandidatesRequest, directions ...[]CandidateList) (map[string]CandidateDocument, error) {
 	found := make(map[string]CandidateDocument)
 	for _, lists := range directions {
 		for _, list := range lists {
@@ -291,10 +289,10 @@ func (s *Snapshot) partnerDocuments(req CandidatesRequest, directions ...[]Candi
 	return found, nil
 }
 
-func (s *Snapshot) candidateDocument(e *snapshot.Entry, req CandidatesRequest) (d CandidateDocument, err error) {
+func (s *opened) candidateDocument(e *snapshot.Entry, req CandidatesRequest) (d CandidateDocument, err error) {
 	if req.Vectors && len(e.Chunks) > 0 {
 		d.Vector = make([]float32, s.vecs.Dim())
-		ok, err := s.readVector(e.Chunks[0].Slot, d.Vector)
+		ok, err := s.ReadVector(e.Chunks[0].Slot, d.Vector)
 		if err != nil {
 			return d, err
 		}
@@ -303,27 +301,65 @@ func (s *Snapshot) candidateDocument(e *snapshot.Entry, req CandidatesRequest) (
 		}
 	}
 	if req.Content {
-		if d.Content, err = s.content(e); errors.Is(err, contract.ErrCorrupt) {
-			s.noteText(e.ID, err)
-			err = nil
-		}
+		d.Content, err = s.content(e)
 	}
 	return d, err
 }
 
 // content returns the texts of a document's chunks, joined by spaces. What
-// overlaps is there twice.
-func (s *Snapshot) content(e *snapshot.Entry) (string, error) {
-	text, err := s.view.Text(e)
-	if err != nil {
-		return "", catalog.StoreError(err)
-	}
-	if len(e.Chunks) == 0 {
-		return text, nil
+// overlaps is there twice. Of a damaged text it is empty.
+func (s *opened) content(e *snapshot.Entry) (string, error) {
+	text, err := s.SoundText(e)
+	if err != nil || text == "" || len(e.Chunks) == 0 {
+		return text, err
 	}
 	chunks := make([]string, len(e.Chunks))
 	for i, c := range e.Chunks {
 		chunks[i] = text[c.Start:c.End]
 	}
 	return strings.Join(chunks, " "), nil
+}
+
+// measureClustering adds to every edge that has one the distance of its documents'
+// nearest chunks by their clustering vectors, 1 − dot and at least 0 (wire
+// contract §4, /candidates).
+func (s *opened) measureClustering(ctx context.Context, directions ...[]CandidateList) error {
+	for _, lists := range directions {
+		for _, list := range lists {
+			e, _ := s.view.Lookup(list.ID)
+			from, err := s.ClusteringOf(e)
+			if err != nil {
+				return err
+			}
+			if len(from) == 0 {
+				continue
+			}
+			for i, p := range list.Partners {
+				if err := context.Cause(ctx); err != nil {
+					return err
+				}
+				partner, _ := s.view.Lookup(p.ID)
+				to, err := s.ClusteringOf(partner)
+				if err != nil {
+					return err
+				}
+				if len(to) > 0 {
+					d := nearestOf(from, to)
+					list.Partners[i].Clustering = &d
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// nearestOf returns the least distance of a vector of from to one of to.
+func nearestOf(from, to [][]float32) float32 {
+	best := float32(-1)
+	for _, x := range from {
+		for _, y := range to {
+			best = max(best, vector.Dot(x, y))
+		}
+	}
+	return max(0, 1-best)
 }
