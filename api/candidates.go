@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/vectorlink/vectorlink/pairs"
-
 	"github.com/vectorlink/vectorlink/service"
 )
 

@@ -5,7 +5,6 @@ import (
 	"testing"
 
 	"github.com/vectorlink/vectorlink/pairs"
-
 	"github.com/vectorlink/vectorlink/search"
 )
 

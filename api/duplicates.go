@@ -3,9 +3,8 @@ package api
 import (
 	"net/http"
 
-	"github.com/vectorlink/vectorlink/pairs"
-
 	"github.com/vectorlink/vectorlink/catalog"
+	"github.com/vectorlink/vectorlink/pairs"
 	"github.com/vectorlink/vectorlink/service"
 )
 

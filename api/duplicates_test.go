@@ -13,7 +13,6 @@ import (
 	"testing"
 
 	"github.com/vectorlink/vectorlink/pairs"
-
 	"github.com/vectorlink/vectorlink/search"
 	"github.com/vectorlink/vectorlink/vfs/vfstest"
 )

@@ -15,14 +15,13 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/vectorlink/vectorlink/pairs"
-
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/getkin/kin-openapi/openapi3filter"
 	"github.com/getkin/kin-openapi/routers"
 	"go.yaml.in/yaml/v3"
 
 	"github.com/vectorlink/vectorlink/bundle"
+	"github.com/vectorlink/vectorlink/pairs"
 	"github.com/vectorlink/vectorlink/search"
 )
 

@@ -7,10 +7,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/vectorlink/vectorlink/pairs"
-
 	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/indexer/indexertest"
+	"github.com/vectorlink/vectorlink/pairs"
 	"github.com/vectorlink/vectorlink/search"
 	"github.com/vectorlink/vectorlink/vfs/vfstest"
 )

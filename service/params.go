@@ -10,11 +10,10 @@ import (
 	"strings"
 	"unicode"
 
-	"github.com/vectorlink/vectorlink/pairs"
-
 	"github.com/vectorlink/vectorlink/catalog"
 	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/fields"
+	"github.com/vectorlink/vectorlink/pairs"
 	"github.com/vectorlink/vectorlink/search"
 	"github.com/vectorlink/vectorlink/vecstore"
 )

@@ -7,9 +7,8 @@ import (
 	"io"
 	"net/http"
 
-	"github.com/vectorlink/vectorlink/pairs"
-
 	"github.com/vectorlink/vectorlink/catalog"
+	"github.com/vectorlink/vectorlink/pairs"
 )
 
 var _ = (&reading{

@@ -14,10 +14,9 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/vectorlink/vectorlink/pairs"
-
 	"github.com/vectorlink/vectorlink/api"
 	"github.com/vectorlink/vectorlink/catalog"
+	"github.com/vectorlink/vectorlink/pairs"
 )
 
 var _ = add(command{ofDuplicates, "duplicates", "List documents that are nearly the same.", func() any {

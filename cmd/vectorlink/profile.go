@@ -5,9 +5,8 @@ import (
 	"io"
 	"strings"
 
-	"github.com/vectorlink/vectorlink/pairs"
-
 	"github.com/vectorlink/vectorlink/api"
+	"github.com/vectorlink/vectorlink/pairs"
 )
 
 // profile is the answer of /duplicates/profile.

@@ -12,7 +12,6 @@ import (
 	"strings"
 
 	"github.com/vectorlink/vectorlink/pairs"
-
 	"github.com/vectorlink/vectorlink/search"
 	"github.com/vectorlink/vectorlink/service"
 )
