@@ -36,7 +36,8 @@ type demoCmd struct {
 func (c *demoCmd) Help() string {
 	return `A document database with a catalogue of Star Wars is started inside this process;
 its commits are indexed and searched through the HTTP API, with the built-in
-model. Nothing is fetched from anywhere, and no key is needed.`
+model. Nothing is fetched from anywhere, and no key is needed. The first line is the
+address of the page that shows it in a browser.`
 }
 
 const (

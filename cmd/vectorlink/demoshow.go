@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
@@ -50,6 +51,9 @@ func (d *demo) show(ctx context.Context, kernels string) error {
 			return fmt.Errorf("commit %s: %w", c.Name, err)
 		}
 		commits = append(commits, done)
+	}
+	if err := d.decide(ctx); err != nil {
+		return fmt.Errorf("decisions: %w", err)
 	}
 	var queries []demoQuery
 	for _, q := range d.data.Queries {
@@ -103,6 +107,23 @@ func (d *demo) index(ctx context.Context, name, branch string) (demoCommit, erro
 	out.Embedded, out.Reused, out.Skipped = st.Embedded, st.Reused, st.SkippedTotal
 	out.Seconds = time.Since(start).Seconds()
 	return out, err
+}
+
+// decide notes the decisions of the data set, unless the data directory has some from an
+// earlier run.
+func (d *demo) decide(ctx context.Context) error {
+	var known struct{ Newest int }
+	if _, err := d.client.get(ctx, "/decisions", values("domain", demoDomain), &known); err != nil || known.Newest > 0 {
+		return err
+	}
+	for _, x := range d.data.Decisions {
+		if _, err := d.client.do(ctx, http.MethodPost, "/decisions", nil, map[string]any{
+			"domain": demoDomain, "commit": d.commits[x.Commit], "a": x.A, "b": x.B, "decision": x.Decision, "by": x.By, "note": x.Note,
+		}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // search searches a commit, given by name.

@@ -36,6 +36,9 @@ type Data struct {
 	Commits []Commit
 	// Queries are the searches of the demo, each with its commit filled in.
 	Queries []Query
+	// Decisions are what people have said of pairs that look alike. The most alike
+	// pair, Planet/1 and Planet/61, is left to the reader.
+	Decisions []Decision
 }
 
 // Commit is one step of the history. Its four lists are applied as one change.
@@ -71,6 +74,16 @@ type Query struct {
 	Commit string
 	// Expect is the answer that must be found, or nil.
 	Expect *Expect
+}
+
+// Decision is what somebody has said of two documents, by full ids, at a commit.
+type Decision struct {
+	Commit   string `json:"commit"` // its name
+	A        string `json:"a"`
+	B        string `json:"b"`
+	Decision string `json:"decision"`
+	By       string `json:"by"`
+	Note     string `json:"note"`
 }
 
 // Expect names a document, by full id, that must be among the first Within hits.
@@ -141,6 +154,13 @@ func load() (*Data, error) {
 			q.Commit = last
 		}
 		d.Queries = append(d.Queries, Query(q))
+	}
+	if err := read("decisions.json", &d.Decisions); err != nil {
+		return nil, err
+	}
+	for i := range d.Decisions {
+		x := &d.Decisions[i]
+		x.A, x.B = Base+x.A, Base+x.B
 	}
 	return d, nil
 }

@@ -387,3 +387,23 @@ func TestQueries(t *testing.T) {
 		t.Error("no query has different answers at different commits")
 	}
 }
+
+// TestDecisions: they are about documents that are there, and leave the demo's reader one
+// to make.
+func TestDecisions(t *testing.T) {
+	d := mustLoad(t)
+	states := replay(t, d)
+	for _, x := range d.Decisions {
+		for _, id := range []string{x.A, x.B} {
+			if states[x.Commit].docs[strings.TrimPrefix(id, starwars.Base)] == nil {
+				t.Errorf("%s is not at the commit %s", id, x.Commit)
+			}
+		}
+		if x.By == "" || x.Note == "" || x.A == starwars.Base+"Planet/1" {
+			t.Errorf("%+v", x)
+		}
+	}
+	if len(d.Decisions) == 0 {
+		t.Error("there are none")
+	}
+}
