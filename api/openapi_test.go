@@ -263,8 +263,8 @@ func declared(request reflect.Type, names []string, visit func(names []string, t
 }
 
 // TestContractSuitsGenerators checks what generators of clients stumble over:
-// alternatives must be schemas with names, and an enum that may be null must list
-// null.
+// alternatives must be schemas with names, an enum that may be null must list
+// null, and no two components share a name, because each becomes a type.
 func TestContractSuitsGenerators(t *testing.T) {
 	data, err := os.ReadFile("openapi.yaml")
 	if err != nil {
@@ -280,10 +280,13 @@ func TestContractSuitsGenerators(t *testing.T) {
 	if got := unsuited(t, "{schema: {oneOf: [{$ref: '#/x'}]}, a: [{nullable: true, enum: [x, null]}, {enum: [x]}, {nullable: true}]}"); len(got) != 0 {
 		t.Errorf("%q", got)
 	}
+	if got := unsuited(t, "{components: {parameters: {Hit: {}}, schemas: {hit: {}, Other: {}}}}"); len(got) != 1 {
+		t.Errorf("%q", got)
+	}
 }
 
 // unsuited lists the places of YAML at which an alternative has no name or a
-// nullable enum no null.
+// nullable enum no null, and the components that share a name.
 func unsuited(t *testing.T, text string) (mistakes []string) {
 	t.Helper()
 	var root any
@@ -315,6 +318,18 @@ func unsuited(t *testing.T, text string) (mistakes []string) {
 		}
 	}
 	visit("", root)
+	top, _ := root.(map[string]any)
+	sections, _ := top["components"].(map[string]any)
+	names := map[string]string{}
+	for section, components := range sections {
+		components, _ := components.(map[string]any)
+		for name := range components {
+			if other, ok := names[strings.ToLower(name)]; ok {
+				mistakes = append(mistakes, fmt.Sprintf("components of %s and %s are both called %s", other, section, name))
+			}
+			names[strings.ToLower(name)] = section
+		}
+	}
 	return mistakes
 }
 
