@@ -18,7 +18,7 @@ const module = "github.com/vectorlink/vectorlink"
 var layers = [][]string{
 	{"cmd"},
 	{"workshop"},
-	{"api", "page", "door", "docdb", "embed", "templates"},
+	{"api", "page", "door", "docdb", "embed", "templates", "backup"},
 	{"space"},
 	{"service"},
 	{"indexer"},
@@ -56,7 +56,7 @@ var owners = map[string][]string{
 	"golang.org/x/net":                             {"api"},
 	"golang.org/x/text":                            {"embed", "textindex"},
 	"github.com/hashicorp/golang-lru":              {"search"},
-	"github.com/klauspost/compress":                {"snapshot"},
+	"github.com/klauspost/compress":                {"snapshot", "backup"},
 	"golang.org/x/sys":                             {"vfs", "vector", "embed"},
 	"github.com/mmcloughlin/avo":                   {}, // generators alone
 	"github.com/blevesearch":                       {"textindex"},

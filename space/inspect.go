@@ -16,6 +16,10 @@ type Journal struct {
 	Writes  int // in records, whether they are in a commit or not
 	Frozen  bool
 	Torn    int64 // bytes of an end that was not written whole, or is damaged
+	// Generation and Turns, the records that are no writes, are the same for as long as no
+	// commit has begun or ended and the file was not written anew.
+	Generation uint64
+	Turns      int
 }
 
 // Inspect reads the file of a space in a data directory; a server may be writing it.
@@ -32,6 +36,7 @@ func Inspect(files vfs.FS, file string) (seen Journal, err error) {
 	}
 	j := &journal{file: f}
 	seen.Name, seen.Schema, j.generation, j.end, err = readHeader(f)
+	seen.Generation = j.generation
 	if err == nil && FileName(seen.Name) != file {
 		err = fmt.Errorf("%w: %w: it is that of the space %.100q", contract.ErrCorrupt, errJournal, seen.Name)
 	}
@@ -40,6 +45,9 @@ func Inspect(files vfs.FS, file string) (seen Journal, err error) {
 	}
 	seen.Torn, err = j.scan(seen.Size, func(r record) error {
 		seen.Records++
+		if r.kind != recWrites {
+			seen.Turns++
+		}
 		seen.Writes += len(r.writes)
 		seen.Frozen = seen.Frozen || r.kind == recFrozen
 		return nil

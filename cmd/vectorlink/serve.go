@@ -222,7 +222,10 @@ func openReader(ctx context.Context, cfg Config, embedder contract.Embedder, log
 		return nil, nil, err
 	}
 	settings.FS = vfs.Limit(dir, vfs.DefaultLimit())
-	reader, err := search.OpenReadOnly(settings)
+	var reader *search.Reader
+	if err = restored(dir); err == nil {
+		reader, err = search.OpenReadOnly(settings)
+	}
 	if err != nil {
 		return nil, nil, errors.Join(err, dir.Close())
 	}

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/vectorlink/vectorlink/backup"
 	"github.com/vectorlink/vectorlink/catalog"
 	"github.com/vectorlink/vectorlink/indexer"
 	"github.com/vectorlink/vectorlink/snapshot"
@@ -35,9 +36,30 @@ type store struct {
 	lock  io.Closer
 }
 
-// claim opens and locks a data directory. It does not wait for another process
-// to let go.
+// claim opens and locks a data directory, unless what is in it is a part of a backup. It
+// does not wait for another process to let go.
 func claim(dir string) (*store, error) {
+	st, err := lockDirectory(dir)
+	if err != nil {
+		return nil, err
+	}
+	if err := restored(st.dir); err != nil {
+		return nil, errors.Join(err, st.lock.Close(), st.dir.Close())
+	}
+	return st, nil
+}
+
+// restored returns an error where putting back a backup was not finished.
+func restored(dir vfs.FS) error {
+	names, err := dir.List()
+	if err == nil && slices.Contains(names, backup.Unfinished) {
+		err = errors.New("the data directory holds a part of a backup: run vectorlink restore again, to its end")
+	}
+	return err
+}
+
+// lockDirectory opens and locks a data directory.
+func lockDirectory(dir string) (*store, error) {
 	if err := checkOwn(dir); err != nil {
 		return nil, err
 	}
@@ -76,7 +98,7 @@ func checkOwn(dir string) error {
 		for _, e := range entries {
 			name := e.Name()
 			switch ext := strings.TrimPrefix(filepath.Ext(name), "."); {
-			case name == taskFile, e.Type().IsRegular() && slices.Contains(extensions, ext):
+			case name == taskFile, name == backup.Unfinished, e.Type().IsRegular() && slices.Contains(extensions, ext):
 				return nil
 			case name == lockFile, name == "lost+found", strings.HasPrefix(name, "."), vfs.IsTemp(name):
 			default:

@@ -23,7 +23,7 @@ type verifyCmd struct {
 
 // DirConfig names a data directory.
 type DirConfig struct {
-	DataDir string `name:"data-dir" aliases:"directory" short:"d" type:"setting" environ:"VECTORLINK_DATA_DIR" fallback:"./data" placeholder:"DIR" help:"Directory to check."`
+	DataDir string `name:"data-dir" aliases:"directory" short:"d" type:"setting" environ:"VECTORLINK_DATA_DIR" fallback:"./data" placeholder:"DIR" help:"Data directory."`
 }
 
 // Help is shown by verify --help.
