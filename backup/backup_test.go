@@ -414,7 +414,7 @@ func flipped(b []byte, at int) []byte {
 // TestMoving takes backups while the server works, at every moment of the copying in turn:
 // each holds commits as they were made, and every write that was acknowledged before.
 func TestMoving(t *testing.T) {
-	steps := 60
+	steps := 25
 	if os.Getenv("VECTORLINK_LONG") != "" {
 		steps = 2000
 	}
@@ -479,4 +479,99 @@ func TestMoving(t *testing.T) {
 		r.stop()
 	}
 	t.Logf("%d moves", moves)
+}
+
+// TestSpaceMoving has a space commit twice at every moment of the copying in turn: the
+// backup holds one moment of it, neither more of its journal than of its commits nor less.
+func TestSpaceMoving(t *testing.T) {
+	src := indexertest.NewSource()
+	mem := vfstest.NewMem()
+	w := start(t, mem, src)
+	defer w.stop()
+	sp := w.space()
+	set := func(key string, n int) {
+		t.Helper()
+		w.must(sp.Set(t.Context(), inMain, space.Item{Key: space.Key{ID: key}, Vector: []float32{float32(n), 1}}))
+	}
+	commit := func() {
+		t.Helper()
+		_, err := sp.Commit(t.Context(), inMain)
+		w.must(err)
+	}
+	long := strings.Repeat("x", 600<<10)
+	d := openDir(t, vfstest.NewMem())
+	for at := 0; ; at++ {
+		full := func() { // enough for the journal to be written anew
+			if at%3 == 0 {
+				w.must(sp.Set(t.Context(), inMain, space.Item{Key: space.Key{ID: "long"}, Vector: []float32{1, 1}, Text: &long}))
+			}
+		}
+		// a is never behind b, nor two ahead.
+		full()
+		full()
+		commit()
+		set("a", 2*at+1)
+		fault := vfstest.NewFault(mem)
+		fault.OnOp(func(n int, _ vfstest.Op) {
+			if n == at {
+				set("b", 2*at+1)
+				full()
+				full()
+				commit()
+				set("a", 2*at+2)
+				set("b", 2*at+2)
+				full()
+				full()
+				commit()
+			}
+		})
+		sum := take(t, d, fault, 1)
+		r := start(t, restore(t, d, sum.Taken), src)
+		got := r.points()
+		if got["a"] < float32(2*at+1) || got["a"] < got["b"] || got["a"] > got["b"]+1 && got["b"] > 0 {
+			t.Errorf("operation %d: %v", at, got)
+		}
+		r.stop()
+		if fault.Ops() < at {
+			break
+		}
+		if at >= 40 && os.Getenv("VECTORLINK_LONG") == "" {
+			break
+		}
+	}
+}
+
+// TestDeletedMeanwhile deletes a branch at every moment of the copying in turn, on which
+// the files of another one stand: these are written anew, and the others go.
+func TestDeletedMeanwhile(t *testing.T) {
+	mem, src := vfstest.NewMem(), indexertest.NewSource()
+	w := start(t, mem, src)
+	w.index("main")
+	src.Branch("dev", w.index("main"))
+	dev := w.index("dev")
+	want := w.commit(dev)
+	w.stop()
+	for at, ops := 0, 1; at < ops; at++ {
+		mem := mem.CrashClone(1, 1)
+		w := start(t, mem, src)
+		d := openDir(t, vfstest.NewMem())
+		fault := vfstest.NewFault(mem)
+		fault.OnOp(func(n int, _ vfstest.Op) {
+			if n == at {
+				w.must(w.ix.DeleteBranchIndex(t.Context(), domain, "main"))
+			}
+		})
+		sum := take(t, d, fault, 0)
+		ops = fault.Ops()
+		w.stop()
+		to := restore(t, d, sum.Taken)
+		if _, err := indexer.Verify(t.Context(), to, func(f indexer.Finding) { t.Errorf("operation %d: %+v", at, f) }); err != nil {
+			t.Fatal(err)
+		}
+		r := start(t, to, src)
+		if r.commit(dev) != want {
+			t.Errorf("operation %d: %s answers otherwise", at, dev)
+		}
+		r.stop()
+	}
 }
