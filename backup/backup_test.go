@@ -31,17 +31,18 @@ var inMain = space.At{Branch: contract.MainBranch}
 
 // world is a server over a data directory, without HTTP.
 type world struct {
-	t   *testing.T
-	ix  *indexer.Indexer
-	sp  *space.Spaces
-	src *indexertest.Source
-	emb *indexertest.Embedder
-	n   int // commits and writes made
+	t     *testing.T
+	files vfs.FS
+	ix    *indexer.Indexer
+	sp    *space.Spaces
+	src   *indexertest.Source
+	emb   *indexertest.Embedder
+	n     int // commits and writes made
 }
 
 func start(t *testing.T, files vfs.FS, src *indexertest.Source) *world {
 	t.Helper()
-	w := &world{t: t, src: src, emb: &indexertest.Embedder{}}
+	w := &world{t: t, files: files, src: src, emb: &indexertest.Embedder{}}
 	ix, err := indexer.Open(indexer.Config{FS: files, TaskFile: "tasks.journal", Source: src, Embedder: w.emb, Renderer: templates.New(templates.Limits{}), Workers: 1,
 		Graph: indexer.Graph{MinVectors: 8, Ef: 200}})
 	if err != nil {
@@ -101,7 +102,7 @@ func (w *world) set() {
 func (w *world) decide() {
 	w.t.Helper()
 	w.n++
-	_, err := w.ix.Decide(w.t.Context(), search.DecideRequest{Domain: domain, Ref: search.Ref{Branch: "main"}, Decisions: []catalog.Decision{
+	_, err := w.ix.Decide(w.t.Context(), indexer.DecideRequest{Domain: domain, Ref: search.Ref{Branch: "main"}, Decisions: []catalog.Decision{
 		{A: "terminusdb:///data/Planet/00", B: fmt.Sprintf("terminusdb:///data/Planet/%02d", 1+w.n%19), Verdict: "same", Note: fmt.Sprint(w.n)},
 	}})
 	w.must(err)
@@ -151,7 +152,11 @@ func (w *world) answers() string {
 	w.must(err)
 	pruned, err := w.ix.PrunedCommits(domain)
 	w.must(err)
-	decisions, _, err := w.ix.Decisions(search.DecisionsRequest{Domain: domain})
+	cat, err := catalog.Open(catalog.Config{FS: w.files, ReadOnly: true})
+	w.must(err)
+	d, err := cat.Domain(domain)
+	w.must(err)
+	decisions, err := d.Decisions()
 	w.must(err)
 	fmt.Fprintf(&b, "%+v %v %v %v", tags, pruned, decisions, w.points())
 	return b.String()
