@@ -22,7 +22,7 @@ var layers = [][]string{
 	{"space"},
 	{"service"},
 	{"indexer"},
-	{"pairs"},
+	{"overview", "pairs"},
 	{"search"},
 	{"catalog", "tasks", "bundle"},
 	{"snapshot", "hnsw", "vecstore", "textindex", "fields", "cluster"},

@@ -11,6 +11,7 @@ import (
 	"github.com/vectorlink/vectorlink/catalog"
 	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/indexer"
+	"github.com/vectorlink/vectorlink/overview"
 	"github.com/vectorlink/vectorlink/pairs"
 	"github.com/vectorlink/vectorlink/search"
 	"github.com/vectorlink/vectorlink/service"
@@ -48,9 +49,9 @@ type Indexer interface {
 	Candidates(ctx context.Context, req pairs.CandidatesRequest) (pairs.Candidates, error)
 	// Clusters groups the documents of a commit; ClustersDiff says what became of
 	// the groups at another. Map places the documents in the plane.
-	Clusters(ctx context.Context, req search.ClustersRequest) (*search.Clusters, error)
-	ClustersDiff(ctx context.Context, req search.ClustersDiffRequest) (*search.ClustersDiff, error)
-	Map(ctx context.Context, req search.MapRequest) (*search.Map, error)
+	Clusters(ctx context.Context, req overview.ClustersRequest) (*overview.Clusters, error)
+	ClustersDiff(ctx context.Context, req overview.ClustersDiffRequest) (*overview.ClustersDiff, error)
+	Map(ctx context.Context, req overview.MapRequest) (*overview.Map, error)
 	// Compare returns the distance of two texts.
 	Compare(ctx context.Context, req search.CompareRequest) (float32, error)
 	// Embeddings calls use with the vectors of documents, which can be read

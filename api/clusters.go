@@ -3,12 +3,12 @@ package api
 import (
 	"net/http"
 
-	"github.com/vectorlink/vectorlink/search"
+	"github.com/vectorlink/vectorlink/overview"
 )
 
 // clusters answers GET /clusters: the groups of a commit's documents, or as
 // lines the group of each document.
-func (s *server) clusters(w *response, r *http.Request, req *search.ClustersRequest) error {
+func (s *server) clusters(w *response, r *http.Request, req *overview.ClustersRequest) error {
 	found, err := s.ix.Clusters(r.Context(), *req)
 	if err != nil {
 		return err
@@ -24,7 +24,7 @@ func (s *server) clusters(w *response, r *http.Request, req *search.ClustersRequ
 
 // clustersDiff answers GET /clusters/diff: what became of the groups of one
 // commit at another.
-func (s *server) clustersDiff(w *response, r *http.Request, req *search.ClustersDiffRequest) error {
+func (s *server) clustersDiff(w *response, r *http.Request, req *overview.ClustersDiffRequest) error {
 	w.commit = req.To
 	found, err := s.ix.ClustersDiff(r.Context(), *req)
 	if err != nil {
@@ -46,7 +46,7 @@ type mapAnswer struct {
 }
 
 // mapOf answers GET /map: a place in the plane for each document.
-func (s *server) mapOf(w *response, r *http.Request, req *search.MapRequest) error {
+func (s *server) mapOf(w *response, r *http.Request, req *overview.MapRequest) error {
 	m, err := s.ix.Map(r.Context(), *req)
 	if err != nil {
 		return err

@@ -13,6 +13,7 @@ import (
 	"github.com/vectorlink/vectorlink/hnsw"
 	"github.com/vectorlink/vectorlink/indexer"
 	"github.com/vectorlink/vectorlink/indexer/indexertest"
+	"github.com/vectorlink/vectorlink/overview"
 	"github.com/vectorlink/vectorlink/pairs"
 	"github.com/vectorlink/vectorlink/search"
 	"github.com/vectorlink/vectorlink/vfs/vfstest"
@@ -88,7 +89,7 @@ func everything(t *testing.T, r *search.Reader, name, commit string, vector []fl
 	add("similar", hits, err)
 	found, err := pairs.New(r).Duplicates(ctx, pairs.DuplicatesRequest{Domain: name, Ref: ref, Threshold: .3, Page: search.Page{Count: 100}})
 	add("duplicates", found, err)
-	clusters, err := r.Clusters(ctx, search.ClustersRequest{Domain: name, Ref: ref})
+	clusters, err := overview.New(r).Clusters(ctx, overview.ClustersRequest{Domain: name, Ref: ref})
 	must(t, err)
 	add("clusters", clusters.Clusters, err)
 	list, err := r.ListDocuments(ctx, search.DocumentsRequest{Domain: name, Ref: ref, Page: search.Page{Count: 1000}, Texts: true, OutputFields: []string{"*"}})

@@ -11,6 +11,7 @@ import (
 	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/indexer"
 	"github.com/vectorlink/vectorlink/indexer/indexertest"
+	"github.com/vectorlink/vectorlink/overview"
 	"github.com/vectorlink/vectorlink/search"
 	"github.com/vectorlink/vectorlink/vfs"
 	"github.com/vectorlink/vectorlink/vfs/vfstest"
@@ -36,18 +37,18 @@ func TestClustersOfDamaged(t *testing.T) {
 	ask := func() (a answers) {
 		t.Helper()
 		for _, commit := range []string{"c1", "c2"} {
-			means, err := h.Clusters(t.Context(), search.ClustersRequest{Domain: domain, Ref: search.Ref{Commit: commit}, ClusterOptions: search.ClusterOptions{K: 2}})
+			means, err := h.overview().Clusters(t.Context(), overview.ClustersRequest{Domain: domain, Ref: search.Ref{Commit: commit}, ClusterOptions: overview.ClusterOptions{K: 2}})
 			must(t, err)
-			c, err := h.Clusters(t.Context(), search.ClustersRequest{Domain: domain, Ref: search.Ref{Commit: commit}})
+			c, err := h.overview().Clusters(t.Context(), overview.ClustersRequest{Domain: domain, Ref: search.Ref{Commit: commit}})
 			must(t, err)
-			m, err := h.Map(t.Context(), search.MapRequest{Domain: domain, Ref: search.Ref{Commit: commit}})
+			m, err := h.overview().Map(t.Context(), overview.MapRequest{Domain: domain, Ref: search.Ref{Commit: commit}})
 			must(t, err)
 			a.clusters += fmt.Sprint(means.Clusters, c.Clusters)
 			a.maps += fmt.Sprint(slices.Collect(m.Points()))
 			a.ungrouped, a.unplaced = a.ungrouped+c.Ungrouped, a.unplaced+m.Others
 			a.damaged[0], a.damaged[1] = a.damaged[0]+len(c.Damaged), a.damaged[1]+len(m.Damaged)
 		}
-		diff, err := h.ClustersDiff(t.Context(), search.ClustersDiffRequest{Domain: domain, Between: between})
+		diff, err := h.overview().ClustersDiff(t.Context(), overview.ClustersDiffRequest{Domain: domain, Between: between})
 		must(t, err)
 		moved, err := h.Diff(t.Context(), search.DiffRequest{Domain: domain, Between: between, Page: search.Page{Count: 10}})
 		must(t, err)
@@ -87,7 +88,7 @@ func TestDamageMetAgain(t *testing.T) {
 	flipVector(t, mem, ops[3].Text)
 	h = openPush(t, mem, &indexertest.Embedder{})
 	ask := func() string {
-		c, err := h.Clusters(t.Context(), search.ClustersRequest{Domain: domain, Ref: search.Ref{Commit: "c1"}})
+		c, err := h.overview().Clusters(t.Context(), overview.ClustersRequest{Domain: domain, Ref: search.Ref{Commit: "c1"}})
 		must(t, err)
 		if len(c.Damaged) != 1 || c.Ungrouped != 1 {
 			t.Errorf("damaged %v, %d in no cluster", c.Damaged, c.Ungrouped)
@@ -109,7 +110,7 @@ func TestClustersDiffOfBranches(t *testing.T) {
 	h.mustPush("main", "", "c1", slices.Concat(aboutTopic(rng, 0, 0, 12), aboutTopic(rng, 1, 0, 12))...)
 	h.mustPush("side", "c1", "s1", aboutTopic(rng, 1, 20, 4)...)
 	for _, filter := range []search.Filter{{}, {Types: []string{"T1"}}} {
-		found, err := h.ClustersDiff(t.Context(), search.ClustersDiffRequest{Domain: domain, Between: search.Between{From: "main", To: "side"}, Filter: filter})
+		found, err := h.overview().ClustersDiff(t.Context(), overview.ClustersDiffRequest{Domain: domain, Between: search.Between{From: "main", To: "side"}, Filter: filter})
 		must(t, err)
 		before, after := 0, 0
 		for _, c := range found.Changes {

@@ -13,15 +13,19 @@ import (
 	"github.com/vectorlink/vectorlink/embed"
 	"github.com/vectorlink/vectorlink/indexer"
 	"github.com/vectorlink/vectorlink/indexer/indexertest"
+	"github.com/vectorlink/vectorlink/overview"
 	"github.com/vectorlink/vectorlink/search"
 	"github.com/vectorlink/vectorlink/vector"
 	"github.com/vectorlink/vectorlink/vfs/vfstest"
 )
 
+// overview answers from what the harness reads.
+func (h *harness) overview() *overview.Overview { return overview.New(h.Reader) }
+
 // clustersAt returns the clusters of a commit, and its documents by cluster.
-func (h *harness) clustersAt(commit string) (*search.Clusters, map[string][]string) {
+func (h *harness) clustersAt(commit string) (*overview.Clusters, map[string][]string) {
 	h.t.Helper()
-	c, err := h.Clusters(h.t.Context(), search.ClustersRequest{Domain: domain, Ref: search.Ref{Commit: commit}})
+	c, err := h.overview().Clusters(h.t.Context(), overview.ClustersRequest{Domain: domain, Ref: search.Ref{Commit: commit}})
 	must(h.t, err)
 	members := map[string][]string{}
 	for m := range c.Memberships() {
@@ -33,11 +37,11 @@ func (h *harness) clustersAt(commit string) (*search.Clusters, map[string][]stri
 }
 
 // placesAt returns the places of a commit's documents.
-func (h *harness) placesAt(commit string) map[string]search.MapPoint {
+func (h *harness) placesAt(commit string) map[string]overview.MapPoint {
 	h.t.Helper()
-	m, err := h.Map(h.t.Context(), search.MapRequest{Domain: domain, Ref: search.Ref{Commit: commit}})
+	m, err := h.overview().Map(h.t.Context(), overview.MapRequest{Domain: domain, Ref: search.Ref{Commit: commit}})
 	must(h.t, err)
-	at := map[string]search.MapPoint{}
+	at := map[string]overview.MapPoint{}
 	for p := range m.Points() {
 		at[p.ID] = p
 	}

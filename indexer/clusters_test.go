@@ -13,6 +13,7 @@ import (
 	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/indexer"
 	"github.com/vectorlink/vectorlink/indexer/indexertest"
+	"github.com/vectorlink/vectorlink/overview"
 	"github.com/vectorlink/vectorlink/search"
 	"github.com/vectorlink/vectorlink/vfs/vfstest"
 )
@@ -55,19 +56,19 @@ func TestClusters(t *testing.T) {
 	}
 	h.mustPush("", "c1", "c2", slices.Concat(gone, aboutTopic(rng, 4, 0, 25), aboutTopic(rng, 1, 50, 5))...)
 
-	get := func(h *harness, req search.ClustersRequest) *search.Clusters {
+	get := func(h *harness, req overview.ClustersRequest) *overview.Clusters {
 		t.Helper()
 		req.Domain = domain
 		if req.Ref.Commit == "" {
 			req.Ref.Commit = "c1"
 		}
-		found, err := h.Clusters(t.Context(), req)
+		found, err := h.overview().Clusters(t.Context(), req)
 		if err != nil {
 			t.Fatal(err)
 		}
 		return found
 	}
-	check := func(name string, c *search.Clusters) {
+	check := func(name string, c *overview.Clusters) {
 		t.Helper()
 		if c.Count != 4 || len(c.Clusters) != 4 || c.Ungrouped != 0 || c.Documents != 114 || c.Commit != "c1" {
 			t.Fatalf("%s: %d clusters of %d documents, %d in none, want 4 of 114", name, c.Count, c.Documents, c.Ungrouped)
@@ -86,12 +87,12 @@ func TestClusters(t *testing.T) {
 			}
 		}
 	}
-	c := get(h, search.ClustersRequest{})
+	c := get(h, overview.ClustersRequest{})
 	check("leiden", c)
 	if c.Resolution != 1 || c.AtHalf == 0 || c.AtHalf > 4 || c.AtTwice < 4 {
 		t.Errorf("resolution %v, %d clusters at half, %d at twice", c.Resolution, c.AtHalf, c.AtTwice)
 	}
-	means := get(h, search.ClustersRequest{ClusterOptions: search.ClusterOptions{K: 4}})
+	means := get(h, overview.ClustersRequest{ClusterOptions: overview.ClusterOptions{K: 4}})
 	if means.Count != 4 || means.K != 4 || means.AtHalf != 0 {
 		t.Errorf("k-means: %d clusters", means.Count)
 	}
@@ -114,15 +115,15 @@ func TestClusters(t *testing.T) {
 	}
 
 	// Small ones, and a part of the documents.
-	if few := get(h, search.ClustersRequest{ClusterOptions: search.ClusterOptions{MinSize: 29}}); few.Count != 2 || few.Ungrouped != 28+27 {
+	if few := get(h, overview.ClustersRequest{ClusterOptions: overview.ClusterOptions{MinSize: 29}}); few.Count != 2 || few.Ungrouped != 28+27 {
 		t.Errorf("of 29 or more: %d clusters, %d in none", few.Count, few.Ungrouped)
 	}
-	if part := get(h, search.ClustersRequest{Filter: search.Filter{Types: []string{"T2"}}}); part.Documents != 28 {
+	if part := get(h, overview.ClustersRequest{Filter: search.Filter{Types: []string{"T2"}}}); part.Documents != 28 {
 		t.Errorf("of one class: %d documents", part.Documents)
 	}
 
 	// What a later commit did.
-	diff, err := h.ClustersDiff(t.Context(), search.ClustersDiffRequest{Domain: domain, Between: search.Between{From: "c1", To: "c2"}})
+	diff, err := h.overview().ClustersDiff(t.Context(), overview.ClustersDiffRequest{Domain: domain, Between: search.Between{From: "c1", To: "c2"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -150,7 +151,7 @@ func TestClusters(t *testing.T) {
 
 	// The same again, by another reader, after all that.
 	h.close()
-	again := get(openPush(t, files, &indexertest.Embedder{}), search.ClustersRequest{})
+	again := get(openPush(t, files, &indexertest.Embedder{}), overview.ClustersRequest{})
 	if fmt.Sprint(again.Clusters) != fmt.Sprint(c.Clusters) {
 		t.Errorf("another reader says %v, not %v", again.Clusters, c.Clusters)
 	}
@@ -161,23 +162,23 @@ func TestClustersOfLittle(t *testing.T) {
 	h.mustPush("", "", "c0")
 	h.mustPush("", "c0", "c1", puts("a", "one", "b", "one", "c", "two words")...)
 	for commit, documents := range map[string]int{"c0": 0, "c1": 3} {
-		for _, o := range []search.ClusterOptions{{}, {K: 7}, {MinSize: 1}, {Resolution: 1000}} {
-			found, err := h.Clusters(t.Context(), search.ClustersRequest{Domain: domain, Ref: search.Ref{Commit: commit}, ClusterOptions: o})
+		for _, o := range []overview.ClusterOptions{{}, {K: 7}, {MinSize: 1}, {Resolution: 1000}} {
+			found, err := h.overview().Clusters(t.Context(), overview.ClustersRequest{Domain: domain, Ref: search.Ref{Commit: commit}, ClusterOptions: o})
 			if err != nil || found.Documents != documents || found.Clusters == nil {
 				t.Errorf("%s %+v: %+v, %v", commit, o, found, err)
 			}
 		}
-		m, err := h.Map(t.Context(), search.MapRequest{Domain: domain, Ref: search.Ref{Commit: commit}})
+		m, err := h.overview().Map(t.Context(), overview.MapRequest{Domain: domain, Ref: search.Ref{Commit: commit}})
 		if err != nil || m.Len != documents {
 			t.Errorf("map of %s: %+v, %v", commit, m, err)
 		}
 	}
-	for _, o := range []search.ClusterOptions{{Resolution: -1}, {Resolution: 1001}} {
-		if _, err := h.Clusters(t.Context(), search.ClustersRequest{Domain: domain, Ref: search.Ref{Commit: "c1"}, ClusterOptions: o}); !errors.Is(err, contract.ErrInvalid) {
+	for _, o := range []overview.ClusterOptions{{Resolution: -1}, {Resolution: 1001}} {
+		if _, err := h.overview().Clusters(t.Context(), overview.ClustersRequest{Domain: domain, Ref: search.Ref{Commit: "c1"}, ClusterOptions: o}); !errors.Is(err, contract.ErrInvalid) {
 			t.Errorf("%+v: %v", o, err)
 		}
 	}
-	if _, err := h.ClustersDiff(t.Context(), search.ClustersDiffRequest{Domain: domain, Between: search.Between{From: "c1", To: "c9"}}); !errors.Is(err, contract.ErrNotFound) || !strings.Contains(err.Error(), "to:") {
+	if _, err := h.overview().ClustersDiff(t.Context(), overview.ClustersDiffRequest{Domain: domain, Between: search.Between{From: "c1", To: "c9"}}); !errors.Is(err, contract.ErrNotFound) || !strings.Contains(err.Error(), "to:") {
 		t.Errorf("a commit that is not there: %v", err)
 	}
 }
@@ -207,7 +208,7 @@ func TestMapStands(t *testing.T) {
 	places := func(h *harness, commit int) map[string]place {
 		t.Helper()
 		ref := search.Ref{Commit: fmt.Sprintf("c%d", commit)}
-		m, err := h.Map(t.Context(), search.MapRequest{Domain: domain, Ref: ref})
+		m, err := h.overview().Map(t.Context(), overview.MapRequest{Domain: domain, Ref: ref})
 		if err != nil {
 			t.Fatal(err)
 		}

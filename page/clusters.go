@@ -9,6 +9,7 @@ import (
 	"strconv"
 
 	"github.com/vectorlink/vectorlink/cluster"
+	"github.com/vectorlink/vectorlink/overview"
 	"github.com/vectorlink/vectorlink/search"
 )
 
@@ -22,21 +23,21 @@ type namedID struct{ ID, Name string }
 
 // shownCluster is one as it is listed.
 type shownCluster struct {
-	search.Cluster
+	overview.Cluster
 	Typical []namedID
-	Change  *search.ClusterChange
+	Change  *overview.ClusterChange
 	Share   int // of the largest, in percent
 }
 
 type clustersPage struct {
 	*frame
 	Wait       bool
-	Clusters   *search.Clusters
+	Clusters   *overview.Clusters
 	List       []shownCluster
 	More       int
 	Since      *moment
 	Fates      []fate
-	Gone       []search.ClusterChange
+	Gone       []overview.ClusterChange
 	One        *shownCluster
 	Members    []namedID
 	MoreOne    int
@@ -55,13 +56,13 @@ type fate struct {
 }
 
 // clustering returns the clusters of a commit; nil while they are worked out.
-func (s *Site) clustering(a *answer, f *frame, resolution float64) (*search.Clusters, error) {
-	req := search.ClustersRequest{Domain: f.Domain, Ref: f.ref(), ClusterOptions: search.ClusterOptions{Resolution: float32(resolution)}}
+func (s *Site) clustering(a *answer, f *frame, resolution float64) (*overview.Clusters, error) {
+	req := overview.ClustersRequest{Domain: f.Domain, Ref: f.ref(), ClusterOptions: overview.ClusterOptions{Resolution: float32(resolution)}}
 	if err := req.Complete(); err != nil {
 		return nil, err
 	}
 	key := "clusters\x00" + f.Domain + "\x00" + f.At.Commit + "\x00" + strconv.FormatFloat(resolution, 'g', 4, 64)
-	found, err := result(a.r.Context(), s.works, key, func(ctx context.Context) (*search.Clusters, error) { return s.cfg.Service.Clusters(ctx, req) })
+	found, err := result(a.r.Context(), s.works, key, func(ctx context.Context) (*overview.Clusters, error) { return s.cfg.Service.Clusters(ctx, req) })
 	if found == nil || err != nil {
 		return nil, err
 	}
@@ -123,13 +124,13 @@ func (s *Site) clusters(a *answer) error {
 
 // clusterChanges returns what became of clusters since another commit, by the ids that
 // they have now.
-func (s *Site) clusterChanges(a *answer, p *clustersPage) (map[string]*search.ClusterChange, error) {
+func (s *Site) clusterChanges(a *answer, p *clustersPage) (map[string]*overview.ClusterChange, error) {
 	since, ok, err := s.other(a, p.frame, "with")
 	if err != nil || !ok {
 		return nil, err
 	}
 	p.Since = &since
-	req := search.ClustersDiffRequest{Domain: p.Domain, Between: search.Between{From: since.Commit, To: p.At.Commit}, ClusterOptions: search.ClusterOptions{Resolution: float32(p.Resolution)}}
+	req := overview.ClustersDiffRequest{Domain: p.Domain, Between: search.Between{From: since.Commit, To: p.At.Commit}, ClusterOptions: overview.ClusterOptions{Resolution: float32(p.Resolution)}}
 	if err := req.Complete(); err != nil {
 		return nil, err
 	}
@@ -137,7 +138,7 @@ func (s *Site) clusterChanges(a *answer, p *clustersPage) (map[string]*search.Cl
 	if err != nil {
 		return nil, err
 	}
-	byID, counts := make(map[string]*search.ClusterChange), make(map[cluster.Fate]int)
+	byID, counts := make(map[string]*overview.ClusterChange), make(map[cluster.Fate]int)
 	for i := range found.Changes {
 		c := &found.Changes[i]
 		counts[c.Fate]++

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/vectorlink/vectorlink/contract"
+	"github.com/vectorlink/vectorlink/overview"
 	"github.com/vectorlink/vectorlink/search"
 )
 
@@ -39,7 +40,7 @@ type documentPage struct {
 	Fields         []field
 	Like           []shown
 	Link           string
-	Cluster        *search.Cluster
+	Cluster        *overview.Cluster
 	Decided        []pairRow
 	History        []version
 	HistoryAsked   bool

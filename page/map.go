@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/vectorlink/vectorlink/contract"
+	"github.com/vectorlink/vectorlink/overview"
 	"github.com/vectorlink/vectorlink/search"
 )
 
@@ -34,7 +35,7 @@ type plot struct {
 	ids        []string
 	points     []byte
 	classes    []string
-	groups     []search.Cluster
+	groups     []overview.Cluster
 	others     int
 	classCount []int
 }
@@ -52,11 +53,11 @@ func (s *Site) plotOf(a *answer, f *frame) (*plot, error) {
 }
 
 func (s *Site) plot(ctx context.Context, domain string, ref search.Ref) (*plot, error) {
-	m, err := s.cfg.Service.Map(ctx, search.MapRequest{Domain: domain, Ref: ref})
+	m, err := s.cfg.Service.Map(ctx, overview.MapRequest{Domain: domain, Ref: ref})
 	if err != nil {
 		return nil, err
 	}
-	req := search.ClustersRequest{Domain: domain, Ref: ref}
+	req := overview.ClustersRequest{Domain: domain, Ref: ref}
 	if err := req.Complete(); err != nil {
 		return nil, err
 	}

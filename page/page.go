@@ -16,6 +16,7 @@ import (
 	"github.com/vectorlink/vectorlink/catalog"
 	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/indexer"
+	"github.com/vectorlink/vectorlink/overview"
 	"github.com/vectorlink/vectorlink/pairs"
 	"github.com/vectorlink/vectorlink/search"
 )
@@ -37,9 +38,9 @@ type Service interface {
 	DuplicatesProfile(ctx context.Context, req pairs.ProfileRequest) (pairs.Profile, error)
 	Decide(ctx context.Context, req indexer.DecideRequest) ([]catalog.Decision, error)
 	DecisionsAt(domain, commit string) ([]catalog.Decision, error)
-	Clusters(ctx context.Context, req search.ClustersRequest) (*search.Clusters, error)
-	ClustersDiff(ctx context.Context, req search.ClustersDiffRequest) (*search.ClustersDiff, error)
-	Map(ctx context.Context, req search.MapRequest) (*search.Map, error)
+	Clusters(ctx context.Context, req overview.ClustersRequest) (*overview.Clusters, error)
+	ClustersDiff(ctx context.Context, req overview.ClustersDiffRequest) (*overview.ClustersDiff, error)
+	Map(ctx context.Context, req overview.MapRequest) (*overview.Map, error)
 }
 
 // History is where the names of commits come from.

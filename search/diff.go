@@ -68,8 +68,8 @@ type DiffedEntry struct {
 	After      *string `json:"after,omitempty"`
 }
 
-// both leases the snapshots of two commits.
-func (r *Reader) both(ctx context.Context, domain string, b Between) (from, to *Snapshot, commits [2]string, err error) {
+// Both leases the snapshots of two commits, which are named in commits.
+func (r *Reader) Both(ctx context.Context, domain string, b Between) (from, to *Snapshot, commits [2]string, err error) {
 	var leased [2]*Snapshot
 	for i, name := range []string{b.From, b.To} {
 		_, commits[i], leased[i], err = r.Serve(ctx, domain, Ref{Commit: name})
@@ -94,7 +94,7 @@ func (r *Reader) Diff(ctx context.Context, req DiffRequest) (found Diff, err err
 	if err := req.Page.Check(); err != nil {
 		return Diff{}, err
 	}
-	from, to, commits, err := r.both(ctx, req.Domain, req.Between)
+	from, to, commits, err := r.Both(ctx, req.Domain, req.Between)
 	if err != nil {
 		return Diff{}, err
 	}
@@ -286,9 +286,9 @@ type Placed struct {
 
 // SearchDiff searches at two commits and compares the hits.
 func (r *Reader) SearchDiff(ctx context.Context, req SearchDiffRequest) (found SearchDiff, err error) {
-	from, to, commits, err := r.both(ctx, req.Domain, req.Between)
+	from, to, commits, err := r.Both(ctx, req.Domain, req.Between)
 	if err != nil {
-		return SearchDiff{}, r.whileFollowing(err)
+		return SearchDiff{}, err
 	}
 	defer from.Release()
 	defer to.Release()

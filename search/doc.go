@@ -1,5 +1,5 @@
 // Package search answers requests from the snapshots of a data directory: by
-// vector, by words, both fused, filtered, clusters, maps, suggestions,
+// vector, by words, both fused, filtered, suggestions,
 // vectors of documents, and what there is to search.
 //
 // A [Reader] needs no writer. It knows the domains of a catalog, opens the

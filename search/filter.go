@@ -34,8 +34,8 @@ type Filter struct {
 
 func (f Filter) Empty() bool { return len(f.Types) == 0 && len(f.IDs) == 0 && f.Expr == "" }
 
-// key is a hash of the filter.
-func (f Filter) key() [sha256.Size]byte {
+// Key is a hash of the filter.
+func (f Filter) Key() [sha256.Size]byte {
 	b := make([]byte, 0, 64)
 	for _, list := range [][]string{f.Types, f.IDs, {f.Expr}} {
 		b = binary.AppendUvarint(b, uint64(len(list)))
@@ -135,6 +135,9 @@ func (l *Selection) Slots() []uint32 {
 	return list
 }
 
+// Admitted returns the number of documents.
+func (l *Selection) Admitted() int { return l.documents }
+
 // entries returns the admitted documents by ascending id.
 func (l *Selection) entries() []*snapshot.Entry {
 	found := make([]*snapshot.Entry, 0, l.documents)
@@ -158,7 +161,7 @@ func (s *Snapshot) Select(ctx context.Context, f Filter, standIn bool) (*Selecti
 	if f.Empty() {
 		return nil, nil
 	}
-	key := fmt.Sprintf("filter\x00%d\x00%t\x00%x", s.serial, standIn, f.key())
+	key := fmt.Sprintf("filter\x00%d\x00%t\x00%x", s.serial, standIn, f.Key())
 	if l := s.r.pool.peek(key); l != nil {
 		defer l.release() // it is memory alone, which outlives the lease
 		return l.res.(*Selection).narrowed(), nil

@@ -43,7 +43,7 @@ func (s *Snapshot) meanVector(documents []*snapshot.Entry) ([][]float32, error) 
 		if len(vectors) == 0 {
 			continue
 		}
-		one := mean(vectors)
+		one := Mean(vectors)
 		if directed && !vector.Normalize(one) {
 			clear(one) // they cancel each other out
 		}
@@ -65,8 +65,8 @@ func (s *Snapshot) meanVector(documents []*snapshot.Entry) ([][]float32, error) 
 	return [][]float32{mean}, nil
 }
 
-// mean returns the mean of some vectors.
-func mean(vectors [][]float32) []float32 {
+// Mean returns the mean of some vectors.
+func Mean(vectors [][]float32) []float32 {
 	sum := make([]float64, len(vectors[0]))
 	for _, v := range vectors {
 		for i, x := range v {

@@ -7,15 +7,18 @@ import (
 	"github.com/vectorlink/vectorlink/catalog"
 	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/indexer"
+	"github.com/vectorlink/vectorlink/overview"
 	"github.com/vectorlink/vectorlink/pairs"
 	"github.com/vectorlink/vectorlink/search"
 )
 
 // Service is what doors talk to: the Reader answers what reads, the Matcher what is
-// about pairs of documents, and the Writer writes. Its methods may be called by many goroutines at once.
+// about pairs of documents, the Overview what is about all, and the Writer writes. Its
+// methods may be called by many goroutines at once.
 type Service struct {
 	*search.Reader
 	*pairs.Matcher
+	*overview.Overview
 	Writer
 }
 
@@ -62,9 +65,9 @@ type Writer interface {
 // reads, nil for a Service that only reads. Who opened them closes them.
 func New(reader *search.Reader, writer *indexer.Indexer) *Service {
 	if writer == nil {
-		return &Service{reader, pairs.New(reader), readOnly{reader}}
+		return &Service{reader, pairs.New(reader), overview.New(reader), readOnly{reader}}
 	}
-	return &Service{reader, pairs.New(reader), writer}
+	return &Service{reader, pairs.New(reader), overview.New(reader), writer}
 }
 
 // Statistics counts one domain, or all for "".

@@ -10,6 +10,7 @@ import (
 	"slices"
 
 	"github.com/vectorlink/vectorlink/contract"
+	"github.com/vectorlink/vectorlink/overview"
 	"github.com/vectorlink/vectorlink/search"
 	"github.com/vectorlink/vectorlink/textindex"
 	"github.com/vectorlink/vectorlink/vector"
@@ -37,8 +38,8 @@ func clusters(ctx context.Context, b *bench) error {
 	ref := search.Ref{Commit: commit}
 	fmt.Println("| banking77, 77 classes | clusters | NMI | ARI |")
 	fmt.Println("|---|---:|---:|---:|")
-	for _, o := range []search.ClusterOptions{{}, {Resolution: 5}, {K: 77}} {
-		found, err := b.ix.Clusters(ctx, search.ClustersRequest{Domain: domain, Ref: ref, ClusterOptions: o})
+	for _, o := range []overview.ClusterOptions{{}, {Resolution: 5}, {K: 77}} {
+		found, err := overview.New(b.ix.Reader).Clusters(ctx, overview.ClustersRequest{Domain: domain, Ref: ref, ClusterOptions: o})
 		if err != nil {
 			return err
 		}
@@ -55,7 +56,7 @@ func clusters(ctx context.Context, b *bench) error {
 		nmi, ari := agreement(in, want)
 		fmt.Printf("| %s | %d | %.3f | %.3f |\n", name, found.Count, nmi, ari)
 	}
-	m, err := b.ix.Map(ctx, search.MapRequest{Domain: domain, Ref: ref})
+	m, err := overview.New(b.ix.Reader).Map(ctx, overview.MapRequest{Domain: domain, Ref: ref})
 	if err != nil {
 		return err
 	}
@@ -102,7 +103,7 @@ func agreement(a, b []string) (nmi, ari float64) {
 
 // trustworthiness returns how many of the k neighbours on the map are neighbours
 // (Venna, Kaski 2001), of every fourth document.
-func (b *bench) trustworthiness(ctx context.Context, domain string, m *search.Map, k int) (float64, error) {
+func (b *bench) trustworthiness(ctx context.Context, domain string, m *overview.Map, k int) (float64, error) {
 	var rows [][]float32
 	err := b.ix.Embeddings(ctx, search.EmbeddingsRequest{Domain: domain, Ref: search.Ref{Commit: m.Commit}}, func(found *search.Embeddings) error {
 		for e, err := range found.Vectors {

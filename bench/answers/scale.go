@@ -8,6 +8,7 @@ import (
 	"github.com/vectorlink/vectorlink/bench/corpus"
 	"github.com/vectorlink/vectorlink/bench/cputime"
 	"github.com/vectorlink/vectorlink/indexer"
+	"github.com/vectorlink/vectorlink/overview"
 	"github.com/vectorlink/vectorlink/search"
 	"github.com/vectorlink/vectorlink/templates"
 	"github.com/vectorlink/vectorlink/textindex"
@@ -62,15 +63,15 @@ func scale(ctx context.Context, b *bench) error {
 		return nil
 	}
 	ref := search.Ref{Commit: commit}
-	group := func(o search.ClusterOptions) func() error {
+	group := func(o overview.ClusterOptions) func() error {
 		return func() error {
-			_, err := ix.Clusters(ctx, search.ClustersRequest{Domain: domain, Ref: ref, ClusterOptions: o})
+			_, err := overview.New(ix.Reader).Clusters(ctx, overview.ClustersRequest{Domain: domain, Ref: ref, ClusterOptions: o})
 			return err
 		}
 	}
 	place := func(ref search.Ref) func() error {
 		return func() error {
-			_, err := ix.Map(ctx, search.MapRequest{Domain: domain, Ref: ref})
+			_, err := overview.New(ix.Reader).Map(ctx, overview.MapRequest{Domain: domain, Ref: ref})
 			return err
 		}
 	}
@@ -78,9 +79,9 @@ func scale(ctx context.Context, b *bench) error {
 		name string
 		do   func() error
 	}{
-		{"clusters, neighbours included", group(search.ClusterOptions{})},
-		{"the same again", group(search.ClusterOptions{})},
-		{"77 clusters by k-means", group(search.ClusterOptions{K: 77})},
+		{"clusters, neighbours included", group(overview.ClusterOptions{})},
+		{"the same again", group(overview.ClusterOptions{})},
+		{"77 clusters by k-means", group(overview.ClusterOptions{K: 77})},
 		{"map, neighbours included", place(ref)},
 		{"map of the next commit, of two changes", place(search.Ref{Commit: "d"})},
 	} {

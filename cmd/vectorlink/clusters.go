@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/vectorlink/vectorlink/overview"
 	"github.com/vectorlink/vectorlink/search"
 )
 
@@ -13,12 +14,12 @@ var _ = (&reading{
 	group: ofReading, name: "clusters", help: "List the groups of documents that are alike, or what became of them.",
 	more: `With --from and --to in the place of a commit it is told what became of the groups of
 one at the other.`,
-	path: "/clusters", requests: []any{&search.ClustersRequest{}, &search.Between{}},
+	path: "/clusters", requests: []any{&overview.ClustersRequest{}, &search.Between{}},
 	show:    showing(printClusters),
 	between: between{"/clusters/diff", showing(printChanges)},
 }).register()
 
-func printClusters(w io.Writer, paint paint, c *search.Clusters, _ answered) {
+func printClusters(w io.Writer, paint paint, c *overview.Clusters, _ answered) {
 	head := fmt.Sprintf("%s of %s at commit %s", count(c.Count, "cluster"), count(c.Documents, "document"), plainText(c.Commit))
 	if c.Ungrouped > 0 {
 		head += fmt.Sprintf(", %d in none", c.Ungrouped)
@@ -34,7 +35,7 @@ func printClusters(w io.Writer, paint paint, c *search.Clusters, _ answered) {
 	}
 }
 
-func printChanges(w io.Writer, paint paint, d *search.ClustersDiff, _ answered) {
+func printChanges(w io.Writer, paint paint, d *overview.ClustersDiff, _ answered) {
 	fmt.Fprintln(w, paint.dim("clusters from commit "+plainText(d.From)+" to "+plainText(d.To)))
 	rows := grid{{"", "FROM", "TO", "CAME", "LEFT", "WORDS"}}
 	for _, c := range d.Changes {
@@ -48,7 +49,7 @@ func printChanges(w io.Writer, paint paint, d *search.ClustersDiff, _ answered) 
 }
 
 // sizesOf names the clusters' sizes, joined by a plus.
-func sizesOf(list []search.Cluster) number {
+func sizesOf(list []overview.Cluster) number {
 	texts := make([]string, len(list))
 	for i, c := range list {
 		texts[i] = strconv.Itoa(c.Size)

@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"strings"
 
+	"github.com/vectorlink/vectorlink/overview"
 	"github.com/vectorlink/vectorlink/pairs"
 	"github.com/vectorlink/vectorlink/search"
 	"github.com/vectorlink/vectorlink/service"
@@ -99,7 +100,7 @@ var tools = []tool{
 	},
 	{
 		name: "clusters", title: "List clusters", text: "List the groups of documents of a commit that are alike in meaning, largest first, with telling words and typical documents.",
-		method: "GET", path: "/clusters", requests: []any{&search.ClustersRequest{}, &search.Page{}}, without: []string{"ancestor"}, list: "clusters", cut: true,
+		method: "GET", path: "/clusters", requests: []any{&overview.ClustersRequest{}, &search.Page{}}, without: []string{"ancestor"}, list: "clusters", cut: true,
 	},
 	{
 		name: "diff", title: "Compare commits", text: "List the documents that changed between two commits or branches, and how far each moved in meaning, farthest first.",

@@ -1,4 +1,4 @@
-package search
+package overview
 
 import (
 	"math/rand/v2"
@@ -7,6 +7,7 @@ import (
 
 	"github.com/vectorlink/vectorlink/catalog"
 	"github.com/vectorlink/vectorlink/cluster"
+	"github.com/vectorlink/vectorlink/search"
 	"github.com/vectorlink/vectorlink/snapshot"
 	"github.com/vectorlink/vectorlink/vector"
 )
@@ -15,20 +16,21 @@ import (
 // the neighbours are nearly those.
 func TestNeighboursThroughAGraph(t *testing.T) {
 	const n, dim = exactNeighbours + 1, 24
-	for _, m := range []Measure{{catalog.MetricCosine, true}, {catalog.MetricL2, false}} {
+	for _, settings := range []catalog.Settings{{Metric: catalog.MetricCosine, Normalize: true}, {Metric: catalog.MetricL2}} {
+		m := search.MeasureOf(settings)
 		rng := rand.New(rand.NewPCG(1, 2))
 		rows := cluster.Vectors{Dim: dim, Rows: make([]float32, n*dim)}
 		for i := range rows.Rows {
 			rows.Rows[i] = float32(rng.NormFloat64())
 		}
-		if m.unit {
+		if settings.Normalize {
 			for v := range n {
 				vector.Normalize(rows.Row(v))
 			}
 		}
-		p := &vectorSet{documents: make([]*snapshot.Entry, n), measure: m, rows: rows}
-		r := &Reader{cfg: ReaderConfig{Workers: 2}}
-		lists, err := r.neighboursOf(t.Context(), p, numbers(n))
+		p := &vectorSet{documents: make([]*snapshot.Entry, n), settings: settings, measure: m, rows: rows}
+		o := New(search.New(search.ReaderConfig{Workers: 2}))
+		lists, err := o.neighboursOf(t.Context(), p, numbers(n))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -51,7 +53,7 @@ func TestNeighboursThroughAGraph(t *testing.T) {
 			}
 		}
 		if found < want*98/100 { // a walk of no breadth finds 93 to 97 %
-			t.Errorf("%v: %d of %d neighbours found", m.metric, found, want)
+			t.Errorf("%v: %d of %d neighbours found", settings.Metric, found, want)
 		}
 	}
 }

@@ -1,4 +1,4 @@
-package search
+package overview
 
 import (
 	"context"
@@ -11,13 +11,14 @@ import (
 	"github.com/vectorlink/vectorlink/catalog"
 	"github.com/vectorlink/vectorlink/cluster"
 	"github.com/vectorlink/vectorlink/contract"
+	"github.com/vectorlink/vectorlink/search"
 	"github.com/vectorlink/vectorlink/snapshot"
 )
 
 // MapRequest asks for a place in the plane for every document of a commit.
 type MapRequest struct {
 	Domain string `param:"domain" kind:"domain" need:""`
-	Ref    Ref
+	Ref    search.Ref
 }
 
 // Map places the documents of a commit in the plane, near ones together.
@@ -28,7 +29,7 @@ type Map struct {
 	// Len is the number of documents that are placed: those that have a vector
 	// that says something of them. Others counts the rest.
 	Len, Others int
-	Damaged     []string // as of Hits
+	Damaged     []string // as of [search.Hits]
 
 	*placed
 }
@@ -62,15 +63,14 @@ type placed struct {
 	settled, news int
 }
 
-func (p *placed) size() int64 {
+// Bytes is the memory that it takes.
+func (p *placed) Bytes() int64 {
 	n := int64(200 + 40*len(p.ids))
 	for _, id := range p.ids {
 		n += int64(len(id))
 	}
 	return n
 }
-
-func (p *placed) close() {}
 
 // Map returns the places of a commit's documents. Those that are alike are near each
 // other; the axes mean nothing.
@@ -80,13 +80,13 @@ func (p *placed) close() {}
 // nothing else: it is derived from the beginning, in steps (see predecessor), and
 // kept in memory. Where more than half has come since documents were last placed all
 // at once, all are again.
-func (r *Reader) Map(ctx context.Context, req MapRequest) (*Map, error) {
-	d, commit, s, err := r.Serve(ctx, req.Domain, req.Ref)
+func (o *Overview) Map(ctx context.Context, req MapRequest) (*Map, error) {
+	d, commit, s, err := o.r.Serve(ctx, req.Domain, req.Ref)
 	if err != nil {
 		return nil, err
 	}
 	defer s.Release()
-	p, err := r.placed(ctx, d, s, commit)
+	p, err := o.placed(ctx, d, s, commit)
 	if err != nil {
 		return nil, err
 	}
@@ -101,22 +101,18 @@ func (r *Reader) Map(ctx context.Context, req MapRequest) (*Map, error) {
 }
 
 // placed returns the layout of a commit's snapshot.
-func (r *Reader) placed(ctx context.Context, d *Domain, s *Snapshot, commit string) (*placed, error) {
+func (o *Overview) placed(ctx context.Context, d *search.Domain, s *search.Snapshot, commit string) (*placed, error) {
 	state := d.State()
 	info, ok := state.Real(commit)
 	if !ok {
 		return nil, state.Missing(commit)
 	}
-	made, err := r.derived(ctx, s, mapKey, func(ctx context.Context) (resource, error) {
-		return r.place(ctx, d, state, info, s)
+	return search.Derive(ctx, s, mapKey, func(ctx context.Context) (*placed, error) {
+		return o.place(ctx, d, state, info, s)
 	})
-	if err != nil {
-		return nil, err
-	}
-	return made.(*placed), nil
 }
 
-// mapKey is what maps are derived under: see Reader.derived.
+// mapKey is what maps are kept under.
 const mapKey = "map"
 
 // mapStride is how many commits the maps of which are made one from the other before
@@ -136,11 +132,8 @@ func predecessor(depth int) int {
 }
 
 // place is placed where nothing is kept but every sixteenth map on the way.
-func (r *Reader) place(ctx context.Context, d *Domain, state *catalog.State, info snapshot.Info, s *Snapshot) (*placed, error) {
-	harm := s.harmed()
-	key := func(info snapshot.Info) string {
-		return heldName(d.Name(), info.Commit, info.Seq, harm) + "\x00" + mapKey
-	}
+func (o *Overview) place(ctx context.Context, d *search.Domain, state *catalog.State, info snapshot.Info, s *search.Snapshot) (*placed, error) {
+	memory := s.Memory()
 	// The commits behind, the newest first; where one is missing history begins.
 	history := []snapshot.Info{info}
 	for last := info; last.Base != ""; {
@@ -156,9 +149,8 @@ func (r *Reader) place(ctx context.Context, d *Domain, state *catalog.State, inf
 	var way []int // to be made, the newest first
 	var before *placed
 	for depth := len(history) - 1; ; depth = predecessor(depth) {
-		if l := r.pool.peek(key(at(depth))); l != nil {
-			before = l.res.(*placed) // memory alone, which outlives the lease
-			l.release()
+		var ok bool
+		if before, ok = search.Recall[*placed](memory.Of(at(depth)), mapKey); ok {
 			break
 		}
 		way = append(way, depth)
@@ -167,20 +159,21 @@ func (r *Reader) place(ctx context.Context, d *Domain, state *catalog.State, inf
 		}
 	}
 	for _, depth := range slices.Backward(way) {
-		next, err := r.step(ctx, d, at(depth), before)
+		next, err := o.step(ctx, d, at(depth), before)
 		if err != nil && depth < len(history)-1 && errors.Is(err, contract.ErrCorrupt) {
 			continue // the next one goes on from the one before
 		}
 		if err != nil {
 			return nil, err
 		}
-		if s.harmed() != harm {
-			return nil, errHarmed
+		if s.Memory() != memory {
+			return next, nil // and placed again, with the damage known
 		}
 		before = next
 		if depth%16 == 0 && depth < len(history)-1 {
-			if l, err := r.pool.acquire(ctx, key(at(depth)), func() (resource, error) { return next, nil }); err == nil {
-				l.release()
+			_, err := search.Remember(ctx, memory.Of(at(depth)), mapKey, func() (*placed, error) { return next, nil })
+			if err != nil {
+				return nil, err
 			}
 		}
 	}
@@ -189,13 +182,13 @@ func (r *Reader) place(ctx context.Context, d *Domain, state *catalog.State, inf
 
 // step places the documents of a commit, of which before, if there is one, says where
 // others were before.
-func (r *Reader) step(ctx context.Context, d *Domain, info snapshot.Info, before *placed) (*placed, error) {
-	s, err := r.Open(ctx, d, info.Commit)
+func (o *Overview) step(ctx context.Context, d *search.Domain, info snapshot.Info, before *placed) (*placed, error) {
+	s, err := o.r.Open(ctx, d, info.Commit)
 	if err != nil {
 		return nil, err
 	}
 	defer s.Release()
-	p, others := s.vectorSet(nil)
+	p, others := vectorSetOf(s, nil)
 	out := &placed{others: others, ids: make([]string, len(p.documents)), hashes: make([]uint64, len(p.documents))}
 	nodes := make([]cluster.Node, len(p.documents))
 	var fresh []uint32
@@ -237,9 +230,9 @@ func (r *Reader) step(ctx context.Context, d *Domain, info snapshot.Info, before
 	}
 	var near [][]cluster.Neighbour
 	if len(fresh) == len(nodes) {
-		near, err = r.allNeighbours(ctx, p, "")
+		near, err = o.allNeighbours(ctx, p, "")
 	} else {
-		near, err = r.neighboursOf(ctx, p, fresh)
+		near, err = o.neighboursOf(ctx, p, fresh)
 	}
 	if err != nil {
 		return nil, err

@@ -1,16 +1,14 @@
-package search
+package overview
 
 import (
 	"cmp"
 	"context"
-	"errors"
 	"math"
 	"strings"
 	"unicode/utf8"
 
-	"github.com/vectorlink/vectorlink/catalog"
-	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/internal/top"
+	"github.com/vectorlink/vectorlink/search"
 	"github.com/vectorlink/vectorlink/snapshot"
 	"github.com/vectorlink/vectorlink/textindex"
 )
@@ -28,7 +26,7 @@ const (
 // (Grootendorst 2022), which is how often a term is in the cluster by how seldom it
 // is in all. Terms are those of the domain's full text, told as they are most often
 // written. A term of one document alone is none of a larger cluster.
-func (s *Snapshot) label(ctx context.Context, c *Clusters) error {
+func label(ctx context.Context, s *search.Snapshot, c *Clusters) error {
 	members := make([][]*snapshot.Entry, len(c.Clusters))
 	for i, k := range c.in {
 		if k >= 0 && !c.documents[i].NoText {
@@ -40,7 +38,7 @@ func (s *Snapshot) label(ctx context.Context, c *Clusters) error {
 	words := 0.0
 	for k, documents := range members {
 		counts[k] = make(termCounts)
-		n, err := s.countTerms(ctx, documents, counts[k])
+		n, err := countTerms(ctx, s, documents, counts[k])
 		if err != nil {
 			return err
 		}
@@ -93,13 +91,14 @@ func (t *termCount) spelling() string {
 
 // countTerms counts the terms of documents' texts, and returns how many there are.
 // Several texts are analyzed at once: to begin costs more than to go on.
-func (s *Snapshot) countTerms(ctx context.Context, documents []*snapshot.Entry, counts termCounts) (words int, err error) {
+func countTerms(ctx context.Context, s *search.Snapshot, documents []*snapshot.Entry, counts termCounts) (words int, err error) {
+	language := s.Settings().Language
 	var batch strings.Builder
 	var ends []int // of texts in the batch
 	document := 0
 	flush := func() error {
 		text := batch.String()
-		tokens, err := textindex.Analyze(s.settings.Language, text)
+		tokens, err := textindex.Analyze(language, text)
 		if err != nil {
 			return err
 		}
@@ -109,7 +108,7 @@ func (s *Snapshot) countTerms(ctx context.Context, documents []*snapshot.Entry, 
 				at++
 			}
 			word := strings.ToLower(text[t.Start:t.End])
-			if !textindex.Telling(s.settings.Language, word) {
+			if !textindex.Telling(language, word) {
 				continue
 			}
 			count := counts[t.Term]
@@ -131,11 +130,7 @@ func (s *Snapshot) countTerms(ctx context.Context, documents []*snapshot.Entry, 
 		return context.Cause(ctx)
 	}
 	for _, e := range documents {
-		text, err := s.view.Text(e)
-		if err = catalog.StoreError(err); errors.Is(err, contract.ErrCorrupt) {
-			s.noteText(e.ID, err)
-			continue
-		}
+		text, err := s.SoundText(e)
 		if err != nil {
 			return words, err
 		}

@@ -1,9 +1,8 @@
-package search
+package overview
 
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"hash/fnv"
 	"slices"
@@ -13,6 +12,7 @@ import (
 	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/hnsw"
 	"github.com/vectorlink/vectorlink/internal/parallel"
+	"github.com/vectorlink/vectorlink/search"
 	"github.com/vectorlink/vectorlink/snapshot"
 	"github.com/vectorlink/vectorlink/vector"
 )
@@ -30,25 +30,24 @@ const (
 
 // vectorSet is a set of documents with one vector each, by ascending id.
 type vectorSet struct {
-	s         *Snapshot
-	held      string // as the snapshot was when the set was made
+	s         *search.Snapshot
+	memory    search.Memory // as the snapshot was when the set was made
+	settings  catalog.Settings
 	documents []*snapshot.Entry
 	keys      []uint64 // hashes of the ids
 	number    map[*snapshot.Entry]uint32
-	measure   Measure
+	measure   search.Measure
 	rows      cluster.Vectors // empty until load; zero for what turns out to be damaged
 }
 
-// vectorSet returns the documents of a selection that have vectors that say something
+// vectorSetOf returns the documents of a selection that have vectors that say something
 // of them, and counts the others.
-func (s *Snapshot) vectorSet(among *Selection) (p *vectorSet, others int) {
-	p = &vectorSet{s: s, held: s.held(), measure: MeasureOf(s.settings)}
-	total := s.view.Len()
+func vectorSetOf(s *search.Snapshot, among *search.Selection) (p *vectorSet, others int) {
+	settings := s.Settings()
+	p = &vectorSet{s: s, memory: s.Memory(), settings: settings, measure: search.MeasureOf(settings)}
+	total := s.View().Len()
 	if among != nil {
-		total = among.documents
-	}
-	if s.vecs == nil {
-		return p, total
+		total = among.Admitted()
 	}
 	bad := s.Harmed()
 	p.documents = slices.DeleteFunc(s.Documents(among), func(e *snapshot.Entry) bool {
@@ -66,12 +65,15 @@ func (s *Snapshot) vectorSet(among *Selection) (p *vectorSet, others int) {
 	return p, total - len(p.documents)
 }
 
+// dim returns the number of dimensions of the vectors.
+func (p *vectorSet) dim() int { return int(p.s.View().Header().Dim) }
+
 // load reads all vectors into memory.
 func (p *vectorSet) load(ctx context.Context) error {
 	if p.rows.Dim > 0 || len(p.documents) == 0 {
 		return nil
 	}
-	dim := p.s.vecs.Dim()
+	dim := p.dim()
 	if bytes := int64(len(p.documents)) * int64(dim) * 4; bytes > maxRows {
 		return fmt.Errorf("%w: the vectors of %d documents take %d MiB, more than %d; choose fewer by a filter", contract.ErrInvalid, len(p.documents), bytes>>20, maxRows>>20)
 	}
@@ -90,7 +92,7 @@ func (p *vectorSet) load(ctx context.Context) error {
 	return nil
 }
 
-// row returns the vector of a document as searches measure it (see Snapshot.ready):
+// row returns the vector of a document as searches measure it (see [search.Snapshot.QueryVector]):
 // of one with several chunks their mean.
 func (p *vectorSet) row(v uint32) ([]float32, error) {
 	if p.rows.Dim > 0 {
@@ -98,13 +100,13 @@ func (p *vectorSet) row(v uint32) ([]float32, error) {
 	}
 	vectors, err := p.s.ChunkVectors(p.documents[v])
 	if err != nil || len(vectors) == 0 {
-		return make([]float32, p.s.vecs.Dim()), err
+		return make([]float32, p.dim()), err
 	}
 	if len(vectors) == 1 {
 		return vectors[0], nil
 	}
-	row := mean(vectors)
-	if p.s.settings.Directed() && !vector.Normalize(row) {
+	row := search.Mean(vectors)
+	if p.settings.Directed() && !vector.Normalize(row) {
 		clear(row) // they cancel each other out
 	}
 	return row, nil
@@ -120,24 +122,24 @@ func hashID(id string) uint64 {
 // nearest first and equal ones by id. They depend on what the documents are alone, not
 // on how the snapshot's graph has grown: few are measured against all others, many
 // are looked for through a graph that is built of them.
-func (r *Reader) neighboursOf(ctx context.Context, p *vectorSet, of []uint32) ([][]cluster.Neighbour, error) {
+func (o *Overview) neighboursOf(ctx context.Context, p *vectorSet, of []uint32) ([][]cluster.Neighbour, error) {
 	lists := make([][]cluster.Neighbour, len(of))
 	var find func(ctx context.Context, v uint32) ([]cluster.Neighbour, error)
 	if len(p.documents) <= exactNeighbours || len(of) <= len(p.documents)/64 {
-		slots := SlotsOf(p.documents)
+		slots := search.SlotsOf(p.documents)
 		find = func(ctx context.Context, v uint32) ([]cluster.Neighbour, error) { return p.scan(ctx, slots, v) }
 	} else {
 		if err := p.load(ctx); err != nil {
 			return nil, err
 		}
 		vecs := newRowVectors(p)
-		graph, err := hnsw.Build(ctx, vecs, numbers(len(p.documents)), hnsw.Params{M: 12, EfConstruction: 64}, r.cfg.Workers)
+		graph, err := hnsw.Build(ctx, vecs, numbers(len(p.documents)), hnsw.Params{M: 12, EfConstruction: 64}, o.r.Workers())
 		if err != nil {
 			return nil, err
 		}
 		find = func(ctx context.Context, v uint32) ([]cluster.Neighbour, error) { return p.walk(ctx, graph, vecs, v) }
 	}
-	err := parallel.Do(ctx, r.cfg.Workers, len(of), func(ctx context.Context, _, i int) (err error) {
+	err := parallel.Do(ctx, o.r.Workers(), len(of), func(ctx context.Context, _, i int) (err error) {
 		lists[i], err = find(ctx, of[i])
 		return err
 	})
@@ -153,7 +155,7 @@ type rowVectors struct {
 
 func newRowVectors(p *vectorSet) *rowVectors {
 	n, length := p.rows.Len(), vector.PlaneLen(p.rows.Dim)
-	r := &rowVectors{rows: p.rows, square: p.measure.metric == catalog.MetricL2, codes: vector.Planes{
+	r := &rowVectors{rows: p.rows, square: p.settings.Metric == catalog.MetricL2, codes: vector.Planes{
 		Stride: length, Upper: vector.Memory(n * length), Lower: vector.Memory(n * length), Scales: make([]float32, n),
 	}}
 	if r.square {
@@ -189,23 +191,16 @@ func (r *rowVectors) Dots(q []float32, of []uint32, dst []float32) error {
 // neighbourLists are what neighboursOf returns for all documents.
 type neighbourLists [][]cluster.Neighbour
 
-func (l neighbourLists) size() int64 { return int64(len(l)) * (24 + 8*neighbours) }
-
-func (l neighbourLists) close() {}
+// Bytes is the memory that they take.
+func (l neighbourLists) Bytes() int64 { return int64(len(l)) * (24 + 8*neighbours) }
 
 // allNeighbours is neighboursOf for every document of a set that what says, from
 // memory where clusters and the map were asked for one after the other. Where damage
-// comes to light meanwhile, [Reader.derived] asks anew.
-func (r *Reader) allNeighbours(ctx context.Context, p *vectorSet, what string) (neighbourLists, error) {
-	l, err := r.pool.acquire(ctx, p.held+"\x00neighbours\x00"+what, func() (resource, error) {
-		lists, err := r.neighboursOf(ctx, p, numbers(len(p.documents)))
-		return neighbourLists(lists), err
+// comes to light meanwhile, [search.Derive] asks anew.
+func (o *Overview) allNeighbours(ctx context.Context, p *vectorSet, what string) (neighbourLists, error) {
+	return search.Remember(ctx, p.memory, "neighbours\x00"+what, func() (neighbourLists, error) {
+		return o.neighboursOf(ctx, p, numbers(len(p.documents)))
 	})
-	if err != nil {
-		return nil, err
-	}
-	defer l.release() // it is memory alone, which outlives the lease
-	return l.res.(neighbourLists), nil
 }
 
 // numbers returns 0, 1, … to n−1.
@@ -259,7 +254,7 @@ func (p *vectorSet) scan(ctx context.Context, slots []uint32, v uint32) ([]clust
 		best = best[:0]
 		seen := make(map[uint32]struct{}, k)
 		for _, h := range hits {
-			for e := range p.s.view.Holders(h.Slot) {
+			for e := range p.s.View().Holders(h.Slot) {
 				u, ok := p.number[e]
 				if _, again := seen[u]; !ok || again || u == v {
 					continue
@@ -276,63 +271,5 @@ func (p *vectorSet) scan(ctx context.Context, slots []uint32, v uint32) ([]clust
 		if len(best) == neighbours || len(hits) < k || k > 64*neighbours {
 			return best, nil
 		}
-	}
-}
-
-// held names what the snapshot holds that can be read, as far as that is known: other
-// than its serial it is the same after a merge.
-func (s *Snapshot) held() string {
-	return heldName(s.d.Name(), s.real, s.view.Header().Seq, s.harmed())
-}
-
-// heldName is Snapshot.held of a commit that need not be open. A sequence number is
-// given once.
-func heldName(domain, commit string, seq, harm uint64) string {
-	return fmt.Sprintf("%s%s\x00%d\x00%x", derivedPrefix(domain), commit, seq, harm)
-}
-
-// derivedPrefix is what the pool's keys of what is derived from a domain's snapshots
-// begin with.
-func derivedPrefix(domain string) string { return "derived\x00" + domain + "\x00" }
-
-// harmed returns a hash of what is known to be damaged.
-func (s *Snapshot) harmed() uint64 {
-	h := fnv.New64a()
-	fmt.Fprint(h, s.Harmed(), s.Damaged())
-	return h.Sum64()
-}
-
-// errHarmed is why something is derived again: vectors turned out to be damaged.
-var errHarmed = errors.New("damage came to light")
-
-// derived returns what is derived from a snapshot, from memory or by derive. It is
-// kept in the pool under key and what the snapshot holds, and derived once for all who
-// ask at the same time. Damage that comes to light meanwhile has it derived again, so
-// that the answer is that of who knew, and what is kept holds once it is mended.
-func (r *Reader) derived(ctx context.Context, s *Snapshot, key string, derive func(context.Context) (resource, error)) (resource, error) {
-	for {
-		held := s.held()
-		l, err := r.pool.acquire(ctx, held+"\x00"+key, func() (resource, error) {
-			done, err := r.Turn(ctx)
-			if err != nil {
-				return nil, err
-			}
-			defer done()
-			res, err := derive(ctx)
-			if err == nil && held != s.held() {
-				return nil, errHarmed
-			}
-			return res, err
-		})
-		switch {
-		case err == nil:
-			defer l.release() // it is memory alone, which outlives the lease
-			return l.res, nil
-		case ctx.Err() != nil:
-			return nil, context.Cause(ctx)
-		case !errors.Is(err, errHarmed) && !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded):
-			return nil, catalog.StoreError(err)
-		}
-		// Or another caller derived it, and went away.
 	}
 }

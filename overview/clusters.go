@@ -1,4 +1,4 @@
-package search
+package overview
 
 import (
 	"cmp"
@@ -12,6 +12,7 @@ import (
 	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/internal/parallel"
 	"github.com/vectorlink/vectorlink/internal/top"
+	"github.com/vectorlink/vectorlink/search"
 	"github.com/vectorlink/vectorlink/snapshot"
 	"github.com/vectorlink/vectorlink/vector"
 )
@@ -43,9 +44,9 @@ func (o *ClusterOptions) complete() error {
 // ClustersRequest asks for the clusters of a commit.
 type ClustersRequest struct {
 	Domain         string `param:"domain" kind:"domain" need:""`
-	Ref            Ref
+	Ref            search.Ref
 	ClusterOptions `embed:""`
-	Filter         Filter `embed:""` // only these documents
+	Filter         search.Filter `embed:""` // only these documents
 }
 
 // Complete sets what is not given.
@@ -67,7 +68,7 @@ type Clusters struct {
 	AtHalf  int `json:"count_at_half,omitempty"`
 	AtTwice int `json:"count_at_twice,omitempty"`
 
-	// Damaged is as of Hits.
+	// Damaged is as of [search.Hits].
 	Damaged []string `json:"-"`
 
 	documents []*snapshot.Entry
@@ -109,7 +110,8 @@ func (c *Clusters) Memberships() iter.Seq[Membership] {
 	}
 }
 
-func (c *Clusters) size() int64 {
+// Bytes is the memory that it takes.
+func (c *Clusters) Bytes() int64 {
 	n := int64(500 + 16*len(c.documents))
 	for _, one := range c.Clusters {
 		n += 500 + int64(len(one.Words)+len(one.Typical))*80
@@ -117,21 +119,19 @@ func (c *Clusters) size() int64 {
 	return n
 }
 
-func (c *Clusters) close() {}
-
 // Clusters groups the documents of a commit: by Leiden over the 15 nearest
 // neighbours of each, or by k-means. The same snapshot gives the same clusters. They
 // are derived when they are asked for and kept in memory.
-func (r *Reader) Clusters(ctx context.Context, req ClustersRequest) (*Clusters, error) {
+func (o *Overview) Clusters(ctx context.Context, req ClustersRequest) (*Clusters, error) {
 	if err := req.complete(); err != nil {
 		return nil, fmt.Errorf("%w: %w", contract.ErrInvalid, err)
 	}
-	_, commit, s, err := r.Serve(ctx, req.Domain, req.Ref)
+	_, commit, s, err := o.r.Serve(ctx, req.Domain, req.Ref)
 	if err != nil {
 		return nil, err
 	}
 	defer s.Release()
-	c, err := r.clusters(ctx, s, req, Replaced(req.Ref, commit))
+	c, err := o.clusters(ctx, s, req, search.Replaced(req.Ref, commit))
 	if err != nil {
 		return nil, err
 	}
@@ -140,28 +140,25 @@ func (r *Reader) Clusters(ctx context.Context, req ClustersRequest) (*Clusters, 
 	return &out, nil
 }
 
-func (r *Reader) clusters(ctx context.Context, s *Snapshot, req ClustersRequest, standIn bool) (*Clusters, error) {
+func (o *Overview) clusters(ctx context.Context, s *search.Snapshot, req ClustersRequest, standIn bool) (*Clusters, error) {
 	among, err := s.Select(ctx, req.Filter, standIn)
 	if err != nil {
 		return nil, err
 	}
-	o := req.ClusterOptions
 	documents := "" // all
 	if among != nil {
-		documents = fmt.Sprintf("%t\x00%x", standIn, req.Filter.key())
+		documents = fmt.Sprintf("%t\x00%x", standIn, req.Filter.Key())
 	}
-	key := fmt.Sprintf("clusters\x00%v\x00%d\x00%d\x00%s", o.Resolution, o.K, o.MinSize, documents)
-	made, err := r.derived(ctx, s, key, func(ctx context.Context) (resource, error) { return r.group(ctx, s, among, documents, o) })
-	if err != nil {
-		return nil, err
-	}
-	return made.(*Clusters), nil
+	key := fmt.Sprintf("clusters\x00%v\x00%d\x00%d\x00%s", req.Resolution, req.K, req.MinSize, documents)
+	return search.Derive(ctx, s, key, func(ctx context.Context) (*Clusters, error) {
+		return o.group(ctx, s, among, documents, req.ClusterOptions)
+	})
 }
 
 // group is clusters where nothing is kept but the neighbours of the documents that
 // key names.
-func (r *Reader) group(ctx context.Context, s *Snapshot, among *Selection, key string, o ClusterOptions) (*Clusters, error) {
-	p, others := s.vectorSet(among)
+func (o *Overview) group(ctx context.Context, s *search.Snapshot, among *search.Selection, key string, how ClusterOptions) (*Clusters, error) {
+	p, others := vectorSetOf(s, among)
 	if err := p.load(ctx); err != nil {
 		return nil, err
 	}
@@ -172,38 +169,38 @@ func (r *Reader) group(ctx context.Context, s *Snapshot, among *Selection, key s
 	}
 	var raw []uint32
 	var err error
-	if o.K > 0 {
-		c.K = o.K
-		raw, err = cluster.KMeans(ctx, p.directions(), p.keys, o.K, r.cfg.Workers)
+	if how.K > 0 {
+		c.K = how.K
+		raw, err = cluster.KMeans(ctx, p.directions(), p.keys, how.K, o.r.Workers())
 	} else {
-		c.Resolution = o.Resolution
-		raw, err = r.communities(ctx, p, key, o, c)
+		c.Resolution = how.Resolution
+		raw, err = o.communities(ctx, p, key, how, c)
 	}
 	if err != nil {
 		return nil, err
 	}
-	c.describe(p, raw, o.MinSize)
-	return c, s.label(ctx, c)
+	c.describe(p, raw, how.MinSize)
+	return c, label(ctx, s, c)
 }
 
 // communities runs Leiden, at half and twice the resolution too, to say how many
 // clusters these would give.
-func (r *Reader) communities(ctx context.Context, p *vectorSet, among string, o ClusterOptions, c *Clusters) ([]uint32, error) {
-	near, err := r.allNeighbours(ctx, p, among)
+func (o *Overview) communities(ctx context.Context, p *vectorSet, among string, how ClusterOptions, c *Clusters) ([]uint32, error) {
+	near, err := o.allNeighbours(ctx, p, among)
 	if err != nil {
 		return nil, err
 	}
 	graph := cluster.NewGraph(len(near), func(v int) []cluster.Neighbour { return near[v] })
 	factors := []float64{0.5, 2, 1}
 	found := make([][]uint32, len(factors))
-	err = parallel.Do(ctx, r.cfg.Workers, len(factors), func(ctx context.Context, _, i int) (err error) {
-		found[i], err = cluster.Leiden(ctx, graph, p.keys, factors[i]*float64(o.Resolution))
+	err = parallel.Do(ctx, o.r.Workers(), len(factors), func(ctx context.Context, _, i int) (err error) {
+		found[i], err = cluster.Leiden(ctx, graph, p.keys, factors[i]*float64(how.Resolution))
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
-	c.AtHalf, c.AtTwice = larger(found[0], o.MinSize), larger(found[1], o.MinSize)
+	c.AtHalf, c.AtTwice = larger(found[0], how.MinSize), larger(found[1], how.MinSize)
 	return found[2], nil
 }
 
@@ -231,7 +228,7 @@ func sizes(in []uint32) []int {
 
 // directions returns the vectors at unit length.
 func (p *vectorSet) directions() cluster.Vectors {
-	if p.measure.metric == catalog.MetricCosine || p.measure.unit {
+	if p.settings.Metric == catalog.MetricCosine || p.settings.Normalize {
 		return p.rows
 	}
 	rows := cluster.Vectors{Dim: p.rows.Dim, Rows: slices.Clone(p.rows.Rows)}
@@ -308,9 +305,9 @@ func (c *Clusters) describe(p *vectorSet, raw []uint32, least int) {
 // ClustersDiffRequest asks what became of clusters from one commit to another.
 type ClustersDiffRequest struct {
 	Domain string `param:"domain" kind:"domain" need:""`
-	Between
+	search.Between
 	ClusterOptions `embed:""`
-	Filter         Filter `embed:""` // only these documents
+	Filter         search.Filter `embed:""` // only these documents
 }
 
 // Complete sets what is not given.
@@ -338,22 +335,22 @@ type ClusterChange struct {
 }
 
 // ClustersDiff clusters two commits alike and matches what came out by its members.
-func (r *Reader) ClustersDiff(ctx context.Context, req ClustersDiffRequest) (*ClustersDiff, error) {
+func (o *Overview) ClustersDiff(ctx context.Context, req ClustersDiffRequest) (*ClustersDiff, error) {
 	if err := req.complete(); err != nil {
 		return nil, fmt.Errorf("%w: %w", contract.ErrInvalid, err)
 	}
-	was, is, commits, err := r.both(ctx, req.Domain, req.Between)
+	was, is, commits, err := o.r.Both(ctx, req.Domain, req.Between)
 	if err != nil {
-		return nil, r.whileFollowing(err)
+		return nil, err
 	}
 	defer was.Release()
 	defer is.Release()
 	out := &ClustersDiff{From: commits[0], To: commits[1], Changes: []ClusterChange{}}
 	var sides [2]*Clusters
-	for i, s := range []*Snapshot{was, is} {
-		sides[i], err = r.clusters(ctx, s, ClustersRequest{ClusterOptions: req.ClusterOptions, Filter: req.Filter}, false)
+	for i, s := range []*search.Snapshot{was, is} {
+		sides[i], err = o.clusters(ctx, s, ClustersRequest{ClusterOptions: req.ClusterOptions, Filter: req.Filter}, false)
 		if err != nil {
-			return nil, r.whileFollowing(err)
+			return nil, err
 		}
 		out.Damaged = append(out.Damaged, s.Damaged()...)
 	}
