@@ -19,6 +19,7 @@ func (s *server) index(w *response, r *http.Request, p *service.Params) error {
 		Commit:    cmp.Or(p.Commit("commit"), spec.Commit),
 		Previous:  p.Commit("previous"),
 		Settings:  p.Settings(),
+		About:     p.About(),
 		CallerKey: p.Key,
 	}
 	if req.Commit == "" {

@@ -37,6 +37,7 @@ func (s *server) push(w *response, r *http.Request, p *service.Params) error {
 		p.Fail(service.ErrMissing, "target_commit is required")
 	}
 	req.Settings = p.Settings()
+	req.About = p.About()
 	stream, strict := p.Flag("stream"), p.Flag("strict")
 	req.StoreClustering = p.Flag("store_clustering")
 	if err := accept(w, p); err != nil {

@@ -7,7 +7,9 @@ import (
 	"testing"
 
 	"github.com/vectorlink/vectorlink/catalog"
+	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/indexer"
+	"github.com/vectorlink/vectorlink/indexer/indexertest"
 	"github.com/vectorlink/vectorlink/vfs/vfstest"
 )
 
@@ -42,6 +44,22 @@ func TestSettingsParameters(t *testing.T) {
 		name, _, _ := strings.Cut(bad, "=")
 		e.get("/index?domain=a/b&commit=k7&"+bad).wantError(t, 400, "bad_parameter", name)
 		e.do(request{method: "POST", target: "/push?domain=a/b&target_commit=k7&" + bad, body: "{}"}).wantError(t, 400, "bad_parameter", name)
+	}
+}
+
+// TestWhatIsSaidOfACommit hands on who made it and what it is about, and lists it.
+func TestWhatIsSaidOfACommit(t *testing.T) {
+	l := newLive(t, vfstest.NewMem())
+	l.mustPush("c1", inserted("d/A/1", "one"), "message", "the first – one", "author", "Ada")
+	if got := l.get("/commits?domain=org/db"); !strings.Contains(got.body, `"author":"Ada","message":"the first – one"}`) {
+		t.Errorf("%d %s", got.status, got.body)
+	}
+	l.get("/index?domain=org/db&commit=k1&author="+strings.Repeat("x", 257)).wantError(t, 400, "bad_parameter", "author")
+	l.do(request{method: "POST", target: target("c2", "message", strings.Repeat("x", 4097)), body: inserted("d/A/2", "two")}).wantError(t, 400, "bad_parameter", "message")
+	l.src.Commit("main", "k1", indexertest.Change{About: contract.Said("Bo", "of the database", 1_700_000_000), Put: map[string]string{"d/A/1": "one"}})
+	l.wait(l.get("/index?domain=org/db&commit=k1&author=Cy").body)
+	if got := l.get("/commits?domain=org/db"); !strings.Contains(got.body, `"author":"Cy","message":"of the database","committed":"2023-11-14T22:13:20Z"}`) {
+		t.Errorf("%d %s", got.status, got.body)
 	}
 }
 

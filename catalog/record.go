@@ -4,6 +4,7 @@ import (
 	"slices"
 	"unique"
 
+	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/snapshot"
 )
 
@@ -15,6 +16,7 @@ type record struct {
 	shared       unique.Handle[shared]
 	// others are the vectors beside the main ones; nil for none.
 	others *[]snapshot.NamedVectors
+	about  *contract.About // nil for nothing
 
 	seq, tokens   uint64
 	id            uint64 // of the file
@@ -52,7 +54,7 @@ func newRecord(info *snapshot.Info, known func(commit string) *record) *record {
 		slotEnd: v.SlotEnd, documents: info.Documents, chunks: v.Chunks,
 		changed: info.Changed, removed: info.Removed, skipped: info.Skipped,
 		indexed: info.Indexed, deleted: info.Deleted, embedded: info.Embedded, reused: info.Reused,
-		kind: info.Kind, tag: info.Tag, graph: v.Graph,
+		kind: info.Kind, tag: info.Tag, graph: v.Graph, about: info.About,
 	}
 	if len(info.Others) > 0 {
 		others := slices.Clone(info.Others)
@@ -86,7 +88,7 @@ func (r *record) info() snapshot.Info {
 			SlotEnd: r.slotEnd, Chunks: r.chunks, Normalized: s.normalized, Graph: r.graph,
 		},
 		Documents: r.documents, Changed: r.changed, Removed: r.removed, Skipped: r.skipped,
-		Indexed: r.indexed, Deleted: r.deleted, Embedded: r.embedded, Reused: r.reused, Tokens: r.tokens,
+		Indexed: r.indexed, Deleted: r.deleted, Embedded: r.embedded, Reused: r.reused, Tokens: r.tokens, About: r.about,
 	}
 	if r.others != nil {
 		h.Others = slices.Clone(*r.others)

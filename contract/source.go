@@ -52,6 +52,8 @@ type Pull struct {
 	// indexed ancestor in the database's own history. Empty: none, the
 	// operations start from nothing.
 	Base string
+	// About is what the database says of the commit.
+	About About
 	// OnBranch reports whether Commit lies on the requested branch, and not
 	// below PullRequest.Head, so that the branch's head moves to it.
 	OnBranch bool

@@ -26,11 +26,16 @@ func (c *Client) Heads(ctx context.Context, domain string) (map[string]string, e
 func (c *Client) Ancestry(ctx context.Context, domain, commit string) iter.Seq2[contract.Ancestor, error] {
 	return func(yield func(contract.Ancestor, error) bool) {
 		for commit, err := range c.History(ctx, domain, commit) {
-			if !yield(contract.Ancestor{Commit: commit.ID, Time: commit.time(), Author: commit.Author, Message: commit.Message}, err) || err != nil {
+			if !yield(contract.Ancestor{Commit: commit.ID, About: commit.about()}, err) || err != nil {
 				return
 			}
 		}
 	}
+}
+
+// about returns what the database says of the commit.
+func (c *Commit) about() contract.About {
+	return contract.About{Author: c.Author, Message: c.Message, Time: c.time()}
 }
 
 // time returns the time of the commit, or the zero time where it has none that

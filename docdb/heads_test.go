@@ -56,6 +56,10 @@ func TestHeadsAndAncestry(t *testing.T) {
 	if n != -1 {
 		t.Errorf("%d ancestors are missing", n+1)
 	}
+	pull, err := c.Pull(t.Context(), contract.PullRequest{Domain: "a/b", Commit: ids[2], Branch: "main"})
+	if err != nil || pull.About.Author != "a" || pull.About.Message != "m" || pull.About.Time.Sub(at).Abs() > time.Millisecond {
+		t.Errorf("a pull says %+v, %v, want the time %v", pull.About, err, at)
+	}
 	for _, err := range c.Ancestry(t.Context(), "a/b", "0000") {
 		if !errors.Is(err, contract.ErrNotFound) {
 			t.Errorf("an unknown commit: %v", err)

@@ -59,7 +59,7 @@ func (c *Client) Pull(ctx context.Context, req contract.PullRequest) (*contract.
 		return nil, err
 	}
 	plans, untold := s.plan()
-	pull := &contract.Pull{OnBranch: onBranch}
+	pull := &contract.Pull{OnBranch: onBranch, About: line[0].about()}
 	if len(line) > 1 {
 		pull.Base = line[len(line)-1].ID
 		log := c.log.With(slog.String("domain", req.Domain), slog.String("commit", req.Commit), slog.String("base", pull.Base))

@@ -1,6 +1,7 @@
 package indexer
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -47,7 +48,7 @@ func (ix *Indexer) Index(_ context.Context, req IndexRequest) (Task, error) {
 		return Task{}, err
 	}
 	if fresh {
-		ix.enqueue(&job{Job: j, previous: req.Previous, settings: req.Settings, key: req.CallerKey})
+		ix.enqueue(&job{Job: j, previous: req.Previous, settings: req.Settings, about: req.About, key: req.CallerKey})
 	}
 	return j.Task(), nil
 }
@@ -67,6 +68,9 @@ func (ix *Indexer) checkIndex(req *IndexRequest) error {
 		if err := checkRef(p.name, p.value); err != nil {
 			return err
 		}
+	}
+	if err := req.About.Check(); err != nil {
+		return err
 	}
 	return ix.compatible(req.Domain, req.Settings)
 }
@@ -218,7 +222,9 @@ func (ix *Indexer) pull(ctx context.Context, j *job) error {
 		return err
 	}
 	defer done()
-	h := snapshot.Header{Domain: t.Domain, Commit: t.Commit}
+	h := snapshot.Header{Domain: t.Domain, Commit: t.Commit, About: said(contract.About{
+		Author: cmp.Or(j.about.Author, pull.About.Author), Message: cmp.Or(j.about.Message, pull.About.Message), Time: pull.About.Time,
+	})}
 	if pull.OnBranch {
 		h.Branch = t.Branch
 	}
@@ -228,6 +234,14 @@ func (ix *Indexer) pull(ctx context.Context, j *job) error {
 	j.Report(func(t *Task) { t.HeadMoved = pull.OnBranch })
 	ix.considerMerge(d, t.Commit)
 	return nil
+}
+
+// said returns what a commit's file keeps of an About, nil for nothing.
+func said(a contract.About) *contract.About {
+	if a = a.Kept(); a == (contract.About{}) {
+		return nil
+	}
+	return &a
 }
 
 // read takes the operations that make a commit (the job's, or the one it is

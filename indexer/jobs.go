@@ -14,6 +14,7 @@ type job struct {
 	*tasks.Job
 	previous string
 	settings catalog.SettingsRequest
+	about    contract.About
 	key      contract.Secret // the caller's provider key; never stored
 }
 
@@ -21,10 +22,11 @@ type job struct {
 type resumption struct {
 	Previous string                  `json:"previous,omitempty"`
 	Settings catalog.SettingsRequest `json:"settings,omitzero"`
+	About    contract.About          `json:"about,omitzero"`
 }
 
 func (req *IndexRequest) resumption() ([]byte, error) {
-	return json.Marshal(resumption{req.Previous, req.Settings})
+	return json.Marshal(resumption{req.Previous, req.Settings, req.About})
 }
 
 // resumed returns the job of a pull that was pending when the process ended.
@@ -33,7 +35,7 @@ func resumed(j *tasks.Job) (*job, error) {
 	if err := json.Unmarshal(j.Resume(), &kept); err != nil {
 		return nil, err
 	}
-	return &job{Job: j, previous: kept.Previous, settings: kept.Settings}, nil
+	return &job{Job: j, previous: kept.Previous, settings: kept.Settings, about: kept.About}, nil
 }
 
 // queues holds the pulls that wait, by domain, with the one that runs at the

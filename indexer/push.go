@@ -39,6 +39,7 @@ type PushRequest struct {
 	// StoreClustering has the domain store clustering from this commit on: every
 	// text that is indexed gets a vector in that role too.
 	StoreClustering bool
+	About           contract.About // is said of the commit
 	// CallerKey: see IndexRequest.
 	CallerKey contract.Secret
 }
@@ -60,6 +61,7 @@ type Push struct {
 	// old is the commit as it is indexed already, if it is damaged: the push
 	// rebuilds its file.
 	old     *snapshot.Info
+	about   *contract.About
 	start   time.Time
 	vecsErr error // the vectors cannot be used
 
@@ -111,7 +113,7 @@ func (ix *Indexer) StartPush(ctx context.Context, req PushRequest) (*Push, error
 		return nil, fmt.Errorf("%w: target_commit %s of %s is being indexed", contract.ErrConflict, req.Commit, req.Domain)
 	}
 	p := &Push{
-		ix: ix, d: ix.enter(req.Domain), j: j, branch: req.Branch, start: time.Now(),
+		ix: ix, d: ix.enter(req.Domain), j: j, branch: req.Branch, about: said(req.About), start: time.Now(),
 		arrived: make(chan struct{}, 1), advanced: make(chan struct{}, 1), done: make(chan struct{}),
 	}
 	p.ctx, p.cancel = context.WithCancelCause(ix.stopCtx)
@@ -143,6 +145,9 @@ func (ix *Indexer) checkPush(req *PushRequest) error {
 		if err := checkRef("parent_commit", req.Parent); err != nil {
 			return err
 		}
+	}
+	if err := req.About.Check(); err != nil {
+		return err
 	}
 	return ix.compatible(req.Domain, req.Settings)
 }
@@ -513,7 +518,7 @@ func (p *Push) commit() error {
 			return err
 		}
 	} else {
-		h := snapshot.Header{Domain: t.Domain, Commit: t.Commit, Branch: t.Branch, Seq: p.d.State().FreeSeq(firstAbove(p.d.State(), t.Commit, t.Branch))}
+		h := snapshot.Header{Domain: t.Domain, Commit: t.Commit, Branch: t.Branch, About: p.about, Seq: p.d.State().FreeSeq(firstAbove(p.d.State(), t.Commit, t.Branch))}
 		if _, err := p.b.finish(p.ctx, h, false, p.Task); err != nil {
 			return err
 		}

@@ -14,6 +14,8 @@ type IndexRequest struct {
 	Previous string // proposed base, may be empty
 	// Settings are those that the request names.
 	Settings catalog.SettingsRequest
+	// About is said of the commit; what it leaves empty the database says.
+	About contract.About
 	// CallerKey is the caller's provider key, used where the server has
 	// none; kept in memory only.
 	CallerKey contract.Secret

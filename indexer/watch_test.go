@@ -87,7 +87,7 @@ func (w *watched) Ancestry(_ context.Context, _, commit string) iter.Seq2[contra
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		for ; commit != ""; commit = w.parents[commit] {
-			if !yield(contract.Ancestor{Commit: commit, Time: w.times[commit]}, nil) {
+			if !yield(contract.Ancestor{Commit: commit, About: contract.About{Time: w.times[commit]}}, nil) {
 				return
 			}
 		}

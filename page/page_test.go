@@ -45,8 +45,8 @@ func (noRenderer) Render(context.Context, string, []byte) (string, error) {
 type history struct{}
 
 var told = map[string]contract.Ancestor{
-	"first": {Commit: "first", Author: "Ada", Message: "Load the planets", Time: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)},
-	"later": {Commit: "later", Author: "Bo", Message: "Mend <b>texts</b>", Time: time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC)},
+	"first": {Commit: "first", About: contract.About{Author: "Ada", Message: "Load the planets", Time: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}},
+	"later": {Commit: "later", About: contract.About{Author: "Bo", Message: "Mend <b>texts</b>", Time: time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC)}},
 }
 
 func (history) Heads(context.Context, string) (map[string]string, error) { return nil, nil }

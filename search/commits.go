@@ -37,7 +37,7 @@ func (r *Reader) Commits(domainName string) ([]CommitInfo, error) {
 			Version: info.Seq, Created: time.Unix(info.Created, 0).UTC(), Bytes: info.Size,
 			Documents: int(info.Documents), Chunks: int(info.Chunks),
 			Indexed: int(info.Indexed), Deleted: int(info.Deleted),
-			Embedded: int(info.Embedded), Reused: int(info.Reused), Tokens: int(info.Tokens), Skipped: int(info.Skipped),
+			Embedded: int(info.Embedded), Reused: int(info.Reused), Tokens: int(info.Tokens), Skipped: int(info.Skipped), About: info.Said(),
 		})
 	}
 	return out, nil

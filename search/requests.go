@@ -286,4 +286,5 @@ type CommitInfo struct {
 	// commit does: they could not be read or embedded. Commits that build on
 	// it try them again.
 	Skipped int `json:"skipped,omitempty"`
+	contract.About
 }

@@ -419,6 +419,15 @@ func (p *Params) Ref(spec GraphSpec) search.Ref {
 	return search.Ref{}
 }
 
+// About returns what the request says of the commit that it makes.
+func (p *Params) About() contract.About {
+	a := contract.About{Author: p.Text("author"), Message: p.Text("message")}
+	if err := a.Check(); err != nil {
+		p.Fail(ErrParameter, "%s", strings.TrimPrefix(err.Error(), contract.ErrInvalid.Error()+": "))
+	}
+	return a
+}
+
 // Settings returns the settings of the domain that the request names. Package
 // catalog says which a domain may have.
 func (p *Params) Settings() catalog.SettingsRequest {

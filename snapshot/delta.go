@@ -300,7 +300,7 @@ func (v *View) WriteAlias(fsys vfs.FS, h Header) (Info, error) {
 	top := v.Header()
 	alias := Header{
 		Kind: Alias, Domain: top.Domain, Base: top.Commit, Settings: top.Settings, Documents: top.Documents,
-		Commit: h.Commit, Branch: h.Branch, Seq: h.Seq, Created: h.Created, Tag: h.Tag,
+		Commit: h.Commit, Branch: h.Branch, Seq: h.Seq, Created: h.Created, Tag: h.Tag, About: h.About,
 		Vectors: top.Vectors, Others: top.Others,
 	}
 	alias.SlotEnd = v.end

@@ -6,17 +6,18 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/vfs"
 )
 
 // Constants are the values that FORMAT.md must give.
 var Constants = map[string]int{
-	"version": version, "maxName": maxName, "MaxID": MaxID, "MaxText": MaxText, "MaxFields": MaxFields,
+	"version": version, "maxAuthor": contract.MaxAuthorBytes, "maxMessage": contract.MaxMessageBytes, "maxName": maxName, "MaxID": MaxID, "MaxText": MaxText, "MaxFields": MaxFields,
 	"maxOthers": maxOthers, "maxSections": maxSections, "maxShared": maxShared,
 	"blockSize": blockSize, "ratioTexts": maxRatio(textsSection), "ratioEntries": maxRatio(fieldsSection),
 	"checkpoint": int(Checkpoint), "delta": int(Delta), "alias": int(Alias),
 	"texts": int(textsSection), "entries": int(entriesSection), "removed": int(removedSection), "graph": int(graphSection),
-	"skipped": int(skippedSection), "chunks": int(chunksSection), "fields": int(fieldsSection), "unreadable": int(unreadableSection),
+	"skipped": int(skippedSection), "chunks": int(chunksSection), "fields": int(fieldsSection), "unreadable": int(unreadableSection), "about": int(aboutSection),
 	"preamble": preambleSize, "section row": rowSize, "block stream": blockRowSize, "tail": tailSize,
 	"old header": legacyFixed, "old section row": rowSize, "old footer": legacyFooter,
 	"magic": number(magic), "end magic": number(endMagic), "old magic": number(magic), "old end magic": number(legacyEnd),

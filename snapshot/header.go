@@ -6,6 +6,7 @@ import (
 	"math"
 	"unique"
 
+	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/vfs"
 )
 
@@ -112,6 +113,10 @@ type Header struct {
 	// stored, tokens of the embedded texts. A merge keeps them.
 	Indexed, Deleted, Embedded, Reused uint32
 	Tokens                             uint64
+
+	// About is what is said of the commit, for people; nil for nothing. It is not
+	// changed once it is here.
+	About *contract.About
 }
 
 const (
@@ -126,6 +131,9 @@ const (
 	// onFlag says that On is given, because it is not what follows from kind
 	// and base.
 	onFlag = 2
+	// aboutFlag says that what is said of the commit follows: in a record that stands
+	// elsewhere than in the commit's file, which has a section for it.
+	aboutFlag = 4
 	// normalizedFlag and graphFlag are those of vectors.
 	normalizedFlag = 1
 	graphFlag      = 2
@@ -141,6 +149,9 @@ func AppendHeader(b []byte, h *Header) []byte {
 	on := h.On != h.usualOn()
 	if on {
 		flags |= onFlag
+	}
+	if h.About != nil {
+		flags |= aboutFlag
 	}
 	b = append(b, headerFormat, byte(h.Kind), flags)
 	b = appendUvarint(b, h.Seq)
@@ -163,7 +174,7 @@ func AppendHeader(b []byte, h *Header) []byte {
 		b = appendString(b, h.Others[i].Name)
 		b = h.Others[i].Vectors.append(b)
 	}
-	return b
+	return appendAbout(b, h.About)
 }
 
 // ParseHeader reads a record that AppendHeader made, and nothing after it.
@@ -189,7 +200,7 @@ func parseHeader(p []byte, like *Header) (h Header, err error) {
 	if lead[0] != headerFormat {
 		return h, versionError("a header's record of format %d, this program reads %d", lead[0], headerFormat)
 	}
-	if lead[2]&^(tagFlag|onFlag) != 0 {
+	if lead[2]&^(tagFlag|onFlag|aboutFlag) != 0 {
 		return h, badf("unknown flags are set")
 	}
 	h.Kind, h.Tag = Kind(lead[1]), lead[2]&tagFlag != 0
@@ -222,6 +233,9 @@ func parseHeader(p []byte, like *Header) (h Header, err error) {
 			h.Others[i].Name = shared(r.string(maxName), "")
 			h.Others[i].Vectors.parse(r, &like.Vectors)
 		}
+	}
+	if lead[2]&aboutFlag != 0 {
+		h.About = r.about(like.About)
 	}
 	if r.err != nil {
 		return h, r.err
@@ -333,6 +347,9 @@ func (h *Header) validate() error {
 		return badf("a %v is no tag", h.Kind)
 	case len(h.Others) > maxOthers:
 		return badf("%d named vectors, the limit is %d", len(h.Others), maxOthers)
+	}
+	if h.About != nil && h.About.Kept() != *h.About {
+		return badf("what is said of it is longer than that may be, or no UTF-8")
 	}
 	for i := range h.Others {
 		if name := h.Others[i].Name; name == "" || len(name) > maxName || name == MainVectors || h.other(name) != i {

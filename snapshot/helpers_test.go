@@ -6,7 +6,9 @@ import (
 	"reflect"
 	"slices"
 	"testing"
+	"time"
 
+	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/snapshot"
 	"github.com/vectorlink/vectorlink/vfs"
 )
@@ -174,6 +176,7 @@ func rich(t testing.TB, fsys vfs.FS) {
 	t.Helper()
 	h := header(snapshot.Checkpoint, "r1", "", 1)
 	h.Settings, h.Metric, h.Normalized, h.Tokens = "metric=l2 language=de", "l2", true, 300
+	h.About = &contract.About{Author: "Ada", Message: "Several things\nat once – ✓", Time: time.Unix(1700000000, 0).UTC()}
 	h.Others = []snapshot.NamedVectors{{Name: "clustering", Vectors: snapshot.Vectors{Fingerprint: "local:cluster:2", Dim: 2, Vecs: "c.vecs", Metric: "cosine"}}}
 	number := doc("-7", "a number", 1)
 	number.Int, number.Others = true, [][]snapshot.Chunk{{{Slot: 3, End: 8, Tokens: 1}}}

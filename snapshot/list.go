@@ -159,8 +159,10 @@ func (l *layout) readTrailer(p []byte) error {
 		}
 	}
 	l.start, l.end = preambleSize, l.size-int64(n)
-	l.header, l.rows, l.body, l.id, err = decodeTrailer(p[len(p)-n:], l.size)
-	return err
+	if l.header, l.rows, l.body, l.id, err = decodeTrailer(p[len(p)-n:], l.size); err != nil {
+		return err
+	}
+	return l.readAbout()
 }
 
 // readLegacy reads the header of a file that does not end as one of this

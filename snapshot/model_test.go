@@ -5,10 +5,12 @@ import (
 	"maps"
 	"math/rand/v2"
 	"os"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/snapshot"
 	"github.com/vectorlink/vectorlink/vfs"
 	"github.com/vectorlink/vectorlink/vfs/vfstest"
@@ -181,6 +183,7 @@ func (h *history) header(commit string) snapshot.Header {
 	h.seq++
 	hd := header(snapshot.Checkpoint, commit, "", h.seq)
 	hd.Metric, hd.Normalized = "cosine", true
+	hd.About = aboutOf(commit)
 	if h.lists[commit] {
 		v := snapshot.Vectors{Fingerprint: "x", Dim: 2, Vecs: h.vecs, Metric: "l2"}
 		hd.Others = []snapshot.NamedVectors{{Name: "other", Vectors: v}, {Name: "more", Vectors: v}}
@@ -191,6 +194,16 @@ func (h *history) header(commit string) snapshot.Header {
 		}
 	}
 	return hd
+}
+
+// aboutOf returns what is said of a commit, of a third of them nothing.
+func aboutOf(commit string) *contract.About {
+	n := int(snapshot.HashText(commit)[0])
+	if n%3 == 0 {
+		return nil
+	}
+	said := contract.Said(strings.Repeat("a", n%7), strings.Repeat(commit, n%1000), int64(n))
+	return &said
 }
 
 func isOther(v snapshot.NamedVectors) bool { return v.Name == "other" }
@@ -409,6 +422,9 @@ func (h *history) check(commit string, v *snapshot.View) {
 	t := h.t
 	t.Helper()
 	want := h.want[commit]
+	if top := v.Header(); !reflect.DeepEqual(top.About, aboutOf(commit)) {
+		t.Fatalf("%s: said %v, want %v", commit, top.About, aboutOf(commit))
+	}
 	if got, want := v.Skipped(), h.skipped[commit]; !slices.Equal(got, want) {
 		t.Fatalf("%s: skipped %v, want %v", commit, got, want)
 	}

@@ -56,10 +56,12 @@ const (
 	fieldsSection  sectionType = 7
 	// unreadableSection may be passed over: it says how far vectors can be trusted.
 	unreadableSection sectionType = 8
+	// aboutSection may be passed over: it is for people.
+	aboutSection sectionType = 9
 )
 
 // sectionOrder is the order of the sections that this program writes.
-var sectionOrder = [...]sectionType{textsSection, fieldsSection, entriesSection, chunksSection, removedSection, skippedSection, unreadableSection, graphSection}
+var sectionOrder = [...]sectionType{textsSection, fieldsSection, entriesSection, chunksSection, removedSection, skippedSection, unreadableSection, graphSection, aboutSection}
 
 // String returns the section's name in a CorruptError.
 func (t sectionType) String() string {
@@ -80,16 +82,20 @@ func (t sectionType) String() string {
 		return "fields"
 	case unreadableSection:
 		return "unreadable"
+	case aboutSection:
+		return "about"
 	}
 	return fmt.Sprint(uint16(t))
 }
 
 // required reports whether a file means something else without such a section.
-func (t sectionType) required() bool { return t != graphSection && t != unreadableSection }
+func (t sectionType) required() bool {
+	return t != graphSection && t != unreadableSection && t != aboutSection
+}
 
 // known reports whether this program understands sections of that row.
 func (r row) known() bool {
-	return r.typ >= textsSection && r.typ <= unreadableSection && r.version == 1
+	return r.typ >= textsSection && r.typ <= aboutSection && r.version == 1
 }
 
 const (
@@ -139,7 +145,9 @@ func (r row) name(h *Header) string {
 // checksum body.
 func appendTrailer(b []byte, h *Header, rows []row, body uint32) []byte {
 	le, start := binary.LittleEndian, len(b)
-	b = AppendHeader(b, h)
+	plain := *h
+	plain.About = nil // it has a section
+	b = AppendHeader(b, &plain)
 	record := len(b) - start
 	for _, r := range rows {
 		b = le.AppendUint16(b, uint16(r.typ))
@@ -191,6 +199,9 @@ func decodeTrailer(p []byte, size int64) (h Header, rows []row, body uint32, id 
 	if h, err = parseHeader(p[:record], &Header{}); err != nil {
 		return Header{}, nil, 0, 0, err
 	}
+	if h.About != nil {
+		return Header{}, nil, 0, 0, badf("its header says what a section should")
+	}
 	offset, end := int64(preambleSize), size-int64(len(p))
 	rows = make([]row, count)
 	for i := range rows {
@@ -224,7 +235,7 @@ func checkRows(h *Header, rows []row) error {
 		return -1
 	}
 	last := -1
-	var have [unreadableSection + 1]bool
+	var have [aboutSection + 1]bool
 	graphs := 0
 	for _, r := range rows {
 		if !r.known() {

@@ -327,6 +327,9 @@ func (w *fileWriter) file(h *Header, c *Contents, complete func(*Header)) error 
 			return err
 		}
 	}
+	if err := w.plain(h, row{typ: aboutSection}, appendAbout(nil, h.About)); err != nil {
+		return err
+	}
 	if complete != nil {
 		complete(h)
 	}

@@ -346,7 +346,7 @@ func (sp *Space) room(ctx context.Context, branch string) error {
 		if err := h.lock(ctx); err != nil {
 			return err
 		}
-		_, err := h.cutLocked(ctx)
+		_, err := h.cutLocked(ctx, contract.About{})
 		h.unlock()
 		if err != nil {
 			return err
@@ -377,23 +377,24 @@ func (h *head) tryCut(ctx context.Context) error {
 		return nil
 	}
 	defer h.unlock()
-	_, err := h.cutLocked(ctx)
+	_, err := h.cutLocked(ctx, contract.About{})
 	return err
 }
 
 func (h *head) unlock() { <-h.cutting }
 
-// cut makes a commit of what is pending, and returns the branch's last commit.
-func (h *head) cut(ctx context.Context) (string, error) {
+// cut makes a commit of what is pending, of which that is said, and returns the branch's
+// last commit.
+func (h *head) cut(ctx context.Context, said contract.About) (string, error) {
 	if err := h.lock(ctx); err != nil {
 		return "", err
 	}
 	defer h.unlock()
-	return h.cutLocked(ctx)
+	return h.cutLocked(ctx, said)
 }
 
 // cutLocked is cut with h.cutting held.
-func (h *head) cutLocked(ctx context.Context) (string, error) {
+func (h *head) cutLocked(ctx context.Context, said contract.About) (string, error) {
 	sp := h.sp
 	sp.mu.RLock()
 	list := make([]*write, 0, len(h.tail))
@@ -406,7 +407,7 @@ func (h *head) cutLocked(ctx context.Context) (string, error) {
 		return sp.last(h.branch), nil
 	}
 	slices.SortFunc(list, func(a, b *write) int { return a.key.Compare(b.key) })
-	b, err := h.begin(ctx, list, through)
+	b, err := h.begin(ctx, said, list, through)
 	if err != nil {
 		return "", err
 	}
@@ -440,7 +441,7 @@ type making struct {
 
 // begin begins a commit. That it will settle writes of the tail is noted before, since
 // the process may end between the commit and a note of it.
-func (h *head) begin(ctx context.Context, list []*write, through uint64) (*making, error) {
+func (h *head) begin(ctx context.Context, said contract.About, list []*write, through uint64) (*making, error) {
 	sp := h.sp
 	m := &making{h: h, list: list, through: through}
 	sp.mu.Lock()
@@ -462,7 +463,7 @@ func (h *head) begin(ctx context.Context, list []*write, through uint64) (*makin
 		return nil, err
 	}
 	m.push, err = sp.s.cfg.Service.StartPush(ctx, indexer.PushRequest{
-		Domain: sp.name, Commit: m.commit, Branch: h.branch, Settings: sp.request(),
+		Domain: sp.name, Commit: m.commit, Branch: h.branch, Settings: sp.request(), About: said,
 	})
 	return m, err
 }

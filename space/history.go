@@ -1,6 +1,7 @@
 package space
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -21,6 +22,7 @@ type Commit struct {
 	Set     int       `json:"set"`
 	Deleted int       `json:"deleted"`
 	Keys    int       `json:"keys"` // at the commit
+	contract.About
 }
 
 // ancestry yields the commits that lead to one, the newest first. A branch's first
@@ -60,7 +62,7 @@ func (sp *Space) Log(at At, limit int) (log []Commit, more bool) {
 		if len(log) == limit {
 			return log, true
 		}
-		log = append(log, Commit{info.Commit, info.Base, time.Unix(info.Created, 0).UTC(), int(info.Indexed), int(info.Deleted), int(info.Documents)})
+		log = append(log, Commit{info.Commit, info.Base, time.Unix(info.Created, 0).UTC(), int(info.Indexed), int(info.Deleted), int(info.Documents), info.Said()})
 	}
 	return log, false
 }
@@ -198,6 +200,7 @@ func (sp *Space) Merge(ctx context.Context, into At, from string) (commit string
 	if err != nil {
 		return "", nil, err
 	}
+	into.Said.Message = cmp.Or(into.Said.Message, "merge of "+from)
 	mineAt, otherAt := sp.pending(into.Branch), sp.pending(theirAt.Branch)
 	if theirAt.Branch != "" {
 		if _, err := sp.Commit(ctx, theirAt); err != nil {
@@ -372,6 +375,7 @@ func (sp *Space) Revert(ctx context.Context, at At, to string) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	at.Said.Message = cmp.Or(at.Said.Message, "revert to "+to)
 	if target.Branch != "" {
 		if _, err := sp.Commit(ctx, target); err != nil {
 			return "", err

@@ -102,7 +102,7 @@ func (s *Spaces) Close() error {
 	var errs []error
 	for _, sp := range s.open {
 		for _, h := range sp.pendingHeads() {
-			if _, err := h.cut(context.Background()); err != nil {
+			if _, err := h.cut(context.Background(), contract.About{}); err != nil {
 				s.log.Warn("writes stay in the journal of a space", "space", sp.name, "branch", h.branch, "err", err)
 			}
 		}
@@ -347,7 +347,10 @@ func noSpace(name string) error {
 
 // At is where a space is read or written: at a branch, of which reads see every
 // acknowledged write, or at a commit, which is not written.
-type At struct{ Branch, Commit string }
+type At struct {
+	Branch, Commit string
+	Said           contract.About // of the commit that a write makes
+}
 
 // Find returns a space and the place that a name leads to: NAME, or NAME@REF, where REF
 // is a commit, a tag, a branch, or one of those and ~N, its N-th ancestor.

@@ -47,7 +47,7 @@ func (sp *Space) Commit(ctx context.Context, at At) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return h.cut(ctx)
+	return h.cut(ctx, at.Said)
 }
 
 // Freeze has the space take no writes any more. What is pending is committed; when it
@@ -72,7 +72,7 @@ func (sp *Space) Freeze(ctx context.Context) error {
 		return err
 	}
 	for _, h := range heads {
-		if _, err := h.cut(ctx); err != nil {
+		if _, err := h.cut(ctx, contract.About{}); err != nil {
 			return err
 		}
 	}
@@ -106,10 +106,10 @@ func (sp *Space) Bulk(ctx context.Context, at At) (*Bulk, error) {
 	if err := h.lock(ctx); err != nil {
 		return nil, err
 	}
-	_, err = h.cutLocked(ctx)
+	_, err = h.cutLocked(ctx, contract.About{})
 	var m *making
 	if err == nil {
-		m, err = h.begin(ctx, nil, 0)
+		m, err = h.begin(ctx, at.Said, nil, 0)
 	}
 	if err != nil {
 		h.unlock()

@@ -8,8 +8,11 @@ import (
 	"github.com/vectorlink/vectorlink/catalog"
 )
 
-// creation are the settings that a database is indexed with first and keeps.
+// creation are the settings that a database is indexed with first and keeps, and what is
+// said of the commit.
 type creation struct {
+	Message        string  `placeholder:"TEXT" help:"What the commit is about, for people."`
+	Author         string  `placeholder:"NAME" help:"Who made the commit."`
 	Metric         string  `placeholder:"NAME" help:"When the database is indexed first: cosine (the default), ip or l2."`
 	Normalize      *bool   `help:"When the database is indexed first: scale vectors to unit length (the default is true)."`
 	Language       string  `placeholder:"NAME" help:"When the database is indexed first: language of its full text (the default is en)."`
@@ -25,6 +28,8 @@ func (c *creation) values(q url.Values) url.Values {
 			q.Set(name, value)
 		}
 	}
+	put("message", c.Message)
+	put("author", c.Author)
 	put("metric", c.Metric)
 	put("language", c.Language)
 	put("m", strconv.Itoa(c.M))

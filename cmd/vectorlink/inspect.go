@@ -159,6 +159,13 @@ func (c *inspectCmd) commitFile(files vfs.FS, name string) (inspected, error) {
 		r.field("branch", h.Branch)
 		r.field("sequence", h.Seq)
 		r.field("created", time.Unix(h.Created, 0).UTC().Format(time.RFC3339))
+		if h.About != nil {
+			r.field("author", h.About.Author)
+			r.field("message", h.About.Message)
+			if !h.About.Time.IsZero() {
+				r.field("committed", h.About.Time.Format(time.RFC3339))
+			}
+		}
 		r.field("model", h.Fingerprint)
 		r.field("dimensions", h.Dim)
 		r.field("vectors", h.Vecs)

@@ -5,9 +5,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/vectorlink/vectorlink/catalog"
+	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/search"
 )
 
@@ -95,8 +98,21 @@ var _ = (&reading{
 
 func printCommits(w io.Writer, commits []search.CommitInfo) {
 	rows := grid{{"COMMIT", "BRANCH", "KIND", "DOCUMENTS", "CHANGED", "DELETED", "EMBEDDED", "BYTES"}}
+	said := slices.ContainsFunc(commits, func(c search.CommitInfo) bool { return c.About != contract.About{} })
+	if said {
+		rows[0] = append(rows[0], "TIME", "AUTHOR", "MESSAGE")
+	}
 	for _, c := range commits {
-		rows = append(rows, []any{c.Commit, c.Branch, c.Kind, c.Documents, c.Indexed, c.Deleted, c.Embedded, c.Bytes})
+		row := []any{c.Commit, c.Branch, c.Kind, c.Documents, c.Indexed, c.Deleted, c.Embedded, c.Bytes}
+		if said {
+			made, line := c.Time, ""
+			if made.IsZero() {
+				made = c.Created
+			}
+			line, _, _ = strings.Cut(c.Message, "\n")
+			row = append(row, made.Format(time.DateTime), c.Author, line)
+		}
+		rows = append(rows, row)
 	}
 	rows.text(w)
 }

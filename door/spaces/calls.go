@@ -549,6 +549,7 @@ func (d *door) merge(c *call) error {
 		if into, err = c.sp.Resolve(req.Into); err != nil {
 			return err
 		}
+		into.Said = c.at.Said
 	}
 	commit, conflicts, err := c.sp.Merge(c.r.Context(), into, req.From)
 	if err != nil {

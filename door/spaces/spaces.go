@@ -2,6 +2,7 @@ package spaces
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"io"
@@ -73,6 +74,9 @@ var operations = map[string]map[string]func(*door, *call) error{
 	},
 }
 
+// saying are the calls that make a commit, of which author and message can be said.
+var saying = []string{"commit", "delete_all", "merge", "multidelete", "multiset", "revert", "transaction"}
+
 func (d *door) root(w http.ResponseWriter, r *http.Request) error {
 	if r.Method != http.MethodPost {
 		list, err := d.spaces.List(r.Context())
@@ -127,7 +131,25 @@ func (d *door) below(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return answer(d, &call{w, r, sp, at, r.URL.Query()})
+	c := &call{w, r, sp, at, r.URL.Query()}
+	if method == http.MethodPost {
+		if err := c.said(op); err != nil {
+			return err
+		}
+	}
+	return answer(d, c)
+}
+
+// said reads what the query says of the commit that a call makes.
+func (c *call) said(op string) error {
+	if !slices.Contains(saying, op) {
+		return c.known()
+	}
+	c.at.Said = contract.About{Author: c.query.Get("author"), Message: c.query.Get("message")}
+	if err := c.at.Said.Check(); err != nil {
+		return err
+	}
+	return c.known("author", "message")
 }
 
 // split returns the name of a space and that of the call.
@@ -339,7 +361,7 @@ func (c *call) after() (*space.Key, error) {
 func (c *call) known(names ...string) error {
 	for name := range c.query {
 		if !slices.Contains(names, name) {
-			return service.Failure(service.ErrUnknown, "unknown parameter %q; there are %s", name, strings.Join(names, ", "))
+			return service.Failure(service.ErrUnknown, "unknown parameter %q; there are %s", name, cmp.Or(strings.Join(names, ", "), "none"))
 		}
 	}
 	return nil

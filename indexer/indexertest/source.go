@@ -31,11 +31,13 @@ type commit struct {
 	parent string
 	docs   map[string]string // id → text
 	fields map[string]fields.Object
+	about  contract.About
 }
 
 // Change is what a commit does: texts by id, fields of documents that are there
 // then, as JSON by id, and ids to remove. Fields stay until they change.
 type Change struct {
+	About  contract.About
 	Put    map[string]string
 	Fields map[string]string
 	Remove []string
@@ -71,7 +73,7 @@ func (s *Source) Commit(branch, id string, change Change) {
 		delete(docs, id)
 	}
 	maps.DeleteFunc(known, func(id string, _ fields.Object) bool { _, ok := docs[id]; return !ok })
-	s.commits[id] = commit{parent, docs, known}
+	s.commits[id] = commit{parent, docs, known, change.About}
 	s.branches[branch] = id
 }
 
@@ -109,7 +111,7 @@ func (s *Source) Pull(_ context.Context, req contract.PullRequest) (*contract.Pu
 	if !ok {
 		return nil, fmt.Errorf("%w: commit %s of %s", contract.ErrNotFound, req.Commit, req.Domain)
 	}
-	p := &contract.Pull{Complete: true, Total: len(c.docs), OnBranch: s.advances(req)}
+	p := &contract.Pull{About: c.about, Complete: true, Total: len(c.docs), OnBranch: s.advances(req)}
 	for at := c.parent; at != "" && p.Base == ""; at = s.commits[at].parent {
 		if req.Indexed(at) {
 			p.Base = at

@@ -199,6 +199,23 @@ def test_the_past_branches_and_merges(space: Space, monkeypatch: pytest.MonkeyPa
     assert dict(space) == ROWS
 
 
+def test_what_is_said_of_commits(space: Space) -> None:
+    space.set("d", [1, 1, 1])
+    space.commit("one more é by hand", author="Ada")
+    ada = space.saying("two", author="Ada")
+    ada.multiset({"e": [1, 2, 1], "f": [1, 2, 2]})
+    ada.delete("e")
+    with space.transaction("all at once") as t:
+        t.set("e", [2, 2, 2])
+    log = space.log(3)
+    assert [c.get("message") for c in log] == ["all at once", None, "two"]
+    assert log[2]["author"] == "Ada" and "author" not in log[0]
+    assert space.log(4)[3]["message"] == "one more é by hand"
+    with pytest.raises(errors.InvalidError, match="4096"):
+        space.saying("x" * 4097).delete_all()
+    assert space.count() == 6
+
+
 def test_transactions_are_one_commit(space: Space) -> None:
     before = len(space.log())
     with space.transaction() as t:

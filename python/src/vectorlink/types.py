@@ -46,9 +46,11 @@ class SpaceCommit(TypedDict, total=False):
     commit: str
     parent: str | None
     time: str
+    author: str
     message: str
     set: int
     deleted: int
+    keys: int
 
 
 class Moved(TypedDict):
@@ -198,3 +200,6 @@ class Commit(TypedDict, total=False):
     embedded: int
     reused: int
     tokens: int
+    author: str
+    message: str
+    committed: str

@@ -28,6 +28,8 @@ Item: TypeAlias = tuple[Key, Vector] | Mapping[str, Any]
 NPY = "application/x-npy"
 PAGE = 10_000
 NDJSON = "application/x-ndjson"
+# The calls that make a commit, of which something can be said.
+SAYING = {"commit", "delete_all", "merge", "multidelete", "multiset", "revert", "transaction"}
 
 
 def _write(key: Key, vector: Vector, fields: Mapping[str, Any] | None = None, text: str | None = None) -> Any:
@@ -53,6 +55,7 @@ class AsyncSpace:
         self._transport = transport
         self.name = name
         self.ref = ref
+        self._said: dict[str, Any] = {}
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.name if self.ref is None else f'{self.name}@{self.ref}'!r})"
@@ -61,8 +64,18 @@ class AsyncSpace:
         name = self.name if self.ref is None else f"{self.name}@{self.ref}"
         return f"/spaces/{quote(name, safe='@~')}" + (f"/{call}" if call else "")
 
+    async def _post(self, call: str, **content: Any) -> Any:
+        said = self._said if call in SAYING else None
+        return await self._transport.json("POST", self._path(call), params=said, **content)
+
     async def _call(self, call: str, body: Any) -> Any:
-        return await self._transport.json("POST", self._path(call), body=body)
+        return await self._post(call, body=body)
+
+    def saying(self, message: str | None = None, *, author: str | None = None) -> AsyncSpace:
+        """Returns the space with what the log tells of the commits that are made through it."""
+        space = self.at(self.ref)
+        space._said = {"message": message, "author": author}
+        return space
 
     async def info(self) -> SpaceInfo:
         """Returns the shape of the space, and how many keys it has."""
@@ -105,7 +118,7 @@ class AsyncSpace:
         return await self._stream("multiset", pack(keys, vectors), NPY)
 
     async def _stream(self, call: str, content: bytes | AsyncIterable[bytes], kind: str) -> str | None:
-        answer = await self._transport.json("POST", self._path(call), content=content, kind=kind)
+        answer = await self._post(call, content=content, kind=kind)
         return cast("str | None", answer.get("commit"))
 
     async def delete(self, key: Key) -> None:
@@ -119,24 +132,25 @@ class AsyncSpace:
             async for key in each_async(keys):
                 yield line({"key": key_of(key)})
 
-        answer = await self._transport.json("POST", self._path("multidelete"), content=sent(), kind=NDJSON)
+        answer = await self._post("multidelete", content=sent(), kind=NDJSON)
         return int(answer["deleted"])
 
     async def delete_all(self) -> int:
         """Removes all keys as one commit, and returns how many there were. Older commits keep them."""
-        return int((await self._transport.json("POST", self._path("delete_all")))["deleted"])
+        return int((await self._post("delete_all"))["deleted"])
 
     async def freeze(self) -> None:
         """Refuses all later writes to the space."""
-        await self._transport.json("POST", self._path("freeze"))
+        await self._post("freeze")
 
-    async def commit(self) -> str | None:
+    async def commit(self, message: str | None = None, *, author: str | None = None) -> str | None:
         """Makes a commit of the writes since the last one and returns its name, or that of the last one."""
-        return cast("str | None", (await self._call("commit", {}))["commit"])
+        space = self.saying(message, author=author) if message or author else self
+        return cast("str | None", (await space._call("commit", {}))["commit"])
 
-    def transaction(self) -> AsyncTransaction:
+    def transaction(self, message: str | None = None, *, author: str | None = None) -> AsyncTransaction:
         """Returns a context whose writes become one commit at its end, or none of them if it ends by an error."""
-        return AsyncTransaction(self)
+        return AsyncTransaction(self.saying(message, author=author) if message or author else self)
 
     # Reading.
 
@@ -315,7 +329,9 @@ class AsyncSpace:
         Returns the commit, and as conflicts the keys that both had written.
         """
         body = {"from": branch} | ({"into": self.ref} if self.ref else {})
-        return cast(dict[str, Any], await self.at(None)._call("merge", body))
+        space = self.at(None)
+        space._said = self._said
+        return cast(dict[str, Any], await space._call("merge", body))
 
     async def revert(self, to: str) -> str:
         """Makes a commit with what an older one holds, and returns its name."""

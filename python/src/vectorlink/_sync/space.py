@@ -28,6 +28,8 @@ Item: TypeAlias = tuple[Key, Vector] | Mapping[str, Any]
 NPY = "application/x-npy"
 PAGE = 10_000
 NDJSON = "application/x-ndjson"
+# The calls that make a commit, of which something can be said.
+SAYING = {"commit", "delete_all", "merge", "multidelete", "multiset", "revert", "transaction"}
 
 
 def _write(key: Key, vector: Vector, fields: Mapping[str, Any] | None = None, text: str | None = None) -> Any:
@@ -53,6 +55,7 @@ class Space:
         self._transport = transport
         self.name = name
         self.ref = ref
+        self._said: dict[str, Any] = {}
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.name if self.ref is None else f'{self.name}@{self.ref}'!r})"
@@ -61,8 +64,18 @@ class Space:
         name = self.name if self.ref is None else f"{self.name}@{self.ref}"
         return f"/spaces/{quote(name, safe='@~')}" + (f"/{call}" if call else "")
 
+    def _post(self, call: str, **content: Any) -> Any:
+        said = self._said if call in SAYING else None
+        return self._transport.json("POST", self._path(call), params=said, **content)
+
     def _call(self, call: str, body: Any) -> Any:
-        return self._transport.json("POST", self._path(call), body=body)
+        return self._post(call, body=body)
+
+    def saying(self, message: str | None = None, *, author: str | None = None) -> Space:
+        """Returns the space with what the log tells of the commits that are made through it."""
+        space = self.at(self.ref)
+        space._said = {"message": message, "author": author}
+        return space
 
     def info(self) -> SpaceInfo:
         """Returns the shape of the space, and how many keys it has."""
@@ -105,7 +118,7 @@ class Space:
         return self._stream("multiset", pack(keys, vectors), NPY)
 
     def _stream(self, call: str, content: bytes | Iterable[bytes], kind: str) -> str | None:
-        answer = self._transport.json("POST", self._path(call), content=content, kind=kind)
+        answer = self._post(call, content=content, kind=kind)
         return cast("str | None", answer.get("commit"))
 
     def delete(self, key: Key) -> None:
@@ -119,24 +132,25 @@ class Space:
             for key in each(keys):
                 yield line({"key": key_of(key)})
 
-        answer = self._transport.json("POST", self._path("multidelete"), content=sent(), kind=NDJSON)
+        answer = self._post("multidelete", content=sent(), kind=NDJSON)
         return int(answer["deleted"])
 
     def delete_all(self) -> int:
         """Removes all keys as one commit, and returns how many there were. Older commits keep them."""
-        return int((self._transport.json("POST", self._path("delete_all")))["deleted"])
+        return int((self._post("delete_all"))["deleted"])
 
     def freeze(self) -> None:
         """Refuses all later writes to the space."""
-        self._transport.json("POST", self._path("freeze"))
+        self._post("freeze")
 
-    def commit(self) -> str | None:
+    def commit(self, message: str | None = None, *, author: str | None = None) -> str | None:
         """Makes a commit of the writes since the last one and returns its name, or that of the last one."""
-        return cast("str | None", (self._call("commit", {}))["commit"])
+        space = self.saying(message, author=author) if message or author else self
+        return cast("str | None", (space._call("commit", {}))["commit"])
 
-    def transaction(self) -> Transaction:
+    def transaction(self, message: str | None = None, *, author: str | None = None) -> Transaction:
         """Returns a context whose writes become one commit at its end, or none of them if it ends by an error."""
-        return Transaction(self)
+        return Transaction(self.saying(message, author=author) if message or author else self)
 
     # Reading.
 
@@ -315,7 +329,9 @@ class Space:
         Returns the commit, and as conflicts the keys that both had written.
         """
         body = {"from": branch} | ({"into": self.ref} if self.ref else {})
-        return cast(dict[str, Any], self.at(None)._call("merge", body))
+        space = self.at(None)
+        space._said = self._said
+        return cast(dict[str, Any], space._call("merge", body))
 
     def revert(self, to: str) -> str:
         """Makes a commit with what an older one holds, and returns its name."""
