@@ -135,8 +135,15 @@ type Config struct {
 	Spaces interface {
 		Forget(name string, remove func() error) error
 	}
-	// Logger receives one line per request; nil: none are written.
+	// Logger receives one line per request, of LevelRequest; nil: none are written.
 	Logger *slog.Logger
+	// Slow is how long a request that reads may take before a line of the log says
+	// where its time went; 0: no line does.
+	Slow time.Duration
+	// Metrics counts requests; nil: nobody does.
+	Metrics *Metrics
+	// Profile has /debug/pprof answer, which shows the inside of the process and takes its time.
+	Profile bool
 	// Version is the program's version, reported by /statistics.
 	Version string
 }

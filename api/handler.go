@@ -2,6 +2,7 @@ package api
 
 import (
 	"bytes"
+	"context"
 	"crypto/rand"
 	"encoding/json"
 	"errors"
@@ -14,6 +15,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/vectorlink/vectorlink/search"
 )
 
 // handler answers a request, or returns why it could not and has then written
@@ -34,6 +37,8 @@ const (
 	keyTask    = "task"
 	keyError   = "error"
 	keyStack   = "stack"
+	keyRoute   = "route"
+	keyMode    = "mode"
 )
 
 const (
@@ -64,6 +69,8 @@ type response struct {
 	status int    // 0: nothing written
 	bytes  int64
 	err    error
+	route  string // the path of its route, for metrics; otherRoute where it has none
+	trace  *search.Trace
 	domain string
 	commit string // the served one, or the one asked for
 	task   string
@@ -136,7 +143,10 @@ func logged(w http.ResponseWriter) *response { return w.(*response) }
 func (s *server) observe(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		start := time.Now()
-		w := &response{ResponseWriter: rw, ctl: http.NewResponseController(rw), id: rand.Text()}
+		w := &response{ResponseWriter: rw, ctl: http.NewResponseController(rw), id: rand.Text(), route: otherRoute}
+		var ctx context.Context
+		ctx, w.trace = search.WithTrace(r.Context())
+		r = r.WithContext(ctx)
 		h := w.Header()
 		h.Set("X-Request-Id", w.id)
 		h.Set("X-Content-Type-Options", "nosniff")
@@ -149,7 +159,9 @@ func (s *server) observe(next http.Handler) http.Handler {
 			if p := recover(); p != nil {
 				abort = s.recovered(w, r, p)
 			}
-			s.record(w, r, time.Since(start))
+			dur := time.Since(start)
+			s.cfg.Metrics.request(w, dur)
+			s.record(w, r, dur)
 			if abort {
 				panic(http.ErrAbortHandler) // break the connection
 			}
@@ -170,9 +182,18 @@ func (s *server) recovered(w *response, r *http.Request, p any) (abort bool) {
 	return !s.fail(w, r, errors.New("panic"))
 }
 
-// record writes the access log's line.
+// LevelRequest is that of the access log's lines: below LevelInfo, so that a log can
+// do without them. Requests that failed here are errors, and probes are of
+// LevelDebug.
+const LevelRequest = slog.LevelInfo - 1
+
+// otherRoute is the route of requests that lead to none.
+const otherRoute = "other"
+
+// record writes the access log's line, and that of a request that took long.
 func (s *server) record(w *response, r *http.Request, dur time.Duration) {
-	level := slog.LevelInfo
+	s.recordSlow(w, r, dur)
+	level := LevelRequest
 	switch {
 	case w.status >= http.StatusInternalServerError:
 		level = slog.LevelError
@@ -190,7 +211,7 @@ func (s *server) record(w *response, r *http.Request, dur time.Duration) {
 		slog.String(keyRemote, r.RemoteAddr),
 		slog.Int(keyStatus, w.status),
 		slog.Int64(keyBytes, w.bytes),
-		slog.Float64(keyDur, float64(dur.Microseconds())/1000),
+		slog.Float64(keyDur, milliseconds(dur)),
 	}
 	for _, a := range []struct{ key, value string }{
 		{keyDomain, w.domain}, {keyCommit, w.commit}, {keyTask, w.task},
@@ -205,9 +226,29 @@ func (s *server) record(w *response, r *http.Request, dur time.Duration) {
 	s.log.LogAttrs(r.Context(), level, "request", attrs...)
 }
 
-// handle adapts a handler to package http.
-func (s *server) handle(h handler) http.HandlerFunc {
+// recordSlow writes a line about a request that read a commit and took long: what its
+// time went to, and nothing of what was asked.
+func (s *server) recordSlow(w *response, r *http.Request, dur time.Duration) {
+	if s.cfg.Slow <= 0 || dur < s.cfg.Slow || !w.trace.Reads() {
+		return
+	}
+	mode, _ := w.trace.Searched()
+	attrs := []slog.Attr{
+		slog.String(keyRequest, w.id), slog.String(keyRoute, w.route), slog.String(keyMode, mode),
+		slog.String(keyDomain, w.domain), slog.String(keyCommit, w.commit), slog.Float64(keyDur, milliseconds(dur)),
+	}
+	for p := range search.Parts {
+		attrs = append(attrs, slog.Float64(p.String()+"_ms", milliseconds(w.trace.Part(p))))
+	}
+	s.log.LogAttrs(r.Context(), slog.LevelWarn, "slow request", attrs...)
+}
+
+func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
+
+// handle adapts the handler of a route to package http.
+func (s *server) handle(route string, h handler) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
+		logged(w).route = route
 		if err := h(w, r); err != nil && !s.fail(logged(w), r, err) {
 			panic(http.ErrAbortHandler)
 		}

@@ -47,7 +47,7 @@ func TestAccessLog(t *testing.T) {
 	}
 	first := lines[0]
 	for key, want := range map[string]any{
-		"level": "INFO", "method": "GET", "path": "/search", "status": 200.0, "domain": "a/b",
+		"level": "DEBUG+3", "method": "GET", "path": "/search", "status": 200.0, "domain": "a/b",
 		"commit": "k7", "bytes": 2.0, "request": got.header.Get("X-Request-Id"),
 	} {
 		if first[key] != want {
@@ -118,7 +118,7 @@ func TestClientGone(t *testing.T) {
 		t.Fatal("the search did not end")
 	}
 	e.close() // so that the line is written
-	if lines := e.accessLines(t); len(lines) != 1 || lines[0]["status"] != 499.0 || lines[0]["level"] != "INFO" {
+	if lines := e.accessLines(t); len(lines) != 1 || lines[0]["status"] != 499.0 || lines[0]["level"] != "DEBUG+3" {
 		t.Errorf("access log: %v", lines)
 	}
 }

@@ -5,9 +5,11 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/go-chi/chi/v5"
 
+	"github.com/vectorlink/vectorlink/search"
 	"github.com/vectorlink/vectorlink/service"
 )
 
@@ -69,6 +71,9 @@ func (s *server) table() []route {
 		{path: "/snapshot", methods: read, handler: with(queryParams, reading(s, s.snapshot))},
 		{path: "/snapshot", methods: []string{http.MethodPost}, handler: s.sameSite(with(queryParams, s.importSnapshot)), duplex: true},
 	}
+	if s.cfg.Profile {
+		own = append(own, profiles()...)
+	}
 	for _, rt := range s.cfg.Routes {
 		h := s.timely(handler(rt.Answer))
 		if rt.Streams {
@@ -94,10 +99,12 @@ type endpoint func(w *response, r *http.Request, p *service.Params) error
 // with returns the handler of an endpoint whose parameters are read so.
 func with(params func(*http.Request) (*service.Params, error), e endpoint) handler {
 	return func(w http.ResponseWriter, r *http.Request) error {
+		began := time.Now()
 		p, err := params(r)
 		if err != nil {
 			return err
 		}
+		logged(w).trace.Add(search.PartWait, time.Since(began))
 		return e(logged(w), r, p)
 	}
 }
@@ -150,13 +157,13 @@ func (s *server) routes() http.Handler {
 			h = shaped(rt.shape, h)
 		}
 		for _, m := range rt.methods {
-			mux.Method(m, rt.path, s.handle(h))
+			mux.Method(m, rt.path, s.handle(rt.path, h))
 		}
 	}
-	mux.NotFound(s.handle(noRoute))
+	mux.NotFound(s.handle(otherRoute, noRoute))
 	// The router ends here too for a method it has never heard of, whatever
 	// the path.
-	mux.MethodNotAllowed(s.handle(func(w http.ResponseWriter, r *http.Request) error {
+	mux.MethodNotAllowed(s.handle(otherRoute, func(w http.ResponseWriter, r *http.Request) error {
 		i := slices.IndexFunc(table, func(rt route) bool { return rt.path == r.URL.Path })
 		if i < 0 {
 			return noRoute(w, r)
@@ -190,7 +197,7 @@ func (s *server) paged(next http.Handler) http.Handler {
 		return next
 	}
 	serve := handler(s.cfg.Page.Serve)
-	get, post := s.handle(s.limited(s.private(serve))), s.handle(s.limited(s.private(s.sameSite(serve))))
+	get, post := s.handle(pagePath, s.limited(s.private(serve))), s.handle(pagePath, s.limited(s.private(s.sameSite(serve))))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch read := r.Method == http.MethodGet || r.Method == http.MethodHead; {
 		case read && (r.URL.Path == "/" || r.URL.Path == "/ui"):

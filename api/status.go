@@ -86,8 +86,13 @@ func (s *server) statistics(w *response, r *http.Request, p *service.Params) err
 			"cached":  int64(st.Pages.Cached),
 		},
 	}
-	for _, f := range stored {
-		body[f.name] = f.value(&st)
+	internal := make(map[string]int64)
+	for _, f := range figures {
+		if f.internal {
+			internal[f.name] = f.value(&st)
+		} else {
+			body[f.name] = f.value(&st)
+		}
 	}
 	if s.cfg.Watcher != nil {
 		body["watch"] = s.cfg.Watcher.Lag(domain)
@@ -106,10 +111,6 @@ func (s *server) statistics(w *response, r *http.Request, p *service.Params) err
 		return sendJSON(w, body)
 	}
 	body["version"] = s.cfg.Version
-	internal := make(map[string]int64, len(internals))
-	for _, f := range internals {
-		internal[f.name] = f.value(&st)
-	}
 	body["internal"] = internal
 	return sendJSON(w, body)
 }

@@ -3,6 +3,7 @@ package contract
 import (
 	"context"
 	"fmt"
+	"time"
 )
 
 // Role says what a text is to the model: some models want a different prefix
@@ -60,6 +61,17 @@ type EmbedRequest struct {
 	// Key is the caller's key at the provider, used where the server has
 	// none of its own.
 	Key Secret
+}
+
+// EmbedCall is one request to whoever embeds: a provider, or the model in this
+// process.
+type EmbedCall struct {
+	Took   time.Duration
+	Texts  int
+	Tokens int // of an answer, as the provider counts them, or about as many
+	// Outcome is ok, refused, limited, unavailable or cancelled.
+	Outcome string
+	Retry   bool // it repeats one that failed
 }
 
 // Embedder turns texts into vectors. It is used by many goroutines at once.

@@ -2,6 +2,7 @@ package embed
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/base64"
 	"encoding/binary"
 	"encoding/json"
@@ -23,6 +24,7 @@ type answer struct {
 	Error, Errors   json.RawMessage
 	Detail, Message json.RawMessage // what some frameworks say instead
 	Object          string
+	Usage           json.RawMessage // not every server's is an object
 	complaint
 }
 
@@ -49,6 +51,22 @@ func (a *answer) read(r io.Reader) error {
 	}
 	return &openai.APIError{HTTPStatusCode: http.StatusOK, Type: a.Type, Code: a.Code}
 }
+
+// tokens returns what the provider says that it has read, or else what guess says.
+func (a *answer) tokens(guess int) int {
+	var usage struct {
+		Prompt int `json:"prompt_tokens"`
+		Total  int `json:"total_tokens"`
+	}
+	_ = json.Unmarshal(a.Usage, &usage) // without it both are 0
+	if n := cmp.Or(usage.Total, usage.Prompt); n > 0 && n < maxTokens {
+		return n
+	}
+	return guess
+}
+
+// maxTokens is more than one request can have.
+const maxTokens = 1 << 30
 
 // A vector is read from a list of numbers or from the base64 of float32s,
 // little-endian. From null it is empty.

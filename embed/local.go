@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"runtime"
+	"time"
 
 	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/embed/minilm"
@@ -20,6 +21,7 @@ const localFingerprint = "local/all-MiniLM-L6-v2/384/w256/int8-1"
 type LocalEmbedder struct {
 	model   *minilm.Model
 	workers int
+	observe func(contract.EmbedCall)
 }
 
 var _ contract.Embedder = (*LocalEmbedder)(nil)
@@ -38,6 +40,10 @@ func Local(workers int) (*LocalEmbedder, error) {
 	}
 	return &LocalEmbedder{model: m, workers: workers}, nil
 }
+
+// Observe has f told of every Embed call from now on. It is not for a time when
+// calls are under way.
+func (l *LocalEmbedder) Observe(f func(contract.EmbedCall)) { l.observe = f }
 
 // Fingerprint implements contract.Embedder.
 func (l *LocalEmbedder) Fingerprint() string { return localFingerprint }
@@ -78,7 +84,16 @@ func (l *LocalEmbedder) Split(text string) ([]contract.Chunk, int) {
 // to this model, which gives all vectors unit length. The only error is the
 // context's.
 func (l *LocalEmbedder) Embed(ctx context.Context, r contract.EmbedRequest) ([][]float32, error) {
-	return l.model.Embed(ctx, r.Texts, l.workers)
+	began := time.Now()
+	vectors, err := l.model.Embed(ctx, r.Texts, l.workers)
+	if l.observe != nil {
+		call := contract.EmbedCall{Took: time.Since(began), Texts: len(r.Texts), Tokens: roughTokens(r.Texts), Outcome: "ok"}
+		if err != nil {
+			call.Tokens, call.Outcome = 0, "cancelled"
+		}
+		l.observe(call)
+	}
+	return vectors, err
 }
 
 // Up returns true.

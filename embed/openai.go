@@ -46,6 +46,9 @@ type Config struct {
 	// Timeout bounds one request, its answer included; 0 stands for the
 	// preset's, one minute or three. What somebody waits for has less time.
 	Timeout time.Duration
+	// Observe, if not nil, is told of every request, probes included. It is called
+	// by many goroutines at once, and returns at once.
+	Observe func(contract.EmbedCall)
 }
 
 const (
@@ -228,7 +231,7 @@ func (e *OpenAIEmbedder) Probe(ctx context.Context) error {
 	}
 	c := e.with(key, contract.EmbedRequest{Role: contract.RoleQuery})
 	texts := []string{controlText}
-	x, err := c.exchange(ctx, texts, false)
+	x, err := c.exchange(ctx, texts, false, false)
 	if err == nil {
 		_, _, err = c.check(&x.answer, len(texts))
 	}

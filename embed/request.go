@@ -191,12 +191,12 @@ func (c *caller) control(ctx context.Context) error {
 // send sends one request and checks its answer. One that is refused altogether
 // may be for its encoding: it goes again without base64, and all that follow do if
 // that was it.
-func (c *caller) send(ctx context.Context, inputs []string) ([][]float32, map[int]error, error) {
+func (c *caller) send(ctx context.Context, inputs []string, again bool) ([][]float32, map[int]error, error) {
 	asked := c.provider.Base64 && !c.noBase64.Load()
-	vectors, unusable, err := c.sendAs(ctx, inputs, asked)
+	vectors, unusable, err := c.sendAs(ctx, inputs, asked, again)
 	var f *failure
 	if asked && !c.base64.Load() && errors.As(err, &f) && f.kind == refused && f.status != 0 {
-		if v, u, e := c.sendAs(ctx, inputs, false); e == nil {
+		if v, u, e := c.sendAs(ctx, inputs, false, true); e == nil {
 			c.noBase64.Store(true)
 			return v, u, nil
 		}
@@ -206,7 +206,7 @@ func (c *caller) send(ctx context.Context, inputs []string) ([][]float32, map[in
 
 // sendAs sends one request, in which base64 is asked for or not, when there is
 // room for it.
-func (c *caller) sendAs(ctx context.Context, inputs []string, base64 bool) ([][]float32, map[int]error, error) {
+func (c *caller) sendAs(ctx context.Context, inputs []string, base64, again bool) ([][]float32, map[int]error, error) {
 	select {
 	case c.slots <- struct{}{}:
 		defer func() { <-c.slots }()
@@ -217,7 +217,7 @@ func (c *caller) sendAs(ctx context.Context, inputs []string, base64 bool) ([][]
 	if err := c.pace.take(ctx, tokens, c.retry.elapsed); err != nil {
 		return nil, nil, err
 	}
-	x, err := c.exchange(ctx, inputs, base64)
+	x, err := c.exchange(ctx, inputs, base64, again)
 	var after time.Duration
 	var f *failure
 	if errors.As(err, &f) {
@@ -233,15 +233,18 @@ func (c *caller) sendAs(ctx context.Context, inputs []string, base64 bool) ([][]
 	return c.check(&x.answer, len(inputs))
 }
 
-// exchange sends one request now, and returns what came of it. The error is a
+// exchange sends one request now, again if one has failed, and returns what came of it. The error is a
 // *failure or the context's.
-func (c *caller) exchange(ctx context.Context, inputs []string, base64 bool) (*exchange, error) {
+func (c *caller) exchange(ctx context.Context, inputs []string, base64, again bool) (_ *exchange, err error) {
 	x := newExchange(c.http, len(inputs), int(c.dim.Load()))
+	if c.config.Observe != nil {
+		defer c.observe(ctx, x, inputs, again, time.Now(), &err)
+	}
 	client := c.client
 	client.HTTPClient = x
 	limited, cancel := context.WithTimeout(ctx, c.limit)
 	defer cancel()
-	_, err := openai.NewClientWithConfig(client).CreateEmbeddings(limited, c.request(inputs, base64))
+	_, err = openai.NewClientWithConfig(client).CreateEmbeddings(limited, c.request(inputs, base64))
 	switch {
 	case err == nil:
 		return x, nil
@@ -249,6 +252,25 @@ func (c *caller) exchange(ctx context.Context, inputs []string, base64 bool) (*e
 		return x, context.Cause(ctx)
 	}
 	return x, c.classify(err, x.header, inputs)
+}
+
+// observe tells of a request that has ended.
+func (c *caller) observe(ctx context.Context, x *exchange, inputs []string, again bool, began time.Time, err *error) {
+	call := contract.EmbedCall{Took: time.Since(began), Texts: len(inputs), Outcome: "ok", Retry: again}
+	var f *failure
+	switch {
+	case *err == nil:
+		call.Tokens = x.answer.tokens(roughTokens(inputs))
+	case ctx.Err() != nil:
+		call.Outcome = "cancelled"
+	case errors.As(*err, &f) && f.unavailable():
+		call.Outcome = "unavailable"
+	case f != nil && f.limited():
+		call.Outcome = "limited"
+	default:
+		call.Outcome = "refused"
+	}
+	c.config.Observe(call)
 }
 
 // roughTokens guesses the number of tokens in some texts. Nothing but the pace

@@ -30,10 +30,11 @@ const triesOfServerError = 3
 func (c *caller) ask(ctx context.Context, inputs []string) (vectors [][]float32, unusable map[int]error, err error) {
 	waits := backoff.NewExponentialBackOff()
 	waits.InitialInterval, waits.MaxInterval, waits.Multiplier = c.retry.first, c.retry.most, 2
-	serverErrors := 0
+	tries, serverErrors := 0, 0
 	vectors, err = backoff.Retry(ctx, func() ([][]float32, error) {
 		var err error
-		vectors, unusable, err = c.send(ctx, inputs)
+		vectors, unusable, err = c.send(ctx, inputs, tries > 0)
+		tries++
 		var f *failure
 		switch {
 		case err == nil:

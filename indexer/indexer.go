@@ -52,7 +52,18 @@ type Config struct {
 	// QueryCacheBytes bounds what is kept of the vectors of queries; 0 means
 	// 32 MiB, less than 0 that none are kept.
 	QueryCacheBytes int64
-	Logger          *slog.Logger // nil: nothing is logged
+	// Observer is told what the Indexer has done; nil: nobody is.
+	Observer Observer
+	Logger   *slog.Logger // nil: nothing is logged
+}
+
+// Observer is told what an Indexer has done. Its methods are called by many
+// goroutines at once, with locks held: they return at once, and call nothing of it.
+type Observer interface {
+	// TaskEnded is told of a task that is complete or has failed.
+	TaskEnded(Task)
+	// Merged is told how long a merge took, or tried to.
+	Merged(took time.Duration, err error)
 }
 
 // Graph holds the parameters of graphs and of when they are built.
@@ -126,6 +137,9 @@ func Open(cfg Config) (*Indexer, error) {
 	}
 	if ix.tasks, err = tasks.Open(cfg.FS, cfg.TaskFile, ix.log); err != nil {
 		return nil, fmt.Errorf("indexer: %w", err)
+	}
+	if cfg.Observer != nil {
+		ix.tasks.Observe(cfg.Observer.TaskEnded)
 	}
 	ix.findMerges()
 	for range mergeWorkers {

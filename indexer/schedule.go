@@ -167,6 +167,9 @@ func (ix *Indexer) mergeLoop() {
 				merged, err = ix.merge(ix.stopCtx, req)
 				return err
 			})
+			if ix.cfg.Observer != nil && (merged || err != nil) && ix.stopCtx.Err() == nil {
+				ix.cfg.Observer.Merged(time.Since(start), err)
+			}
 			if err == nil {
 				err = ix.guard(func() error { return ix.prepareText(req) })
 			}

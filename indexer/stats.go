@@ -49,6 +49,7 @@ func (ix *Indexer) activity(domain string) search.Activity {
 		Embedded: ix.counters.embedded.Load(), Written: ix.counters.written.Load(),
 	}
 	a.Tasks, a.Unfinished, a.Running = ix.tasks.Count()
+	a.Merging = ix.Merging()
 	ix.flights.mu.Lock()
 	a.Embedding = len(ix.flights.inAir)
 	ix.flights.mu.Unlock()

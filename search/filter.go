@@ -161,6 +161,7 @@ func (s *Snapshot) Select(ctx context.Context, f Filter, standIn bool) (*Selecti
 	if f.Empty() {
 		return nil, nil
 	}
+	defer timed(ctx, PartFilter)()
 	key := fmt.Sprintf("filter\x00%d\x00%t\x00%x", s.serial, standIn, f.Key())
 	if l := s.r.pool.peek(key); l != nil {
 		defer l.release() // it is memory alone, which outlives the lease

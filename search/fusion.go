@@ -63,7 +63,7 @@ func (r *Reader) searchHybrid(ctx context.Context, s *Snapshot, q query) ([]Hit,
 			ranked = append(ranked, d)
 		}
 		if len(ranked) >= need || whole {
-			return s.page(ranked, q)
+			return s.page(ctx, ranked, q)
 		}
 	}
 }

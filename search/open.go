@@ -178,6 +178,7 @@ func (r *Reader) Open(ctx context.Context, d *Domain, commit string) (*Snapshot,
 	if !ok {
 		return nil, d.State().Missing(commit)
 	}
+	defer timed(ctx, PartOpen)()
 	l, err := r.pool.acquire(ctx, snapshotKey(d.Name(), info.Commit), func() (resource, error) {
 		s, err := r.loadCurrent(d, info)
 		if err != nil {

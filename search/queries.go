@@ -162,6 +162,7 @@ const embedders = 4
 // embedAll is embedWhole of several texts, with why a text has no vector. It embeds
 // those that are not known in as many calls as the embedder wants.
 func (r *Reader) embedAll(ctx context.Context, s catalog.Settings, role contract.Role, texts []string, callerKey contract.Secret) ([][]float32, []error) {
+	defer timed(ctx, PartEmbed)()
 	questions := make([]question, len(texts))
 	for i, text := range texts {
 		questions[i] = question{vecstore.ContentKey(s.Model(r.cfg.Embedder.Fingerprint()), role, text), callerKey}

@@ -118,6 +118,7 @@ func (r *Reader) Close() error {
 // Turn waits for the turn of a request that compares many documents, and returns how
 // to give it back.
 func (r *Reader) Turn(ctx context.Context) (done func(), err error) {
+	defer timed(ctx, PartWait)()
 	select {
 	case r.heavy <- struct{}{}:
 		return func() { <-r.heavy }, nil

@@ -29,6 +29,7 @@ func (r *Reader) Search(ctx context.Context, req SearchRequest) (found Hits, err
 	if err != nil {
 		return Hits{}, err
 	}
+	defer traceSearch(ctx, cmp.Or(string(req.Mode), string(ModeVector)))(&err)
 	d, commit, s, err := r.Serve(ctx, req.Domain, req.Ref)
 	if err != nil {
 		return Hits{}, err
@@ -173,6 +174,7 @@ func (r *Reader) Similar(ctx context.Context, req SimilarRequest) (found Hits, e
 		})
 	}
 	defer func() { err = r.whileFollowing(err) }()
+	defer traceSearch(ctx, "similar")(&err)
 	if err := req.Page.Check(); err != nil {
 		return Hits{}, err
 	}
@@ -239,6 +241,9 @@ func (r *Reader) Serve(ctx context.Context, domainName string, ref Ref) (*Domain
 		s, err := r.Open(ctx, d, commit)
 		if again && r.overtaken(d, state, err) {
 			continue // once more, with what is there now
+		}
+		if t := traceOf(ctx); t != nil && err == nil {
+			t.reads.Store(true)
 		}
 		return d, commit, s, r.whileFollowing(err)
 	}
@@ -349,11 +354,12 @@ func (r *Reader) rank(ctx context.Context, s *Snapshot, q query) ([]Hit, error) 
 	if err != nil {
 		return nil, err
 	}
-	return s.page(slices.DeleteFunc(ranked, func(d scored) bool { return q.beyond(d.distance) }), q)
+	return s.page(ctx, slices.DeleteFunc(ranked, func(d scored) bool { return q.beyond(d.distance) }), q)
 }
 
 // page cuts a ranking and makes hits of it.
-func (s *Snapshot) page(ranked []scored, q query) ([]Hit, error) {
+func (s *Snapshot) page(ctx context.Context, ranked []scored, q query) ([]Hit, error) {
+	defer timed(ctx, PartTexts)()
 	ranked = ranked[min(q.Page.Start, len(ranked)):min(q.Page.Start+q.Page.Count, len(ranked))]
 	hits := make([]Hit, len(ranked))
 	for i, r := range ranked {
@@ -514,6 +520,7 @@ func (r *Reader) Slots(ctx context.Context, s *Snapshot, v []float32, among *Sel
 	if s.vecs == nil {
 		return nil, nil
 	}
+	defer timed(ctx, PartGraph)()
 	scanned := s.scanned
 	if among != nil {
 		scanned = among.tail

@@ -41,9 +41,9 @@ type Usage struct {
 	Pages         vecstore.Stats
 	// SnapshotLimit and PageLimit are the bytes that snapshots and pages may take.
 	SnapshotLimit, PageLimit int64
-	// Queries and QueryBytes are the vectors of queries in memory. QueryHits
-	// counts queries answered from there, QueryMisses those embedded.
-	Queries, QueryBytes, QueryHits, QueryMisses int64
+	// Queries and QueryBytes are the vectors of queries in memory, of QueryLimit
+	// bytes at most. QueryHits counts queries answered from there, QueryMisses those embedded.
+	Queries, QueryBytes, QueryLimit, QueryHits, QueryMisses int64
 }
 
 // Activity counts what a writer is at, and has done since the start.
@@ -54,6 +54,7 @@ type Activity struct {
 	BusyDomains  int // with tasks at work or snapshots open
 	BusyBranches int // that pushes are at work on
 	Embedding    int // texts at the embedder at the moment
+	Merging      int // merges due or under way
 	// Embedded counts texts embedded for documents, and Written vectors stored.
 	Embedded, Written int64
 }
@@ -111,7 +112,7 @@ func (r *Reader) Ready() Readiness { return Readiness{Search: r.Up()} }
 
 // usage returns what the Reader holds.
 func (r *Reader) usage() Usage {
-	u := Usage{Opened: r.pool.loaded(), Pages: r.pages.Stats(), SnapshotLimit: r.cfg.SnapshotPoolBytes, PageLimit: r.cfg.PagePoolBytes}
+	u := Usage{Opened: r.pool.loaded(), Pages: r.pages.Stats(), SnapshotLimit: r.cfg.SnapshotPoolBytes, PageLimit: r.cfg.PagePoolBytes, QueryLimit: max(r.cfg.QueryCacheBytes, 0)}
 	u.Snapshots, u.SnapshotBytes = r.pool.stats()
 	u.Queries, u.QueryBytes, u.QueryHits, u.QueryMisses = r.queries.stats()
 	return u

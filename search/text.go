@@ -247,6 +247,7 @@ func compareChunks(a, b scored) int {
 // textChunks returns the k chunks that the query matches best, or all that
 // match if there are fewer, and the scores of others. The distance is 1/(1+BM25).
 func (r *Reader) textChunks(ctx context.Context, s *Snapshot, words textindex.Query, among *Selection, k int, others ...scored) (found []scored, scores []float32, err error) {
+	defer timed(ctx, PartWords)()
 	v, err := r.text(ctx, s)
 	if err != nil {
 		return nil, nil, err
@@ -295,6 +296,7 @@ func textError(err error) error {
 // conditions returns what the query selects, narrowed to the documents that
 // have what its words require and nothing that they exclude.
 func (r *Reader) conditions(ctx context.Context, s *Snapshot, q query) (*Selection, error) {
+	defer timed(ctx, PartWords)()
 	v, err := r.text(ctx, s)
 	if err != nil {
 		return nil, err
@@ -336,7 +338,7 @@ func (r *Reader) searchText(ctx context.Context, s *Snapshot, q query) ([]Hit, e
 			}
 		}
 		if len(ranked) >= need || len(chunks) < k {
-			return s.page(ranked, q)
+			return s.page(ctx, ranked, q)
 		}
 	}
 }

@@ -50,6 +50,7 @@ type Registry struct {
 	last          map[target]*Job // the last that completed
 	resumed       []*Job          // pending at Open
 	closed        bool
+	observe       func(Task) // told of tasks that end; nil: nobody is
 }
 
 // target is what at most one running task makes.
@@ -179,6 +180,14 @@ func (r *Registry) Close() error {
 		return fmt.Errorf("close the task journal: %w", err)
 	}
 	return nil
+}
+
+// Observe has f told of every task that ends from now on. It is called with a lock
+// held, and must not call the registry.
+func (r *Registry) Observe(f func(Task)) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.observe = f
 }
 
 // Start makes a task. Where one is running for the same commit of the domain it
@@ -400,6 +409,9 @@ func (r *Registry) keep(j *Job) *batch {
 	r.finishedBytes += j.task.size()
 	if j.task.State == Complete {
 		r.last[j.at] = j
+	}
+	if r.observe != nil {
+		r.observe(j.snapshot())
 	}
 	b := r.changed(j)
 	r.prune()

@@ -7,9 +7,11 @@ import (
 	"log/slog"
 	"math"
 	"net"
+	"slices"
 	"strconv"
 	"strings"
 
+	"github.com/vectorlink/vectorlink/api"
 	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/embed"
 	"github.com/vectorlink/vectorlink/space"
@@ -126,9 +128,20 @@ type Config struct {
 	// answer (always), or within a second (everysec).
 	SpaceSync SpaceSync `name:"space-sync" type:"setting" environ:"VECTORLINK_SPACE_SYNC" fallback:"always" placeholder:"WHEN" help:"When a write to a space lasts: always, before its answer, or everysec, within a second."`
 
-	// LogLevel is the least level that is logged to standard error: debug,
-	// info, warn or error. The log is text on a terminal and JSON elsewhere.
-	LogLevel Level `name:"log-level" type:"setting" environ:"VECTORLINK_LOG_LEVEL" fallback:"info" placeholder:"LEVEL" help:"Least level to log: debug, info, warn or error."`
+	// LogLevel is the least level that is logged to standard error: debug, request,
+	// info, warn or error. Requests have a level of their own, below info: with info
+	// there is no line of a request, unless it failed here.
+	LogLevel Level `name:"log-level" type:"setting" environ:"VECTORLINK_LOG_LEVEL" fallback:"request" placeholder:"LEVEL" help:"Least level to log: debug, request, info, warn or error."`
+
+	// LogFormat is text, json, or auto: text on a terminal and JSON elsewhere.
+	LogFormat LogFormat `name:"log-format" type:"setting" environ:"VECTORLINK_LOG_FORMAT" fallback:"auto" placeholder:"FORMAT" help:"Format of the log: text, json, or auto, which is text on a terminal."`
+
+	// Slow has the log tell of requests that read a commit and take longer: what
+	// their time went to, and nothing of what was asked. Left out it tells of none.
+	Slow Interval `name:"slow" type:"setting" environ:"VECTORLINK_SLOW" placeholder:"TIME" help:"Log where the time of requests goes that take longer than this, such as 200ms."`
+
+	// Profile has /debug/pprof answer those who may do everything.
+	Profile bool `name:"pprof" type:"switch" environ:"VECTORLINK_PPROF" help:"Also answer /debug/pprof, profiles of the process for go tool pprof."`
 }
 
 // DatabaseConfig says where the document database is, and who asks it.
@@ -388,15 +401,27 @@ func (s *SpaceSync) UnmarshalText(text []byte) error {
 type Level string
 
 var levels = map[Level]slog.Level{
-	"debug": slog.LevelDebug, "info": slog.LevelInfo, "warn": slog.LevelWarn, "error": slog.LevelError,
+	"debug": slog.LevelDebug, "request": api.LevelRequest, "info": slog.LevelInfo, "warn": slog.LevelWarn, "error": slog.LevelError,
 }
 
 // UnmarshalText takes the names that levels has.
 func (l *Level) UnmarshalText(text []byte) error {
 	if _, ok := levels[Level(text)]; !ok {
-		return errors.New("is none of debug, info, warn, error")
+		return errors.New("is none of debug, request, info, warn, error")
 	}
 	*l = Level(text)
+	return nil
+}
+
+// LogFormat is the name of a format of the log.
+type LogFormat string
+
+// UnmarshalText takes auto, text and json.
+func (f *LogFormat) UnmarshalText(text []byte) error {
+	if !slices.Contains([]string{"auto", "text", "json"}, string(text)) {
+		return errors.New("is none of auto, text, json")
+	}
+	*f = LogFormat(text)
 	return nil
 }
 

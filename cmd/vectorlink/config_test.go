@@ -131,7 +131,7 @@ func TestConfigComplaints(t *testing.T) {
 				"unknown variable VECTORLINK_LISTEM (is VECTORLINK_LISTEN meant?)",
 				`listen (--listen): "nowhere" is not host:port`, `dim (VECTORLINK_DIM): "many" is not a whole number`,
 				`embed-batch-size (VECTORLINK_EMBED_BATCH_SIZE): "0" is not a number between 1 and 2048`,
-				`"-1" is not a size`, `search-ready (--search-ready): "yes" is not true or false`, `"loud" is none of debug, info, warn, error`,
+				`"-1" is not a size`, `search-ready (--search-ready): "yes" is not true or false`, `"loud" is none of debug, request, info, warn, error`,
 			}},
 		{"together", map[string]string{"listen": "0.0.0.0:80", "prometheus-port": "90900", "index-pool-bytes": "1KiB"},
 			[]string{"VECTORLINK_TERMINUSDB_PASSWORD=sk-canary", "VECTORLINK_TERMINUSDB_TOKEN=sk-canary", "VECTORLINK_TERMINUSDB_URL=http://a", "TERMINUSDB_CONTENT_ENDPOINT=http://b"},
@@ -207,7 +207,7 @@ func TestSecretsAreNotShown(t *testing.T) {
 	if err := json.NewEncoder(&out).Encode(cfg); err != nil {
 		t.Fatal(err)
 	}
-	newLogger(&out, 0).Info("started", "config", cfg, "secret", cfg.EmbedKey)
+	newLogger(&out, 0, "auto").Info("started", "config", cfg, "secret", cfg.EmbedKey)
 	fmt.Fprintf(&out, "%v %+v %#v %s %q\n", cfg, cfg, cfg, cfg.EmbedKey, cfg.EmbedKey)
 	if strings.Contains(out.String(), "canary") {
 		t.Errorf("a secret is in:\n%s", out.String())

@@ -62,7 +62,7 @@ type demo struct {
 
 // Run runs the command.
 func (c *demoCmd) Run(ctx context.Context, p *program) (err error) {
-	log := newLogger(p.stderr, slog.LevelWarn)
+	log := newLogger(p.stderr, slog.LevelWarn, "auto")
 	data, err := starwars.Load()
 	if err != nil {
 		return err

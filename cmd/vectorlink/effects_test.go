@@ -145,6 +145,7 @@ func accessEffects(e *effects) {
 		away{"log-level", "debug", "file"},
 		away{"mcp-write", "true", "file"},
 		away{"no-page", "true", "flag"},
+		away{"pprof", "true", "VECTORLINK_PPROF"}, away{"log-format", "json", "file"},
 	)
 	e.check("listen", e.url == "http://127.0.0.1:"+port, "serves on %s", e.url)
 	status, _ := e.ask("GET", e.url+"/statistics", "", "", "")
@@ -159,7 +160,11 @@ func accessEffects(e *effects) {
 	n = figures["lance_index_cache_capacity_bytes"]
 	e.check("index-pool-bytes", n == 3<<20, "%d bytes", n)
 	_, text := e.ask("GET", "http://127.0.0.1:"+metrics+"/metrics", "", "", "")
-	e.check("prometheus-port", strings.Contains(text, "\nvectorlink_domains 0"), "%s", text)
+	e.check("prometheus-port", strings.Contains(text, "\nvectorlink_domains 0") && strings.Contains(text, `route="/statistics",status="401"`), "%s", text)
+	status, text = e.ask("GET", e.url+"/debug/pprof/goroutine?debug=1", "flag", "sesame", "")
+	e.check("pprof", status == 200 && strings.Contains(text, "goroutine profile"), "status %d, %s", status, text)
+	status, _ = e.ask("GET", e.url+"/debug/pprof/heap", "", "", "")
+	e.check("pprof", status == 401, "status %d without the secret", status)
 	status, _ = e.ask("GET", e.url+"/ui/", "flag", "sesame", "")
 	e.check("no-page", status == 404, "status %d", status)
 	_, text = e.ask("POST", e.url+"/mcp", "flag", "sesame", `{"jsonrpc":"2.0","id":1,"method":"tools/list"}`)
@@ -174,6 +179,7 @@ func accessEffects(e *effects) {
 		names, err := filepath.Glob(filepath.Join(dir, pattern))
 		e.check("data-dir", err == nil && len(names) == 1, "%d files %s, %v", len(names), pattern, err)
 	}
+	e.check("log-format", strings.HasPrefix(e.log.String(), "{"), "%s", e.log.String())
 	e.check("log-level", strings.Contains(e.log.String(), "/health/live"), "the probe is not logged")
 }
 
@@ -195,6 +201,9 @@ func databaseEffects(e *effects) {
 		if bytes.Contains(body, []byte(`"slow a","slow b"`)) {
 			<-r.Context().Done()
 			return
+		}
+		if bytes.Contains(body, []byte(`"word"`)) {
+			time.Sleep(100 * time.Millisecond) // which is slow
 		}
 		r.Body = io.NopCloser(bytes.NewReader(body))
 		embedAnything(w, r)
@@ -221,6 +230,7 @@ func databaseEffects(e *effects) {
 		away{"embed-price", "1000000", "file"},
 		away{"tokenizer-path", words, "VECTORLINK_TOKENIZER_PATH"},
 		away{"query-cache-bytes", "0", "file"},
+		away{"slow", "100ms", "VECTORLINK_SLOW"},
 	)
 	// Eight equal requests take less than a second, and with the default of
 	// five seconds more than the patience of the recorder.
@@ -274,6 +284,7 @@ func databaseEffects(e *effects) {
 	if !strings.Contains(text, "d/A/1") {
 		e.Fatalf("search: %s", text)
 	}
+	e.check("slow", strings.Contains(e.log.String(), `"slow request"`), "%s", e.log.String())
 	figures := e.figures("", "")
 	e.check("query-cache-bytes", figures["query_cache_entries"] == 0 && figures["query_cache_misses"] == 1, "%v", figures)
 }

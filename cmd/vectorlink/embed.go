@@ -17,13 +17,15 @@ import (
 )
 
 // embedder returns the embedder that the settings choose, and once more as the
-// service that it is, nil where it is the model in this process.
-func (c *EmbedConfig) embedder() (contract.Embedder, embed.Service, error) {
+// service that it is, nil where it is the model in this process. observe, unless it
+// is nil, is told of every request to it.
+func (c *EmbedConfig) embedder(observe func(contract.EmbedCall)) (contract.Embedder, embed.Service, error) {
 	if c.EmbedProvider == providerLocal {
 		local, err := embed.Local(0)
 		if err != nil {
 			return nil, nil, err
 		}
+		local.Observe(observe)
 		return sized{local, int(c.EmbedBatchSize)}, nil, nil
 	}
 	remote, err := embed.OpenAI(embed.Config{
@@ -35,6 +37,7 @@ func (c *EmbedConfig) embedder() (contract.Embedder, embed.Service, error) {
 		TokenizerPath: c.TokenizerPath,
 		Batch:         int(c.EmbedBatchSize),
 		Timeout:       time.Duration(c.EmbedTimeout),
+		Observe:       observe,
 	})
 	if err != nil {
 		return nil, nil, err
@@ -95,7 +98,7 @@ func (c *embedCmd) Run(ctx context.Context, p *program) error {
 	if err := bad.error(); err != nil {
 		return err
 	}
-	e, _, err := cfg.embedder()
+	e, _, err := cfg.embedder(nil)
 	if err != nil {
 		return as(errUsage, err)
 	}

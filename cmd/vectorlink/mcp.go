@@ -55,11 +55,11 @@ func (c *mcpCmd) Run(ctx context.Context, p *program) (err error) {
 	}
 	var bad complaints
 	cfg, _ := p.readConfig(c.ConfigFile, &bad)
-	log := newLogger(p.stderr, slog.LevelWarn)
+	log := newLogger(p.stderr, slog.LevelWarn, "auto")
 	if err := bad.error(); err != nil {
 		return err
 	}
-	embedder, remote, err := cfg.embedder()
+	embedder, remote, err := cfg.embedder(nil)
 	if err != nil {
 		return err
 	}
@@ -79,7 +79,7 @@ func (c *mcpCmd) Run(ctx context.Context, p *program) (err error) {
 			defer cancel()
 			err = errors.Join(err, st.close(stopping, log))
 		}()
-		if err := st.open(cfg.indexer(nil, embedder, log)); err != nil {
+		if err := st.open(cfg.indexer(nil, embedder, nil, log)); err != nil {
 			return err
 		}
 		svc = service.New(st.Reader, st.Indexer)

@@ -8,11 +8,12 @@ import (
 	"strconv"
 
 	"github.com/vectorlink/vectorlink/api"
+	"github.com/vectorlink/vectorlink/vfs"
 )
 
 // serveMetrics serves the metrics on a port of their own, at the listener's
 // host, until ctx ends or stop is called, which waits for it.
-func serveMetrics(ctx context.Context, cfg Config, web api.Config, ix api.Indexer, log *slog.Logger) (stop func(), err error) {
+func serveMetrics(ctx context.Context, cfg Config, web api.Config, ix api.Indexer, files vfs.FS, log *slog.Logger) (stop func(), err error) {
 	host, _, err := net.SplitHostPort(string(cfg.Listen))
 	if err != nil {
 		return nil, err
@@ -21,9 +22,14 @@ func serveMetrics(ctx context.Context, cfg Config, web api.Config, ix api.Indexe
 	if err != nil {
 		return nil, fmt.Errorf("prometheus-port: %w", err)
 	}
+	asked := api.MetricsConfig{Disk: func() (vfs.Space, error) { return vfs.SpaceOf(cfg.DataDir) }}
+	if limited, ok := files.(*vfs.Limited); ok {
+		asked.Files = limited.Stats
+	}
+	handler := web.Metrics.Handler(ix, web.Watcher, asked)
 	log.Info("serving metrics", "addr", listener.Addr().String())
 	return inBackground(ctx, func(ctx context.Context) {
-		if err := api.Serve(ctx, listener, api.NewMetrics(ix, web.Watcher), log); err != nil {
+		if err := api.Serve(ctx, listener, handler, log); err != nil {
 			log.Error("metrics are not served any more", "err", err)
 		}
 	}), nil

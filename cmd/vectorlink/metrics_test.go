@@ -16,7 +16,7 @@ import (
 func TestServeMetrics(t *testing.T) {
 	var out bytes.Buffer
 	log := slog.New(slog.NewJSONHandler(&out, nil))
-	stop, err := serveMetrics(t.Context(), Config{Listen: "127.0.0.1:8080"}, api.Config{}, &fakeIndexer{}, log)
+	stop, err := serveMetrics(t.Context(), Config{Listen: "127.0.0.1:8080", DataDir: t.TempDir()}, api.Config{Metrics: api.NewMetrics()}, &fakeIndexer{}, nil, log)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -39,7 +39,7 @@ func TestServeMetrics(t *testing.T) {
 		t.Error("it answers after stop")
 	}
 	// Where the API may not listen unprotected, the metrics may not either.
-	if _, err := serveMetrics(t.Context(), Config{Listen: "0.0.0.0:8080"}, api.Config{}, &fakeIndexer{}, log); err == nil {
+	if _, err := serveMetrics(t.Context(), Config{Listen: "0.0.0.0:8080"}, api.Config{Metrics: api.NewMetrics()}, &fakeIndexer{}, nil, log); err == nil {
 		t.Error("metrics beyond loopback without a secret")
 	}
 }

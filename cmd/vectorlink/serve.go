@@ -45,7 +45,7 @@ func (p *program) serve(ctx context.Context, configFile string, printConfig bool
 	var bad complaints
 	cfg, rows := p.readConfig(configFile, &bad)
 	change(&cfg)
-	log := p.logger(cfg.LogLevel)
+	log := p.logger(cfg.LogLevel, cfg.LogFormat)
 	if len(bad) > 0 {
 		return bad.error()
 	}
@@ -53,7 +53,8 @@ func (p *program) serve(ctx context.Context, configFile string, printConfig bool
 	if err != nil {
 		bad = append(bad, err)
 	}
-	embedder, remote, err := cfg.embedder()
+	metrics := cfg.metrics()
+	embedder, remote, err := cfg.embedder(observing(metrics))
 	if err != nil {
 		bad = append(bad, err)
 	}
@@ -76,7 +77,7 @@ func (p *program) serve(ctx context.Context, configFile string, printConfig bool
 		defer guard.Close()
 		embedder = guard
 	}
-	return serve(ctx, cfg, source, heads, embedder, log)
+	return serve(ctx, cfg, source, heads, embedder, metrics, log)
 }
 
 // readConfig reads all settings of the server and checks them.
@@ -96,14 +97,37 @@ func (p *program) configFile(flag string) string {
 	return p.lookup("VECTORLINK_CONFIG")
 }
 
-// logger logs to standard error: text for people, JSON for programs.
-func (p *program) logger(level Level) *slog.Logger {
-	return newLogger(p.stderr, levels[level])
+// metrics returns what counts for Prometheus, nil where it does not ask.
+func (c *Config) metrics() *api.Metrics {
+	if c.PrometheusPort == 0 {
+		return nil
+	}
+	return api.NewMetrics()
 }
 
-func newLogger(w io.Writer, level slog.Level) *slog.Logger {
-	opts := &slog.HandlerOptions{Level: level}
-	if isTerminal(w) {
+// observing returns what counts requests to the embedder; nil: nobody does.
+func observing(m *api.Metrics) func(contract.EmbedCall) {
+	if m == nil {
+		return nil
+	}
+	return m.Embedded
+}
+
+// logger logs to standard error.
+func (p *program) logger(level Level, format LogFormat) *slog.Logger {
+	return newLogger(p.stderr, levels[level], format)
+}
+
+// newLogger returns a log in that format; auto is text for people at a terminal, and
+// JSON for programs.
+func newLogger(w io.Writer, level slog.Level, format LogFormat) *slog.Logger {
+	opts := &slog.HandlerOptions{Level: level, ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+		if a.Key == slog.LevelKey && a.Value.Any() == api.LevelRequest {
+			return slog.String(a.Key, "REQUEST")
+		}
+		return a
+	}}
+	if format == "text" || format == "auto" && isTerminal(w) {
 		return slog.New(slog.NewTextHandler(w, opts))
 	}
 	return slog.New(slog.NewJSONHandler(w, opts))
@@ -124,13 +148,15 @@ func (c *Config) api(log *slog.Logger) api.Config {
 		ProgressEvery: time.Duration(c.PushProgress),
 
 		Logger:  log,
+		Slow:    time.Duration(c.Slow),
+		Profile: c.Profile,
 		Version: version,
 	}
 }
 
 // indexer returns the settings of the writing side.
-func (c *Config) indexer(source contract.Source, embedder contract.Embedder, log *slog.Logger) indexer.Config {
-	return indexer.Config{
+func (c *Config) indexer(source contract.Source, embedder contract.Embedder, metrics *api.Metrics, log *slog.Logger) indexer.Config {
+	out := indexer.Config{
 		Source:            source,
 		Embedder:          embedder,
 		Renderer:          templates.New(templates.Limits{}),
@@ -141,11 +167,16 @@ func (c *Config) indexer(source contract.Source, embedder contract.Embedder, log
 		BranchWait:        time.Duration(c.BranchWait),
 		Logger:            log,
 	}
+	if metrics != nil { // an interface that holds nil is not nil
+		out.Observer = metrics
+	}
+	return out
 }
 
 // serve serves until ctx ends. heads is not nil where databases are watched.
-func serve(ctx context.Context, cfg Config, source contract.Source, heads contract.Heads, embedder contract.Embedder, log *slog.Logger) (err error) {
+func serve(ctx context.Context, cfg Config, source contract.Source, heads contract.Heads, embedder contract.Embedder, metrics *api.Metrics, log *slog.Logger) (err error) {
 	web := cfg.api(log)
+	web.Metrics = metrics
 	listener, err := api.Listen(web, string(cfg.Listen))
 	if err != nil {
 		return err
@@ -180,7 +211,7 @@ func serve(ctx context.Context, cfg Config, source contract.Source, heads contra
 	stopping, cancel := deadlineAfter(ctx, stopTime)
 	defer cancel()
 	defer func() { err = errors.Join(err, st.close(stopping, log)) }()
-	if err := st.open(cfg.indexer(source, embedder, log)); err != nil {
+	if err := st.open(cfg.indexer(source, embedder, metrics, log)); err != nil {
 		return err
 	}
 	listening()
@@ -247,8 +278,8 @@ func answer(ctx context.Context, cfg Config, web api.Config, listener net.Listen
 		defer site.Close()
 		web.Page = site
 	}
-	if cfg.PrometheusPort != 0 {
-		stop, err := serveMetrics(ctx, cfg, web, svc, log)
+	if web.Metrics != nil {
+		stop, err := serveMetrics(ctx, cfg, web, svc, svc.Files(), log)
 		if err != nil {
 			return err
 		}

@@ -120,7 +120,7 @@ func (c *previewCmd) Run(ctx context.Context, p *program) error {
 	case pair.Err == nil && pair.Template == "":
 		return fmt.Errorf("class %s has a query but no template", c.Class)
 	}
-	embedder, _, err := cfg.embedder()
+	embedder, _, err := cfg.embedder(nil)
 	if err != nil {
 		return as(errUsage, err)
 	}

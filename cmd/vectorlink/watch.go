@@ -131,7 +131,7 @@ func (c *watchCmd) Run(ctx context.Context, p *program) error {
 	if err := bad.error(); err != nil {
 		return err
 	}
-	log := p.logger("info")
+	log := p.logger("info", "auto")
 	heads, err := c.client(log)
 	if err != nil {
 		return as(errUsage, err)
