@@ -6,13 +6,16 @@ import (
 	"net/url"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/cdproto/log"
+	cdppage "github.com/chromedp/cdproto/page"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
@@ -259,6 +262,7 @@ func TestBrowser(t *testing.T) {
 	})
 	b.look(1280, "light")
 	t.Run("way", func(t *testing.T) { b.t = t; b.way(s) })
+	t.Run("map", func(t *testing.T) { b.t = t; b.onMap(s) })
 	t.Run("hostile", func(t *testing.T) { b.t = t; b.hostile(s) })
 	b.t = t
 }
@@ -299,6 +303,85 @@ func (b *browser) way(s *site) {
 	b.do(chromedp.Focus(chromedp.CSS("summary")), keys("?"), sees("#keys[open]"), keys(kb.Escape), chromedp.WaitNotVisible(chromedp.CSS("#keys")))
 	for _, p := range b.heard() {
 		t.Error(p)
+	}
+}
+
+// onMap selects documents by a line around them, which then is in the address, looks at
+// one, and goes through the commits.
+func (b *browser) onMap(s *site) {
+	t := b.t
+	b.open(s.url, "org/db/map", "color", "group")
+	b.do(sees("#map[data-ready]"))
+	dark := func() int { return value[int](b, "+document.querySelector('#map').dataset.bright") }
+	if n := dark(); n != 26 {
+		t.Errorf("%d points are bright, want all", n)
+	}
+	b.do(chromedp.Click(chromedp.CSS("#view")), sees("#chosen h2"))
+	if got := value[string](b, "document.querySelector('#chosen').innerText + location.search"); !strings.Contains(got, "Selected: 26") || !strings.Contains(got, "sel=") {
+		t.Errorf("what is in view: %s", got)
+	}
+	b.do(chromedp.Focus(chromedp.CSS("#map")), keys(kb.Escape), chromedp.WaitNotPresent(chromedp.CSS("#chosen h2")))
+	box := value[[]float64](b, "(() => { const r = document.querySelector('#map').getBoundingClientRect(); return [r.left, r.top, r.width, r.height] })()")
+	mouse := func(kind input.DispatchMouseEventType, x, y float64) chromedp.Action[chromedp.Void] {
+		return chromedp.MouseEvent(kind, box[0]+x*box[2], box[1]+y*box[3], chromedp.ButtonLeft)
+	}
+	b.do(chromedp.Click(chromedp.CSS("#lasso")), mouse(input.DispatchMouseEventTypeMousePressed, 0.03, 0.03), mouse(input.DispatchMouseEventTypeMouseMoved, 0.5, 0.03), mouse(input.DispatchMouseEventTypeMouseMoved, 0.5, 0.97),
+		mouse(input.DispatchMouseEventTypeMouseMoved, 0.03, 0.97), mouse(input.DispatchMouseEventTypeMouseReleased, 0.03, 0.5), sees("#chosen h2"))
+	some, told := dark(), value[string](b, "document.querySelector('#chosen h2').innerText")
+	if some == 0 || some == 26 || told != fmt.Sprint("Selected: ", some) {
+		t.Errorf("the script counts %d, the server says %s", some, told)
+	}
+	// The address alone shows the same.
+	b.do(chromedp.Navigate(value[string](b, "location.href")), sees("#map[data-ready]"))
+	if again := value[string](b, "document.querySelector('#chosen h2').innerText"); dark() != some || again != told {
+		t.Errorf("by its address %d points are selected, and %s, want %s", dark(), again, told)
+	}
+	// A kind alone: the others turn grey, none goes.
+	b.open(s.url, "org/db/map")
+	b.do(sees("#map[data-ready]"), chromedp.Click(chromedp.CSS(".key button[data-kind=Thing]")))
+	if n := dark(); n != 19 {
+		t.Errorf("%d points are bright, want the 19 things", n)
+	}
+	ink := value[int](b, "(() => { const c = document.querySelector('#map'), d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data; let n = 0; for (let i = 0; i < d.length; i += 4) if (d[i] !== d[0] || d[i + 1] !== d[1]) n++; return n })()")
+	if ink < 26*20 {
+		t.Errorf("%d pixels are drawn: points have vanished", ink)
+	}
+	b.do(chromedp.Focus(chromedp.CSS("#map")), keys(kb.Escape, "."), sees("#map-tip"))
+	b.do(chromedp.SetValue(chromedp.CSS("#stops"), "0"))
+	value[any](b, "document.querySelector('#stops').dispatchEvent(new Event('input')); null")
+	b.do(chromedp.WaitReady(chromedp.Search(`//a[@id="stop" and . = "Load the planets" and contains(@href, "at=first")]`)))
+	for _, p := range b.heard() {
+		t.Error(p)
+	}
+	b.large(s)
+}
+
+// large draws 50,000 points that no server sent, and tells how long a picture takes.
+func (b *browser) large(s *site) {
+	t := b.t
+	script := `{ const real = window.fetch; window.fetch = (to, how) => {
+		if (!String(to).includes("map/points")) return real(to, how);
+		const n = 50000, head = new TextEncoder().encode(JSON.stringify({n, left: 0, bottom: 0, step: 1e-4, kinds: [0, 1, 2, 3, 4, 5, 6, 7].map((k) => ({name: "k" + k, hue: 2 * k, shape: k % 4})), groups: []}).padEnd(1024));
+		const b = new ArrayBuffer(4 + 1024 + 10 * n); new DataView(b).setUint32(0, 1024, true); new Uint8Array(b).set(head, 4);
+		const ids = new Uint32Array(b, 1028, n), xs = new Uint16Array(b, 1028 + 4 * n, n), ys = new Uint16Array(b, 1028 + 6 * n, n), kinds = new Uint8Array(b, 1028 + 8 * n, n);
+		let r = 1; const next = () => (r = r * 16807 % 2147483647);
+		for (let i = 0; i < n; i++) { ids[i] = i; xs[i] = next() % 65536; ys[i] = next() % 65536; kinds[i] = i % 8; }
+		return Promise.resolve(new Response(b)); }; }`
+	id, err := chromedp.Call(b.ctx, cdppage.AddScriptToEvaluateOnNewDocument, cdppage.AddScriptToEvaluateOnNewDocumentParams{Source: script})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.open(s.url, "org/db/map")
+	b.do(sees("#map[data-ready]"))
+	times := value[[]float64](b, `new Promise((done) => { const list = [], c = document.querySelector("#map"), press = (key) => c.dispatchEvent(new KeyboardEvent("keydown", {key, bubbles: true}));
+		const step = () => { list.push(+c.dataset.frame); if (list.length === 24) done(list); else { press(list.length % 2 ? "ArrowLeft" : "ArrowRight"); requestAnimationFrame(step); } }; requestAnimationFrame(step); })`, chromedp.EvalAwaitPromise)
+	slices.Sort(times)
+	t.Logf("50,000 points: %.1f ms of script a picture (median of %d)", times[len(times)/2], len(times))
+	if os.Getenv("VECTORLINK_LONG") != "" && times[len(times)/2] > 16 {
+		t.Errorf("a picture takes %.1f ms", times[len(times)/2])
+	}
+	if _, err := chromedp.Call(b.ctx, cdppage.RemoveScriptToEvaluateOnNewDocument, cdppage.RemoveScriptToEvaluateOnNewDocumentParams{Identifier: id.Identifier}); err != nil {
+		t.Fatal(err)
 	}
 }
 

@@ -62,11 +62,7 @@ func (s *Site) clustering(a *answer, f *frame, resolution float64) (*overview.Cl
 		return nil, err
 	}
 	key := "clusters\x00" + f.Domain + "\x00" + f.At.Commit + "\x00" + strconv.FormatFloat(resolution, 'g', 4, 64)
-	found, err := result(a.r.Context(), s.works, key, func(ctx context.Context) (*overview.Clusters, error) { return s.cfg.Service.Clusters(ctx, req) })
-	if found == nil || err != nil {
-		return nil, err
-	}
-	return *found, nil
+	return kept(a.r.Context(), s.works, key, func(ctx context.Context) (*overview.Clusters, error) { return s.cfg.Service.Clusters(ctx, req) })
 }
 
 func (s *Site) clusters(a *answer) error {

@@ -36,12 +36,18 @@ type choice struct {
 	Chosen               bool
 }
 
+// facets returns the fields of a commit; nil while they are counted.
+func (s *Site) facets(ctx context.Context, f *frame) (*search.Facets, error) {
+	domain, ref := f.Domain, f.ref()
+	return kept(ctx, s.works, "facets\x00"+domain+"\x00"+f.At.Commit, func(ctx context.Context) (*search.Facets, error) {
+		return s.cfg.Service.Facets(ctx, domain, ref, mostValues)
+	})
+}
+
 // offer adds to the page what can be chosen by, with counts. A large commit whose
 // fields are still being counted has none yet.
 func (s *Site) offer(a *answer, p *searchPage) error {
-	counted, err := result(a.r.Context(), s.works, "facets\x00"+p.Domain+"\x00"+p.At.Commit, func(ctx context.Context) (*search.Facets, error) {
-		return s.cfg.Service.Facets(ctx, p.Domain, p.frame.ref(), mostValues)
-	})
+	counted, err := s.facets(a.r.Context(), p.frame)
 	if err != nil {
 		return err
 	}
@@ -62,10 +68,10 @@ func (s *Site) offer(a *answer, p *searchPage) error {
 		}
 		return f
 	}
-	p.Classes = known("class", "type", (*counted).Classes)
+	p.Classes = known("class", "type", counted.Classes)
 	p.Classes.Open = true
-	p.OtherFields = (*counted).Others
-	for _, f := range (*counted).Fields {
+	p.OtherFields = len(counted.Others)
+	for _, f := range counted.Fields {
 		param := chosenField + f.Name
 		if f.Values[0].Listed {
 			param = chosenList + f.Name

@@ -1,140 +1,74 @@
 package page
 
 import (
-	"context"
-	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
-	"hash/fnv"
 	"net/http"
 	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/vectorlink/vectorlink/contract"
-	"github.com/vectorlink/vectorlink/overview"
 	"github.com/vectorlink/vectorlink/search"
 )
 
 const (
 	// litHits is how many hits of a search are lit on the map.
 	litHits = 50
-	// mapTextsMost bounds the documents whose texts are asked for at once.
-	mapTextsMost = 100
+	// mapLines is how many neighbours of a document lines lead to.
+	mapLines = 5
 	// mapLabels is how many groups are named on the map.
 	mapLabels = 40
 	// maxChanged bounds the changes that the map marks; there is more to see on the
 	// page of the changes.
 	maxChanged = 5 * search.MaxCount
-	noGroup    = 255 // of a point
+	// shownSelected is how many selected documents a page lists.
+	shownSelected = 100
 )
-
-// plot is a commit's map as it is sent: the points by ascending id, with the numbers of
-// their classes and groups.
-type plot struct {
-	ids        []string
-	points     []byte
-	classes    []string
-	groups     []overview.Cluster
-	others     int
-	classCount []int
-}
-
-// plotOf returns the plot of a commit; nil while it is worked out.
-func (s *Site) plotOf(a *answer, f *frame) (*plot, error) {
-	domain, ref := f.Domain, f.ref()
-	made, err := result(a.r.Context(), s.works, "map\x00"+domain+"\x00"+f.At.Commit, func(ctx context.Context) (*plot, error) {
-		return s.plot(ctx, domain, ref)
-	})
-	if made == nil || err != nil {
-		return nil, err
-	}
-	return *made, nil
-}
-
-func (s *Site) plot(ctx context.Context, domain string, ref search.Ref) (*plot, error) {
-	m, err := s.cfg.Service.Map(ctx, overview.MapRequest{Domain: domain, Ref: ref})
-	if err != nil {
-		return nil, err
-	}
-	req := overview.ClustersRequest{Domain: domain, Ref: ref}
-	if err := req.Complete(); err != nil {
-		return nil, err
-	}
-	clusters, err := s.cfg.Service.Clusters(ctx, req)
-	if err != nil {
-		return nil, err
-	}
-	p := &plot{others: m.Others, groups: clusters.Clusters}
-	groupOf, numberOf := make(map[string]byte), make(map[string]byte)
-	for i, c := range clusters.Clusters[:min(len(clusters.Clusters), noGroup)] {
-		numberOf[c.ID] = byte(i)
-	}
-	for ms := range clusters.Memberships() {
-		if ms.Cluster != nil {
-			if n, ok := numberOf[*ms.Cluster]; ok {
-				groupOf[ms.ID] = n
-			}
-		}
-	}
-	n := m.Len
-	// Places are of a grid that all maps of the domain could share: its box is not.
-	hashes, xs, ys := make([]byte, 4*n), make([]byte, 2*n), make([]byte, 2*n)
-	class, group := make([]byte, n), make([]byte, n)
-	width, height := max(m.Box[2]-m.Box[0], 1e-6), max(m.Box[3]-m.Box[1], 1e-6)
-	scale := 65535 / max(width, height)
-	i := 0
-	for at := range m.Points() {
-		h := fnv.New32a()
-		h.Write([]byte(at.ID))
-		binary.LittleEndian.PutUint32(hashes[4*i:], h.Sum32())
-		binary.LittleEndian.PutUint16(xs[2*i:], uint16((at.X-m.Box[0])*scale))
-		binary.LittleEndian.PutUint16(ys[2*i:], uint16((at.Y-m.Box[1])*scale))
-		c := contract.DocType(at.ID)
-		k := slices.Index(p.classes, c)
-		if k < 0 && len(p.classes) < noGroup {
-			k = len(p.classes)
-			p.classes, p.classCount = append(p.classes, c), append(p.classCount, 0)
-		}
-		if class[i] = noGroup; k >= 0 {
-			class[i] = byte(k)
-			p.classCount[k]++
-		}
-		g, ok := groupOf[at.ID]
-		if group[i] = g; !ok {
-			group[i] = noGroup
-		}
-		p.ids = append(p.ids, at.ID)
-		i++
-	}
-	p.points = binary.LittleEndian.AppendUint32(nil, uint32(n))
-	for _, part := range [][]byte{hashes, xs, ys, class, group} {
-		p.points = append(p.points, part...)
-	}
-	return p, nil
-}
-
-// legend is an entry of the map's key.
-type legend struct {
-	Name  string
-	Hue   int
-	Count int
-}
 
 type mapPage struct {
 	*frame
-	Wait    bool
-	Count   int
-	Others  int
-	Color   string
-	Q       string
-	With    *moment
-	Classes []legend
-	Groups  []legend
+	Wait   bool
+	Count  int
+	Others int
+	Color  string
+	Field  string   // that the points are painted by, "" for none
+	Fields []string // that they can be painted by
+	Q      string
+	With   *moment
+	Kinds  []legend
+	Note   string // what the colours do not show
 	// Settings are for the script: a JSON object.
 	Settings string
 	Lit      []namedID
+	// Selected are documents within the outline that the address brings.
+	Outline  string
+	Selected []namedID
+	Chosen   int // how many there are
+	Start    int // Selected begins there
 	Request  string
+}
+
+// First, Until and After tell where the list of the selected stands.
+func (p *mapPage) First() int    { return p.Start + 1 }
+func (p *mapPage) Until() int    { return p.Start + len(p.Selected) }
+func (p *mapPage) After() string { return strconv.Itoa(p.Until()) }
+
+// stop is a commit that the map's slider leads to.
+type stop struct {
+	Points string `json:"points"` // addresses
+	Texts  string `json:"texts"`
+	Doc    string `json:"doc"`
+	Here   string `json:"here"` // the page of the map at this commit
+	Name   string `json:"name"`
+	Now    bool   `json:"now"`
+}
+
+// settings are what the map's script is told.
+type settings struct {
+	Lit   []int  `json:"lit"` // indices of points
+	Stops []stop `json:"stops"`
 }
 
 func (s *Site) mapPage(a *answer) error {
@@ -143,68 +77,64 @@ func (s *Site) mapPage(a *answer) error {
 		return err
 	}
 	p := &mapPage{frame: f, Color: f.query.Get("color"), Q: strings.TrimSpace(f.query.Get("q"))}
-	if !slices.Contains([]string{"class", "group", "change"}, p.Color) {
+	p.Field, _ = strings.CutPrefix(p.Color, colorField)
+	if p.Field == p.Color && !slices.Contains([]string{"class", "group", "change"}, p.Color) {
 		p.Color = "class"
 	}
+	if p.Field == p.Color || p.Color == "class" {
+		p.Field = ""
+	}
+	p.Request = `curl "$VECTORLINK/map?domain=` + f.Domain + "&commit=" + f.At.Commit + `"`
 	made, err := s.plotOf(a, f)
 	if err != nil {
 		return err
 	}
-	p.Request = `curl "$VECTORLINK/map?domain=` + f.Domain + "&commit=" + f.At.Commit + `"`
-	if p.Wait = made == nil; p.Wait {
+	var by *painting
+	if made != nil {
+		if by, err = s.painted(a, f, made, p.Color); err != nil {
+			return err
+		}
+	}
+	if p.Wait = by == nil; p.Wait {
 		f.Refresh = 2
 		return s.render(a, http.StatusOK, "map", f, p)
 	}
-	p.Count, p.Others = len(made.ids), made.others
-	for i, c := range made.classes {
-		p.Classes = append(p.Classes, legend{c, hueOf(c), made.classCount[i]})
-	}
-	for _, g := range made.groups[:min(len(made.groups), noGroup)] {
-		p.Groups = append(p.Groups, legend{strings.Join(g.Words[:min(len(g.Words), 3)], ", "), hueOf(g.ID), g.Size})
-	}
-	settings := struct {
-		Points  string            `json:"points"`
-		Texts   string            `json:"texts"`
-		Doc     string            `json:"doc"`
-		Color   string            `json:"color"`
-		Classes []int             `json:"classes"` // hues
-		Groups  []int             `json:"groups"`
-		Labels  []string          `json:"labels"`
-		Lit     []int             `json:"lit"`
-		Changed map[string]string `json:"changed"` // by the index of a point
-		Stops   []stop            `json:"stops"`
-	}{Points: f.To("map/points"), Texts: f.To("map/texts"), Doc: f.To("doc"), Color: p.Color, Lit: []int{}, Changed: map[string]string{}}
-	for _, c := range p.Classes {
-		settings.Classes = append(settings.Classes, c.Hue)
-	}
-	for i, g := range p.Groups {
-		settings.Groups = append(settings.Groups, g.Hue)
-		if i < mapLabels {
-			settings.Labels = append(settings.Labels, g.Name)
+	p.Count, p.Others, p.Note = len(made.ids), made.others, by.Note
+	for _, k := range by.kinds {
+		if k.Count > 0 {
+			p.Kinds = append(p.Kinds, k)
 		}
 	}
+	if facets, err := s.facets(a.r.Context(), f); err != nil {
+		return err
+	} else if facets != nil {
+		for _, c := range facets.Fields {
+			p.Fields = append(p.Fields, c.Name)
+		}
+		p.Fields = append(p.Fields, facets.Others...)
+		slices.Sort(p.Fields)
+	}
+	if with, ok, err := s.other(a, f, "with"); err != nil {
+		return err
+	} else if ok {
+		p.With = &with
+	}
+	set := settings{Lit: []int{}}
 	if p.Q != "" {
-		hits, err := s.cfg.Service.Search(a.r.Context(), search.SearchRequest{Domain: f.Domain, Ref: f.ref(), Text: p.Q, Role: contract.RoleQuery, Mode: search.ModeHybrid,
-			Options: search.Options{Page: search.Page{Count: litHits}, OutputFields: []string{"*"}}})
-		if err != nil {
+		if err := s.light(a, p, made, &set); err != nil {
 			return err
 		}
-		for _, h := range s.list(f, hits.Hits, nil, 0) {
-			if i, ok := slices.BinarySearch(made.ids, h.ID); ok {
-				settings.Lit = append(settings.Lit, i)
-				p.Lit = append(p.Lit, namedID{h.ID, h.Title})
-			}
-		}
-	}
-	if err := s.mapChanges(a, p, made, settings.Changed); err != nil {
-		return err
 	}
 	for _, m := range slices.Backward(f.Recent) {
-		if m.Branch == f.At.Branch {
-			settings.Stops = append(settings.Stops, stop{f.To("map/points", "at", m.Commit), m.Name(), m.Commit == f.At.Commit})
+		if m.Branch == f.At.Branch || m.Commit == f.At.Commit {
+			set.Stops = append(set.Stops, stop{
+				f.To("map/points", "at", m.Commit, "color", p.Color, "with", f.query.Get("with")), f.To("map/texts", "at", m.Commit), f.To("doc", "at", m.Commit),
+				f.But("at", m.Commit, "start", ""), m.Name(), m.Commit == f.At.Commit,
+			})
 		}
 	}
-	raw, err := json.Marshal(settings)
+	s.selected(a, p, made)
+	raw, err := json.Marshal(set)
 	if err != nil {
 		return fmt.Errorf("page: %w", err)
 	}
@@ -212,97 +142,127 @@ func (s *Site) mapPage(a *answer) error {
 	return s.render(a, http.StatusOK, "map", f, p)
 }
 
-// stop is a commit that the map's slider leads to.
-type stop struct {
-	Points string `json:"points"`
-	Name   string `json:"name"`
-	Now    bool   `json:"now"`
-}
-
-// mapChanges notes which points have changed since the commit that the address names, or
-// since the one before.
-func (s *Site) mapChanges(a *answer, p *mapPage, made *plot, changed map[string]string) error {
-	with, ok, err := s.other(a, p.frame, "with")
+// light searches, and has the hits lit.
+func (s *Site) light(a *answer, p *mapPage, made *plot, set *settings) error {
+	hits, err := s.cfg.Service.Search(a.r.Context(), search.SearchRequest{Domain: p.Domain, Ref: p.ref(), Text: p.Q, Role: contract.RoleQuery, Mode: search.ModeHybrid,
+		Options: search.Options{Page: search.Page{Count: litHits}, OutputFields: []string{"*"}}})
 	if err != nil {
 		return err
 	}
-	from := p.At.Base
-	if ok {
-		p.With, from = &with, with.Commit
-	}
-	if from == "" || p.Color != "change" {
-		return nil
-	}
-	for start := 0; start < maxChanged; start += search.MaxCount {
-		diff, err := s.cfg.Service.Diff(a.r.Context(), search.DiffRequest{Domain: p.Domain, Between: search.Between{From: from, To: p.At.Commit}, Page: search.Page{Start: start, Count: search.MaxCount}})
-		if err != nil {
-			return err
-		}
-		for _, d := range diff.Documents {
-			if i, ok := slices.BinarySearch(made.ids, d.ID); ok {
-				changed[strconv.Itoa(i)] = string(d.Change)
-			}
-		}
-		if len(diff.Documents) < search.MaxCount {
-			break
+	for _, h := range s.list(p.frame, hits.Hits, nil, 0) {
+		if i, ok := slices.BinarySearch(made.ids, h.ID); ok {
+			set.Lit = append(set.Lit, i)
+			p.Lit = append(p.Lit, namedID{h.ID, h.Title})
 		}
 	}
 	return nil
+}
+
+// selected lists documents within the outline that the address brings.
+func (s *Site) selected(a *answer, p *mapPage, made *plot) {
+	o := parseOutline(p.query.Get("sel"))
+	if o == nil {
+		return
+	}
+	list := made.inside(o)
+	p.Outline, p.Chosen = p.query.Get("sel"), len(list)
+	p.Start = min(number(p.query.Get("start"), len(made.ids)), len(list))
+	for _, i := range list[p.Start:min(p.Start+shownSelected, len(list))] {
+		p.Selected = append(p.Selected, namedID{made.ids[i], s.titleOf(a, p.Domain, p.At.Commit, made.ids[i])})
+	}
+}
+
+// placed returns the plot that a request of the script is about.
+func (s *Site) placed(a *answer) (*frame, *plot, error) {
+	f, err := s.domainFrame(a, "", "")
+	if err != nil {
+		return nil, nil, err
+	}
+	made, err := s.plotOf(a, f)
+	if err == nil && made == nil {
+		err = fmt.Errorf("%w: the documents are being placed", contract.ErrBusy)
+	}
+	return f, made, err
+}
+
+// send answers with data, which are no page.
+func (a *answer) send(media string, body []byte) {
+	a.Header().Set("Content-Type", media)
+	a.Header().Set("X-Content-Type-Options", "nosniff")
+	a.WriteHeader(http.StatusOK)
+	_, _ = a.Write(body) // a reader who left is no fault
 }
 
 // mapPoints answers with the points of a commit, for the script.
 func (s *Site) mapPoints(a *answer) error {
-	f, err := s.domainFrame(a, "", "")
+	f, made, err := s.placed(a)
 	if err != nil {
 		return err
 	}
-	made, err := s.plotOf(a, f)
+	by, err := s.painted(a, f, made, f.query.Get("color"))
+	if err == nil && by == nil {
+		err = fmt.Errorf("%w: the documents are being painted", contract.ErrBusy)
+	}
 	if err != nil {
 		return err
 	}
-	if made == nil {
-		return fmt.Errorf("%w: the documents are being placed", contract.ErrBusy)
+	body, err := made.encode(by)
+	if err != nil {
+		return err
 	}
-	a.Header().Set("Content-Type", "application/octet-stream")
-	a.WriteHeader(http.StatusOK)
-	_, _ = a.Write(made.points)
+	a.send("application/octet-stream", body)
 	return nil
 }
 
-// mapTexts answers with what the documents at some points are, for the script.
+// mapIDs answers with the ids of the selected documents, one a line.
+func (s *Site) mapIDs(a *answer) error {
+	f, made, err := s.placed(a)
+	if err != nil {
+		return err
+	}
+	var out strings.Builder
+	for _, i := range made.inside(parseOutline(f.query.Get("sel"))) {
+		out.WriteString(made.ids[i] + "\n")
+	}
+	a.Header().Set("Content-Disposition", `attachment; filename="selected.txt"`)
+	a.send("text/plain; charset=utf-8", []byte(out.String()))
+	return nil
+}
+
+// mapTexts answers with what the document at a point is, for the script, and with the
+// points of those most like it.
 func (s *Site) mapTexts(a *answer) error {
-	f, err := s.domainFrame(a, "", "")
+	f, made, err := s.placed(a)
 	if err != nil {
 		return err
 	}
-	made, err := s.plotOf(a, f)
+	i, err := strconv.Atoi(f.query.Get("i"))
+	if err != nil || i < 0 || i >= len(made.ids) {
+		return fmt.Errorf("%w: there is no such point", contract.ErrNotFound)
+	}
+	doc, err := s.cfg.Service.Document(a.r.Context(), search.DocumentRequest{Domain: f.Domain, Ref: f.ref(), ID: made.ids[i]})
 	if err != nil {
 		return err
 	}
-	type told struct {
-		I    int    `json:"i"`
+	told := struct {
 		ID   string `json:"id"`
 		Name string `json:"name"`
 		Text string `json:"text"`
+		Near []int  `json:"near"`
+	}{doc.ID, nameOf(&doc), clip(text(&doc), 300), []int{}}
+	like, err := s.cfg.Service.Similar(a.r.Context(), search.SimilarRequest{Domain: f.Domain, Ref: f.ref(), ID: doc.ID, Options: search.Options{Page: search.Page{Count: mapLines}}})
+	if err != nil && !errors.Is(err, contract.ErrNotFound) && !errors.Is(err, contract.ErrCorrupt) && !errors.Is(err, contract.ErrInvalid) {
+		return err
 	}
-	list := []told{}
-	for word := range strings.SplitSeq(f.query.Get("i"), ",") {
-		i, err := strconv.Atoi(word)
-		if err != nil || made == nil || i < 0 || i >= len(made.ids) || len(list) == mapTextsMost {
-			continue
+	for _, h := range like.Hits {
+		if k, ok := slices.BinarySearch(made.ids, h.ID); ok {
+			told.Near = append(told.Near, k)
 		}
-		doc, err := s.cfg.Service.Document(a.r.Context(), search.DocumentRequest{Domain: f.Domain, Ref: f.ref(), ID: made.ids[i]})
-		if err != nil {
-			continue
-		}
-		_, title := fieldsOf(doc.Fields)
-		if title == "" {
-			title = shortIRI(doc.ID)
-		}
-		list = append(list, told{i, doc.ID, title, clip(text(&doc), 300)})
 	}
-	a.Header().Set("Content-Type", "application/json")
-	a.WriteHeader(http.StatusOK)
-	_ = json.NewEncoder(a).Encode(list)
+	body, err := json.Marshal(told)
+	if err != nil {
+		return fmt.Errorf("page: %w", err)
+	}
+	a.send("application/json", body)
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
+	"encoding/json"
 	"fmt"
 	"html/template"
 	"iter"
@@ -34,6 +35,7 @@ type Service interface {
 	Document(ctx context.Context, req search.DocumentRequest) (search.Document, error)
 	Diff(ctx context.Context, req search.DiffRequest) (search.Diff, error)
 	Facets(ctx context.Context, domain string, ref search.Ref, most int) (*search.Facets, error)
+	FieldValues(ctx context.Context, domain string, ref search.Ref, name string) (map[string]json.RawMessage, error)
 	Duplicates(ctx context.Context, req pairs.DuplicatesRequest) (pairs.Pairs, error)
 	DuplicatesProfile(ctx context.Context, req pairs.ProfileRequest) (pairs.Profile, error)
 	Decide(ctx context.Context, req indexer.DecideRequest) ([]catalog.Decision, error)
@@ -120,6 +122,7 @@ func (s *Site) routes() {
 		"GET map":         s.mapPage,
 		"GET map/points":  s.mapPoints,
 		"GET map/texts":   s.mapTexts,
+		"GET map/ids":     s.mapIDs,
 	} {
 		method, rest, _ := strings.Cut(path, " ")
 		pattern := method + " /ui/{org}/{db}"

@@ -236,8 +236,13 @@ func (s *Site) titleOf(a *answer, domain, commit, id string) string {
 	if err != nil {
 		return shortIRI(id) // the list stands without it
 	}
+	return nameOf(&doc)
+}
+
+// nameOf returns what names a document.
+func nameOf(doc *search.Document) string {
 	_, title := fieldsOf(doc.Fields)
-	return cmp.Or(title, shortIRI(id))
+	return cmp.Or(title, shortIRI(doc.ID))
 }
 
 // notEmpty returns the texts that are not empty; nil for none.

@@ -23,7 +23,7 @@ var functions = template.FuncMap{
 	"two":   func(x float32) string { return strconv.FormatFloat(float64(x), 'f', 2, 64) },
 	"three": func(x *float32) string { return strconv.FormatFloat(float64(*x), 'f', 3, 32) },
 	"inc":   func(i int) int { return i + 1 }, "pct": func(x float64) string { return strconv.Itoa(int(x)) + " %" },
-	"size": bytesOf, "passages": passages, "plural": plural, "hue": hueOf, "list": func(x ...any) []any { return x },
+	"size": bytesOf, "passages": passages, "plural": plural, "hue": hueOf, "shape": shapeOf, "list": func(x ...any) []any { return x },
 	"diff":  func(a, b string) diffed { return diffed{worddiff.Diff(a, b)} },
 	"first": func(a, b string) string { return min(a, b) }, "last": func(a, b string) string { return max(a, b) },
 	"times": func(x *float32) float64 { return 100 * float64(*x) },
@@ -118,6 +118,13 @@ func hueOf(name string) int {
 }
 
 const hues = 16
+
+// shapeOf returns one of four shapes for a name, so that few share both.
+func shapeOf(name string) int {
+	h := fnv.New32a()
+	h.Write([]byte(name))
+	return int(h.Sum32()>>17) % 4
+}
 
 // span is a piece of a text, marked or not.
 type span struct {

@@ -120,3 +120,12 @@ func result[T any](ctx context.Context, w *works, key string, do func(context.Co
 	value := j.value.(T)
 	return &value, nil
 }
+
+// kept is result for what is a pointer: nil where it is not done.
+func kept[T any](ctx context.Context, w *works, key string, do func(context.Context) (*T, error)) (*T, error) {
+	made, err := result(ctx, w, key, do)
+	if made == nil || err != nil {
+		return nil, err
+	}
+	return *made, nil
+}

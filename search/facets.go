@@ -3,6 +3,7 @@ package search
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"maps"
 	"slices"
 
@@ -20,9 +21,9 @@ type Facet struct {
 type Facets struct {
 	Classes []fields.Count // by the number of their documents
 	Fields  []Facet        // by name
-	// Others counts the fields left out: of more than so many values, or of none
+	// Others names the fields left out: of more than so many values, or of none
 	// that two documents share.
-	Others int
+	Others []string
 }
 
 // Facets counts the documents of a commit by their classes, and by the fields that
@@ -52,8 +53,26 @@ func (r *Reader) Facets(ctx context.Context, domain string, ref Ref, most int) (
 		if values, ok := table.Counts(name, most); ok && values[0].Documents > 1 {
 			found.Fields = append(found.Fields, Facet{name, values})
 		} else {
-			found.Others++
+			found.Others = append(found.Others, name)
 		}
 	}
 	return found, nil
+}
+
+// FieldValues returns the values of a field, as JSON, by the ids of a commit's documents
+// that have it.
+func (r *Reader) FieldValues(ctx context.Context, domain string, ref Ref, name string) (map[string]json.RawMessage, error) {
+	_, _, s, err := r.Serve(ctx, domain, ref)
+	if err != nil {
+		return nil, err
+	}
+	defer s.Release()
+	values := make(map[string]json.RawMessage)
+	for e := range s.view.All() {
+		var object map[string]json.RawMessage
+		if raw := fields.Object(e.Fields).Select([]string{name}); len(raw) > len("{}") && json.Unmarshal(raw, &object) == nil {
+			values[e.ID] = object[name]
+		}
+	}
+	return values, nil
 }
