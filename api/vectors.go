@@ -1,13 +1,11 @@
 package api
 
 import (
-	"encoding/binary"
 	"errors"
 	"iter"
 	"net/http"
 	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/vectorlink/vectorlink/internal/npy"
 	"github.com/vectorlink/vectorlink/search"
@@ -147,42 +145,28 @@ func (w *writer) object(vectors iter.Seq2[search.Embedding, error]) error {
 	return nil
 }
 
-// sendTensors writes the file format of safetensors: the length of a header as
-// eight little-endian bytes, the header as a JSON object padded by spaces to a
-// multiple of eight, then rows of little-endian float32, those of the clustering
-// vectors after the others. The ids stand in the header's metadata, as the JSON
-// text of an array: no number of them fits into headers of HTTP.
+// sendTensors writes the file format of safetensors: rows of little-endian float32, those
+// of the clustering vectors after the others. The ids stand in the header's metadata: no
+// number of them fits into headers of HTTP.
 func sendTensors(w http.ResponseWriter, r *http.Request, found *search.Embeddings) error {
-	type tensor struct {
-		Type    string   `json:"dtype"`
-		Shape   [2]int   `json:"shape"`
-		Offsets [2]int64 `json:"data_offsets"`
-	}
-	metadata := map[string]string{"served_commit": found.Commit}
-	tensors := map[string]any{"__metadata__": metadata}
-	size := int64(0)
-	add := func(name, index string, count int, ids iter.Seq[string]) error {
+	list := func(name, index string, count int, ids iter.Seq[string]) (npy.Matrix, error) {
 		text, err := encode(slices.AppendSeq(make([]string, 0, count), ids))
-		end := size + 4*int64(count)*int64(found.Dim)
-		metadata[index] = string(text)
-		tensors[name] = tensor{"F32", [2]int{count, found.Dim}, [2]int64{size, end}}
-		size = end
-		return err
+		return npy.Matrix{Name: name, Index: index, IDs: text, Rows: count, Cols: found.Dim}, err
 	}
-	err := add("embeddings", "ids", found.Count, found.IDs)
+	main, err := list("embeddings", "ids", found.Count, found.IDs)
+	tensors := []npy.Matrix{main}
 	if c := found.Clustering; c != nil && err == nil {
-		err = add("clustering_embeddings", "clustering_ids", c.Count, c.IDs)
+		main, err = list("clustering_embeddings", "clustering_ids", c.Count, c.IDs)
+		tensors = append(tensors, main)
 	}
 	if err != nil {
 		return err
 	}
-	header, err := encode(tensors)
+	start, size, err := npy.AppendTensors(nil, map[string]string{"served_commit": found.Commit}, tensors...)
 	if err != nil {
 		return err
 	}
-	header = append(header, strings.Repeat(" ", -len(header)&7)...)
-	start := binary.LittleEndian.AppendUint64(nil, uint64(len(header)))
-	return sendRows(w, r, found, mediaBytes, append(start, header...), size, found.Vectors, clustering(found))
+	return sendRows(w, r, found, mediaBytes, start, size, found.Vectors, clustering(found))
 }
 
 // sendNumPy writes the file format of NumPy arrays. Its rows are in

@@ -139,9 +139,12 @@ func (d *door) multiset(c *call) error {
 	}
 	n := 0
 	commit, err := c.bulk(func(b *space.Bulk) (err error) {
-		if media(c.r) == mediaNPY {
+		switch media(c.r) {
+		case mediaNPY:
 			err = setArrays(c.r.Body, c.sp.Schema().Dims, b.Set)
-		} else {
+		case mediaTensors:
+			err = setTensors(c.r.Body, c.sp.Schema().Dims, b.Set)
+		default:
 			err = lines(c.r.Body, func(line []byte) error {
 				var it item
 				if err := unmarshal(line, &it); err != nil {
@@ -330,8 +333,11 @@ func (d *door) items(c *call) error {
 	vectors := c.query.Get("vectors") != "false"
 	return c.sp.Items(c.r.Context(), c.at, after, func(_ int, items iter.Seq2[space.Item, error]) error {
 		items = first(items, limit)
-		if wants(c.r, mediaNPY) {
+		switch {
+		case wants(c.r, mediaNPY):
 			return itemArrays(c, items)
+		case wants(c.r, mediaTensors):
+			return itemTensors(c, items)
 		}
 		out := begin(c, mediaND)
 		for it, err := range items {

@@ -2,7 +2,10 @@ package spaces_test
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
+	"io"
+	"math"
 	"net/http"
 	"net/http/httptest"
 	"regexp"
@@ -39,6 +42,7 @@ func server(t *testing.T) func(method, path, mediaType, body string) (int, strin
 	})
 	return func(method, path, mediaType, body string) (int, string) {
 		t.Helper()
+		method, accept, _ := strings.Cut(method, " accept: ")
 		req, err := http.NewRequestWithContext(t.Context(), method, server.URL+path, strings.NewReader(body))
 		if err != nil {
 			t.Fatal(err)
@@ -46,11 +50,19 @@ func server(t *testing.T) func(method, path, mediaType, body string) (int, strin
 		if mediaType != "" {
 			req.Header.Set("Content-Type", mediaType)
 		}
+		req.Header.Set("Accept", accept)
 		resp, err := http.DefaultClient.Do(req)
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer resp.Body.Close()
+		if accept != "" {
+			raw, err := io.ReadAll(resp.Body)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return resp.StatusCode, string(raw)
+		}
 		var text strings.Builder
 		if err := resp.Write(&text); err != nil {
 			t.Fatal(err)
@@ -156,6 +168,11 @@ func matches(text, pattern string) bool {
 	return regexp.MustCompile(`(?s)^` + strings.Join(parts, ".*") + `$`).MatchString(text)
 }
 
+// tensors returns the start of a safetensors file.
+func tensors(header string) string {
+	return string(binary.LittleEndian.AppendUint64(nil, uint64(len(header)))) + header
+}
+
 // TestArrays stores two arrays, and refuses others.
 func TestArrays(t *testing.T) {
 	ask := server(t)
@@ -170,6 +187,39 @@ func TestArrays(t *testing.T) {
 	}
 	if _, got := ask("POST", "/spaces/s/get", "", `{"key":"bé"}`); got != `{"key":"bé","vector":[3,4]}` {
 		t.Error(got)
+	}
+	for _, body := range []string{
+		tensors(`{"__metadata__":{"ids":"[1,\"1\"]"},"embeddings":{"dtype":"F32","shape":[2,2],"data_offsets":[0,16]}}`) + string(npy.AppendFloats(nil, []float32{5, 6, 7, 8})),
+		tensors(`{"keys":{"dtype":"I64","shape":[1],"data_offsets":[0,8]},"vectors":{"dtype":"F32","shape":[1,2],"data_offsets":[8,16]}}`) + "\x01\x00\x00\x00\x00\x00\x00\x00" + string(npy.AppendFloats(nil, []float32{9, 9})),
+	} {
+		if status, got := ask("POST", "/spaces/s/multiset", "application/x-safetensors", body); status != 200 {
+			t.Fatalf("%d %s", status, got)
+		}
+	}
+	all := `{"key":1,"vector":[9,9]}` + "\n" + `{"key":"1","vector":[7,8]}` + "\n" + `{"key":"a","vector":[1,2]}` + "\n" + `{"key":"bé","vector":[3,4]}`
+	if _, got := ask("GET", "/spaces/s/items", "", ""); got != all {
+		t.Error(got)
+	}
+	// What is sent can be taken back.
+	ask("POST", "/spaces", "", `{"name":"t","dims":2}`)
+	_, file := ask("GET accept: application/x-safetensors", "/spaces/s/items", "", "")
+	if status, got := ask("POST", "/spaces/t/multiset", "application/x-safetensors", file); status != 200 {
+		t.Errorf("%d %s", status, got)
+	}
+	if _, got := ask("GET", "/spaces/t/items", "", ""); got != all {
+		t.Error(got)
+	}
+	ask("POST", "/spaces/s/multidelete", "", `{"keys":[1,"1"]}`)
+	for name, body := range map[string]string{
+		"no ids":    tensors(`{"a":{"dtype":"F32","shape":[1,2],"data_offsets":[0,8]}}`) + string(npy.AppendFloats(nil, []float32{5, 6})),
+		"arrays":    string(keys) + string(rows),
+		"NaN":       tensors(`{"__metadata__":{"ids":"[1]"},"a":{"dtype":"F32","shape":[1,2],"data_offsets":[0,8]}}`) + string(npy.AppendFloats(nil, []float32{5, float32(math.NaN())})),
+		"bad keys":  tensors(`{"__metadata__":{"ids":"{x}"},"a":{"dtype":"F32","shape":[1,2],"data_offsets":[0,8]}}`) + string(npy.AppendFloats(nil, []float32{5, 6})),
+		"bad keys2": tensors(`{"__metadata__":{"ids":"[.5]"},"a":{"dtype":"F32","shape":[1,2],"data_offsets":[0,8]}}`) + string(npy.AppendFloats(nil, []float32{5, 6})),
+	} {
+		if status, got := ask("POST", "/spaces/s/multiset", "application/x-safetensors", body); status != 400 || !strings.Contains(got, `"code":"invalid_request"`) {
+			t.Errorf("%s: %d %s", name, status, got)
+		}
 	}
 	for name, body := range map[string]string{
 		"nothing":       "",

@@ -34,6 +34,8 @@ const (
 	mediaJSON = "application/json"
 	mediaND   = "application/x-ndjson"
 	mediaNPY  = "application/x-npy"
+	// mediaTensors is that of safetensors here: they have none.
+	mediaTensors = "application/x-safetensors"
 )
 
 type door struct {
