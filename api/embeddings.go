@@ -14,10 +14,13 @@ import (
 // embeddings answers GET and POST /embeddings: one vector per document, in one
 // of the forms of vectors.go.
 func (s *server) embeddings(w *response, r *http.Request, p *service.Params) error {
-	var req search.EmbeddingsRequest
+	var req vectorsRequest
 	p.Decode(&req)
 	req.Filter.IDs = append(p.Values().(*values).ids, req.Filter.IDs...)
-	form := vectorForm(r, p)
+	form := req.form(r)
+	if forms[form] == nil {
+		p.Fail(service.ErrParameter, "format must be json, ndjson, safetensors, npy or ids")
+	}
 	if form != formLines && (req.Texts || len(req.OutputFields) > 0) {
 		p.Fail(service.ErrParameter, "texts and output_fields need lines: format=ndjson")
 	}
@@ -25,7 +28,7 @@ func (s *server) embeddings(w *response, r *http.Request, p *service.Params) err
 		return err
 	}
 	w.Header().Set("Vary", "Accept")
-	return s.ix.Embeddings(r.Context(), req, func(found *search.Embeddings) error {
+	return s.ix.Embeddings(r.Context(), req.EmbeddingsRequest, func(found *search.Embeddings) error {
 		served(w, found.Commit)
 		harmed(w, found.Damaged)
 		if w.kept(r, req.Ref, found.Commit, found.Identity, form, req.Texts, req.OutputFields) {

@@ -11,33 +11,15 @@ import (
 
 // index answers GET and POST /index with the id of the task that makes the
 // commit's snapshot, or with what that would cost.
-func (s *server) index(w *response, r *http.Request, p *service.Params) error {
-	spec := p.Domain()
-	req := indexer.IndexRequest{
-		Domain:    spec.Domain(),
-		Branch:    p.BranchOr(spec),
-		Commit:    cmp.Or(p.Commit("commit"), spec.Commit),
-		Previous:  p.Commit("previous"),
-		Settings:  p.Settings(),
-		About:     p.About(),
-		CallerKey: p.Key,
-	}
-	if req.Commit == "" {
-		p.Fail(service.ErrMissing, "commit is required")
-	}
-	dryRun := p.Flag("dry_run")
-	if err := accept(w, p); err != nil {
-		return err
-	}
-	w.commit = req.Commit
-	if dryRun {
-		plan, err := s.ix.Plan(r.Context(), req)
+func (s *server) index(w *response, r *http.Request, req *service.IndexRequest) error {
+	if req.DryRun {
+		plan, err := s.ix.Plan(r.Context(), req.IndexRequest)
 		if err != nil {
 			return err
 		}
 		return sendJSON(w, plan)
 	}
-	task, err := s.ix.Index(r.Context(), req)
+	task, err := s.ix.Index(r.Context(), req.IndexRequest)
 	if err != nil {
 		return err
 	}
@@ -89,12 +71,8 @@ type Complete struct {
 }
 
 // check answers GET /check with the state of a task.
-func (s *server) check(w *response, r *http.Request, p *service.Params) error {
-	id := p.Required("task_id")
-	if err := accept(w, p); err != nil {
-		return err
-	}
-	task, err := s.ix.Task(id)
+func (s *server) check(w *response, _ *http.Request, req *service.TaskRequest) error {
+	task, err := s.ix.Task(req.ID)
 	if err != nil {
 		return err
 	}
@@ -125,18 +103,6 @@ func (s *server) check(w *response, r *http.Request, p *service.Params) error {
 }
 
 // assign answers GET and POST /assign.
-func (s *server) assign(w *response, r *http.Request, p *service.Params) error {
-	spec := p.Domain()
-	branch := p.BranchOr(spec)
-	var ids [2]string
-	for i, name := range []string{"source_commit", "target_commit"} {
-		if ids[i] = p.Commit(name); ids[i] == "" {
-			p.Fail(service.ErrMissing, "%s is required", name)
-		}
-	}
-	if err := accept(w, p); err != nil {
-		return err
-	}
-	w.commit = ids[1]
-	return w.done(s.ix.Assign(r.Context(), spec.Domain(), branch, ids[0], ids[1]))
+func (s *server) assign(w *response, r *http.Request, req *service.AssignRequest) error {
+	return w.done(s.ix.Assign(r.Context(), req.Domain, req.Branch, req.Source, req.Target))
 }

@@ -41,12 +41,8 @@ type integrityBranch struct {
 const nothingStored = "dataset does not exist on disk"
 
 // integrity answers GET /integrity.
-func (s *server) integrity(w *response, r *http.Request, p *service.Params) error {
-	spec := p.Domain()
-	if err := accept(w, p); err != nil {
-		return err
-	}
-	found, err := s.ix.Integrity(spec.Domain())
+func (s *server) integrity(w *response, r *http.Request, req *service.DomainRequest) error {
+	found, err := s.ix.Integrity(req.Domain)
 	if errors.Is(err, contract.ErrNotFound) {
 		found, err = search.Integrity{Warnings: []string{nothingStored}}, nil
 	}
@@ -56,7 +52,7 @@ func (s *server) integrity(w *response, r *http.Request, p *service.Params) erro
 	// An empty list is [], never null.
 	list := func(l []string) []string { return append([]string{}, l...) }
 	body := integrity{
-		Domain: spec.Domain(), Branches: make([]integrityBranch, len(found.Branches)),
+		Domain: req.Domain, Branches: make([]integrityBranch, len(found.Branches)),
 		Commits: found.Commits, VectorFiles: found.VectorFiles, CommitFiles: found.CommitFiles,
 		TextFiles: list(found.TextFiles), UsedTexts: list(found.UsedTexts), StaleTexts: list(found.StaleTexts),
 		MissingFiles: list(found.MissingFiles), LostCommits: list(found.LostCommits),

@@ -7,25 +7,16 @@ import (
 
 	"github.com/vectorlink/vectorlink/indexer"
 	"github.com/vectorlink/vectorlink/search"
-	"github.com/vectorlink/vectorlink/service"
 )
 
 // domains answers GET /domains.
-func (s *server) domains(w *response, _ *http.Request, p *service.Params) error {
-	if err := accept(w, p); err != nil {
-		return err
-	}
+func (s *server) domains(w *response, _ *http.Request, _ *struct{}) error {
 	return sendJSON(w, s.ix.DomainInfos())
 }
 
 // document answers GET /document.
-func (s *server) document(w *response, r *http.Request, p *service.Params) error {
-	var req search.DocumentRequest
-	p.Decode(&req)
-	if err := accept(w, p); err != nil {
-		return err
-	}
-	doc, err := s.ix.Document(r.Context(), req)
+func (s *server) document(w *response, r *http.Request, req *search.DocumentRequest) error {
+	doc, err := s.ix.Document(r.Context(), *req)
 	if err != nil {
 		return err
 	}
@@ -58,19 +49,14 @@ type taskInfo struct {
 
 // tasksRequest asks for a page of tasks.
 type tasksRequest struct {
+	Domain string `param:"domain" kind:"domain"`
 	Status string `param:"status" words:"pending,complete,failed"`
 	Page   search.Page
 }
 
 // tasks answers GET /tasks with the tasks that are remembered, newest first.
-func (s *server) tasks(w *response, r *http.Request, p *service.Params) error {
-	domain := p.DomainOrAll()
-	var req tasksRequest
-	p.Decode(&req)
-	if err := accept(w, p); err != nil {
-		return err
-	}
-	found, err := s.ix.Tasks(domain, indexer.TaskState(req.Status))
+func (s *server) tasks(w *response, r *http.Request, req *tasksRequest) error {
+	found, err := s.ix.Tasks(req.Domain, indexer.TaskState(req.Status))
 	if err != nil {
 		return err
 	}

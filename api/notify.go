@@ -1,7 +1,6 @@
 package api
 
 import (
-	"cmp"
 	"net/http"
 
 	"github.com/vectorlink/vectorlink/contract"
@@ -13,22 +12,13 @@ import (
 // plugin sends is {"path":"org/db/local/branch/main", ...}; domain and branch
 // are taken too. A branch that is not followed is no error, for a plugin sends
 // every commit of every database.
-func (s *server) notify(w *response, r *http.Request, p *service.Params) error {
-	name := "path"
-	if p.Text(name) == "" {
-		name = "domain"
-	}
-	spec := p.GraphSpec(name)
-	branch := cmp.Or(p.Branch(), spec.Branch)
-	if err := accept(w, p); err != nil {
-		return err
-	}
+func (s *server) notify(w *response, _ *http.Request, req *service.NotifyRequest) error {
 	if s.cfg.Watcher == nil {
 		return service.Failure(contract.ErrNotConfigured, "nothing is followed: start the server with --watch (VECTORLINK_WATCH)")
 	}
 	body, err := encode(struct {
 		Watched bool `json:"watched"`
-	}{s.cfg.Watcher.Notify(spec.Domain(), branch)})
+	}{s.cfg.Watcher.Notify(req.Domain, req.Branch)})
 	if err != nil {
 		return err
 	}

@@ -24,30 +24,11 @@ const (
 )
 
 // push answers POST /push, whose body is operations that make a commit.
-func (s *server) push(w *response, r *http.Request, p *service.Params) error {
-	spec := p.Domain()
-	req := indexer.PushRequest{
-		Domain:    spec.Domain(),
-		Branch:    p.BranchOr(spec),
-		Commit:    p.Commit("target_commit"),
-		Parent:    p.Commit("parent_commit"),
-		CallerKey: p.Key,
-	}
-	if req.Commit == "" {
-		p.Fail(service.ErrMissing, "target_commit is required")
-	}
-	req.Settings = p.Settings()
-	req.About = p.About()
-	stream, strict := p.Flag("stream"), p.Flag("strict")
-	req.StoreClustering = p.Flag("store_clustering")
-	if err := accept(w, p); err != nil {
-		return err
-	}
+func (s *server) push(w *response, r *http.Request, req *service.PushRequest) error {
 	if err := checkEncoding(r); err != nil {
 		return err
 	}
-	w.commit = req.Commit
-	push, err := s.ix.StartPush(r.Context(), req)
+	push, err := s.ix.StartPush(r.Context(), req.PushRequest)
 	if err != nil {
 		return err
 	}
@@ -61,9 +42,9 @@ func (s *server) push(w *response, r *http.Request, p *service.Params) error {
 		h.Set("X-Base-Commit", base)
 	}
 	switch {
-	case strict:
-		return s.pushStrict(w, r, push, stream)
-	case stream:
+	case req.Strict:
+		return s.pushStrict(w, r, push, req.Stream)
+	case req.Stream:
 		return s.pushStream(w, r, push)
 	}
 	err = s.feed(r.Body.(*slowBody), push)

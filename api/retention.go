@@ -1,60 +1,35 @@
 package api
 
 import (
-	"cmp"
-	"math"
 	"net/http"
 
 	"github.com/vectorlink/vectorlink/indexer"
 	"github.com/vectorlink/vectorlink/service"
 )
 
-// tags answers /tags: GET lists a domain's tags, POST gives a commit one, DELETE
-// takes one away.
-func (s *server) tags(w *response, r *http.Request, p *service.Params) error {
-	spec := p.Domain()
-	name, commit := "", ""
-	if r.Method == http.MethodPost || r.Method == http.MethodDelete {
-		if name = p.Commit("name"); name == "" {
-			p.Fail(service.ErrMissing, "name is required")
-		}
-	}
-	if r.Method == http.MethodPost {
-		if commit = cmp.Or(p.Commit("commit"), spec.Commit); commit == "" {
-			p.Fail(service.ErrMissing, "commit is required")
-		}
-	}
-	if err := accept(w, p); err != nil {
-		return err
-	}
-	w.commit = commit
-	switch r.Method {
-	case http.MethodPost:
-		return w.done(s.ix.Tag(r.Context(), spec.Domain(), commit, name))
-	case http.MethodDelete:
-		return w.done(s.ix.DeleteTag(r.Context(), spec.Domain(), name))
-	}
-	tags, err := s.ix.Tags(spec.Domain())
+// tags answers GET /tags with a domain's tags.
+func (s *server) tags(w *response, _ *http.Request, req *service.DomainRequest) error {
+	tags, err := s.ix.Tags(req.Domain)
 	if err != nil {
 		return err
 	}
 	return sendJSON(w, arrayOf(tags))
 }
 
+// tag answers POST /tags: a commit gets a name.
+func (s *server) tag(w *response, r *http.Request, req *service.TagRequest) error {
+	return w.done(s.ix.Tag(r.Context(), req.Domain, req.Commit, req.Name))
+}
+
+// untag answers DELETE /tags: a name goes.
+func (s *server) untag(w *response, r *http.Request, req *service.UntagRequest) error {
+	return w.done(s.ix.DeleteTag(r.Context(), req.Domain, req.Name))
+}
+
 // prune answers POST /prune with the commits that a request does not keep, and
 // removes them if told to.
-func (s *server) prune(w *response, r *http.Request, p *service.Params) error {
-	req := indexer.PruneRequest{
-		Domain:    p.Domain().Domain(),
-		KeepLast:  p.Whole("keep_last", 0, 0, math.MaxInt32),
-		KeepDaily: p.Whole("keep_daily", 0, 0, indexer.MaxKeepDaily),
-		Keep:      p.List("keep"),
-		Apply:     p.Flag("apply"),
-	}
-	if err := accept(w, p); err != nil {
-		return err
-	}
-	done, err := s.ix.Prune(r.Context(), req)
+func (s *server) prune(w *response, r *http.Request, req *indexer.PruneRequest) error {
+	done, err := s.ix.Prune(r.Context(), *req)
 	if err != nil {
 		return err
 	}
@@ -63,12 +38,8 @@ func (s *server) prune(w *response, r *http.Request, p *service.Params) error {
 }
 
 // pruned answers GET /pruned with the commits of a domain that were pruned.
-func (s *server) pruned(w *response, r *http.Request, p *service.Params) error {
-	domain := p.Domain().Domain()
-	if err := accept(w, p); err != nil {
-		return err
-	}
-	commits, err := s.ix.PrunedCommits(domain)
+func (s *server) pruned(w *response, _ *http.Request, req *service.DomainRequest) error {
+	commits, err := s.ix.PrunedCommits(req.Domain)
 	if err != nil {
 		return err
 	}

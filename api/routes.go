@@ -36,10 +36,10 @@ func (s *server) table() []route {
 		{path: "/health/ready", methods: read, handler: s.ready, open: true},
 		{path: "/openapi.yaml", methods: read, handler: s.openapi, open: true},
 		{path: "/docs", methods: read, handler: s.docs, open: true},
-		{path: "/index", methods: change, handler: s.sameSite(with(anyParams, s.index))},
-		{path: "/push", methods: []string{http.MethodPost}, handler: s.sameSite(with(queryParams, s.push)), duplex: true},
-		{path: "/check", methods: read, handler: with(queryParams, s.check)},
-		{path: "/assign", methods: change, handler: s.sameSite(with(anyParams, s.assign))},
+		{path: "/index", methods: change, handler: s.sameSite(with(anyParams, asking(s.index)))},
+		{path: "/push", methods: []string{http.MethodPost}, handler: s.sameSite(with(queryParams, asking(s.push))), duplex: true},
+		{path: "/check", methods: read, handler: with(queryParams, asking(s.check))},
+		{path: "/assign", methods: change, handler: s.sameSite(with(anyParams, asking(s.assign)))},
 		{path: "/search", methods: query, handler: versioned(s.timely(with(searchParams, s.search)))},
 		{path: "/search/diff", methods: read, handler: s.timely(with(queryParams, reading(s, s.searchDiff)))},
 		{path: "/diff", methods: read, handler: with(queryParams, reading(s, s.diff))},
@@ -53,23 +53,25 @@ func (s *server) table() []route {
 		{path: "/clusters", methods: read, handler: with(queryParams, reading(s, s.clusters))},
 		{path: "/clusters/diff", methods: read, handler: with(queryParams, reading(s, s.clustersDiff))},
 		{path: "/map", methods: read, handler: with(queryParams, reading(s, s.mapOf))},
-		{path: "/compare", methods: []string{http.MethodPost}, handler: s.timely(with(jsonParams, s.compare))},
+		{path: "/compare", methods: []string{http.MethodPost}, handler: s.timely(with(jsonParams, asking(s.compare)))},
 		{path: "/embeddings", methods: query, handler: with(embeddingsParams, s.embeddings)},
-		{path: "/notify", methods: []string{http.MethodPost}, handler: s.sameSite(with(anyParams, s.notify))},
-		{path: "/domain", methods: []string{http.MethodDelete}, handler: s.sameSite(with(queryParams, s.deleteDomain))},
-		{path: "/branch-index", methods: []string{http.MethodDelete}, handler: s.sameSite(with(queryParams, s.deleteBranchIndex))},
-		{path: "/tags", methods: []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodDelete}, handler: s.sameSite(with(anyParams, s.tags))},
-		{path: "/prune", methods: []string{http.MethodPost}, handler: s.sameSite(with(anyParams, s.prune))},
-		{path: "/pruned", methods: read, handler: with(queryParams, s.pruned)},
-		{path: "/last-indexed", methods: read, handler: with(queryParams, s.lastIndexed)},
-		{path: "/statistics", methods: read, handler: with(queryParams, s.statistics)},
-		{path: "/integrity", methods: read, handler: with(queryParams, s.integrity)},
-		{path: "/commits", methods: read, handler: with(queryParams, s.commits)},
-		{path: "/domains", methods: read, handler: with(queryParams, s.domains)},
-		{path: "/tasks", methods: read, handler: with(queryParams, s.tasks)},
-		{path: "/document", methods: read, handler: with(queryParams, s.document)},
+		{path: "/notify", methods: []string{http.MethodPost}, handler: s.sameSite(with(anyParams, asking(s.notify)))},
+		{path: "/domain", methods: []string{http.MethodDelete}, handler: s.sameSite(with(queryParams, asking(s.deleteDomain)))},
+		{path: "/branch-index", methods: []string{http.MethodDelete}, handler: s.sameSite(with(queryParams, asking(s.deleteBranchIndex)))},
+		{path: "/tags", methods: read, handler: s.sameSite(with(anyParams, asking(s.tags)))},
+		{path: "/tags", methods: []string{http.MethodPost}, handler: s.sameSite(with(anyParams, asking(s.tag)))},
+		{path: "/tags", methods: []string{http.MethodDelete}, handler: s.sameSite(with(anyParams, asking(s.untag)))},
+		{path: "/prune", methods: []string{http.MethodPost}, handler: s.sameSite(with(anyParams, asking(s.prune)))},
+		{path: "/pruned", methods: read, handler: with(queryParams, asking(s.pruned))},
+		{path: "/last-indexed", methods: read, handler: with(queryParams, asking(s.lastIndexed))},
+		{path: "/statistics", methods: read, handler: with(queryParams, asking(s.statistics))},
+		{path: "/integrity", methods: read, handler: with(queryParams, asking(s.integrity))},
+		{path: "/commits", methods: read, handler: with(queryParams, asking(s.commits))},
+		{path: "/domains", methods: read, handler: with(queryParams, asking(s.domains))},
+		{path: "/tasks", methods: read, handler: with(queryParams, asking(s.tasks))},
+		{path: "/document", methods: read, handler: with(queryParams, asking(s.document))},
 		{path: "/snapshot", methods: read, handler: with(queryParams, reading(s, s.snapshot))},
-		{path: "/snapshot", methods: []string{http.MethodPost}, handler: s.sameSite(with(queryParams, s.importSnapshot)), duplex: true},
+		{path: "/snapshot", methods: []string{http.MethodPost}, handler: s.sameSite(with(queryParams, asking(s.importSnapshot))), duplex: true},
 	}
 	if s.cfg.Profile {
 		own = append(own, profiles()...)
@@ -109,8 +111,19 @@ func with(params func(*http.Request) (*service.Params, error), e endpoint) handl
 	}
 }
 
-// reading returns the endpoint of a request that reads a commit and declares all of
-// its parameters.
+// asking returns the endpoint of a request that declares all of its parameters.
+func asking[Request any](then func(w *response, r *http.Request, req *Request) error) endpoint {
+	return func(w *response, r *http.Request, p *service.Params) error {
+		var req Request
+		p.Decode(&req)
+		if err := accept(w, p); err != nil {
+			return err
+		}
+		return then(w, r, &req)
+	}
+}
+
+// reading is asking for a request that reads a commit.
 func reading[Request any](s *server, then func(w *response, r *http.Request, req *Request) error) endpoint {
 	return func(w *response, r *http.Request, p *service.Params) error {
 		var req Request

@@ -195,6 +195,8 @@ func answerHits(w *response, r *http.Request, ref search.Ref, o search.Options, 
 	return answer(w, r, ref, found.Commit, hitList(found.Hits, o))
 }
 
+var errSwitchedOff = service.Failure(errNotReady, "searching is switched off")
+
 // begin ends the decoding of a request that reads a commit: whatever was wrong
 // with its parameters comes before whether searching is possible at all.
 func (s *server) begin(w *response, p *service.Params) error {
@@ -203,7 +205,7 @@ func (s *server) begin(w *response, p *service.Params) error {
 	}
 	warn(w, p.Hints())
 	if !s.cfg.SearchReady {
-		return service.Failure(errNotReady, "searching is switched off")
+		return errSwitchedOff
 	}
 	return nil
 }

@@ -24,12 +24,7 @@ func (s *server) snapshot(w *response, r *http.Request, req *search.BundleReques
 }
 
 // importSnapshot answers POST /snapshot, whose body is a snapshot file.
-func (s *server) importSnapshot(w *response, r *http.Request, p *service.Params) error {
-	var req indexer.ImportRequest
-	p.Decode(&req)
-	if err := accept(w, p); err != nil {
-		return err
-	}
+func (s *server) importSnapshot(w *response, r *http.Request, req *indexer.ImportRequest) error {
 	if err := checkEncoding(r); err != nil {
 		return err
 	}
@@ -37,7 +32,7 @@ func (s *server) importSnapshot(w *response, r *http.Request, p *service.Params)
 	if r.ContentLength > s.cfg.MaxImport {
 		return body.refuse(s.cfg.MaxImport)
 	}
-	result, err := s.ix.Import(r.Context(), req, body)
+	result, err := s.ix.Import(r.Context(), *req, body)
 	switch {
 	case body.left < 0:
 		return body.refuse(s.cfg.MaxImport)

@@ -1,7 +1,6 @@
 package api
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"net/http"
@@ -41,13 +40,8 @@ func (s *server) ready(w http.ResponseWriter, _ *http.Request) error {
 
 // lastIndexed answers GET /last-indexed. What was never indexed, or is not
 // known at all, has a null commit.
-func (s *server) lastIndexed(w *response, r *http.Request, p *service.Params) error {
-	spec := p.Domain()
-	branch := p.BranchOr(spec)
-	if err := accept(w, p); err != nil {
-		return err
-	}
-	head, err := s.ix.Head(spec.Domain(), branch)
+func (s *server) lastIndexed(w *response, r *http.Request, req *service.BranchRequest) error {
+	head, err := s.ix.Head(req.Domain, req.Branch)
 	if errors.Is(err, contract.ErrNotFound) {
 		head, err = search.Head{}, nil
 	}
@@ -58,7 +52,7 @@ func (s *server) lastIndexed(w *response, r *http.Request, p *service.Params) er
 		Branch  string  `json:"branch"`
 		Commit  *string `json:"commit"`
 		Version uint64  `json:"version"`
-	}{Branch: branch, Version: head.Version}
+	}{Branch: req.Branch, Version: head.Version}
 	if head.Commit != "" {
 		body.Commit = &head.Commit
 	}
@@ -66,12 +60,8 @@ func (s *server) lastIndexed(w *response, r *http.Request, p *service.Params) er
 }
 
 // statistics answers GET /statistics.
-func (s *server) statistics(w *response, r *http.Request, p *service.Params) error {
-	domain := p.DomainOrAll()
-	if err := accept(w, p); err != nil {
-		return err
-	}
-	st, err := s.ix.Statistics(domain)
+func (s *server) statistics(w *response, r *http.Request, req *service.AnyRequest) error {
+	st, err := s.ix.Statistics(req.Domain)
 	if errors.Is(err, contract.ErrNotFound) {
 		st, err = search.Statistics{}, nil
 	}
@@ -95,9 +85,9 @@ func (s *server) statistics(w *response, r *http.Request, p *service.Params) err
 		}
 	}
 	if s.cfg.Watcher != nil {
-		body["watch"] = s.cfg.Watcher.Lag(domain)
+		body["watch"] = s.cfg.Watcher.Lag(req.Domain)
 	}
-	if domain != "" {
+	if req.Domain != "" {
 		body["store_clustering"] = st.StoreClustering
 		if len(st.Skipped) > 0 {
 			body["skipped"] = st.Skipped
@@ -117,20 +107,15 @@ func (s *server) statistics(w *response, r *http.Request, p *service.Params) err
 
 // commits answers GET /commits with a domain's indexed commits, or those of a
 // branch, newest first.
-func (s *server) commits(w *response, r *http.Request, p *service.Params) error {
-	spec := p.Domain()
-	branch := cmp.Or(p.Branch(), spec.Branch)
-	if err := accept(w, p); err != nil {
-		return err
-	}
-	infos, err := s.ix.Commits(spec.Domain())
+func (s *server) commits(w *response, r *http.Request, req *service.CommitsRequest) error {
+	infos, err := s.ix.Commits(req.Domain)
 	if err != nil {
 		return err
 	}
-	if branch != "" {
+	if branch := req.Branch; branch != "" {
 		infos = slices.DeleteFunc(slices.Clone(infos), func(c search.CommitInfo) bool { return c.Branch != branch })
 		if len(infos) == 0 && branch != contract.MainBranch {
-			return fmt.Errorf("%w: no commit of branch %s of %s is indexed", contract.ErrNotFound, branch, spec.Domain())
+			return fmt.Errorf("%w: no commit of branch %s of %s is indexed", contract.ErrNotFound, branch, req.Domain)
 		}
 	}
 	return sendJSON(w, arrayOf(infos))

@@ -9,7 +9,6 @@ import (
 
 	"github.com/vectorlink/vectorlink/internal/npy"
 	"github.com/vectorlink/vectorlink/search"
-	"github.com/vectorlink/vectorlink/service"
 )
 
 // The forms of an answer to /embeddings, as the parameter format names them.
@@ -38,19 +37,22 @@ const (
 	mediaNumPy = "application/x-npy"
 )
 
-// vectorForm returns the form that a request asks for: by format, by stream, by
-// the lines of its body, or by Accept.
-func vectorForm(r *http.Request, p *service.Params) string {
-	lines := p.Flag("stream")
-	if form := p.Text("format"); form != "" {
-		if forms[form] == nil {
-			p.Fail(service.ErrParameter, "format must be json, ndjson, safetensors, npy or ids")
-		}
-		return form
+// vectorsRequest asks for vectors in a form: by format, by stream, by the lines of its
+// body, or by Accept.
+type vectorsRequest struct {
+	search.EmbeddingsRequest
+	Stream bool   `param:"stream"`
+	Format string `param:"format"`
+}
+
+// form returns the form that is asked for.
+func (req *vectorsRequest) form(r *http.Request) string {
+	if req.Format != "" {
+		return req.Format
 	}
 	media := preferred(r, mediaJSON, mediaND, mediaNumPy, mediaBytes)
 	switch {
-	case lines, media == mediaND, r.Method == http.MethodPost && isLines(mediaType(r)):
+	case req.Stream, media == mediaND, r.Method == http.MethodPost && isLines(mediaType(r)):
 		return formLines
 	case media == mediaNumPy:
 		return formNumPy

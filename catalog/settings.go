@@ -57,13 +57,13 @@ var DefaultSettings = Settings{Metric: MetricCosine, Normalize: true, Language: 
 // field, nil among them, names none. The first request of a domain decides
 // about it; what later ones name must be what the domain has.
 type SettingsRequest struct {
-	Metric         Metric  `json:"metric,omitempty"`
-	Normalize      *bool   `json:"normalize,omitempty"`
-	Language       string  `json:"language,omitempty"`
-	M              int     `json:"m,omitempty"`
-	EfConstruction int     `json:"ef_construction,omitempty"`
-	Dim            int     `json:"dim,omitempty"`
-	Weight         float32 `json:"weight,omitempty"`
+	Metric         Metric  `json:"metric,omitempty" param:"metric" placeholder:"NAME" help:"When the database is indexed first: cosine (the default), ip or l2."`
+	Normalize      *bool   `json:"normalize,omitempty" param:"normalize" help:"When the database is indexed first: scale vectors to unit length (the default is true)."`
+	Language       string  `json:"language,omitempty" param:"language" placeholder:"NAME" help:"When the database is indexed first: language of its full text (the default is en)."`
+	M              int     `json:"m,omitempty" param:"m" least:"1" help:"When the database is indexed first: links of a node of the graph (the default is 16)."`
+	EfConstruction int     `json:"ef_construction,omitempty" param:"ef_construction" least:"1" help:"When the database is indexed first: breadth of the walk that builds the graph (the default is 200)."`
+	Dim            int     `json:"dim,omitempty" param:"dim" least:"1" most:"65536" help:"When the database is indexed first: length of vectors that come with all documents, so that it needs no model."`
+	Weight         float32 `json:"weight,omitempty" param:"weight" placeholder:"W" help:"When the database is indexed first: the vector's share of the scores of hybrid searches, above 0 and at most 1 (the default is what suits each query)."`
 }
 
 // With returns s with what the request names in its place.

@@ -3,6 +3,7 @@ package contract
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -20,19 +21,18 @@ const (
 	RoleClassification Role = 4
 )
 
+// roles are the names of the roles, as the wire spells them, by their numbers.
+var roles = []string{"", "document", "query", "clustering", "classification"}
+
+// RoleNamed returns the role of a name, 0 if there is none.
+func RoleNamed(name string) Role { return Role(max(slices.Index(roles, name), 0)) }
+
 // String returns the role's name as the wire spells it.
 func (r Role) String() string {
-	switch r {
-	case RoleDocument:
-		return "document"
-	case RoleQuery:
-		return "query"
-	case RoleClustering:
-		return "clustering"
-	case RoleClassification:
-		return "classification"
+	if r == 0 || int(r) >= len(roles) {
+		return fmt.Sprintf("role(%d)", uint8(r))
 	}
-	return fmt.Sprintf("role(%d)", uint8(r))
+	return roles[r]
 }
 
 // Chunk is a piece of a text that fits the model's window.

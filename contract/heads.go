@@ -30,8 +30,8 @@ type Ancestor struct {
 // About is what is said of a commit by who made it, or by the database that it is of.
 // What is not known is empty.
 type About struct {
-	Author  string    `json:"author,omitempty"`
-	Message string    `json:"message,omitempty"`
+	Author  string    `json:"author,omitempty" param:"author" placeholder:"NAME" help:"Who made the commit."`
+	Message string    `json:"message,omitempty" param:"message" help:"What the commit is about, for people."`
 	Time    time.Time `json:"committed,omitzero"` // when it was made, in whole seconds
 }
 

@@ -25,11 +25,11 @@ import (
 
 // ImportRequest says what becomes of a snapshot file.
 type ImportRequest struct {
-	Domain string `param:"domain" kind:"domain" need:""`
+	Domain string `param:"domain" kind:"domain" need:"" help:"Database that takes it in, as org/db: a new one becomes a fork."`
 	// Branch gets the commit of an import into a domain that has commits; empty: main.
-	Branch string `param:"branch" placeholder:"NAME" help:"Branch that gets the documents of a database that is indexed already (default main)."`
+	Branch string `param:"branch" kind:"branch" help:"Branch that gets the documents of a database that is indexed already (default main)."`
 	// Commit names that commit; empty: import- and the name of the file's commit.
-	Commit string `param:"target_commit" placeholder:"ID" help:"Name of the commit that adds them (default import- and that of the file)."`
+	Commit string `param:"target_commit" kind:"target" name:"commit" placeholder:"ID" help:"Name of the commit that adds them (default import- and that of the file)."`
 	// Begin, where not nil, is called with the file when it was checked, before anything
 	// is stored. Its error ends the import.
 	Begin func(*bundle.File) error

@@ -19,15 +19,17 @@ const MaxKeepDaily = 100_000
 
 // PruneRequest says which commits of a domain to keep; it must name some.
 type PruneRequest struct {
-	Domain string
+	Domain string `param:"domain" kind:"domain" need:""`
 	// KeepLast is the number of commits to keep on each branch, the last ones.
-	KeepLast int
+	KeepLast int `param:"keep_last" least:"0" help:"Keep the last N commits of each branch."`
 	// KeepDaily is the number of days, today's included, of which the last commit
 	// on each branch is kept. Days are UTC's, commits are of the day on which they
 	// were indexed.
-	KeepDaily int
-	Keep      []string // commits to keep besides
-	Apply     bool     // remove the others; else say what would be removed
+	KeepDaily int `param:"keep_daily" least:"0" most:"100000" placeholder:"DAYS" help:"Keep each branch's last commit of each of the last days."`
+	// Keep names commits to keep besides.
+	Keep []string `param:"keep" placeholder:"COMMIT" help:"Keep this commit; may be repeated."`
+	// Apply has the others removed; else it is said what would be removed.
+	Apply bool `param:"apply" name:"yes" help:"Remove them; else they are only listed."`
 }
 
 // Pruning says what a Prune has removed, or would.

@@ -28,21 +28,26 @@ var errPushOver = fmt.Errorf("%w: the push has ended", contract.ErrInvalid)
 
 // PushRequest announces the operations that make a commit.
 type PushRequest struct {
-	Domain string // org/db
-	Commit string // the commit that they make
-	Branch string // whose head moves to Commit; empty: main
+	Domain string `param:"domain" kind:"domain" need:""` // org/db
+	// Branch is the one whose head moves to Commit; empty: main.
+	Branch string `param:"branch" kind:"head" help:"Branch the commit lies on (default main)."`
+	// Commit is the commit that they make.
+	Commit string `param:"target_commit" kind:"target" need:"" name:"commit" placeholder:"ID" help:"Commit to make, by any name that is not indexed."`
 	// Parent is the commit that they were computed from; may be empty. The
 	// push builds on it if it is indexed, else on the branch's head.
-	Parent string
+	Parent string `param:"parent_commit" kind:"commit" name:"parent" placeholder:"ID" help:"Indexed commit to build on (default the last one of the branch)."`
 	// Settings are those that the request names.
 	Settings catalog.SettingsRequest
 	// StoreClustering has the domain store clustering from this commit on: every
 	// text that is indexed gets a vector in that role too.
-	StoreClustering bool
+	StoreClustering bool           `param:"store_clustering" help:"Keep vectors in the role of clustering, too."`
 	About           contract.About // is said of the commit
 	// CallerKey: see IndexRequest.
 	CallerKey contract.Secret
 }
+
+// Complete refuses what cannot be said of a commit.
+func (req *PushRequest) Complete() error { return req.About.Check() }
 
 // Push makes a commit of operations that are handed to it one by one. Their
 // texts are kept on disk and embedded while others come. Nothing of it is to be

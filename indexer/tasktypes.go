@@ -8,10 +8,11 @@ import (
 
 // IndexRequest asks for the snapshot of a commit.
 type IndexRequest struct {
-	Domain   string // org/db
-	Commit   string
-	Branch   string // empty: main
-	Previous string // proposed base, may be empty
+	Domain string `param:"domain" kind:"domain" need:""` // org/db
+	Branch string `param:"branch" kind:"head" help:"Branch the commit lies on (default main)."`
+	Commit string `param:"commit" kind:"target" need:"" help:"Commit to index."`
+	// Previous is the proposed base, may be empty.
+	Previous string `param:"previous" kind:"commit" placeholder:"ID" help:"Indexed ancestor to build on; normally found by itself."`
 	// Settings are those that the request names.
 	Settings catalog.SettingsRequest
 	// About is said of the commit; what it leaves empty the database says.
@@ -20,6 +21,9 @@ type IndexRequest struct {
 	// none; kept in memory only.
 	CallerKey contract.Secret
 }
+
+// Complete refuses what cannot be said of a commit.
+func (req *IndexRequest) Complete() error { return req.About.Check() }
 
 // A task is package tasks' own.
 type (

@@ -11,7 +11,8 @@ import (
 
 // CompareRequest asks how near two texts are. Both are embedded whole.
 type CompareRequest struct {
-	Source, Target         string
+	Source                 string `param:"source" need:"" help:"A text."`
+	Target                 string `param:"target" need:"" help:"The text to measure it against."`
 	SourceRole, TargetRole contract.Role
 	// CallerKey: see IndexRequest.
 	CallerKey contract.Secret

@@ -1,32 +1,10 @@
 package search_test
 
 import (
-	"reflect"
-	"strconv"
 	"testing"
 
-	"github.com/vectorlink/vectorlink/fields"
 	"github.com/vectorlink/vectorlink/search"
 )
-
-// TestLimits compares what tags say with the limits that the program goes by.
-func TestLimits(t *testing.T) {
-	for _, tt := range []struct {
-		of    any
-		field string
-		want  int
-	}{
-		{search.Page{}, "Start", search.MaxStart},
-		{search.Page{}, "Count", search.MaxCount},
-		{search.SimilarRequest{}, "IDs", search.MaxSimilarIDs},
-		{search.Options{}, "OutputFields", fields.MaxFields},
-	} {
-		f, _ := reflect.TypeOf(tt.of).FieldByName(tt.field)
-		if got := f.Tag.Get("most"); got != strconv.Itoa(tt.want) {
-			t.Errorf("%s is at most %s by its tag, not %d", tt.field, got, tt.want)
-		}
-	}
-}
 
 // TestComplete checks the mode of a search that names none, and which syntax
 // goes with a mode.

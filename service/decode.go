@@ -1,6 +1,7 @@
 package service
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"reflect"
@@ -17,8 +18,11 @@ import (
 //
 //	param        its names on the wire, of which errors tell the first; of a
 //	             nested struct, the names of that one's fields, in their order
-//	kind         domain, commit, expression or names, where the type of the
-//	             field does not say it
+//	kind         domain, branch, commit, expression or names, where the type of
+//	             the field does not say it; a head is a branch, main by default,
+//	             a target a commit that is changed, which the log names. What the
+//	             domain's graphspec names stands for a branch or the parameter
+//	             commit that is not given
 //	default      what an absent number is; "none" on a nested struct takes
 //	             the defaults from its fields
 //	without      what an absent distance is, 0 if it does not say
@@ -127,7 +131,6 @@ func number(tag reflect.StructTag, key string, without int) (int, bool) {
 // that they declare; a text that is not given is left as it is. Then the request
 // completes itself, if it has a method Complete.
 func (p *Params) Decode(into any) {
-	var spec GraphSpec
 	var given []string
 	isGiven := func(name string) bool { return slices.Contains(given, name) }
 	list, request := parameters(into)
@@ -139,14 +142,13 @@ func (p *Params) Decode(into any) {
 		field := request.FieldByIndex(param.index)
 		switch {
 		case param.isRef:
-			field.Set(reflect.ValueOf(p.Ref(spec)))
+			field.Set(reflect.ValueOf(p.ref()))
 			continue
 		case param.isKey:
 			field.Set(reflect.ValueOf(p.Key))
 			continue
 		case param.kind == "domain":
-			spec = p.GraphSpec(param.names[0])
-			field.SetString(spec.Domain())
+			field.SetString(p.domainOf(param))
 			continue
 		}
 		name := param.names[0]
@@ -162,7 +164,7 @@ func (p *Params) Decode(into any) {
 	}
 	if req, ok := into.(interface{ Complete() error }); ok && p.err == nil {
 		if err := req.Complete(); err != nil {
-			p.Fail(ErrParameter, "%v", err)
+			p.Fail(ErrParameter, "%s", strings.TrimPrefix(err.Error(), contract.ErrInvalid.Error()+": "))
 		}
 	}
 }
@@ -181,12 +183,17 @@ func (p *Params) decode(param parameter, field reflect.Value) bool {
 	name := param.names[0]
 	switch into := field.Addr().Interface().(type) {
 	case *bool:
-		*into = p.Flag(name)
+		*into = p.flag(name)
+	case **bool:
+		if _, _, ok := p.scalar(name); ok {
+			flag := p.flag(name)
+			*into = &flag
+		}
 	case *int:
-		*into = p.Whole(name, param.byDefault, param.least, param.most)
+		*into = p.whole(name, param.byDefault, param.least, param.most)
 	case *float32:
 		for _, name := range param.names {
-			if x, ok := p.Distance(name); ok {
+			if x, ok := p.distance(name); ok {
 				*into = x
 				return true
 			}
@@ -194,14 +201,14 @@ func (p *Params) decode(param parameter, field reflect.Value) bool {
 		*into = float32(param.without)
 		return false
 	case **float32:
-		if x, ok := p.Distance(name); ok {
+		if x, ok := p.distance(name); ok {
 			if x > float32(param.most) {
 				p.Fail(ErrParameter, "%s must be from 0 to %d", name, param.most)
 			}
 			*into = &x
 		}
 	case *[]float32:
-		*into = p.Vector(name, param.names[1])
+		*into = p.vector(name, param.names[1])
 	case *[]string:
 		*into = p.List(name)
 		if param.kind == "names" {
@@ -224,12 +231,22 @@ func (p *Params) textOf(param parameter) string {
 	switch {
 	case len(param.words) > 0:
 		return p.Word(name, param.words...)
+	case param.kind == "branch":
+		return cmp.Or(p.branch(), p.spec.Branch)
+	case param.kind == "head":
+		return cmp.Or(p.branch(), p.spec.Branch, contract.MainBranch)
 	case param.kind == "commit":
-		return p.Commit(name)
+		return p.commitOf(name)
+	case param.kind == "target":
+		p.commit = p.commitOf(name)
+		if name == "commit" {
+			p.commit = cmp.Or(p.commit, p.spec.Commit)
+		}
+		return p.commit
 	case param.kind == "decisions":
-		return p.Decisions(name)
+		return p.decisions(name)
 	case param.kind == "expression":
-		return p.Expression(name)
+		return p.expression(name)
 	}
 	if text := p.Text(name); !Blank(text) {
 		return text

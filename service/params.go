@@ -1,7 +1,6 @@
 package service
 
 import (
-	"cmp"
 	"encoding/json"
 	"errors"
 	"math"
@@ -10,12 +9,10 @@ import (
 	"strings"
 	"unicode"
 
-	"github.com/vectorlink/vectorlink/catalog"
 	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/fields"
 	"github.com/vectorlink/vectorlink/pairs"
 	"github.com/vectorlink/vectorlink/search"
-	"github.com/vectorlink/vectorlink/vecstore"
 )
 
 // Values are the parameters of one request, as its protocol carries them: with
@@ -47,7 +44,8 @@ type Params struct {
 	main   []string        // the names that were asked for
 	known  map[string]bool // those and their other names
 	hints  []string
-	domain string // that was asked for, and the commit
+	spec   GraphSpec // of the domain
+	domain string    // that was asked for, and the commit
 	commit string
 }
 
@@ -242,8 +240,8 @@ func (p *Params) scalar(name string) (text string, wrong error, ok bool) {
 	return text, ErrParameter, ok
 }
 
-// Flag returns a boolean, false by default.
-func (p *Params) Flag(name string) bool {
+// flag returns a boolean, false by default.
+func (p *Params) flag(name string) bool {
 	text, wrong, ok := p.scalar(name)
 	if ok && text != "true" && text != "false" {
 		p.Fail(wrong, "%s must be true or false", name)
@@ -251,8 +249,8 @@ func (p *Params) Flag(name string) bool {
 	return text == "true"
 }
 
-// Whole returns a whole number from lo to hi.
-func (p *Params) Whole(name string, byDefault, lo, hi int) int {
+// whole returns a whole number from lo to hi.
+func (p *Params) whole(name string, byDefault, lo, hi int) int {
 	text, wrong, ok := p.scalar(name)
 	if !ok {
 		return byDefault
@@ -269,8 +267,8 @@ func (p *Params) Whole(name string, byDefault, lo, hi int) int {
 	return byDefault
 }
 
-// Decisions returns the number of a decision, or the word none or newest, as a text.
-func (p *Params) Decisions(name string) string {
+// decisions returns the number of a decision, or the word none or newest, as a text.
+func (p *Params) decisions(name string) string {
 	text, _, ok := p.scalar(name)
 	if !ok {
 		return ""
@@ -282,10 +280,10 @@ func (p *Params) Decisions(name string) string {
 	return text
 }
 
-// Distance returns a finite number of at least 0, no more than a float32 holds,
+// distance returns a finite number of at least 0, no more than a float32 holds,
 // and whether it was given. How large a distance can be depends on the metric,
 // which package search knows.
-func (p *Params) Distance(name string) (float32, bool) {
+func (p *Params) distance(name string) (float32, bool) {
 	text, wrong, ok := p.scalar(name)
 	if !ok {
 		return 0, false
@@ -304,9 +302,9 @@ func (p *Params) Distance(name string) (float32, bool) {
 	return 0, true
 }
 
-// Vector returns the first parameter, an array of numbers, or the second, the
+// vector returns the first parameter, an array of numbers, or the second, the
 // same as base64; nil where neither is given.
-func (p *Params) Vector(array, base64 string) []float32 {
+func (p *Params) vector(array, base64 string) []float32 {
 	if raw, ok := p.member(array); ok {
 		v, err := ParseVector(raw)
 		switch {
@@ -331,8 +329,8 @@ func (p *Params) Vector(array, base64 string) []float32 {
 	return v
 }
 
-// Expression returns an expression over fields; blank is none.
-func (p *Params) Expression(name string) string {
+// expression returns an expression over fields; blank is none.
+func (p *Params) expression(name string) string {
 	text := strings.TrimSpace(p.Text(name))
 	p.hints = append(p.hints, fields.Hints(text)...)
 	return text
@@ -345,33 +343,29 @@ func (p *Params) Hints() []string { return p.hints }
 // were looked up and what it reads or changes is a commit.
 func (p *Params) Asked() (domain, commit string) { return p.domain, p.commit }
 
-// GraphSpec returns the graphspec of a required parameter.
-func (p *Params) GraphSpec(name string) GraphSpec {
-	text := p.Required(name)
-	if p.err != nil {
-		return GraphSpec{}
-	}
-	spec, err := ParseGraphSpec(text)
-	if err != nil {
-		p.Fail(ErrParameter, "%s: %v", name, err)
-	}
-	p.domain = spec.Domain()
-	return spec
-}
-
-// Domain returns the graphspec of the required domain parameter.
-func (p *Params) Domain() GraphSpec { return p.GraphSpec("domain") }
-
-// DomainOrAll returns the domain of a parameter that may be absent, "" where it is.
-func (p *Params) DomainOrAll() string {
-	if p.Text("domain") == "" {
+// domainOf returns the org/db of a parameter, "" where it is not given and may be left
+// out. Of several names the first that is given counts.
+func (p *Params) domainOf(param parameter) string {
+	i := slices.IndexFunc(param.names, func(name string) bool { return !Blank(p.Text(name)) })
+	if i < 0 {
+		if param.isNeeded {
+			p.Fail(ErrMissing, "%s is required", param.names[len(param.names)-1])
+		}
 		return ""
 	}
-	return p.Domain().Domain()
+	if p.err != nil {
+		return ""
+	}
+	spec, err := ParseGraphSpec(p.Text(param.names[i]))
+	if err != nil {
+		p.Fail(ErrParameter, "%s: %v", param.names[i], err)
+	}
+	p.spec, p.domain = spec, spec.Domain()
+	return p.domain
 }
 
-// Branch returns a branch parameter, or "".
-func (p *Params) Branch() string {
+// branch returns a branch parameter, or "".
+func (p *Params) branch() string {
 	name := p.Text("branch")
 	if err := CheckBranch(name); err != nil {
 		p.Fail(ErrParameter, "branch %v", err)
@@ -379,14 +373,8 @@ func (p *Params) Branch() string {
 	return name
 }
 
-// BranchOr returns the branch to write to: the parameter's, else the
-// graphspec's, else main.
-func (p *Params) BranchOr(spec GraphSpec) string {
-	return cmp.Or(p.Branch(), spec.Branch, contract.MainBranch)
-}
-
-// Commit returns a parameter that names a commit, or "".
-func (p *Params) Commit(name string) string {
+// commitOf returns a parameter that names a commit, or "".
+func (p *Params) commitOf(name string) string {
 	id := p.Text(name)
 	if err := CheckRefName(id); err != nil {
 		p.Fail(ErrParameter, "%s %v", p.given(name), err)
@@ -394,13 +382,13 @@ func (p *Params) Commit(name string) string {
 	return id
 }
 
-// Ref returns the commit to read from. A parameter wins over the graphspec, a
+// ref returns the commit to read from. A parameter wins over the graphspec, a
 // commit over a branch; there is no silent default, because "the latest" would
 // change under the reader's hands.
-func (p *Params) Ref(spec GraphSpec) search.Ref {
-	branch, commit := p.Branch(), p.Commit("commit")
+func (p *Params) ref() search.Ref {
+	branch, commit := p.branch(), p.commitOf("commit")
 	if commit == "" && branch == "" {
-		branch, commit = spec.Branch, spec.Commit
+		branch, commit = p.spec.Branch, p.spec.Commit
 	}
 	ancestors := notEmpty(p.List("ancestor"))
 	for _, a := range ancestors {
@@ -417,31 +405,4 @@ func (p *Params) Ref(spec GraphSpec) search.Ref {
 	}
 	p.Fail(ErrMissing, "commit or branch is required")
 	return search.Ref{}
-}
-
-// About returns what the request says of the commit that it makes.
-func (p *Params) About() contract.About {
-	a := contract.About{Author: p.Text("author"), Message: p.Text("message")}
-	if err := a.Check(); err != nil {
-		p.Fail(ErrParameter, "%s", strings.TrimPrefix(err.Error(), contract.ErrInvalid.Error()+": "))
-	}
-	return a
-}
-
-// Settings returns the settings of the domain that the request names. Package
-// catalog says which a domain may have.
-func (p *Params) Settings() catalog.SettingsRequest {
-	req := catalog.SettingsRequest{
-		Metric:         catalog.Metric(p.Text("metric")),
-		Language:       p.Text("language"),
-		M:              p.Whole("m", 0, 1, math.MaxInt32),
-		EfConstruction: p.Whole("ef_construction", 0, 1, math.MaxInt32),
-		Dim:            p.Whole("dim", 0, 1, vecstore.MaxDim),
-	}
-	req.Weight, _ = p.Distance("weight")
-	if _, _, given := p.scalar("normalize"); given {
-		normalize := p.Flag("normalize")
-		req.Normalize = &normalize
-	}
-	return req
 }

@@ -23,6 +23,7 @@ type Property struct {
 	// value in a description of that.
 	Flag        string    `json:"-"`
 	Placeholder string    `json:"-"`
+	IsRef       bool      `json:"-"` // it is one of the two that name the commit to read
 	Type        string    `json:"type"`
 	Description string    `json:"description,omitempty"`
 	Enum        []string  `json:"enum,omitempty"`
@@ -57,8 +58,8 @@ func SchemaOf(without []string, requests ...any) Schema {
 			case param.isKey:
 				continue
 			case param.isRef:
-				add("commit", Property{Type: "string", Description: "Commit to read, by its id or a tag. This or branch must be given."})
-				add("branch", Property{Type: "string", Description: "Branch of which to read the last indexed commit."})
+				add("commit", Property{IsRef: true, Type: "string", Description: "Commit to read, by its id or a tag. This or branch must be given."})
+				add("branch", Property{IsRef: true, Type: "string", Description: "Branch of which to read the last indexed commit."})
 				continue
 			}
 			field := v.Type().FieldByIndex(param.index)

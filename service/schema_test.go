@@ -2,10 +2,16 @@ package service_test
 
 import (
 	"encoding/json"
+	"reflect"
+	"strconv"
 	"testing"
 
+	"github.com/vectorlink/vectorlink/catalog"
+	"github.com/vectorlink/vectorlink/fields"
+	"github.com/vectorlink/vectorlink/indexer"
 	"github.com/vectorlink/vectorlink/search"
 	"github.com/vectorlink/vectorlink/service"
+	"github.com/vectorlink/vectorlink/vecstore"
 )
 
 // TestSchema: a schema has what tags declare: types, bounds, defaults, words, and what
@@ -41,5 +47,26 @@ func TestSchema(t *testing.T) {
 		`"vector":{"type":"array","items":{"type":"number"}}},"required":["domain"]}`
 	if string(got) != want {
 		t.Errorf("got  %s\nwant %s", got, want)
+	}
+}
+
+// TestLimits compares what tags say with the limits that the program goes by.
+func TestLimits(t *testing.T) {
+	for _, tt := range []struct {
+		of    any
+		field string
+		want  int
+	}{
+		{search.Page{}, "Start", search.MaxStart},
+		{search.Page{}, "Count", search.MaxCount},
+		{search.SimilarRequest{}, "IDs", search.MaxSimilarIDs},
+		{search.Options{}, "OutputFields", fields.MaxFields},
+		{catalog.SettingsRequest{}, "Dim", vecstore.MaxDim},
+		{indexer.PruneRequest{}, "KeepDaily", indexer.MaxKeepDaily},
+	} {
+		f, _ := reflect.TypeOf(tt.of).FieldByName(tt.field)
+		if got := f.Tag.Get("most"); got != strconv.Itoa(tt.want) {
+			t.Errorf("%s is at most %s by its tag, not %d", tt.field, got, tt.want)
+		}
 	}
 }

@@ -16,7 +16,7 @@ var _ = (&reading{
 one at the other.`,
 	path: "/clusters", requests: []any{&overview.ClustersRequest{}, &search.Between{}},
 	show:    showing(printClusters),
-	between: between{"/clusters/diff", showing(printChanges)},
+	between: endpoint{path: "/clusters/diff", show: showing(printChanges)},
 }).register()
 
 func printClusters(w io.Writer, paint paint, c *overview.Clusters, _ answered) {

@@ -15,7 +15,7 @@ import (
 
 // dryRun prints what indexing the commit would cost.
 func (c *indexCmd) dryRun(ctx context.Context, p *program, cl *client) error {
-	plan, err := cl.plan(ctx, c.values(values("domain", c.Domain, "commit", c.Commit, "branch", c.Branch, "previous", c.Previous, "dry_run", "true")))
+	plan, err := cl.plan(ctx, query(c.values()))
 	if err != nil {
 		return err
 	}

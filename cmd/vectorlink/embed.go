@@ -71,12 +71,6 @@ order, with vectors of unit length. A text that the provider refuses has the
 member "error" instead, and the command then ends with 1.`
 }
 
-// roles are the names of the roles.
-var roles = map[string]contract.Role{
-	"document": contract.RoleDocument, "query": contract.RoleQuery,
-	"clustering": contract.RoleClustering, "classification": contract.RoleClassification,
-}
-
 // maxLine bounds a line of standard input.
 const maxLine = 8 << 20
 
@@ -108,7 +102,7 @@ func (c *embedCmd) Run(ctx context.Context, p *program) error {
 		if err != nil {
 			return err
 		}
-		n, err := embedBatch(ctx, e, roles[c.Role], batch, done, out)
+		n, err := embedBatch(ctx, e, contract.RoleNamed(c.Role), batch, done, out)
 		if err != nil {
 			return err
 		}

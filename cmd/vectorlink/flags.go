@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/url"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -23,20 +24,19 @@ type tags map[string]string
 
 // asks returns the request of what these declare, given as pointers to them.
 func asks(more tags, requests ...any) request {
-	// Where a commit is read, it or a branch must be named.
-	usual := tags{"commit": `xor:"ref" required:""`, "branch": `xor:"ref" required:""`}
 	hints := map[string]string{"domain": "ORG/DB", "commit": "ID", "branch": "NAME"}
 	var r request
 	var fields []reflect.StructField
 	schema := service.SchemaOf(nil, requests...)
-	for _, name := range schema.Required {
-		usual[name] = `required:""`
-	}
 	for _, name := range schema.Names {
 		p := schema.Properties[name]
 		tag, changed := more[name]
-		if !changed {
-			tag = usual[name]
+		switch {
+		case changed:
+		case p.IsRef: // the commit that is read, or its branch, must be named
+			tag = `xor:"ref" required:""`
+		case slices.Contains(schema.Required, name):
+			tag = `required:""`
 		}
 		if p.Description == "" || tag == "-" {
 			continue
@@ -70,9 +70,9 @@ func asks(more tags, requests ...any) request {
 }
 
 // flagTypes are the types of flags, by those of a schema. A number that is not given
-// is not the same as 0.
+// is not the same as 0, nor a boolean as false.
 var flagTypes = map[string]reflect.Type{
-	"string": reflect.TypeFor[string](), "boolean": reflect.TypeFor[bool](), "array": reflect.TypeFor[[]string](),
+	"string": reflect.TypeFor[string](), "boolean": reflect.TypeFor[*bool](), "array": reflect.TypeFor[[]string](),
 	"integer": reflect.TypeFor[*int](), "number": reflect.TypeFor[*float32](),
 }
 

@@ -11,27 +11,27 @@ import (
 
 	"github.com/vectorlink/vectorlink/api"
 	"github.com/vectorlink/vectorlink/indexer"
+	"github.com/vectorlink/vectorlink/service"
 )
 
-var _ = register[indexCmd](ofWriting, "index", "Have the server index a commit.")
+var _ = add(command{ofWriting, "index", "Have the server index a commit.", func() any {
+	return &indexCmd{request: asks(tags{"dry_run": `xor:"how"`, "dim": "-"}, &service.IndexRequest{})}
+}, nil})
 
 // indexCmd has the server index a commit.
 type indexCmd struct {
 	ClientConfig
 	Report
-	creation
-	Domain        string `required:"" placeholder:"ORG/DB" help:"Database, as org/db."`
-	Commit        string `required:"" placeholder:"ID" help:"Commit to index."`
-	Branch        string `placeholder:"NAME" help:"Branch the commit lies on (default main)."`
-	Previous      string `placeholder:"ID" help:"Indexed ancestor to build on; normally found by itself."`
-	Wait          bool   `xor:"how" help:"Wait for the end, showing progress, and print a summary."`
-	DryRun        bool   `xor:"how" help:"Embed and store nothing: print what indexing would cost."`
-	FailOnSkipped bool   `help:"Exit with 3 when documents were skipped, or with --dry-run would be."`
+	request
+	Wait          bool `xor:"how" help:"Wait for the end, showing progress, and print a summary."`
+	FailOnSkipped bool `help:"Exit with 3 when documents were skipped, or with --dry-run would be."`
 }
 
 // Run runs the command.
 func (c *indexCmd) Run(ctx context.Context, p *program) error {
-	if !c.Wait && !c.DryRun && (c.FailOnSkipped || c.given()) {
+	asked := c.values()
+	dryRun := asked["dry_run"] == true
+	if !c.Wait && !dryRun && (c.FailOnSkipped || c.given()) {
 		return usage("--fail-on-skipped, --summary and --summary-to take --wait or --dry-run")
 	}
 	if err := c.choose(p); err != nil {
@@ -42,11 +42,11 @@ func (c *indexCmd) Run(ctx context.Context, p *program) error {
 		return err
 	}
 	defer cl.close()
-	if c.DryRun {
+	if dryRun {
 		return c.dryRun(ctx, p, cl)
 	}
 	start := time.Now()
-	id, err := cl.index(ctx, c.values(values("domain", c.Domain, "commit", c.Commit, "branch", c.Branch, "previous", c.Previous)))
+	id, err := cl.index(ctx, query(asked))
 	if err != nil {
 		return err
 	}
@@ -57,7 +57,7 @@ func (c *indexCmd) Run(ctx context.Context, p *program) error {
 		fmt.Fprintln(p.stdout, id)
 		return nil
 	}
-	bar := newProgress(p.stderr, plainText(c.Domain+"@"+c.Commit))
+	bar := newProgress(p.stderr, plainText(c.text("domain")+"@"+c.text("commit")))
 	st, err := cl.wait(ctx, id, patience, func(st taskState) { bar.update(st.Percentage, st.note()) })
 	bar.end(err == nil)
 	if err != nil && ctx.Err() != nil {
@@ -65,7 +65,7 @@ func (c *indexCmd) Run(ctx context.Context, p *program) error {
 	}
 	sum := summary{TaskID: id, taskState: st, Seconds: time.Since(start).Seconds()}
 	var failed *failedTask
-	return c.finish(p, &sum, c.Domain, c.Commit, errors.As(err, &failed), c.FailOnSkipped, err)
+	return c.finish(p, &sum, c.text("domain"), c.text("commit"), errors.As(err, &failed), c.FailOnSkipped, err)
 }
 
 // finish prints the end of a task, which may have failed by the error, and returns

@@ -9,27 +9,23 @@ import (
 	"net/http"
 	"net/url"
 	"os"
-	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
 
 	"github.com/vectorlink/vectorlink/internal/rawjson"
+	"github.com/vectorlink/vectorlink/service"
 )
 
-var _ = register[pushCmd](ofWriting, "push", "Index the documents of files.")
+var _ = add(command{ofWriting, "push", "Index the documents of files.", func() any {
+	return &pushCmd{request: asks(nil, &service.PushRequest{})}
+}, nil})
 
 // pushCmd indexes documents that files bring.
 type pushCmd struct {
 	ClientConfig
 	Report
-	creation
-	Domain        string   `required:"" placeholder:"ORG/DB" help:"Database, as org/db."`
-	Commit        string   `required:"" placeholder:"ID" help:"Commit to make, by any name that is not indexed."`
-	Branch        string   `placeholder:"NAME" help:"Branch the commit lies on (default main)."`
-	Parent        string   `placeholder:"ID" help:"Indexed commit to build on (default the last one of the branch)."`
-	Dim           int      `placeholder:"N" help:"When the database is indexed first: length of vectors that come with all documents, so that it needs no model."`
-	Clustering    bool     `name:"store-clustering" help:"Keep vectors in the role of clustering, too."`
+	request
 	Format        string   `enum:"ndjson,json,csv,tsv,npy,safetensors," default:"" placeholder:"NAME" help:"What the files are: ndjson, json, csv, tsv, npy or safetensors (default by the ending of their names; ndjson or json of standard input)."`
 	ID            string   `name:"id" default:"id" placeholder:"NAME" help:"Member or column that is a document's id (default id)."`
 	Text          string   `name:"text" default:"text" placeholder:"NAME" help:"Member or column that is its text (default text)."`
@@ -63,15 +59,10 @@ func (c *pushCmd) Run(ctx context.Context, p *program) error {
 		return err
 	}
 	defer cl.close()
-	q := c.values(values("domain", c.Domain, "target_commit", c.Commit, "branch", c.Branch, "parent_commit", c.Parent, "strict", "true"))
-	if c.Dim != 0 {
-		q.Set("dim", strconv.Itoa(c.Dim))
-	}
-	if c.Clustering {
-		q.Set("store_clustering", "true")
-	}
+	q := query(c.values())
+	q.Set("strict", "true")
 	start := time.Now()
-	bar := newProgress(p.stderr, plainText(c.Domain+"@"+c.Commit))
+	bar := newProgress(p.stderr, plainText(q.Get("domain")+"@"+q.Get("target_commit")))
 	id, err := cl.push(ctx, q, in, bar)
 	var st taskState
 	if err == nil { // its summary; of a server that knows no strict pushes, its end
@@ -84,7 +75,7 @@ func (c *pushCmd) Run(ctx context.Context, p *program) error {
 	sum := summary{TaskID: id, taskState: st, Seconds: time.Since(start).Seconds()}
 	var answer *refused
 	var failed *failedTask
-	return c.finish(p, &sum, c.Domain, c.Commit, errors.As(err, &answer) || errors.As(err, &failed), c.FailOnSkipped, err)
+	return c.finish(p, &sum, q.Get("domain"), q.Get("target_commit"), errors.As(err, &answer) || errors.As(err, &failed), c.FailOnSkipped, err)
 }
 
 // push sends what in yields, and returns the id of the task that made a commit of

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"io"
@@ -11,31 +12,30 @@ import (
 // reading is a command that sends one request and prints the answer.
 type reading struct {
 	group, name, help string
-	more              string // of the help
-	method            string // GET if it is empty
-	path              string
-	requests          []any // declare the flags, as pointers
-	tags              tags  // of flags, as asks takes them
+	more              string  // of the help
+	method, path      string  // GET if there is no method
+	show              printer // of an answer for people; nil: nothing is printed
+	requests          []any   // declare the flags, as pointers
+	tags              tags    // of flags, as asks takes them
 	// always are parameters that are sent unless they are given.
 	always map[string]any
-	// complete changes what is sent, if it is not nil.
-	complete func(asked map[string]any)
+	// choose, if it is not nil, changes what is sent, and returns where to if it is not
+	// the endpoint.
+	choose func(asked map[string]any) (endpoint, error)
 	// member is what --json calls the answer beside the commit; empty: the answer
 	// stands alone.
 	member string
 	// lines says that the answer is JSON by lines, which --json leaves as they are.
 	lines bool
-	// show prints an answer for people, nil for nothing.
-	show printer
 	// between, if there is a path, answers where --from and --to are given in the place
 	// of a commit.
-	between between
+	between endpoint
 }
 
-// between is how a reading compares two commits.
-type between struct {
-	path string
-	show printer
+// endpoint is where a reading asks.
+type endpoint struct {
+	method, path string
+	show         printer
 }
 
 // printer prints an answer for people.
@@ -83,23 +83,29 @@ func (c *readingCmd) Run(ctx context.Context, p *program) error {
 	}
 	given := c.values()
 	maps.Copy(asked, given)
-	if r.complete != nil {
-		r.complete(asked)
+	to := endpoint{r.method, r.path, r.show}
+	if r.choose != nil {
+		other, err := r.choose(asked)
+		if err != nil {
+			return err
+		}
+		if other.path != "" {
+			to = other
+		}
 	}
-	method, path, show := r.method, r.path, r.show
 	if r.between.path != "" && (asked["from"] != nil || asked["to"] != nil) {
 		if asked["from"] == nil || asked["to"] == nil {
 			return usage("--from and --to go together")
 		}
-		method, path, show = http.MethodGet, r.between.path, r.between.show
+		to = r.between
 	}
-	a, err := p.send(ctx, c.ClientConfig, method, path, asked)
+	a, err := p.send(ctx, c.ClientConfig, to.method, to.path, asked)
 	a.asked, a.given = asked, given
-	if err != nil || show == nil {
+	if err != nil || to.show == nil {
 		return err
 	}
 	if !p.json {
-		return show(p.stdout, p.paint(p.stdout), a)
+		return to.show(p.stdout, p.paint(p.stdout), a)
 	}
 	raw := json.RawMessage(a.body)
 	switch {
@@ -107,8 +113,8 @@ func (c *readingCmd) Run(ctx context.Context, p *program) error {
 		_, err := p.stdout.Write(raw)
 		return err
 	case !json.Valid(raw):
-		return show(io.Discard, paint{}, a) // tells what is wrong
-	case r.member != "" && path == r.path:
+		return to.show(io.Discard, paint{}, a) // tells what is wrong
+	case r.member != "" && to.path == r.path:
 		return printJSON(p.stdout, map[string]any{"commit": a.commit(), r.member: raw})
 	}
 	return printJSON(p.stdout, raw)
@@ -120,5 +126,5 @@ func (p *program) send(ctx context.Context, cfg ClientConfig, method, path strin
 	if method == http.MethodPost {
 		return p.ask(ctx, cfg, method, path, nil, asked, nil)
 	}
-	return p.ask(ctx, cfg, http.MethodGet, path, query(asked), nil, nil)
+	return p.ask(ctx, cfg, cmp.Or(method, http.MethodGet), path, query(asked), nil, nil)
 }

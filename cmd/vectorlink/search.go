@@ -20,7 +20,7 @@ the place of a commit it is told how the hits of one differ from those of the ot
 	always:  map[string]any{"snippet": true},
 	member:  "hits",
 	show:    showing(printHits),
-	between: between{"/search/diff", showing(printSearchDiff)},
+	between: endpoint{path: "/search/diff", show: showing(printSearchDiff)},
 }).register()
 
 var _ = (&reading{

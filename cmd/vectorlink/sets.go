@@ -12,6 +12,7 @@ import (
 	"github.com/vectorlink/vectorlink/api"
 	"github.com/vectorlink/vectorlink/pairs"
 	"github.com/vectorlink/vectorlink/search"
+	"github.com/vectorlink/vectorlink/service"
 )
 
 var _ = (&reading{
@@ -21,10 +22,11 @@ of the target with its partner in the set: by likeness, one to one, unless --mat
 distance says otherwise. Without --target-… the set is paired with itself, in groups.`,
 	method: http.MethodPost, path: "/candidates", requests: []any{&pairs.CandidatesRequest{}},
 	tags: tags{"doc_type": `aliases:"set-type"`, "doc_id": `aliases:"set-doc-id"`, "filter": `aliases:"set-filter"`},
-	complete: func(asked map[string]any) {
+	choose: func(asked map[string]any) (to endpoint, err error) {
 		if asked["threshold_set"] == nil && asked["likeness"] == nil {
 			asked["likeness"] = pairs.LikenessMixed // also of a set with itself
 		}
+		return to, nil
 	},
 	show: showing(printCandidates),
 }).register()
@@ -54,16 +56,9 @@ func printCandidates(w io.Writer, c paint, found *candidates, a answered) {
 	}
 }
 
-// comparison declares what /compare is asked.
-type comparison struct {
-	Role   string `param:"role" words:"query,document,clustering,classification" help:"What the texts are to the model: query (the second is then a document; the default), document, clustering or classification."`
-	Source string `param:"source" help:"A text."`
-	Target string `param:"target" help:"The text to measure it against."`
-}
-
 var _ = (&reading{
 	group: ofReading, name: "compare", help: "Measure how near two texts are.",
-	method: http.MethodPost, path: "/compare", requests: []any{&comparison{}},
+	method: http.MethodPost, path: "/compare", requests: []any{&service.CompareRequest{}},
 	tags:   tags{"source": `arg:""`, "target": `arg:""`},
 	always: map[string]any{"method": "embedding"},
 	show: showing(func(w io.Writer, _ paint, found *struct{ Distance float32 }, _ answered) {
@@ -103,31 +98,23 @@ var _ = (&reading{
 	}),
 }).register()
 
-// assignment declares what /assign is asked.
-type assignment struct {
-	Domain string `param:"domain" kind:"domain"`
-	Branch string `param:"branch" help:"Branch whose last indexed commit the target becomes (default main)."`
-	Source string `param:"source_commit" help:"Indexed commit."`
-	Target string `param:"target_commit" help:"Commit that is to answer as that one."`
-}
-
 var _ = (&reading{
 	group: ofWriting, name: "assign", help: "Have a commit answer as another one does.",
 	more: `For a commit that changes nothing that is indexed: nothing is embedded. A commit
 assigned to itself becomes the last one of the branch.`,
-	method: http.MethodPost, path: "/assign", requests: []any{&assignment{}},
-	tags: tags{"branch": `placeholder:"NAME"`, "source_commit": `arg:"" name:"source"`, "target_commit": `arg:"" name:"target"`},
+	method: http.MethodPost, path: "/assign", requests: []any{&service.AssignRequest{}},
+	tags: tags{"source_commit": `arg:"" name:"source"`, "target_commit": `arg:"" name:"target"`},
 }).register()
 
-var _ = register[deleteCmd](ofWriting, "delete", "Forget what is indexed of a database or a branch.")
+var _ = add(command{ofWriting, "delete", "Forget what is indexed of a database or a branch.", func() any {
+	return &deleteCmd{request: asks(tags{"branch": `xor:"what"`, "purge": `xor:"what"`}, &service.DeleteRequest{}, &service.DeleteBranchRequest{})}
+}, nil})
 
 // deleteCmd forgets what is indexed.
 type deleteCmd struct {
 	ClientConfig
-	Domain string `required:"" placeholder:"ORG/DB" help:"Database, as org/db."`
-	Branch string `xor:"what" placeholder:"NAME" help:"Forget the commits of this branch alone."`
-	Purge  bool   `xor:"what" help:"Remove the vectors, too, which have been paid for."`
-	Yes    bool   `help:"Do it; else it is only said what would go."`
+	request
+	Yes bool `help:"Do it; else it is only said what would go."`
 }
 
 // Help is shown by delete --help.
@@ -138,19 +125,18 @@ document database is not touched: what it has can be indexed again.`
 
 // Run runs the command.
 func (c *deleteCmd) Run(ctx context.Context, p *program) error {
+	q := query(c.values())
 	if c.Yes {
 		path := "/domain"
-		q := values("domain", c.Domain, "branch", c.Branch)
-		if c.Branch != "" {
+		if q.Has("branch") {
 			path = "/branch-index"
-		} else if c.Purge {
-			q.Set("purge", "true")
 		}
 		_, err := p.ask(ctx, c.ClientConfig, http.MethodDelete, path, q, nil, nil)
 		return err
 	}
+	q.Del("purge")
 	var list []search.CommitInfo
-	if _, err := p.ask(ctx, c.ClientConfig, http.MethodGet, "/commits", values("domain", c.Domain, "branch", c.Branch), nil, &list); err != nil {
+	if _, err := p.ask(ctx, c.ClientConfig, http.MethodGet, "/commits", q, nil, &list); err != nil {
 		return err
 	}
 	var bytes int64

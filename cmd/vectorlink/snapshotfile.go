@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"strconv"
 
 	"github.com/vectorlink/vectorlink/bundle"
 	"github.com/vectorlink/vectorlink/catalog"
@@ -81,16 +80,15 @@ func openSnapshot(ctx context.Context, name string, reader search.ReaderConfig) 
 	return r, func() error { return errors.Join(r.Close(), f.Close()) }, nil
 }
 
-var _ = register[importCmd](ofWriting, "import", "Hand a snapshot file to the server, which indexes it without embedding anything.")
+var _ = add(command{ofWriting, "import", "Hand a snapshot file to the server, which indexes it without embedding anything.", func() any {
+	return &importCmd{request: asks(nil, &indexer.ImportRequest{})}
+}, nil})
 
 // importCmd hands a snapshot file to a server.
 type importCmd struct {
 	ClientConfig
-	Domain  string `required:"" placeholder:"ORG/DB" help:"Database that takes it in, as org/db: a new one becomes a fork."`
-	Branch  string `placeholder:"NAME" help:"Branch that gets the documents of a database that is indexed already (default main)."`
-	Commit  string `placeholder:"ID" help:"Name of the commit that adds them (default import- and that of the file's)."`
-	Restore bool   `help:"Put the file's commit beside those of the database, on no branch, instead."`
-	File    string `arg:"" type:"existingfile" help:"Snapshot file."`
+	request
+	File string `arg:"" type:"existingfile" help:"Snapshot file."`
 }
 
 // Help is shown by import --help.
@@ -116,7 +114,7 @@ func (c *importCmd) Run(ctx context.Context, p *program) error {
 		return err
 	}
 	defer cl.close()
-	bar := newProgress(p.stderr, plainText(c.Domain))
+	bar := newProgress(p.stderr, plainText(c.text("domain")))
 	sent := int64(0)
 	body := readerFunc(func(b []byte) (int, error) {
 		n, err := f.Read(b)
@@ -125,12 +123,8 @@ func (c *importCmd) Run(ctx context.Context, p *program) error {
 		bar.update(100*float64(sent)/float64(max(info.Size(), 1)), "sent")
 		return n, err
 	})
-	q := values("domain", c.Domain, "branch", c.Branch, "target_commit", c.Commit)
-	if c.Restore {
-		q.Set("restore", strconv.FormatBool(true))
-	}
 	var done indexer.ImportResult
-	_, err = cl.decode(ctx, http.MethodPost, "/snapshot", q, body, &done)
+	_, err = cl.decode(ctx, http.MethodPost, "/snapshot", query(c.values()), body, &done)
 	bar.end(err == nil)
 	if err != nil {
 		return err

@@ -6,12 +6,14 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/vectorlink/vectorlink/catalog"
 	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/search"
+	"github.com/vectorlink/vectorlink/service"
 )
 
 var _ = register[statusCmd](ofReading, "status", "Show what the server has indexed.")
@@ -84,15 +86,9 @@ var _ = (&reading{
 	}),
 }).register()
 
-// commitsAsked declares what /commits is asked.
-type commitsAsked struct {
-	Domain string `param:"domain" kind:"domain"`
-	Branch string `param:"branch" help:"Only commits of this branch."`
-}
-
 var _ = (&reading{
 	group: ofReading, name: "commits", help: "List the indexed commits of a database, newest first.",
-	path: "/commits", requests: []any{&commitsAsked{}}, tags: tags{"branch": `placeholder:"NAME"`},
+	path: "/commits", requests: []any{&service.CommitsRequest{}},
 	show: showing(func(w io.Writer, _ paint, list *[]search.CommitInfo, _ answered) { printCommits(w, *list) }),
 }).register()
 
@@ -141,4 +137,19 @@ func printStatus(w io.Writer, c paint, domain string, st statistics, heads []sea
 	rows.text(w)
 	fmt.Fprintf(w, "\n%s\n", c.bold("Commits, newest first"))
 	printCommits(w, commits)
+}
+
+// settingsLine returns the settings of a database as one line.
+func settingsLine(s *catalog.Settings) string {
+	words := []string{
+		"metric " + string(s.Metric), "normalize " + strconv.FormatBool(s.Normalize), "language " + s.Language,
+		"m " + strconv.Itoa(s.M), "ef_construction " + strconv.Itoa(s.EfConstruction),
+	}
+	if s.Dim > 0 {
+		words = append(words, "dim "+strconv.Itoa(s.Dim))
+	}
+	if s.Weight > 0 {
+		words = append(words, "weight "+strconv.FormatFloat(float64(s.Weight), 'g', -1, 32))
+	}
+	return strings.Join(words, ", ")
 }

@@ -37,13 +37,7 @@ type tool struct {
 	writes bool
 }
 
-// commitsRequest, documentPart and pushRequest declare what no request of package
-// search does.
-type commitsRequest struct {
-	Domain string `param:"domain" kind:"domain" need:""`
-	Branch string `param:"branch" help:"Only commits of this branch."`
-}
-
+// documentPart and pushRequest declare what no request of the service does.
 type documentPart struct {
 	TextStart int `param:"text_start" least:"0" help:"Leave out so many bytes of the text: text_next of the answer before."`
 }
@@ -77,7 +71,7 @@ var tools = []tool{
 	},
 	{
 		name: "log", title: "List commits", text: "List the commits of a database that can be searched, newest first.",
-		method: "GET", path: "/commits", requests: []any{&commitsRequest{}, &search.Page{}}, list: ".", cut: true,
+		method: "GET", path: "/commits", requests: []any{&service.CommitsRequest{}, &search.Page{}}, list: ".", cut: true,
 	},
 	{
 		name: "search", title: "Search", text: "Find the documents of a commit that are about a text, by meaning and by words, best first, each with the part that matched.",
