@@ -182,9 +182,7 @@ func (s *schema) link(c *class) {
 		if target == nil || target.enum != nil {
 			continue
 		}
-		if field := gqlname.Backlink(name, c.name); field != "" {
-			target.backlinks[field] = backlink{c.name, name, p}
-		}
+		target.backlinks[gqlname.Backlink(name, c.name)] = backlink{c.name, name, p}
 		if target.subdocument && !slices.Contains(s.parts[name], p.class) {
 			for heir, c := range s.classes {
 				if c.subdocument && s.isA(heir, p.class) && !slices.Contains(s.parts[name], heir) {
@@ -196,15 +194,14 @@ func (s *schema) link(c *class) {
 }
 
 // parseEnum returns an enum, with those of its values that GraphQL writes
-// otherwise, as far as one value alone is written so.
+// otherwise. Of values that are written alike the server answers the first alone,
+// and fails at a document that has another.
 func parseEnum(name string, list []string) *class {
 	c := &class{name: name, enum: append([]string{}, list...), values: map[string]string{}}
-	written := map[string]int{}
-	for _, v := range list {
-		written[gqlname.Of(v)]++
+	for _, v := range slices.Backward(list) {
 		c.values[gqlname.Of(v)] = v
 	}
-	maps.DeleteFunc(c.values, func(name, v string) bool { return name == v || written[name] > 1 })
+	maps.DeleteFunc(c.values, func(name, v string) bool { return name == v })
 	return c
 }
 

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/big"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -251,14 +252,14 @@ func (q *query) writeField(b *bytes.Buffer, field *ast.Field, class *class, n *n
 	case target == nil || target.enum != nil: // data or an enum
 		switch {
 		case !p.isMany():
-			writeData(b, p, target, value)
+			q.writeData(b, p, target, value)
 		default:
 			b.WriteByte('[')
 			for i, x := range list {
 				if i > 0 {
 					b.WriteByte(',')
 				}
-				writeData(b, p, target, x)
+				q.writeData(b, p, target, x)
 			}
 			b.WriteByte(']')
 		}
@@ -267,6 +268,8 @@ func (q *query) writeField(b *bytes.Buffer, field *ast.Field, class *class, n *n
 		for _, x := range list {
 			if t := q.commit.nodes[linkOf(x)]; t != nil {
 				nodes = append(nodes, t)
+			} else if p.kind == "Array" {
+				q.fault = "expected value property on array element"
 			}
 		}
 		return q.writeList(b, field.SelectionSet, target, q.arrange(nodes, q.args(field)))
@@ -317,12 +320,17 @@ func (q *query) shuffle(list []any) []any {
 func (q *query) scramble(member string) string { return digestID(q.commit.id, member) }
 
 // writeData writes a value that is no object: enum values have another
-// spelling in GraphQL, and JSON is a string there.
-func writeData(b *bytes.Buffer, p property, enum *class, value any) {
+// spelling in GraphQL, and JSON is a string there. Of two values that are spelled
+// alike the original knows the first.
+func (q *query) writeData(b *bytes.Buffer, p property, enum *class, value any) {
 	switch text, _ := value.(string); {
 	case value == nil:
 		b.WriteString("null")
 	case enum != nil:
+		first := slices.IndexFunc(enum.enum, func(v string) bool { return gqlname.Of(v) == gqlname.Of(text) })
+		if first >= 0 && enum.enum[first] != text {
+			q.fault = fmt.Sprintf(`The value for IriName("%s") *should* exist as it is in your database`, url.PathEscape(text))
+		}
 		b.Write(canonical(gqlname.Of(text)))
 	case strings.HasPrefix(p.class, "sys:JSON"):
 		b.Write(canonical(string(canonical(value))))

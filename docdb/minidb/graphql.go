@@ -148,6 +148,7 @@ type query struct {
 	unstable   bool // Config.UnstableSets
 	variables  map[string]any
 	complaints []queryError
+	fault      string // what the original panics over
 }
 
 // execute answers a query: with an answer, with complaints about the query, or
@@ -181,7 +182,11 @@ func (db *DB) execute(res resource, text string, variables map[string]any) ([]by
 			continue
 		}
 		c := q.commit.schema.byField[field.Name]
-		if !q.writeList(&b, field.SelectionSet, c, q.roots(field, c)) {
+		whole := q.writeList(&b, field.SelectionSet, c, q.roots(field, c))
+		if q.fault != "" {
+			return nil, nil, fmt.Errorf("Unexpected error in graphql: error(rust_error(panic(%q)),_1)", q.fault)
+		}
+		if !whole {
 			return []byte(`{"data":null}`), nil, nil
 		}
 	}

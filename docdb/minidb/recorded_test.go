@@ -203,6 +203,24 @@ func TestRecordedValues(t *testing.T) {
 	r.story(t, "30i", "30h", "30j", "30k", "35c", "58", "58b", "58c", "58d", "58e", "58h", "58i", "58j")
 }
 
+// TestRecordedSchemas plays databases whose schemas GraphQL writes otherwise than
+// they stand: names, backlinks that nobody uses or that are a parent's, values of
+// enums, members of arrays that are gone.
+func TestRecordedSchemas(t *testing.T) {
+	prefixes := minidb.Prefixes{Base: "terminusdb:///data/", Schema: "terminusdb:///schema#"}
+	for domain, names := range map[string][]string{
+		"admin/names":     {"100", "100b", "100c", "100d", "100d2", "100f", "100g", "100h"},
+		"admin/backlinks": {"101", "101b", "101c", "101d", "101e", "101f"},
+		"admin/enums2":    {"102", "102b", "102c", "102d"},
+		"admin/enums3":    {"102e", "102f", "102g", "102h", "102i"},
+		"admin/abstract":  {"103", "103b", "103c", "103d"},
+		"admin/array":     {"104", "104b", "104c", "104d"},
+		"admin/names2":    {"106", "106b", "106c", "106d", "106e", "106h"},
+	} {
+		t.Run(domain, func(t *testing.T) { newRecorded(t, domain, prefixes).story(t, names...) })
+	}
+}
+
 // TestRecordedMetadata: nothing in @metadata is checked when it is written.
 func TestRecordedMetadata(t *testing.T) {
 	for _, e := range docdbtest.Exchanges(t, transcripts, "90*-schema") {

@@ -70,9 +70,8 @@ func newSchema(raw map[string]map[string]any) *schema {
 	for _, c := range s.classes {
 		for name, p := range c.properties {
 			c.fields[gqlname.Of(name)] = name
-			field := gqlname.Backlink(name, c.name)
-			if target := s.classes[p.class]; target != nil && target.enum == nil && field != "" {
-				target.reverse[field] = reverse{c, name}
+			if target := s.classes[p.class]; target != nil && target.enum == nil {
+				target.reverse[gqlname.Backlink(name, c.name)] = reverse{c, name}
 			}
 		}
 	}

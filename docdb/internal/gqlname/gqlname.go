@@ -23,12 +23,8 @@ func Of(name string) string {
 }
 
 // Backlink returns what GraphQL calls the documents of a class that link here by
-// a property, or "" where it has no such field: a name may not begin with two
-// underscores.
+// a property. The server answers it with two underscores at its start too, though
+// GraphQL reserves such names.
 func Backlink(property, class string) string {
-	field := "_" + Of(property) + "_of_" + Of(class)
-	if strings.HasPrefix(field, "__") {
-		return ""
-	}
-	return field
+	return "_" + Of(property) + "_of_" + Of(class)
 }

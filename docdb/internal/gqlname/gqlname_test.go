@@ -17,7 +17,7 @@ func TestOf(t *testing.T) {
 			t.Errorf("%s is called %s, want %s", name, got, want)
 		}
 	}
-	for _, c := range [][3]string{{"gehört", "Ding", "_gehoert_of_Ding"}, {"2nd", "A", ""}, {"__x", "A", ""}, {"_x", "A", ""}, {"ex:maker", "ex:W", "_ex_maker_of_ex_W"}} {
+	for _, c := range [][3]string{{"gehört", "Ding", "_gehoert_of_Ding"}, {"2nd", "A", "__nd_of_A"}, {"__x", "A", "__x_of_A"}, {"_x", "A", "__x_of_A"}, {"ex:maker", "ex:W", "_ex_maker_of_ex_W"}} {
 		if got := gqlname.Backlink(c[0], c[1]); got != c[2] {
 			t.Errorf("the backlink of %s of %s is %q, want %q", c[0], c[1], got, c[2])
 		}
