@@ -30,7 +30,7 @@ type ClientConfig struct {
 	AdminUser   string          `name:"admin-user" type:"setting" environ:"VECTORLINK_ADMIN_USER,TDB_SEARCH_ADMIN_USER" fallback:"admin" placeholder:"NAME" help:"User name at the server."`
 	AdminSecret contract.Secret `name:"admin-secret" type:"setting" environ:"VECTORLINK_ADMIN_SECRET,VECTORLINK_ADMIN_PASSWORD,TDB_SEARCH_ADMIN_SECRET" placeholder:"SECRET" help:"Secret at the server."`
 	// Patience bounds how long nothing may come from the server.
-	Patience Interval `name:"patience" type:"setting" environ:"VECTORLINK_PATIENCE" fallback:"5m" placeholder:"TIME" help:"Longest silence of the server, such as 30s or 1h."`
+	Patience Interval `name:"patience" type:"setting" least:"100ms" environ:"VECTORLINK_PATIENCE" fallback:"5m" placeholder:"TIME" help:"Longest silence of the server, such as 30s or 1h."`
 }
 
 const (

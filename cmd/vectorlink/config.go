@@ -5,16 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math"
 	"net"
-	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/vectorlink/vectorlink/api"
 	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/embed"
-	"github.com/vectorlink/vectorlink/space"
 )
 
 // Config is everything the server can be told. The comments of its fields are
@@ -23,8 +20,9 @@ import (
 // A setting is taken from its flag, else from its environment variable (the
 // first of the tag "environ" that is set and not empty), else from the YAML
 // file named by --config, where its key is the flag's name, else from its
-// default (the tag "fallback"). Whatever is wrong with any of them is reported
-// at once, and nothing starts.
+// default (the tag "fallback"). The tag "words" says what a text can be, "least"
+// and "most" what a number or a size. Whatever is wrong with any of them is
+// reported at once, and nothing starts.
 type Config struct {
 	// Listen is the address that answers HTTP, host:port. A port alone is one
 	// of the loopback address; an empty host means all addresses. Beyond
@@ -69,17 +67,17 @@ type Config struct {
 
 	// WatchInterval is the pause between two looks at a database's branches,
 	// such as 5s or 1m.
-	WatchInterval Interval `name:"watch-interval" type:"setting" environ:"VECTORLINK_WATCH_INTERVAL" fallback:"5s" placeholder:"TIME" help:"Pause between two looks at what is followed."`
+	WatchInterval Interval `name:"watch-interval" type:"setting" least:"100ms" environ:"VECTORLINK_WATCH_INTERVAL" fallback:"5s" placeholder:"TIME" help:"Pause between two looks at what is followed."`
 
 	EmbedConfig
 
 	// PagePoolBytes bounds the memory that holds pages of vectors. Sizes are
 	// bytes, or numbers with KiB, MiB or GiB.
-	PagePoolBytes Bytes `name:"page-pool-bytes" type:"setting" environ:"VECTORLINK_PAGE_POOL_BYTES" fallback:"256MiB" placeholder:"SIZE" help:"Memory for pages of vectors."`
+	PagePoolBytes Bytes `name:"page-pool-bytes" type:"setting" least:"1MiB" environ:"VECTORLINK_PAGE_POOL_BYTES" fallback:"256MiB" placeholder:"SIZE" help:"Memory for pages of vectors."`
 
 	// IndexPoolBytes bounds the memory that keeps snapshots open after they
 	// were searched.
-	IndexPoolBytes Bytes `name:"index-pool-bytes" type:"setting" environ:"VECTORLINK_INDEX_POOL_BYTES" fallback:"1GiB" placeholder:"SIZE" help:"Memory for open snapshots."`
+	IndexPoolBytes Bytes `name:"index-pool-bytes" type:"setting" least:"1MiB" environ:"VECTORLINK_INDEX_POOL_BYTES" fallback:"1GiB" placeholder:"SIZE" help:"Memory for open snapshots."`
 
 	// QueryCacheBytes bounds the memory that keeps vectors of queries, so that
 	// the same text is embedded once; 0 keeps none.
@@ -87,7 +85,7 @@ type Config struct {
 
 	// PrometheusPort is the port of GET /metrics, on the host of Listen; 0 is
 	// off. It asks for no credentials.
-	PrometheusPort int `name:"prometheus-port" type:"setting" environ:"VECTORLINK_PROMETHEUS_PORT" fallback:"0" placeholder:"PORT" help:"Port of the metrics, beside the listener; 0 is off."`
+	PrometheusPort int `name:"prometheus-port" type:"setting" least:"0" most:"65535" environ:"VECTORLINK_PROMETHEUS_PORT" fallback:"0" placeholder:"PORT" help:"Port of the metrics, beside the listener; 0 is off."`
 
 	// MCPWrite has agents that come by the Model Context Protocol push documents and
 	// note decisions, too; otherwise they read.
@@ -103,10 +101,10 @@ type Config struct {
 	// 0, no limit, is the default: the clients of a database's sidecar are few
 	// and known, and one that indexes or watches asks often. Behind a proxy all
 	// clients have the proxy's address, and share one limit: limit them there.
-	RateLimit Rate `name:"rate-limit" type:"setting" environ:"VECTORLINK_RATE_LIMIT" fallback:"0" placeholder:"N" help:"Requests a second from one address; 0 is no limit. Behind a proxy all clients share one."`
+	RateLimit float64 `name:"rate-limit" type:"setting" least:"0" most:"1e6" environ:"VECTORLINK_RATE_LIMIT" fallback:"0" placeholder:"N" help:"Requests a second from one address; 0 is no limit. Behind a proxy all clients share one."`
 
 	// PushLineBytes bounds a line of a push, which is held in memory whole.
-	PushLineBytes Bytes `name:"push-line-bytes" type:"setting" environ:"VECTORLINK_PUSH_LINE_BYTES" fallback:"64MiB" placeholder:"SIZE" help:"Longest line of a push."`
+	PushLineBytes Bytes `name:"push-line-bytes" type:"setting" least:"1KiB" most:"1GiB" environ:"VECTORLINK_PUSH_LINE_BYTES" fallback:"64MiB" placeholder:"SIZE" help:"Longest line of a push."`
 
 	// ImportBytes bounds a snapshot file that is taken in. Until it is read, it
 	// stands in DataDir.
@@ -114,31 +112,31 @@ type Config struct {
 
 	// PushIdle is how long a client may send nothing in the middle of a push
 	// before the push fails.
-	PushIdle Interval `name:"push-idle" type:"setting" environ:"VECTORLINK_PUSH_IDLE" fallback:"5m" placeholder:"TIME" help:"Longest silence in the middle of a push."`
+	PushIdle Interval `name:"push-idle" type:"setting" least:"100ms" environ:"VECTORLINK_PUSH_IDLE" fallback:"5m" placeholder:"TIME" help:"Longest silence in the middle of a push."`
 
 	// PushProgress is the longest time between two lines of a push's progress.
 	// Published clients give up when none came for a minute.
-	PushProgress Interval `name:"push-progress" type:"setting" environ:"VECTORLINK_PUSH_PROGRESS" fallback:"5s" placeholder:"TIME" help:"Longest time between two lines of a push's progress."`
+	PushProgress Interval `name:"push-progress" type:"setting" least:"100ms" environ:"VECTORLINK_PUSH_PROGRESS" fallback:"5s" placeholder:"TIME" help:"Longest time between two lines of a push's progress."`
 
 	// BranchWait is how long a push waits for another one on its branch before
 	// it is answered 503.
-	BranchWait Interval `name:"branch-wait" type:"setting" environ:"VECTORLINK_BRANCH_WAIT" fallback:"30s" placeholder:"TIME" help:"How long a push waits for another on its branch."`
+	BranchWait Interval `name:"branch-wait" type:"setting" least:"100ms" environ:"VECTORLINK_BRANCH_WAIT" fallback:"30s" placeholder:"TIME" help:"How long a push waits for another on its branch."`
 
 	// SpaceSync says when a write to a space lasts that was answered: before the
 	// answer (always), or within a second (everysec).
-	SpaceSync SpaceSync `name:"space-sync" type:"setting" environ:"VECTORLINK_SPACE_SYNC" fallback:"always" placeholder:"WHEN" help:"When a write to a space lasts: always, before its answer, or everysec, within a second."`
+	SpaceSync string `name:"space-sync" type:"setting" words:"always,everysec" environ:"VECTORLINK_SPACE_SYNC" fallback:"always" placeholder:"WHEN" help:"When a write to a space lasts: always, before its answer, or everysec, within a second."`
 
 	// LogLevel is the least level that is logged to standard error: debug, request,
 	// info, warn or error. Requests have a level of their own, below info: with info
 	// there is no line of a request, unless it failed here.
-	LogLevel Level `name:"log-level" type:"setting" environ:"VECTORLINK_LOG_LEVEL" fallback:"request" placeholder:"LEVEL" help:"Least level to log: debug, request, info, warn or error."`
+	LogLevel string `name:"log-level" type:"setting" words:"debug,request,info,warn,error" environ:"VECTORLINK_LOG_LEVEL" fallback:"request" placeholder:"LEVEL" help:"Least level to log: debug, request, info, warn or error."`
 
 	// LogFormat is text, json, or auto: text on a terminal and JSON elsewhere.
-	LogFormat LogFormat `name:"log-format" type:"setting" environ:"VECTORLINK_LOG_FORMAT" fallback:"auto" placeholder:"FORMAT" help:"Format of the log: text, json, or auto, which is text on a terminal."`
+	LogFormat string `name:"log-format" type:"setting" words:"auto,text,json" environ:"VECTORLINK_LOG_FORMAT" fallback:"auto" placeholder:"FORMAT" help:"Format of the log: text, json, or auto, which is text on a terminal."`
 
 	// Slow has the log tell of requests that read a commit and take longer: what
 	// their time went to, and nothing of what was asked. Left out it tells of none.
-	Slow Interval `name:"slow" type:"setting" environ:"VECTORLINK_SLOW" placeholder:"TIME" help:"Log where the time of requests goes that take longer than this, such as 200ms."`
+	Slow Interval `name:"slow" type:"setting" least:"0s" environ:"VECTORLINK_SLOW" placeholder:"TIME" help:"Log where the time of requests goes that take longer than this, such as 200ms."`
 
 	// Profile has /debug/pprof answer those who may do everything.
 	Profile bool `name:"pprof" type:"switch" environ:"VECTORLINK_PPROF" help:"Also answer /debug/pprof, profiles of the process for go tool pprof."`
@@ -187,24 +185,24 @@ type EmbedConfig struct {
 
 	// Dim is the length of vectors. 0 takes what the model gives; any other
 	// number is also asked of the provider, which not every one understands.
-	Dim int `name:"dim" type:"setting" environ:"VECTORLINK_DIM" fallback:"0" placeholder:"N" help:"Length of vectors; 0 is the model's own."`
+	Dim int `name:"dim" type:"setting" least:"0" environ:"VECTORLINK_DIM" fallback:"0" placeholder:"N" help:"Length of vectors; 0 is the model's own."`
 
 	// EmbedKey is the provider's key.
 	EmbedKey contract.Secret `name:"embed-key" type:"setting" environ:"VECTORLINK_EMBED_KEY,OPENAI_API_KEY,OPENAI_KEY" placeholder:"SECRET" help:"Key of the embedding provider."`
 
 	// EmbedBatchSize is the number of texts asked for at once. Left out it is
 	// 256 of openai and azure, 128 of voyage and 32 of the others.
-	EmbedBatchSize BatchSize `name:"embed-batch-size" type:"setting" environ:"VECTORLINK_EMBED_BATCH_SIZE" placeholder:"N" help:"Texts embedded at once."`
+	EmbedBatchSize int `name:"embed-batch-size" type:"setting" least:"1" most:"2048" environ:"VECTORLINK_EMBED_BATCH_SIZE" placeholder:"N" help:"Texts embedded at once."`
 
 	// EmbedTimeout bounds one request to the provider, its answer included. Left
 	// out it is three minutes of servers that may have to load their model first
 	// (ollama, vllm, tei, lmstudio), and one of the others. Requests that somebody
 	// waits for have 10 seconds at most.
-	EmbedTimeout Interval `name:"embed-timeout" type:"setting" environ:"VECTORLINK_EMBED_TIMEOUT" placeholder:"TIME" help:"Longest time of a request to the embedding provider."`
+	EmbedTimeout Interval `name:"embed-timeout" type:"setting" least:"0s" environ:"VECTORLINK_EMBED_TIMEOUT" placeholder:"TIME" help:"Longest time of a request to the embedding provider."`
 
 	// EmbedPrice is what the provider asks for a million tokens, in whatever
 	// currency: plans (index --dry-run) then tell what a commit would cost.
-	EmbedPrice Price `name:"embed-price" type:"setting" environ:"VECTORLINK_EMBED_PRICE" fallback:"0" placeholder:"AMOUNT" help:"Price of a million tokens, for index --dry-run."`
+	EmbedPrice float64 `name:"embed-price" type:"setting" least:"0" most:"1e9" environ:"VECTORLINK_EMBED_PRICE" fallback:"0" placeholder:"AMOUNT" help:"Price of a million tokens, for index --dry-run."`
 
 	// TokenizerPath is the model's tokenizer.json, plain or packed by bzip2.
 	// Long texts are then cut into windows of 512 of its tokens, less what the
@@ -266,20 +264,6 @@ func (c *Config) check(bad *complaints) {
 	c.checkSources(bad)
 	checkURL(bad, "terminusdb-content-endpoint", c.ContentEndpoint)
 	c.DatabaseConfig.check(bad)
-	if c.PrometheusPort < 0 || c.PrometheusPort > math.MaxUint16 {
-		bad.add("prometheus-port: %d is no port", c.PrometheusPort)
-	}
-	for _, pool := range []struct {
-		key  string
-		size Bytes
-	}{{"page-pool-bytes", c.PagePoolBytes}, {"index-pool-bytes", c.IndexPoolBytes}} {
-		if pool.size < minPool {
-			bad.add("%s: %s is less than %s", pool.key, pool.size, Bytes(minPool))
-		}
-	}
-	if c.PushLineBytes < 1<<10 || c.PushLineBytes > 1<<30 {
-		bad.add("push-line-bytes: %s is not between 1KiB and 1GiB", c.PushLineBytes)
-	}
 	c.EmbedConfig.check(bad)
 }
 
@@ -301,9 +285,6 @@ func checkURL(bad *complaints, key, address string) {
 	}
 }
 
-// minPool is the least size of a pool: it must hold a few of its things.
-const minPool = 1 << 20
-
 // check fills in what the provider decides, and adds what is wrong with its
 // settings.
 func (c *EmbedConfig) check(bad *complaints) {
@@ -315,9 +296,6 @@ func (c *EmbedConfig) check(bad *complaints) {
 		c.EmbedProvider = embed.ProviderCompatible
 	default:
 		c.EmbedProvider = providerLocal
-	}
-	if c.Dim < 0 {
-		bad.add("dim: %d is negative", c.Dim)
 	}
 	checkURL(bad, "embed-url", c.EmbedURL)
 	if c.EmbedProvider == providerLocal {
@@ -331,7 +309,7 @@ func (c *EmbedConfig) check(bad *complaints) {
 	}
 	c.EmbedURL = cmp.Or(c.EmbedURL, p.URL)
 	c.Model = cmp.Or(c.Model, p.Model)
-	c.EmbedBatchSize = cmp.Or(c.EmbedBatchSize, BatchSize(p.Batch))
+	c.EmbedBatchSize = cmp.Or(c.EmbedBatchSize, p.Batch)
 	c.EmbedTimeout = cmp.Or(c.EmbedTimeout, Interval(p.Timeout))
 	if c.EmbedURL == "" {
 		bad.add("embed-url: the provider %s has no address of its own", p.Name)
@@ -350,7 +328,7 @@ func (c *EmbedConfig) checkLocal(bad *complaints) {
 	if c.Model != localModel {
 		bad.add("model: the provider local has %s alone", localModel)
 	}
-	if c.Dim != localDim && c.Dim > 0 {
+	if c.Dim != localDim {
 		bad.add("dim: the model of the provider local makes vectors of %d", localDim)
 	}
 	if c.TokenizerPath != "" {
@@ -385,88 +363,9 @@ func (a Address) loopback() bool {
 	return host == "localhost" || net.ParseIP(host).IsLoopback()
 }
 
-// SpaceSync is a [space.Sync].
-type SpaceSync string
-
-// UnmarshalText takes always and everysec.
-func (s *SpaceSync) UnmarshalText(text []byte) error {
-	if v := space.Sync(text); v != space.SyncAlways && v != space.SyncEverySecond {
-		return errors.New("is none of always, everysec")
-	}
-	*s = SpaceSync(text)
-	return nil
-}
-
-// Level is the name of a log level.
-type Level string
-
-var levels = map[Level]slog.Level{
+// levels are the levels of the log, by name.
+var levels = map[string]slog.Level{
 	"debug": slog.LevelDebug, "request": api.LevelRequest, "info": slog.LevelInfo, "warn": slog.LevelWarn, "error": slog.LevelError,
-}
-
-// UnmarshalText takes the names that levels has.
-func (l *Level) UnmarshalText(text []byte) error {
-	if _, ok := levels[Level(text)]; !ok {
-		return errors.New("is none of debug, request, info, warn, error")
-	}
-	*l = Level(text)
-	return nil
-}
-
-// LogFormat is the name of a format of the log.
-type LogFormat string
-
-// UnmarshalText takes auto, text and json.
-func (f *LogFormat) UnmarshalText(text []byte) error {
-	if !slices.Contains([]string{"auto", "text", "json"}, string(text)) {
-		return errors.New("is none of auto, text, json")
-	}
-	*f = LogFormat(text)
-	return nil
-}
-
-// BatchSize is a number of texts in one request to a provider.
-type BatchSize int
-
-const maxBatchSize = 2048
-
-// UnmarshalText takes a number between 1 and maxBatchSize.
-func (b *BatchSize) UnmarshalText(text []byte) error {
-	n, err := strconv.Atoi(string(text))
-	if err != nil || n < 1 || n > maxBatchSize {
-		return fmt.Errorf("is not a number between 1 and %d", maxBatchSize)
-	}
-	*b = BatchSize(n)
-	return nil
-}
-
-// Price is an amount of money for a million tokens.
-type Price float64
-
-// UnmarshalText takes a number that is not negative.
-func (m *Price) UnmarshalText(text []byte) error {
-	x, err := strconv.ParseFloat(string(text), 64)
-	if err != nil || math.IsNaN(x) || math.IsInf(x, 0) || x < 0 {
-		return errors.New("is not an amount such as 0.02")
-	}
-	*m = Price(x)
-	return nil
-}
-
-// Rate is a number of requests a second.
-type Rate float64
-
-// maxRate is far beyond what a server answers.
-const maxRate = 1e6
-
-// UnmarshalText takes a number from 0 to maxRate.
-func (r *Rate) UnmarshalText(text []byte) error {
-	x, err := strconv.ParseFloat(string(text), 64)
-	if err != nil || math.IsNaN(x) || x < 0 || x > maxRate {
-		return errors.New("is not a number of requests a second such as 50")
-	}
-	*r = Rate(x)
-	return nil
 }
 
 // Bytes is a size.

@@ -17,9 +17,6 @@ import (
 	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/docdb/minidb"
 	"github.com/vectorlink/vectorlink/embed"
-	"github.com/vectorlink/vectorlink/indexer"
-	"github.com/vectorlink/vectorlink/service"
-	"github.com/vectorlink/vectorlink/templates"
 	"github.com/vectorlink/vectorlink/testdata/starwars"
 )
 
@@ -46,8 +43,6 @@ const (
 	demoHits = 5
 	// portTries is how many ports are tried where the first is taken.
 	portTries = 50
-	// demoStop bounds the end of the demo.
-	demoStop = 9 * time.Second
 )
 
 // demo is a running demo.
@@ -94,7 +89,7 @@ func (c *demoCmd) Run(ctx context.Context, p *program) (err error) {
 	stops = append(stops, background(dbListener, db, log))
 	// From here on everything is a server's: it pulls from the database's
 	// address, whatever answers there.
-	cfg := Config{SearchReady: true}
+	cfg := Config{SearchReady: true, DataDir: dir, QueryCacheBytes: 32 << 20}
 	cfg.TerminusDBURL = "http://" + dbListener.Addr().String()
 	source, err := cfg.source(log)
 	if err != nil {
@@ -105,27 +100,16 @@ func (c *demoCmd) Run(ctx context.Context, p *program) (err error) {
 		return err
 	}
 	d := &demo{p: p, data: data, commits: commits, embedded: new(atomic.Int64), once: c.Once}
-	st, err := claim(dir)
+	svc, _, closeStore, err := cfg.open(ctx, source, counting{local, d.embedded}, nil, log)
 	if err != nil {
 		return err
 	}
-	stops = append(stops, func() error {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), demoStop)
-		defer cancel()
-		return st.close(ctx, log)
-	})
-	err = st.open(indexer.Config{
-		Source: source, Embedder: counting{local, d.embedded}, Renderer: templates.New(templates.Limits{}), Logger: log,
-	})
-	if err != nil {
-		return err
-	}
+	stops = append(stops, closeStore)
 	web := cfg.api(log)
 	listener, err := listenNear(web, string(c.Listen))
 	if err != nil {
 		return err
 	}
-	svc := service.New(st.Reader, st.Indexer)
 	site := cfg.site(ctx, web, svc, source, local, log)
 	stops = append(stops, func() error { site.Close(); return nil })
 	web.Page = site

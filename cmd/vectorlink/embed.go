@@ -26,7 +26,7 @@ func (c *EmbedConfig) embedder(observe func(contract.EmbedCall)) (contract.Embed
 			return nil, nil, err
 		}
 		local.Observe(observe)
-		return sized{local, int(c.EmbedBatchSize)}, nil, nil
+		return sized{local, c.EmbedBatchSize}, nil, nil
 	}
 	remote, err := embed.OpenAI(embed.Config{
 		Provider:      c.EmbedProvider,
@@ -35,7 +35,7 @@ func (c *EmbedConfig) embedder(observe func(contract.EmbedCall)) (contract.Embed
 		Dimensions:    c.Dim,
 		Key:           c.EmbedKey,
 		TokenizerPath: c.TokenizerPath,
-		Batch:         int(c.EmbedBatchSize),
+		Batch:         c.EmbedBatchSize,
 		Timeout:       time.Duration(c.EmbedTimeout),
 		Observe:       observe,
 	})

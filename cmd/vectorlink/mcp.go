@@ -11,7 +11,6 @@ import (
 
 	"github.com/vectorlink/vectorlink/door/mcp"
 	"github.com/vectorlink/vectorlink/embed"
-	"github.com/vectorlink/vectorlink/service"
 )
 
 var _ = register[mcpCmd](ofServing, "mcp", "Let an agent search, over the Model Context Protocol on standard streams.")
@@ -68,30 +67,12 @@ func (c *mcpCmd) Run(ctx context.Context, p *program) (err error) {
 		defer guard.Close()
 		embedder = guard
 	}
-	var svc *service.Service
-	if cfg.MCPWrite {
-		st, claimErr := claim(cfg.DataDir)
-		if claimErr != nil {
-			return claimErr
-		}
-		defer func() {
-			stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTime)
-			defer cancel()
-			err = errors.Join(err, st.close(stopping, log))
-		}()
-		if err := st.open(cfg.indexer(nil, embedder, nil, log)); err != nil {
-			return err
-		}
-		svc = service.New(st.Reader, st.Indexer)
-	} else {
-		reader, closeReader, openErr := openReader(ctx, cfg, embedder, log)
-		if openErr != nil {
-			return openErr
-		}
-		defer func() { err = errors.Join(err, closeReader()) }()
-		defer inBackground(ctx, func(ctx context.Context) { reader.Follow(ctx, followEvery) })()
-		svc = service.New(reader, nil)
+	cfg.ReadOnly = !cfg.MCPWrite
+	svc, _, closeAll, err := cfg.open(ctx, nil, embedder, nil, log)
+	if err != nil {
+		return err
 	}
+	defer func() { err = errors.Join(err, closeAll()) }()
 	door.API, door.Write = inside(cfg.api(log), svc), cfg.MCPWrite
 	return mcp.Serve(ctx, door, io.NopCloser(p.stdin), unclosed{p.stdout})
 }

@@ -17,7 +17,7 @@ import (
 // its history names the commits.
 func (c *Config) site(ctx context.Context, web api.Config, svc *service.Service, source contract.Source, embedder contract.Embedder, log *slog.Logger) *page.Site {
 	cfg := page.Config{
-		Service: svc, ReadOnly: c.ReadOnly, DocumentURL: c.DocumentURL, Price: float64(c.EmbedPrice), OpenAPI: api.OpenAPI(), Version: version, Stopping: ctx.Done(), Logger: log,
+		Service: svc, ReadOnly: c.ReadOnly, DocumentURL: c.DocumentURL, Price: c.EmbedPrice, OpenAPI: api.OpenAPI(), Version: version, Stopping: ctx.Done(), Logger: log,
 	}
 	if history, ok := source.(page.History); ok {
 		cfg.History = history

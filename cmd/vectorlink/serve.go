@@ -114,13 +114,13 @@ func observing(m *api.Metrics) func(contract.EmbedCall) {
 }
 
 // logger logs to standard error.
-func (p *program) logger(level Level, format LogFormat) *slog.Logger {
+func (p *program) logger(level, format string) *slog.Logger {
 	return newLogger(p.stderr, levels[level], format)
 }
 
 // newLogger returns a log in that format; auto is text for people at a terminal, and
 // JSON for programs.
-func newLogger(w io.Writer, level slog.Level, format LogFormat) *slog.Logger {
+func newLogger(w io.Writer, level slog.Level, format string) *slog.Logger {
 	opts := &slog.HandlerOptions{Level: level, ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
 		if a.Key == slog.LevelKey && a.Value.Any() == api.LevelRequest {
 			return slog.String(a.Key, "REQUEST")
@@ -140,7 +140,7 @@ func (c *Config) api(log *slog.Logger) api.Config {
 		Secret:      c.AdminSecret,
 		Insecure:    c.Insecure,
 		SearchReady: c.SearchReady,
-		RateLimit:   float64(c.RateLimit),
+		RateLimit:   c.RateLimit,
 		MaxLine:     int(c.PushLineBytes),
 		PushIdle:    time.Duration(c.PushIdle),
 		MaxImport:   int64(c.ImportBytes),
@@ -163,7 +163,7 @@ func (c *Config) indexer(source contract.Source, embedder contract.Embedder, met
 		PagePoolBytes:     int64(c.PagePoolBytes),
 		SnapshotPoolBytes: int64(c.IndexPoolBytes),
 		QueryCacheBytes:   cmp.Or(int64(c.QueryCacheBytes), -1), // none, not the default
-		PricePerMillion:   float64(c.EmbedPrice),
+		PricePerMillion:   c.EmbedPrice,
 		BranchWait:        time.Duration(c.BranchWait),
 		Logger:            log,
 	}
@@ -193,40 +193,56 @@ func serve(ctx context.Context, cfg Config, source contract.Source, heads contra
 			log.Warn("everybody who reaches this address may do everything: no VECTORLINK_ADMIN_SECRET is set")
 		}
 	}
-	if cfg.ReadOnly {
-		reader, closeReader, err := openReader(ctx, cfg, embedder, log)
-		if err != nil {
-			return err
-		}
-		defer func() { err = errors.Join(err, closeReader()) }()
-		listening()
-		follow := func(ctx context.Context) { reader.Follow(ctx, followEvery) }
-		return answer(ctx, cfg, web, listener, service.New(reader, nil), source, embedder, follow, log)
-	}
-	st, err := claim(cfg.DataDir)
+	svc, writer, closeAll, err := cfg.open(ctx, source, embedder, metrics, log)
 	if err != nil {
 		return err
 	}
-	// Stopping has one deadline, which begins with the signal.
-	stopping, cancel := deadlineAfter(ctx, stopTime)
-	defer cancel()
-	defer func() { err = errors.Join(err, st.close(stopping, log)) }()
-	if err := st.open(cfg.indexer(source, embedder, metrics, log)); err != nil {
-		return err
-	}
+	defer func() { err = errors.Join(err, closeAll()) }()
 	listening()
-	if source == nil {
+	if source == nil && !cfg.ReadOnly {
 		log.Warn("no document source: commits can be pushed but not pulled; set VECTORLINK_TERMINUSDB_URL to index them by /index or --watch")
 	}
 	watching := func(context.Context) {}
 	if heads != nil {
 		watcher := indexer.NewWatcher(indexer.WatchConfig{
 			Heads:     heads,
-			Snapshots: st, Follow: cfg.Watch.followed(), Interval: time.Duration(cfg.WatchInterval), Logger: log,
+			Snapshots: writer, Follow: cfg.Watch.followed(), Interval: time.Duration(cfg.WatchInterval), Logger: log,
 		})
 		web.Watcher, watching = watcher, watcher.Run
 	}
-	return answer(ctx, cfg, web, listener, service.New(st.Reader, st.Indexer), source, embedder, watching, log)
+	return answer(ctx, cfg, web, listener, svc, source, embedder, watching, log)
+}
+
+// open opens the data directory: for reading and writing, or only to read what another
+// process writes. The indexer is nil then.
+func (c *Config) open(ctx context.Context, source contract.Source, embedder contract.Embedder, metrics *api.Metrics, log *slog.Logger) (*service.Service, *indexer.Indexer, func() error, error) {
+	if c.ReadOnly {
+		reader, closeReader, err := openReader(ctx, *c, embedder, log)
+		if err != nil {
+			return nil, nil, nil, err
+		}
+		stop := inBackground(ctx, func(ctx context.Context) { reader.Follow(ctx, followEvery) })
+		return service.New(reader, nil), nil, func() error {
+			stop()
+			return closeReader()
+		}, nil
+	}
+	st, err := claim(c.DataDir)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	// Stopping has one deadline, which begins with the signal, or here at the latest.
+	signalled, cancel := deadlineAfter(ctx, stopTime)
+	closeStore := func() error {
+		defer cancel()
+		stopping, cancel := context.WithTimeout(signalled, stopTime)
+		defer cancel()
+		return st.close(stopping, log)
+	}
+	if err := st.open(c.indexer(source, embedder, metrics, log)); err != nil {
+		return nil, nil, nil, errors.Join(err, closeStore())
+	}
+	return service.New(st.Reader, st.Indexer), st.Indexer, closeStore, nil
 }
 
 // followEvery is the pause between two looks of a read-only server at what the

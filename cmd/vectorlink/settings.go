@@ -1,10 +1,12 @@
 package main
 
 import (
+	"cmp"
 	"encoding"
 	"fmt"
 	"io"
 	"maps"
+	"math"
 	"os"
 	"reflect"
 	"regexp"
@@ -23,6 +25,8 @@ type setting struct {
 	key      string   // the flag's name, and the file's key
 	environ  []string // its variables, the first that is set counts
 	fallback string
+	words    []string  // that a text can be; nil: any
+	bounds   [2]string // the least and the most of a number, "" for none
 	value    reflect.Value
 }
 
@@ -36,9 +40,12 @@ func settingsOf(v reflect.Value) []setting {
 			continue
 		}
 		s := setting{key: f.Tag.Get("name"), fallback: f.Tag.Get("fallback"), value: v.FieldByIndex(f.Index)}
-		if names := f.Tag.Get("environ"); names != "" {
-			s.environ = strings.Split(names, ",")
+		for tag, list := range map[string]*[]string{"environ": &s.environ, "words": &s.words} {
+			if names := f.Tag.Get(tag); names != "" {
+				*list = strings.Split(names, ",")
+			}
 		}
+		s.bounds = [2]string{f.Tag.Get("least"), f.Tag.Get("most")}
 		list = append(list, s)
 	}
 	return list
@@ -135,8 +142,43 @@ func show(dst any, rows []effective) {
 	}
 }
 
-// set decodes a value into the setting's field. The error never quotes a secret.
+// set sets the setting's field to a value, if that can be decoded and is in bounds.
+// The error never quotes a secret.
 func (s setting) set(raw any) error {
+	field := s.value
+	s.value = reflect.New(field.Type()).Elem()
+	if err := s.decode(raw); err != nil {
+		return err
+	}
+	for i, text := range s.bounds {
+		if text == "" {
+			continue
+		}
+		bound := setting{key: s.key, value: reflect.New(field.Type()).Elem()}
+		if err := bound.decode(text); err != nil {
+			panic(fmt.Sprintf("bounds of %s: %v", s.key, err))
+		}
+		switch order := compare(s.value, bound.value); {
+		case i == 0 && order < 0:
+			return fmt.Errorf("%v is less than %s", raw, text)
+		case i == 1 && order > 0:
+			return fmt.Errorf("%v is more than %s", raw, text)
+		}
+	}
+	field.Set(s.value)
+	return nil
+}
+
+// compare compares two numbers of one type.
+func compare(a, b reflect.Value) int {
+	if a.CanFloat() {
+		return cmp.Compare(a.Float(), b.Float())
+	}
+	return cmp.Compare(a.Int(), b.Int())
+}
+
+// decode decodes a value into the setting's field.
+func (s setting) decode(raw any) error {
 	text, isText := raw.(string)
 	if !isText {
 		switch raw.(type) {
@@ -163,6 +205,9 @@ func (s setting) set(raw any) error {
 	}
 	switch s.value.Kind() {
 	case reflect.String:
+		if s.words != nil && !slices.Contains(s.words, text) {
+			return fmt.Errorf("%q is none of %s", text, strings.Join(s.words, ", "))
+		}
 		s.value.SetString(text)
 	case reflect.Bool:
 		if text != "true" && text != "false" {
@@ -175,6 +220,12 @@ func (s setting) set(raw any) error {
 			return fmt.Errorf("%q is not a whole number", text)
 		}
 		s.value.SetInt(int64(n))
+	case reflect.Float64:
+		x, err := strconv.ParseFloat(text, 64)
+		if err != nil || math.IsNaN(x) {
+			return fmt.Errorf("%q is not a number", text)
+		}
+		s.value.SetFloat(x)
 	default:
 		panic("setting " + s.key + " has a type that settings cannot have")
 	}

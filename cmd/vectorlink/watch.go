@@ -74,17 +74,11 @@ func parseFollowed(item string) (indexer.Followed, error) {
 // Interval is a time between two actions.
 type Interval time.Duration
 
-// minInterval keeps a watcher from occupying its database.
-const minInterval = 100 * time.Millisecond
-
-// UnmarshalText takes a duration of at least minInterval.
+// UnmarshalText takes a duration.
 func (i *Interval) UnmarshalText(text []byte) error {
 	d, err := time.ParseDuration(string(text))
 	if err != nil {
 		return errors.New("is not a duration such as 5s or 1m")
-	}
-	if d < minInterval {
-		return fmt.Errorf("is less than %v", minInterval)
 	}
 	*i = Interval(d)
 	return nil
@@ -106,7 +100,7 @@ type watchCmd struct {
 // FollowConfig says where databases are followed, and how closely.
 type FollowConfig struct {
 	DatabaseConfig
-	WatchInterval Interval `name:"watch-interval" type:"setting" environ:"VECTORLINK_WATCH_INTERVAL" fallback:"5s" placeholder:"TIME" help:"Pause between two looks."`
+	WatchInterval Interval `name:"watch-interval" type:"setting" least:"100ms" environ:"VECTORLINK_WATCH_INTERVAL" fallback:"5s" placeholder:"TIME" help:"Pause between two looks."`
 }
 
 // Help is shown by watch --help.
