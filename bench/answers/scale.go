@@ -45,7 +45,10 @@ func scale(ctx context.Context, b *bench) error {
 	if err := many.push(ctx, base, map[string]string{"many/00007": words.Text(12), "many/new": words.Text(12)}); err != nil {
 		return err
 	}
-	// What is due is merged before anything is measured.
+	// What is due is merged before anything is measured, which begins with nothing open.
+	for ix.Merging() > 0 {
+		time.Sleep(100 * time.Millisecond)
+	}
 	if err := ix.Close(ctx); err != nil {
 		return err
 	}
