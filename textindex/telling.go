@@ -7,12 +7,15 @@ import (
 	"github.com/blevesearch/bleve/v2/analysis/lang/en"
 )
 
-// moreStopWords are bleve's English stop words, those that name nothing: more than the ones
-// that searches leave out.
+// moreStopWords are English words that name nothing, more than the ones that searches
+// leave out: bleve's, and the modal verbs that its list leaves to the reader.
 var moreStopWords = func() analysis.TokenMap {
 	m := analysis.NewTokenMap()
 	if err := m.LoadBytes(en.EnglishStopWords); err != nil {
 		panic(err) // it is part of the program
+	}
+	for _, modal := range []string{"can", "may", "might", "must", "shall", "will"} {
+		m.AddToken(modal)
 	}
 	return m
 }()
