@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math"
+	"math/bits"
 	"slices"
 	"unicode"
 
@@ -38,12 +39,8 @@ func (f *features[T]) of(i int) []T {
 	return f.all[from:f.ends[i]]
 }
 
-// add adds the set of the next entry.
-func (f *features[T]) add(hashes []T) {
-	slices.Sort(hashes)
-	f.all = append(f.all, slices.Compact(hashes)...)
-	f.ends = append(f.ends, uint32(len(f.all)))
-}
+// end ends the set of an entry, whose hashes were added to all.
+func (f *features[T]) end() { f.ends = append(f.ends, uint32(len(f.all))) }
 
 // Bytes returns the memory that they take.
 func (f *fileFeatures) Bytes() int64 {
@@ -54,9 +51,9 @@ func (f *fileFeatures) Bytes() int64 {
 func featuresOf(ctx context.Context, file *snapshot.File, workers int) (*fileFeatures, error) {
 	const each = 1024 // entries, made by one goroutine
 	entries := file.Entries()
-	scanners := make([]scanner, workers)
+	scanners, parts := make([]scanner, workers), (len(entries)+each-1)/each
 	all := &fileFeatures{}
-	err := parallel.Ordered(ctx, len(scanners), (len(entries)+each-1)/each, func(ctx context.Context, worker, i int) (*fileFeatures, error) {
+	err := parallel.Ordered(ctx, len(scanners), parts, func(ctx context.Context, worker, i int) (*fileFeatures, error) {
 		part, s := &fileFeatures{}, &scanners[worker]
 		for e := i * each; e < min((i+1)*each, len(entries)); e++ {
 			text, err := file.Text(&entries[e])
@@ -64,20 +61,28 @@ func featuresOf(ctx context.Context, file *snapshot.File, workers int) (*fileFea
 				return nil, catalog.StoreError(err)
 			}
 			s.scan(text) // of a damaged one nothing
-			part.grams.add(s.grams)
-			part.words.add(s.words)
+			part.grams.all = s.grams.drain(part.grams.all)
+			part.grams.end()
+			slices.Sort(s.words)
+			part.words.all = append(part.words.all, slices.Compact(s.words)...)
+			part.words.end()
 		}
 		return part, nil
 	}, func(part *fileFeatures) (bool, error) {
-		all.grams.join(&part.grams)
-		all.words.join(&part.words)
+		all.grams.join(&part.grams, parts)
+		all.words.join(&part.words, parts)
 		return true, nil
 	})
-	all.grams.all, all.words.all = slices.Clip(all.grams.all), slices.Clip(all.words.all)
 	return all, err
 }
 
-func (f *features[T]) join(next *features[T]) {
+// join appends the sets of the next entries, the first of so many parts that are about
+// as long.
+func (f *features[T]) join(next *features[T], parts int) {
+	if f.all == nil && parts > 1 {
+		f.all = make([]T, 0, len(next.all)*(parts+parts/16))
+		f.ends = make([]uint32, 0, len(next.ends)*parts)
+	}
 	base := uint32(len(f.all))
 	f.all = append(f.all, next.all...)
 	for _, end := range next.ends {
@@ -87,19 +92,45 @@ func (f *features[T]) join(next *features[T]) {
 
 // scanner takes texts apart. Its memory is used again for the next one.
 type scanner struct {
-	grams []uint16
+	grams gramSet
 	words []uint32
+}
+
+// gramSet is a set of hashes, which it yields in order without sorting them.
+type gramSet struct {
+	bits [1 << 10]uint64
+	used [1 << 4]uint64 // which of bits are not 0
+}
+
+func (s *gramSet) add(g uint16) {
+	s.bits[g>>6] |= 1 << (g & 63)
+	s.used[g>>12] |= 1 << (g >> 6 & 63)
+}
+
+// drain appends the hashes to list, ascending, and leaves none.
+func (s *gramSet) drain(list []uint16) []uint16 {
+	for i, used := range s.used {
+		for ; used != 0; used &= used - 1 {
+			at := i<<6 | bits.TrailingZeros64(used)
+			for set := s.bits[at]; set != 0; set &= set - 1 {
+				list = append(list, uint16(at<<6|bits.TrailingZeros64(set)))
+			}
+			s.bits[at] = 0
+		}
+		s.used[i] = 0
+	}
+	return list
 }
 
 // scan takes a text apart: into words, runs of letters and digits, and trigrams of
 // characters of those with a blank on either side of each. Case and accents do not
 // count. An ideogram is a word.
 func (s *scanner) scan(text string) {
-	s.grams, s.words = s.grams[:0], s.words[:0]
+	s.words = s.words[:0]
 	a, b, word := uint32(' '), uint32(' '), uint32(0)
 	put := func(c uint32) {
 		if c != ' ' || b != ' ' {
-			s.grams = append(s.grams, uint16((a*0x9E3779B1^b*0x85EBCA77^c*0xC2B2AE3D)>>16))
+			s.grams.add(uint16((a*0x9E3779B1 ^ b*0x85EBCA77 ^ c*0xC2B2AE3D) >> 16))
 			a, b = b, c
 		}
 		if c == ' ' && word != 0 {

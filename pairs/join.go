@@ -173,8 +173,8 @@ func (j *join) hasText(u uint32) bool { return j.norms[2*u] > 0 }
 // postings list the units of the target by their grams and words, those that few
 // enough have.
 type postings struct {
-	ends  []uint32 // by place of a feature, in units
-	units []uint32
+	starts, ends []uint32 // by place of a feature, in units
+	units        []uint32
 }
 
 // places calls yield with the places of a unit's features in the lists.
@@ -189,39 +189,49 @@ func (j *join) places(u uint32, yield func(place uint32, weight float32)) {
 }
 
 func (p *postings) build(j *join) {
-	p.ends = make([]uint32, len(j.text.held)+1)
-	wanted := make([]bool, len(j.text.held))
+	held := j.text.held
+	wanted := make([]bool, len(held))
 	for i := range j.units {
 		if u := &j.units[i]; u.set && (j.since == nil || u.fresh) || j.sampled(u.entry()) {
 			j.places(uint32(i), func(place uint32, _ float32) {
-				wanted[place] = j.text.held[place] > 1 && j.text.held[place] <= maxHeld
+				wanted[place] = held[place] > 1 && held[place] <= maxHeld
 			})
 		}
 	}
-	each := func(yield func(unit, place uint32)) {
-		for i := range j.units {
-			if j.units[i].target {
-				j.places(uint32(i), func(place uint32, _ float32) {
-					if wanted[place] {
-						yield(uint32(i), place)
-					}
-				})
+	// A list has room for all documents of the snapshot that have the feature.
+	p.starts = make([]uint32, len(held)+1)
+	for place := range wanted {
+		p.starts[place+1] = p.starts[place]
+		if wanted[place] {
+			p.starts[place+1] += held[place]
+		}
+	}
+	p.units = make([]uint32, p.starts[len(held)])
+	p.ends = slices.Clone(p.starts)
+	for i := range j.units {
+		if !j.units[i].target {
+			continue
+		}
+		e := j.units[i].entry()
+		for _, g := range j.text.gramsOf(e) {
+			if wanted[g] {
+				p.add(uint32(g), uint32(i))
+			}
+		}
+		for _, w := range j.text.wordsOf(e) {
+			if place := wordsFrom + wordPlace(w); wanted[place] {
+				p.add(place, uint32(i))
 			}
 		}
 	}
-	each(func(_, place uint32) { p.ends[place+1]++ })
-	for place := range wanted {
-		p.ends[place+1] += p.ends[place]
-	}
-	p.units = make([]uint32, p.ends[len(p.ends)-1])
-	next := slices.Clone(p.ends)
-	each(func(unit, place uint32) {
-		p.units[next[place]] = unit
-		next[place]++
-	})
 }
 
-func (p *postings) of(place uint32) []uint32 { return p.units[p.ends[place]:p.ends[place+1]] }
+func (p *postings) add(place, unit uint32) {
+	p.units[p.ends[place]] = unit
+	p.ends[place]++
+}
+
+func (p *postings) of(place uint32) []uint32 { return p.units[p.starts[place]:p.ends[place]] }
 
 // joinWorker is one of the goroutines of a join, with its scratch memory.
 type joinWorker struct {

@@ -33,6 +33,7 @@ var tables = []struct {
 }{
 	{"retrieval", retrieval},
 	{"duplicates", duplicates},
+	{"since", since},
 	{"clusters", clusters},
 	{"scale", scale},
 }
