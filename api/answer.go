@@ -56,7 +56,7 @@ func served(w http.ResponseWriter, commit string) {
 // commit the request named, and nothing of it is damaged, the answer may be
 // kept and is not sent twice.
 func answer(w *response, r *http.Request, ref search.Ref, commit string, v any) error {
-	body, err := encode(v)
+	body, err := service.Encode(v)
 	if err != nil {
 		return err
 	}
@@ -64,7 +64,7 @@ func answer(w *response, r *http.Request, ref search.Ref, commit string, v any) 
 	if keep(r, w.Header(), ref, commit) && w.unchanged(r, body) {
 		return nil
 	}
-	return send(w, http.StatusOK, mediaJSON, body)
+	return service.Send(w, http.StatusOK, mediaJSON, body)
 }
 
 // keep reports whether the answer to a request may be cached; those to POST

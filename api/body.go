@@ -4,10 +4,8 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
-	"mime"
 	"net/http"
 	"os"
-	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -29,68 +27,8 @@ const (
 	mediaText = "text/plain; charset=utf-8"
 )
 
-// mediaType returns the request body's media type without its parameters, in
-// lower case; "" where it is missing or unreadable.
-func mediaType(r *http.Request) string {
-	t, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	if err != nil {
-		return ""
-	}
-	return t
-}
-
 func isJSON(mediaType string) bool {
 	return mediaType == mediaJSON || strings.HasSuffix(mediaType, "+json")
-}
-
-// preferred returns the one of the media types that the request's Accept headers
-// give the most weight; of several, one that is named rather than matched by a star,
-// and of those the first. The first also stands for a request that wants none of them.
-func preferred(r *http.Request, offers ...string) string {
-	best, most := offers[0], [2]float64{}
-	for _, offer := range offers {
-		var found [2]float64 // how nearly it is named, and the weight of that
-		for _, line := range r.Header.Values("Accept") {
-			for item := range strings.SplitSeq(line, ",") {
-				name, parameters, _ := strings.Cut(item, ";")
-				if near := nearness(strings.ToLower(strings.TrimSpace(name)), offer); near > found[0] {
-					found = [2]float64{near, weight(parameters)}
-				}
-			}
-		}
-		if found[1] > most[0] || found[1] == most[0] && found[0] > most[1] && found[1] > 0 {
-			best, most = offer, [2]float64{found[1], found[0]}
-		}
-	}
-	return best
-}
-
-// nearness returns how nearly a media range names a type: 3 by its name, 0 not at all.
-func nearness(mediaRange, mediaType string) float64 {
-	family, _, _ := strings.Cut(mediaType, "/")
-	switch mediaRange {
-	case mediaType:
-		return 3
-	case family + "/*":
-		return 2
-	case "*/*":
-		return 1
-	}
-	return 0
-}
-
-// weight returns the weight among the parameters of a media range, 1 without a number.
-func weight(parameters string) float64 {
-	for p := range strings.SplitSeq(parameters, ";") {
-		name, value, _ := strings.Cut(p, "=")
-		if !strings.EqualFold(strings.TrimSpace(name), "q") {
-			continue
-		}
-		if q, err := strconv.ParseFloat(strings.TrimSpace(value), 64); err == nil && q >= 0 && q <= 1 {
-			return q
-		}
-	}
-	return 1
 }
 
 // checkEncoding refuses compressed bodies.

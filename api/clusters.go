@@ -4,6 +4,7 @@ import (
 	"net/http"
 
 	"github.com/vectorlink/vectorlink/overview"
+	"github.com/vectorlink/vectorlink/service"
 )
 
 // clusters answers GET /clusters: the groups of a commit's documents, or as
@@ -15,7 +16,7 @@ func (s *server) clusters(w *response, r *http.Request, req *overview.ClustersRe
 	}
 	harmed(w, found.Damaged)
 	w.Header().Set("Vary", "Accept")
-	if preferred(r, mediaJSON, mediaND) == mediaND {
+	if service.Preferred(r, mediaJSON, mediaND) == mediaND {
 		served(w, found.Commit)
 		return sendLines(w, r, sound(found.Memberships()), itself)
 	}
@@ -53,7 +54,7 @@ func (s *server) mapOf(w *response, r *http.Request, req *overview.MapRequest) e
 	}
 	harmed(w, m.Damaged)
 	w.Header().Set("Vary", "Accept")
-	if preferred(r, mediaJSON, mediaND) == mediaND {
+	if service.Preferred(r, mediaJSON, mediaND) == mediaND {
 		served(w, m.Commit)
 		return sendLines(w, r, sound(m.Points()), itself)
 	}

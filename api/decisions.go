@@ -46,7 +46,7 @@ type decisionsPage struct {
 // decisionsParams returns the parameters of a request: those of lines stand in the
 // query alone.
 func decisionsParams(r *http.Request) (*service.Params, error) {
-	if isLines(mediaType(r)) {
+	if isLines(service.MediaType(r)) {
 		return queryParams(r)
 	}
 	return jsonParams(r)
@@ -62,7 +62,7 @@ func (s *server) decisions(w *response, r *http.Request, p *service.Params) erro
 	_, paged := p.Lookup("count")
 	form := p.Word("format", "json", "ndjson", "csv")
 	if form == "" {
-		form = map[string]string{mediaND: "ndjson", "text/csv": "csv"}[preferred(r, mediaJSON, mediaND, "text/csv")]
+		form = map[string]string{mediaND: "ndjson", "text/csv": "csv"}[service.Preferred(r, mediaJSON, mediaND, "text/csv")]
 	}
 	if err := accept(w, p); err != nil {
 		return err
@@ -122,7 +122,7 @@ func sendTable(w http.ResponseWriter, r *http.Request, list []catalog.Decision) 
 
 // decide answers POST /decisions in the form that was sent.
 func (s *server) decide(w *response, r *http.Request, p *service.Params) error {
-	lines := isLines(mediaType(r))
+	lines := isLines(service.MediaType(r))
 	var req indexer.DecideRequest
 	if lines {
 		p.Decode(&req)

@@ -42,7 +42,7 @@ func (s *server) duplicates(w *response, r *http.Request, p *service.Params) err
 		return groupOf(pair, req.Snippet)
 	}
 	w.Header().Set("Vary", "Accept")
-	if preferred(r, mediaJSON, mediaND) == mediaND {
+	if service.Preferred(r, mediaJSON, mediaND) == mediaND {
 		return s.ix.NearPairs(r.Context(), req, func(found *pairs.NearPairs) error {
 			served(w, found.Commit)
 			harmed(w, found.Damaged)

@@ -54,7 +54,7 @@ func embeddingsParams(r *http.Request) (*service.Params, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !isLines(mediaType(r)) {
+	if !isLines(service.MediaType(r)) {
 		v.body, err = parseObject(body)
 		return p, err
 	}

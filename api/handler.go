@@ -1,22 +1,20 @@
 package api
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
 	"runtime/debug"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/vectorlink/vectorlink/search"
+	"github.com/vectorlink/vectorlink/service"
 )
 
 // handler answers a request, or returns why it could not and has then written
@@ -287,45 +285,15 @@ func (s *server) fail(w *response, r *http.Request, err error) bool {
 	if w.shape != nil {
 		shown = w.shape(err, status, body.Code, body.Error)
 	}
-	text, err := encode(shown)
+	text, err := service.Encode(shown)
 	if err != nil { // strings always encode
 		panic(err)
 	}
-	return send(w, status, "application/json", text) == nil
-}
-
-// encode returns v as one line of JSON. Characters that only matter inside
-// HTML stay themselves.
-func encode(v any) ([]byte, error) {
-	var buf bytes.Buffer
-	enc := json.NewEncoder(&buf)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(v); err != nil {
-		return nil, fmt.Errorf("api: encode answer: %w", err)
-	}
-	return bytes.TrimSuffix(buf.Bytes(), []byte("\n")), nil
-}
-
-// send writes an answer. Its error means that the client did not take it.
-func send(w http.ResponseWriter, status int, mediaType string, body []byte) error {
-	h := w.Header()
-	h.Set("Content-Type", mediaType)
-	h.Set("Content-Length", strconv.Itoa(len(body)))
-	w.WriteHeader(status)
-	if _, err := w.Write(body); err != nil {
-		return fmt.Errorf("api: write answer: %w", err)
-	}
-	return nil
+	return service.Send(w, status, "application/json", text) == nil
 }
 
 // sendJSON answers 200 with v.
-func sendJSON(w http.ResponseWriter, v any) error {
-	body, err := encode(v)
-	if err != nil {
-		return err
-	}
-	return send(w, http.StatusOK, "application/json", body)
-}
+func sendJSON(w http.ResponseWriter, v any) error { return service.SendJSON(w, http.StatusOK, v) }
 
 // arrayOf returns a list as it is sent: none is [], never null.
 func arrayOf[T any](list []T) []T {

@@ -25,7 +25,7 @@ func (s *server) index(w *response, r *http.Request, req *service.IndexRequest) 
 	}
 	w.task = task.ID
 	w.Header().Set("X-Task-Id", task.ID)
-	return send(w, http.StatusOK, mediaText, []byte(task.ID))
+	return service.Send(w, http.StatusOK, mediaText, []byte(task.ID))
 }
 
 // errorCode is the header that names the kind of a failed task's error, as the
@@ -83,7 +83,7 @@ func (s *server) check(w *response, _ *http.Request, req *service.TaskRequest) e
 		// its kind from a header.
 		w.Header().Set(errorCode, cmp.Or(task.ErrorCode, "internal"))
 		w.err = errors.New(task.Error)
-		return send(w, http.StatusInternalServerError, mediaText, []byte(task.Error))
+		return service.Send(w, http.StatusInternalServerError, mediaText, []byte(task.Error))
 	case indexer.TaskComplete:
 		return sendJSON(w, Complete{
 			Status: "Complete", Indexed: task.Indexed, Skipped: arrayOf(task.Skipped),

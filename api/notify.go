@@ -16,11 +16,11 @@ func (s *server) notify(w *response, _ *http.Request, req *service.NotifyRequest
 	if s.cfg.Watcher == nil {
 		return service.Failure(contract.ErrNotConfigured, "nothing is followed: start the server with --watch (VECTORLINK_WATCH)")
 	}
-	body, err := encode(struct {
+	body, err := service.Encode(struct {
 		Watched bool `json:"watched"`
 	}{s.cfg.Watcher.Notify(req.Domain, req.Branch)})
 	if err != nil {
 		return err
 	}
-	return send(w, http.StatusAccepted, mediaJSON, body)
+	return service.Send(w, http.StatusAccepted, mediaJSON, body)
 }

@@ -85,7 +85,7 @@ func anyParams(r *http.Request) (*service.Params, error) {
 	if err != nil || len(body) == 0 {
 		return p, err
 	}
-	switch t := mediaType(r); {
+	switch t := service.MediaType(r); {
 	case isJSON(t):
 		v.body, err = parseObject(body)
 	case t == mediaForm:
@@ -105,7 +105,7 @@ func jsonParams(r *http.Request) (*service.Params, error) {
 	if err != nil || r.Method != http.MethodPost {
 		return p, err
 	}
-	if !isJSON(mediaType(r)) {
+	if !isJSON(service.MediaType(r)) {
 		return nil, service.Failure(errMediaType, "the Content-Type must be %s", mediaJSON)
 	}
 	body, err := readBody(r, maxJSON)

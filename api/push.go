@@ -56,7 +56,7 @@ func (s *server) push(w *response, r *http.Request, req *service.PushRequest) er
 		w.err = err
 		h.Set("Connection", "close")
 	}
-	if err := send(w, http.StatusOK, mediaText, []byte(task.ID)); err != nil {
+	if err := service.Send(w, http.StatusOK, mediaText, []byte(task.ID)); err != nil {
 		return err
 	}
 	_ = w.ctl.Flush()
@@ -78,14 +78,14 @@ func (s *server) pushStrict(w *response, r *http.Request, push *indexer.Push, st
 	if err := push.Err(); err != nil {
 		return err
 	}
-	done, err := encode(completed(push.Task()))
+	done, err := service.Encode(completed(push.Task()))
 	if err != nil {
 		return err
 	}
 	if stream {
-		return send(w, http.StatusOK, mediaND, append(done, '\n'))
+		return service.Send(w, http.StatusOK, mediaND, append(done, '\n'))
 	}
-	return send(w, http.StatusOK, mediaJSON, done)
+	return service.Send(w, http.StatusOK, mediaJSON, done)
 }
 
 // feed hands the operations of a body to a push, and finishes or aborts it. The
@@ -232,7 +232,7 @@ func (l *pushLines) line(v any) {
 		return
 	}
 	var text []byte
-	if text, l.err = encode(v); l.err != nil {
+	if text, l.err = service.Encode(v); l.err != nil {
 		return
 	}
 	if _, l.err = l.w.Write(append(text, '\n')); l.err == nil {

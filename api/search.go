@@ -164,14 +164,14 @@ func searchParams(r *http.Request) (*service.Params, error) {
 	if err != nil || len(body) == 0 {
 		return p, err
 	}
-	text, err := encode(string(body))
+	text, err := service.Encode(string(body))
 	v.body = map[string]json.RawMessage{"q": text, "vector_b64": json.RawMessage(`""`)}
 	return p, err
 }
 
 // rawForm reports whether a search is one whose body is the query text.
 func rawForm(r *http.Request) bool {
-	return r.Method == http.MethodPost && !isJSON(mediaType(r))
+	return r.Method == http.MethodPost && !isJSON(service.MediaType(r))
 }
 
 // similar answers GET and POST /similar: neighbours of a document of the

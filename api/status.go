@@ -22,7 +22,7 @@ func (s *server) live(w http.ResponseWriter, _ *http.Request) error {
 func (s *server) ready(w http.ResponseWriter, _ *http.Request) error {
 	can := s.ix.Ready()
 	search := can.Search && s.cfg.SearchReady
-	body, err := encode(struct {
+	body, err := service.Encode(struct {
 		Ready  bool `json:"ready"`
 		Index  bool `json:"index"`
 		Search bool `json:"search"`
@@ -35,7 +35,7 @@ func (s *server) ready(w http.ResponseWriter, _ *http.Request) error {
 		status = http.StatusServiceUnavailable
 		w.Header().Set("Retry-After", retryAfter)
 	}
-	return send(w, status, mediaJSON, body)
+	return service.Send(w, status, mediaJSON, body)
 }
 
 // lastIndexed answers GET /last-indexed. What was never indexed, or is not

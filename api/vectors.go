@@ -9,6 +9,7 @@ import (
 
 	"github.com/vectorlink/vectorlink/internal/npy"
 	"github.com/vectorlink/vectorlink/search"
+	"github.com/vectorlink/vectorlink/service"
 )
 
 // The forms of an answer to /embeddings, as the parameter format names them.
@@ -50,9 +51,9 @@ func (req *vectorsRequest) form(r *http.Request) string {
 	if req.Format != "" {
 		return req.Format
 	}
-	media := preferred(r, mediaJSON, mediaND, mediaNumPy, mediaBytes)
+	media := service.Preferred(r, mediaJSON, mediaND, mediaNumPy, mediaBytes)
 	switch {
-	case req.Stream, media == mediaND, r.Method == http.MethodPost && isLines(mediaType(r)):
+	case req.Stream, media == mediaND, r.Method == http.MethodPost && isLines(service.MediaType(r)):
 		return formLines
 	case media == mediaNumPy:
 		return formNumPy
@@ -152,7 +153,7 @@ func (w *writer) object(vectors iter.Seq2[search.Embedding, error]) error {
 // number of them fits into headers of HTTP.
 func sendTensors(w http.ResponseWriter, r *http.Request, found *search.Embeddings) error {
 	list := func(name, index string, count int, ids iter.Seq[string]) (npy.Matrix, error) {
-		text, err := encode(slices.AppendSeq(make([]string, 0, count), ids))
+		text, err := service.Encode(slices.AppendSeq(make([]string, 0, count), ids))
 		return npy.Matrix{Name: name, Index: index, IDs: text, Rows: count, Cols: found.Dim}, err
 	}
 	main, err := list("embeddings", "ids", found.Count, found.IDs)

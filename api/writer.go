@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/vectorlink/vectorlink/search"
+	"github.com/vectorlink/vectorlink/service"
 )
 
 // writer writes an answer piece by piece and keeps the first error for the end.
@@ -52,7 +53,7 @@ func (w *writer) text(s string) {
 }
 
 func (w *writer) json(v any) {
-	b, err := encode(v)
+	b, err := service.Encode(v)
 	if err != nil && w.failed == nil {
 		w.failed = err
 	}

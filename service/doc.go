@@ -3,5 +3,6 @@
 // data directory and writes to it where it has a writer; the [Params] of a
 // request, read as its struct declares them; [Access] and [Limiter], which say who
 // may ask and how often; names of domains with what they refer to ([GraphSpec]);
-// and the codec of operations ([OpReader]) and of vectors.
+// the codec of operations ([OpReader]) and of vectors; and what is read and sent over
+// HTTP alike.
 package service

@@ -132,7 +132,7 @@ func (d *door) embeddings(w http.ResponseWriter, r *http.Request) error {
 			list[i].Embedding = packed(v)
 		}
 	}
-	return send(w, struct {
+	return service.SendJSON(w, http.StatusOK, struct {
 		Object string      `json:"object"`
 		Data   []embedding `json:"data"`
 		Model  string      `json:"model"`
@@ -218,7 +218,7 @@ func (d *door) only() model { return model{d.cfg.Model, "model", 0, "vectorlink"
 
 // models answers GET /v1/models.
 func (d *door) models(w http.ResponseWriter, _ *http.Request) error {
-	return send(w, struct {
+	return service.SendJSON(w, http.StatusOK, struct {
 		Object string  `json:"object"`
 		Data   []model `json:"data"`
 	}{"list", []model{d.only()}})
@@ -229,7 +229,7 @@ func (d *door) model(w http.ResponseWriter, r *http.Request) error {
 	if err := d.known(strings.TrimPrefix(r.URL.Path, "/v1/models/")); err != nil {
 		return err
 	}
-	return send(w, d.only())
+	return service.SendJSON(w, http.StatusOK, d.only())
 }
 
 // known refuses other models than the one that there is. To answer with vectors of
@@ -257,16 +257,4 @@ func readBody(r *http.Request, into any) error {
 		return service.Failure(service.ErrParameter, "the body is not the JSON of a request for embeddings")
 	}
 	return nil
-}
-
-// send answers with v.
-func send(w http.ResponseWriter, v any) error {
-	body, err := json.Marshal(v)
-	if err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
-	_, err = w.Write(body)
-	return err
 }

@@ -25,7 +25,7 @@ func (d *door) info(c *call) error {
 	if err != nil {
 		return err
 	}
-	return send(c.w, http.StatusOK, info)
+	return service.SendJSON(c.w, http.StatusOK, info)
 }
 
 func (d *door) freeze(c *call) error {
@@ -139,7 +139,7 @@ func (d *door) multiset(c *call) error {
 	}
 	n := 0
 	commit, err := c.bulk(func(b *space.Bulk) (err error) {
-		switch media(c.r) {
+		switch service.MediaType(c.r) {
 		case mediaNPY:
 			err = setArrays(c.r.Body, c.sp.Schema().Dims, b.Set)
 		case mediaTensors:
@@ -163,7 +163,7 @@ func (d *door) multiset(c *call) error {
 	if err != nil {
 		return err
 	}
-	return send(c.w, http.StatusOK, map[string]any{"set": n, "commit": commit})
+	return service.SendJSON(c.w, http.StatusOK, map[string]any{"set": n, "commit": commit})
 }
 
 func (c *call) keys() ([]space.Key, bool, error) {
@@ -199,7 +199,7 @@ func (d *door) multiget(c *call) error {
 		return err
 	}
 	return c.sp.Look(c.r.Context(), c.at, func(get func(space.Key) (space.Item, bool, error)) error {
-		if wants(c.r, mediaNPY) {
+		if service.Preferred(c.r, mediaND, mediaNPY) == mediaNPY {
 			for _, k := range keys { // before a byte is sent
 				if _, ok, err := get(k); err != nil || !ok {
 					return errors.Join(err, fmt.Errorf("%w: there is no key %.100s", contract.ErrNoKey, space.KeyJSON(k)))
@@ -239,7 +239,7 @@ func (d *door) multidelete(c *call) error {
 	n := 0
 	commit, err := c.bulk(func(b *space.Bulk) (err error) {
 		defer func() { _, n = b.Counts() }()
-		if media(c.r) == mediaND {
+		if service.MediaType(c.r) == mediaND {
 			return lines(c.r.Body, func(line []byte) error {
 				var body keyed
 				if err := unmarshal(line, &body); err != nil {
@@ -261,7 +261,7 @@ func (d *door) multidelete(c *call) error {
 	if err != nil {
 		return err
 	}
-	return send(c.w, http.StatusOK, map[string]any{"deleted": n, "commit": commit})
+	return service.SendJSON(c.w, http.StatusOK, map[string]any{"deleted": n, "commit": commit})
 }
 
 func (d *door) deleteAll(c *call) error {
@@ -269,7 +269,7 @@ func (d *door) deleteAll(c *call) error {
 	if err != nil {
 		return err
 	}
-	return send(c.w, http.StatusOK, map[string]any{"deleted": n, "commit": commit})
+	return service.SendJSON(c.w, http.StatusOK, map[string]any{"deleted": n, "commit": commit})
 }
 
 func (d *door) nearest(c *call) error {
@@ -314,7 +314,7 @@ func (d *door) nearest(c *call) error {
 	for i, h := range hits {
 		shown[i] = hit{space.KeyJSON(h.Key), h.Distance, h.Score, h.Fields}
 	}
-	return send(c.w, http.StatusOK, map[string]any{"hits": shown})
+	return service.SendJSON(c.w, http.StatusOK, map[string]any{"hits": shown})
 }
 
 // items sends all items, of one moment.
@@ -333,10 +333,10 @@ func (d *door) items(c *call) error {
 	vectors := c.query.Get("vectors") != "false"
 	return c.sp.Items(c.r.Context(), c.at, after, func(_ int, items iter.Seq2[space.Item, error]) error {
 		items = first(items, limit)
-		switch {
-		case wants(c.r, mediaNPY):
+		switch service.Preferred(c.r, mediaND, mediaNPY, mediaTensors) {
+		case mediaNPY:
 			return itemArrays(c, items)
-		case wants(c.r, mediaTensors):
+		case mediaTensors:
 			return itemTensors(c, items)
 		}
 		out := begin(c, mediaND)
@@ -394,9 +394,9 @@ func (d *door) commit(c *call) error {
 
 func sendCommit(c *call, commit string) error {
 	if commit == "" {
-		return send(c.w, http.StatusOK, map[string]any{"commit": nil})
+		return service.SendJSON(c.w, http.StatusOK, map[string]any{"commit": nil})
 	}
-	return send(c.w, http.StatusOK, map[string]any{"commit": commit})
+	return service.SendJSON(c.w, http.StatusOK, map[string]any{"commit": commit})
 }
 
 func (d *door) transaction(c *call) error {
@@ -449,7 +449,7 @@ func (d *door) log(c *call) error {
 		return err
 	}
 	log, more := c.sp.Log(c.at, limit)
-	return send(c.w, http.StatusOK, map[string]any{"commits": log, "more": more})
+	return service.SendJSON(c.w, http.StatusOK, map[string]any{"commits": log, "more": more})
 }
 
 // diff lists the differences between two references, at most limit of them.
@@ -506,11 +506,11 @@ func (d *door) diff(c *call) error {
 	if err != nil {
 		return err
 	}
-	return send(c.w, http.StatusOK, answer)
+	return service.SendJSON(c.w, http.StatusOK, answer)
 }
 
 func (d *door) branches(c *call) error {
-	return send(c.w, http.StatusOK, map[string]any{"branches": c.sp.Branches()})
+	return service.SendJSON(c.w, http.StatusOK, map[string]any{"branches": c.sp.Branches()})
 }
 
 func (d *door) branch(c *call) error {
@@ -535,7 +535,7 @@ func (d *door) branch(c *call) error {
 	if err != nil {
 		return err
 	}
-	return send(c.w, http.StatusCreated, info)
+	return service.SendJSON(c.w, http.StatusCreated, info)
 }
 
 func (d *door) merge(c *call) error {
@@ -571,7 +571,7 @@ func (d *door) merge(c *call) error {
 	for i, x := range conflicts {
 		shown[i] = conflict{space.KeyJSON(x.Key), x.Ours, x.Theirs, x.Kept}
 	}
-	return send(c.w, http.StatusOK, map[string]any{"commit": commit, "conflicts": shown})
+	return service.SendJSON(c.w, http.StatusOK, map[string]any{"commit": commit, "conflicts": shown})
 }
 
 func (d *door) revert(c *call) error {

@@ -39,7 +39,7 @@ func (d *door) take(w http.ResponseWriter, r *http.Request, name string) error {
 	if err != nil {
 		return err
 	}
-	return send(w, http.StatusOK, result)
+	return service.SendJSON(w, http.StatusOK, result)
 }
 
 // first yields the first n items.

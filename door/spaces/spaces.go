@@ -7,7 +7,6 @@ import (
 	"errors"
 	"io"
 	"maps"
-	"mime"
 	"net/http"
 	"net/url"
 	"slices"
@@ -85,7 +84,7 @@ func (d *door) root(w http.ResponseWriter, r *http.Request) error {
 		if err != nil {
 			return err
 		}
-		return send(w, http.StatusOK, map[string]any{"spaces": list})
+		return service.SendJSON(w, http.StatusOK, map[string]any{"spaces": list})
 	}
 	var req struct {
 		Name string `json:"name"`
@@ -102,7 +101,7 @@ func (d *door) root(w http.ResponseWriter, r *http.Request) error {
 	if made {
 		status = http.StatusCreated
 	}
-	return send(w, status, info)
+	return service.SendJSON(w, status, info)
 }
 
 // below answers for one space. In its name a slash may be written as it is, or as %2F.
@@ -224,28 +223,6 @@ func unmarshal(b []byte, v any) error {
 	return service.Failure(contract.ErrInvalid, "the body must be one JSON object")
 }
 
-func send(w http.ResponseWriter, status int, v any) error {
-	b, err := encode(v)
-	if err != nil {
-		return err
-	}
-	h := w.Header()
-	h.Set("Content-Type", mediaJSON)
-	h.Set("Content-Length", strconv.Itoa(len(b)))
-	w.WriteHeader(status)
-	_, err = w.Write(b)
-	return err
-}
-
-// encode returns a line of JSON.
-func encode(v any) ([]byte, error) {
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	err := enc.Encode(v)
-	return b.Bytes(), err
-}
-
 func nothing(w http.ResponseWriter) error {
 	w.WriteHeader(http.StatusNoContent)
 	return nil
@@ -308,29 +285,10 @@ func appendItem(b []byte, it space.Item, vectors bool) []byte {
 		b = append(append(b, `,"fields":`...), it.Fields...)
 	}
 	if it.Text != nil {
-		text, _ := encode(*it.Text) // strings encode
-		b = append(append(b, `,"text":`...), bytes.TrimSpace(text)...)
+		text, _ := service.Encode(*it.Text) // strings encode
+		b = append(append(b, `,"text":`...), text...)
 	}
 	return append(b, '}', '\n')
-}
-
-// media returns the media type of a body.
-func media(r *http.Request) string {
-	t, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	if err != nil {
-		return ""
-	}
-	return t
-}
-
-// wants reports whether the caller asks for a media type.
-func wants(r *http.Request, mediaType string) bool {
-	for _, line := range r.Header.Values("Accept") {
-		if strings.Contains(line, mediaType) {
-			return true
-		}
-	}
-	return false
 }
 
 // whole reads a number of the query.
