@@ -63,8 +63,8 @@ type Indexer interface {
 	Import(ctx context.Context, req indexer.ImportRequest, body io.Reader) (indexer.ImportResult, error)
 	// Document returns a document of a commit.
 	Document(ctx context.Context, req search.DocumentRequest) (search.Document, error)
-	// DomainInfos lists the domains, by name.
-	DomainInfos() []search.DomainInfo
+	// DomainInfos lists those of these domains that there are, by name.
+	DomainInfos(of func(domain string) bool) []search.DomainInfo
 	// Integrity says whether the files of a domain fit together.
 	Integrity(domain string) (search.Integrity, error)
 	// Head returns a branch's last indexed commit; nothing indexed is no
@@ -105,6 +105,11 @@ type Config struct {
 	// ones. Empty: every request is let in, which Listen refuses on other
 	// addresses than loopback.
 	Secret contract.Secret
+	// Keys are those of a file, beside Secret; nil: there are none.
+	Keys *service.Keys
+	// Inside admits the callers of other requests alone, as [service.Call] has put them
+	// into a request's context, and no credentials.
+	Inside bool
 	// Insecure lets Listen open any address without a Secret.
 	Insecure bool
 	// SearchReady false answers every search with 503, for an operator who
@@ -190,7 +195,7 @@ func New(cfg Config, ix Indexer) http.Handler {
 		ix:      ix,
 		cfg:     cfg,
 		log:     cfg.Logger,
-		access:  service.NewAccess(cfg.User, cfg.Secret),
+		access:  service.NewAccess(cfg.User, cfg.Secret, cfg.Keys),
 		origins: http.NewCrossOriginProtection(),
 		limiter: service.NewLimiter(cfg.RateLimit),
 	}

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"log/slog"
 	"net"
 	"net/http"
 	"net/netip"
@@ -8,20 +9,6 @@ import (
 
 	"github.com/vectorlink/vectorlink/service"
 )
-
-// admits reports whether the request carries the credentials: as Basic ones,
-// where the user ends at the first colon, or the secret alone as a Bearer
-// token.
-func (s *server) admits(r *http.Request) bool {
-	if s.access.Open() {
-		return true
-	}
-	if user, secret, ok := r.BasicAuth(); ok {
-		return s.access.AdmitsUser(user, secret)
-	}
-	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
-	return strings.EqualFold(scheme, "Bearer") && s.access.AdmitsToken(strings.TrimSpace(token))
-}
 
 // byItsName reports whether the request is meant for this server. Without a
 // secret a server is for its own machine alone, and a page in a browser there
@@ -44,18 +31,57 @@ func (s *server) byItsName(r *http.Request) bool {
 	return err == nil && (ip.Unmap().IsLoopback() || ip.IsUnspecified())
 }
 
-// private lets only requests with credentials through, before anything else
-// about them is looked at.
-func (s *server) private(next handler) handler {
-	return func(w http.ResponseWriter, r *http.Request) error {
-		if !s.admits(r) {
-			return service.Failure(errCredentials, "missing or wrong credentials")
+// admit returns the key of a request: that of its credentials, or of the request from
+// outside that it is made for.
+func (s *server) admit(r *http.Request) (*service.Key, error) {
+	if !s.cfg.Inside {
+		return s.access.Admit(r)
+	}
+	if c := service.CallerOf(r.Context()); c != nil {
+		return c.Key, nil
+	}
+	return nil, service.Failure(service.ErrCredentials, "nobody asks for this")
+}
+
+// private lets only requests through whose key has a scope that the route needs, before
+// anything else about them is looked at. Refusals and deletions are told to those
+// who audit the log.
+func (s *server) private(needs service.Scope, next handler) handler {
+	return func(rw http.ResponseWriter, r *http.Request) error {
+		w := logged(rw)
+		key, err := s.admit(r)
+		if key != nil {
+			w.key = key.ID
+		}
+		if err != nil {
+			s.audit(w, r, "denied", "", err)
+			return err
 		}
 		if !s.byItsName(r) {
 			return service.Failure(errCrossSite, "without a secret this server answers only to 127.0.0.1, [::1] and localhost, not to %.100q", r.Host)
 		}
-		return next(w, r)
+		ctx, caller := service.Call(r.Context(), key, needs)
+		if err = caller.Require(needs); err == nil {
+			err = next(w, r.WithContext(ctx))
+		}
+		if domain, what := caller.Noted(); what != "" {
+			s.audit(w, r, what, domain, err)
+		}
+		return err
 	}
+}
+
+// audit writes a line for those who look for who did or tried what.
+func (s *server) audit(w *response, r *http.Request, what, domain string, err error) {
+	attrs := []slog.Attr{
+		slog.Bool("audit", true), slog.String(keyRequest, w.id), slog.String(keyKey, w.key), slog.String(keyRemote, r.RemoteAddr),
+		slog.String(keyMethod, r.Method), slog.String(keyPath, loggedPath(r)), slog.String(keyDomain, domain),
+	}
+	level := slog.LevelInfo
+	if err != nil {
+		level, attrs = slog.LevelWarn, append(attrs, slog.String(keyError, err.Error()))
+	}
+	s.log.LogAttrs(r.Context(), level, what, attrs...)
 }
 
 // sameSite refuses requests that a browser sends on behalf of another site. The

@@ -11,12 +11,12 @@ import (
 func (s *server) deleteDomain(w *response, r *http.Request, req *service.DeleteRequest) error {
 	remove := func() error { return s.ix.DeleteDomain(r.Context(), req.Domain, req.Purge) }
 	if s.cfg.Spaces != nil && req.Purge {
-		return w.done(s.cfg.Spaces.Forget(req.Domain, remove))
+		return w.deleted(r, req.Domain, s.cfg.Spaces.Forget(req.Domain, remove))
 	}
-	return w.done(remove())
+	return w.deleted(r, req.Domain, remove())
 }
 
 // deleteBranchIndex answers DELETE /branch-index: the commits of one branch go.
 func (s *server) deleteBranchIndex(w *response, r *http.Request, req *service.DeleteBranchRequest) error {
-	return w.done(s.ix.DeleteBranchIndex(r.Context(), req.Domain, req.Branch))
+	return w.deleted(r, req.Domain, s.ix.DeleteBranchIndex(r.Context(), req.Domain, req.Branch))
 }

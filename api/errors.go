@@ -11,16 +11,15 @@ import (
 
 // What can be wrong with a request of HTTP, whatever its parameters.
 var (
-	errHeader      = errors.New("bad header")
-	errSyntax      = errors.New("unreadable request")
-	errCredentials = errors.New("credentials")
-	errCrossSite   = errors.New("cross-site request")
-	errPath        = errors.New("no such path")
-	errMethod      = errors.New("method not allowed")
-	errSlow        = errors.New("body too slow")
-	errMediaType   = errors.New("media type")
-	errRate        = errors.New("too many requests")
-	errNotReady    = errors.New("not ready")
+	errHeader    = errors.New("bad header")
+	errSyntax    = errors.New("unreadable request")
+	errCrossSite = errors.New("cross-site request")
+	errPath      = errors.New("no such path")
+	errMethod    = errors.New("method not allowed")
+	errSlow      = errors.New("body too slow")
+	errMediaType = errors.New("media type")
+	errRate      = errors.New("too many requests")
+	errNotReady  = errors.New("not ready")
 )
 
 // outcomes is the one table from errors to answers: the first row whose error
@@ -37,7 +36,8 @@ var outcomes = []struct {
 	{service.ErrUnknown, http.StatusBadRequest, "unknown_parameter", ""},
 	{errHeader, http.StatusBadRequest, "bad_header", ""},
 	{errSyntax, http.StatusBadRequest, "bad_request", ""},
-	{errCredentials, http.StatusUnauthorized, "unauthorized", ""},
+	{service.ErrCredentials, http.StatusUnauthorized, "unauthorized", ""},
+	{service.ErrForbidden, http.StatusForbidden, "forbidden", ""},
 	{errCrossSite, http.StatusForbidden, "cross_site", ""},
 	{errPath, http.StatusNotFound, "no_such_path", ""},
 	{errMethod, http.StatusMethodNotAllowed, "method_not_allowed", ""},

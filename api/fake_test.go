@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -211,7 +212,9 @@ func (f *fake) Tasks(domain string, state indexer.TaskState) ([]indexer.Task, er
 func (f *fake) Document(ctx context.Context, req search.DocumentRequest) (search.Document, error) {
 	return f.doc, f.called(ctx, req)
 }
-func (f *fake) DomainInfos() []search.DomainInfo { return f.domains }
+func (f *fake) DomainInfos(of func(string) bool) []search.DomainInfo {
+	return slices.DeleteFunc(slices.Clone(f.domains), func(d search.DomainInfo) bool { return !of(d.Domain) })
+}
 func (f *fake) Integrity(domain string) (search.Integrity, error) {
 	return f.whole, f.called(context.Background(), integrityCall(domain))
 }

@@ -33,6 +33,7 @@ const (
 	keyDomain  = "domain"
 	keyCommit  = "commit"
 	keyTask    = "task"
+	keyKey     = "key"
 	keyError   = "error"
 	keyStack   = "stack"
 	keyRoute   = "route"
@@ -72,6 +73,7 @@ type response struct {
 	domain string
 	commit string // the served one, or the one asked for
 	task   string
+	key    string // the id of the key that the request was sent with
 	// shape returns the body of an answer that is an error, in another protocol.
 	shape func(err error, status int, code, text string) any
 
@@ -130,6 +132,14 @@ func (w *response) done(err error) error {
 		w.WriteHeader(http.StatusNoContent)
 	}
 	return err
+}
+
+// deleted answers a request that was to delete a domain or something of it.
+func (w *response) deleted(r *http.Request, domain string, err error) error {
+	if err == nil {
+		service.CallerOf(r.Context()).Deleted(domain)
+	}
+	return w.done(err)
 }
 
 // logged returns the record that the access log is written from, for a handler
@@ -198,21 +208,17 @@ func (s *server) record(w *response, r *http.Request, dur time.Duration) {
 	case strings.HasPrefix(r.URL.Path, "/health/"):
 		level = slog.LevelDebug // probes come every few seconds
 	}
-	path := r.URL.Path
-	if len(path) > maxLoggedPath {
-		path = path[:maxLoggedPath]
-	}
 	attrs := []slog.Attr{
 		slog.String(keyRequest, w.id),
 		slog.String(keyMethod, r.Method),
-		slog.String(keyPath, path),
+		slog.String(keyPath, loggedPath(r)),
 		slog.String(keyRemote, r.RemoteAddr),
 		slog.Int(keyStatus, w.status),
 		slog.Int64(keyBytes, w.bytes),
 		slog.Float64(keyDur, milliseconds(dur)),
 	}
 	for _, a := range []struct{ key, value string }{
-		{keyDomain, w.domain}, {keyCommit, w.commit}, {keyTask, w.task},
+		{keyDomain, w.domain}, {keyCommit, w.commit}, {keyTask, w.task}, {keyKey, w.key},
 	} {
 		if a.value != "" {
 			attrs = append(attrs, slog.String(a.key, a.value))
@@ -242,6 +248,8 @@ func (s *server) recordSlow(w *response, r *http.Request, dur time.Duration) {
 }
 
 func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
+
+func loggedPath(r *http.Request) string { return r.URL.Path[:min(len(r.URL.Path), maxLoggedPath)] }
 
 // handle adapts the handler of a route to package http.
 func (s *server) handle(route string, h handler) http.HandlerFunc {

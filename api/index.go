@@ -7,6 +7,7 @@ import (
 
 	"github.com/vectorlink/vectorlink/indexer"
 	"github.com/vectorlink/vectorlink/service"
+	"github.com/vectorlink/vectorlink/tasks"
 )
 
 // index answers GET and POST /index with the id of the task that makes the
@@ -71,10 +72,13 @@ type Complete struct {
 }
 
 // check answers GET /check with the state of a task.
-func (s *server) check(w *response, _ *http.Request, req *service.TaskRequest) error {
+func (s *server) check(w *response, r *http.Request, req *service.TaskRequest) error {
 	task, err := s.ix.Task(req.ID)
 	if err != nil {
 		return err
+	}
+	if service.CallerOf(r.Context()).Enter(task.Domain) != nil {
+		return tasks.Unknown(req.ID)
 	}
 	w.domain, w.commit, w.task = task.Domain, task.Commit, task.ID
 	switch task.State {

@@ -2,16 +2,18 @@ package api
 
 import (
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 
 	"github.com/vectorlink/vectorlink/indexer"
 	"github.com/vectorlink/vectorlink/search"
+	"github.com/vectorlink/vectorlink/service"
 )
 
 // domains answers GET /domains.
-func (s *server) domains(w *response, _ *http.Request, _ *struct{}) error {
-	return sendJSON(w, s.ix.DomainInfos())
+func (s *server) domains(w *response, r *http.Request, _ *struct{}) error {
+	return sendJSON(w, s.ix.DomainInfos(service.CallerOf(r.Context()).Sees))
 }
 
 // document answers GET /document.
@@ -60,6 +62,8 @@ func (s *server) tasks(w *response, r *http.Request, req *tasksRequest) error {
 	if err != nil {
 		return err
 	}
+	caller := service.CallerOf(r.Context())
+	found = slices.DeleteFunc(found, func(t indexer.Task) bool { return !caller.Sees(t.Domain) })
 	w.Header().Set("X-Total-Count", strconv.Itoa(len(found)))
 	found = found[min(req.Page.Start, len(found)):]
 	list := make([]taskInfo, min(req.Page.Count, len(found)))

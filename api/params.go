@@ -62,7 +62,7 @@ var useless = map[string][]string{
 func newValues(r *http.Request) (*values, *service.Params, error) {
 	pairs, err := parseQuery(r.URL.RawQuery)
 	v := &values{query: pairs}
-	p := service.NewParams(v)
+	p := service.NewParams(r.Context(), v)
 	p.Accept(useless[r.URL.Path]...)
 	p.Key = service.CallerKey(r.Header)
 	return v, p, err

@@ -3,6 +3,8 @@ package api
 import (
 	"net/http"
 	"net/http/pprof"
+
+	"github.com/vectorlink/vectorlink/service"
 )
 
 // profiles returns the routes below /debug/pprof, where go tool pprof asks. The command
@@ -17,7 +19,7 @@ func profiles() []route {
 		"/debug/pprof/symbol":  pprof.Symbol,
 		"/debug/pprof/trace":   pprof.Trace,
 	} {
-		list = append(list, route{path: path, methods: read, handler: func(w http.ResponseWriter, r *http.Request) error {
+		list = append(list, route{path: path, needs: service.Admin | service.Whole, methods: read, handler: func(w http.ResponseWriter, r *http.Request) error {
 			serve(w, r)
 			return nil
 		}})

@@ -23,7 +23,7 @@ func (s *server) tag(w *response, r *http.Request, req *service.TagRequest) erro
 
 // untag answers DELETE /tags: a name goes.
 func (s *server) untag(w *response, r *http.Request, req *service.UntagRequest) error {
-	return w.done(s.ix.DeleteTag(r.Context(), req.Domain, req.Name))
+	return w.deleted(r, req.Domain, s.ix.DeleteTag(r.Context(), req.Domain, req.Name))
 }
 
 // prune answers POST /prune with the commits that a request does not keep, and
@@ -32,6 +32,9 @@ func (s *server) prune(w *response, r *http.Request, req *indexer.PruneRequest) 
 	done, err := s.ix.Prune(r.Context(), *req)
 	if err != nil {
 		return err
+	}
+	if req.Apply {
+		service.CallerOf(r.Context()).Deleted(req.Domain)
 	}
 	done.Commits = arrayOf(done.Commits)
 	return sendJSON(w, done)

@@ -18,8 +18,9 @@ type route struct {
 	path    string
 	methods []string
 	handler handler
-	open    bool // answers without credentials
-	duplex  bool // answers while the body still comes
+	open    bool          // answers without credentials
+	needs   service.Scope // of a key, any of them; none: admin
+	duplex  bool          // answers while the body still comes
 	shape   func(err error, status int, code, text string) any
 }
 
@@ -30,48 +31,50 @@ func (s *server) table() []route {
 		read   = []string{http.MethodGet, http.MethodHead}
 		query  = []string{http.MethodGet, http.MethodHead, http.MethodPost}
 		change = []string{http.MethodGet, http.MethodPost}
+		any    = service.Read | service.Index | service.Push
 	)
 	own := []route{
 		{path: "/health/live", methods: read, handler: s.live, open: true},
 		{path: "/health/ready", methods: read, handler: s.ready, open: true},
 		{path: "/openapi.yaml", methods: read, handler: s.openapi, open: true},
 		{path: "/docs", methods: read, handler: s.docs, open: true},
-		{path: "/index", methods: change, handler: s.sameSite(with(anyParams, asking(s.index)))},
-		{path: "/push", methods: []string{http.MethodPost}, handler: s.sameSite(with(queryParams, asking(s.push))), duplex: true},
-		{path: "/check", methods: read, handler: with(queryParams, asking(s.check))},
-		{path: "/assign", methods: change, handler: s.sameSite(with(anyParams, asking(s.assign)))},
-		{path: "/search", methods: query, handler: versioned(s.timely(with(searchParams, s.search)))},
-		{path: "/search/diff", methods: read, handler: s.timely(with(queryParams, reading(s, s.searchDiff)))},
-		{path: "/diff", methods: read, handler: with(queryParams, reading(s, s.diff))},
-		{path: "/documents", methods: read, handler: with(queryParams, reading(s, s.documents))},
-		{path: "/similar", methods: query, handler: versioned(s.timely(with(jsonParams, reading(s, s.similar))))},
-		{path: "/suggest", methods: read, handler: versioned(s.timely(with(queryParams, reading(s, s.suggest))))},
-		{path: "/duplicates", methods: read, handler: with(queryParams, s.duplicates)},
-		{path: "/duplicates/profile", methods: read, handler: with(queryParams, reading(s, s.duplicatesProfile))},
-		{path: "/decisions", methods: query, handler: s.sameSite(with(decisionsParams, s.decisions))},
-		{path: "/candidates", methods: []string{http.MethodPost}, handler: with(jsonParams, s.candidates)},
-		{path: "/clusters", methods: read, handler: with(queryParams, reading(s, s.clusters))},
-		{path: "/clusters/diff", methods: read, handler: with(queryParams, reading(s, s.clustersDiff))},
-		{path: "/map", methods: read, handler: with(queryParams, reading(s, s.mapOf))},
-		{path: "/compare", methods: []string{http.MethodPost}, handler: s.timely(with(jsonParams, asking(s.compare)))},
-		{path: "/embeddings", methods: query, handler: with(embeddingsParams, s.embeddings)},
-		{path: "/notify", methods: []string{http.MethodPost}, handler: s.sameSite(with(anyParams, asking(s.notify)))},
-		{path: "/domain", methods: []string{http.MethodDelete}, handler: s.sameSite(with(queryParams, asking(s.deleteDomain)))},
-		{path: "/branch-index", methods: []string{http.MethodDelete}, handler: s.sameSite(with(queryParams, asking(s.deleteBranchIndex)))},
-		{path: "/tags", methods: read, handler: s.sameSite(with(anyParams, asking(s.tags)))},
-		{path: "/tags", methods: []string{http.MethodPost}, handler: s.sameSite(with(anyParams, asking(s.tag)))},
-		{path: "/tags", methods: []string{http.MethodDelete}, handler: s.sameSite(with(anyParams, asking(s.untag)))},
-		{path: "/prune", methods: []string{http.MethodPost}, handler: s.sameSite(with(anyParams, asking(s.prune)))},
-		{path: "/pruned", methods: read, handler: with(queryParams, asking(s.pruned))},
-		{path: "/last-indexed", methods: read, handler: with(queryParams, asking(s.lastIndexed))},
-		{path: "/statistics", methods: read, handler: with(queryParams, asking(s.statistics))},
-		{path: "/integrity", methods: read, handler: with(queryParams, asking(s.integrity))},
-		{path: "/commits", methods: read, handler: with(queryParams, asking(s.commits))},
-		{path: "/domains", methods: read, handler: with(queryParams, asking(s.domains))},
-		{path: "/tasks", methods: read, handler: with(queryParams, asking(s.tasks))},
-		{path: "/document", methods: read, handler: with(queryParams, asking(s.document))},
-		{path: "/snapshot", methods: read, handler: with(queryParams, reading(s, s.snapshot))},
-		{path: "/snapshot", methods: []string{http.MethodPost}, handler: s.sameSite(with(queryParams, asking(s.importSnapshot))), duplex: true},
+		{path: "/index", needs: service.Index, methods: change, handler: s.sameSite(with(anyParams, asking(s.index)))},
+		{path: "/push", needs: service.Push, methods: []string{http.MethodPost}, handler: s.sameSite(with(queryParams, asking(s.push))), duplex: true},
+		{path: "/check", needs: any, methods: read, handler: with(queryParams, asking(s.check))},
+		{path: "/assign", needs: service.Index | service.Push, methods: change, handler: s.sameSite(with(anyParams, asking(s.assign)))},
+		{path: "/search", needs: service.Read, methods: query, handler: versioned(s.timely(with(searchParams, s.search)))},
+		{path: "/search/diff", needs: service.Read, methods: read, handler: s.timely(with(queryParams, reading(s, s.searchDiff)))},
+		{path: "/diff", needs: service.Read, methods: read, handler: with(queryParams, reading(s, s.diff))},
+		{path: "/documents", needs: service.Read, methods: read, handler: with(queryParams, reading(s, s.documents))},
+		{path: "/similar", needs: service.Read, methods: query, handler: versioned(s.timely(with(jsonParams, reading(s, s.similar))))},
+		{path: "/suggest", needs: service.Read, methods: read, handler: versioned(s.timely(with(queryParams, reading(s, s.suggest))))},
+		{path: "/duplicates", needs: service.Read, methods: read, handler: with(queryParams, s.duplicates)},
+		{path: "/duplicates/profile", needs: service.Read, methods: read, handler: with(queryParams, reading(s, s.duplicatesProfile))},
+		{path: "/decisions", needs: service.Read, methods: read, handler: s.sameSite(with(decisionsParams, s.decisions))},
+		{path: "/decisions", needs: service.Push, methods: []string{http.MethodPost}, handler: s.sameSite(with(decisionsParams, s.decisions))},
+		{path: "/candidates", needs: service.Read, methods: []string{http.MethodPost}, handler: with(jsonParams, s.candidates)},
+		{path: "/clusters", needs: service.Read, methods: read, handler: with(queryParams, reading(s, s.clusters))},
+		{path: "/clusters/diff", needs: service.Read, methods: read, handler: with(queryParams, reading(s, s.clustersDiff))},
+		{path: "/map", needs: service.Read, methods: read, handler: with(queryParams, reading(s, s.mapOf))},
+		{path: "/compare", needs: service.Read, methods: []string{http.MethodPost}, handler: s.timely(with(jsonParams, asking(s.compare)))},
+		{path: "/embeddings", needs: service.Read, methods: query, handler: with(embeddingsParams, s.embeddings)},
+		{path: "/notify", needs: service.Index, methods: []string{http.MethodPost}, handler: s.sameSite(with(anyParams, asking(s.notify)))},
+		{path: "/domain", needs: service.Admin, methods: []string{http.MethodDelete}, handler: s.sameSite(with(queryParams, asking(s.deleteDomain)))},
+		{path: "/branch-index", needs: service.Admin, methods: []string{http.MethodDelete}, handler: s.sameSite(with(queryParams, asking(s.deleteBranchIndex)))},
+		{path: "/tags", needs: service.Read, methods: read, handler: s.sameSite(with(anyParams, asking(s.tags)))},
+		{path: "/tags", needs: service.Index | service.Push, methods: []string{http.MethodPost}, handler: s.sameSite(with(anyParams, asking(s.tag)))},
+		{path: "/tags", needs: service.Index | service.Push, methods: []string{http.MethodDelete}, handler: s.sameSite(with(anyParams, asking(s.untag)))},
+		{path: "/prune", needs: service.Admin, methods: []string{http.MethodPost}, handler: s.sameSite(with(anyParams, asking(s.prune)))},
+		{path: "/pruned", needs: service.Read, methods: read, handler: with(queryParams, asking(s.pruned))},
+		{path: "/last-indexed", needs: any, methods: read, handler: with(queryParams, asking(s.lastIndexed))},
+		{path: "/statistics", needs: service.Read, methods: read, handler: with(queryParams, asking(s.statistics))},
+		{path: "/integrity", needs: service.Read, methods: read, handler: with(queryParams, asking(s.integrity))},
+		{path: "/commits", needs: service.Read, methods: read, handler: with(queryParams, asking(s.commits))},
+		{path: "/domains", needs: any, methods: read, handler: with(queryParams, asking(s.domains))},
+		{path: "/tasks", needs: any, methods: read, handler: with(queryParams, asking(s.tasks))},
+		{path: "/document", needs: service.Read, methods: read, handler: with(queryParams, asking(s.document))},
+		{path: "/snapshot", needs: service.Read, methods: read, handler: with(queryParams, reading(s, s.snapshot))},
+		{path: "/snapshot", needs: service.Push, methods: []string{http.MethodPost}, handler: s.sameSite(with(queryParams, asking(s.importSnapshot))), duplex: true},
 	}
 	if s.cfg.Profile {
 		own = append(own, profiles()...)
@@ -81,7 +84,7 @@ func (s *server) table() []route {
 		if rt.Streams {
 			h = s.streaming(rt.Answer)
 		}
-		own = append(own, route{path: rt.Path, methods: rt.Methods, handler: s.sameSite(h), shape: rt.Problem})
+		own = append(own, route{path: rt.Path, needs: rt.Needs, methods: rt.Methods, handler: s.sameSite(h), shape: rt.Problem})
 	}
 	return own
 }
@@ -161,7 +164,7 @@ func (s *server) routes() http.Handler {
 	for _, rt := range table {
 		h := rt.handler
 		if !rt.open {
-			h = s.limited(s.private(h))
+			h = s.limited(s.private(rt.needs, h))
 		}
 		if rt.duplex {
 			h = s.duplex(h)
@@ -196,7 +199,7 @@ func (s *server) routes() http.Handler {
 			return refuse(w, r)
 		}
 		logged(w).shape = table[i].shape
-		return s.limited(s.private(refuse))(w, r)
+		return s.limited(s.private(service.Anything, refuse))(w, r)
 	}))
 	return s.paged(plainPath(mux))
 }
@@ -210,7 +213,7 @@ func (s *server) paged(next http.Handler) http.Handler {
 		return next
 	}
 	serve := handler(s.cfg.Page.Serve)
-	get, post := s.handle(pagePath, s.limited(s.private(serve))), s.handle(pagePath, s.limited(s.private(s.sameSite(serve))))
+	get, post := s.handle(pagePath, s.limited(s.private(service.Read, serve))), s.handle(pagePath, s.limited(s.private(service.Push, s.sameSite(serve))))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch read := r.Method == http.MethodGet || r.Method == http.MethodHead; {
 		case read && (r.URL.Path == "/" || r.URL.Path == "/ui"):

@@ -119,7 +119,7 @@ func (s *server) searches(w *response, r *http.Request, all *service.Params, v *
 			}
 			maps.Copy(one.body, members)
 		}
-		p := service.NewParams(one)
+		p := service.NewParams(r.Context(), one)
 		p.Key = all.Key
 		p.Decode(&requests[i])
 		if err := s.begin(w, p); err != nil {

@@ -24,17 +24,17 @@ const (
 )
 
 // ErrUnprotected is returned by Listen for an address that others can reach
-// while no secret keeps them out.
-var ErrUnprotected = errors.New("api: an address beyond loopback needs a secret")
+// while neither a secret nor keys keep them out.
+var ErrUnprotected = errors.New("api: an address beyond loopback needs a secret or keys")
 
-// Listen opens a TCP listener. Without a secret it refuses every address but
+// Listen opens a TCP listener. Without a secret and keys it refuses every address but
 // loopback, unless the configuration says that this is meant.
 func Listen(cfg Config, address string) (net.Listener, error) {
 	addr, err := net.ResolveTCPAddr("tcp", address)
 	if err != nil {
 		return nil, fmt.Errorf("api: listen: %w", err)
 	}
-	if cfg.Secret.IsZero() && !cfg.Insecure && !addr.IP.IsLoopback() {
+	if cfg.Secret.IsZero() && !cfg.Keys.Exist() && !cfg.Insecure && !addr.IP.IsLoopback() {
 		return nil, fmt.Errorf("%w: %s", ErrUnprotected, address)
 	}
 	l, err := net.ListenTCP("tcp", addr)

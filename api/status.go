@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/vectorlink/vectorlink/contract"
+	"github.com/vectorlink/vectorlink/indexer"
 	"github.com/vectorlink/vectorlink/search"
 	"github.com/vectorlink/vectorlink/service"
 )
@@ -68,6 +69,14 @@ func (s *server) statistics(w *response, r *http.Request, req *service.AnyReques
 	if err != nil {
 		return err
 	}
+	caller := service.CallerOf(r.Context())
+	if !caller.SeesAll() {
+		// What the process holds and does tells of others.
+		st.Usage, st.Activity = search.Usage{}, search.Activity{}
+		if req.Domain == "" {
+			st = sum(s.ix.DomainInfos(caller.Sees))
+		}
+	}
 	body := map[string]any{
 		"pages": map[string]int64{
 			"free":    st.Pages.Free,
@@ -85,7 +94,7 @@ func (s *server) statistics(w *response, r *http.Request, req *service.AnyReques
 		}
 	}
 	if s.cfg.Watcher != nil {
-		body["watch"] = s.cfg.Watcher.Lag(req.Domain)
+		body["watch"] = slices.DeleteFunc(s.cfg.Watcher.Lag(req.Domain), func(b indexer.BranchLag) bool { return !caller.Sees(b.Domain) })
 	}
 	if req.Domain != "" {
 		body["store_clustering"] = st.StoreClustering
@@ -101,8 +110,23 @@ func (s *server) statistics(w *response, r *http.Request, req *service.AnyReques
 		return sendJSON(w, body)
 	}
 	body["version"] = s.cfg.Version
+	if !caller.SeesAll() {
+		return sendJSON(w, body)
+	}
 	body["internal"] = internal
 	return sendJSON(w, body)
+}
+
+// sum counts domains as Statistics counts all of them.
+func sum(infos []search.DomainInfo) (st search.Statistics) {
+	for _, d := range infos {
+		st.Domains++
+		st.Branches += len(d.Heads)
+		st.IndexedCommits += d.Commits
+		st.Documents += d.Documents
+		st.Chunks += d.Chunks
+	}
+	return st
 }
 
 // commits answers GET /commits with a domain's indexed commits, or those of a

@@ -87,7 +87,7 @@ func (w *world) space() *space.Space {
 	if err != nil && !errors.Is(err, contract.ErrConflict) {
 		w.t.Fatal(err)
 	}
-	sp, _, err := w.sp.Find("points")
+	sp, _, err := w.sp.Find(context.Background(), "points")
 	w.must(err)
 	return sp
 }

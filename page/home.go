@@ -11,6 +11,7 @@ import (
 	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/indexer"
 	"github.com/vectorlink/vectorlink/search"
+	"github.com/vectorlink/vectorlink/service"
 )
 
 // shownDomains is how many databases Home lists, shownTasks how many tasks, shownSkipped
@@ -36,7 +37,7 @@ type database struct {
 func (s *Site) home(a *answer) error {
 	f := s.frameOf(a.r, "Databases")
 	f.Active = "home"
-	infos := s.cfg.Service.DomainInfos()
+	infos := s.cfg.Service.DomainInfos(service.CallerOf(a.r.Context()).Sees)
 	find := f.query.Get("find")
 	var list []database
 	total := 0
@@ -53,7 +54,7 @@ func (s *Site) home(a *answer) error {
 		}
 		list = append(list, d)
 	}
-	tasks, err := s.tasks("")
+	tasks, err := s.tasks(a.r, "")
 	if err != nil {
 		return err
 	}
@@ -119,7 +120,7 @@ type taskList struct {
 	Known bool
 }
 
-func (s *Site) tasks(domain string) (*taskList, error) {
+func (s *Site) tasks(r *http.Request, domain string) (*taskList, error) {
 	found, err := s.cfg.Service.Tasks(domain, "")
 	if errors.Is(err, contract.ErrReadOnly) {
 		return &taskList{}, nil
@@ -127,8 +128,10 @@ func (s *Site) tasks(domain string) (*taskList, error) {
 		return nil, err
 	}
 	list := &taskList{Known: true}
+	caller := service.CallerOf(r.Context())
 	for _, t := range found {
 		switch {
+		case !caller.Sees(t.Domain):
 		case len(list.Running)+len(list.Ended) == shownTasks:
 			list.More++
 		case t.Finished.IsZero():
@@ -160,7 +163,7 @@ func (s *Site) events(a *answer) error {
 	var last string
 	var sent time.Time
 	for {
-		tasks, err := s.tasks("")
+		tasks, err := s.tasks(a.r, "")
 		if err != nil {
 			return nil // htmx asks again
 		}
@@ -198,7 +201,7 @@ func (s *Site) overview(a *answer) error {
 	if err != nil {
 		return err
 	}
-	tasks, err := s.tasks(f.Domain)
+	tasks, err := s.tasks(a.r, f.Domain)
 	if err != nil {
 		return err
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/search"
+	"github.com/vectorlink/vectorlink/service"
 )
 
 const (
@@ -47,18 +48,20 @@ func (m moment) Changes() int { return m.Indexed + m.Deleted }
 // commit that it names.
 func (s *Site) domainFrame(a *answer, title, active string) (*frame, error) {
 	domain := a.r.PathValue("org") + "/" + a.r.PathValue("db")
+	if err := service.CallerOf(a.r.Context()).Enter(domain); err != nil {
+		return nil, err
+	}
 	f := s.frameOf(a.r, title)
 	f.Domain, f.Active, f.AtGiven = domain, active, f.query.Get("at")
-	infos := s.cfg.Service.DomainInfos()
-	i := slices.IndexFunc(infos, func(d search.DomainInfo) bool { return d.Domain == domain })
-	if i < 0 {
-		return nil, fmt.Errorf("%w: nothing of %s is indexed", contract.ErrNotFound, domain)
+	infos := s.cfg.Service.DomainInfos(func(name string) bool { return name == domain })
+	if len(infos) == 0 {
+		return nil, fmt.Errorf("%w: nothing is indexed of %s", contract.ErrNotFound, domain)
 	}
 	commits, err := s.cfg.Service.Commits(domain)
 	if err != nil {
 		return nil, err
 	}
-	heads := infos[i].Heads
+	heads := infos[0].Heads
 	at, err := resolve(commits, heads, f.AtGiven, func(list []search.CommitInfo) []moment { return s.moments(a.r, domain, list, heads) })
 	if err != nil {
 		return nil, err

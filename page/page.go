@@ -20,11 +20,12 @@ import (
 	"github.com/vectorlink/vectorlink/overview"
 	"github.com/vectorlink/vectorlink/pairs"
 	"github.com/vectorlink/vectorlink/search"
+	"github.com/vectorlink/vectorlink/service"
 )
 
 // Service is what pages need of a *service.Service.
 type Service interface {
-	DomainInfos() []search.DomainInfo
+	DomainInfos(of func(domain string) bool) []search.DomainInfo
 	Commits(domain string) ([]search.CommitInfo, error)
 	Statistics(domain string) (search.Statistics, error)
 	Tasks(domain string, state indexer.TaskState) ([]indexer.Task, error)
@@ -227,7 +228,10 @@ func (s *Site) frameOf(r *http.Request, title string) *frame {
 	if root == "" {
 		root = "./"
 	}
-	return &frame{Root: root, Nonce: rand.Text(), Title: title, ReadOnly: s.cfg.ReadOnly, Drafts: s.cfg.Templates != nil, Version: s.cfg.Version, query: r.URL.Query()}
+	return &frame{
+		Root: root, Nonce: rand.Text(), Title: title, ReadOnly: s.cfg.ReadOnly || !service.CallerOf(r.Context()).May(service.Push), Drafts: s.cfg.Templates != nil,
+		Version: s.cfg.Version, query: r.URL.Query(),
+	}
 }
 
 // escaped returns a domain as two segments of a path.

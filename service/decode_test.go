@@ -115,7 +115,7 @@ func TestDecode(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := asked{Other: 5}
-			p := service.NewParams(tt.values)
+			p := service.NewParams(t.Context(), tt.values)
 			p.Decode(&got)
 			if p.Err() != nil || !reflect.DeepEqual(got, tt.want) {
 				t.Errorf("%v\n got %+v\nwant %+v", p.Err(), got, tt.want)
@@ -152,7 +152,7 @@ func TestDecodeRefusals(t *testing.T) {
 			}
 		}
 		var got asked
-		p := service.NewParams(text(pairs...))
+		p := service.NewParams(t.Context(), text(pairs...))
 		p.Decode(&got)
 		if err := p.Err(); !errors.Is(err, step.kind) || err.Error() != step.want || got.done {
 			t.Errorf("got %v, want %s (completed: %t)", err, step.want, got.done)
@@ -167,7 +167,7 @@ func TestDecodeRefusals(t *testing.T) {
 		"number must be a whole number from 1 to 9": member(t, `{"domain":"o/d","commit":"c","a":"a","number":1.5}`),
 		"v must be an array of numbers":             member(t, `{"domain":"o/d","commit":"c","v":{}}`),
 	} {
-		p := service.NewParams(v)
+		p := service.NewParams(t.Context(), v)
 		p.Decode(new(asked))
 		if err := p.Err(); err == nil || err.Error() != want || errors.Is(err, service.ErrType) != (v.members != nil) {
 			t.Errorf("got %v, want %s", err, want)

@@ -1,6 +1,7 @@
 package service
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"math"
@@ -39,6 +40,7 @@ type Values interface {
 // they act.
 type Params struct {
 	Key    contract.Secret // the caller's, of an embedding provider
+	caller *Caller
 	values Values
 	err    error
 	main   []string        // the names that were asked for
@@ -49,8 +51,11 @@ type Params struct {
 	commit string
 }
 
-// NewParams returns the Params of these values.
-func NewParams(values Values) *Params { return &Params{values: values, known: make(map[string]bool)} }
+// NewParams returns the Params of the values of a request with that context. Domains
+// that its caller does not see are an error.
+func NewParams(ctx context.Context, values Values) *Params {
+	return &Params{values: values, caller: CallerOf(ctx), known: make(map[string]bool)}
+}
 
 // Values returns what the parameters are read from.
 func (p *Params) Values() Values { return p.values }
@@ -361,6 +366,9 @@ func (p *Params) domainOf(param parameter) string {
 		p.Fail(ErrParameter, "%s: %v", param.names[i], err)
 	}
 	p.spec, p.domain = spec, spec.Domain()
+	if p.err == nil {
+		p.err = p.caller.Enter(p.domain)
+	}
 	return p.domain
 }
 

@@ -12,6 +12,9 @@ import (
 type Route struct {
 	Path    string
 	Methods []string
+	// Needs is what a key must have, any of the bits; none: Admin. The domain that a
+	// request is about is for its answer to [Caller.Enter].
+	Needs Scope
 	// Answer answers a request, or returns why it could not and has then written
 	// nothing.
 	Answer func(w http.ResponseWriter, r *http.Request) error

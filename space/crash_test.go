@@ -151,7 +151,7 @@ func (w *world) end() error { return errors.Join(w.Close(), w.ix.Close(context.B
 
 // holds compares a space with one of several wants.
 func (w *world) holds(t *testing.T, any ...*want) error {
-	sp, _, err := w.Find(crashed)
+	sp, _, err := w.Find(context.Background(), crashed)
 	if err != nil {
 		return err
 	}
@@ -200,7 +200,7 @@ func TestCrashAnywhere(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		if _, _, err := w.Find(crashed); !made && errors.Is(err, contract.ErrNotFound) {
+		if _, _, err := w.Find(context.Background(), crashed); !made && errors.Is(err, contract.ErrNotFound) {
 			return w.end()
 		}
 		if err := w.holds(t, now, next); err != nil {
@@ -208,7 +208,7 @@ func TestCrashAnywhere(t *testing.T) {
 		}
 		if n%4 == 0 && len(now.branches) > 0 && !next.frozen {
 			// It goes on, and a second crash takes nothing.
-			sp, _, err := w.Find(crashed)
+			sp, _, err := w.Find(context.Background(), crashed)
 			more := item(str("more"), float32(n))
 			if err == nil {
 				err = sp.Set(context.Background(), main_, more)
@@ -261,7 +261,7 @@ func TestCrashAnywhere(t *testing.T) {
 	if _, _, err := w.Create(t.Context(), crashed, space.Schema{Dims: 2}); err != nil {
 		t.Fatal(err)
 	}
-	sp, _, err := w.Find(crashed)
+	sp, _, err := w.Find(context.Background(), crashed)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -327,7 +327,7 @@ func faultAt(t *testing.T, plan vfstest.Plan) bool {
 		next = now.clone()
 		s.model(next)
 		var id string
-		sp, _, e := w.Find(crashed)
+		sp, _, e := w.Find(context.Background(), crashed)
 		if e == nil {
 			id, e = s.do(w, sp)
 		}
@@ -357,7 +357,7 @@ func faultAt(t *testing.T, plan vfstest.Plan) bool {
 	if err := w.holds(t, now, next); err != nil {
 		t.Fatalf("%s, afterwards: %v", where, err)
 	}
-	sp, _, err := w.Find(crashed)
+	sp, _, err := w.Find(context.Background(), crashed)
 	if err == nil {
 		err = sp.Set(context.Background(), main_, item(str("z"), 1))
 	}

@@ -70,7 +70,7 @@ func TestDamagedJournal(t *testing.T) {
 				continue // a server is dear
 			}
 			w := open(t, files)
-			sp, _, err := w.Find("s")
+			sp, _, err := w.Find(context.Background(), "s")
 			if errors.Is(err, contract.ErrCorrupt) != told || err != nil && !told {
 				t.Fatalf("byte %d, cut %v: %v", at, cut, err)
 			}
@@ -118,7 +118,7 @@ func TestSlowBulk(t *testing.T) {
 			t.Errorf("another space is not committed: %+v, %v", info, err)
 		}
 		crashed := open(t, mem.CrashClone(1, 0))
-		sp, _, err := crashed.Find("a")
+		sp, _, err := crashed.Find(context.Background(), "a")
 		must(t, err)
 		if len(all(t, sp, main_)) != 1 {
 			t.Error("a write of more than a second ago is lost")
@@ -161,7 +161,7 @@ func TestDeletedIsGone(t *testing.T) {
 	if _, err := bulk.Commit(); !errors.Is(err, contract.ErrNotFound) {
 		t.Errorf("a commit to a deleted space: %v", err)
 	}
-	if _, _, err := w.Find("s"); !errors.Is(err, contract.ErrNotFound) {
+	if _, _, err := w.Find(context.Background(), "s"); !errors.Is(err, contract.ErrNotFound) {
 		t.Errorf("a deleted space: %v", err)
 	}
 	sp = w.make("s", space.Schema{Dims: 2})
@@ -169,7 +169,7 @@ func TestDeletedIsGone(t *testing.T) {
 	_, err = sp.Commit(ctx, main_)
 	must(t, err)
 	must(t, w.Forget("s", func() error {
-		if _, _, err := w.Find("s"); !errors.Is(err, contract.ErrNotFound) {
+		if _, _, err := w.Find(context.Background(), "s"); !errors.Is(err, contract.ErrNotFound) {
 			t.Errorf("while it is deleted: %v", err)
 		}
 		if _, _, err := w.Create(ctx, "s", space.Schema{Dims: 2}); !errors.Is(err, contract.ErrBusy) {
@@ -196,7 +196,7 @@ func TestDeletedBesideWrites(t *testing.T) {
 					return
 				default:
 				}
-				sp, _, err := w.Find("s")
+				sp, _, err := w.Find(context.Background(), "s")
 				if err == nil {
 					err = sp.Set(ctx, main_, item(space.IntKey(int64(i)), float32(n)))
 				}

@@ -11,6 +11,7 @@ import (
 	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/indexer"
 	"github.com/vectorlink/vectorlink/search"
+	"github.com/vectorlink/vectorlink/service"
 	"github.com/vectorlink/vectorlink/vfs"
 )
 
@@ -41,8 +42,11 @@ func (sp *Space) Bundle(ctx context.Context, at At, use func(commit string, w *b
 // commits, else as a commit of those keys that its main branch lacks. A space that is
 // not there gets the schema of the file. It is durable when Import returns.
 func (s *Spaces) Import(ctx context.Context, name string, body io.Reader) (indexer.ImportResult, error) {
+	if err := service.CallerOf(ctx).Enter(spaceOf(name)); err != nil {
+		return indexer.ImportResult{}, err
+	}
 	var begin func(*bundle.File) error
-	sp, at, err := s.Find(name)
+	sp, at, err := s.Find(ctx, name)
 	switch {
 	case err == nil:
 		name = sp.name

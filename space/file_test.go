@@ -2,6 +2,7 @@ package space_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -58,7 +59,7 @@ func TestSnapshotOfSpace(t *testing.T) {
 	if len(list) != 1 || list[0].Name != "a/b" || list[0].Keys != 4 || list[0].Head != commit {
 		t.Errorf("%+v", list)
 	}
-	copied, at, err := offline.Find("a/b")
+	copied, at, err := offline.Find(context.Background(), "a/b")
 	must(t, err)
 	if got := answers(copied, at); got != want {
 		t.Errorf("offline\n%s\nnot\n%s", got, want)
@@ -73,7 +74,7 @@ func TestSnapshotOfSpace(t *testing.T) {
 
 	got, err := w.Import(ctx, "a/fork", bytes.NewReader(file.Bytes()))
 	must(t, err)
-	fork, at, err := w.Find("a/fork")
+	fork, at, err := w.Find(context.Background(), "a/fork")
 	must(t, err)
 	if now := answers(fork, at); now != want || got.Imported != 4 {
 		t.Errorf("%+v: the fork\n%s\nnot\n%s", got, now, want)

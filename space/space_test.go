@@ -56,7 +56,7 @@ func (w *world) make(name string, schema space.Schema) *space.Space {
 	if _, _, err := w.Create(w.t.Context(), name, schema); err != nil {
 		w.t.Fatal(err)
 	}
-	sp, _, err := w.Find(name)
+	sp, _, err := w.Find(context.Background(), name)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -172,7 +172,7 @@ func TestRandomHistory(t *testing.T) {
 			}
 		}
 		for commit, want := range then {
-			_, at, err := w.Find("a/b@" + commit)
+			_, at, err := w.Find(context.Background(), "a/b@"+commit)
 			check(err)
 			if got := all(t, sp, at); !equal(got, want) {
 				t.Fatalf("commit %s has %v, want %v", commit, got, want)
@@ -262,7 +262,7 @@ func TestRules(t *testing.T) {
 	if _, _, err := w.Create(ctx, "s@t", space.Schema{Dims: 3}); !errors.Is(err, contract.ErrInvalid) {
 		t.Errorf("a name with @: %v", err)
 	}
-	if _, _, err := w.Find("none"); !errors.Is(err, contract.ErrNotFound) {
+	if _, _, err := w.Find(context.Background(), "none"); !errors.Is(err, contract.ErrNotFound) {
 		t.Errorf("a space that is not there: %v", err)
 	}
 	text := "a text"
@@ -295,7 +295,7 @@ func TestRules(t *testing.T) {
 	if err := w.Delete(ctx, "s"); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := w.Find("s"); !errors.Is(err, contract.ErrNotFound) {
+	if _, _, err := w.Find(context.Background(), "s"); !errors.Is(err, contract.ErrNotFound) {
 		t.Errorf("a deleted space: %v", err)
 	}
 }

@@ -218,6 +218,9 @@ func (s *Spaces) Create(ctx context.Context, name string, schema Schema) (info I
 	if err := checkName(name); err != nil {
 		return Info{}, false, err
 	}
+	if err := service.CallerOf(ctx).Enter(name); err != nil {
+		return Info{}, false, err
+	}
 	if err := schema.complete(); err != nil {
 		return Info{}, false, err
 	}
@@ -352,9 +355,18 @@ type At struct {
 	Said           contract.About // of the commit that a write makes
 }
 
+// spaceOf returns the name of the space in NAME or NAME@REF.
+func spaceOf(name string) string {
+	name, _, _ = strings.Cut(name, "@") // which names do not have
+	return name
+}
+
 // Find returns a space and the place that a name leads to: NAME, or NAME@REF, where REF
 // is a commit, a tag, a branch, or one of those and ~N, its N-th ancestor.
-func (s *Spaces) Find(name string) (*Space, At, error) {
+func (s *Spaces) Find(ctx context.Context, name string) (*Space, At, error) {
+	if service.CallerOf(ctx).Enter(spaceOf(name)) != nil {
+		return nil, At{}, noSpace(name)
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	sp, err := s.find(name)
@@ -402,7 +414,10 @@ func (s *Spaces) List(ctx context.Context) ([]Info, error) {
 	}
 	infos := make([]Info, 0, len(found))
 	for name := range found {
-		sp, at, err := s.Find(name)
+		if !service.CallerOf(ctx).Sees(name) {
+			continue
+		}
+		sp, at, err := s.Find(ctx, name)
 		if errors.Is(err, contract.ErrNotFound) {
 			continue
 		}
@@ -428,19 +443,23 @@ func (s *Spaces) Delete(ctx context.Context, name string) error {
 	if s.cfg.ReadOnly {
 		return contract.ErrReadOnly
 	}
-	sp, at, err := s.Find(name)
+	sp, at, err := s.Find(ctx, name)
 	if err != nil && (!errors.Is(err, contract.ErrCorrupt) || checkName(name) != nil) {
 		return err
 	}
 	if err == nil && sp.name != name {
 		return invalid("only a whole space is deleted, %s names a part of one (%s%s)", name, at.Branch, at.Commit)
 	}
-	return s.Forget(name, func() error {
+	err = s.Forget(name, func() error {
 		if _, err := s.cfg.Service.Domains().Domain(name); errors.Is(err, contract.ErrNotFound) {
 			return nil // nothing of it was committed
 		}
 		return s.cfg.Service.DeleteDomain(ctx, name, true)
 	})
+	if err == nil {
+		service.CallerOf(ctx).Deleted(name)
+	}
+	return err
 }
 
 // Forget removes the journal of a space, with the writes that are in no commit, and then

@@ -268,9 +268,14 @@ func (r *Registry) Find(id string) (Task, error) {
 	r.prune()
 	j := r.tasks[id]
 	if j == nil {
-		return Task{}, fmt.Errorf("%w: task %.80q is not known (finished tasks are kept for an hour)", contract.ErrNotFound, id)
+		return Task{}, Unknown(id)
 	}
 	return j.snapshot(), nil
+}
+
+// Unknown returns the error of Find for a task that there is not.
+func Unknown(id string) error {
+	return fmt.Errorf("%w: task %.80q is not known (finished tasks are kept for an hour)", contract.ErrNotFound, id)
 }
 
 // Wait waits for the end of a task and returns it, or the cause of ctx.

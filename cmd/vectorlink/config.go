@@ -6,12 +6,15 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 
 	"github.com/vectorlink/vectorlink/api"
 	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/embed"
+	"github.com/vectorlink/vectorlink/service"
 )
 
 // Config is everything the server can be told. The comments of its fields are
@@ -41,6 +44,11 @@ type Config struct {
 	// everything. A flag shows in the list of processes: better give it by
 	// environment or file.
 	AdminSecret contract.Secret `name:"admin-secret" type:"setting" environ:"VECTORLINK_ADMIN_SECRET,VECTORLINK_ADMIN_PASSWORD,TDB_SEARCH_ADMIN_SECRET" placeholder:"SECRET" help:"Secret that clients must give."`
+
+	// KeysFile is the file of keys, which "vectorlink keys" writes; left out it is
+	// access.keys in DataDir. Changes take effect at once. With it, AdminSecret may be
+	// left out.
+	KeysFile string `name:"keys-file" type:"setting" environ:"VECTORLINK_KEYS_FILE" placeholder:"FILE" help:"File of keys with scopes; left out it is access.keys in the data directory."`
 
 	// ReadOnly serves what another process writes to DataDir: commits appear as
 	// they are made, and nothing is written.
@@ -249,8 +257,8 @@ func indented(errs []error) error {
 
 // check adds what is wrong with the settings taken together.
 func (c *Config) check(bad *complaints) {
-	if c.AdminSecret.IsZero() && !c.Insecure && !c.Listen.loopback() {
-		bad.add("listen: %s can be reached by others: set VECTORLINK_ADMIN_SECRET, or --insecure to let everybody in", c.Listen)
+	if c.AdminSecret.IsZero() && !exists(c.keysFile()) && !c.Insecure && !c.Listen.loopback() {
+		bad.add("listen: %s can be reached by others: set VECTORLINK_ADMIN_SECRET, make keys (vectorlink keys add), or --insecure to let everybody in", c.Listen)
 	}
 	if c.DataDir == "" {
 		bad.add("data-dir: must not be empty")
@@ -265,6 +273,22 @@ func (c *Config) check(bad *complaints) {
 	checkURL(bad, "terminusdb-content-endpoint", c.ContentEndpoint)
 	c.DatabaseConfig.check(bad)
 	c.EmbedConfig.check(bad)
+}
+
+// keysFile returns the name of the file of keys, "" where a snapshot file is served.
+func (c *Config) keysFile() string {
+	if c.KeysFile != "" {
+		return c.KeysFile
+	}
+	if info, err := os.Stat(c.DataDir); err == nil && info.Mode().IsRegular() {
+		return ""
+	}
+	return filepath.Join(c.DataDir, service.KeysFile)
+}
+
+func exists(name string) bool {
+	_, err := os.Stat(name)
+	return err == nil
 }
 
 // check adds what is wrong with the settings of the database.

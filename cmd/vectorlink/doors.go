@@ -21,13 +21,13 @@ func (c *Config) doors(web api.Config, svc *service.Service, embedder contract.E
 		spaces.Routes(live, int64(c.ImportBytes)),
 		embeddinghub.Routes(live, web.Logger),
 		openai.Routes(openai.Config{Model: c.Model, Dim: embedder.Dim, Text: embed.TextOf}, svc),
-		mcp.Routes(mcp.Config{API: inside(web, svc), Write: c.MCPWrite && !c.ReadOnly, Version: version}),
+		mcp.Routes(mcp.Config{API: inside(web, svc, true), Write: c.MCPWrite && !c.ReadOnly, Version: version}),
 	)
 }
 
 // inside returns a way to ask the API in this process, past what guards it from
-// outside.
-func inside(web api.Config, svc *service.Service) http.RoundTripper {
-	web.Secret, web.Insecure, web.RateLimit, web.Routes = contract.Secret{}, true, 0, nil
+// outside: for requests of callers who were let in, or for anybody's.
+func inside(web api.Config, svc *service.Service, callers bool) http.RoundTripper {
+	web.Secret, web.Keys, web.Insecure, web.RateLimit, web.Routes, web.Inside = contract.Secret{}, nil, true, 0, nil, callers
 	return mcp.Local(api.New(web, svc))
 }

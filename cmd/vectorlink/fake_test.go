@@ -259,7 +259,7 @@ func (f *fakeIndexer) Commits(string) ([]search.CommitInfo, error) {
 	}, nil
 }
 
-func (f *fakeIndexer) DomainInfos() []search.DomainInfo {
+func (f *fakeIndexer) DomainInfos(func(string) bool) []search.DomainInfo {
 	return []search.DomainInfo{{Domain: domain, Heads: []search.Head{{Branch: "main", Commit: "c7", Version: 7}}, Commits: 2, Documents: 260, Chunks: 260, CommitBytes: 1234, VectorBytes: 66}}
 }
 

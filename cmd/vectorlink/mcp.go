@@ -73,7 +73,7 @@ func (c *mcpCmd) Run(ctx context.Context, p *program) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, closeAll()) }()
-	door.API, door.Write = inside(cfg.api(log), svc), cfg.MCPWrite
+	door.API, door.Write = inside(cfg.api(log), svc, false), cfg.MCPWrite
 	return mcp.Serve(ctx, door, io.NopCloser(p.stdin), unclosed{p.stdout})
 }
 

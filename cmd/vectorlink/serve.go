@@ -177,6 +177,11 @@ func (c *Config) indexer(source contract.Source, embedder contract.Embedder, met
 func serve(ctx context.Context, cfg Config, source contract.Source, heads contract.Heads, embedder contract.Embedder, metrics *api.Metrics, log *slog.Logger) (err error) {
 	web := cfg.api(log)
 	web.Metrics = metrics
+	if name := cfg.keysFile(); name != "" {
+		if web.Keys, err = service.OpenKeys(name, log); err != nil {
+			return as(errUsage, err)
+		}
+	}
 	listener, err := api.Listen(web, string(cfg.Listen))
 	if err != nil {
 		return err

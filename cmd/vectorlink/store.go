@@ -15,6 +15,7 @@ import (
 	"github.com/vectorlink/vectorlink/backup"
 	"github.com/vectorlink/vectorlink/catalog"
 	"github.com/vectorlink/vectorlink/indexer"
+	"github.com/vectorlink/vectorlink/service"
 	"github.com/vectorlink/vectorlink/snapshot"
 	"github.com/vectorlink/vectorlink/space"
 	"github.com/vectorlink/vectorlink/textindex"
@@ -100,7 +101,7 @@ func checkOwn(dir string) error {
 			switch ext := strings.TrimPrefix(filepath.Ext(name), "."); {
 			case name == taskFile, name == backup.Unfinished, e.Type().IsRegular() && slices.Contains(extensions, ext):
 				return nil
-			case name == lockFile, name == "lost+found", strings.HasPrefix(name, "."), vfs.IsTemp(name):
+			case name == lockFile, name == service.KeysFile, name == "lost+found", strings.HasPrefix(name, "."), vfs.IsTemp(name):
 			default:
 				foreign = name
 			}

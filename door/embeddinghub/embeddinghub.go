@@ -31,24 +31,24 @@ type door struct {
 func Routes(spaces *space.Spaces, log *slog.Logger) []service.Route {
 	d := &door{spaces, log}
 	return []service.Route{
-		unary(d, "CreateSpace", d.createSpace),
-		unary(d, "CheckSpace", d.checkSpace),
-		unary(d, "DeleteSpace", d.deleteSpace),
-		unary(d, "FreezeSpace", d.freezeSpace),
-		unary(d, "Set", d.set),
-		unary(d, "Get", d.get),
-		unary(d, "Delete", d.delete),
-		unary(d, "NearestNeighbor", d.nearest),
-		streaming("MultiSet", func(path string) *connect.Handler {
+		unary(d, "CreateSpace", service.Push, d.createSpace),
+		unary(d, "CheckSpace", service.Read, d.checkSpace),
+		unary(d, "DeleteSpace", service.Admin, d.deleteSpace),
+		unary(d, "FreezeSpace", service.Push, d.freezeSpace),
+		unary(d, "Set", service.Push, d.set),
+		unary(d, "Get", service.Read, d.get),
+		unary(d, "Delete", service.Push, d.delete),
+		unary(d, "NearestNeighbor", service.Read, d.nearest),
+		streaming("MultiSet", service.Push, func(path string) *connect.Handler {
 			return connect.NewClientStreamHandler(path, d.multiSet, options...)
 		}),
-		streaming("MultiDelete", func(path string) *connect.Handler {
+		streaming("MultiDelete", service.Push, func(path string) *connect.Handler {
 			return connect.NewClientStreamHandler(path, d.multiDelete, options...)
 		}),
-		streaming("MultiGet", func(path string) *connect.Handler {
+		streaming("MultiGet", service.Read, func(path string) *connect.Handler {
 			return connect.NewBidiStreamHandler(path, d.multiGet, options...)
 		}),
-		streaming("Download", func(path string) *connect.Handler {
+		streaming("Download", service.Read, func(path string) *connect.Handler {
 			return connect.NewServerStreamHandler(path, d.download, options...)
 		}),
 	}
@@ -60,19 +60,19 @@ var options = []connect.HandlerOption{connect.WithReadMaxBytes(maxMessage)}
 const Service = "/featureform.embedding.proto.EmbeddingHub/"
 
 // route returns the route of a procedure.
-func route(path string, h http.Handler, streams bool) service.Route {
-	return service.Route{Path: path, Methods: []string{http.MethodPost}, Streams: streams, Answer: func(w http.ResponseWriter, r *http.Request) error {
+func route(path string, needs service.Scope, h http.Handler, streams bool) service.Route {
+	return service.Route{Path: path, Needs: needs, Methods: []string{http.MethodPost}, Streams: streams, Answer: func(w http.ResponseWriter, r *http.Request) error {
 		h.ServeHTTP(w, r)
 		return nil
 	}}
 }
 
-func streaming(name string, handler func(path string) *connect.Handler) service.Route {
-	return route(Service+name, handler(Service+name), true)
+func streaming(name string, needs service.Scope, handler func(path string) *connect.Handler) service.Route {
+	return route(Service+name, needs, handler(Service+name), true)
 }
 
-func unary[Req, Res any](d *door, name string, call func(context.Context, *Req) (*Res, error)) service.Route {
-	return route(Service+name, connect.NewUnaryHandler(Service+name, func(ctx context.Context, req *connect.Request[Req]) (*connect.Response[Res], error) {
+func unary[Req, Res any](d *door, name string, needs service.Scope, call func(context.Context, *Req) (*Res, error)) service.Route {
+	return route(Service+name, needs, connect.NewUnaryHandler(Service+name, func(ctx context.Context, req *connect.Request[Req]) (*connect.Response[Res], error) {
 		res, err := call(ctx, req.Msg)
 		if err != nil {
 			return nil, d.coded(err)
@@ -87,15 +87,15 @@ func (d *door) createSpace(ctx context.Context, req *pb.CreateSpaceRequest) (*pb
 	dims := int(min(req.Dims, math.MaxInt32))
 	_, _, err := d.spaces.Create(ctx, req.Name, space.Schema{Dims: dims})
 	if errors.Is(err, contract.ErrConflict) {
-		if sp, _, findErr := d.spaces.Find(req.Name); findErr == nil && sp.Schema().Dims == dims {
+		if sp, _, findErr := d.spaces.Find(ctx, req.Name); findErr == nil && sp.Schema().Dims == dims {
 			err = nil
 		}
 	}
 	return &pb.CreateSpaceResponse{}, err
 }
 
-func (d *door) checkSpace(_ context.Context, req *pb.CheckSpaceRequest) (*pb.CheckSpaceResponse, error) {
-	_, _, err := d.spaces.Find(req.Name)
+func (d *door) checkSpace(ctx context.Context, req *pb.CheckSpaceRequest) (*pb.CheckSpaceResponse, error) {
+	_, _, err := d.spaces.Find(ctx, req.Name)
 	return &pb.CheckSpaceResponse{}, err
 }
 
@@ -104,7 +104,7 @@ func (d *door) deleteSpace(ctx context.Context, req *pb.DeleteSpaceRequest) (*pb
 }
 
 func (d *door) freezeSpace(ctx context.Context, req *pb.FreezeSpaceRequest) (*pb.FreezeSpaceResponse, error) {
-	sp, _, err := d.spaces.Find(req.Name)
+	sp, _, err := d.spaces.Find(ctx, req.Name)
 	if err == nil {
 		err = sp.Freeze(ctx)
 	}
@@ -116,7 +116,7 @@ func (d *door) set(ctx context.Context, req *pb.SetRequest) (*pb.SetResponse, er
 	if req.Embedding == nil {
 		return &pb.SetResponse{}, d.remove(ctx, req.Space, req.Key)
 	}
-	sp, at, err := d.spaces.Find(req.Space)
+	sp, at, err := d.spaces.Find(ctx, req.Space)
 	if err != nil {
 		return nil, err
 	}
@@ -132,7 +132,7 @@ func (d *door) delete(ctx context.Context, req *pb.DeleteRequest) (*pb.DeleteRes
 }
 
 func (d *door) remove(ctx context.Context, name, id string) error {
-	sp, at, err := d.spaces.Find(name)
+	sp, at, err := d.spaces.Find(ctx, name)
 	if err != nil {
 		return err
 	}
@@ -156,7 +156,7 @@ func (d *door) get(ctx context.Context, req *pb.GetRequest) (*pb.GetResponse, er
 // lookup returns the vector of a key, and an empty one where there is no such key, as
 // the original server did.
 func (d *door) lookup(ctx context.Context, name, id string) (*pb.Embedding, error) {
-	sp, at, err := d.spaces.Find(name)
+	sp, at, err := d.spaces.Find(ctx, name)
 	if err != nil {
 		return nil, err
 	}
@@ -172,7 +172,7 @@ func (d *door) lookup(ctx context.Context, name, id string) (*pb.Embedding, erro
 }
 
 func (d *door) nearest(ctx context.Context, req *pb.NearestNeighborRequest) (*pb.NearestNeighborResponse, error) {
-	sp, at, err := d.spaces.Find(req.Space)
+	sp, at, err := d.spaces.Find(ctx, req.Space)
 	if err != nil {
 		return nil, err
 	}
@@ -211,7 +211,7 @@ func bulk[M any](ctx context.Context, d *door, stream *connect.ClientStream[M], 
 		return stream.Err()
 	}
 	first := name(stream.Msg())
-	sp, at, err := d.spaces.Find(first)
+	sp, at, err := d.spaces.Find(ctx, first)
 	if err != nil {
 		return err
 	}
@@ -287,7 +287,7 @@ func (d *door) multiGet(ctx context.Context, stream *connect.BidiStream[pb.Multi
 
 // download streams all of a space as it is at one moment.
 func (d *door) download(ctx context.Context, req *connect.Request[pb.DownloadRequest], stream *connect.ServerStream[pb.DownloadResponse]) error {
-	sp, at, err := d.spaces.Find(req.Msg.Space)
+	sp, at, err := d.spaces.Find(ctx, req.Msg.Space)
 	if err != nil {
 		return d.coded(err)
 	}

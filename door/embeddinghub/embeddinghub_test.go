@@ -168,7 +168,7 @@ func TestCalls(t *testing.T) {
 	}
 	_, err := ask[pb.SetRequest, pb.SetResponse](t, h, "Set", &pb.SetRequest{Space: "s", Key: "none"}) // a deletion
 	check("a deletion by Set", err)
-	sp, at, err := spaces.Find("s")
+	sp, at, err := spaces.Find(context.Background(), "s")
 	check("find", err)
 	_, err = sp.Commit(t.Context(), at)
 	check("commit", err)
@@ -249,7 +249,7 @@ func TestPast(t *testing.T) {
 	if got, err := h.nearest(t, &pb.NearestNeighborRequest{Space: "s@" + first, Key: "a", Num: 5}); err != nil || got != "" {
 		t.Errorf("neighbours in the past: %q, %v", got, err)
 	}
-	sp, at, err := spaces.Find("s")
+	sp, at, err := spaces.Find(context.Background(), "s")
 	if err != nil {
 		t.Fatal(err)
 	}

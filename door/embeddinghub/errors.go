@@ -8,6 +8,7 @@ import (
 	"connectrpc.com/connect"
 
 	"github.com/vectorlink/vectorlink/contract"
+	"github.com/vectorlink/vectorlink/service"
 )
 
 // outcomes is the one table from errors to codes of gRPC: the first row whose error is
@@ -21,6 +22,7 @@ var outcomes = []struct {
 	{contract.ErrImmutable, connect.CodeFailedPrecondition, ""},
 	{contract.ErrInvalid, connect.CodeInvalidArgument, ""},
 	{contract.ErrNotConfigured, connect.CodeInvalidArgument, ""},
+	{service.ErrForbidden, connect.CodePermissionDenied, ""},
 	{contract.ErrNotFound, connect.CodeNotFound, ""},
 	{contract.ErrPruned, connect.CodeNotFound, ""},
 	{contract.ErrConflict, connect.CodeInvalidArgument, ""},

@@ -6,9 +6,12 @@ import (
 	"errors"
 	"io"
 	"net/http"
+
+	"github.com/vectorlink/vectorlink/service"
 )
 
-// Local returns a way to ask a handler of this process, which lets everybody in.
+// Local returns a way to ask a handler of this process, with the caller of the request for
+// a tool.
 func Local(h http.Handler) http.RoundTripper { return local{h} }
 
 type local struct{ handler http.Handler }
@@ -26,8 +29,8 @@ func (l local) RoundTrip(req *http.Request) (res *http.Response, err error) {
 		}
 	}()
 	// What the request for a tool carries in its context, its route among it, is not
-	// this one's.
-	ctx, cancel := context.WithCancelCause(context.Background())
+	// this one's, but for its caller.
+	ctx, cancel := context.WithCancelCause(service.As(context.Background(), req.Context()))
 	defer cancel(nil)
 	defer context.AfterFunc(req.Context(), func() { cancel(context.Cause(req.Context())) })()
 	r := req.Clone(ctx)

@@ -62,7 +62,7 @@ func Routes(cfg Config) []service.Route {
 		// Package api knows by which names it may be asked for.
 		DisableLocalhostProtection: true,
 	})
-	return []service.Route{{Path: "/mcp", Methods: []string{http.MethodPost}, Answer: func(w http.ResponseWriter, r *http.Request) error {
+	return []service.Route{{Path: "/mcp", Needs: service.Read, Methods: []string{http.MethodPost}, Answer: func(w http.ResponseWriter, r *http.Request) error {
 		h.ServeHTTP(w, r)
 		return nil
 	}}}

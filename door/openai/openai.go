@@ -46,9 +46,9 @@ func Routes(cfg Config, e Embedder) []service.Route {
 	d := &door{cfg, e}
 	read := []string{http.MethodGet, http.MethodHead}
 	return []service.Route{
-		{Path: "/v1/embeddings", Methods: []string{http.MethodPost}, Answer: d.embeddings, Problem: shape},
-		{Path: "/v1/models", Methods: read, Answer: d.models, Problem: shape},
-		{Path: "/v1/models/*", Methods: read, Answer: d.model, Problem: shape},
+		{Path: "/v1/embeddings", Needs: service.Read, Methods: []string{http.MethodPost}, Answer: d.embeddings, Problem: shape},
+		{Path: "/v1/models", Needs: service.Read, Methods: read, Answer: d.models, Problem: shape},
+		{Path: "/v1/models/*", Needs: service.Read, Methods: read, Answer: d.model, Problem: shape},
 	}
 }
 

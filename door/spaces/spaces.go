@@ -47,8 +47,11 @@ type door struct {
 func Routes(spaces *space.Spaces, maxImport int64) []service.Route {
 	d := &door{spaces, maxImport}
 	return []service.Route{
-		{Path: "/spaces", Methods: []string{http.MethodGet, http.MethodHead, http.MethodPost}, Answer: d.root},
-		{Path: "/spaces/*", Methods: []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodDelete}, Answer: d.below, Streams: true},
+		{Path: "/spaces", Needs: service.Read, Methods: []string{http.MethodGet, http.MethodHead}, Answer: d.root},
+		{Path: "/spaces", Needs: service.Push, Methods: []string{http.MethodPost}, Answer: d.root},
+		{Path: "/spaces/*", Needs: service.Read, Methods: []string{http.MethodGet, http.MethodHead}, Answer: d.below, Streams: true},
+		{Path: "/spaces/*", Needs: service.Read | service.Push, Methods: []string{http.MethodPost}, Answer: d.below, Streams: true}, // see operations
+		{Path: "/spaces/*", Needs: service.Admin, Methods: []string{http.MethodDelete}, Answer: d.below, Streams: true},
 	}
 }
 
@@ -61,17 +64,24 @@ type call struct {
 	query url.Values
 }
 
+// operation is a call of a space, and what a key must have for it.
+type operation struct {
+	needs  service.Scope
+	answer func(*door, *call) error
+}
+
 // The operations by method and name; that of no name is the space itself.
-var operations = map[string]map[string]func(*door, *call) error{
+var operations = map[string]map[string]operation{
 	http.MethodGet: {
-		"": (*door).info, "items": (*door).items, "log": (*door).log, "diff": (*door).diff, "branch": (*door).branches,
-		"snapshot": (*door).snapshot,
+		"": {service.Read, (*door).info}, "items": {service.Read, (*door).items}, "log": {service.Read, (*door).log},
+		"diff": {service.Read, (*door).diff}, "branch": {service.Read, (*door).branches}, "snapshot": {service.Read, (*door).snapshot},
 	},
 	http.MethodPost: {
-		"freeze": (*door).freeze, "set": (*door).set, "get": (*door).get, "multiset": (*door).multiset,
-		"multiget": (*door).multiget, "delete": (*door).delete, "multidelete": (*door).multidelete,
-		"delete_all": (*door).deleteAll, "nearest": (*door).nearest, "commit": (*door).commit,
-		"transaction": (*door).transaction, "branch": (*door).branch, "merge": (*door).merge, "revert": (*door).revert,
+		"get": {service.Read, (*door).get}, "multiget": {service.Read, (*door).multiget}, "nearest": {service.Read, (*door).nearest},
+		"set": {service.Push, (*door).set}, "multiset": {service.Push, (*door).multiset}, "delete": {service.Push, (*door).delete},
+		"multidelete": {service.Push, (*door).multidelete}, "delete_all": {service.Push, (*door).deleteAll},
+		"transaction": {service.Push, (*door).transaction}, "commit": {service.Push, (*door).commit}, "branch": {service.Push, (*door).branch},
+		"merge": {service.Push, (*door).merge}, "revert": {service.Push, (*door).revert}, "freeze": {service.Push, (*door).freeze},
 	},
 }
 
@@ -122,13 +132,19 @@ func (d *door) below(w http.ResponseWriter, r *http.Request) error {
 		return nil
 	}
 	if name, ok := strings.CutSuffix(name, "/snapshot"); ok && method == http.MethodPost && op == "" {
+		if err := service.CallerOf(r.Context()).Require(service.Push); err != nil {
+			return err
+		}
 		return d.take(w, r, name)
 	}
-	answer := operations[method][op]
-	if answer == nil {
+	asked, ok := operations[method][op]
+	if !ok {
 		return service.Failure(contract.ErrInvalid, "name a call of the space: POST /spaces/NAME/%s", strings.Join(slices.Sorted(maps.Keys(operations[method])), ", "))
 	}
-	sp, at, err := d.spaces.Find(name)
+	if err := service.CallerOf(r.Context()).Require(asked.needs); err != nil {
+		return err
+	}
+	sp, at, err := d.spaces.Find(r.Context(), name)
 	if err != nil {
 		return err
 	}
@@ -138,7 +154,7 @@ func (d *door) below(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 	}
-	return answer(d, c)
+	return asked.answer(d, c)
 }
 
 // said reads what the query says of the commit that a call makes.
@@ -154,14 +170,14 @@ func (c *call) said(op string) error {
 }
 
 // split returns the name of a space and that of the call.
-func split(r *http.Request, ops map[string]func(*door, *call) error) (name, op string, err error) {
+func split(r *http.Request, ops map[string]operation) (name, op string, err error) {
 	raw, _, _ := strings.Cut(r.RequestURI, "?")
 	_, after, ok := strings.Cut(raw, "/spaces/")
 	if !ok {
 		return "", "", service.Failure(service.ErrParameter, "the path names no space")
 	}
 	parts := strings.Split(strings.TrimSuffix(after, "/"), "/")
-	if last := parts[len(parts)-1]; len(parts) > 1 && ops[last] != nil {
+	if last := parts[len(parts)-1]; len(parts) > 1 && ops[last].answer != nil {
 		op, parts = last, parts[:len(parts)-1]
 	}
 	name, err = url.PathUnescape(strings.Join(parts, "/"))
