@@ -80,6 +80,8 @@ var metrics = []metric{
 	{"tasks_waiting", gauge, "Tasks that wait for others.", nil, value(func(r *scrape) int { return r.Unfinished - r.Running })},
 	{"tasks_running", gauge, "Tasks at work.", nil, value(func(r *scrape) int { return r.Running })},
 	{"texts_embedding", gauge, "Texts at the embedder.", nil, value(func(r *scrape) int { return r.Embedding })},
+	{"pruned_commits_total", counter, "Commits that were pruned, on request or by the settings of retention.", nil, nil},
+	{"pruned_bytes_total", counter, "Bytes of the files of these commits.", nil, nil},
 	{"merge_duration_seconds", histogram, "Merges of commit files, by outcome: ok, failed.", []string{"outcome"}, nil},
 	{"merges_due", gauge, "Merges that are due or under way.", nil, value(func(r *scrape) int { return r.Merging })},
 
@@ -232,6 +234,12 @@ func (m *Metrics) Merged(took time.Duration, err error) {
 		outcome = "failed"
 	}
 	m.observe("merge_duration_seconds", took, outcome)
+}
+
+// Pruned implements indexer.Observer.
+func (m *Metrics) Pruned(commits int, bytes int64) {
+	m.add("pruned_commits_total", commits)
+	m.add("pruned_bytes_total", int(bytes))
 }
 
 // Handler returns the handler of GET /metrics, in Prometheus' text format, over

@@ -121,6 +121,7 @@ func TestMetrics(t *testing.T) {
 	m.TaskEnded(indexer.Task{State: "failed", Created: began, Finished: began.Add(time.Minute), Indexed: 1, Deleted: 2, SkippedTotal: 3, Embedded: 4, Reused: 5})
 	m.Merged(time.Second, nil)
 	m.Merged(time.Second, contract.ErrCorrupt)
+	m.Pruned(3, 4096)
 	l := pushed(t)
 	served := api.New(api.Config{SearchReady: true, Metrics: m}, service.New(l.ix.Reader, l.ix))
 	for _, target := range []string{

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 
 	"github.com/vectorlink/vectorlink/catalog"
 	"github.com/vectorlink/vectorlink/contract"
@@ -20,6 +21,8 @@ type domain struct {
 	// commits, so that nothing of them is left in one. It is taken before an
 	// Update.
 	rewriting sync.Mutex
+	// unlooked counts the commits since retention has looked at the domain.
+	unlooked atomic.Int64
 
 	state sync.Mutex // guards all below
 	// whole holds the commits that this process has written or looked over,

@@ -52,6 +52,11 @@ type Config struct {
 	// QueryCacheBytes bounds what is kept of the vectors of queries; 0 means
 	// 32 MiB, less than 0 that none are kept.
 	QueryCacheBytes int64
+	// Retention returns which commits of a domain stay; others go after commits and at
+	// the start, but for what Prune keeps besides. nil: all stay.
+	Retention func(domain string) Retention
+	// RetentionDryRun has the log say what would go, and nothing go.
+	RetentionDryRun bool
 	// Observer is told what the Indexer has done; nil: nobody is.
 	Observer Observer
 	Logger   *slog.Logger // nil: nothing is logged
@@ -64,6 +69,8 @@ type Observer interface {
 	TaskEnded(Task)
 	// Merged is told how long a merge took, or tried to.
 	Merged(took time.Duration, err error)
+	// Pruned is told how many commits were pruned, and the bytes of their files.
+	Pruned(commits int, bytes int64)
 }
 
 // Graph holds the parameters of graphs and of when they are built.

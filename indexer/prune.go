@@ -30,6 +30,8 @@ type PruneRequest struct {
 	Keep []string `param:"keep" placeholder:"COMMIT" help:"Keep this commit; may be repeated."`
 	// Apply has the others removed; else it is said what would be removed.
 	Apply bool `param:"apply" name:"yes" help:"Remove them; else they are only listed."`
+	// Most bounds how many go, the newest first, of those that are not kept; 0: all.
+	Most int
 }
 
 // Pruning says what a Prune has removed, or would.
@@ -93,6 +95,9 @@ func (ix *Indexer) Prune(_ context.Context, req PruneRequest) (Pruning, error) {
 		return Pruning{}, err
 	}
 	p.Applied = true
+	if ix.cfg.Observer != nil {
+		ix.cfg.Observer.Pruned(len(p.Commits), p.Bytes)
+	}
 	ix.log.Info("commits pruned", "domain", req.Domain, "commits", len(p.Commits), "bytes", p.Bytes)
 	return p, nil
 }
@@ -121,7 +126,7 @@ func (ix *Indexer) planPruning(state *catalog.State, req PruneRequest) ([]snapsh
 	var going []snapshot.Info
 	p := Pruning{Commits: []PrunedCommit{}}
 	for info := range state.Newest() {
-		if kept[info.Commit] {
+		if kept[info.Commit] || req.Most > 0 && len(going) == req.Most {
 			if !info.Tag && !catalog.IsMark(info) {
 				p.Kept++
 			}

@@ -11,7 +11,8 @@ import (
 // mergeWorkers is the number of domains that are merged at once.
 const mergeWorkers = 2
 
-// mergeRequest names a commit whose file may have to be rewritten.
+// mergeRequest names a commit whose file may have to be rewritten, or without one a
+// domain whose commits are to be looked at by [Config.Retention].
 type mergeRequest struct{ domain, commit string }
 
 // schedule holds the merges that are due: a set for each domain, so that asking
@@ -107,6 +108,7 @@ func (ix *Indexer) Merging() int { return ix.merges.pending() }
 // if its full text is so large that the first search should not wait for it.
 // Commits wait for neither.
 func (ix *Indexer) considerMerge(d *domain, commit string) {
+	ix.considerRetention(d)
 	s, err := ix.Open(ix.stopCtx, d.Domain, commit)
 	if err != nil {
 		ix.log.Error("commit just written cannot be opened", "domain", d.Name(), "commit", commit, "err", err)
@@ -141,11 +143,14 @@ func (ix *Indexer) isHead(d *search.Domain, commit string) bool {
 	return false
 }
 
-// findMerges makes the merges due that were lost when the last process ended. It
+// findMerges makes due what was lost when the last process ended: retention, and merges. It
 // goes by what headers say: only heads that may need a graph are opened, by the
 // workers.
 func (ix *Indexer) findMerges() {
 	for _, d := range ix.Domains().List("") {
+		if ix.cfg.Retention != nil {
+			ix.dueRetention(d.Name())
+		}
 		for _, h := range d.State().Heads() {
 			if info, ok := d.State().Real(h.Commit); ok && int(info.Chunks) >= ix.cfg.Graph.MinVectors {
 				ix.merges.add(mergeRequest{d.Name(), info.Commit})
@@ -160,6 +165,13 @@ func (ix *Indexer) mergeLoop() {
 		for req, ok := ix.merges.next(); ok; req, ok = ix.merges.next() {
 			if ix.stopCtx.Err() != nil {
 				return
+			}
+			if req.commit == "" {
+				if err := ix.guard(func() error { return ix.retain(req.domain) }); err != nil && ix.stopCtx.Err() == nil {
+					ix.log.Error("commits that need not stay cannot be pruned", "domain", req.domain, "err", err)
+				}
+				ix.merges.done(req)
+				continue
 			}
 			start := time.Now()
 			merged := false

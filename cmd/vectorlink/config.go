@@ -130,6 +130,19 @@ type Config struct {
 	// it is answered 503.
 	BranchWait Interval `name:"branch-wait" type:"setting" least:"100ms" environ:"VECTORLINK_BRANCH_WAIT" fallback:"30s" placeholder:"TIME" help:"How long a push waits for another on its branch."`
 
+	// KeepLast is how many commits of each branch stay, the last ones. The others are
+	// pruned after commits and at the start, but for those of KeepDaily and what
+	// vectorlink prune keeps besides, tags foremost. Without both all stay.
+	KeepLast int `name:"keep-last" type:"setting" least:"0" environ:"VECTORLINK_KEEP_LAST" fallback:"0" placeholder:"N" help:"Prune all but the last N commits of each branch and what --keep-daily keeps; 0 and no --keep-daily: nothing."`
+	// KeepDaily is of how many days, today's included, each branch's last commit stays.
+	KeepDaily int `name:"keep-daily" type:"setting" least:"0" most:"100000" environ:"VECTORLINK_KEEP_DAILY" fallback:"0" placeholder:"DAYS" help:"Prune all but each branch's last commit of each of the last days and what --keep-last keeps."`
+	// Retention says it otherwise for some databases and spaces: PATTERN=last:N,daily:D
+	// or PATTERN=all, separated by spaces. * in a pattern stands for any part of a name
+	// without a slash, and the first pattern that fits counts.
+	Retention RetentionRules `name:"retention" type:"setting" environ:"VECTORLINK_RETENTION" placeholder:"RULES" help:"The same for some databases: PATTERN=last:N,daily:D or PATTERN=all, separated by spaces; the first that fits counts."`
+	// RetentionDryRun has the log say what would be pruned, and prunes nothing.
+	RetentionDryRun bool `name:"retention-dry-run" type:"switch" environ:"VECTORLINK_RETENTION_DRY_RUN" help:"Log what --keep-last, --keep-daily and --retention would prune, and prune nothing."`
+
 	// SpaceSync says when a write to a space lasts that was answered: before the
 	// answer (always), or within a second (everysec).
 	SpaceSync string `name:"space-sync" type:"setting" words:"always,everysec" environ:"VECTORLINK_SPACE_SYNC" fallback:"always" placeholder:"WHEN" help:"When a write to a space lasts: always, before its answer, or everysec, within a second."`
@@ -265,6 +278,9 @@ func (c *Config) check(bad *complaints) {
 	}
 	if c.ReadOnly && len(c.Watch) > 0 {
 		bad.add("read-only: a server that only reads cannot watch: leave --watch to the one that writes %s", c.DataDir)
+	}
+	if c.ReadOnly && c.retention() != nil {
+		bad.add("read-only: a server that only reads prunes nothing: leave --keep-last, --keep-daily and --retention to the one that writes %s", c.DataDir)
 	}
 	if strings.Contains(c.AdminUser, ":") {
 		bad.add("admin-user: must not contain a colon")

@@ -4,6 +4,9 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"path"
+	"strconv"
+	"strings"
 
 	"github.com/vectorlink/vectorlink/indexer"
 	"github.com/vectorlink/vectorlink/search"
@@ -77,3 +80,62 @@ may share them.`,
 		fmt.Fprintf(w, text, count(len(done.Commits), "commit"), done.Bytes, done.Kept)
 	}),
 }).register()
+
+// RetentionRules say which commits of which domains stay: PATTERN=last:N,daily:D or
+// PATTERN=all, separated by spaces.
+type RetentionRules string
+
+// UnmarshalText takes such rules.
+func (r *RetentionRules) UnmarshalText(text []byte) error {
+	for item := range strings.FieldsSeq(string(text)) {
+		if _, _, err := parseRetention(item); err != nil {
+			return err
+		}
+	}
+	*r = RetentionRules(text)
+	return nil
+}
+
+// parseRetention reads one rule.
+func parseRetention(item string) (pattern string, keep indexer.Retention, err error) {
+	pattern, list, _ := strings.Cut(item, "=")
+	if _, err := path.Match(pattern, ""); err != nil || pattern == "" {
+		return "", keep, fmt.Errorf("has %q, which does not begin with a pattern and =", item)
+	}
+	if list == "all" {
+		return pattern, keep, nil
+	}
+	for part := range strings.SplitSeq(list, ",") {
+		what, number, _ := strings.Cut(part, ":")
+		n, err := strconv.Atoi(number)
+		switch {
+		case err != nil || n < 1 || what == "daily" && n > indexer.MaxKeepDaily:
+			return "", keep, fmt.Errorf("has %q, which ends in none of all, last:N, daily:D and both", item)
+		case what == "last":
+			keep.KeepLast = n
+		case what == "daily":
+			keep.KeepDaily = n
+		default:
+			return "", keep, fmt.Errorf("has %q, where %q is none of last, daily", item, what)
+		}
+	}
+	return pattern, keep, nil
+}
+
+// retention returns which commits of a domain stay; nil: all of every domain.
+func (c *Config) retention() func(domain string) indexer.Retention {
+	general := indexer.Retention{KeepLast: c.KeepLast, KeepDaily: c.KeepDaily}
+	rules := strings.Fields(string(c.Retention))
+	if general == (indexer.Retention{}) && len(rules) == 0 {
+		return nil
+	}
+	return func(domain string) indexer.Retention {
+		for _, rule := range rules {
+			pattern, keep, _ := parseRetention(rule) // it was checked
+			if fits, _ := path.Match(pattern, domain); fits {
+				return keep
+			}
+		}
+		return general
+	}
+}

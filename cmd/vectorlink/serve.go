@@ -165,6 +165,8 @@ func (c *Config) indexer(source contract.Source, embedder contract.Embedder, met
 		QueryCacheBytes:   cmp.Or(int64(c.QueryCacheBytes), -1), // none, not the default
 		PricePerMillion:   c.EmbedPrice,
 		BranchWait:        time.Duration(c.BranchWait),
+		Retention:         c.retention(),
+		RetentionDryRun:   c.RetentionDryRun,
 		Logger:            log,
 	}
 	if metrics != nil { // an interface that holds nil is not nil
