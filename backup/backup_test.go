@@ -11,6 +11,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/vectorlink/vectorlink/backup"
 	"github.com/vectorlink/vectorlink/catalog"
@@ -578,5 +579,37 @@ func TestDeletedMeanwhile(t *testing.T) {
 			t.Errorf("operation %d: %s answers otherwise", at, dev)
 		}
 		r.stop()
+	}
+}
+
+// TestCostOfHistory adds a commit to a short history and to a long one: what a backup of
+// it writes grows with neither.
+func TestCostOfHistory(t *testing.T) {
+	lengths := []int{150, 300}
+	if os.Getenv("VECTORLINK_LONG") != "" {
+		lengths = []int{300, 1500}
+	}
+	mem, src := vfstest.NewMem(), indexertest.NewSource()
+	w := start(t, mem, src)
+	defer w.stop()
+	d := openDir(t, vfstest.NewMem())
+	var added []int64
+	for _, n := range lengths {
+		for w.n < n {
+			w.index("main")
+		}
+		all := take(t, d, mem, 0)
+		most := int64(0)
+		for range 5 { // a block of the list is of any length
+			w.index("main")
+			began := time.Now()
+			sum := take(t, d, mem, 0)
+			most = max(most, sum.Added)
+			t.Logf("%d commits, %d bytes: %d bytes in %d parts are new of one more, %v", n, all.Bytes, sum.Added, sum.Parts, time.Since(began).Round(time.Millisecond))
+		}
+		added = append(added, most)
+	}
+	if added[1] > 3*added[0] {
+		t.Errorf("one commit adds %d bytes to a backup of %d commits, and %d to one of %d", added[0], lengths[0], added[1], lengths[1])
 	}
 }
