@@ -8,7 +8,7 @@ PACKAGES := ./... ./testdata/starwars
 CC_FOUND := $(shell command -v $${CC:-cc} gcc clang 2>/dev/null | head -n 1)
 RACE     := $(if $(CC_FOUND),-race)
 
-.PHONY: help build test test-long race lint bench bench-peers bench-peers-all bench-spaces bench-http bench-history bench-answers clients doors test-python python-wheels screenshots fuzz fuzz-http golden cover clean
+.PHONY: help build test test-long race lint bench bench-peers bench-peers-all bench-spaces bench-http bench-history bench-answers clients doors test-python python-wheels screenshots vendor-page fuzz fuzz-http golden cover clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -93,6 +93,9 @@ fuzz-http: ## fuzz the HTTP API with schemathesis for FUZZTIME seconds (default 
 
 screenshots: build ## draw the README's pictures of the page in a Chromium
 	VECTORLINK_SCREENSHOTS=$(CURDIR)/docs/images VECTORLINK_BINARY=$(CURDIR)/bin/vectorlink $(GO) test ./page -run TestScreenshots -count=1 -timeout 2m
+
+vendor-page: ## bring the page's script library anew, as published (npm): make vendor-page [NAME=htmx.org VERSION=4.0.1]
+	./scripts/vendor-page.sh $(or $(NAME),htmx.org) $(or $(VERSION),4.0.1)
 
 golden: ## rewrite the golden files (read the difference before you commit it)
 	$(GO) test ./snapshot ./vecstore ./hnsw ./textindex ./indexer ./cmd/vectorlink -update

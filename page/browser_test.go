@@ -1,165 +1,31 @@
 package page_test
 
 import (
-	"context"
 	"fmt"
-	"net/url"
 	"os"
-	"os/exec"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
-	"time"
 
-	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/input"
-	"github.com/chromedp/cdproto/log"
 	cdppage "github.com/chromedp/cdproto/page"
-	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
+
+	"github.com/vectorlink/vectorlink/page/pagetest"
 )
 
-// browser is a Chromium without a window, with one tab.
-type browser struct {
-	t   *testing.T
-	ctx context.Context
+// browser is a Chromium, and what these tests do in it.
+type browser struct{ *pagetest.Browser }
 
-	mu       sync.Mutex
-	problems []string // what its console told of, policies that were broken among it
-}
+func newBrowser(t *testing.T) *browser { return &browser{pagetest.New(t)} }
 
-// newBrowser starts a Chromium, or skips the test where there is none.
-func newBrowser(t *testing.T) *browser {
-	t.Helper()
-	var program string
-	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
-		if at, err := exec.LookPath(name); err == nil {
-			program = at
-			break
-		}
-	}
-	if program == "" {
-		t.Skip("no Chromium is installed here: the pages are not read in a browser (apt-get install chromium)")
-	}
-	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(program), chromedp.NoSandbox, chromedp.DisableGPU,
-		chromedp.UserDataDir(t.TempDir()), chromedp.WindowSize(1280, 900))
-	parent, end := context.WithTimeout(context.Background(), 3*time.Minute)
-	allocator, stop := chromedp.NewExecAllocator(parent, options...)
-	ctx, cancel := chromedp.NewContext(allocator)
-	b := &browser{t: t, ctx: ctx}
-	t.Cleanup(func() {
-		if err := chromedp.Cancel(ctx); err != nil {
-			t.Error(err)
-		}
-		cancel()
-		stop()
-		end()
-	})
-	if err := chromedp.Listen(ctx, b.hear); err != nil {
-		t.Fatalf("%s does not start: %v", program, err)
-	}
-	if _, err := chromedp.Call(ctx, emulation.SetFocusEmulationEnabled, emulation.SetFocusEmulationEnabledParams{Enabled: true}); err != nil {
-		t.Fatal(err)
-	}
-	return b
-}
-
-func (b *browser) hear(event any) {
-	var problem string
-	switch e := event.(type) {
-	case *log.EventEntryAdded:
-		if e.Entry.Level == log.EntryLevelError || e.Entry.Level == log.EntryLevelWarning {
-			problem = e.Entry.Text + " " + e.Entry.URL
-		}
-	case *runtime.EventExceptionThrown:
-		problem = e.ExceptionDetails.Text
-		if e.ExceptionDetails.Exception != nil {
-			problem += " " + e.ExceptionDetails.Exception.Description
-		}
-	case *runtime.EventConsoleAPICalled:
-		if e.Type == runtime.ConsoleAPICalledTypeError || e.Type == runtime.ConsoleAPICalledTypeWarning {
-			problem = fmt.Sprintf("console.%s", e.Type)
-			for _, a := range e.Args {
-				problem += " " + string(a.Value) + a.Description
-			}
-		}
-	}
-	if problem != "" {
-		b.mu.Lock()
-		b.problems = append(b.problems, problem)
-		b.mu.Unlock()
-	}
-}
-
-// heard returns what the console has told of since it was asked last.
-func (b *browser) heard() []string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	list := b.problems
-	b.problems = nil
-	return list
-}
-
-// do takes steps, each of which may wait for what the one before brings.
-func (b *browser) do(steps ...chromedp.Action[chromedp.Void]) {
-	b.t.Helper()
-	ctx, cancel := context.WithTimeout(b.ctx, 20*time.Second)
-	defer cancel()
-	for i, step := range steps {
-		if err := chromedp.Do(ctx, step); err != nil {
-			where, _ := chromedp.Run(b.ctx, chromedp.Evaluate[string]("location.href + ' ' + document.querySelector('main')?.innerText.slice(0, 1000)"))
-			b.t.Fatalf("step %d: %v at %s", i+1, err, where)
-		}
-	}
-}
-
-// value evaluates an expression in the page.
 func value[T any](b *browser, expression string, options ...chromedp.EvaluateOption) T {
-	b.t.Helper()
-	v, err := chromedp.Run(b.ctx, chromedp.Evaluate[T](expression, options...))
-	if err != nil {
-		b.t.Fatalf("%.80s: %v", expression, err)
-	}
-	return v
+	b.T.Helper()
+	return pagetest.Value[T](b.Browser, expression, options...)
 }
 
-// open goes to a page below the site's /ui/, and waits until it shows what it has.
-func (b *browser) open(site, path string, params ...string) {
-	b.t.Helper()
-	q := url.Values{}
-	for i := 0; i < len(params); i += 2 {
-		q.Add(params[i], params[i+1])
-	}
-	if len(q) > 0 {
-		path += "?" + q.Encode()
-	}
-	b.do(chromedp.Navigate(site+"/ui/"+path), sees("body:not(:has([data-wait]))"))
-}
-
-// sees waits for an element, by its CSS selector.
-func sees(selector string) chromedp.Action[chromedp.Void] {
-	return chromedp.WaitVisible(chromedp.CSS(selector))
-}
-
-// keys presses keys, one after the other.
-func keys(list ...string) chromedp.Action[chromedp.Void] {
-	steps := make([]chromedp.Action[chromedp.Void], len(list))
-	for i, k := range list {
-		steps[i] = chromedp.KeyEvent(k)
-	}
-	return chromedp.Steps(steps...)
-}
-
-// look sets the width and the scheme of what follows.
-func (b *browser) look(width int64, scheme string) {
-	b.t.Helper()
-	b.do(chromedp.EmulateViewport(width, 900))
-	if _, err := chromedp.Call(b.ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}}}); err != nil {
-		b.t.Fatal(err)
-	}
-}
+var sees, keys = pagetest.Sees, pagetest.Keys
 
 // violations are what axe finds against WCAG AA.
 const violations = `axe.run({runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"], resultTypes: ["violations"]}).then((r) =>
@@ -168,7 +34,7 @@ const violations = `axe.run({runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa
 // reach has the tab key go through a page, and returns what it does not reach, and what
 // does not show that it has the focus.
 func (b *browser) reach() []string {
-	b.t.Helper()
+	b.T.Helper()
 	n := value[int](b, `(() => {
 		window.reached = new Set(); window.wrong = new Set();
 		const name = (el) => el.outerHTML.slice(0, 120);
@@ -185,7 +51,7 @@ func (b *browser) reach() []string {
 		return wanted.length;
 	})()`)
 	for range n + 2 {
-		b.do(chromedp.KeyEvent(kb.Tab))
+		b.Do(chromedp.KeyEvent(kb.Tab))
 	}
 	return value[[]string](b, "missed()")
 }
@@ -203,13 +69,13 @@ func TestBrowser(t *testing.T) {
 	each := func(check func(t *testing.T, path string)) func(*testing.T) {
 		return func(t *testing.T) {
 			for path, params := range all {
-				b.t = t
-				b.open(s.url, path, params...)
+				b.T = t
+				b.Open(s.url, path, params...)
 				if path == "org/db/map" {
-					b.do(sees("#map[data-ready]"))
+					b.Do(sees("#map[data-ready]"))
 				}
 				check(t, path)
-				for _, p := range b.heard() {
+				for _, p := range b.Heard() {
 					t.Errorf("%q: %s", path, p)
 				}
 			}
@@ -221,14 +87,14 @@ func TestBrowser(t *testing.T) {
 			t.Errorf("%q: %s", path, v)
 		}
 	}
-	b.look(1280, "dark")
+	b.Look(1280, "dark")
 	t.Run("dark", each(func(t *testing.T, path string) {
 		if ground := value[string](b, "getComputedStyle(document.documentElement).backgroundColor"); ground != "rgb(19, 22, 20)" {
 			t.Errorf("%q: the ground is %s", path, ground)
 		}
 		audit(t, path)
 	}))
-	b.look(360, "light")
+	b.Look(360, "light")
 	t.Run("narrow", each(func(t *testing.T, path string) {
 		if wide := value[int](b, "document.documentElement.scrollWidth"); wide > 360 {
 			t.Errorf("%q: %d pixels wide: %v", path, wide, value[[]string](b, `[...document.querySelectorAll("main *")].filter((el) => el.getBoundingClientRect().right > 361).map((el) => el.outerHTML.slice(0, 120)).slice(0, 5)`))
@@ -238,17 +104,17 @@ func TestBrowser(t *testing.T) {
 		}
 		audit(t, path)
 	}))
-	b.look(1280, "light")
+	b.Look(1280, "light")
 	t.Run("tab", each(func(t *testing.T, path string) {
 		for _, missed := range b.reach() {
 			t.Errorf("%q: %s", path, missed)
 		}
 	}))
-	b.look(360, "dark")
+	b.Look(360, "dark")
 	t.Run("reference", func(t *testing.T) {
-		b.t = t
-		b.open(s.url, "api", "op", "search", "send", "1", "domain", "org/db", "branch", "main", "q", "script", "mode", "fts", "text", "true")
-		b.do(sees("#reply"))
+		b.T = t
+		b.Open(s.url, "api", "op", "search", "send", "1", "domain", "org/db", "branch", "main", "q", "script", "mode", "fts", "text", "true")
+		b.Do(sees("#reply"))
 		if text := value[string](b, "document.querySelector('#reply-status').textContent + document.querySelector('#reply').textContent"); !strings.HasPrefix(text, "200 OK, application/json[\n") || !strings.Contains(text, "<script>document.title") {
 			t.Errorf("the answer: %.300s", text)
 		}
@@ -256,29 +122,50 @@ func TestBrowser(t *testing.T) {
 			t.Errorf("%d pixels wide", wide)
 		}
 		audit(t, "reference")
-		for _, p := range b.heard() {
+		for _, p := range b.Heard() {
 			t.Error(p)
 		}
 	})
-	b.look(1280, "light")
-	t.Run("way", func(t *testing.T) { b.t = t; b.way(s) })
-	t.Run("map", func(t *testing.T) { b.t = t; b.onMap(s) })
-	t.Run("hostile", func(t *testing.T) { b.t = t; b.hostile(s) })
-	b.t = t
+	b.Look(1280, "light")
+	t.Run("way", func(t *testing.T) { b.T = t; b.way(s) })
+	t.Run("map", func(t *testing.T) { b.T = t; b.onMap(s) })
+	t.Run("hostile", func(t *testing.T) { b.T = t; b.hostile(s) })
+	t.Run("newer", func(t *testing.T) { b.T = t; b.newer(s) })
+	b.T = t
+}
+
+// newer has a page tell of a commit that came meanwhile, and move nothing.
+func (b *browser) newer(s *site) {
+	b.Open(s.url, "org/db/search", "q", "wise")
+	const places = "JSON.stringify([...document.querySelectorAll('main *')].map((el) => el.getBoundingClientRect().top)) + document.activeElement.tagName"
+	before := value[string](b, places)
+	s.push("newest", operation("Inserted", "Thing/98", "one wise more", nil), "previous", "later")
+	value[any](b, "window.dispatchEvent(new Event('focus')); null")
+	b.Do(sees(".newer"))
+	if after := value[string](b, places); after != before {
+		b.T.Errorf("the page moved: %s, was %s", after, before)
+	}
+	b.Do(chromedp.Click(chromedp.CSS(".newer .primary")), chromedp.WaitNotPresent(chromedp.CSS(".newer")), sees(".hit"))
+	if at := value[string](b, "document.querySelector('.top .at').innerText + location.search"); !strings.Contains(at, "newest") || !strings.Contains(at, "q=wise") {
+		b.T.Errorf("shown then: %s", at)
+	}
+	for _, p := range b.Heard() {
+		b.T.Error(p)
+	}
 }
 
 // way is that of a reader without a mouse: from the databases to an answer, a document,
 // a pair to decide, groups and the map.
 func (b *browser) way(s *site) {
-	t := b.t
-	b.open(s.url, "")
+	t := b.T
+	b.Open(s.url, "")
 	for range 40 {
-		b.do(chromedp.KeyEvent(kb.Tab))
+		b.Do(chromedp.KeyEvent(kb.Tab))
 		if value[bool](b, `document.activeElement.matches(".db .actions a")`) {
 			break
 		}
 	}
-	b.do(keys(kb.Enter), sees("#search input[name=q]:focus"), keys(strings.Split("wise old sage", "")...), keys(kb.Enter),
+	b.Do(keys(kb.Enter), sees("#search input[name=q]:focus"), keys(strings.Split("wise old sage", "")...), keys(kb.Enter),
 		sees(".hit mark"), keys("j"), sees(".hit:first-child a:focus"), keys(kb.Enter),
 		sees("#like"), sees("#versions ol")) // by htmx, which the policy admits
 	if h := value[string](b, "document.querySelector('h1').textContent"); h != "Yoda" {
@@ -287,21 +174,21 @@ func (b *browser) way(s *site) {
 	state := func(name, n string) chromedp.Action[chromedp.Void] {
 		return chromedp.WaitReady(chromedp.Search(fmt.Sprintf(`//nav[@class="chips"]/a[starts-with(., "%s") and span="%s"]`, name, n)))
 	}
-	b.do(keys("g", "d"), sees("#pair-title"), keys("s"), sees(".undo"), state("same", "1"),
+	b.Do(keys("g", "d"), sees("#pair-title"), keys("s"), sees(".undo"), state("same", "1"),
 		keys("u"), state("same", "0"), state("later", "0"))
-	b.do(keys("d"), sees(".undo"), state("different", "1"), keys("u"), state("different", "0"))
-	b.do(keys("h"), sees("details.score[open]"), keys("r"), sees("input[name=note]:focus"), keys("s", "d", kb.Escape, "l"), sees(".undo"), state("later", "1"))
-	b.open(s.url, "org/db/duplicates", "state", "later")
+	b.Do(keys("d"), sees(".undo"), state("different", "1"), keys("u"), state("different", "0"))
+	b.Do(keys("h"), sees("details.score[open]"), keys("r"), sees("input[name=note]:focus"), keys("s", "d", kb.Escape, "l"), sees(".undo"), state("later", "1"))
+	b.Open(s.url, "org/db/duplicates", "state", "later")
 	if note := value[string](b, "document.querySelector('#pair').innerText"); !strings.Contains(note, "Reason: ") || !strings.Contains(note, "sd\n") {
 		t.Errorf("keys in the reason: %s", note)
 	}
-	b.do(keys("g", "c"), sees(".clusters a"), keys("g", "m"), sees("#map[data-ready]"), chromedp.Focus(chromedp.CSS("#map")), keys("."), sees("#map-tip"))
-	b.do(keys("g", "t"), sees("textarea[name=template]"), chromedp.Focus(chromedp.CSS("textarea[name=template]")), keys(" ", "b", "a", "d"), sees("#tried .tag.warn"), sees("#tried ins"))
+	b.Do(keys("g", "c"), sees(".clusters a"), keys("g", "m"), sees("#map[data-ready]"), chromedp.Focus(chromedp.CSS("#map")), keys("."), sees("#map-tip"))
+	b.Do(keys("g", "t"), sees("textarea[name=template]"), chromedp.Focus(chromedp.CSS("textarea[name=template]")), keys(" ", "b", "a", "d"), sees("#tried .tag.warn"), sees("#tried ins"))
 	if at := value[string](b, "location.search + document.activeElement.name"); !strings.Contains(at, "bad") || !strings.HasSuffix(at, "template") {
 		t.Errorf("an edited template has no address, or the focus is lost: %s", at)
 	}
-	b.do(chromedp.Focus(chromedp.CSS("summary")), keys("?"), sees("#keys[open]"), keys(kb.Escape), chromedp.WaitNotVisible(chromedp.CSS("#keys")))
-	for _, p := range b.heard() {
+	b.Do(chromedp.Focus(chromedp.CSS("summary")), keys("?"), sees("#keys[open]"), keys(kb.Escape), chromedp.WaitNotVisible(chromedp.CSS("#keys")))
+	for _, p := range b.Heard() {
 		t.Error(p)
 	}
 }
@@ -309,36 +196,36 @@ func (b *browser) way(s *site) {
 // onMap selects documents by a line around them, which then is in the address, looks at
 // one, and goes through the commits.
 func (b *browser) onMap(s *site) {
-	t := b.t
-	b.open(s.url, "org/db/map", "color", "group")
-	b.do(sees("#map[data-ready]"))
+	t := b.T
+	b.Open(s.url, "org/db/map", "color", "group")
+	b.Do(sees("#map[data-ready]"))
 	dark := func() int { return value[int](b, "+document.querySelector('#map').dataset.bright") }
 	if n := dark(); n != 26 {
 		t.Errorf("%d points are bright, want all", n)
 	}
-	b.do(chromedp.Click(chromedp.CSS("#view")), sees("#chosen h2"))
+	b.Do(chromedp.Click(chromedp.CSS("#view")), sees("#chosen h2"))
 	if got := value[string](b, "document.querySelector('#chosen').innerText + location.search"); !strings.Contains(got, "Selected: 26") || !strings.Contains(got, "sel=") {
 		t.Errorf("what is in view: %s", got)
 	}
-	b.do(chromedp.Focus(chromedp.CSS("#map")), keys(kb.Escape), chromedp.WaitNotPresent(chromedp.CSS("#chosen h2")))
+	b.Do(chromedp.Focus(chromedp.CSS("#map")), keys(kb.Escape), chromedp.WaitNotPresent(chromedp.CSS("#chosen h2")))
 	box := value[[]float64](b, "(() => { const r = document.querySelector('#map').getBoundingClientRect(); return [r.left, r.top, r.width, r.height] })()")
 	mouse := func(kind input.DispatchMouseEventType, x, y float64) chromedp.Action[chromedp.Void] {
 		return chromedp.MouseEvent(kind, box[0]+x*box[2], box[1]+y*box[3], chromedp.ButtonLeft)
 	}
-	b.do(chromedp.Click(chromedp.CSS("#lasso")), mouse(input.DispatchMouseEventTypeMousePressed, 0.03, 0.03), mouse(input.DispatchMouseEventTypeMouseMoved, 0.5, 0.03), mouse(input.DispatchMouseEventTypeMouseMoved, 0.5, 0.97),
+	b.Do(chromedp.Click(chromedp.CSS("#lasso")), mouse(input.DispatchMouseEventTypeMousePressed, 0.03, 0.03), mouse(input.DispatchMouseEventTypeMouseMoved, 0.5, 0.03), mouse(input.DispatchMouseEventTypeMouseMoved, 0.5, 0.97),
 		mouse(input.DispatchMouseEventTypeMouseMoved, 0.03, 0.97), mouse(input.DispatchMouseEventTypeMouseReleased, 0.03, 0.5), sees("#chosen h2"))
 	some, told := dark(), value[string](b, "document.querySelector('#chosen h2').innerText")
 	if some == 0 || some == 26 || told != fmt.Sprint("Selected: ", some) {
 		t.Errorf("the script counts %d, the server says %s", some, told)
 	}
 	// The address alone shows the same.
-	b.do(chromedp.Navigate(value[string](b, "location.href")), sees("#map[data-ready]"))
+	b.Do(chromedp.Navigate(value[string](b, "location.href")), sees("#map[data-ready]"))
 	if again := value[string](b, "document.querySelector('#chosen h2').innerText"); dark() != some || again != told {
 		t.Errorf("by its address %d points are selected, and %s, want %s", dark(), again, told)
 	}
 	// A kind alone: the others turn grey, none goes.
-	b.open(s.url, "org/db/map")
-	b.do(sees("#map[data-ready]"), chromedp.Click(chromedp.CSS(".key button[data-kind=Thing]")))
+	b.Open(s.url, "org/db/map")
+	b.Do(sees("#map[data-ready]"), chromedp.Click(chromedp.CSS(".key button[data-kind=Thing]")))
 	if n := dark(); n != 19 {
 		t.Errorf("%d points are bright, want the 19 things", n)
 	}
@@ -346,11 +233,11 @@ func (b *browser) onMap(s *site) {
 	if ink < 26*20 {
 		t.Errorf("%d pixels are drawn: points have vanished", ink)
 	}
-	b.do(chromedp.Focus(chromedp.CSS("#map")), keys(kb.Escape, "."), sees("#map-tip"))
-	b.do(chromedp.SetValue(chromedp.CSS("#stops"), "0"))
+	b.Do(chromedp.Focus(chromedp.CSS("#map")), keys(kb.Escape, "."), sees("#map-tip"))
+	b.Do(chromedp.SetValue(chromedp.CSS("#stops"), "0"))
 	value[any](b, "document.querySelector('#stops').dispatchEvent(new Event('input')); null")
-	b.do(chromedp.WaitReady(chromedp.Search(`//a[@id="stop" and . = "Load the planets" and contains(@href, "at=first")]`)))
-	for _, p := range b.heard() {
+	b.Do(chromedp.WaitReady(chromedp.Search(`//a[@id="stop" and . = "Load the planets" and contains(@href, "at=first")]`)))
+	for _, p := range b.Heard() {
 		t.Error(p)
 	}
 	b.large(s)
@@ -358,7 +245,7 @@ func (b *browser) onMap(s *site) {
 
 // large draws 50,000 points that no server sent, and tells how long a picture takes.
 func (b *browser) large(s *site) {
-	t := b.t
+	t := b.T
 	script := `{ const real = window.fetch; window.fetch = (to, how) => {
 		if (!String(to).includes("map/points")) return real(to, how);
 		const n = 50000, head = new TextEncoder().encode(JSON.stringify({n, left: 0, bottom: 0, step: 1e-4, kinds: [0, 1, 2, 3, 4, 5, 6, 7].map((k) => ({name: "k" + k, hue: 2 * k, shape: k % 4})), groups: []}).padEnd(1024));
@@ -367,12 +254,12 @@ func (b *browser) large(s *site) {
 		let r = 1; const next = () => (r = r * 16807 % 2147483647);
 		for (let i = 0; i < n; i++) { ids[i] = i; xs[i] = next() % 65536; ys[i] = next() % 65536; kinds[i] = i % 8; }
 		return Promise.resolve(new Response(b)); }; }`
-	id, err := chromedp.Call(b.ctx, cdppage.AddScriptToEvaluateOnNewDocument, cdppage.AddScriptToEvaluateOnNewDocumentParams{Source: script})
+	id, err := chromedp.Call(b.Ctx, cdppage.AddScriptToEvaluateOnNewDocument, cdppage.AddScriptToEvaluateOnNewDocumentParams{Source: script})
 	if err != nil {
 		t.Fatal(err)
 	}
-	b.open(s.url, "org/db/map")
-	b.do(sees("#map[data-ready]"))
+	b.Open(s.url, "org/db/map")
+	b.Do(sees("#map[data-ready]"))
 	times := value[[]float64](b, `new Promise((done) => { const list = [], c = document.querySelector("#map"), press = (key) => c.dispatchEvent(new KeyboardEvent("keydown", {key, bubbles: true}));
 		const step = () => { list.push(+c.dataset.frame); if (list.length === 24) done(list); else { press(list.length % 2 ? "ArrowLeft" : "ArrowRight"); requestAnimationFrame(step); } }; requestAnimationFrame(step); })`, chromedp.EvalAwaitPromise)
 	slices.Sort(times)
@@ -380,16 +267,16 @@ func (b *browser) large(s *site) {
 	if os.Getenv("VECTORLINK_LONG") != "" && times[len(times)/2] > 16 {
 		t.Errorf("a picture takes %.1f ms", times[len(times)/2])
 	}
-	if _, err := chromedp.Call(b.ctx, cdppage.RemoveScriptToEvaluateOnNewDocument, cdppage.RemoveScriptToEvaluateOnNewDocumentParams{Identifier: id.Identifier}); err != nil {
+	if _, err := chromedp.Call(b.Ctx, cdppage.RemoveScriptToEvaluateOnNewDocument, cdppage.RemoveScriptToEvaluateOnNewDocumentParams{Identifier: id.Identifier}); err != nil {
 		t.Fatal(err)
 	}
 }
 
 // hostile has texts that are markup stay texts, and proves that the browser would tell.
 func (b *browser) hostile(s *site) {
-	t := b.t
+	t := b.T
 	for path, params := range map[string][]string{"org/db/search": {"q", "wise", "mode", "fts"}, "org/db/doc": {"id", base + "Evil/1"}} {
-		b.open(s.url, path, params...)
+		b.Open(s.url, path, params...)
 		if n := value[int](b, `document.querySelectorAll("main script, main img").length`); n != 0 || value[string](b, "document.title") == "owned" {
 			t.Errorf("%s: a text became markup", path)
 		}
@@ -397,7 +284,7 @@ func (b *browser) hostile(s *site) {
 			t.Errorf("%s: the text is not shown", path)
 		}
 	}
-	for _, p := range b.heard() {
+	for _, p := range b.Heard() {
 		t.Error(p)
 	}
 	for _, script := range []string{`document.body.insertAdjacentHTML("beforeend", "<img src=x onerror=alert(1)>")`, `document.body.append(Object.assign(document.createElement("script"), {src: "data:,document.title='owned'"}))`,
@@ -406,7 +293,7 @@ func (b *browser) hostile(s *site) {
 			t.Errorf("the policy allows %s", script)
 		}
 	}
-	if list := b.heard(); len(list) < 3 || value[string](b, "document.title") == "owned" {
+	if list := b.Heard(); len(list) < 3 || value[string](b, "document.title") == "owned" {
 		t.Errorf("the policy lets a script of a document run, or the browser does not tell: %q", list)
 	}
 }

@@ -1,6 +1,7 @@
 package page
 
 import (
+	"bytes"
 	"fmt"
 	"net/http"
 	"slices"
@@ -66,11 +67,20 @@ func (s *Site) domainFrame(a *answer, title, active string) (*frame, error) {
 	if err != nil {
 		return nil, err
 	}
-	// The timeline lists what is around the commit.
-	begin := max(0, min(at-shownCommits/2, len(commits)-shownCommits))
-	list := commits[begin:min(begin+shownCommits, len(commits))]
-	f.Recent, f.More = s.moments(a.r, domain, list, heads), len(commits)-len(list)
-	f.At = f.Recent[at-begin]
+	// The timeline lists what is around the commit, of commits that changed something.
+	told := commits
+	if f.query.Get("quiet") == "" {
+		told = slices.DeleteFunc(slices.Clone(commits), func(c search.CommitInfo) bool {
+			return c.Indexed+c.Deleted == 0 && c.Commit != commits[at].Commit && !slices.ContainsFunc(heads, func(h search.Head) bool { return h.Commit == c.Commit })
+		})
+		f.Quiet = len(commits) - len(told)
+	}
+	place := slices.IndexFunc(told, func(c search.CommitInfo) bool { return c.Commit == commits[at].Commit })
+	begin := max(0, min(place-shownCommits/2, len(told)-shownCommits))
+	list := told[begin:min(begin+shownCommits, len(told))]
+	f.Recent, f.More = s.moments(a.r, domain, list, heads), len(told)-len(list)
+	f.At = f.Recent[place-begin]
+	f.Follows = f.AtGiven == "" || slices.ContainsFunc(heads, func(h search.Head) bool { return h.Branch == f.AtGiven })
 	for _, h := range heads {
 		if k := slices.IndexFunc(commits, func(c search.CommitInfo) bool { return c.Commit == h.Commit }); k >= 0 {
 			m := s.moments(a.r, domain, commits[k:k+1], heads)[0]
@@ -79,6 +89,29 @@ func (s *Site) domainFrame(a *answer, title, active string) (*frame, error) {
 		}
 	}
 	return f, nil
+}
+
+// newer answers with a notice where the branch that a page is at has gone on from the
+// commit that it shows, for the page to ask now and then. It shows the commit where the
+// reader wants that, and moves nothing by itself.
+func (s *Site) newer(a *answer) error {
+	f, err := s.domainFrame(a, "", "")
+	if err != nil {
+		return err
+	}
+	f.Nonce = "" // nothing in it is htmx's
+	var part bytes.Buffer
+	if shown := f.query.Get("shown"); f.Follows && shown != f.At.Commit {
+		if err := templates["home"].ExecuteTemplate(&part, "newer", struct {
+			*frame
+			Shown string
+		}{f, shown}); err != nil {
+			return fmt.Errorf("page: %w", err)
+		}
+	}
+	a.Header().Set("Cache-Control", "no-store")
+	a.send("text/html; charset=utf-8", part.Bytes())
+	return nil
 }
 
 // resolve returns the place among the commits of what an address names: a branch, a

@@ -113,6 +113,7 @@ func (s *Site) routes() {
 	s.page("GET /ui/api", s.api)
 	for path, p := range map[string]func(*answer) error{
 		"GET  ":           s.overview,
+		"GET newer":       s.newer,
 		"GET search":      s.search,
 		"GET doc":         s.document,
 		"GET changes":     s.changes,
@@ -212,8 +213,10 @@ type frame struct {
 	At       moment
 	AtGiven  string // as the address says it
 	Branches []moment
+	Follows  bool     // At is where its branch stands, and the address names no commit
 	Recent   []moment // commits, newest first
 	More     int      // commits that Recent leaves out
+	Quiet    int      // others that it leaves out, because they changed nothing
 	ReadOnly bool
 	Drafts   bool // there are templates to be shown
 	Version  string

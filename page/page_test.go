@@ -2,17 +2,16 @@ package page_test
 
 import (
 	"context"
-	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"iter"
-	"math"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -288,6 +287,41 @@ func TestHome(t *testing.T) {
 	s.has("org/db", nil, "Load the planets", "2 changed, 1 deleted")
 }
 
+// TestFirstPaint adds up what a browser loads for Home, and what stays in it.
+func TestFirstPaint(t *testing.T) {
+	s := newSite(t)
+	total := 0
+	load := func(path string) (string, http.Header) {
+		req, err := http.NewRequest("GET", s.url+"/ui/"+path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Accept-Encoding", "gzip") // not undone by the client then
+		res, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer res.Body.Close()
+		body, err := io.ReadAll(res.Body)
+		if err != nil || res.StatusCode != 200 {
+			t.Fatalf("%s: %d, %v", path, res.StatusCode, err)
+		}
+		total += len(body)
+		return string(body), res.Header
+	}
+	load("")
+	files := regexp.MustCompile(` (?:href|src)="\./(static/[^"]*)"`).FindAllStringSubmatch(s.has("", nil), -1)
+	for _, f := range files {
+		if _, h := load(f[1]); h.Get("Content-Encoding") != "gzip" || !strings.Contains(h.Get("Cache-Control"), "immutable") {
+			t.Errorf("%s: %v", f[1], h)
+		}
+	}
+	if len(files) < 6 || total > 100<<10 {
+		t.Errorf("Home is %d bytes in %d files", total, len(files)+1)
+	}
+	t.Logf("Home is %d bytes in %d files", total, len(files)+1)
+}
+
 // TestSearch finds, marks, filters, explains, and says what is wrong.
 func TestSearch(t *testing.T) {
 	s := newSite(t)
@@ -395,87 +429,6 @@ func TestDuplicates(t *testing.T) {
 	s.has("org/db/duplicates", []string{"min", "0.999"}, "No two documents are alike enough")
 }
 
-// TestClustersAndMap names groups, and places documents without sending a vector.
-func TestClustersAndMap(t *testing.T) {
-	s := newSite(t)
-	s.has("org/db/clusters", nil, "of documents", "Finer", "Coarser")
-	s.has("org/db/clusters", []string{"with", "first"}, "Since")
-	s.has("org/db/map", []string{"color", "change"}, "Near means alike", "By this commit", "1 document removed, so not on this map", `>added</span><span class="num">1<`, `>changed</span><span class="num">1<`, `>as before</span><span class="num">24<`)
-	s.has("org/db/map", []string{"color", "field:colour"}, `>green</span><span class="num">7<`, `>without a value</span><span class="num">7<`, `color=field%3Asuns`)
-	s.has("org/db/map", []string{"color", "field:label"}, "1 other value, or none")
-	s.has("org/db/map", []string{"color", "field:nothing"}, `>without a value</span><span class="num">26<`)
-	first, later := s.plot("color", "class", "at", "first"), s.plot("color", "class")
-	if first.N != 26 || later.N != 26 || len(later.Kinds) != 5 || later.Kinds[0].Name != "Thing" {
-		t.Errorf("points: %+v", later)
-	}
-	// Both commits are told of in one plane: what has not changed is near where it was.
-	moved := 0
-	for id, was := range first.at {
-		if now, ok := later.at[id]; ok && math.Hypot(now[0]-was[0], now[1]-was[1]) > 0.05*65535*later.Step {
-			moved++
-		}
-	}
-	if moved > 2 { // one has another text
-		t.Errorf("%d points are elsewhere", moved)
-	}
-	_, texts, _ := s.get("org/db/map/texts", "i", "5")
-	var told struct {
-		ID, Name, Text string
-		Near           []int
-	}
-	if err := json.Unmarshal([]byte(texts), &told); err != nil || told.Text == "" || len(told.Near) != 5 || slices.Contains(told.Near, 5) {
-		t.Errorf("texts: %v %s", err, texts)
-	}
-	if status, _, _ := s.get("org/db/map/texts", "i", "26"); status != 404 {
-		t.Errorf("no such point: %d", status)
-	}
-}
-
-// plot is a commit's points as the script is sent them.
-type plot struct {
-	N                  int
-	Left, Bottom, Step float64
-	Kinds              []struct{ Name, Tone string }
-	at                 map[uint32][2]float64 // by the hashes of ids
-}
-
-func (s *site) plot(params ...string) (p plot) {
-	s.t.Helper()
-	status, body, h := s.get("org/db/map/points", params...)
-	if status != 200 || h.Get("Content-Type") != "application/octet-stream" {
-		s.t.Fatalf("points: %d %s", status, body)
-	}
-	b := []byte(body)
-	head := b[4 : 4+binary.LittleEndian.Uint32(b)]
-	if err := json.Unmarshal(head, &p); err != nil || len(head)%4 != 0 || len(b) != 4+len(head)+10*p.N {
-		s.t.Fatalf("points: %v, %d bytes", err, len(b))
-	}
-	rest, p2 := b[4+len(head):], make(map[uint32][2]float64)
-	for i := range p.N {
-		x, y := binary.LittleEndian.Uint16(rest[4*p.N+2*i:]), binary.LittleEndian.Uint16(rest[6*p.N+2*i:])
-		p2[binary.LittleEndian.Uint32(rest[4*i:])] = [2]float64{p.Left + float64(x)*p.Step, p.Bottom + float64(y)*p.Step}
-	}
-	p.at = p2
-	return p
-}
-
-// TestSelection: what is outlined on the map has an address, a list and an export.
-func TestSelection(t *testing.T) {
-	s := newSite(t)
-	p := s.plot()
-	all := fmt.Sprintf("%g,%g;%g,%g;%g,%g;%g,%g", p.Left-1, p.Bottom-1, p.Left-1, p.Bottom+65536*p.Step, p.Left+65536*p.Step, p.Bottom+65536*p.Step, p.Left+65536*p.Step, p.Bottom-1)
-	s.has("org/db/map", []string{"sel", all}, "Selected: 26", ">Yoda</a>", "Export ids", "Clear")
-	s.has("org/db/map", []string{"sel", all, "start", "20"}, "21 to 26 of 26", "!>Qui</a>")
-	s.has("org/db/map", []string{"sel", "0,0;0,0;0,0"}, "Selected: 0", "There is no document")
-	for _, wrong := range []string{"x", "1,2;3", strings.Repeat("1,2;", 300) + "1,2"} {
-		s.has("org/db/map", []string{"sel", wrong}, "!Selected")
-	}
-	_, ids, h := s.get("org/db/map/ids", "sel", all)
-	if n := strings.Count(ids, "\n"); n != 26 || !strings.Contains(ids, base+"People/20\n") || !strings.Contains(h.Get("Content-Disposition"), "attachment") {
-		t.Errorf("%d ids: %s, %v", n, ids, h)
-	}
-}
-
 // TestTemplates shows a class's template on documents, and another one that the address
 // brings beside it, with what is wrong and what to put into the schema.
 func TestTemplates(t *testing.T) {
@@ -492,6 +445,25 @@ func TestTemplates(t *testing.T) {
 	none.has("org/db/search", nil, "!>Templates<")
 	if status, _, _ := none.get("org/db/templates"); status != 404 {
 		t.Errorf("without a database: %d", status)
+	}
+}
+
+// TestNewer tells a page that follows a branch when the branch has gone on.
+func TestNewer(t *testing.T) {
+	s := newSite(t)
+	s.has("org/db/search", nil, `hx-get="../../org/db/newer?shown=later"`)
+	if body := s.has("org/db/search", []string{"at", "later"}); strings.Contains(body, "newer?") {
+		t.Error("a page of one commit asks for others")
+	}
+	if _, body, _ := s.get("org/db/newer", "shown", "later"); body != "" {
+		t.Errorf("nothing is newer: %s", body)
+	}
+	s.push("last", operation("Inserted", "Thing/99", "one more", nil), "previous", "later")
+	_, body, _ := s.get("org/db/newer", "shown", "later")
+	for _, want := range []string{"A newer commit is there", ">last<", "1 changed", `href=""`, `changes?with=later`} {
+		if !strings.Contains(body, want) {
+			t.Errorf("the notice lacks %s: %s", want, body)
+		}
 	}
 }
 
@@ -566,6 +538,10 @@ func TestVendored(t *testing.T) {
 			t.Errorf("%s: licence %s, integrity %q", v.File, v.Licence, v.Integrity)
 		}
 		known = append(known, v.File, v.LicenceFile)
+	}
+	notice, err := os.ReadFile("../NOTICE")
+	if err != nil || !strings.Contains(string(notice), "htmx (https://htmx.org, Zero-Clause BSD)") {
+		t.Errorf("NOTICE lacks htmx: %v", err)
 	}
 	entries, err := os.ReadDir("static/vendor")
 	if err != nil || len(entries) < 4 {

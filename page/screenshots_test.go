@@ -32,7 +32,7 @@ func TestScreenshots(t *testing.T) {
 		_ = demo.Process.Signal(os.Interrupt)
 		_ = demo.Wait() // its end by a signal is no error here
 	})
-	b.look(1280, "light")
+	b.Look(1280, "light")
 	site, ready := "", false
 	for lines := bufio.NewScanner(out); !ready && lines.Scan(); {
 		if first, _, found := strings.Cut(lines.Text(), "/ui/"); found && site == "" {
@@ -52,9 +52,9 @@ func TestScreenshots(t *testing.T) {
 		{"duplicates", nil, "#pair-title"},
 		{"map", []string{"color", "group"}, "#map[data-ready]"},
 	} {
-		b.open(site, "admin/star_wars/"+s.name, s.params...)
-		b.do(sees(s.until))
-		picture, err := chromedp.Run(b.ctx, chromedp.CaptureScreenshot())
+		b.Open(site, "admin/star_wars/"+s.name, s.params...)
+		b.Do(sees(s.until))
+		picture, err := chromedp.Run(b.Ctx, chromedp.CaptureScreenshot())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -65,7 +65,7 @@ func TestScreenshots(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if problems := b.heard(); len(problems) > 0 {
+	if problems := b.Heard(); len(problems) > 0 {
 		t.Error(problems)
 	}
 }

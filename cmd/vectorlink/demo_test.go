@@ -217,6 +217,7 @@ func TestDemoServes(t *testing.T) {
 	if bytes.Contains(text, []byte("\x1b[")) {
 		t.Error("there are colours in a file")
 	}
+	t.Run("newcomer", func(t *testing.T) { newcomer(t, p.url+"/ui/") })
 	if code, took := p.stop(t, os.Interrupt); code != exitDone || took > 10*time.Second {
 		t.Errorf("ended with %d after %v, want 0 within 10 s", code, took)
 	}
