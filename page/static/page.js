@@ -137,6 +137,6 @@
     const pair = find("#pair");
     if (pair) pair.focus({ preventScroll: true });
     const undo = find(".undo");
-    if (undo) say(undo.firstElementChild.textContent + ". " + (find("#pair-title")?.textContent || "No pair is left."));
+    if (undo) say(undo.firstElementChild.textContent + " " + (find("#pair-title")?.textContent || "No pair is left."));
   }
 })();
