@@ -89,6 +89,11 @@ func (s *Site) clusters(a *answer) error {
 		return err
 	}
 	one := f.query.Get("id")
+	var typical []string
+	for _, c := range found.Clusters[:min(len(found.Clusters), shownClusters)] {
+		typical = append(typical, c.Typical...)
+	}
+	names := s.namesOf(a, f.Domain, f.At.Commit, typical)
 	for i, c := range found.Clusters {
 		if (i >= shownClusters || one != "") && c.ID != one {
 			p.More++
@@ -96,7 +101,7 @@ func (s *Site) clusters(a *answer) error {
 		}
 		row := shownCluster{Cluster: c, Change: changes[c.ID], Share: 100 * c.Size / max(1, found.Clusters[0].Size)}
 		for _, id := range c.Typical {
-			row.Typical = append(row.Typical, namedID{id, s.titleOf(a, f.Domain, f.At.Commit, id)})
+			row.Typical = append(row.Typical, namedID{id, names[id]})
 		}
 		if c.ID == one {
 			p.One = &row
@@ -105,15 +110,17 @@ func (s *Site) clusters(a *answer) error {
 		}
 	}
 	if one != "" {
+		var ids []string
 		for m := range found.Memberships() {
 			if m.Cluster == nil && one == "none" || m.Cluster != nil && *m.Cluster == one {
-				if len(p.Members) < shownMembers {
-					p.Members = append(p.Members, namedID{m.ID, s.titleOf(a, f.Domain, f.At.Commit, m.ID)})
+				if len(ids) < shownMembers {
+					ids = append(ids, m.ID)
 				} else {
 					p.MoreOne++
 				}
 			}
 		}
+		p.Members = s.named(a, f, ids)
 	}
 	return s.render(a, http.StatusOK, "clusters", f, p)
 }

@@ -246,12 +246,14 @@ func (s *Site) changes(a *answer) error {
 		if err != nil {
 			return err
 		}
+		ids := map[bool][]string{} // of those that are gone, and the others
 		for _, d := range p.Diff.Documents {
-			at := f.At.Commit
-			if d.Change == search.Removed {
-				at = from.Commit
-			}
-			p.List = append(p.List, change{d, s.titleOf(a, f.Domain, at, d.ID), s.link(f, d.ID)})
+			gone := d.Change == search.Removed
+			ids[gone] = append(ids[gone], d.ID)
+		}
+		names := map[bool]map[string]string{true: s.namesOf(a, f.Domain, from.Commit, ids[true]), false: s.namesOf(a, f.Domain, f.At.Commit, ids[false])}
+		for _, d := range p.Diff.Documents {
+			p.List = append(p.List, change{d, names[d.Change == search.Removed][d.ID], s.link(f, d.ID)})
 		}
 		p.More = p.Diff.Added + p.Diff.Removed + p.Diff.Changed - p.Start - len(p.List)
 		p.Request = curl("/diff", url.Values{"domain": {f.Domain}, "from": {from.Commit}, "to": {f.At.Commit}, "texts": {"true"}})

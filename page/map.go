@@ -167,9 +167,11 @@ func (s *Site) selected(a *answer, p *mapPage, made *plot) {
 	list := made.inside(o)
 	p.Outline, p.Chosen = p.query.Get("sel"), len(list)
 	p.Start = min(number(p.query.Get("start"), len(made.ids)), len(list))
+	var ids []string
 	for _, i := range list[p.Start:min(p.Start+shownSelected, len(list))] {
-		p.Selected = append(p.Selected, namedID{made.ids[i], s.titleOf(a, p.Domain, p.At.Commit, made.ids[i])})
+		ids = append(ids, made.ids[i])
 	}
+	p.Selected = s.named(a, p.frame, ids)
 }
 
 // placed returns the plot that a request of the script is about.
@@ -249,7 +251,7 @@ func (s *Site) mapTexts(a *answer) error {
 		Name string `json:"name"`
 		Text string `json:"text"`
 		Near []int  `json:"near"`
-	}{doc.ID, nameOf(&doc), clip(text(&doc), 300), []int{}}
+	}{doc.ID, s.namesOf(a, f.Domain, f.At.Commit, []string{doc.ID})[doc.ID], clip(text(&doc), 300), []int{}}
 	like, err := s.cfg.Service.Similar(a.r.Context(), search.SimilarRequest{Domain: f.Domain, Ref: f.ref(), ID: doc.ID, Options: search.Options{Page: search.Page{Count: mapLines}}})
 	if err != nil && !errors.Is(err, contract.ErrNotFound) && !errors.Is(err, contract.ErrCorrupt) && !errors.Is(err, contract.ErrInvalid) {
 		return err

@@ -170,21 +170,26 @@ func parseTime(text string) (time.Time, bool) {
 	return t.Add(24*time.Hour - 1), err == nil
 }
 
-// moments returns commits with their names.
+// moments returns commits with their names: as they were indexed with, or as the
+// database tells them.
 func (s *Site) moments(r *http.Request, domain string, commits []search.CommitInfo, heads []search.Head) []moment {
-	ids := make([]string, len(commits))
-	for i, c := range commits {
-		ids[i] = c.Commit
+	var untold []string
+	for _, c := range commits {
+		if c.About == (contract.About{}) {
+			untold = append(untold, c.Commit)
+		}
 	}
-	known := s.names.look(r.Context(), domain, ids)
+	known := s.names.look(r.Context(), domain, untold)
 	out := make([]moment, len(commits))
 	for i, c := range commits {
 		m := moment{CommitInfo: c, When: c.Created, Guessed: true}
+		said := c.About
 		if a, ok := known[c.Commit]; ok {
-			m.Message, m.Author = a.Message, a.Author
-			if !a.Time.IsZero() {
-				m.When, m.Guessed = a.Time, false
-			}
+			said = contract.About{Author: a.Author, Message: a.Message, Time: a.Time}
+		}
+		m.Message, m.Author = line(said.Message, maxMessage), line(said.Author, maxMessage)
+		if !said.Time.IsZero() {
+			m.When, m.Guessed = said.Time, false
 		}
 		for _, h := range heads {
 			if h.Commit == c.Commit {

@@ -34,6 +34,7 @@ type Service interface {
 	SearchDiff(ctx context.Context, req search.SearchDiffRequest) (search.SearchDiff, error)
 	Similar(ctx context.Context, req search.SimilarRequest) (search.Hits, error)
 	Document(ctx context.Context, req search.DocumentRequest) (search.Document, error)
+	ListDocuments(ctx context.Context, req search.DocumentsRequest) (search.Documents, error)
 	Diff(ctx context.Context, req search.DiffRequest) (search.Diff, error)
 	Facets(ctx context.Context, domain string, ref search.Ref, most int) (*search.Facets, error)
 	FieldValues(ctx context.Context, domain string, ref search.Ref, name string) (map[string]json.RawMessage, error)

@@ -186,8 +186,13 @@ func (s *Site) compared(a *answer, p *searchPage, words []string) error {
 		return err
 	}
 	p.Warnings, p.Damaged = found.Warnings, len(found.Damaged)
+	ids := make([]string, len(found.Hits))
+	for i, h := range found.Hits {
+		ids[i] = h.ID
+	}
+	names := map[string]map[string]string{p.With.Commit: s.namesOf(a, p.Domain, p.With.Commit, ids), p.At.Commit: s.namesOf(a, p.Domain, p.At.Commit, ids)}
 	side := func(h search.DiffedHit, at *search.Placed, commit string) shown {
-		d := shown{ID: h.ID, Title: s.titleOf(a, p.Domain, commit, h.ID), Rank: at.Rank, Link: s.link(p.frame, h.ID)}
+		d := shown{ID: h.ID, Title: names[commit][h.ID], Rank: at.Rank, Link: s.link(p.frame, h.ID)}
 		if at.Text != nil {
 			d.Text, d.Cut = excerpt(*at.Text, words, maxExcerpt/2)
 		}
@@ -230,19 +235,33 @@ func (s *Site) compared(a *answer, p *searchPage, words []string) error {
 	return nil
 }
 
-// titleOf returns what names a document at a commit.
-func (s *Site) titleOf(a *answer, domain, commit, id string) string {
-	doc, err := s.cfg.Service.Document(a.r.Context(), search.DocumentRequest{Domain: domain, Ref: search.Ref{Commit: commit}, ID: id})
-	if err != nil {
-		return shortIRI(id) // the list stands without it
+// namesOf returns what names documents at a commit, by their ids. Lists stand without it,
+// so what cannot be read goes by its id.
+func (s *Site) namesOf(a *answer, domain, commit string, ids []string) map[string]string {
+	list := make(map[string]string, len(ids))
+	for part := range slices.Chunk(ids, search.MaxCount) {
+		found, err := s.cfg.Service.ListDocuments(a.r.Context(), search.DocumentsRequest{
+			Domain: domain, Ref: search.Ref{Commit: commit}, Page: search.Page{Count: search.MaxCount}, Filter: search.Filter{IDs: part}, OutputFields: titleFields,
+		})
+		for _, d := range found.Documents {
+			if _, title := fieldsOf(d.Fields); err == nil && title != "" {
+				list[d.ID] = title
+			}
+		}
 	}
-	return nameOf(&doc)
+	for _, id := range ids {
+		list[id] = cmp.Or(list[id], shortIRI(id))
+	}
+	return list
 }
 
-// nameOf returns what names a document.
-func nameOf(doc *search.Document) string {
-	_, title := fieldsOf(doc.Fields)
-	return cmp.Or(title, shortIRI(doc.ID))
+// named returns documents with their names, in the order of their ids.
+func (s *Site) named(a *answer, f *frame, ids []string) []namedID {
+	names, list := s.namesOf(a, f.Domain, f.At.Commit, ids), make([]namedID, len(ids))
+	for i, id := range ids {
+		list[i] = namedID{id, names[id]}
+	}
+	return list
 }
 
 // notEmpty returns the texts that are not empty; nil for none.

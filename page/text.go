@@ -233,6 +233,9 @@ func excerpt(text string, query []string, most int) ([]span, bool) {
 	return out, true
 }
 
+// titleFields name a document, the first of them that it has.
+var titleFields = []string{"label", "name", "title"}
+
 // field is a field of a document, its value as a text.
 type field struct{ Name, Value string }
 
@@ -252,7 +255,7 @@ func fieldsOf(raw json.RawMessage) (list []field, title string) {
 		list = append(list, field{name, valueOf(v)})
 	}
 	slices.SortFunc(list, func(a, b field) int { return cmp.Compare(a.Name, b.Name) })
-	for _, name := range []string{"label", "name", "title"} {
+	for _, name := range titleFields {
 		if text, ok := object[name].(string); ok && strings.TrimSpace(text) != "" {
 			return list, line(text, 120)
 		}
