@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -18,7 +19,7 @@ import (
 // how many documents that one has skipped.
 const (
 	shownDomains = 100
-	shownTasks   = 20
+	shownTasks   = 8
 	shownSkipped = 20
 )
 
@@ -54,7 +55,7 @@ func (s *Site) home(a *answer) error {
 		}
 		list = append(list, d)
 	}
-	tasks, err := s.tasks(a.r, "")
+	tasks, err := s.tasks(a.r, "", nil)
 	if err != nil {
 		return err
 	}
@@ -81,7 +82,11 @@ func (s *Site) database(r *http.Request, info search.DomainInfo) (database, erro
 		d.Tokens += c.Tokens
 	}
 	const shownHeads = 8
-	for _, h := range info.Heads {
+	heads := slices.Clone(info.Heads)
+	if i := slices.IndexFunc(heads, func(h search.Head) bool { return h.Branch == contract.MainBranch }); i > 0 {
+		heads[0], heads[i] = heads[i], heads[0] // it comes first
+	}
+	for _, h := range heads {
 		if len(d.Heads) == shownHeads {
 			d.More = len(info.Heads) - shownHeads
 			break
@@ -112,15 +117,23 @@ func (s *Site) database(r *http.Request, info search.DomainInfo) (database, erro
 	return d, nil
 }
 
+// namedTask is a task with the name of its commit.
+type namedTask struct {
+	indexer.Task
+	Name string
+}
+
 // taskList are the tasks that Home shows.
 type taskList struct {
-	Running, Ended []indexer.Task
+	Running, Ended []namedTask
 	More           int
 	// Known says whether there is somebody here who has tasks.
 	Known bool
 }
 
-func (s *Site) tasks(r *http.Request, domain string) (*taskList, error) {
+// tasks lists the newest tasks, of one domain or all. names keeps the names of their
+// commits for the next time; nil: there is none.
+func (s *Site) tasks(r *http.Request, domain string, names map[string]string) (*taskList, error) {
 	found, err := s.cfg.Service.Tasks(domain, "")
 	if errors.Is(err, contract.ErrReadOnly) {
 		return &taskList{}, nil
@@ -129,18 +142,40 @@ func (s *Site) tasks(r *http.Request, domain string) (*taskList, error) {
 	}
 	list := &taskList{Known: true}
 	caller := service.CallerOf(r.Context())
+	if names == nil {
+		names = make(map[string]string)
+	}
+	name := func(t indexer.Task) string {
+		key := t.ID + " " + t.Finished.String() // it is named once it is indexed
+		if _, ok := names[key]; !ok {
+			if len(names) > 100*shownTasks {
+				clear(names)
+			}
+			names[key] = s.commitName(r, t)
+		}
+		return names[key]
+	}
 	for _, t := range found {
 		switch {
 		case !caller.Sees(t.Domain):
 		case len(list.Running)+len(list.Ended) == shownTasks:
 			list.More++
 		case t.Finished.IsZero():
-			list.Running = append(list.Running, t)
+			list.Running = append(list.Running, namedTask{t, name(t)})
 		default:
-			list.Ended = append(list.Ended, t)
+			list.Ended = append(list.Ended, namedTask{t, name(t)})
 		}
 	}
 	return list, nil
+}
+
+// commitName returns what people call the commit of a task.
+func (s *Site) commitName(r *http.Request, t indexer.Task) string {
+	commits, err := s.cfg.Service.Commits(t.Domain)
+	if i := slices.IndexFunc(commits, func(c search.CommitInfo) bool { return c.Commit == t.Commit }); err == nil && i >= 0 {
+		return s.moments(r, t.Domain, commits[i:i+1], nil)[0].Name()
+	}
+	return moment{CommitInfo: search.CommitInfo{Commit: t.Commit}}.Short()
 }
 
 const (
@@ -162,8 +197,9 @@ func (s *Site) events(a *answer) error {
 	defer ticker.Stop()
 	var last string
 	var sent time.Time
+	names := make(map[string]string)
 	for {
-		tasks, err := s.tasks(a.r, "")
+		tasks, err := s.tasks(a.r, "", names)
 		if err != nil {
 			return nil // htmx asks again
 		}
@@ -201,7 +237,7 @@ func (s *Site) overview(a *answer) error {
 	if err != nil {
 		return err
 	}
-	tasks, err := s.tasks(a.r, f.Domain)
+	tasks, err := s.tasks(a.r, f.Domain, nil)
 	if err != nil {
 		return err
 	}

@@ -101,6 +101,11 @@ func (p *searchPage) Until() int { return p.Page*pageSize + len(p.Hits) }
 func (p *searchPage) PageBefore() string { return strconv.Itoa(p.Page - 1) }
 func (p *searchPage) PageAfter() string  { return strconv.Itoa(p.Page + 1) }
 
+// FieldChosen reports whether a value of a field is chosen.
+func (p *searchPage) FieldChosen() bool {
+	return slices.ContainsFunc(p.Facets, func(f facet) bool { return f.Open })
+}
+
 // Unfiltered returns the address of the same search without a filter.
 func (p *searchPage) Unfiltered() string {
 	pairs := []string{"filter", "", "type", "", "page", ""}

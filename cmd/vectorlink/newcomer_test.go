@@ -29,7 +29,7 @@ func newcomer(t *testing.T, address string) {
 	b.Do(chromedp.Navigate(address), pagetest.Sees("h1, h2"))
 
 	// Yoda, by what is known of him.
-	b.Do(click("a", "Search"), pagetest.Sees("input[name=q]:focus"), pagetest.Keys(strings.Split("wise old man", "")...), pagetest.Keys(kb.Enter), pagetest.Sees(".hit"))
+	b.Do(chromedp.Click(chromedp.CSS(".db input")), pagetest.Keys(strings.Split("wise old man", "")...), pagetest.Keys(kb.Enter), pagetest.Sees(".hit"))
 	if first := text(".hit h2"); first != "Yoda" {
 		t.Errorf("the first hit is %q", first)
 	}
