@@ -107,6 +107,8 @@ type Config struct {
 	Secret contract.Secret
 	// Keys are those of a file, beside Secret; nil: there are none.
 	Keys *service.Keys
+	// Certificate is what the server is reached by TLS with, nil for no TLS.
+	Certificate *Certificate
 	// Inside admits the callers of other requests alone, as [service.Call] has put them
 	// into a request's context, and no credentials.
 	Inside bool
@@ -170,6 +172,11 @@ type server struct {
 
 // New returns the handler of all endpoints, over ix.
 func New(cfg Config, ix Indexer) http.Handler {
+	s := newServer(cfg, ix)
+	return s.observe(s.routes())
+}
+
+func newServer(cfg Config, ix Indexer) *server {
 	if cfg.User == "" {
 		cfg.User = defaultUser
 	}
@@ -191,7 +198,7 @@ func New(cfg Config, ix Indexer) http.Handler {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	s := &server{
+	return &server{
 		ix:      ix,
 		cfg:     cfg,
 		log:     cfg.Logger,
@@ -199,5 +206,4 @@ func New(cfg Config, ix Indexer) http.Handler {
 		origins: http.NewCrossOriginProtection(),
 		limiter: service.NewLimiter(cfg.RateLimit),
 	}
-	return s.observe(s.routes())
 }

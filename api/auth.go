@@ -71,6 +71,23 @@ func (s *server) private(needs service.Scope, next handler) handler {
 	}
 }
 
+// GuardMetrics returns a handler that lets requests through to the metrics: all of them as
+// long as there is no file of keys, then those by a key for metrics.
+func GuardMetrics(cfg Config, metrics http.Handler) http.Handler {
+	s := newServer(cfg, nil)
+	guarded := s.observe(s.handle("/metrics", s.limited(s.private(service.Metrics|service.Whole, func(w http.ResponseWriter, r *http.Request) error {
+		metrics.ServeHTTP(w, r)
+		return nil
+	}))))
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if cfg.Keys.Exist() {
+			guarded.ServeHTTP(w, r)
+			return
+		}
+		metrics.ServeHTTP(w, r)
+	})
+}
+
 // audit writes a line for those who look for who did or tried what.
 func (s *server) audit(w *response, r *http.Request, what, domain string, err error) {
 	attrs := []slog.Attr{

@@ -25,6 +25,8 @@ type scrape struct {
 	lag   []indexer.BranchLag
 	files vfs.LimitStats
 	disk  vfs.Space
+	// expires is when the certificate ends.
+	expires time.Time
 }
 
 // The kinds of metrics, as their text format names them.
@@ -114,6 +116,11 @@ var metrics = []metric{
 	{"open_files", gauge, "Files of the data directory that are open.", nil, value(func(r *scrape) int { return r.files.Open })},
 	{"open_files_limit", gauge, "Files that may be open at once: half of the process's limit.", nil, value(func(r *scrape) int { return r.files.Limit })},
 	{"open_files_waits_total", counter, "Times something waited for another file to be closed.", nil, value(func(r *scrape) uint64 { return r.files.Waits })},
+	{"tls_certificate_expiry_timestamp_seconds", gauge, "When the TLS certificate ends; absent without one.", nil, func(r *scrape, to emit) {
+		if !r.expires.IsZero() {
+			to(float64(r.expires.Unix()))
+		}
+	}},
 
 	{"watch_lag_commits", gauge, "New commits of a followed branch that are not indexed.", []string{"domain", "branch"}, func(r *scrape, to emit) {
 		r.branches(func(b indexer.BranchLag) { to(float64(b.Commits), b.Domain, b.Branch) })
@@ -152,6 +159,8 @@ type MetricsConfig struct {
 	Disk func() (vfs.Space, error)
 	// Files counts open files of the data directory.
 	Files func() vfs.LimitStats
+	// Certificate is the server's, nil for none.
+	Certificate *Certificate
 }
 
 // Metrics counts what a server does, and tells it to Prometheus. A nil one counts
@@ -298,7 +307,7 @@ func (c *collector) Collect(to chan<- prometheus.Metric) {
 		to <- prometheus.NewInvalidMetric(c.descs[0], fmt.Errorf("api: %w", err))
 		return
 	}
-	r := &scrape{Statistics: st, up: c.ix.Ready().Search}
+	r := &scrape{Statistics: st, up: c.ix.Ready().Search, expires: c.cfg.Certificate.Expires()}
 	if c.watcher != nil {
 		r.lag = c.watcher.Lag("")
 	}

@@ -132,7 +132,7 @@ func TestMetrics(t *testing.T) {
 	}
 	body := scraped(t, m.Handler(f, &lagging{{Domain: "a/b", Branch: "main"}}, api.MetricsConfig{
 		Disk:  func() (vfs.Space, error) { return vfs.Space{Free: 27, Size: 28}, nil },
-		Files: func() vfs.LimitStats { return vfs.LimitStats{Open: 29, Limit: 30, Waits: 31} },
+		Files: func() vfs.LimitStats { return vfs.LimitStats{Open: 29, Limit: 30, Waits: 31} }, Certificate: anyCertificate(t),
 	}))
 	values, types := scrape(t, body)
 	for name, want := range map[string]float64{

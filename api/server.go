@@ -71,7 +71,8 @@ func Serve(ctx context.Context, l net.Listener, h http.Handler, log *slog.Logger
 		BaseContext:       func(net.Listener) context.Context { return base },
 	}
 	srv.Protocols.SetHTTP1(true)
-	srv.Protocols.SetUnencryptedHTTP2(true) // which gRPC needs
+	srv.Protocols.SetHTTP2(true)
+	srv.Protocols.SetUnencryptedHTTP2(true) // which gRPC needs where there is no TLS
 	served := make(chan error, 1)
 	go func() { served <- srv.Serve(l) }()
 	select {

@@ -27,7 +27,9 @@ func (s *server) ready(w http.ResponseWriter, _ *http.Request) error {
 		Ready  bool `json:"ready"`
 		Index  bool `json:"index"`
 		Search bool `json:"search"`
-	}{can.Index || search, can.Index, search})
+		// Warnings are about what is to be looked after before it fails.
+		Warnings []string `json:"warnings,omitempty"`
+	}{can.Index || search, can.Index, search, s.warnings()})
 	if err != nil {
 		return err
 	}
@@ -37,6 +39,17 @@ func (s *server) ready(w http.ResponseWriter, _ *http.Request) error {
 		w.Header().Set("Retry-After", retryAfter)
 	}
 	return service.Send(w, status, mediaJSON, body)
+}
+
+// warnings are what readiness tells of. Everybody may read it, so it names nothing.
+func (s *server) warnings() (list []string) {
+	if text := s.cfg.Certificate.Warning(); text != "" {
+		list = append(list, text)
+	}
+	if s.cfg.Keys.Broken() != nil {
+		list = append(list, "the file of keys cannot be read: the keys of before stay valid")
+	}
+	return list
 }
 
 // lastIndexed answers GET /last-indexed. What was never indexed, or is not

@@ -14,12 +14,11 @@ import (
 	"os"
 	"slices"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"time"
 	"unicode"
 
 	"github.com/vectorlink/vectorlink/contract"
+	"github.com/vectorlink/vectorlink/internal/reread"
 	"github.com/vectorlink/vectorlink/vfs"
 )
 
@@ -159,66 +158,60 @@ func ParseKeys(text []byte) ([]Key, error) {
 // Keys are the keys of a file, which is looked at for every request, and read again when
 // it has changed. Its methods may be called by many goroutines at once; those of nil know
 // no keys.
-type Keys struct {
-	path string
-	log  *slog.Logger
-	read sync.Mutex // held while the file is read
-	now  atomic.Pointer[keySet]
-}
+type Keys struct{ file *reread.Value[keySet] }
 
 // keySet is what was read of the file.
 type keySet struct {
-	file   os.FileInfo // nil: there is none
+	exists bool
 	byHash map[[sha256.Size]byte]*Key
-	broken error // the file is another one, and cannot be read; the keys are those of before
 }
 
 // OpenKeys returns the Keys of a file, which need not be there yet. One that cannot be
-// read is an error, and names the line. Later changes are told to the log.
+// read is an error, and names the line. Later changes are told to the log; a file that is
+// broken or gone then takes no key away.
 func OpenKeys(path string, log *slog.Logger) (*Keys, error) {
-	k := &Keys{path: path, log: log}
-	set, err := k.load()
+	read := func(before keySet) (keySet, error) {
+		keys, exists, err := ReadKeys(path)
+		if err == nil && before.exists && !exists {
+			err = fmt.Errorf("keys: %s is gone", path)
+		}
+		after := keySet{exists, make(map[[sha256.Size]byte]*Key, len(keys))}
+		for i := range keys {
+			after.byHash[keys[i].hash] = &keys[i]
+		}
+		if err == nil && before.byHash != nil {
+			tellChanges(log, before, after)
+		}
+		return after, err
+	}
+	file, err := reread.Open(read, func(err error) {
+		log.Error("the file of keys cannot be read: the keys of before stay valid", "audit", true, "err", err.Error())
+	}, path)
 	if err != nil {
 		return nil, err
 	}
-	k.now.Store(set)
-	return k, nil
+	return &Keys{file}, nil
 }
 
-// load reads the file.
-func (k *Keys) load() (*keySet, error) {
-	keys, info, err := ReadKeys(k.path)
-	set := &keySet{file: info, byHash: make(map[[sha256.Size]byte]*Key, len(keys))}
-	for i := range keys {
-		set.byHash[keys[i].hash] = &keys[i]
-	}
-	return set, err
-}
-
-// ReadKeys returns the keys of the file at path, and which file that is: nil where there
-// is none. Its error names the line.
-func ReadKeys(path string) ([]Key, os.FileInfo, error) {
+// ReadKeys returns the keys of the file at path, and whether there is one. Its error
+// names the line.
+func ReadKeys(path string) (keys []Key, exists bool, err error) {
 	f, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil, nil
+		return nil, false, nil
 	}
 	if err != nil {
-		return nil, nil, fmt.Errorf("keys: %w", err)
+		return nil, true, fmt.Errorf("keys: %w", err)
 	}
 	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return nil, nil, fmt.Errorf("keys: %w", err)
-	}
 	text, err := readKeysFile(f)
-	var keys []Key
 	if err == nil {
 		keys, err = ParseKeys(text)
 	}
 	if err != nil {
-		return nil, info, fmt.Errorf("keys: %s: %w", path, err)
+		return nil, true, fmt.Errorf("keys: %s: %w", path, err)
 	}
-	return keys, info, nil
+	return keys, true, nil
 }
 
 func readKeysFile(f io.Reader) ([]byte, error) {
@@ -229,47 +222,10 @@ func readKeysFile(f io.Reader) ([]byte, error) {
 	return text, err
 }
 
-// current returns the keys of the file as it is now. A file that is broken or gone takes
-// no key away.
-func (k *Keys) current() *keySet {
-	have := k.now.Load()
-	info, err := os.Stat(k.path)
-	if same(have, info, err) {
-		return have
-	}
-	k.read.Lock()
-	defer k.read.Unlock()
-	if have = k.now.Load(); same(have, info, err) {
-		return have
-	}
-	set, err := k.load()
-	if err == nil && set.file == nil {
-		err = fmt.Errorf("keys: %s is gone", k.path)
-	}
-	if err != nil {
-		if have.broken == nil || have.broken.Error() != err.Error() {
-			k.log.Error("the file of keys cannot be read: the keys of before stay valid", "audit", true, "err", err.Error())
-		}
-		set = &keySet{file: set.file, byHash: have.byHash, broken: err}
-	} else {
-		k.changes(have, set)
-	}
-	k.now.Store(set)
-	return set
-}
-
-// same reports whether a file is the one that was read.
-func same(have *keySet, info os.FileInfo, err error) bool {
-	if err != nil || have.file == nil {
-		return errors.Is(err, fs.ErrNotExist) && have.file == nil
-	}
-	return os.SameFile(have.file, info) && have.file.ModTime().Equal(info.ModTime()) && have.file.Size() == info.Size()
-}
-
-// changes tells which keys came and went.
-func (k *Keys) changes(before, after *keySet) {
+// tellChanges tells which keys came and went.
+func tellChanges(log *slog.Logger, before, after keySet) {
 	tell := func(what string, key *Key) {
-		k.log.Info(what, "audit", true, "key", key.ID, "scopes", strings.Join(key.Scopes.Words(), ","), "domains", strings.Join(key.Domains, " "), "expires", key.Expires)
+		log.Info(what, "audit", true, "key", key.ID, "scopes", strings.Join(key.Scopes.Words(), ","), "domains", strings.Join(key.Domains, " "), "expires", key.Expires)
 	}
 	for hash, key := range after.byHash {
 		if old := before.byHash[hash]; old == nil {
@@ -285,28 +241,28 @@ func (k *Keys) changes(before, after *keySet) {
 	}
 }
 
-// Exist reports whether there is a file of keys, or was.
+// Exist reports whether there is a file of keys, or was, be it one that cannot be read.
 func (k *Keys) Exist() bool {
-	if k == nil {
-		return false
-	}
-	set := k.current()
-	return set.file != nil || set.broken != nil
+	set, err := k.get()
+	return set.exists || err != nil
 }
 
-// Broken returns why the file cannot be read, or nil.
+// Broken returns why the file cannot be read as it is now, or nil.
 func (k *Keys) Broken() error {
-	if k == nil {
-		return nil
-	}
-	return k.current().broken
+	_, err := k.get()
+	return err
 }
 
 func (k *Keys) find(hash [sha256.Size]byte) *Key {
+	set, _ := k.get()
+	return set.byHash[hash]
+}
+
+func (k *Keys) get() (keySet, error) {
 	if k == nil {
-		return nil
+		return keySet{}, nil
 	}
-	return k.current().byHash[hash]
+	return k.file.Get()
 }
 
 // AddKey writes a key to a file, which is made if need be. It lasts when it returns.

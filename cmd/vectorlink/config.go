@@ -50,6 +50,13 @@ type Config struct {
 	// left out.
 	KeysFile string `name:"keys-file" type:"setting" environ:"VECTORLINK_KEYS_FILE" placeholder:"FILE" help:"File of keys with scopes; left out it is access.keys in the data directory."`
 
+	// TLSCert and TLSKey are the certificate, with those between it and its root, and
+	// its key, as PEM. With them Listen answers HTTPS alone. They are read again when
+	// they have changed.
+	TLSCert string `name:"tls-cert" type:"setting" environ:"VECTORLINK_TLS_CERT" placeholder:"FILE" help:"Certificate to serve HTTPS with, as PEM; read again when it changes."`
+	// TLSKey is the key of TLSCert.
+	TLSKey string `name:"tls-key" type:"setting" environ:"VECTORLINK_TLS_KEY" placeholder:"FILE" help:"Key of the certificate, as PEM."`
+
 	// ReadOnly serves what another process writes to DataDir: commits appear as
 	// they are made, and nothing is written.
 	ReadOnly bool `name:"read-only" type:"switch" environ:"VECTORLINK_READ_ONLY" help:"Serve a data directory that another server writes; nothing is written."`
@@ -272,6 +279,9 @@ func indented(errs []error) error {
 func (c *Config) check(bad *complaints) {
 	if c.AdminSecret.IsZero() && !exists(c.keysFile()) && !c.Insecure && !c.Listen.loopback() {
 		bad.add("listen: %s can be reached by others: set VECTORLINK_ADMIN_SECRET, make keys (vectorlink keys add), or --insecure to let everybody in", c.Listen)
+	}
+	if (c.TLSCert == "") != (c.TLSKey == "") {
+		bad.add("tls-cert, tls-key: set both, or none")
 	}
 	if c.DataDir == "" {
 		bad.add("data-dir: must not be empty")

@@ -22,14 +22,14 @@ func serveMetrics(ctx context.Context, cfg Config, web api.Config, ix api.Indexe
 	if err != nil {
 		return nil, fmt.Errorf("prometheus-port: %w", err)
 	}
-	asked := api.MetricsConfig{Disk: func() (vfs.Space, error) { return vfs.SpaceOf(cfg.DataDir) }}
+	asked := api.MetricsConfig{Certificate: web.Certificate, Disk: func() (vfs.Space, error) { return vfs.SpaceOf(cfg.DataDir) }}
 	if limited, ok := files.(*vfs.Limited); ok {
 		asked.Files = limited.Stats
 	}
-	handler := web.Metrics.Handler(ix, web.Watcher, asked)
+	handler := api.GuardMetrics(web, web.Metrics.Handler(ix, web.Watcher, asked))
 	log.Info("serving metrics", "addr", listener.Addr().String())
 	return inBackground(ctx, func(ctx context.Context) {
-		if err := api.Serve(ctx, listener, handler, log); err != nil {
+		if err := api.Serve(ctx, web.Certificate.Secure(listener), handler, log); err != nil {
 			log.Error("metrics are not served any more", "err", err)
 		}
 	}), nil

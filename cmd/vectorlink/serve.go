@@ -184,6 +184,11 @@ func serve(ctx context.Context, cfg Config, source contract.Source, heads contra
 			return as(errUsage, err)
 		}
 	}
+	if cfg.TLSCert != "" {
+		if web.Certificate, err = api.OpenCertificate(cfg.TLSCert, cfg.TLSKey, log); err != nil {
+			return as(errUsage, err)
+		}
+	}
 	listener, err := api.Listen(web, string(cfg.Listen))
 	if err != nil {
 		return err
@@ -309,7 +314,7 @@ func answer(ctx context.Context, cfg Config, web api.Config, listener net.Listen
 		defer stop()
 	}
 	defer inBackground(ctx, beside)()
-	err := api.Serve(ctx, api.Limit(listener, vfs.DefaultConnections()), api.New(web, svc), log)
+	err := api.Serve(ctx, web.Certificate.Secure(api.Limit(listener, vfs.DefaultConnections())), api.New(web, svc), log)
 	log.Info("stopped accepting", "cause", fmt.Sprint(context.Cause(ctx)))
 	return err
 }
