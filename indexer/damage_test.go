@@ -169,6 +169,15 @@ func TestDamagedVectors(t *testing.T) {
 				if err != nil {
 					t.Errorf("embeddings: %v", err)
 				}
+				list, err := h.ListDocuments(t.Context(), search.DocumentsRequest{Domain: domain, Ref: search.Ref{Commit: "c3"}, Page: search.Page{Count: 9}, OutputFields: []string{"*", "vector"}})
+				if err != nil || len(list.Documents) != 5 || len(list.Damaged) != 1 {
+					t.Errorf("documents: %+v, %v", list, err)
+				}
+				for _, d := range list.Documents {
+					if harmed := d.ID == "d/A/3"; harmed != (d.Vector == nil) || d.Fields == nil {
+						t.Errorf("%s is listed with %v, %s", d.ID, d.Vector, d.Fields)
+					}
+				}
 				found, err := pairs.New(h.Reader).Duplicates(t.Context(), pairs.DuplicatesRequest{Domain: domain, Ref: search.Ref{Commit: "c3"}, Threshold: 1})
 				if err != nil || len(found.Pairs) == 0 || len(found.Damaged) != 1 {
 					t.Errorf("duplicates: %+v, %v", found, err)

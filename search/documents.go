@@ -3,11 +3,8 @@ package search
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"slices"
 
-	"github.com/vectorlink/vectorlink/contract"
-	"github.com/vectorlink/vectorlink/fields"
 	"github.com/vectorlink/vectorlink/snapshot"
 )
 
@@ -38,6 +35,7 @@ type ListedDocument struct {
 	Text    *string         `json:"text,omitempty"`     // when asked for; a damaged one is empty
 	TextCut bool            `json:"text_cut,omitempty"` // Text is its beginning only
 	Fields  json.RawMessage `json:"fields,omitempty"`   // when asked for
+	Vector  []float32       `json:"vector,omitempty"`   // of its first chunk, when asked for; nil if it is damaged
 }
 
 // ListDocuments lists the documents that a filter admits. No query is needed, and no
@@ -46,9 +44,6 @@ func (r *Reader) ListDocuments(ctx context.Context, req DocumentsRequest) (found
 	defer func() { err = r.whileFollowing(err) }()
 	if err := req.Page.Check(); err != nil {
 		return Documents{}, err
-	}
-	if slices.Contains(req.OutputFields, vectorField) {
-		return Documents{}, fmt.Errorf("%w: output_fields: a document has no vector of its own here, see /embeddings", contract.ErrInvalid)
 	}
 	_, commit, s, err := r.Serve(ctx, req.Domain, req.Ref)
 	if err != nil {
@@ -75,8 +70,12 @@ func (r *Reader) ListDocuments(ctx context.Context, req DocumentsRequest) (found
 			}
 			d.Text, d.TextCut = &text, cut
 		}
-		if len(req.OutputFields) > 0 {
-			d.Fields = fields.Object(e.Fields).Select(req.OutputFields)
+		out, err := s.output(e, 0, req.OutputFields)
+		if err != nil {
+			return Documents{}, err
+		}
+		if out != nil {
+			d.Fields, d.Vector = out.Fields, out.Vector
 		}
 		found.Documents = append(found.Documents, d)
 	}

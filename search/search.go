@@ -380,7 +380,8 @@ func (s *Snapshot) hit(r scored, q query) (Hit, error) {
 			TokenStart: int(c.TokenStart), DocTokens: r.entry.Tokens(),
 		},
 	}
-	if err := s.output(&h, r, q.OutputFields); err != nil {
+	var err error
+	if h.Output, err = s.output(r.entry, r.chunk, q.OutputFields); err != nil {
 		return Hit{}, err
 	}
 	if q.Snippet {
@@ -393,7 +394,6 @@ func (s *Snapshot) hit(r scored, q query) (Hit, error) {
 		h.Chunk.Snippet = text
 	}
 	if q.Texts {
-		var err error
 		if h.Text, h.TextCut, err = s.shownText(r.entry); err != nil {
 			return Hit{}, err
 		}
@@ -401,30 +401,33 @@ func (s *Snapshot) hit(r scored, q query) (Hit, error) {
 	return h, nil
 }
 
-// output adds to a hit what is asked for by names.
-func (s *Snapshot) output(h *Hit, r scored, names []string) error {
+// output returns what is asked for by names of a document, and of one of its chunks; nil
+// without any names.
+func (s *Snapshot) output(e *snapshot.Entry, chunk int, names []string) (*Output, error) {
 	if len(names) == 0 {
-		return nil
+		return nil, nil
 	}
-	h.Output = &Output{}
+	var out Output
 	if slices.Contains(names, vectorField) {
-		v := make([]float32, s.vecs.Dim())
-		ok, err := s.ReadVector(r.entry.Chunks[r.chunk].Slot, v)
-		if err != nil {
-			return err
-		}
-		if ok {
-			h.Output.Vector = v
+		if chunk < len(e.Chunks) {
+			v := make([]float32, s.vecs.Dim())
+			ok, err := s.ReadVector(e.Chunks[chunk].Slot, v)
+			if err != nil {
+				return nil, err
+			}
+			if ok {
+				out.Vector = v
+			}
 		}
 		if len(names) == 1 {
-			return nil
+			return &out, nil
 		}
 	}
-	h.Output.Fields = fields.Object(r.entry.Fields).Select(names)
-	return nil
+	out.Fields = fields.Object(e.Fields).Select(names)
+	return &out, nil
 }
 
-// vectorField is the name under which a hit's vector is asked for.
+// vectorField is the name under which a vector is asked for.
 const vectorField = "vector"
 
 // maxShown bounds, in bytes, what answers show of a document's text.

@@ -2,12 +2,11 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"net/http"
 	"net/url"
 	"os"
@@ -35,17 +34,6 @@ func (c *exportCmd) Help() string {
 	return `Each line has a document's id, text, fields and vector. To push such lines elsewhere
 embeds nothing; the vector is that of the document's first chunk, so where texts are
 long, leave the vectors out and have them embedded. Texts beyond 64 KiB are cut.`
-}
-
-// exportPage is a part of a commit's documents.
-type exportPage struct {
-	Total     int `json:"total"`
-	Documents []struct {
-		ID     string          `json:"id"`
-		Text   string          `json:"text"`
-		Cut    bool            `json:"text_cut"`
-		Fields json.RawMessage `json:"fields"`
-	} `json:"documents"`
 }
 
 // Run runs the command.
@@ -92,72 +80,60 @@ func (c *exportCmd) pin(q url.Values, a answered) {
 	q.Set("commit", a.commit())
 }
 
-// lines writes documents as operations: pages of texts and fields, joined with the
-// vectors, both of which come by ascending id.
+// pageNumbers is about how many numbers of vectors are asked for at once.
+const pageNumbers = 4 << 20
+
+// lines writes documents as operations, by pages of ascending ids. One without a vector
+// has a damaged one.
 func (c *exportCmd) lines(ctx context.Context, p *program, cl *client, q url.Values) error {
 	bar := newProgress(p.stderr, plainText(q.Get("domain")))
-	var now exportPage
-	start, at, cut := 0, 0, 0
-	fetch := func() error {
-		next := url.Values{"texts": {"true"}, "output_fields": {"*"}, "start": {strconv.Itoa(start)}, "count": {strconv.Itoa(search.MaxCount)}}
-		maps.Copy(next, q)
-		now = exportPage{}
-		a, err := cl.get(ctx, "/documents", next, &now)
-		if err == nil {
-			c.pin(q, a)
-		}
-		start, at = start+len(now.Documents), 0
-		return err
+	q.Set("texts", "true")
+	q["output_fields"] = []string{"*", "vector"}
+	if c.NoVectors {
+		q["output_fields"] = []string{"*"}
 	}
-	// until writes the documents up to that of an id, with its vector; all where the
-	// id is "". Those that are passed over have no vector: it is damaged.
-	until := func(id string, vector json.RawMessage) error {
-		for at < len(now.Documents) {
-			d := now.Documents[at]
-			op := operation{Op: "Inserted", ID: d.ID, Text: d.Text, Fields: d.Fields}
+	cut, most := 0, 10 // until it is known how long vectors are
+	for done, total := 0, 1; done < total; {
+		q.Set("start", strconv.Itoa(done))
+		q.Set("count", strconv.Itoa(most))
+		var page struct {
+			Total     int
+			Documents []search.ListedDocument
+		}
+		a, err := cl.get(ctx, "/documents", q, &page)
+		if err != nil {
+			bar.end(false)
+			return err
+		}
+		c.pin(q, a)
+		longest := 1
+		for _, d := range page.Documents {
+			op := operation{Op: "Inserted", ID: d.ID, Text: *cmp.Or(d.Text, new(string)), Fields: d.Fields}
 			if bytes.Equal(op.Fields, []byte("{}")) {
 				op.Fields = nil
 			}
-			if d.Cut {
-				cut++
+			if d.Vector != nil {
+				if op.Vector, err = json.Marshal(d.Vector); err != nil {
+					return err
+				}
 			}
-			if d.ID == id {
-				op.Vector = vector
+			if d.TextCut {
+				cut++
 			}
 			if err := printJSON(p.stdout, op); err != nil {
 				return err
 			}
-			if at++; at == len(now.Documents) && start < now.Total {
-				bar.update(100*float64(start)/float64(now.Total), count(start, "document"))
-				if err := fetch(); err != nil {
-					return err
-				}
-			}
-			if d.ID == id {
-				return nil
-			}
+			longest = max(longest, len(d.Vector))
 		}
-		return nil
+		if len(page.Documents) == 0 {
+			break
+		}
+		done, total, most = done+len(page.Documents), page.Total, max(min(search.MaxCount, pageNumbers/longest), 1)
+		bar.update(100*float64(done)/float64(max(total, 1)), count(done, "document"))
 	}
-	err := fetch()
-	if err == nil && !c.NoVectors {
-		_, err = cl.lines(ctx, "/embeddings", q, func(line []byte) error {
-			var v struct {
-				ID     string          `json:"doc_id"`
-				Vector json.RawMessage `json:"embedding"`
-			}
-			if err := json.Unmarshal(line, &v); err != nil {
-				return errors.New("a line of /embeddings is none of a vectorlink server")
-			}
-			return until(v.ID, v.Vector)
-		})
-	}
-	if err == nil {
-		err = until("", nil)
-	}
-	bar.end(err == nil)
+	bar.end(true)
 	if cut > 0 {
 		p.warn("%s cut at 64 KiB", count(cut, "text"))
 	}
-	return err
+	return nil
 }
