@@ -60,7 +60,7 @@ var owners = map[string][]string{
 	"golang.org/x/sys":                             {"vfs", "vector", "embed"},
 	"github.com/mmcloughlin/avo":                   {}, // generators alone
 	"github.com/blevesearch":                       {"textindex"},
-	"github.com/tidwall/btree":                     {"catalog"},
+	"github.com/tidwall/btree":                     {"catalog", "space"},
 	"github.com/RoaringBitmap/roaring":             {"textindex", "fields"},
 	"github.com/expr-lang/expr":                    {"fields"},
 	"github.com/getkin/kin-openapi":                {},

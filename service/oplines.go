@@ -150,8 +150,12 @@ func parseOp(line []byte) (contract.Op, error) {
 		return contract.Op{}, errors.New("invalid UTF-8")
 	}
 	var members map[string]json.RawMessage
-	if err := json.Unmarshal(line, &members); err != nil || members == nil {
+	array, rest := rawjson.CutNumbers(line, "vector")
+	if err := json.Unmarshal(rest, &members); err != nil || members == nil {
 		return contract.Op{}, errors.New("not a JSON object")
+	}
+	if array != nil && string(members["vector"]) == "null" { // of two the last counts
+		members["vector"] = array
 	}
 	if err := rawjson.Check(line); err != nil {
 		return contract.Op{}, err

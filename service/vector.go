@@ -20,43 +20,74 @@ var (
 	errVectorSize = errors.New("must not be empty, nor longer than " + strconv.Itoa(vecstore.MaxDim) + " numbers")
 )
 
-// parseVector reads a vector from JSON that is known to be sound. It takes no
-// more memory than the text.
+// ParseVector reads a vector from a JSON array of numbers. It takes no more memory than
+// the text.
 func ParseVector(raw json.RawMessage) ([]float32, error) {
 	raw = bytes.TrimSpace(raw)
-	if len(raw) < 2 || raw[0] != '[' {
+	if len(raw) < 2 || raw[0] != '[' || raw[len(raw)-1] != ']' {
 		return nil, ErrNoNumbers
 	}
-	raw = raw[1 : len(raw)-1]
-	if len(bytes.TrimSpace(raw)) == 0 {
+	text := string(raw[1 : len(raw)-1])
+	if strings.TrimSpace(text) == "" {
 		return nil, errVectorSize
 	}
-	n := bytes.Count(raw, []byte{','}) + 1
+	n := strings.Count(text, ",") + 1
 	if n > vecstore.MaxDim {
 		return nil, errVectorSize
 	}
 	v := make([]float32, 0, n)
-	for part := range bytes.SplitSeq(raw, []byte{','}) {
-		// In sound JSON whatever begins like a number is one.
-		part = bytes.TrimSpace(part)
-		if len(part) == 0 || part[0] != '-' && (part[0] < '0' || part[0] > '9') {
+	for part := range strings.SplitSeq(text, ",") {
+		if part = strings.Trim(part, " \t\r\n"); !isNumber(part) {
 			return nil, ErrNoNumbers
 		}
-		x, err := strconv.ParseFloat(string(part), 32)
-		if errors.Is(err, strconv.ErrRange) {
+		x, err := strconv.ParseFloat(part, 32)
+		if err != nil {
 			return nil, errNotFinite
-		} else if err != nil {
-			return nil, ErrNoNumbers
 		}
 		v = append(v, float32(x))
 	}
 	return v, nil
 }
 
+// isNumber reports whether a text is a number as JSON writes them.
+func isNumber(s string) bool {
+	s = strings.TrimPrefix(s, "-")
+	whole := digits(s)
+	if whole == 0 || whole > 1 && s[0] == '0' {
+		return false
+	}
+	if s = s[whole:]; s != "" && s[0] == '.' {
+		n := digits(s[1:])
+		if n == 0 {
+			return false
+		}
+		s = s[1+n:]
+	}
+	if s == "" {
+		return true
+	}
+	if s[0] != 'e' && s[0] != 'E' {
+		return false
+	}
+	if s = s[1:]; s != "" && (s[0] == '+' || s[0] == '-') {
+		s = s[1:]
+	}
+	return s != "" && digits(s) == len(s)
+}
+
+// digits returns how many digits a text begins with.
+func digits(s string) int {
+	n := 0
+	for n < len(s) && s[n]-'0' <= 9 {
+		n++
+	}
+	return n
+}
+
 // urlAlphabet turns the alphabet made for URLs into the standard one.
 var urlAlphabet = strings.NewReplacer("-", "+", "_", "/")
 
-// parseVector64 reads a vector from base64, of either alphabet, padded or not.
+// ParseVector64 reads a vector from base64, of either alphabet, padded or not.
 func ParseVector64(text string) ([]float32, error) {
 	text = strings.TrimRight(urlAlphabet.Replace(text), "=")
 	if base64.RawStdEncoding.DecodedLen(len(text)) > 4*vecstore.MaxDim {

@@ -1,6 +1,7 @@
 package space
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/base32"
@@ -43,7 +44,7 @@ type head struct {
 	cutting chan struct{}
 
 	// Guarded by sp.mu.
-	tail  map[Key]*write
+	tail  *tail
 	bytes int64
 	last  time.Time // of the last write
 	wait  time.Time // not to be cut before
@@ -89,7 +90,7 @@ func (sp *Space) close() error {
 func (sp *Space) head(branch string) *head {
 	h := sp.heads[branch]
 	if h == nil {
-		h = &head{sp: sp, branch: branch, tail: make(map[Key]*write), cutting: make(chan struct{}, 1)}
+		h = &head{sp: sp, branch: branch, tail: newTail(), cutting: make(chan struct{}, 1)}
 		sp.heads[branch] = h
 	}
 	return h
@@ -140,40 +141,32 @@ func (sp *Space) replay() error {
 		return err
 	}
 	for branch, through := range settled {
-		sp.head(branch).settle(through, nil)
+		h := sp.head(branch)
+		h.settle(through, h.tail.Items())
 	}
 	return nil
 }
 
 // put adds a write. Called with sp.mu held, as is settle.
 func (h *head) put(w *write) {
-	if old := h.tail[w.key]; old != nil {
+	if old, ok := h.tail.Set(w); ok {
 		h.bytes -= old.size()
 		h.sp.live -= old.size()
 	}
-	h.tail[w.key] = w
 	h.bytes += w.size()
 	h.sp.live += w.size()
 	h.last = time.Now()
 }
 
-// settle takes the writes up to a number away, those of a list if it is given.
+// settle takes those writes of a list away that are numbered up to through, and that no
+// other has taken the place of.
 func (h *head) settle(through uint64, list []*write) {
-	drop := func(w *write) {
-		if h.tail[w.key] == w && w.seq <= through {
-			delete(h.tail, w.key)
+	for _, w := range list {
+		if w.seq <= through && written(h.tail, w.key) == w {
+			h.tail.Delete(w)
 			h.bytes -= w.size()
 			h.sp.live -= w.size()
 		}
-	}
-	if list != nil {
-		for _, w := range list {
-			drop(w)
-		}
-		return
-	}
-	for _, w := range h.tail {
-		drop(w)
 	}
 }
 
@@ -185,7 +178,7 @@ func (sp *Space) pendingHeads() (heads []*head) {
 		return nil
 	}
 	for _, h := range sp.heads {
-		if len(h.tail) > 0 {
+		if h.tail.Len() > 0 {
 			heads = append(heads, h)
 		}
 	}
@@ -210,7 +203,7 @@ func (h *head) later(now time.Time) {
 }
 
 func (h *head) full(times int) bool {
-	return len(h.tail) >= times*cutWrites || h.bytes >= int64(times)*cutBytes
+	return h.tail.Len() >= times*cutWrites || h.bytes >= int64(times)*cutBytes
 }
 
 // isSynced reports whether all that is written lasts.
@@ -397,16 +390,12 @@ func (h *head) cut(ctx context.Context, said contract.About) (string, error) {
 func (h *head) cutLocked(ctx context.Context, said contract.About) (string, error) {
 	sp := h.sp
 	sp.mu.RLock()
-	list := make([]*write, 0, len(h.tail))
-	for _, w := range h.tail {
-		list = append(list, w)
-	}
+	list := h.tail.Items()
 	through := sp.seq
 	sp.mu.RUnlock()
 	if len(list) == 0 {
 		return sp.last(h.branch), nil
 	}
-	slices.SortFunc(list, func(a, b *write) int { return a.key.Compare(b.key) })
 	b, err := h.begin(ctx, said, list, through)
 	if err != nil {
 		return "", err
@@ -550,14 +539,11 @@ func (sp *Space) compact() error {
 		records = append(records, record{kind: recFrozen})
 	}
 	for _, h := range sp.heads {
-		if h.doing != nil && len(h.tail) > 0 {
+		if h.doing != nil && h.tail.Len() > 0 {
 			records = append(records, *h.doing)
 		}
-		list := make([]*write, 0, len(h.tail))
-		for _, w := range h.tail {
-			list = append(list, w)
-		}
-		slices.SortFunc(list, func(a, b *write) int { return int(int64(a.seq) - int64(b.seq)) })
+		list := h.tail.Items()
+		slices.SortFunc(list, func(a, b *write) int { return cmp.Compare(a.seq, b.seq) })
 		for len(list) > 0 {
 			n, size := 0, int64(0)
 			for n < len(list) && (n == 0 || size+list[n].size() < maxRecord/2) {

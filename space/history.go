@@ -84,7 +84,7 @@ func (sp *Space) Diff(ctx context.Context, from, to string, use func(func(yield 
 		if err == nil && at.Branch != "" && !sp.s.cfg.ReadOnly {
 			_, err = sp.Commit(ctx, at)
 		}
-		v := &view{sp: sp}
+		v := sp.past()
 		if err == nil {
 			err = v.open(ctx, at)
 		}
@@ -135,13 +135,13 @@ func (sp *Space) Branches() []BranchInfo {
 	for i := range names {
 		main = main || names[i].Branch == contract.MainBranch
 		if h := sp.heads[names[i].Branch]; h != nil {
-			names[i].Pending = len(h.tail)
+			names[i].Pending = h.tail.Len()
 		}
 	}
 	if !main {
 		first := BranchInfo{Branch: contract.MainBranch}
 		if h := sp.heads[contract.MainBranch]; h != nil {
-			first.Pending = len(h.tail)
+			first.Pending = h.tail.Len()
 		}
 		names = append([]BranchInfo{first}, names...)
 	}
@@ -223,7 +223,7 @@ func (sp *Space) Merge(ctx context.Context, into At, from string) (commit string
 	}
 	var views [3]*view
 	for i, c := range []string{base, ours, theirs} {
-		views[i] = &view{sp: sp}
+		views[i] = sp.past()
 		if err := views[i].open(ctx, At{Commit: c}); err != nil {
 			return "", nil, err
 		}
@@ -271,9 +271,9 @@ func (sp *Space) pending(branch string) map[Key]uint64 {
 	if h == nil {
 		return nil
 	}
-	numbers := make(map[Key]uint64, len(h.tail))
-	for k, w := range h.tail {
-		numbers[k] = w.seq
+	numbers := make(map[Key]uint64, h.tail.Len())
+	for _, w := range h.tail.Items() {
+		numbers[w.key] = w.seq
 	}
 	return numbers
 }
@@ -348,7 +348,7 @@ func (sp *Space) changedBy(ctx context.Context, state *catalog.State, k Key, bas
 		}
 	}()
 	for info := range ancestry(state, head) {
-		v := &view{sp: sp}
+		v := sp.past()
 		if err := v.open(ctx, At{Commit: info.Commit}); err != nil {
 			return last, err
 		}
@@ -386,7 +386,7 @@ func (sp *Space) Revert(ctx context.Context, at At, to string) (string, error) {
 		return "", err
 	}
 	defer b.Abort()
-	now, then := &view{sp: sp}, &view{sp: sp}
+	now, then := sp.past(), sp.past()
 	if err := errors.Join(now.open(ctx, at), then.open(ctx, target)); err != nil {
 		now.release()
 		then.release()

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"maps"
 	"slices"
 
 	"github.com/vectorlink/vectorlink/contract"
@@ -20,21 +19,26 @@ import (
 // are in none yet. What a write says of a key counts, whatever the commit does.
 type view struct {
 	sp   *Space
-	tail map[Key]*write
+	tail *tail
 	base *search.Snapshot
 }
+
+// nothing is the tail of what has none.
+var nothing = newTail()
+
+// past returns a view of commits alone.
+func (sp *Space) past() *view { return &view{sp: sp, tail: nothing} }
 
 // view leases what is seen at a place; its release must be called. The tail is looked at
 // first: what has left it since is in the commit.
 func (sp *Space) view(ctx context.Context, at At) (*view, error) {
-	v := &view{sp: sp}
+	v := sp.past()
 	if at.Branch != "" {
-		sp.mu.RLock()
-		if h := sp.heads[at.Branch]; h != nil && len(h.tail) > 0 {
-			v.tail = make(map[Key]*write, len(h.tail))
-			maps.Copy(v.tail, h.tail)
+		sp.mu.Lock()
+		if h := sp.heads[at.Branch]; h != nil && h.tail.Len() > 0 {
+			v.tail = h.tail.Copy()
 		}
-		sp.mu.RUnlock()
+		sp.mu.Unlock()
 	}
 	return v, v.open(ctx, at)
 }
@@ -93,7 +97,7 @@ func (v *view) entry(e *snapshot.Entry) (Item, error) {
 
 // get returns the item of a key, false where there is none.
 func (v *view) get(k Key) (Item, bool, error) {
-	if w, ok := v.tail[k]; ok {
+	if w := written(v.tail, k); w != nil {
 		it, ok := v.sp.item(w)
 		return it, ok, nil
 	}
@@ -114,10 +118,10 @@ func (v *view) keys() int {
 	if v.base != nil {
 		n = v.base.View().Len()
 	}
-	for k, w := range v.tail {
+	for _, w := range v.tail.Items() {
 		there := false
 		if v.base != nil {
-			_, there = v.base.View().LookupKey(k)
+			_, there = v.base.View().LookupKey(w.key)
 		}
 		switch {
 		case there && w.deleted:
@@ -133,11 +137,7 @@ func (v *view) keys() int {
 // first.
 func (v *view) all(ctx context.Context, after *Key) iter.Seq2[Item, error] {
 	return func(yield func(Item, error) bool) {
-		tail := make([]*write, 0, len(v.tail))
-		for _, w := range v.tail {
-			tail = append(tail, w)
-		}
-		slices.SortFunc(tail, func(a, b *write) int { return a.key.Compare(b.key) })
+		tail := v.tail.Items()
 		behind := func(k Key) bool { return after == nil || k.Compare(*after) > 0 }
 		give := func(w *write) bool {
 			it, ok := v.sp.item(w)
@@ -179,7 +179,7 @@ func (sp *Space) Info(ctx context.Context, at At) (Info, error) {
 		return Info{}, err
 	}
 	defer v.release()
-	info := Info{Name: sp.name, Schema: sp.schema, Keys: v.keys(), Branch: at.Branch, Head: at.Commit, Pending: len(v.tail), Sync: sp.s.cfg.Sync}
+	info := Info{Name: sp.name, Schema: sp.schema, Keys: v.keys(), Branch: at.Branch, Head: at.Commit, Pending: v.tail.Len(), Sync: sp.s.cfg.Sync}
 	if at.Branch != "" {
 		info.Head = sp.last(at.Branch)
 	}
@@ -203,7 +203,7 @@ func (sp *Space) Get(ctx context.Context, at At, k Key) (Item, error) {
 		h := sp.heads[at.Branch]
 		var w *write
 		if h != nil {
-			w = h.tail[k]
+			w = written(h.tail, k)
 		}
 		sp.mu.RUnlock()
 		if w != nil {
@@ -213,7 +213,7 @@ func (sp *Space) Get(ctx context.Context, at At, k Key) (Item, error) {
 			return Item{}, sp.noKey(k)
 		}
 	}
-	v := &view{sp: sp}
+	v := sp.past()
 	if err := v.open(ctx, at); err != nil {
 		return Item{}, err
 	}
@@ -360,12 +360,12 @@ func (v *view) nearest(ctx context.Context, from []float32, req NearestRequest) 
 	}
 	var found []scanned
 	without := slices.Clone(req.Keys)
-	for k, w := range v.tail {
-		without = append(without, k)
-		if w.deleted || w.bare || slices.Contains(req.Keys, k) {
+	for _, w := range v.tail.Items() {
+		without = append(without, w.key)
+		if w.deleted || w.bare || slices.Contains(req.Keys, w.key) {
 			continue // what is bare is no hit of the commit either
 		}
-		found = append(found, scanned{Hit{Key: k, Distance: distance(w.vector)}, w.fields})
+		found = append(found, scanned{Hit{Key: w.key, Distance: distance(w.vector)}, w.fields})
 	}
 	if v.base != nil {
 		hits, err := v.base.Nearest(ctx, search.NearestRequest{Vector: from, Without: without, Options: search.Options{

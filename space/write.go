@@ -171,7 +171,7 @@ func (sp *Space) DeleteAll(ctx context.Context, at At) (n int, commit string, er
 		return 0, "", err
 	}
 	defer b.Abort()
-	v := &view{sp: sp}
+	v := sp.past()
 	if err := v.open(ctx, at); err != nil {
 		return 0, "", err
 	}

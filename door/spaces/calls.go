@@ -36,13 +36,13 @@ func (d *door) freeze(c *call) error {
 }
 
 func (d *door) set(c *call) error {
-	var it item
-	if err := decode(c.r, &it); err != nil {
+	b, err := body(c.r)
+	if err != nil {
 		return err
 	}
-	read, err := it.read()
+	it, err := readItem(b)
 	if err == nil {
-		err = c.sp.Set(c.r.Context(), c.at, read)
+		err = c.sp.Set(c.r.Context(), c.at, it)
 	}
 	if err != nil {
 		return err
@@ -146,15 +146,11 @@ func (d *door) multiset(c *call) error {
 			err = setTensors(c.r.Body, c.sp.Schema().Dims, b.Set)
 		default:
 			err = lines(c.r.Body, func(line []byte) error {
-				var it item
-				if err := unmarshal(line, &it); err != nil {
-					return err
-				}
-				read, err := it.read()
+				it, err := readItem(line)
 				if err != nil {
 					return err
 				}
-				return b.Set(read)
+				return b.Set(it)
 			})
 		}
 		n, _ = b.Counts()
@@ -273,7 +269,7 @@ func (d *door) deleteAll(c *call) error {
 }
 
 func (d *door) nearest(c *call) error {
-	var body struct {
+	var asked struct {
 		Key          json.RawMessage   `json:"key"`
 		Keys         []json.RawMessage `json:"keys"`
 		Vector       json.RawMessage   `json:"vector"`
@@ -283,19 +279,22 @@ func (d *door) nearest(c *call) error {
 		OutputFields []string          `json:"output_fields"`
 		Ef           int               `json:"ef"`
 	}
-	if err := decode(c.r, &body); err != nil {
+	b, err := body(c.r)
+	if err == nil {
+		err = withVector(b, &asked, &asked.Vector)
+	}
+	if err != nil {
 		return err
 	}
-	req := space.NearestRequest{N: 10, Filter: body.Filter, Ef: body.Ef, OutputFields: body.OutputFields}
-	if body.N != nil {
-		req.N = *body.N
+	req := space.NearestRequest{N: 10, Filter: asked.Filter, Ef: asked.Ef, OutputFields: asked.OutputFields}
+	if asked.N != nil {
+		req.N = *asked.N
 	}
-	if len(body.Key) > 0 {
-		body.Keys = append(body.Keys, body.Key)
+	if len(asked.Key) > 0 {
+		asked.Keys = append(asked.Keys, asked.Key)
 	}
-	var err error
-	if req.Keys, err = parseKeys(body.Keys); err == nil {
-		req.Vector, err = vectorOf(body.Vector, body.VectorB64)
+	if req.Keys, err = parseKeys(asked.Keys); err == nil {
+		req.Vector, err = vectorOf(asked.Vector, asked.VectorB64)
 	}
 	if err != nil {
 		return err

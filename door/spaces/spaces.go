@@ -189,14 +189,14 @@ func split(r *http.Request, ops map[string]operation) (name, op string, err erro
 
 // body reads a whole body.
 func body(r *http.Request) ([]byte, error) {
-	b, err := io.ReadAll(io.LimitReader(r.Body, maxBody+1))
-	if err != nil {
+	b := bytes.NewBuffer(make([]byte, 0, min(max(r.ContentLength, 0), 64<<10)+bytes.MinRead))
+	if _, err := b.ReadFrom(io.LimitReader(r.Body, maxBody+1)); err != nil {
 		return nil, service.Failure(contract.ErrInvalid, "the body cannot be read to its end")
 	}
-	if len(b) > maxBody {
+	if b.Len() > maxBody {
 		return nil, service.Failure(service.ErrTooLarge, "the body is larger than %d bytes", maxBody)
 	}
-	return b, nil
+	return b.Bytes(), nil
 }
 
 // readAhead reads the start of a stream, mostly all of it: a commit holds back others of
@@ -251,6 +251,26 @@ type item struct {
 	VectorB64 string          `json:"vector_b64"`
 	Fields    json.RawMessage `json:"fields"`
 	Text      *string         `json:"text"`
+}
+
+// readItem reads an item from one JSON object.
+func readItem(b []byte) (space.Item, error) {
+	var it item
+	err := withVector(b, &it, &it.Vector)
+	if err != nil {
+		return space.Item{}, err
+	}
+	return it.read()
+}
+
+// withVector reads one JSON object with a vector, whose numbers are gone through once.
+func withVector(b []byte, v any, vector *json.RawMessage) error {
+	array, rest := rawjson.CutNumbers(b, "vector")
+	err := unmarshal(rest, v)
+	if array != nil && string(*vector) == "null" { // of two the last counts
+		*vector = array
+	}
+	return err
 }
 
 func (it *item) read() (space.Item, error) {
