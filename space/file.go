@@ -22,7 +22,7 @@ func (sp *Space) Bundle(ctx context.Context, at At, use func(commit string, w *b
 	ref := search.Ref{Commit: at.Commit}
 	if at.Commit == "" {
 		if sp.writable(at) == nil { // of what only reads, the commits
-			if _, err := sp.Commit(ctx, at); err != nil {
+			if err := sp.begun(ctx, at); err != nil {
 				return err
 			}
 		}
@@ -36,6 +36,30 @@ func (sp *Space) Bundle(ctx context.Context, at At, use func(commit string, w *b
 		return err
 	}
 	return sp.s.cfg.Service.Bundle(ctx, search.BundleRequest{Domain: sp.name, Ref: ref, Space: header(sp.name, schema, 1)}, use)
+}
+
+// begun commits what is pending on a branch. Where nothing ever was, it makes a commit
+// that is empty.
+func (sp *Space) begun(ctx context.Context, at At) error {
+	commit, err := sp.Commit(ctx, at)
+	if err != nil || commit != "" {
+		return err
+	}
+	sp.mu.Lock()
+	h := sp.head(at.Branch)
+	sp.mu.Unlock()
+	if err := h.lock(ctx); err != nil {
+		return err
+	}
+	defer h.unlock()
+	if sp.last(at.Branch) != "" {
+		return nil // meanwhile
+	}
+	m, err := h.begin(ctx, at.Said, nil, 0)
+	if err == nil {
+		_, err = m.finish()
+	}
+	return err
 }
 
 // Import takes a snapshot file into a space: all that it holds into one without

@@ -29,6 +29,7 @@ type serveCmd struct {
 	ConfigFile  string `name:"config" placeholder:"FILE" help:"YAML file of settings, under the names of their flags (VECTORLINK_CONFIG)."`
 	PrintConfig bool   `help:"Print the settings and where each comes from, and exit."`
 	Config
+	child
 }
 
 // stopTime is how long stopping may take, from the signal to the end. What is
@@ -37,7 +38,26 @@ const stopTime = 9500 * time.Millisecond
 
 // Run runs the command.
 func (c *serveCmd) Run(ctx context.Context, p *program) error {
-	return p.serve(ctx, c.ConfigFile, c.PrintConfig, func(*Config) {})
+	return p.serve(c.lasts(ctx, p), c.ConfigFile, c.PrintConfig, func(*Config) {})
+}
+
+// child is the flag of a server that a program starts for itself.
+type child struct {
+	UntilEOF bool `name:"until-eof" help:"End when standard input does: a program that starts the server for itself takes it along, however it ends."`
+}
+
+// lasts returns the context of the server: it ends with standard input, if it is to. Who
+// reads that ends with the process: nothing can interrupt it.
+func (c *child) lasts(ctx context.Context, p *program) context.Context {
+	if !c.UntilEOF {
+		return ctx
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	go func() {
+		defer cancel()
+		_, _ = io.Copy(io.Discard, p.stdin) // how it ends is all one
+	}()
+	return ctx
 }
 
 // serve serves by the settings, of which change may change some, or prints them.

@@ -1,10 +1,12 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"math/rand/v2"
 	"net/http"
@@ -185,6 +187,30 @@ func size(t *testing.T, name string) int64 {
 		t.Fatal(err)
 	}
 	return info.Size()
+}
+
+// TestUntilEOF: a server that is to end with its standard input does, as if it were asked
+// to.
+func TestUntilEOF(t *testing.T) {
+	stdin, parent := io.Pipe()
+	said, stderr := io.Pipe()
+	ended := make(chan int, 1)
+	go func() {
+		ended <- run(t.Context(), []string{"serve", "--until-eof", "--listen", "127.0.0.1:0", "--data-dir", t.TempDir()}, nil, stdin, io.Discard, stderr)
+		stderr.Close()
+	}()
+	var log strings.Builder
+	for lines := bufio.NewScanner(said); lines.Scan(); {
+		fmt.Fprintln(&log, lines.Text())
+		if strings.Contains(lines.Text(), `"listening"`) {
+			if err := parent.Close(); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if code := <-ended; code != 0 {
+		t.Errorf("it ended with %d: %s", code, &log)
+	}
 }
 
 // TestSecondProcess checks that a data directory has one user.

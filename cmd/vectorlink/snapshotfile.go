@@ -22,6 +22,7 @@ var _ = register[openCmd](ofServing, "open", "Serve a snapshot file, without a s
 type openCmd struct {
 	ConfigFile string `name:"config" placeholder:"FILE" help:"YAML file of settings, under the names of their flags (VECTORLINK_CONFIG)."`
 	Config
+	child
 	File string `arg:"" type:"existingfile" help:"Snapshot file."`
 }
 
@@ -34,7 +35,7 @@ of queries are embedded with the model of the settings, which must be the file's
 
 // Run runs the command.
 func (c *openCmd) Run(ctx context.Context, p *program) error {
-	return p.serve(ctx, c.ConfigFile, false, func(cfg *Config) {
+	return p.serve(c.lasts(ctx, p), c.ConfigFile, false, func(cfg *Config) {
 		cfg.DataDir, cfg.ReadOnly = c.File, true
 		cfg.TerminusDBURL, cfg.ContentEndpoint, cfg.Watch = "", "", ""
 	})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 
 import vectorlink
 from vectorlink import Database, Hub
+from vectorlink.process import binary
 
 NOTES = [
     {"id": "Note/1", "string": "The harbour freezes over.", "fields": {"lang": "en", "year": 2024}},
@@ -119,3 +121,30 @@ async def test_the_asynchronous_half(async_hub: vectorlink.AsyncHub, name: str) 
     assert [d["id"] async for d in db.documents()] == [n["id"] for n in NOTES]
     with pytest.raises(vectorlink.NotFoundError):
         await db.at("c9").search("sea")
+
+
+def test_commits_are_pulled_from_the_database() -> None:
+    """The demo's server has a document database beside it."""
+    demo = [binary(), "demo", "--listen", "127.0.0.1:0"]
+    with subprocess.Popen(demo, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as child:
+        try:
+            assert child.stdout is not None
+            url = next(line.split()[2] for line in child.stdout if line.startswith("Serving on "))
+            with vectorlink.connect(url) as hub:
+                db = hub.database("admin/star_wars")
+                history = [c for c in db.log("main") if c["branch"] == "main"]
+                assert history[-2]["message"] == "Load the catalogue"
+                assert {c["author"] for c in history} == {"archivist", "editor"}
+                db.delete(purge=True)
+                first, load = history[-1], history[-2]
+                done = db.index(load["commit"])
+                assert (done["status"], done["documents"]) == ("Complete", load["documents"])
+                started = db.index(history[-3]["commit"], message="by hand", wait=False)
+                assert db.wait(started["task"])["commit"] == history[-3]["commit"]
+                assert [c["message"] for c in db.log()] == ["by hand", "Load the catalogue"]
+                assert db.log()[0]["committed"] > first["committed"]
+                assert "/Planet/" in db.at(load["commit"]).search("a desert planet", count=1)[0]["id"]
+                with pytest.raises(vectorlink.NotFoundError):
+                    db.index("nowhere")
+        finally:
+            child.terminate()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import textwrap
+import time
 from pathlib import Path
 
 import httpx
@@ -37,6 +38,31 @@ def test_an_interpreter_that_ends_takes_its_server_along(tmp_path: Path) -> None
     assert ran.returncode == 3, ran.stderr
     with pytest.raises(httpx.ConnectError):
         httpx.get(ran.stdout.strip() + "/health/live")
+
+
+def test_an_interpreter_that_is_killed_takes_its_server_along(tmp_path: Path) -> None:
+    script = f"""
+        import time, vectorlink
+        hub = vectorlink.connect({str(tmp_path / "data")!r})
+        hub.create_space("s", 2).set("a", [1, 2])
+        print(hub.url, flush=True)
+        time.sleep(600)
+    """
+    with subprocess.Popen([sys.executable, "-c", textwrap.dedent(script)], stdout=subprocess.PIPE, text=True) as child:
+        assert child.stdout is not None
+        url = child.stdout.readline().strip()
+        assert httpx.get(url + "/health/live").status_code == 200
+        child.kill()
+    for _ in range(600):
+        try:
+            httpx.get(url + "/health/live")
+        except httpx.TransportError:
+            break
+        time.sleep(0.05)
+    else:
+        pytest.fail("the server goes on")
+    with vectorlink.connect(tmp_path / "data") as hub:  # nobody holds the directory
+        assert hub.get_space("s").get("a") == [1, 2]
 
 
 def test_a_start_that_fails_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

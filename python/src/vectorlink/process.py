@@ -41,16 +41,17 @@ def binary() -> str:
 class Process:
     """Is a vectorlink that was started here, and ends with the interpreter at the latest."""
 
-    def __init__(self, *arguments: str) -> None:
-        """Starts `vectorlink ARGUMENTS` and waits until it listens. Only who has its secret is let in."""
+    def __init__(self, command: str, *arguments: str) -> None:
+        """Starts `vectorlink COMMAND ARGUMENTS` and waits until it listens. Only who has its secret is let in."""
         self.secret = secrets.token_urlsafe(24)
         environment = {k: v for k, v in os.environ.items() if k != "VECTORLINK_BINARY"}
         environment |= {"VECTORLINK_LISTEN": "127.0.0.1:0", "VECTORLINK_ADMIN_SECRET": self.secret}
         try:
             child = subprocess.Popen(
-                [binary(), *arguments],
+                [binary(), command, "--until-eof", *arguments],
                 env=environment,
-                stdin=subprocess.DEVNULL,
+                # It is never written to: it ends when this process does, however that is killed.
+                stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.PIPE,
             )
@@ -88,6 +89,8 @@ class Process:
         """Ends the process, and waits until what it holds is durable."""
         self._finalizer()
         self._reader.join(STOP_SECONDS)
+        if self._child.stdin is not None:
+            self._child.stdin.close()
 
 
 def _end(child: subprocess.Popen[bytes]) -> None:

@@ -116,12 +116,9 @@ class AsyncHub:
         directory = tempfile.TemporaryDirectory(prefix="vectorlink-")
         self._kept.append(directory)
         path = file or Path(directory.name) / "space.vlsnap"
-        info = await space.info()
         await space._save(path)
         copy = over(serve(Path(directory.name) / "data"))
         self._copies.append(copy)
-        shape = {k: v for k, v in info.items() if k in ("metric", "normalize", "fields", "m", "ef_construction")}
-        await copy.create_space(space.name, info["dims"], **shape)  # type: ignore[arg-type]
         return await copy.fork_space(space.name, path)
 
     # Databases.

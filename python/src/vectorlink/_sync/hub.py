@@ -116,12 +116,9 @@ class Hub:
         directory = tempfile.TemporaryDirectory(prefix="vectorlink-")
         self._kept.append(directory)
         path = file or Path(directory.name) / "space.vlsnap"
-        info = space.info()
         space._save(path)
         copy = over(serve(Path(directory.name) / "data"))
         self._copies.append(copy)
-        shape = {k: v for k, v in info.items() if k in ("metric", "normalize", "fields", "m", "ef_construction")}
-        copy.create_space(space.name, info["dims"], **shape)  # type: ignore[arg-type]
         return copy.fork_space(space.name, path)
 
     # Databases.
