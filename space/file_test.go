@@ -32,7 +32,7 @@ func TestSnapshotOfNothing(t *testing.T) {
 		must(t, sp.Bundle(ctx, main_, func(_ string, b *bundle.Writer) error { return b.Write(&file) }))
 		got, err := w.Import(ctx, name+"-fork", &file)
 		must(t, err)
-		fork, at, err := w.Find(name + "-fork")
+		fork, at, err := w.Find(ctx, name+"-fork")
 		must(t, err)
 		if got.Imported != 0 || len(all(t, fork, at)) != 0 || fork.Schema().Fields["n"] != space.Integer {
 			t.Errorf("%s: %+v, %+v", name, got, fork.Schema())

@@ -144,7 +144,7 @@ def test_commits_are_pulled_from_the_database() -> None:
                 assert [c["message"] for c in db.log()] == ["by hand", "Load the catalogue"]
                 assert db.log()[0]["committed"] > first["committed"]
                 assert "/Planet/" in db.at(load["commit"]).search("a desert planet", count=1)[0]["id"]
-                with pytest.raises(vectorlink.NotFoundError):
+                with pytest.raises(vectorlink.VectorlinkError, match="nowhere"):
                     db.index("nowhere")
         finally:
             child.terminate()
