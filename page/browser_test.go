@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/input"
 	cdppage "github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
@@ -130,6 +131,8 @@ func TestBrowser(t *testing.T) {
 	t.Run("way", func(t *testing.T) { b.T = t; b.way(s) })
 	t.Run("map", func(t *testing.T) { b.T = t; b.onMap(s) })
 	t.Run("hostile", func(t *testing.T) { b.T = t; b.hostile(s) })
+	t.Run("colours", func(t *testing.T) { b.T = t; b.colours(s) })
+	t.Run("scriptless", func(t *testing.T) { b.T = t; b.scriptless(s) })
 	t.Run("newer", func(t *testing.T) { b.T = t; b.newer(s) })
 	b.T = t
 }
@@ -167,7 +170,7 @@ func (b *browser) way(s *site) {
 	}
 	b.Do(keys(strings.Split("wise old sage", "")...), keys(kb.Enter),
 		sees(".hit mark"), keys("j"), sees(".hit:first-child a:focus"), keys(kb.Enter),
-		sees("#like"), sees("#versions ol")) // by htmx, which the policy admits
+		sees("#like"), sees("#versions ol"), sees("#among dl")) // by htmx, which the policy admits
 	if h := value[string](b, "document.querySelector('h1').textContent"); h != "Yoda" {
 		t.Errorf("the document is %q", h)
 	}
@@ -243,6 +246,71 @@ func (b *browser) onMap(s *site) {
 	b.large(s)
 }
 
+// before has a script run before those of the pages that are opened from now on.
+func (b *browser) before(script string) (undo func()) {
+	b.T.Helper()
+	id, err := chromedp.Call(b.Ctx, cdppage.AddScriptToEvaluateOnNewDocument, cdppage.AddScriptToEvaluateOnNewDocumentParams{Source: script})
+	if err != nil {
+		b.T.Fatal(err)
+	}
+	return func() {
+		if _, err := chromedp.Call(b.Ctx, cdppage.RemoveScriptToEvaluateOnNewDocument, cdppage.RemoveScriptToEvaluateOnNewDocumentParams{Identifier: id.Identifier}); err != nil {
+			b.T.Fatal(err)
+		}
+	}
+}
+
+// colours holds those of points to a contrast of 3 with the ground, in both themes, and
+// has the map say that it cannot be drawn where that is so.
+func (b *browser) colours(s *site) {
+	for _, scheme := range []string{"light", "dark"} {
+		b.Look(1280, scheme)
+		b.Open(s.url, "about")
+		low := value[[]string](b, `(() => {
+			const style = (n) => getComputedStyle(document.documentElement).getPropertyValue(n), c = document.createElement("canvas").getContext("2d", {willReadFrequently: true});
+			const light = (color) => { c.fillStyle = color; c.fillRect(0, 0, 1, 1); const [r, g, b] = [...c.getImageData(0, 0, 1, 1).data].map((v) => (v /= 255) <= .04045 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4); return .2126 * r + .7152 * g + .0722 * b; };
+			const ground = light(style("--surface"));
+			return [...Array(16).keys()].map((h) => [h, light("oklch(" + style("--hue-l") + " " + style("--hue-c") + " " + (h * 22.5 + 20) + ")")]).map(([h, l]) => [h, (Math.max(l, ground) + .05) / (Math.min(l, ground) + .05)]).filter(([, r]) => !(r >= 3)).map(String);
+		})()`)
+		if len(low) > 0 {
+			b.T.Errorf("%s: hues with a contrast below 3: %v", scheme, low)
+		}
+	}
+	b.Look(1280, "light")
+	undo := b.before("HTMLCanvasElement.prototype.getContext = () => null")
+	defer undo()
+	b.Open(s.url, "org/db/map")
+	b.Do(sees("#map-problem"))
+	for _, p := range b.Heard() {
+		b.T.Error(p)
+	}
+}
+
+// scriptless reads the pages in a browser that runs no script: all but the map.
+func (b *browser) scriptless(s *site) {
+	set := func(off bool) {
+		if _, err := chromedp.Call(b.Ctx, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: off}); err != nil {
+			b.T.Fatal(err)
+		}
+	}
+	set(true)
+	defer set(false)
+	for path, params := range all {
+		b.Open(s.url, path, params...)
+		if text := value[string](b, "document.querySelector('main').innerText"); len(text) < 60 {
+			b.T.Errorf("%q shows %q", path, text)
+		}
+		if dead := value[[]string](b, `[...document.querySelectorAll("main button:not([type=submit])")].filter((el) => el.type === "button" && !el.closest("#map-problem, .stage, .key") && el.checkVisibility()).map((el) => el.outerHTML)`); len(dead) > 0 {
+			b.T.Errorf("%q has buttons that do nothing: %v", path, dead)
+		}
+	}
+	b.Open(s.url, "org/db/map")
+	b.Do(sees("noscript p"))
+	for _, p := range b.Heard() {
+		b.T.Error(p)
+	}
+}
+
 // large draws 50,000 points that no server sent, and tells how long a picture takes.
 func (b *browser) large(s *site) {
 	t := b.T
@@ -254,10 +322,7 @@ func (b *browser) large(s *site) {
 		let r = 1; const next = () => (r = r * 16807 % 2147483647);
 		for (let i = 0; i < n; i++) { ids[i] = i; xs[i] = next() % 65536; ys[i] = next() % 65536; kinds[i] = i % 8; }
 		return Promise.resolve(new Response(b)); }; }`
-	id, err := chromedp.Call(b.Ctx, cdppage.AddScriptToEvaluateOnNewDocument, cdppage.AddScriptToEvaluateOnNewDocumentParams{Source: script})
-	if err != nil {
-		t.Fatal(err)
-	}
+	defer b.before(script)()
 	b.Open(s.url, "org/db/map")
 	b.Do(sees("#map[data-ready]"))
 	times := value[[]float64](b, `new Promise((done) => { const list = [], c = document.querySelector("#map"), press = (key) => c.dispatchEvent(new KeyboardEvent("keydown", {key, bubbles: true}));
@@ -266,9 +331,6 @@ func (b *browser) large(s *site) {
 	t.Logf("50,000 points: %.1f ms of script a picture (median of %d)", times[len(times)/2], len(times))
 	if os.Getenv("VECTORLINK_LONG") != "" && times[len(times)/2] > 16 {
 		t.Errorf("a picture takes %.1f ms", times[len(times)/2])
-	}
-	if _, err := chromedp.Call(b.Ctx, cdppage.RemoveScriptToEvaluateOnNewDocument, cdppage.RemoveScriptToEvaluateOnNewDocumentParams{Identifier: id.Identifier}); err != nil {
-		t.Fatal(err)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -29,6 +30,18 @@ type version struct {
 	Fields      bool   // have changed
 }
 
+// among is where a document stands among the others of its commit.
+type among struct {
+	Wait    bool
+	Cluster *overview.Cluster // nil: in none
+	Pairs   []pairRow         // of it, the most alike first
+	Capped  bool              // of the pairs of all documents the most alike were looked at
+}
+
+// littleWork is how many documents a commit has at most whose pairs and groups are worked
+// out for a document's page that was not asked for them.
+const littleWork = 5000
+
 type documentPage struct {
 	*frame
 	ID, Type, Name string
@@ -40,8 +53,10 @@ type documentPage struct {
 	Fields         []field
 	Like           []shown
 	Link           string
-	Cluster        *overview.Cluster
 	Decided        []pairRow
+	Among          *among
+	AmongAsked     bool
+	AmongSoon      bool // it is asked for by the page itself, since it costs little
 	History        []version
 	HistoryAsked   bool
 	HistoryWait    bool
@@ -86,8 +101,50 @@ func (s *Site) document(a *answer) error {
 			return err
 		}
 	}
+	p.AmongSoon = f.At.Documents <= littleWork
+	if p.AmongAsked = f.query.Get("among") != ""; p.AmongAsked {
+		if p.Among, err = s.among(a, f, id); err != nil {
+			return err
+		}
+		if p.Among.Wait {
+			f.Refresh = 2
+		}
+	}
 	p.Request = curl("/document", url.Values{"domain": {f.Domain}, "commit": {f.At.Commit}, "id": {id}})
 	return s.render(a, http.StatusOK, "doc", f, p)
+}
+
+// among looks for a document's group, and for what is so much like it that it may be
+// entered twice.
+func (s *Site) among(a *answer, f *frame, id string) (*among, error) {
+	out := &among{}
+	clusters, err := s.clustering(a, f, 1)
+	if err != nil {
+		return nil, err
+	}
+	found, err := s.alike(a.r.Context(), &duplicatesPage{frame: f}, -1)
+	if out.Wait = clusters == nil || found == nil; out.Wait || err != nil {
+		return out, err
+	}
+	for m := range clusters.Memberships() {
+		if m.ID == id && m.Cluster != nil {
+			i := slices.IndexFunc(clusters.Clusters, func(c overview.Cluster) bool { return c.ID == *m.Cluster })
+			out.Cluster = &clusters.Clusters[i]
+			break
+		}
+	}
+	newest, _, err := s.decisionsOf(f)
+	out.Capped = len(found.Pairs) == search.MaxCount
+	for _, p := range found.Pairs {
+		if p.A.ID == id || p.B.ID == id {
+			row := pairRow{Decision: newest[[2]string{p.A.ID, p.B.ID}], Other: p.A.ID}
+			if row.A, row.B = p.A.ID, p.B.ID; row.A == id {
+				row.Other = p.B.ID
+			}
+			out.Pairs = append(out.Pairs, row)
+		}
+	}
+	return out, err
 }
 
 // history adds the commits that changed the document: of those that the commit was

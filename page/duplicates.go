@@ -177,14 +177,18 @@ func (p *duplicatesPage) since() string {
 	return p.Since.Commit
 }
 
+// alike returns all pairs of a commit, the most alike first; nil while documents are
+// compared.
+func (s *Site) alike(ctx context.Context, p *duplicatesPage, least float32) (*pairs.Pairs, error) {
+	key := fmt.Sprintf("pairs\x00%s\x00%s\x00%s\x00%g", p.Domain, p.At.Commit, p.since(), least)
+	req := p.pairing(pairs.MatchAll, least)
+	return result(ctx, s.works, key, func(ctx context.Context) (pairs.Pairs, error) { return s.cfg.Service.Duplicates(ctx, req) })
+}
+
 // queue shows one pair of those in the state that is asked for, the most alike first.
 func (s *Site) queue(a *answer, p *duplicatesPage, least float32) error {
 	f := p.frame
-	key := fmt.Sprintf("pairs\x00%s\x00%s\x00%s\x00%g", f.Domain, f.At.Commit, p.since(), least)
-	req := p.pairing(pairs.MatchAll, least)
-	found, err := result(a.r.Context(), s.works, key, func(ctx context.Context) (pairs.Pairs, error) {
-		return s.cfg.Service.Duplicates(ctx, req)
-	})
+	found, err := s.alike(a.r.Context(), p, least)
 	if err != nil {
 		return err
 	}

@@ -80,6 +80,17 @@ func (s *Site) domainFrame(a *answer, title, active string) (*frame, error) {
 	list := told[begin:min(begin+shownCommits, len(told))]
 	f.Recent, f.More = s.moments(a.r, domain, list, heads), len(told)-len(list)
 	f.At = f.Recent[place-begin]
+	onBranch := func(m *moment) bool { return m.Branch == f.At.Branch }
+	for i := place - begin - 1; i >= 0 && f.Newer == nil; i-- {
+		if onBranch(&f.Recent[i]) {
+			f.Newer = &f.Recent[i]
+		}
+	}
+	for i := place - begin + 1; i < len(f.Recent) && f.Older == nil; i++ {
+		if onBranch(&f.Recent[i]) {
+			f.Older = &f.Recent[i]
+		}
+	}
 	f.Follows = f.AtGiven == "" || slices.ContainsFunc(heads, func(h search.Head) bool { return h.Branch == f.AtGiven })
 	for _, h := range heads {
 		if k := slices.IndexFunc(commits, func(c search.CommitInfo) bool { return c.Commit == h.Commit }); k >= 0 {

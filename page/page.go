@@ -214,7 +214,9 @@ type frame struct {
 	At       moment
 	AtGiven  string // as the address says it
 	Branches []moment
-	Follows  bool     // At is where its branch stands, and the address names no commit
+	Follows  bool    // At is where its branch stands, and the address names no commit
+	Older    *moment // the commit before and after At in its branch; nil: none
+	Newer    *moment
 	Recent   []moment // commits, newest first
 	More     int      // commits that Recent leaves out
 	Quiet    int      // others that it leaves out, because they changed nothing

@@ -368,6 +368,9 @@ func TestDocument(t *testing.T) {
 	s := newSite(t)
 	s.has("org/db/doc", []string{"id", base + "People/20"}, "Yoda", "species", "Most alike", `hx-trigger="load"`, "!first seen")
 	s.has("org/db/doc", []string{"id", base + "People/20", "history", "1"}, "first seen", `A <ins><span class="unseen">added: </span>very </ins>wise old sage`)
+	s.has("org/db/doc", []string{"id", base + "Planet/1"}, "Look for its group and duplicates", "among=1", `data-key="["`, "!data-key=\"]\"")
+	s.has("org/db/doc", []string{"id", base + "Planet/1", "among", "1"}, "clusters?id=", "duplicates?a=", ">Planet/61</a>", "!alike enough")
+	s.has("org/db/doc", []string{"id", base + "People/20", "among", "1", "at", "first"}, "none is alike enough", `data-key="]"`, "!data-key=\"[\"", "at=later")
 	if status, _, _ := s.get("org/db/doc", "id", base+"Thing/0"); status != 404 {
 		t.Errorf("a deleted document: %d", status)
 	}
@@ -470,7 +473,10 @@ func TestNewer(t *testing.T) {
 // TestReadOnly has a page that only reads offer nothing else.
 func TestReadOnly(t *testing.T) {
 	s := newSite(t, func(c *page.Config, _ *api.Config) { c.ReadOnly = true })
-	s.has("org/db/duplicates", nil, "This server only reads", `!method="post"`)
+	s.has("org/db/duplicates", nil, "This server only reads")
+	for path, params := range all {
+		s.has(path, params, `!method="post"`, "!formmethod", "!hx-post", "!hx-delete")
+	}
 	if res := s.post("org/db/duplicates", "same-origin", url.Values{"a": {"x"}, "b": {"y"}, "decision": {"same"}}); res.StatusCode != 403 {
 		t.Errorf("a decision: %d", res.StatusCode)
 	}
