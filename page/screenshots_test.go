@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/chromedp/chromedp"
+
+	"github.com/vectorlink/vectorlink/testdata/starwars"
 )
 
 // TestScreenshots has the demo's pages drawn into the directory of
@@ -49,7 +51,7 @@ func TestScreenshots(t *testing.T) {
 		until  string
 	}{
 		{"search", []string{"q", "wise old man"}, ".hit"},
-		{"duplicates", nil, "#pair-title"},
+		{"duplicates", []string{"at", "fan", "state", "same", "a", starwars.Base + "People/10", "b", starwars.Base + "People/84"}, "#pair-title"},
 		{"map", []string{"color", "group"}, "#map[data-ready]"},
 	} {
 		b.Open(site, "admin/star_wars/"+s.name, s.params...)
