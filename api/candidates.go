@@ -1,12 +1,12 @@
 package api
 
 import (
+	"errors"
 	"net/http"
 	"strings"
 	"time"
 
 	"github.com/vectorlink/vectorlink/pairs"
-	"github.com/vectorlink/vectorlink/service"
 )
 
 // candidateStats is what an answer to /candidates tells of itself.
@@ -19,13 +19,24 @@ type candidateStats struct {
 	Clustering   bool  `json:"store_clustering"`
 }
 
-// candidates answers POST /candidates: the nearest documents of another set,
-// in both directions.
-func (s *server) candidates(w *response, r *http.Request, p *service.Params) error {
-	start := time.Now()
-	var req pairs.CandidatesRequest
-	p.Decode(&req)
-	for word := range strings.SplitSeq(p.Text("include"), ",") {
+// candidate is the wire form of a partner, and what else is asked for.
+type candidate struct {
+	pairs.Candidate
+	Embedding []float32 `json:"embedding,omitempty"`
+	Content   *string   `json:"content,omitempty"`
+}
+
+// candidatesRequest asks for candidates, with what include names.
+type candidatesRequest struct {
+	pairs.CandidatesRequest
+	Include string `param:"include"`
+}
+
+var errInclude = errors.New("include must be embeddings, content, or both with a comma between")
+
+// Complete reads what is to be included.
+func (req *candidatesRequest) Complete() error {
+	for word := range strings.SplitSeq(req.Include, ",") {
 		switch strings.TrimSpace(word) {
 		case "":
 		case "embeddings":
@@ -33,12 +44,16 @@ func (s *server) candidates(w *response, r *http.Request, p *service.Params) err
 		case "content":
 			req.Content = true
 		default:
-			p.Fail(service.ErrParameter, "include must be embeddings, content, or both with a comma between")
+			return errInclude
 		}
 	}
-	if err := s.begin(w, p); err != nil {
-		return err
-	}
+	return req.CandidatesRequest.Complete()
+}
+
+// candidates answers POST /candidates: the nearest documents of another set,
+// in both directions.
+func (s *server) candidates(w *response, r *http.Request, asked *candidatesRequest) error {
+	start, req := time.Now(), asked.CandidatesRequest
 	found, err := s.ix.Candidates(r.Context(), req)
 	if err != nil {
 		return err
@@ -73,33 +88,14 @@ func (w *writer) edges(lists []pairs.CandidateList, documents map[string]pairs.C
 			if i > 0 {
 				w.text(",")
 			}
-			w.text(`{"id":`)
-			w.json(c.ID)
-			w.text(`,"distance":`)
-			w.json(c.Distance)
-			if a := c.Alike; a != nil {
-				for i, part := range []float32{a.Score, a.Vector, a.Words, a.Trigrams, a.Margin} {
-					w.text([]string{`,"score":`, `,"vector":`, `,"words":`, `,"trigrams":`, `,"margin":`}[i])
-					w.json(part)
-				}
-			}
-			if c.Decided != "" {
-				w.text(`,"decided":`)
-				w.json(c.Decided)
-			}
-			if c.Clustering != nil {
-				w.text(`,"clustering_distance":`)
-				w.json(*c.Clustering)
-			}
-			if req.Vectors && documents[c.ID].Vector != nil {
-				w.text(`,"embedding":`)
-				w.numbers(documents[c.ID].Vector)
+			one, known := candidate{Candidate: c}, documents[c.ID]
+			if req.Vectors {
+				one.Embedding = known.Vector
 			}
 			if req.Content {
-				w.text(`,"content":`)
-				w.json(documents[c.ID].Content)
+				one.Content = &known.Content
 			}
-			w.text("}")
+			w.json(one)
 		}
 		w.text("]")
 		n += len(list.Partners)

@@ -27,14 +27,15 @@ type GroupMember struct {
 	Snippet *string `json:"snippet,omitempty"`
 }
 
+// duplicatesRequest asks for duplicates, in groups or as pairs of ids alone.
+type duplicatesRequest struct {
+	pairs.DuplicatesRequest
+	Format string `param:"format" words:"groups,pairs"`
+}
+
 // duplicates answers GET /duplicates.
-func (s *server) duplicates(w *response, r *http.Request, p *service.Params) error {
-	var req pairs.DuplicatesRequest
-	p.Decode(&req)
-	pairsOnly := p.Word("format", "groups", "pairs") == "pairs"
-	if err := s.begin(w, p); err != nil {
-		return err
-	}
+func (s *server) duplicates(w *response, r *http.Request, asked *duplicatesRequest) error {
+	req, pairsOnly := asked.DuplicatesRequest, asked.Format == "pairs"
 	wire := func(pair pairs.Pair) any {
 		if pairsOnly {
 			return [2]string{pair.A.ID, pair.B.ID}

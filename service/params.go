@@ -155,15 +155,6 @@ func Blank(text string) bool {
 	})
 }
 
-// Required returns a text that must not be blank.
-func (p *Params) Required(name string) string {
-	text := p.Text(name)
-	if Blank(text) {
-		p.Fail(ErrMissing, "%s is required", name)
-	}
-	return text
-}
-
 // Word returns a text that is one of the words, "" where it is not given.
 func (p *Params) Word(name string, words ...string) string {
 	word, ok := p.Lookup(name)

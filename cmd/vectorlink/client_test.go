@@ -149,7 +149,7 @@ func TestExitCodes(t *testing.T) {
 func TestLines(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var out strings.Builder
-		l := newLines(&out, "x", time.Now)
+		l := newProgress(&out, "x")
 		for i := range 25 {
 			time.Sleep(200 * time.Millisecond)
 			percent := float64(i)
@@ -200,7 +200,7 @@ func TestBar(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, done := range []bool{true, false} {
 			var out strings.Builder
-			b := &bar{w: &out, label: "x", width: 60, start: time.Now()}
+			b := &progress{w: &out, label: "x", width: 60, start: time.Now()}
 			b.update(50, "a note that is too long for the line")
 			time.Sleep(time.Second)
 			b.update(20, "")

@@ -128,21 +128,21 @@ func (d *demo) decide(ctx context.Context) error {
 
 // search searches a commit, given by name.
 func (d *demo) search(ctx context.Context, text, name string) ([]api.Hit, error) {
-	res, err := d.client.find(ctx, "/search", map[string]any{
+	hits := []api.Hit{}
+	_, err := d.client.decode(ctx, http.MethodPost, "/search", nil, map[string]any{
 		"domain": demoDomain, "commit": d.commits[name], "q": text, "mode": "vector", "count": demoHits, "snippet": true,
-	})
-	return res.Hits, err
+	}, &hits)
+	return hits, err
 }
 
 func (d *demo) printCommits(commits []demoCommit) {
 	out, paint := d.p.stdout, d.p.paint(d.p.stdout)
 	fmt.Fprintf(out, "\n%s\n\n", paint.bold("What each commit cost"))
-	rows := [][]string{{"COMMIT", "BRANCH", "DOCUMENTS", "CHANGED", "DELETED", "EMBEDDED", "REUSED", "SECONDS"}}
+	rows := grid{{"COMMIT", "BRANCH", "DOCUMENTS", "CHANGED", "DELETED", "EMBEDDED", "REUSED", "SECONDS"}}
 	for _, c := range commits {
-		rows = append(rows, []string{c.Name, c.Branch, strconv.Itoa(c.Documents), strconv.Itoa(c.Changed), strconv.Itoa(c.Deleted),
-			strconv.Itoa(c.Embedded), strconv.Itoa(c.Reused), strconv.FormatFloat(c.Seconds, 'f', 2, 64)})
+		rows = append(rows, []any{c.Name, c.Branch, c.Documents, c.Changed, c.Deleted, c.Embedded, c.Reused, number(fmt.Sprintf("%.2f", c.Seconds))})
 	}
-	table(out, "llrrrrrr", rows)
+	rows.text(out)
 	fmt.Fprintln(out, "\nOnly texts that no commit had before are embedded; the others find their vectors again.")
 }
 

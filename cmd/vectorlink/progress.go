@@ -20,124 +20,93 @@ func isTerminal(stream any) bool {
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 
-// progress shows how far one piece of work is.
-type progress interface {
-	// update takes the share done, 0 to 100, and what else is worth telling.
-	// A share below an earlier one is taken for that.
-	update(percent float64, note string)
-	// end shows the last state; done says whether the work was finished.
-	end(done bool)
-}
-
-// minBar is the width from which on a terminal has room for a bar. Some say
-// that they have none.
-const minBar = 60
-
-// newProgress returns a bar where w is a terminal, and lines elsewhere.
-func newProgress(w io.Writer, label string) progress {
-	if f, ok := w.(*os.File); ok {
-		if width, _, err := term.GetSize(int(f.Fd())); err == nil && width >= minBar {
-			return &bar{w: w, label: label, width: width, start: time.Now()}
-		}
-	}
-	return newLines(w, label, time.Now)
-}
-
-// barCells is the length of a bar between its brackets.
-const barCells = 30
-
-// bar is a progress of one line, which every update writes again.
-type bar struct {
+// progress shows how far one piece of work is: as a bar on one line of a terminal, and
+// as lines elsewhere.
+type progress struct {
 	w     io.Writer
 	label string
-	width int // of the terminal
+	width int // of the terminal; 0: there is none
 	start time.Time
 
 	mu      sync.Mutex // guards below
 	percent float64
+	last    time.Time // of the latest line, or of the start
+	shown   string    // its text without the time
 }
 
-func (b *bar) update(percent float64, note string) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.percent = min(max(b.percent, percent), 100)
-	b.draw(note, "")
-}
-
-// draw writes the line. Called with b.mu held.
-func (b *bar) draw(note, end string) {
-	full := int(b.percent / 100 * barCells)
-	line := fmt.Sprintf("%s [%s%s] %3.0f %%  %s  %s", b.label,
-		strings.Repeat("=", full), strings.Repeat("-", barCells-full), b.percent, seconds(time.Since(b.start)), note)
-	// A line that wraps could not be written over.
-	if cells := []rune(line); len(cells) >= b.width {
-		line = string(cells[:b.width-1])
-	}
-	fmt.Fprintf(b.w, "\r%s\x1b[K%s", line, end) // the sequence clears what stood behind
-}
-
-func (b *bar) end(done bool) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if done {
-		b.percent = 100
-	}
-	b.draw("", "\n")
-}
-
-// Lines are written no faster than linePause, and no slower than lineQuiet so
-// that a log shows the work is alive.
 const (
+	// minBar is the width from which on a terminal has room for a bar. Some say
+	// that they have none.
+	minBar = 60
+	// barCells is the length of a bar between its brackets.
+	barCells = 30
+	// Lines are written no faster than linePause, and no slower than lineQuiet so
+	// that a log shows the work is alive.
 	linePause = time.Second
 	lineQuiet = 10 * time.Second
 )
 
-// lines is a progress of plain lines.
-type lines struct {
-	w     io.Writer
-	label string
-	now   func() time.Time
-	start time.Time
-
-	mu      sync.Mutex // guards below
-	last    time.Time  // of the latest line, or of the start
-	shown   string     // its text without the time
-	percent float64
+// newProgress returns the progress of work that begins now.
+func newProgress(w io.Writer, label string) *progress {
+	p := &progress{w: w, label: label, start: time.Now(), last: time.Now()}
+	if f, ok := w.(*os.File); ok {
+		if width, _, err := term.GetSize(int(f.Fd())); err == nil && width >= minBar {
+			p.width = width
+		}
+	}
+	return p
 }
 
-func newLines(w io.Writer, label string, now func() time.Time) *lines {
-	start := now()
-	return &lines{w: w, label: label, now: now, start: start, last: start}
-}
-
-func (l *lines) update(percent float64, note string) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.percent = max(l.percent, percent)
-	now := l.now()
-	text := fmt.Sprintf("%5.1f %%", l.percent)
-	since := now.Sub(l.last)
-	if since < linePause || text == l.shown && since < lineQuiet {
+// update takes the share done, 0 to 100, and what else is worth telling. A share below
+// an earlier one is taken for that.
+func (p *progress) update(percent float64, note string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.percent = min(max(p.percent, percent), 100)
+	if p.width > 0 {
+		p.draw(note, "")
 		return
 	}
-	l.write(now, text, note)
+	text := fmt.Sprintf("%5.1f %%", p.percent)
+	if since := time.Since(p.last); since >= linePause && (text != p.shown || since >= lineQuiet) {
+		p.line(text, note)
+	}
 }
 
-// write writes a line. Called with l.mu held.
-func (l *lines) write(now time.Time, text, note string) {
-	l.last, l.shown = now, text
+// end shows the last state; done says whether the work was finished.
+func (p *progress) end(done bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if done {
+		p.percent = 100
+	}
+	switch {
+	case p.width > 0:
+		p.draw("", "\n")
+	case done:
+		p.line("100.0 %", "")
+	}
+}
+
+// draw writes the bar over the one before. Called with mu held.
+func (p *progress) draw(note, end string) {
+	full := int(p.percent / 100 * barCells)
+	line := fmt.Sprintf("%s [%s%s] %3.0f %%  %s  %s", p.label,
+		strings.Repeat("=", full), strings.Repeat("-", barCells-full), p.percent, seconds(time.Since(p.start)), note)
+	// A line that wraps could not be written over.
+	if cells := []rune(line); len(cells) >= p.width {
+		line = string(cells[:p.width-1])
+	}
+	fmt.Fprintf(p.w, "\r%s\x1b[K%s", line, end) // the sequence clears what stood behind
+}
+
+// line writes a line. Called with mu held.
+func (p *progress) line(text, note string) {
+	p.last, p.shown = time.Now(), text
 	if note != "" {
 		note = "  " + note
 	}
-	fmt.Fprintf(l.w, "%s  %s  %s%s\n", l.label, text, seconds(now.Sub(l.start)), note)
-}
-
-func (l *lines) end(done bool) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if done {
-		l.write(l.now(), "100.0 %", "")
-	}
+	fmt.Fprintf(p.w, "%s  %s  %s%s\n", p.label, text, seconds(time.Since(p.start)), note)
 }
 
 // seconds writes a duration in seconds, as precisely as a reader cares.

@@ -80,7 +80,7 @@ func (c *pushCmd) Run(ctx context.Context, p *program) error {
 
 // push sends what in yields, and returns the id of the task that made a commit of
 // it. An error of the input counts more than what the server says of its end.
-func (c *client) push(ctx context.Context, q url.Values, in *input, bar progress) (id string, err error) {
+func (c *client) push(ctx context.Context, q url.Values, in *input, bar *progress) (id string, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	body, w := io.Pipe()
 	written := make(chan error, 1)

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"io"
 	"net/http"
@@ -34,20 +33,6 @@ var _ = (&reading{
 	member: "hits",
 	show:   showing(printHits),
 }).register()
-
-// found is what search and similar print with --json.
-type found struct {
-	Commit string    `json:"commit"` // the one that was read
-	Hits   []api.Hit `json:"hits"`
-}
-
-// find asks /search or /similar.
-func (c *client) find(ctx context.Context, path string, body map[string]any) (found, error) {
-	res := found{Hits: []api.Hit{}}
-	a, err := c.decode(ctx, http.MethodPost, path, nil, body, &res.Hits)
-	res.Commit = a.commit()
-	return res, err
-}
 
 // snippetWidth is how much of a document's text people see.
 const snippetWidth = 120

@@ -61,7 +61,7 @@ func TestServe(t *testing.T) {
 	search := func(q starwars.Query) []string {
 		t.Helper()
 		code, stdout, stderr := call(ctx, client, "search", "--mode", "vector", "--json", "--count", "1000", "--domain", domain, "--commit", commits[domain+"@"+q.Commit], q.Text)
-		var res found
+		var res struct{ Hits []api.Hit }
 		if err := json.Unmarshal([]byte(stdout), &res); err != nil || code != exitDone {
 			t.Fatalf("search: exit %d, %v\n%s", code, err, stderr)
 		}
@@ -280,13 +280,14 @@ func TestTerminate(t *testing.T) {
 	}
 	held.Store(true)
 	type result struct {
-		found
-		err error
+		hits []api.Hit
+		err  error
 	}
 	answer := make(chan result, 1)
 	go func() {
-		res, err := cl.find(context.WithoutCancel(t.Context()), "/search", map[string]any{"domain": domain, "commit": commit, "q": anyQuery, "mode": "vector"})
-		answer <- result{res, err}
+		var res result
+		_, res.err = cl.decode(context.WithoutCancel(t.Context()), "POST", "/search", nil, map[string]any{"domain": domain, "commit": commit, "q": anyQuery, "mode": "vector"}, &res.hits)
+		answer <- res
 	}()
 	<-arrived // the query's text is being asked for
 	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
@@ -298,8 +299,8 @@ func TestTerminate(t *testing.T) {
 		}
 	}
 	close(gate)
-	if a := <-answer; a.err != nil || len(a.Hits) != 10 {
-		t.Errorf("the search under way got %d hits, %v", len(a.Hits), a.err)
+	if a := <-answer; a.err != nil || len(a.hits) != 10 {
+		t.Errorf("the search under way got %d hits, %v", len(a.hits), a.err)
 	}
 	<-p.exited
 	if code := p.cmd.ProcessState.ExitCode(); code != exitDone {
