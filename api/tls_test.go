@@ -2,13 +2,8 @@ package api_test
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
 	"fmt"
 	"io"
 	"log/slog"
@@ -23,6 +18,7 @@ import (
 	"time"
 
 	"github.com/vectorlink/vectorlink/api"
+	"github.com/vectorlink/vectorlink/internal/certtest"
 	"github.com/vectorlink/vectorlink/search"
 )
 
@@ -36,36 +32,8 @@ type pair struct {
 // write replaces the files by a certificate that ends then, and returns its number.
 func (p *pair) write(from, to time.Time) *big.Int {
 	p.t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	number, err := rand.Int(rand.Reader, big.NewInt(1<<62))
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	template := &x509.Certificate{
-		SerialNumber: number, Subject: pkix.Name{CommonName: "vectorlink"}, NotBefore: from, NotAfter: to, IsCA: true, BasicConstraintsValid: true,
-		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	secret, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	for name, block := range map[string]*pem.Block{p.cert: {Type: "CERTIFICATE", Bytes: der}, p.key: {Type: "PRIVATE KEY", Bytes: secret}} {
-		text := pem.EncodeToMemory(block)
-		if err := os.WriteFile(name+".new", text, 0o600); err != nil {
-			p.t.Fatal(err)
-		}
-		if err := os.Rename(name+".new", name); err != nil {
-			p.t.Fatal(err)
-		}
-		p.roots.AppendCertsFromPEM(text)
-	}
+	number, text := certtest.Write(p.t, p.cert, p.key, from, to)
+	p.roots.AppendCertsFromPEM(text)
 	return number
 }
 

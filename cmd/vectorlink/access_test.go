@@ -88,7 +88,11 @@ func guard(t *testing.T) *guarded {
 	web.Routes = g.doors
 	site := g.cfg.site(t.Context(), web, svc, nil, embedder, log)
 	web.Page = site
-	srv := httptest.NewServer(api.New(web, svc))
+	srv := httptest.NewUnstartedServer(api.New(web, svc))
+	srv.Config.Protocols = new(http.Protocols) // as api.Serve has them
+	srv.Config.Protocols.SetHTTP1(true)
+	srv.Config.Protocols.SetUnencryptedHTTP2(true)
+	srv.Start()
 	g.url = srv.URL
 	t.Cleanup(func() {
 		srv.Close()

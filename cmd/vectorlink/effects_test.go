@@ -34,7 +34,7 @@ func TestEffects(t *testing.T) {
 	seen := make(map[string]bool)
 	for name, server := range map[string]func(*effects){
 		"access and memory": accessEffects, "database and provider": databaseEffects, "token": tokenEffects,
-		"content endpoint": contentEffects, "refusals": refusalEffects, "pushes": pushEffects, "reader": readerEffects,
+		"content endpoint": contentEffects, "refusals": refusalEffects, "keys": keyEffects, "pushes": pushEffects, "reader": readerEffects,
 	} {
 		t.Run(name, func(t *testing.T) { server(&effects{T: t, seen: seen}) })
 	}
