@@ -55,6 +55,7 @@ var owners = map[string][]string{
 	"github.com/cenkalti/backoff":                  {"embed"},
 	"golang.org/x/net":                             {"api"},
 	"golang.org/x/text":                            {"embed", "textindex"},
+	"golang.org/x/time":                            {"indexer"},
 	"github.com/hashicorp/golang-lru":              {"search"},
 	"github.com/klauspost/compress":                {"snapshot", "backup"},
 	"golang.org/x/sys":                             {"vfs", "vector", "embed"},

@@ -3,6 +3,7 @@ package api
 import (
 	"errors"
 	"net/http"
+	"time"
 
 	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/search"
@@ -28,6 +29,8 @@ type integrity struct {
 	LostCommits   []string          `json:"orphaned_tags"`
 	StaleRebuilds []string          `json:"stale_rebuild_branches"`
 	OK            bool              `json:"ok"`
+	Scrubbed      time.Time         `json:"scrubbed,omitzero"`
+	Damage        []search.Finding  `json:"damage,omitempty"`
 	Warnings      []string          `json:"warnings"`
 }
 
@@ -57,6 +60,7 @@ func (s *server) integrity(w *response, r *http.Request, req *service.DomainRequ
 		TextFiles: list(found.TextFiles), UsedTexts: list(found.UsedTexts), StaleTexts: list(found.StaleTexts),
 		MissingFiles: list(found.MissingFiles), LostCommits: list(found.LostCommits),
 		Rebuilds: []string{}, StaleRebuilds: []string{},
+		Scrubbed: found.Scrubbed, Damage: found.Findings,
 		OK: found.OK(), Warnings: list(found.Warnings),
 	}
 	for i, b := range found.Branches {

@@ -3,6 +3,7 @@ package api_test
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/search"
@@ -30,6 +31,13 @@ func TestIntegrity(t *testing.T) {
 		`"on_disk_data_files":1,"on_disk_manifests":8,"rebuild_branches":[],"orphaned_tags":["k3"],"stale_rebuild_branches":[],`+
 		`"ok":false,"warnings":["w"]}`)
 	e.last(t)
+	e.whole = search.Integrity{Scrubbed: time.Date(2026, 11, 29, 3, 0, 0, 0, time.UTC), Findings: []search.Finding{{File: "f", Reason: "r", Commits: []string{"c"}}}}
+	if got := e.get("/integrity?domain=a/b"); !strings.Contains(got.body, `"ok":false,"scrubbed":"2026-11-29T03:00:00Z","damage":[{"file":"f","reason":"r","commits":["c"]}]`) {
+		t.Errorf("after a scrub: %s", got.body)
+	}
+	e.last(t)
+	e.able = search.Readiness{Index: true, Damaged: 2}
+	e.get("/health/ready").wantBody(t, `{"ready":true,"index":true,"search":false,"damaged":2}`)
 	e.get("/integrity").wantError(t, 400, "missing_parameter", "domain")
 	e.get("/integrity?domain=a").wantError(t, 400, "bad_parameter", "domain")
 	e.untouched(t)

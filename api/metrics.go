@@ -87,6 +87,12 @@ var metrics = []metric{
 	{"merge_duration_seconds", histogram, "Merges of commit files, by outcome: ok, failed.", []string{"outcome"}, nil},
 	{"merges_due", gauge, "Merges that are due or under way.", nil, value(func(r *scrape) int { return r.Merging })},
 
+	{"scrub_findings", gauge, "What the last scrub found damaged and is not mended.", nil, value(func(r *scrape) int { return len(r.Scrub.Findings) + r.Scrub.More })},
+	{"scrub_mended_total", counter, "What scrubs have mended.", nil, value(func(r *scrape) int64 { return r.Scrub.Mended })},
+	{"scrub_files_total", counter, "Files that scrubs have verified.", nil, value(func(r *scrape) int64 { return r.Scrub.Files })},
+	{"scrub_bytes_total", counter, "Bytes that they have read.", nil, value(func(r *scrape) int64 { return r.Scrub.Bytes })},
+	{"scrub_finished_timestamp_seconds", gauge, "When the last scrub ended; 0 before the first.", nil, value(func(r *scrape) float64 { return unix(r.Scrub.Finished) })},
+
 	{"pool_bytes", gauge, "Memory that a pool takes: snapshots, pages (of vectors), queries (their vectors).", []string{"pool"}, func(r *scrape, to emit) {
 		to(float64(r.SnapshotBytes), "snapshots")
 		to(float64(r.Pages.Used), "pages")
@@ -135,13 +141,17 @@ var metrics = []metric{
 				continue
 			}
 			told[b.Domain] = true
-			at := 0.0
-			if !b.Polled.IsZero() {
-				at = float64(b.Polled.UnixMilli()) / 1000
-			}
-			to(at, b.Domain)
+			to(unix(b.Polled), b.Domain)
 		}
 	}},
+}
+
+// unix returns a time in seconds since 1970; 0 for none.
+func unix(t time.Time) float64 {
+	if t.IsZero() {
+		return 0
+	}
+	return float64(t.UnixMilli()) / 1000
 }
 
 // branches calls use with the branches that could be looked at.

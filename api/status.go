@@ -27,9 +27,11 @@ func (s *server) ready(w http.ResponseWriter, _ *http.Request) error {
 		Ready  bool `json:"ready"`
 		Index  bool `json:"index"`
 		Search bool `json:"search"`
+		// Damaged counts what a scrub has found and could not mend.
+		Damaged int `json:"damaged,omitempty"`
 		// Warnings are about what is to be looked after before it fails.
 		Warnings []string `json:"warnings,omitempty"`
-	}{can.Index || search, can.Index, search, s.warnings()})
+	}{can.Index || search, can.Index, search, can.Damaged, s.warnings()})
 	if err != nil {
 		return err
 	}

@@ -110,6 +110,23 @@ func (d *Domain) Update(change func(*Tx) error) error {
 	return change(tx)
 }
 
+// Rewrite writes the catalog file anew from what is known of the domain, durably, in the
+// place of one that was found damaged.
+func (d *Domain) Rewrite() error {
+	if d.c.cfg.ReadOnly {
+		return ErrReadOnly
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.forgotten {
+		return ErrForgotten
+	}
+	if d.file == nil {
+		d.file = &file{magic: magic, domain: d.name} // whatever it is, it goes
+	}
+	return d.compact(d.State())
+}
+
 // Tx is what one Update changes. It is of no use after that.
 type Tx struct {
 	d       *Domain

@@ -31,6 +31,7 @@ type builder struct {
 
 	fingerprint string
 	key         contract.Secret           // the caller's at the provider
+	free        bool                      // nothing may be embedded
 	changes     map[snapshot.Key]*change  // the last operation on a key wins
 	seen        map[snapshot.Key]struct{} // named by some operation; nil where they are not needed
 	waiting     []*change                 // documents whose slots are not known yet

@@ -84,6 +84,9 @@ func (b *builder) embedWaiting(ctx context.Context) error {
 		total += p.tokens
 	}
 	b.report(func(t *Task) { t.TokensToEmbed = t.Tokens + total })
+	if b.free && len(b.pieces) > 0 {
+		return errEmbeds
+	}
 	for batch := range slices.Chunk(b.pieces, max(b.ix.cfg.Embedder.Batch(), 1)) {
 		if err := b.embed(ctx, batch); err != nil {
 			return err

@@ -279,7 +279,7 @@ func (ix *Indexer) read(ctx context.Context, d *domain, settings catalog.Setting
 		release()
 		return nil, nil, nil, err
 	}
-	b.key = key
+	b.key, b.free = key, j.free
 	done = func() {
 		b.close()
 		release()

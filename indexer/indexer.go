@@ -46,6 +46,11 @@ type Config struct {
 	// Parallel is the number of tasks (of different domains) that run at
 	// once; 0 means 4.
 	Parallel int
+	// Merges is the number of domains that are merged at once; 0 means 2, which is the
+	// most.
+	Merges int
+	// Turns is the number of requests that compare many documents at once; 0 means 4.
+	Turns int
 	// BranchWait is how long a push waits for another one on its branch; 0
 	// means 30 seconds.
 	BranchWait time.Duration
@@ -57,6 +62,12 @@ type Config struct {
 	Retention func(domain string) Retention
 	// RetentionDryRun has the log say what would go, and nothing go.
 	RetentionDryRun bool
+	// ScrubEvery is the time between two scrubs of the data directory, 0 for none, and
+	// ScrubRate how many bytes a second they read; 0 means 16 MiB.
+	ScrubEvery time.Duration
+	ScrubRate  int64
+	// Checks verify files of others that are in FS.
+	Checks []Check
 	// Observer is told what the Indexer has done; nil: nobody is.
 	Observer Observer
 	Logger   *slog.Logger // nil: nothing is logged
@@ -105,6 +116,7 @@ type Indexer struct {
 	running  chan struct{} // bounds the tasks that run at once
 	flights  flights       // the texts being embedded
 	counters counters
+	scrub    scrubber
 }
 
 // Open opens the data directory: it reads the header of every commit file,
@@ -135,7 +147,7 @@ func Open(cfg Config) (*Indexer, error) {
 	}
 	ix.Reader = search.New(search.ReaderConfig{
 		FS: cfg.FS, Catalog: known, Embedder: cfg.Embedder, PagePoolBytes: cfg.PagePoolBytes, SnapshotPoolBytes: cfg.SnapshotPoolBytes,
-		QueryCacheBytes: cfg.QueryCacheBytes, Graph: cfg.Graph.params(), Ef: cfg.Graph.Ef, Workers: cfg.Workers,
+		QueryCacheBytes: cfg.QueryCacheBytes, Graph: cfg.Graph.params(), Ef: cfg.Graph.Ef, Workers: cfg.Workers, Turns: cfg.Turns,
 		Opened: ix.considerOpened, Logger: cfg.Logger,
 	})
 	ix.stopCtx, ix.stop = context.WithCancelCause(context.Background())
@@ -149,10 +161,13 @@ func Open(cfg Config) (*Indexer, error) {
 		ix.tasks.Observe(cfg.Observer.TaskEnded)
 	}
 	ix.findMerges()
-	for range mergeWorkers {
+	for range cfg.Merges {
 		ix.wg.Go(ix.mergeLoop)
 	}
 	ix.resume()
+	if cfg.ScrubEvery > 0 {
+		ix.wg.Go(ix.scrubLoop)
+	}
 	return ix, nil
 }
 
@@ -168,6 +183,11 @@ func defaults(cfg *Config) {
 	set(&cfg.Graph.MaxDeltas, 64)
 	set(&cfg.Workers, runtime.GOMAXPROCS(0))
 	set(&cfg.Parallel, 4)
+	set(&cfg.Merges, mergeWorkers)
+	cfg.Merges = min(cfg.Merges, mergeWorkers)
+	if cfg.ScrubRate <= 0 {
+		cfg.ScrubRate = defaultScrubRate
+	}
 	if cfg.BranchWait == 0 {
 		cfg.BranchWait = 30 * time.Second
 	}
@@ -207,6 +227,8 @@ func (ix *Indexer) Ready() search.Readiness {
 	return search.Readiness{
 		Index:  open,
 		Search: open && ix.Up(),
+
+		Damaged: ix.damaged(),
 	}
 }
 

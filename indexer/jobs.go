@@ -16,6 +16,7 @@ type job struct {
 	settings catalog.SettingsRequest
 	about    contract.About
 	key      contract.Secret // the caller's provider key; never stored
+	free     bool            // it must not embed
 }
 
 // resumption is what is kept of a pull for its run after a restart.

@@ -62,7 +62,7 @@ func (ix *Indexer) repairVectors(ctx context.Context, d *domain, j *job, info sn
 		return err
 	}
 	defer b.close()
-	b.key = j.key
+	b.key, b.free = j.key, j.free
 	if err := b.repairBase(ctx); err != nil {
 		return err
 	}

@@ -8,7 +8,7 @@ import (
 	"github.com/vectorlink/vectorlink/snapshot"
 )
 
-// mergeWorkers is the number of domains that are merged at once.
+// mergeWorkers is the most domains that are merged at once.
 const mergeWorkers = 2
 
 // mergeRequest names a commit whose file may have to be rewritten, or without one a

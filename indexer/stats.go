@@ -17,6 +17,23 @@ func (ix *Indexer) Statistics(domain string) (search.Statistics, error) {
 	return st, err
 }
 
+// Integrity examines a domain, with what the last scrub found of its files.
+func (ix *Indexer) Integrity(domain string) (search.Integrity, error) {
+	found, err := ix.Reader.Integrity(domain)
+	if err != nil {
+		return found, err
+	}
+	s := ix.Scrubbed()
+	found.Scrubbed = s.Finished
+	for _, f := range s.Findings {
+		if d := ix.ownerOf(f.File); d != nil && d.Name() == domain {
+			found.Findings = append(found.Findings, f)
+			found.Warnings = append(found.Warnings, f.File+": "+f.Reason)
+		}
+	}
+	return found, nil
+}
+
 // maxShownSkipped is how many Statistics shows of what one head skipped.
 const maxShownSkipped = 100
 
@@ -50,6 +67,7 @@ func (ix *Indexer) activity(domain string) search.Activity {
 	}
 	a.Tasks, a.Unfinished, a.Running = ix.tasks.Count()
 	a.Merging = ix.Merging()
+	a.Scrub = ix.Scrubbed()
 	ix.flights.mu.Lock()
 	a.Embedding = len(ix.flights.inAir)
 	ix.flights.mu.Unlock()

@@ -11,6 +11,7 @@ import (
 
 	"github.com/vectorlink/vectorlink/catalog"
 	"github.com/vectorlink/vectorlink/hnsw"
+	"github.com/vectorlink/vectorlink/search"
 	"github.com/vectorlink/vectorlink/snapshot"
 	"github.com/vectorlink/vectorlink/textindex"
 	"github.com/vectorlink/vectorlink/vecstore"
@@ -21,9 +22,13 @@ import (
 const verifyPoolBytes = 16 << 20
 
 // Finding is one thing wrong with a file.
-type Finding struct {
-	File   string `json:"file"`
-	Reason string `json:"reason"`
+type Finding = search.Finding
+
+// Check verifies files that belong to others, those of one ending.
+type Check struct {
+	Ext string
+	// Verify returns the size of a file, and what is wrong with it.
+	Verify func(files vfs.FS, name string) (int64, error)
 }
 
 // VerifySummary says what a Verify has read.
@@ -38,13 +43,16 @@ type VerifySummary struct {
 // Verify reads every commit file and every vector of a data directory, checks
 // their checksums and that what refers to another is answered, and reports
 // each thing wrong. It writes nothing, so it may run beside a server; vectors
-// being appended at the moment are not looked at. The error says that the
-// check itself could not go on.
-func Verify(ctx context.Context, files vfs.FS, report func(Finding)) (VerifySummary, error) {
+// being appended at the moment are not looked at. Files of others are left to
+// their checks. The error says that the check itself could not go on.
+func Verify(ctx context.Context, files vfs.FS, report func(Finding), others ...Check) (VerifySummary, error) {
 	v := verifier{files: files, commits: make(map[string]map[string]snapshot.Info), vectors: make(map[string]uint32), models: make(map[string]vecstore.Config), freed: make(map[string]func(uint32) bool), bad: make(map[string]map[uint32]*badVector)}
-	v.report = func(file, reason string) {
+	v.report = func(file, reason string, commits ...string) {
+		if ctx.Err() != nil {
+			return // what could not be read for that is no damage
+		}
 		v.sum.Damaged++
-		report(Finding{file, reason})
+		report(Finding{File: file, Reason: reason, Commits: commits})
 	}
 	// Commits are listed before vectors are counted: what a commit refers to is
 	// there before it. What has gone since the lists were made was removed.
@@ -83,6 +91,21 @@ func Verify(ctx context.Context, files vfs.FS, report func(Finding)) (VerifySumm
 			if _, err := textindex.Verify(files, name); err != nil && !errors.Is(err, textindex.ErrStale) && !errors.Is(err, fs.ErrNotExist) {
 				v.report(name, err.Error()+"; it is rebuilt when it is next needed")
 			}
+		default:
+			for _, check := range others {
+				if !strings.HasSuffix(name, "."+check.Ext) {
+					continue
+				}
+				size, err := check.Verify(files, name)
+				if errors.Is(err, fs.ErrNotExist) {
+					continue // removed meanwhile
+				}
+				v.sum.Files++
+				v.sum.Bytes += size
+				if err != nil {
+					v.report(name, err.Error())
+				}
+			}
 		}
 	}
 	for _, d := range damaged {
@@ -102,12 +125,12 @@ func Verify(ctx context.Context, files vfs.FS, report func(Finding)) (VerifySumm
 		v.commitFile(info)
 	}
 	v.reportVectors()
-	return v.sum, nil
+	return v.sum, context.Cause(ctx)
 }
 
 type verifier struct {
 	files   vfs.FS
-	report  func(file, reason string)
+	report  func(file, reason string, commits ...string)
 	sum     VerifySummary
 	commits map[string]map[string]snapshot.Info // by domain and commit
 	vectors map[string]uint32                   // vectors, by file
@@ -197,12 +220,12 @@ func (v *verifier) commitFile(info snapshot.Info) {
 		if info.Kind == snapshot.Alias {
 			mend = "assign"
 		}
-		v.report(info.Name(), fmt.Sprintf("%v; %s commit %s again", err, mend, info.Commit))
+		v.report(info.Name(), fmt.Sprintf("%v; %s commit %s again", err, mend, info.Commit), info.Commit)
 		return
 	}
 	if info.Kind != snapshot.Checkpoint {
 		if _, ok := v.commits[info.Domain][info.On]; !ok {
-			v.report(info.Name(), fmt.Sprintf("the file of commit %s, on which it stands, is missing or damaged; index or push that commit again", info.On))
+			v.report(info.Name(), fmt.Sprintf("the file of commit %s, on which it stands, is missing or damaged; index or push that commit again", info.On), info.Commit)
 		}
 	}
 	for _, n := range info.Named() {
@@ -217,7 +240,7 @@ func (v *verifier) commitFile(info snapshot.Info) {
 		}
 	}
 	if err := v.references(info); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		v.report(info.Name(), err.Error())
+		v.report(info.Name(), err.Error(), info.Commit)
 	}
 }
 
@@ -266,7 +289,8 @@ func (v *verifier) reportVectors() {
 			if b.moreThanThat {
 				whose += " and others"
 			}
-			v.report(name, fmt.Sprintf("%v; it is of document %s: index or push again commit %s", b.err, whose, strings.Join(slices.Sorted(maps.Keys(b.commits)), ", ")))
+			commits := slices.Sorted(maps.Keys(b.commits))
+			v.report(name, fmt.Sprintf("%v; it is of document %s: index or push again commit %s", b.err, whose, strings.Join(commits, ", ")), commits...)
 		}
 	}
 }

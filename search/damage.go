@@ -65,7 +65,7 @@ func (s *Snapshot) Damaged() []string {
 // commit whose file it is in looked over when it is indexed again.
 func (s *Snapshot) noteText(id string, err error) {
 	if bad, ok := errors.AsType[*snapshot.CorruptError](err); ok {
-		s.d.suspect(bad.File)
+		s.d.Suspect(bad.File)
 	}
 	s.harm.mu.Lock()
 	defer s.harm.mu.Unlock()

@@ -27,9 +27,9 @@ func newDomain(d *catalog.Domain, files vfs.FS, pages *vecstore.Pool, readOnly b
 	}
 }
 
-// suspect notes that a file was found damaged: its commit is looked over when it
+// Suspect notes that a file was found damaged: its commit is looked over when it
 // is indexed again.
-func (d *Domain) suspect(file string) {
+func (d *Domain) Suspect(file string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.suspects[file] = struct{}{}

@@ -4,14 +4,32 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/vectorlink/vectorlink/snapshot"
 	"github.com/vectorlink/vectorlink/textindex"
 	"github.com/vectorlink/vectorlink/vfs"
 )
 
+// Finding is one thing wrong with a file.
+type Finding struct {
+	File   string `json:"file"`
+	Reason string `json:"reason"`
+	// Commits are those to be indexed or pushed again to mend it.
+	Commits []string `json:"commits,omitempty"`
+}
+
+// Scrub is what scrubs have done since the start, and what the last one has found.
+type Scrub struct {
+	Files, Bytes int64 // read since the start
+	Mended       int64
+	Finished     time.Time // the last; zero for none
+	Findings     []Finding // that are not mended
+	More         int       // beyond those
+}
+
 // Integrity says whether the files of a domain fit together, from what is
-// known in memory and the list of files: contents are Verify's matter.
+// known in memory and the list of files: contents are a scrub's matter.
 type Integrity struct {
 	Branches    []Head // by name
 	Commits     int
@@ -29,11 +47,15 @@ type Integrity struct {
 	// are damaged.
 	StrayFiles []string
 	Warnings   []string
+	// Scrubbed is when the contents of all files were last verified, zero for never,
+	// and Findings what is wrong with them.
+	Scrubbed time.Time
+	Findings []Finding
 }
 
 // OK reports whether every indexed commit can be read.
 func (i *Integrity) OK() bool {
-	return len(i.MissingFiles) == 0 && len(i.LostCommits) == 0 && len(i.StrayFiles) == 0
+	return len(i.MissingFiles) == 0 && len(i.LostCommits) == 0 && len(i.StrayFiles) == 0 && len(i.Findings) == 0
 }
 
 // Integrity examines a domain. It changes nothing. A domain of which nothing

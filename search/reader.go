@@ -36,6 +36,8 @@ type ReaderConfig struct {
 	// Workers is the number of goroutines a request that compares many
 	// documents spreads over; 0 means one per CPU.
 	Workers int
+	// Turns is the number of requests that compare many documents at once; 0 means 4.
+	Turns int
 	// ReadOnly has the Reader write no file: a full text whose file is missing
 	// is built again for every Reader, and whenever it has left the pool.
 	ReadOnly bool
@@ -44,9 +46,6 @@ type ReaderConfig struct {
 	Opened func(*Snapshot)
 	Logger *slog.Logger // nil: nothing is logged
 }
-
-// maxHeavy is the number of requests that compare many documents that run at once.
-const maxHeavy = 4
 
 // Reader answers requests from the snapshots of a data directory.
 type Reader struct {
@@ -70,7 +69,7 @@ func New(cfg ReaderConfig) *Reader {
 		pages:   pages,
 		pool:    newPool(cfg.SnapshotPoolBytes),
 		domains: &Registry{log: cfg.Logger, catalog: cfg.Catalog, files: cfg.FS, pages: pages, readOnly: cfg.ReadOnly, domains: make(map[*catalog.Domain]*Domain)},
-		heavy:   make(chan struct{}, maxHeavy),
+		heavy:   make(chan struct{}, cfg.Turns),
 		queries: newQueryCache(cfg.QueryCacheBytes),
 	}
 }
@@ -82,6 +81,7 @@ func (cfg *ReaderConfig) defaults() {
 	cfg.Ef = cmp.Or(cfg.Ef, 64)
 	cfg.Graph.M = cmp.Or(cfg.Graph.M, 16)
 	cfg.Graph.EfConstruction = cmp.Or(cfg.Graph.EfConstruction, 200)
+	cfg.Turns = cmp.Or(cfg.Turns, 4)
 	cfg.Workers = cmp.Or(cfg.Workers, runtime.GOMAXPROCS(0))
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)

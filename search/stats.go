@@ -57,12 +57,15 @@ type Activity struct {
 	Merging      int // merges due or under way
 	// Embedded counts texts embedded for documents, and Written vectors stored.
 	Embedded, Written int64
+	Scrub             Scrub
 }
 
 // Readiness tells what works at the moment.
 type Readiness struct {
 	Index  bool // the store is open for writing
 	Search bool // the embedding provider is not known to be down
+	// Damaged counts what a scrub has found wrong that is not mended.
+	Damaged int
 }
 
 // Statistics counts one domain, or all for "", from what the catalog says; of one

@@ -86,13 +86,18 @@ type Config struct {
 
 	EmbedConfig
 
-	// PagePoolBytes bounds the memory that holds pages of vectors. Sizes are
-	// bytes, or numbers with KiB, MiB or GiB.
-	PagePoolBytes Bytes `name:"page-pool-bytes" type:"setting" least:"1MiB" environ:"VECTORLINK_PAGE_POOL_BYTES" fallback:"256MiB" placeholder:"SIZE" help:"Memory for pages of vectors."`
+	// MemoryLimit is the memory of the whole process: it sizes the pools that have no
+	// size of their own, bounds what is built at once, and is the runtime's limit. 0
+	// sets none. Sizes are bytes, or numbers with KiB, MiB or GiB.
+	MemoryLimit Bytes `name:"memory-limit" type:"setting" environ:"VECTORLINK_MEMORY_LIMIT" fallback:"0" placeholder:"SIZE" help:"Memory of the whole process, divided among the pools; 0 sets none."`
+
+	// PagePoolBytes bounds the memory that holds pages of vectors. Left out it is
+	// 256MiB, or a share of MemoryLimit.
+	PagePoolBytes Bytes `name:"page-pool-bytes" type:"setting" least:"1MiB" environ:"VECTORLINK_PAGE_POOL_BYTES" placeholder:"SIZE" help:"Memory for pages of vectors (default 256MiB, or an eighth of memory-limit)."`
 
 	// IndexPoolBytes bounds the memory that keeps snapshots open after they
-	// were searched.
-	IndexPoolBytes Bytes `name:"index-pool-bytes" type:"setting" least:"1MiB" environ:"VECTORLINK_INDEX_POOL_BYTES" fallback:"1GiB" placeholder:"SIZE" help:"Memory for open snapshots."`
+	// were searched. Left out it is 1GiB, or a share of MemoryLimit.
+	IndexPoolBytes Bytes `name:"index-pool-bytes" type:"setting" least:"1MiB" environ:"VECTORLINK_INDEX_POOL_BYTES" placeholder:"SIZE" help:"Memory for open snapshots (default 1GiB, or a quarter of memory-limit)."`
 
 	// QueryCacheBytes bounds the memory that keeps vectors of queries, so that
 	// the same text is embedded once; 0 keeps none.
@@ -154,6 +159,15 @@ type Config struct {
 	// answer (always), or within a second (everysec).
 	SpaceSync string `name:"space-sync" type:"setting" words:"always,everysec" environ:"VECTORLINK_SPACE_SYNC" fallback:"always" placeholder:"WHEN" help:"When a write to a space lasts: always, before its answer, or everysec, within a second."`
 
+	// ScrubEvery is the time between two looks at the contents of every file of
+	// DataDir, such as 7d; 0 never looks. What is damaged is told in /health/ready,
+	// /integrity, the metrics and the log, and mended where that embeds nothing. The
+	// first look of a directory begins a minute after the start.
+	ScrubEvery Interval `name:"scrub-every" type:"setting" least:"0s" environ:"VECTORLINK_SCRUB_EVERY" fallback:"7d" placeholder:"TIME" help:"Time between two checks of every file, such as 7d; 0 is off."`
+
+	// ScrubRate is how many bytes a second such a look reads.
+	ScrubRate Bytes `name:"scrub-rate" type:"setting" least:"1KiB" environ:"VECTORLINK_SCRUB_RATE" fallback:"16MiB" placeholder:"SIZE" help:"Bytes a second that such a check reads at most."`
+
 	// LogLevel is the least level that is logged to standard error: debug, request,
 	// info, warn or error. Requests have a level of their own, below info: with info
 	// there is no line of a request, unless it failed here.
@@ -163,11 +177,13 @@ type Config struct {
 	LogFormat string `name:"log-format" type:"setting" words:"auto,text,json" environ:"VECTORLINK_LOG_FORMAT" fallback:"auto" placeholder:"FORMAT" help:"Format of the log: text, json, or auto, which is text on a terminal."`
 
 	// Slow has the log tell of requests that read a commit and take longer: what
-	// their time went to, and nothing of what was asked. Left out it tells of none.
-	Slow Interval `name:"slow" type:"setting" least:"0s" environ:"VECTORLINK_SLOW" placeholder:"TIME" help:"Log where the time of requests goes that take longer than this, such as 200ms."`
+	// their time went to, and nothing of what was asked. 0 tells of none.
+	Slow Interval `name:"slow" type:"setting" least:"0s" environ:"VECTORLINK_SLOW" fallback:"0s" placeholder:"TIME" help:"Log where the time of requests goes that take longer than this, such as 200ms; 0 logs none."`
 
 	// Profile has /debug/pprof answer those who may do everything.
 	Profile bool `name:"pprof" type:"switch" environ:"VECTORLINK_PPROF" help:"Also answer /debug/pprof, profiles of the process for go tool pprof."`
+
+	memory memory // that MemoryLimit allows
 }
 
 // DatabaseConfig says where the document database is, and who asks it.
@@ -298,6 +314,7 @@ func (c *Config) check(bad *complaints) {
 	c.checkSources(bad)
 	checkURL(bad, "terminusdb-content-endpoint", c.ContentEndpoint)
 	c.DatabaseConfig.check(bad)
+	c.memory = c.divide(bad)
 	c.EmbedConfig.check(bad)
 }
 

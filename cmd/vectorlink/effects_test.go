@@ -129,6 +129,19 @@ func (e *effects) figures(user, secret string) map[string]int64 {
 	return body.Internal
 }
 
+// logged waits for a line of the log, and returns it; "" if none comes.
+func (e *effects) logged(text string) string {
+	for range 400 {
+		for line := range strings.Lines(e.log.String()) {
+			if strings.Contains(line, text) {
+				return line
+			}
+		}
+		time.Sleep(50 * time.Millisecond) // poll of another process
+	}
+	return ""
+}
+
 // accessEffects looks at settings of access and of memory, and at one that comes
 // from everywhere: its flag counts.
 func accessEffects(e *effects) {
@@ -284,7 +297,7 @@ func databaseEffects(e *effects) {
 	if !strings.Contains(text, "d/A/1") {
 		e.Fatalf("search: %s", text)
 	}
-	e.check("slow", strings.Contains(e.log.String(), `"slow request"`), "%s", e.log.String())
+	e.check("slow", e.logged(`"slow request"`) != "", "%s", e.log)
 	figures := e.figures("", "")
 	e.check("query-cache-bytes", figures["query_cache_entries"] == 0 && figures["query_cache_misses"] == 1, "%v", figures)
 }
@@ -292,7 +305,13 @@ func databaseEffects(e *effects) {
 // tokenEffects looks at how a database is asked with a token.
 func tokenEffects(e *effects) {
 	database := newRecorder(e.T, http.NotFoundHandler())
-	e.start(away{"listen", "127.0.0.1:0", "flag"}, away{"terminusdb-url", database.URL, "flag"}, away{"terminusdb-token", "token", "file"})
+	e.start(away{"listen", "127.0.0.1:0", "flag"}, away{"terminusdb-url", database.URL, "flag"}, away{"terminusdb-token", "token", "file"},
+		away{"memory-limit", "1GiB", "VECTORLINK_MEMORY_LIMIT"}, away{"scrub-every", "100ms", "flag"}, away{"scrub-rate", "5MiB", "file"})
+	n := e.figures("", "")["lance_index_cache_capacity_bytes"]
+	e.check("memory-limit", n == 256<<20, "%d bytes of snapshots", n)
+	line := e.logged(`"msg":"scrubbed"`)
+	e.check("scrub-every", line != "", "%s", e.log)
+	e.check("scrub-rate", strings.Contains(line, `"rate":5242880`), "%s", line)
 	e.ask("POST", e.url+"/index?domain=a/b&commit=c1", "", "", "")
 	asked := database.find(e.T, func(recorded) bool { return true })
 	e.check("terminusdb-token", asked.header.Get("Authorization") == "Bearer token", "%v", asked.header)

@@ -187,6 +187,12 @@ func (c *Config) indexer(source contract.Source, embedder contract.Embedder, met
 		BranchWait:        time.Duration(c.BranchWait),
 		Retention:         c.retention(),
 		RetentionDryRun:   c.RetentionDryRun,
+		Parallel:          c.memory.atOnce,
+		Merges:            c.memory.atOnce,
+		Turns:             c.memory.atOnce,
+		ScrubEvery:        time.Duration(c.ScrubEvery),
+		ScrubRate:         int64(c.ScrubRate),
+		Checks:            checks,
 		Logger:            log,
 	}
 	if metrics != nil { // an interface that holds nil is not nil
@@ -197,6 +203,7 @@ func (c *Config) indexer(source contract.Source, embedder contract.Embedder, met
 
 // serve serves until ctx ends. heads is not nil where databases are watched.
 func serve(ctx context.Context, cfg Config, source contract.Source, heads contract.Heads, embedder contract.Embedder, metrics *api.Metrics, log *slog.Logger) (err error) {
+	cfg.memory.apply()
 	web := cfg.api(log)
 	web.Metrics = metrics
 	if name := cfg.keysFile(); name != "" {
@@ -286,7 +293,7 @@ const followEvery = time.Second
 func openReader(ctx context.Context, cfg Config, embedder contract.Embedder, log *slog.Logger) (*search.Reader, func() error, error) {
 	settings := search.ReaderConfig{
 		Embedder: embedder, PagePoolBytes: int64(cfg.PagePoolBytes), SnapshotPoolBytes: int64(cfg.IndexPoolBytes),
-		QueryCacheBytes: cmp.Or(int64(cfg.QueryCacheBytes), -1), Logger: log,
+		QueryCacheBytes: cmp.Or(int64(cfg.QueryCacheBytes), -1), Turns: cfg.memory.atOnce, Logger: log,
 	}
 	// NewOS would create a directory that is not there.
 	info, err := os.Stat(cfg.DataDir)

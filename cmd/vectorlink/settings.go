@@ -135,7 +135,7 @@ func show(dst any, rows []effective) {
 		rows[i].Value = fmt.Sprint(s.value.Interface())
 		if rows[i].Origin == "" {
 			rows[i].Origin = "not set"
-			if rows[i].Value != "" && rows[i].Value != "0" && rows[i].Value != "0s" && rows[i].Value != "false" {
+			if rows[i].Value != "" && rows[i].Value != "0" && rows[i].Value != "false" {
 				rows[i].Origin = "default"
 			}
 		}

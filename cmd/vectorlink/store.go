@@ -101,7 +101,7 @@ func checkOwn(dir string) error {
 			switch ext := strings.TrimPrefix(filepath.Ext(name), "."); {
 			case name == taskFile, name == backup.Unfinished, e.Type().IsRegular() && slices.Contains(extensions, ext):
 				return nil
-			case name == lockFile, name == service.KeysFile, name == "lost+found", strings.HasPrefix(name, "."), vfs.IsTemp(name):
+			case name == lockFile, name == service.KeysFile, name == indexer.ScrubFile, name == "lost+found", strings.HasPrefix(name, "."), vfs.IsTemp(name):
 			default:
 				foreign = name
 			}

@@ -4,10 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
-	"strings"
 
-	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/indexer"
 	"github.com/vectorlink/vectorlink/space"
 	"github.com/vectorlink/vectorlink/vfs"
@@ -55,10 +52,7 @@ func (c *verifyCmd) Run(ctx context.Context, p *program) (err error) {
 			fmt.Fprintf(p.stdout, "%s: %s\n", f.File, clip(f.Reason, 500))
 		}
 	}
-	sum, err := indexer.Verify(ctx, dir, report)
-	if err == nil {
-		err = verifySpaces(ctx, dir, &sum, report)
-	}
+	sum, err := indexer.Verify(ctx, dir, report, checks...)
 	if err != nil {
 		return err
 	}
@@ -84,31 +78,8 @@ func (c *verifyCmd) Run(ctx context.Context, p *program) (err error) {
 	return nil
 }
 
-// verifySpaces checks the journals of spaces.
-func verifySpaces(ctx context.Context, dir vfs.FS, sum *indexer.VerifySummary, report func(indexer.Finding)) error {
-	names, err := dir.List()
-	if err != nil {
-		return err
-	}
-	for _, name := range names {
-		if !strings.HasSuffix(name, "."+space.Ext) {
-			continue
-		}
-		if err := ctx.Err(); err != nil {
-			return context.Cause(ctx)
-		}
-		j, err := space.Inspect(dir, name)
-		switch {
-		case errors.Is(err, fs.ErrNotExist):
-			continue // removed meanwhile
-		case errors.Is(err, contract.ErrCorrupt):
-			sum.Damaged++
-			report(indexer.Finding{File: name, Reason: err.Error()})
-		case err != nil:
-			return err
-		}
-		sum.Files++
-		sum.Bytes += j.Size
-	}
-	return nil
-}
+// checks verify files of a data directory that are not the indexer's.
+var checks = []indexer.Check{{Ext: space.Ext, Verify: func(files vfs.FS, name string) (int64, error) {
+	j, err := space.Inspect(files, name)
+	return j.Size, err
+}}}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
@@ -74,8 +75,16 @@ func parseFollowed(item string) (indexer.Followed, error) {
 // Interval is a time between two actions.
 type Interval time.Duration
 
-// UnmarshalText takes a duration.
+const day = 24 * time.Hour
+
+// UnmarshalText takes a duration, or a number of days such as 7d.
 func (i *Interval) UnmarshalText(text []byte) error {
+	if days, ok := strings.CutSuffix(string(text), "d"); ok {
+		if n, err := strconv.ParseUint(days, 10, 16); err == nil {
+			*i = Interval(time.Duration(n) * day)
+			return nil
+		}
+	}
 	d, err := time.ParseDuration(string(text))
 	if err != nil {
 		return errors.New("is not a duration such as 5s or 1m")
@@ -84,8 +93,13 @@ func (i *Interval) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// String writes the duration.
-func (i Interval) String() string { return time.Duration(i).String() }
+// String writes the duration, whole days as such.
+func (i Interval) String() string {
+	if d := time.Duration(i); d == 0 || d%day != 0 {
+		return d.String()
+	}
+	return fmt.Sprint(int64(time.Duration(i)/day), "d")
+}
 
 var _ = register[watchCmd](ofWriting, "watch", "Follow databases and have the server index every new commit.")
 
