@@ -39,9 +39,6 @@ type LineError struct {
 	err  error
 }
 
-// AtLine returns the LineError of a line.
-func AtLine(line int, err error) error { return &LineError{line, err} }
-
 // Error returns what is wrong; it names the line.
 func (e *LineError) Error() string { return e.err.Error() }
 
@@ -66,27 +63,41 @@ func NewOpReader(body io.Reader, limit int) *OpReader {
 // Next returns the next operation; io.EOF at the end, ErrAborted where the client
 // gives up.
 func (l *OpReader) Next() (contract.Op, error) {
+	line, err := l.Line()
+	if err != nil {
+		return contract.Op{}, err
+	}
+	op, err := parseOp(line)
+	switch {
+	case errors.Is(err, errAbort):
+		return op, &LineError{l.number, fmt.Errorf("%w by line %d", ErrAborted, l.number)}
+	case err != nil && !utf8.Valid(line):
+		at := l.offset - int64(len(line)) + int64(invalidAt(line))
+		return op, l.Malformed(fmt.Errorf("invalid UTF-8 at byte offset %d", at))
+	case err != nil:
+		return op, l.Malformed(err)
+	}
+	return op, nil
+}
+
+// Line returns the next line that is not blank, until the next call; io.EOF after the
+// last. Other errors are an ErrGone, or a LineError.
+func (l *OpReader) Line() ([]byte, error) {
 	for {
 		line, err := l.read()
 		if err != nil {
-			return contract.Op{}, err
+			return nil, err
 		}
 		// Files that were put together may have marks in the middle.
-		if line = rawjson.Trim(line); len(bytes.TrimSpace(line)) == 0 {
-			continue
+		if line = rawjson.Trim(line); len(bytes.TrimSpace(line)) > 0 {
+			return line, nil
 		}
-		op, err := parseOp(line)
-		switch {
-		case errors.Is(err, errAbort):
-			return op, &LineError{l.number, fmt.Errorf("%w by line %d", ErrAborted, l.number)}
-		case err != nil && !utf8.Valid(line):
-			at := l.offset - int64(len(line)) + int64(invalidAt(line))
-			return op, l.Malformed(fmt.Errorf("invalid UTF-8 at byte offset %d", at))
-		case err != nil:
-			return op, l.Malformed(err)
-		}
-		return op, nil
 	}
+}
+
+// At returns the LineError of the line read last, whose text names it.
+func (l *OpReader) At(err error) error {
+	return &LineError{l.number, fmt.Errorf("%w (line %d)", err, l.number)}
 }
 
 // Malformed returns the LineError of the line read last.

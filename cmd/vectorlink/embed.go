@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"time"
 	"unicode/utf8"
 
@@ -142,82 +143,66 @@ func embedBatch(ctx context.Context, e contract.Embedder, role contract.Role, te
 	return n, nil
 }
 
-// batches yields the texts of r, n at a time.
-func batches(ctx context.Context, r io.Reader, n int) func(yield func([]string, error) bool) {
+// batches yields the texts of r, one of each line that is not blank, n at a time. What
+// comes before a bad line is yielded before its error.
+func batches(ctx context.Context, r io.Reader, n int) iter.Seq2[[]string, error] {
+	type batch struct {
+		texts []string
+		err   error
+	}
 	return func(yield func([]string, error) bool) {
-		type item struct {
-			text string
-			err  error
+		ctx, stop := context.WithCancel(ctx)
+		defer stop()
+		made := make(chan batch)
+		send := func(b batch) error {
+			select {
+			case made <- b:
+				return nil
+			case <-ctx.Done():
+				return context.Cause(ctx)
+			}
 		}
-		items := make(chan item)
-		stop := make(chan struct{})
-		defer close(stop)
 		// A read cannot be interrupted. When ctx ends first, this goroutine
 		// ends with its read or with the process.
 		go func() {
-			defer close(items)
-			for text, err := range texts(r) {
-				select {
-				case items <- item{text, err}:
-				case <-stop:
-					return
+			defer close(made)
+			var texts []string
+			number := 0
+			err := eachLine(r, func(line []byte) error {
+				number++
+				if line = bytes.TrimSpace(rawjson.Trim(line)); len(line) == 0 {
+					return nil
+				}
+				text, err := parseText(line)
+				if len(line) > maxLine {
+					err = fmt.Errorf("longer than %s", Bytes(maxLine))
+				}
+				if err != nil {
+					return fmt.Errorf("line %d: %w", number, err)
+				}
+				if texts = append(texts, text); len(texts) < n {
+					return nil
+				}
+				full := texts
+				texts = nil
+				return send(batch{full, nil})
+			})
+			if len(texts) == 0 || send(batch{texts, nil}) == nil {
+				if err != nil {
+					_ = send(batch{nil, err}) // unless nobody waits for it
 				}
 			}
 		}()
-		var batch []string
 		for {
 			select {
 			case <-ctx.Done():
 				yield(nil, context.Cause(ctx))
 				return
-			case it, ok := <-items:
-				if it.err != nil {
-					// What came before the bad line is done first.
-					if len(batch) == 0 || yield(batch, nil) {
-						yield(nil, it.err)
-					}
-					return
-				}
-				if ok {
-					batch = append(batch, it.text)
-				}
-				if len(batch) == n || !ok && len(batch) > 0 {
-					if !yield(batch, nil) {
-						return
-					}
-					batch = nil
-				}
-				if !ok {
+			case b, ok := <-made:
+				if !ok || !yield(b.texts, b.err) {
 					return
 				}
 			}
-		}
-	}
-}
-
-// texts yields the texts of r, one of each line; lines of white space alone are
-// passed over.
-func texts(r io.Reader) func(yield func(string, error) bool) {
-	return func(yield func(string, error) bool) {
-		lines := bufio.NewScanner(r)
-		lines.Buffer(nil, maxLine)
-		number := 0
-		for lines.Scan() {
-			number++
-			line := bytes.TrimSpace(rawjson.Trim(lines.Bytes()))
-			if len(line) == 0 {
-				continue
-			}
-			text, err := parseText(line)
-			if err != nil {
-				err = fmt.Errorf("line %d: %w", number, err)
-			}
-			if !yield(text, err) || err != nil {
-				return
-			}
-		}
-		if err := lines.Err(); err != nil {
-			yield("", fmt.Errorf("line %d: %w", number+1, err))
 		}
 	}
 }

@@ -57,11 +57,11 @@ func dot(a, b []float32) float64 {
 // TestEmbedMarks checks that texts may begin with a byte order mark.
 func TestEmbedMarks(t *testing.T) {
 	var got []string
-	for text, err := range texts(strings.NewReader("\ufeff\"a\"\n{\"text\":\"b\"}\n\ufeff\n")) {
+	for texts, err := range batches(t.Context(), strings.NewReader("\ufeff\"a\"\n{\"text\":\"b\"}\n\ufeff\n"), 1) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got = append(got, text)
+		got = append(got, texts...)
 	}
 	if strings.Join(got, " ") != "a b" {
 		t.Errorf("%q", got)
@@ -79,7 +79,7 @@ func TestEmbedBadInput(t *testing.T) {
 		{`"a" "b"`, "not a JSON string"},
 		{`{"text":"a"`, "not a JSON string"},
 		{"\"a\xff\"", "not valid UTF-8"},
-		{`"` + strings.Repeat("a", maxLine) + `"`, "too long"},
+		{`"` + strings.Repeat("a", maxLine) + `"`, "longer than 8MiB"},
 	} {
 		code, lines, stderr := embedRun(t, nil, "\"good\"\n"+c.line+"\n\"never read\"\n")
 		if code != exitFailed || len(lines) != 1 || !strings.Contains(stderr, "line 2: ") || !strings.Contains(stderr, c.says) {

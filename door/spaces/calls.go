@@ -90,31 +90,19 @@ func (d *door) delete(c *call) error {
 
 // lines calls visit with the lines of a body that are not blank.
 func lines(r io.Reader, visit func(line []byte) error) error {
-	in := bufio.NewReaderSize(r, 64<<10)
-	var line []byte
-	for n := 1; ; n++ {
-		line = line[:0]
-		for {
-			part, err := in.ReadSlice('\n')
-			line = append(line, part...)
-			if len(line) > maxLine {
-				return service.AtLine(n, service.Failure(contract.ErrInvalid, "line %d is longer than %d bytes", n, maxLine))
-			}
-			if errors.Is(err, bufio.ErrBufferFull) {
-				continue
-			}
-			if err != nil && !errors.Is(err, io.EOF) {
-				return service.Failure(contract.ErrInvalid, "the body cannot be read to its end")
-			}
-			if text := bytes.TrimSpace(line); len(text) > 0 {
-				if err := visit(text); err != nil {
-					return service.AtLine(n, fmt.Errorf("%w (line %d)", err, n))
-				}
-			}
-			if err != nil {
-				return nil
-			}
-			break
+	in := service.NewOpReader(r, maxLine)
+	for {
+		line, err := in.Line()
+		switch {
+		case errors.Is(err, io.EOF):
+			return nil
+		case errors.Is(err, service.ErrGone):
+			return service.Failure(contract.ErrInvalid, "the body cannot be read to its end")
+		case err != nil:
+			return err
+		}
+		if err := visit(bytes.TrimSpace(line)); err != nil {
+			return in.At(err)
 		}
 	}
 }
