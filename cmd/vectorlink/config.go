@@ -17,8 +17,8 @@ import (
 	"github.com/vectorlink/vectorlink/service"
 )
 
-// Config is everything the server can be told. The comments of its fields are
-// the manual.
+// Config is everything the server can be told. Its fields' help is the manual, and
+// their comments are what it does not say.
 //
 // A setting is taken from its flag, else from its environment variable (the
 // first of the tag "environ" that is set and not empty), else from the YAML
@@ -36,7 +36,6 @@ type Config struct {
 	// by one process at a time.
 	DataDir string `name:"data-dir" aliases:"directory" short:"d" type:"setting" environ:"VECTORLINK_DATA_DIR" fallback:"./data" placeholder:"DIR" help:"Directory of the store."`
 
-	// AdminUser is the user name that clients give with AdminSecret.
 	AdminUser string `name:"admin-user" type:"setting" environ:"VECTORLINK_ADMIN_USER,TDB_SEARCH_ADMIN_USER" fallback:"admin" placeholder:"NAME" help:"User name of clients."`
 
 	// AdminSecret is the password of Basic credentials, and the token of
@@ -57,16 +56,10 @@ type Config struct {
 	// TLSKey is the key of TLSCert.
 	TLSKey string `name:"tls-key" type:"setting" environ:"VECTORLINK_TLS_KEY" placeholder:"FILE" help:"Key of the certificate, as PEM."`
 
-	// ReadOnly serves what another process writes to DataDir: commits appear as
-	// they are made, and nothing is written.
-	ReadOnly bool `name:"read-only" type:"switch" environ:"VECTORLINK_READ_ONLY" help:"Serve a data directory that another server writes; nothing is written."`
-	// NoPage takes the page for people away: /ui/, and / that leads there.
-	NoPage bool `name:"no-page" type:"switch" environ:"VECTORLINK_NO_PAGE" help:"Serve the API alone, without the page for people at /ui/."`
-	// DocumentURL is where the page leads for a document in the database's own
-	// interface; {domain}, {branch}, {commit} and {id} stand for the document's.
+	ReadOnly    bool   `name:"read-only" type:"switch" environ:"VECTORLINK_READ_ONLY" help:"Serve a data directory that another server writes; nothing is written."`
+	NoPage      bool   `name:"no-page" type:"switch" environ:"VECTORLINK_NO_PAGE" help:"Serve the API alone, without the page for people at /ui/."`
 	DocumentURL string `name:"document-url" type:"setting" environ:"VECTORLINK_DOCUMENT_URL" placeholder:"URL" help:"Address of a document in the database's own interface, with {domain}, {branch}, {commit}, {id}."`
-	// Insecure allows an address beyond loopback without AdminSecret.
-	Insecure bool `name:"insecure" type:"switch" environ:"VECTORLINK_INSECURE" help:"Serve beyond loopback without a secret."`
+	Insecure    bool   `name:"insecure" type:"switch" environ:"VECTORLINK_INSECURE" help:"Serve beyond loopback without a secret."`
 
 	DatabaseConfig
 
@@ -80,8 +73,6 @@ type Config struct {
 	// separated by spaces. They are in TerminusDBURL.
 	Watch WatchList `name:"watch" type:"setting" environ:"VECTORLINK_WATCH" placeholder:"ORG/DB[:BRANCH,...]" help:"Follow databases and index every new commit."`
 
-	// WatchInterval is the pause between two looks at a database's branches,
-	// such as 5s or 1m.
 	WatchInterval Interval `name:"watch-interval" type:"setting" least:"100ms" environ:"VECTORLINK_WATCH_INTERVAL" fallback:"5s" placeholder:"TIME" help:"Pause between two looks at what is followed."`
 
 	EmbedConfig
@@ -99,16 +90,12 @@ type Config struct {
 	// were searched. Left out it is 1GiB, or a share of MemoryLimit.
 	IndexPoolBytes Bytes `name:"index-pool-bytes" type:"setting" least:"1MiB" environ:"VECTORLINK_INDEX_POOL_BYTES" placeholder:"SIZE" help:"Memory for open snapshots (default 1GiB, or a quarter of memory-limit)."`
 
-	// QueryCacheBytes bounds the memory that keeps vectors of queries, so that
-	// the same text is embedded once; 0 keeps none.
 	QueryCacheBytes Bytes `name:"query-cache-bytes" type:"setting" environ:"VECTORLINK_QUERY_CACHE_BYTES" fallback:"32MiB" placeholder:"SIZE" help:"Memory for vectors of queries; 0 keeps none."`
 
 	// PrometheusPort is the port of GET /metrics, on the host of Listen; 0 is
 	// off. It asks for no credentials.
 	PrometheusPort int `name:"prometheus-port" type:"setting" least:"0" most:"65535" environ:"VECTORLINK_PROMETHEUS_PORT" fallback:"0" placeholder:"PORT" help:"Port of the metrics, beside the listener; 0 is off."`
 
-	// MCPWrite has agents that come by the Model Context Protocol push documents and
-	// note decisions, too; otherwise they read.
 	MCPWrite bool `name:"mcp-write" type:"switch" environ:"VECTORLINK_MCP_WRITE" help:"Also have tools at /mcp that push documents and note decisions."`
 
 	// SearchReady false has every search answered with 503, so that a load
@@ -123,15 +110,12 @@ type Config struct {
 	// clients have the proxy's address, and share one limit: limit them there.
 	RateLimit float64 `name:"rate-limit" type:"setting" least:"0" most:"1e6" environ:"VECTORLINK_RATE_LIMIT" fallback:"0" placeholder:"N" help:"Requests a second from one address; 0 is no limit. Behind a proxy all clients share one."`
 
-	// PushLineBytes bounds a line of a push, which is held in memory whole.
 	PushLineBytes Bytes `name:"push-line-bytes" type:"setting" least:"1KiB" most:"1GiB" environ:"VECTORLINK_PUSH_LINE_BYTES" fallback:"64MiB" placeholder:"SIZE" help:"Longest line of a push."`
 
 	// ImportBytes bounds a snapshot file that is taken in. Until it is read, it
 	// stands in DataDir.
 	ImportBytes Bytes `name:"import-bytes" type:"setting" environ:"VECTORLINK_IMPORT_BYTES" fallback:"64GiB" placeholder:"SIZE" help:"Largest snapshot file to take in."`
 
-	// PushIdle is how long a client may send nothing in the middle of a push
-	// before the push fails.
 	PushIdle Interval `name:"push-idle" type:"setting" least:"100ms" environ:"VECTORLINK_PUSH_IDLE" fallback:"5m" placeholder:"TIME" help:"Longest silence in the middle of a push."`
 
 	// PushProgress is the longest time between two lines of a push's progress.
@@ -155,8 +139,6 @@ type Config struct {
 	// RetentionDryRun has the log say what would be pruned, and prunes nothing.
 	RetentionDryRun bool `name:"retention-dry-run" type:"switch" environ:"VECTORLINK_RETENTION_DRY_RUN" help:"Log what --keep-last, --keep-daily and --retention would prune, and prune nothing."`
 
-	// SpaceSync says when a write to a space lasts that was answered: before the
-	// answer (always), or within a second (everysec).
 	SpaceSync string `name:"space-sync" type:"setting" words:"always,everysec" environ:"VECTORLINK_SPACE_SYNC" fallback:"always" placeholder:"WHEN" help:"When a write to a space lasts: always, before its answer, or everysec, within a second."`
 
 	// ScrubEvery is the time between two looks at the contents of every file of
@@ -173,7 +155,6 @@ type Config struct {
 	// there is no line of a request, unless it failed here.
 	LogLevel string `name:"log-level" type:"setting" words:"debug,request,info,warn,error" environ:"VECTORLINK_LOG_LEVEL" fallback:"request" placeholder:"LEVEL" help:"Least level to log: debug, request, info, warn or error."`
 
-	// LogFormat is text, json, or auto: text on a terminal and JSON elsewhere.
 	LogFormat string `name:"log-format" type:"setting" words:"auto,text,json" environ:"VECTORLINK_LOG_FORMAT" fallback:"auto" placeholder:"FORMAT" help:"Format of the log: text, json, or auto, which is text on a terminal."`
 
 	// Slow has the log tell of requests that read a commit and take longer: what
@@ -196,10 +177,8 @@ type DatabaseConfig struct {
 	// TerminusDBUser asks the document database. The right to read is enough.
 	TerminusDBUser string `name:"terminusdb-user" type:"setting" environ:"VECTORLINK_TERMINUSDB_USER" fallback:"admin" placeholder:"NAME" help:"User at the document database."`
 
-	// TerminusDBPassword goes with TerminusDBUser.
 	TerminusDBPassword contract.Secret `name:"terminusdb-password" type:"setting" environ:"VECTORLINK_TERMINUSDB_PASSWORD" placeholder:"SECRET" help:"Password at the document database."`
 
-	// TerminusDBToken is sent instead of user and password.
 	TerminusDBToken contract.Secret `name:"terminusdb-token" type:"setting" environ:"VECTORLINK_TERMINUSDB_TOKEN" placeholder:"SECRET" help:"Token for the document database, instead of a password."`
 
 	// UserForwardHeader is the header in which a document database behind a
@@ -231,7 +210,6 @@ type EmbedConfig struct {
 	// number is also asked of the provider, which not every one understands.
 	Dim int `name:"dim" type:"setting" least:"0" environ:"VECTORLINK_DIM" fallback:"0" placeholder:"N" help:"Length of vectors; 0 is the model's own."`
 
-	// EmbedKey is the provider's key.
 	EmbedKey contract.Secret `name:"embed-key" type:"setting" environ:"VECTORLINK_EMBED_KEY,OPENAI_API_KEY,OPENAI_KEY" placeholder:"SECRET" help:"Key of the embedding provider."`
 
 	// EmbedBatchSize is the number of texts asked for at once. Left out it is
@@ -244,8 +222,6 @@ type EmbedConfig struct {
 	// waits for have 10 seconds at most.
 	EmbedTimeout Interval `name:"embed-timeout" type:"setting" least:"0s" environ:"VECTORLINK_EMBED_TIMEOUT" placeholder:"TIME" help:"Longest time of a request to the embedding provider."`
 
-	// EmbedPrice is what the provider asks for a million tokens, in whatever
-	// currency: plans (index --dry-run) then tell what a commit would cost.
 	EmbedPrice float64 `name:"embed-price" type:"setting" least:"0" most:"1e9" environ:"VECTORLINK_EMBED_PRICE" fallback:"0" placeholder:"AMOUNT" help:"Price of a million tokens, for index --dry-run."`
 
 	// TokenizerPath is the model's tokenizer.json, plain or packed by bzip2.
