@@ -349,6 +349,10 @@ func (b *browser) hostile(s *site) {
 	for _, p := range b.Heard() {
 		t.Error(p)
 	}
+	b.Open(s.url, "org/db/doc", "id", base+"Long/1", "all", "1")
+	if n := value[int](b, `document.querySelector("pre.whole").textContent.length`); n < 1_000_000 {
+		t.Errorf("of a long text %d letters are there", n)
+	}
 	for _, script := range []string{`document.body.insertAdjacentHTML("beforeend", "<img src=x onerror=alert(1)>")`, `document.body.append(Object.assign(document.createElement("script"), {src: "data:,document.title='owned'"}))`,
 		`document.body.append(Object.assign(document.createElement("script"), {textContent: "document.title='owned'"}))`} {
 		if !value[bool](b, "(() => { try { "+script+"; return false } catch (e) { console.error(e.name); return true } })()") {

@@ -19,6 +19,15 @@ func TestClustersAndMap(t *testing.T) {
 	s.has("org/db/map", []string{"color", "field:colour"}, `>green</span><span class="num">7<`, `>without a value</span><span class="num">7<`, `color=field%3Asuns`)
 	s.has("org/db/map", []string{"color", "field:label"}, "1 other value, or none")
 	s.has("org/db/map", []string{"color", "field:nothing"}, `>without a value</span><span class="num">26<`)
+	var numbers strings.Builder
+	for i := range 60 {
+		numbers.WriteString(operation("Inserted", fmt.Sprintf("Number/%d", i), fmt.Sprintf("number %d", i), map[string]any{"size": i * i}))
+	}
+	s.push("numbers", numbers.String(), "previous", "later", "branch", "side")
+	s.has("org/db/map", []string{"at", "numbers", "color", "field:size"}, `>0 – 81</span><span class="num">10<`, `>2500 – 3481</span><span class="num">10<`, `>without a number</span><span class="num">26<`)
+	if p := s.plot("at", "numbers", "color", "field:size"); len(p.Kinds) != 7 || p.Kinds[6].Tone != "rest" {
+		t.Errorf("ranges: %+v", p.Kinds)
+	}
 	first, later := s.plot("color", "class", "at", "first"), s.plot("color", "class")
 	if first.N != 26 || later.N != 26 || len(later.Kinds) != 5 || later.Kinds[0].Name != "Thing" {
 		t.Errorf("points: %+v", later)

@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 
@@ -288,6 +289,20 @@ func (f *frame) But(pairs ...string) string {
 		}
 	}
 	return "?" + q.Encode()
+}
+
+// Rest returns the parameters of the page's address but one, and but those that say how
+// far a list has been read, for a form that changes that one.
+func (f *frame) Rest(but string) (list []field) {
+	for name, values := range f.query {
+		for _, v := range values {
+			if name != but && name != "start" && name != "page" && v != "" {
+				list = append(list, field{name, v})
+			}
+		}
+	}
+	slices.SortStableFunc(list, func(a, b field) int { return strings.Compare(a.Name, b.Name) })
+	return list
 }
 
 // Given returns a parameter of the page's address.

@@ -87,6 +87,8 @@ func TestRules(t *testing.T) {
 		for _, with := range []string{"first", "2026-03-01", "later"} {
 			s.has("org/db/changes", []string{"at", "later", "with", with}, "From <span", "</h1>")
 		}
+		s.has("org/db/doc", []string{"id", base + "People/20", "history", "1"}, `<input type="hidden" name="id" value="`+base+`People/20"><label>Commit, branch or day <input name="at"`)
+		s.has("org/db/search", []string{"q", "wise", "f.colour", `"red"`, "page", "1"}, `<input type="hidden" name="q" value="wise"><label>Commit, branch or day <input name="with"`, `name="f.colour" value="&#34;red&#34;"><input type="hidden" name="q"`)
 		s.push("idle", "", "previous", "later", "branch", "side")
 		s.push("busy", operation("Inserted", "Thing/77", "a new thing", nil), "previous", "idle", "branch", "side")
 		s.has("org/db", nil, "1 commit that changed nothing is left out", "!>idle<", ">busy<")
