@@ -90,6 +90,9 @@ func TestSelection(t *testing.T) {
 	all := fmt.Sprintf("%g,%g;%g,%g;%g,%g;%g,%g", p.Left-1, p.Bottom-1, p.Left-1, p.Bottom+65536*p.Step, p.Left+65536*p.Step, p.Bottom+65536*p.Step, p.Left+65536*p.Step, p.Bottom-1)
 	s.has("org/db/map", []string{"sel", all}, "Selected: 26", ">Yoda</a>", "Export ids", "Clear")
 	s.has("org/db/map", []string{"sel", all, "start", "20"}, "21 to 26 of 26", "!>Qui</a>")
+	right := p.Left + 65536*p.Step
+	beside := fmt.Sprintf("%g,-99;%g,99;%g,99;%g,-99", right+1, right+1, right+2, right+2)
+	s.has("org/db/map", []string{"sel", beside}, "Selected: 0")
 	s.has("org/db/map", []string{"sel", "0,0;0,0;0,0"}, "Selected: 0", "There is no document")
 	for _, wrong := range []string{"x", "1,2;3", strings.Repeat("1,2;", 300) + "1,2"} {
 		s.has("org/db/map", []string{"sel", wrong}, "!Selected")

@@ -415,11 +415,13 @@ func TestDuplicates(t *testing.T) {
 	}
 	s.has("org/db/duplicates", []string{"undo", "1"}, "Decided <b>same</b>", "two &lt;suns&gt;", `same <span class="num">1`, "!Pair 1 of 1<")
 	s.has("org/db/duplicates", []string{"state", "same"}, "Planet/61", "Reason: two &lt;suns&gt;")
-	s.has("org/db/doc", []string{"id", base + "Planet/1"}, "same as")
+	s.has("org/db/doc", []string{"id", base + "Planet/1"}, "same as", ">Decided<")
+	s.has("org/db/duplicates", []string{"with", "first", "state", "same"}, "No pair is decided same")
 	pair.Set("decision", "undo")
 	if res = s.post("org/db/duplicates", "same-origin", pair); res.StatusCode != 303 {
 		t.Fatalf("undo: %d", res.StatusCode)
 	}
+	s.has("org/db/doc", []string{"id", base + "Planet/1"}, "!>Decided<")
 	s.has("org/db/duplicates", nil, "Planet/61", "Nothing was decided yet", `later <span class="num">0<`)
 	s.has("org/db/duplicates", []string{"with", "first"}, "No two documents are alike enough", "since", "Do not compare")
 	s.has("org/db/duplicates", []string{"with", "first", "view", "groups"}, "No two documents are alike enough", "since")

@@ -133,7 +133,13 @@ func TestRules(t *testing.T) {
 		pair := url.Values{"a": {base + "Planet/1"}, "b": {base + "Planet/61"}, "decision": {"different"}}
 		s.post("org/db/duplicates", "same-origin", pair)
 		s.has("org/db/duplicates", []string{"view", "groups"}, "!Planet/61")
+		pair.Set("decision", "same")
+		s.post("org/db/duplicates", "same-origin", pair)
+		s.has("org/db/duplicates", []string{"view", "groups"}, "Planet/61")
 		pair.Set("decision", "undo")
+		s.post("org/db/duplicates", "same-origin", pair)
+		s.has("org/db/duplicates", []string{"view", "groups"}, "!Planet/61")
+		pair.Set("decision", "open")
 		s.post("org/db/duplicates", "same-origin", pair)
 		s.has("org/db/duplicates", []string{"view", "groups"}, "Planet/61")
 	})
