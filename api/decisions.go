@@ -153,6 +153,17 @@ func (s *server) decide(w *response, r *http.Request, p *service.Params) error {
 	return sendJSON(w, made[0])
 }
 
+// alsoDecided returns the decisions that a POST for pairs brings, to be applied, too.
+func alsoDecided(r *http.Request) ([]catalog.Decision, error) {
+	if r.Method != http.MethodPost {
+		return nil, nil
+	}
+	if !isLines(service.MediaType(r)) {
+		return nil, service.Failure(errMediaType, "the Content-Type must be %s: decisions that are applied, too", mediaND)
+	}
+	return decisionLines(r)
+}
+
 // decisionLines reads decisions, one a line, as an export has them.
 func decisionLines(r *http.Request) ([]catalog.Decision, error) {
 	body, err := readBody(r, maxJSON)

@@ -33,9 +33,14 @@ type duplicatesRequest struct {
 	Format string `param:"format" words:"groups,pairs"`
 }
 
-// duplicates answers GET /duplicates.
+// duplicates answers GET /duplicates, and POST with decisions by lines that are applied,
+// too.
 func (s *server) duplicates(w *response, r *http.Request, asked *duplicatesRequest) error {
 	req, pairsOnly := asked.DuplicatesRequest, asked.Format == "pairs"
+	var err error
+	if req.Decided.Also, err = alsoDecided(r); err != nil {
+		return err
+	}
 	wire := func(pair pairs.Pair) any {
 		if pairsOnly {
 			return [2]string{pair.A.ID, pair.B.ID}
@@ -120,6 +125,10 @@ type profileStep struct {
 // duplicatesProfile answers GET /duplicates/profile: how many pairs have which score,
 // with some of each.
 func (s *server) duplicatesProfile(w *response, r *http.Request, req *pairs.ProfileRequest) error {
+	var err error
+	if req.Decided.Also, err = alsoDecided(r); err != nil {
+		return err
+	}
 	found, err := s.ix.DuplicatesProfile(r.Context(), *req)
 	if err != nil {
 		return err

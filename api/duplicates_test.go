@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/vectorlink/vectorlink/catalog"
 	"github.com/vectorlink/vectorlink/pairs"
 	"github.com/vectorlink/vectorlink/search"
 	"github.com/vectorlink/vectorlink/vfs/vfstest"
@@ -43,6 +44,17 @@ func TestDuplicates(t *testing.T) {
 		e.get(target).wantBody(t, "[]")
 		wantAsked(t, e.last(t), want)
 	}
+
+	// A POST brings decisions that are applied, too.
+	post := request{method: "POST", target: least, media: "application/x-ndjson", body: `{"a":"y","b":"x","decision":"same"}` + "\n"}
+	besides := base
+	besides.Decided.Also = []catalog.Decision{{A: "x", B: "y", Verdict: catalog.DecidedSame}}
+	e.do(post).wantBody(t, "[]")
+	wantAsked(t, e.last(t), besides)
+	post.body = `{"a":"x"}`
+	e.do(post).wantError(t, 400, "bad_request", "line 1 is no decision")
+	post.media = "application/json"
+	e.do(post).wantError(t, 415, "unsupported_media_type")
 
 	e.pairs = pairs.Pairs{Commit: "k6", Pairs: []pairs.Pair{
 		{A: pairs.PairMember{ID: "a&", Snippet: "s"}, B: pairs.PairMember{ID: "b"}, Distance: 0.021},

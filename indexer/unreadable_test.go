@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/vectorlink/vectorlink/catalog"
 	"github.com/vectorlink/vectorlink/embed"
 	"github.com/vectorlink/vectorlink/indexer"
 	"github.com/vectorlink/vectorlink/indexer/indexertest"
@@ -175,5 +176,20 @@ func TestUnreadableByLikeness(t *testing.T) {
 	}
 	if len(found.SetToTarget) != 3 {
 		t.Errorf("candidates %+v", found.SetToTarget)
+	}
+
+	// What is decided is told at no distance of words that are not known; and since a
+	// commit such texts were no pair there.
+	req.Decided.Also = []catalog.Decision{{A: "d/H/1", B: "d/H/2", Verdict: catalog.DecidedSame}}
+	whole, err = pairs.New(h.Reader).Duplicates(t.Context(), req)
+	must(t, err)
+	if !slices.ContainsFunc(whole.Pairs, func(p pairs.Pair) bool { return p.B.ID == "d/H/2" && p.Distance == 1 }) {
+		t.Errorf("decided the same: %+v", whole.Pairs)
+	}
+	h.mustPush("main", "c1", "c2", put("d/H/2", "The price of ราคา today"))
+	req.Ref, req.Since, req.Decided = search.Ref{Commit: "c2"}, "c1", pairs.Decided{}
+	lines, err = h.near(req)
+	if must(t, err); len(lines) != 3 {
+		t.Errorf("since the commit before %+v", lines)
 	}
 }

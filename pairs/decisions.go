@@ -69,6 +69,8 @@ type Decided struct {
 	// UpTo is the number of the last one, "none", or "newest". Where it is empty,
 	// pairs by likeness go by the newest, those by distance by none.
 	UpTo string `param:"decisions" kind:"decisions" name:"decided" placeholder:"N" help:"Apply decisions up to this number, none, or the newest."`
+	// Also are applied after those, whatever commit they name.
+	Also []catalog.Decision
 }
 
 // NoDecisions and NewestDecisions are words of [Decided].
@@ -243,36 +245,41 @@ func (v *verdicts) mixed(identity [sha256.Size]byte) [sha256.Size]byte {
 // verdicts returns the decisions that an answer at a commit applies, and up to which
 // number, as answers tell it.
 func verdictsAt(d *search.Domain, commit string, req Decided, byDefault bool) (*verdicts, string, error) {
-	if req.UpTo == "" && !byDefault {
-		return nil, "", nil
-	}
-	if req.UpTo == NoDecisions {
-		return nil, NoDecisions, nil
-	}
-	list, newest, err := decisions(d)
-	if err != nil {
-		return nil, "", err
-	}
-	if req.UpTo != "" && req.UpTo != NewestDecisions {
-		n, err := strconv.ParseUint(req.UpTo, 10, 64)
-		if err != nil {
-			return nil, "", fmt.Errorf("%w: decisions must be a number, none or newest", contract.ErrInvalid)
+	var list []catalog.Decision
+	var newest uint64
+	applied := ""
+	switch {
+	case req.UpTo == NoDecisions:
+		applied = NoDecisions
+	case req.UpTo != "" || byDefault:
+		var err error
+		if list, newest, err = decisions(d); err != nil {
+			return nil, "", err
 		}
-		if n > newest {
-			return nil, "", fmt.Errorf("%w: no decision has the number %d: the newest about %s is %d", contract.ErrNotFound, n, d.Name(), newest)
+		if req.UpTo != "" && req.UpTo != NewestDecisions {
+			n, err := strconv.ParseUint(req.UpTo, 10, 64)
+			if err != nil {
+				return nil, "", fmt.Errorf("%w: decisions must be a number, none or newest", contract.ErrInvalid)
+			}
+			if n > newest {
+				return nil, "", fmt.Errorf("%w: no decision has the number %d: the newest about %s is %d", contract.ErrNotFound, n, d.Name(), newest)
+			}
+			newest = n
 		}
-		newest = n
+		applied = strconv.FormatUint(newest, 10)
 	}
-	counts := d.State().Lineage(commit)
+	if (applied == "" || applied == NoDecisions) && len(req.Also) == 0 {
+		return nil, applied, nil
+	}
 	v := &verdicts{pairs: make(map[[2]string]catalog.Verdict), with: make(map[string][]string)}
+	counts := d.State().Lineage(commit)
 	for i := range list {
 		if x := &list[i]; x.N <= newest && counts(x) {
-			if k := [2]string{x.A, x.B}; x.Verdict == catalog.DecidedOpen {
-				delete(v.pairs, k)
-			} else {
-				v.pairs[k] = x.Verdict
-			}
+			v.note(x)
 		}
+	}
+	for i := range req.Also {
+		v.note(&req.Also[i])
 	}
 	sum := sha256.New()
 	keys := slices.SortedFunc(maps.Keys(v.pairs), func(a, b [2]string) int { return slices.Compare(a[:], b[:]) })
@@ -284,5 +291,14 @@ func verdictsAt(d *search.Domain, commit string, req Decided, byDefault bool) (*
 		}
 	}
 	sum.Sum(v.sum[:0])
-	return v, strconv.FormatUint(newest, 10), nil
+	return v, applied, nil
+}
+
+// note has a decision stand in the place of those before it.
+func (v *verdicts) note(x *catalog.Decision) {
+	if k := [2]string{x.A, x.B}; x.Verdict == catalog.DecidedOpen {
+		delete(v.pairs, k)
+	} else {
+		v.pairs[k] = x.Verdict
+	}
 }

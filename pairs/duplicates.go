@@ -141,31 +141,48 @@ func (s *opened) changed(e *snapshot.Entry) bool {
 func (s *opened) paired(a, b string, threshold float32) (bool, error) {
 	ea, okA := s.view.Lookup(a)
 	eb, okB := s.view.Lookup(b)
-	if !okA || !okB || (s.Unreadable(ea) || s.Unreadable(eb)) && !(s.measure.Zero() && search.Identical(ea, eb)) {
+	if !okA || !okB {
 		return false, nil
 	}
 	d, err := s.distance(ea, eb)
 	return d <= threshold, err
 }
 
-// distance returns that of two documents by their nearest chunks; infinity where it
-// cannot be measured, vectors being damaged.
+// distance returns that of two documents by their nearest chunks, as far as the model
+// can read them; infinity where it cannot be measured.
 func (s *opened) distance(a, b *snapshot.Entry) (float32, error) {
-	m, least := s.measure, float32(math.Inf(1))
-	if m.Zero() && search.Identical(a, b) {
+	least := float32(math.Inf(1))
+	if s.measure.Zero() && search.Identical(a, b) {
 		return 0, nil
 	}
-	from, err := s.ChunkVectors(a)
-	if err != nil {
-		return 0, err
+	if s.vecs == nil {
+		return least, nil
 	}
-	to, err := s.ChunkVectors(b)
-	if err != nil {
-		return 0, err
-	}
-	for _, x := range from {
-		for _, y := range to {
-			least = min(least, m.OfEntries(a, b, m.Between(x, y)))
+	x, y := make([]float32, s.vecs.Dim()), make([]float32, s.vecs.Dim())
+	for _, from := range a.Chunks {
+		if ok, err := s.QueryVector(from.Slot, x); err != nil {
+			return 0, err
+		} else if !ok {
+			continue
+		}
+		for k, to := range b.Chunks {
+			if !s.comparable(a, b, from.Slot, to.Slot) {
+				continue
+			}
+			if ok, err := s.QueryVector(to.Slot, y); err != nil {
+				return 0, err
+			} else if !ok {
+				continue
+			}
+			d := s.measure.OfEntries(a, b, s.measure.Between(x, y))
+			if d >= least {
+				continue
+			}
+			if blind, err := s.blind(a, b, k, d); err != nil {
+				return 0, err
+			} else if !blind {
+				least = d
+			}
 		}
 	}
 	return least, nil

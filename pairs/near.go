@@ -332,14 +332,6 @@ func (w *nearWorker) document(from, to int, near [][]uint32) ([]pair, error) {
 			w.add(&found, &row, &w.columns[c], w.measure.Distance(w.exact[k]))
 		}
 	}
-	known, err := w.decidedSame(w.rows[from])
-	if err != nil {
-		return nil, err
-	}
-	found = append(found, known...)
-	if len(found) == 0 {
-		return nil, nil
-	}
 	// Of each partner the nearest pair of chunks.
 	slices.SortFunc(found, func(a, b pair) int {
 		if a.b != b.b {
@@ -348,6 +340,7 @@ func (w *nearWorker) document(from, to int, near [][]uint32) ([]pair, error) {
 		return cmp.Or(cmp.Compare(a.distance, b.distance), cmp.Compare(a.chunkA, b.chunkA), cmp.Compare(a.chunkB, b.chunkB))
 	})
 	found = slices.CompactFunc(found, func(a, b pair) bool { return a.b == b.b })
+	var err error
 	found = slices.DeleteFunc(found, func(p pair) bool {
 		ok, e := w.counts(&p)
 		err = cmp.Or(err, e)
@@ -356,7 +349,18 @@ func (w *nearWorker) document(from, to int, near [][]uint32) ([]pair, error) {
 	if err != nil {
 		return nil, err
 	}
-	slices.SortStableFunc(found, func(a, b pair) int { return cmp.Compare(a.distance, b.distance) })
+	known, err := w.decidedSame(w.rows[from])
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range known {
+		if !slices.ContainsFunc(found, func(q pair) bool { return q.b == p.b }) {
+			found = append(found, p)
+		}
+	}
+	slices.SortFunc(found, func(a, b pair) int {
+		return cmp.Or(cmp.Compare(a.distance, b.distance), strings.Compare(a.b.ID, b.b.ID))
+	})
 	return found, nil
 }
 

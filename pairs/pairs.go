@@ -131,14 +131,11 @@ func (f *finder) inSet(e *snapshot.Entry) bool {
 // counts reports whether a pair that is near enough counts: it was not decided to be
 // different, is near by what the model can read, and was not near enough at the commit that is asked about.
 func (f *finder) counts(p *pair) (bool, error) {
-	switch f.verdicts.of(p.a.ID, p.b.ID) {
-	case catalog.DecidedDifferent:
+	if f.verdicts.of(p.a.ID, p.b.ID) == catalog.DecidedDifferent {
 		return false, nil
-	case catalog.DecidedSame:
-	default:
-		if blind, err := f.s.blind(p.a, p.b, p.chunkB, p.distance); blind || err != nil {
-			return false, err
-		}
+	}
+	if blind, err := f.s.blind(p.a, p.b, p.chunkB, p.distance); blind || err != nil {
+		return false, err
 	}
 	if f.since == nil {
 		return true, nil

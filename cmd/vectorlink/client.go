@@ -160,8 +160,8 @@ func (c *client) do(ctx context.Context, method, path string, query url.Values, 
 
 // lines asks for an answer by lines, and calls each with them as they come. What it
 // returns has no body.
-func (c *client) lines(ctx context.Context, path string, query url.Values, each func(line []byte) error) (answered, error) {
-	resp, err := c.send(ctx, http.MethodGet, path, query, nil, mediaLines)
+func (c *client) lines(ctx context.Context, method, path string, query url.Values, body any, each func(line []byte) error) (answered, error) {
+	resp, err := c.send(ctx, method, path, query, body, mediaLines)
 	if err != nil {
 		return answered{}, err
 	}

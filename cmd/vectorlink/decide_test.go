@@ -49,9 +49,9 @@ func TestDecisions(t *testing.T) {
 	with := func(args ...string) []string { return append(args, at...) }
 	check(exitDuplicates, with("duplicates", "--fail-on-any"), "1 group at commit c", "x/4")
 
-	// A file: pairs alone, the best first, bounded by --count, and those decided otherwise gone.
-	check(exitDuplicates, with("duplicates", "--decisions", file, "--fail-on-any"), "x/1  x/3  decided later\n", "x/1  x/2")
-	check(exitDone, with("duplicates", "--decisions", file, "--count", "1"), "1 pair at commit c\n0.9465  x/1  x/3", "x/2")
+	// A file: groups without those decided otherwise, as the server's decisions have it.
+	check(exitDuplicates, with("duplicates", "--decisions", file, "--fail-on-any"), "1 group at commit c\n0.9465  x/1  x/3\n", "x/2")
+	check(exitDone, with("duplicates", "--decisions", file, "--count", "1"), "1 group at commit c\n0.9465  x/1  x/3", "x/2")
 	check(exitDone, with("duplicates", "--decisions", file, "--all", "--json"), `"decided":"later"`, `"x/1"},{"id":"x/2"`)
 	check(exitDone, with("duplicates", "--decisions", file, "--threshold", "0"), "no duplicates within 0 at", "")
 	check(exitDone, with("duplicates", "--decisions", file, "--summary", "md"), "<ins>", "`x/1` `x/2`")
@@ -69,13 +69,23 @@ func TestDecisions(t *testing.T) {
 	if err := os.WriteFile(file, []byte(said+`{"a":"x/1","b":"x/2","decision":"open"}`+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	check(exitDone, with("duplicates", "--decided", "none", "--decisions", file), "x/1  x/2\n", "x/1  x/2  decided")
+	check(exitDone, with("duplicates", "--decided", "none", "--decisions", file), "x/1  x/2  x/3\n", "decided")
 	// What is written out is what duplicates takes.
 	lines := check(exitDone, append(list, "--format", "ndjson"), `"note":"another cut"`, "")
 	if err := os.WriteFile(file, []byte(lines), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	check(exitDone, with("duplicates", "--decided", "none", "--decisions", file), "decided later", "x/1  x/2")
+	check(exitDone, with("duplicates", "--decided", "none", "--decisions", file), "0.9465  x/1  x/3\n", "x/2")
+	if err := os.WriteFile(file, []byte(`{"a":"x/4","b":"x/1","decision":"same"}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	check(exitDone, with("duplicates", "--decisions", file), "0.8451  x/2  x/3\n0.0031  x/1  x/4\n", "")
+	check(exitDone, with("duplicates", "--decisions", file, "--decided", "none", "--profile", "--min-score", "0", "--json"), `"same":1`, "")
+	if err := os.WriteFile(file, []byte("{}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	check(exitFailed, with("duplicates", "--decisions", file), "", "x/1")
+	check(exitUsage, with("duplicates", "--decisions", file+"-", "--all"), "", "")
 
 	profile := check(exitDone, with("duplicates", "--profile"), "FROM  PAIRS  DOCUMENTS  SAME  DIFFERENT  PRECISION", "")
 	if !strings.Contains(profile, "with long sleeves and [-a -]collar") || !strings.Contains(profile, "#") {

@@ -5,17 +5,14 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/url"
 	"os"
-	"slices"
 	"strings"
 
 	"github.com/vectorlink/vectorlink/api"
-	"github.com/vectorlink/vectorlink/catalog"
 	"github.com/vectorlink/vectorlink/pairs"
 )
 
@@ -34,7 +31,7 @@ type duplicatesCmd struct {
 	FailOnAny bool     `help:"Exit with 6 if there is one."`
 	FailOver  *float32 `placeholder:"D" help:"List pairs up to this distance, and exit with 6 if there is one."`
 	All       bool     `xor:"pairs" help:"List every pair, not only the nearest of each text, as they are found: one a line, with --json as JSON."`
-	Decisions string   `placeholder:"FILE" help:"Apply the decisions of this file, too: JSON lines, as the command decisions writes them. Every pair is listed then, and no groups."`
+	Decisions string   `placeholder:"FILE" help:"Apply the decisions of this file, too: JSON lines, as the command decisions writes them."`
 	Profile   bool     `xor:"pairs" help:"Tell how many pairs have which score, with some of each, to choose --min-score by."`
 }
 
@@ -52,9 +49,13 @@ func (c *duplicatesCmd) Run(ctx context.Context, p *program) error {
 	if err := c.choose(p); err != nil {
 		return err
 	}
-	decided, err := readDecisions(c.Decisions)
-	if err != nil {
-		return err
+	method, body := http.MethodGet, any(nil)
+	if c.Decisions != "" {
+		decisions, err := os.ReadFile(c.Decisions)
+		if err != nil {
+			return as(errUsage, fmt.Errorf("--decisions: %w", err))
+		}
+		method, body = http.MethodPost, bytes.NewReader(decisions)
 	}
 	cl, err := p.connect(c.ClientConfig)
 	if err != nil {
@@ -63,7 +64,7 @@ func (c *duplicatesCmd) Run(ctx context.Context, p *program) error {
 	defer cl.close()
 	q := query(c.values())
 	if c.Profile {
-		return c.profile(ctx, p, cl, q)
+		return c.profile(ctx, p, cl, method, q, body)
 	}
 	if over := c.FailOver; over != nil {
 		if threshold, ok := c.values()["threshold"].(float32); !ok || threshold < *over {
@@ -77,10 +78,12 @@ func (c *duplicatesCmd) Run(ctx context.Context, p *program) error {
 	if text := q.Get("threshold"); text != "" {
 		res.within = " within " + text
 	}
-	var a answered
-	switch {
-	case c.All:
-		_, err := c.pairs(ctx, cl, q, decided, func(g api.Group) error {
+	if c.All {
+		_, err := cl.lines(ctx, method, "/duplicates", q, body, func(line []byte) error {
+			var g api.Group
+			if err := foreign(cl.server+"/duplicates", json.Unmarshal(line, &g)); err != nil {
+				return err
+			}
 			res.note(&g)
 			if p.json {
 				return printJSON(p.stdout, g)
@@ -89,16 +92,8 @@ func (c *duplicatesCmd) Run(ctx context.Context, p *program) error {
 			return p.stdout.lost
 		})
 		return cmp.Or(err, res.verdict())
-	case decided != nil:
-		q.Del("count")
-		a, err = c.pairs(ctx, cl, q, decided, func(g api.Group) error {
-			res.Groups = append(res.Groups, g)
-			return nil
-		})
-		res.best(c.values()["count"])
-	default:
-		a, err = cl.get(ctx, "/duplicates", q, &res.Groups)
 	}
+	a, err := cl.decode(ctx, method, "/duplicates", q, body, &res.Groups)
 	if err != nil {
 		return err
 	}
@@ -110,66 +105,6 @@ func (c *duplicatesCmd) Run(ctx context.Context, p *program) error {
 		return err
 	}
 	return res.verdict()
-}
-
-// pairs calls each with every pair as it comes, but for those decided otherwise.
-func (c *duplicatesCmd) pairs(ctx context.Context, cl *client, q url.Values, decided verdicts, each func(api.Group) error) (answered, error) {
-	return cl.lines(ctx, "/duplicates", q, func(line []byte) error {
-		var g api.Group
-		if err := foreign(cl.server+"/duplicates", json.Unmarshal(line, &g)); err != nil {
-			return err
-		}
-		if !decided.keep(&g) {
-			return nil
-		}
-		return each(g)
-	})
-}
-
-// verdicts are decisions about pairs, the lower id first.
-type verdicts map[[2]string]catalog.Verdict
-
-// readDecisions reads decisions by lines, of which the last about a pair counts.
-func readDecisions(name string) (verdicts, error) {
-	if name == "" {
-		return nil, nil
-	}
-	file, err := os.Open(name)
-	if err != nil {
-		return nil, as(errUsage, fmt.Errorf("--decisions: %w", err))
-	}
-	defer file.Close()
-	list, n := make(verdicts), 0
-	err = eachLine(file, func(line []byte) error {
-		n++
-		if len(bytes.TrimSpace(line)) == 0 {
-			return nil
-		}
-		var x catalog.Decision
-		if err := json.Unmarshal(line, &x); err != nil {
-			return err
-		}
-		if !slices.Contains(catalog.Verdicts, x.Verdict) || x.A == "" || x.B == "" {
-			return errors.New(`not {"a":ID,"b":ID,"decision":"same", "different", "later" or "open"}`)
-		}
-		list[[2]string{min(x.A, x.B), max(x.A, x.B)}] = x.Verdict
-		return nil
-	})
-	if err != nil {
-		return nil, as(errUsage, fmt.Errorf("--decisions: %s, line %d: %w", name, n, err))
-	}
-	return list, nil
-}
-
-// keep reports whether a pair is one still, and notes in it what was decided.
-func (v verdicts) keep(g *api.Group) bool {
-	ids := idsOf(g)
-	if said := v[[2]string{slices.Min(ids), slices.Max(ids)}]; said == catalog.DecidedOpen {
-		g.Decided = ""
-	} else if said != "" {
-		g.Decided = said
-	}
-	return g.Decided != catalog.DecidedDifferent
 }
 
 // duplicates is what the command prints.
@@ -196,21 +131,6 @@ func (d *duplicates) note(g *api.Group) {
 	if d.bad(g) {
 		d.over++
 		d.noun = nounOf(g)
-	}
-}
-
-// best leaves so many pairs, the best first; all where that is nil.
-func (d *duplicates) best(count any) {
-	slices.SortStableFunc(d.Groups, func(a, b api.Group) int {
-		x, name := measured(&a)
-		y, _ := measured(&b)
-		if name == "score" {
-			x, y = y, x
-		}
-		return cmp.Compare(x, y)
-	})
-	if n, ok := count.(int); ok {
-		d.Groups = d.Groups[:min(n, len(d.Groups))]
 	}
 }
 
@@ -359,8 +279,8 @@ func (d *duplicates) findings() []finding {
 }
 
 // profile prints how the scores of pairs are spread.
-func (c *duplicatesCmd) profile(ctx context.Context, p *program, cl *client, q url.Values) error {
-	a, err := cl.do(ctx, http.MethodGet, "/duplicates/profile", q, nil)
+func (c *duplicatesCmd) profile(ctx context.Context, p *program, cl *client, method string, q url.Values, body any) error {
+	a, err := cl.do(ctx, method, "/duplicates/profile", q, body)
 	if err != nil {
 		return err
 	}
