@@ -27,10 +27,16 @@ const (
 	// strangeWeight that in another.
 	mainWeight    = 0.6
 	strangeWeight = 0.5
-	// A query's own weight is higher by as much as weightSpan/2 where its words
+	// A query's own weight is higher by as much as half of a span where its words
 	// find many chunks as good as the best, and lower by as much where they find
-	// few: the score at rank peakRank, as a share of the best, tells.
+	// few: the score at rank peakRank, as a share of the best, tells. With the model
+	// inside, of which it is known what a cosine says, the span is nearSpan and the
+	// wider the nearer the nearest chunk is, from nearFrom on: vectors have something
+	// to say then.
 	weightSpan = 0.4
+	nearSpan   = 0.2
+	nearFrom   = 0.7
+	nearSlope  = 2.5
 	peakRank   = 5
 )
 
@@ -173,7 +179,7 @@ func (q *query) value(found []candidate, byVector, byWords []scored) {
 	if len(byWords) > 0 {
 		most = float64(byWords[0].score)
 	}
-	weight := q.weightOf(byWords)
+	weight := q.weightOf(byVector, byWords)
 	for i := range found {
 		c := &found[i]
 		likeness := float64(q.measure.likeness(c.distance))
@@ -200,7 +206,7 @@ func (q *query) value(found []candidate, byVector, byWords []scored) {
 }
 
 // weightOf returns the vector's share where the words find a list.
-func (q *query) weightOf(byWords []scored) float64 {
+func (q *query) weightOf(byVector, byWords []scored) float64 {
 	if q.fixed || len(byWords) == 0 {
 		return q.weight
 	}
@@ -208,7 +214,14 @@ func (q *query) weightOf(byWords []scored) float64 {
 	if len(byWords) >= peakRank {
 		flat = share(float64(byWords[peakRank-1].score), float64(byWords[0].score))
 	}
-	return q.weight + weightSpan*(flat-0.5)
+	span := weightSpan
+	if q.cosines {
+		span = nearSpan
+		if len(byVector) > 0 {
+			span += nearSlope * max(float64(byVector[0].score)-nearFrom, 0)
+		}
+	}
+	return min(q.weight+span*(flat-0.5), 1)
 }
 
 // share returns what part x is of the best, from 0 to 1. Inner products may all be
@@ -254,16 +267,20 @@ func documents(found []candidate, seen map[*snapshot.Entry]struct{}) []scored {
 	return out
 }
 
-// weight returns the vector's share of scores in a domain, and whether it is the
-// one that was asked for, be it by the request or by the domain's settings.
-func (r *Reader) weight(s catalog.Settings, asked *float32) (weight float64, fixed bool) {
-	switch model, ok := r.cfg.Embedder.(interface{ Language() string }); {
+// weigh sets the vector's share of scores: that which was asked for, be it by the
+// request or by the domain's settings, or what that of each query differs from.
+func (r *Reader) weigh(q *query, s catalog.Settings, asked *float32) {
+	model, inside := r.cfg.Embedder.(interface{ Language() string })
+	inside = inside && s.Dim == 0
+	q.cosines = inside && s.Metric != catalog.MetricL2
+	switch {
 	case asked != nil:
-		return float64(*asked), true
+		q.weight, q.fixed = float64(*asked), true
 	case s.Weight > 0:
-		return float64(s.Weight), true
-	case ok && s.Dim == 0 && model.Language() != s.Language:
-		return strangeWeight, false
+		q.weight, q.fixed = float64(s.Weight), true
+	case inside && model.Language() != s.Language:
+		q.weight = strangeWeight
+	default:
+		q.weight = mainWeight
 	}
-	return mainWeight, false
 }

@@ -8,7 +8,9 @@ import (
 	"testing"
 
 	"github.com/vectorlink/vectorlink/catalog"
+	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/snapshot"
+	"github.com/vectorlink/vectorlink/textindex"
 )
 
 // TestFusion holds the ranking of two lists against its definitions (wire contract
@@ -42,7 +44,7 @@ func TestFusion(t *testing.T) {
 		for i, c := range vector {
 			scores[i] = of(byWords, c).score
 		}
-		q := query{Rank: []Rank{RankScore, RankFused, RankDistance, ""}[n%4], weight: mainWeight, fixed: rng.IntN(2) == 0, measure: MeasureOf(catalog.DefaultSettings)}
+		q := query{Rank: []Rank{RankScore, RankFused, RankDistance, ""}[n%4], weight: mainWeight, fixed: rng.IntN(2) == 0, cosines: rng.IntN(2) == 0, measure: MeasureOf(catalog.DefaultSettings)}
 		found := unite(vector, words, scores)
 		for i := range found[len(vector):] { // as Snapshot.measure does
 			c := &found[len(vector)+i]
@@ -53,10 +55,17 @@ func TestFusion(t *testing.T) {
 
 		weight := float32(0.6)
 		if !q.fixed && len(words) > 0 {
-			weight -= 0.2
-			if len(words) >= 5 {
-				weight += 0.4 * words[4].score / words[0].score
+			span, flat := float32(0.4), float32(0)
+			if q.cosines {
+				span = 0.2
+				if len(vector) > 0 && vector[0].score > 0.7 {
+					span += 2.5 * (vector[0].score - 0.7)
+				}
 			}
+			if len(words) >= 5 {
+				flat = words[4].score / words[0].score
+			}
+			weight = min(weight+span*(flat-0.5), 1)
 		}
 		var want []scored
 		for i, c := range byVector {
@@ -125,8 +134,8 @@ func TestShare(t *testing.T) {
 	}
 }
 
-// TestWeightOfAQuery: the flatter the words' list, the more the vector counts,
-// unless a weight was asked for.
+// TestWeightOfAQuery: the flatter the words' list, the more the vector counts, with the
+// model inside by the more the nearer the nearest is, unless a weight was asked for.
 func TestWeightOfAQuery(t *testing.T) {
 	list := func(scores ...float32) (found []scored) {
 		for _, s := range scores {
@@ -134,18 +143,58 @@ func TestWeightOfAQuery(t *testing.T) {
 		}
 		return found
 	}
-	q := query{weight: 0.6}
+	peak, even, flat := list(8, 1, 1, 1), list(8, 8, 7, 6, 4, 1), list(8, 8, 8, 8, 8)
 	for _, c := range []struct {
-		list []scored
-		want float64
+		cosines bool
+		nearest float32
+		words   []scored
+		want    float64
 	}{
-		{nil, 0.6}, {list(9), 0.4}, {list(8, 8, 8, 8, 8), 0.8}, {list(8, 8, 7, 6, 4, 1), 0.6}, {list(8, 1, 1, 1), 0.4},
+		{false, 0.9, nil, 0.6}, {false, 0.9, list(9), 0.4}, {false, 0.9, peak, 0.4}, {false, 0.9, even, 0.6}, {false, 0.9, flat, 0.8},
+		{true, 0.9, nil, 0.6}, {true, 0.2, peak, 0.5}, {true, 0.7, flat, 0.7}, {true, 0.9, peak, 0.25}, {true, 0.9, even, 0.6},
+		{true, 0.9, flat, 0.95}, {true, 1, flat, 1},
 	} {
-		if got := q.weightOf(c.list); got < c.want-1e-9 || got > c.want+1e-9 {
-			t.Errorf("%d words: weight %v, want %v", len(c.list), got, c.want)
+		q := query{weight: 0.6, cosines: c.cosines}
+		if got := q.weightOf(list(c.nearest), c.words); got < c.want-1e-6 || got > c.want+1e-6 {
+			t.Errorf("cosines %v, nearest %v, %d chunks by words: weight %v, want %v", c.cosines, c.nearest, len(c.words), got, c.want)
 		}
-		if got := (&query{weight: 0.3, fixed: true}).weightOf(c.list); got != 0.3 {
+		q.weight, q.fixed = 0.3, true
+		if got := q.weightOf(list(c.nearest), c.words); got != 0.3 {
 			t.Errorf("a weight that was asked for became %v", got)
+		}
+	}
+	if got := (&query{weight: 0.6, cosines: true}).weightOf(nil, flat); got < 0.7-1e-6 || got > 0.7+1e-6 {
+		t.Errorf("without a vector's list the weight is %v", got)
+	}
+}
+
+// inside is a model of which it is known what its cosines say.
+type inside struct{ contract.Embedder }
+
+func (inside) Language() string { return textindex.English }
+
+// TestWeigh: what a cosine says is known of the model inside alone, by whose language
+// the weight goes, and of the vectors that it made.
+func TestWeigh(t *testing.T) {
+	half := float32(0.5)
+	for _, c := range []struct {
+		embedder contract.Embedder
+		settings catalog.Settings
+		asked    *float32
+		want     query
+	}{
+		{inside{}, catalog.Settings{Language: "en"}, nil, query{weight: 0.6, cosines: true}},
+		{inside{}, catalog.Settings{Language: "de"}, nil, query{weight: 0.5, cosines: true}},
+		{inside{}, catalog.Settings{Language: "en", Metric: catalog.MetricL2}, nil, query{weight: 0.6}},
+		{inside{}, catalog.Settings{Language: "de", Dim: 8}, nil, query{weight: 0.6}},
+		{struct{ contract.Embedder }{}, catalog.Settings{Language: "de"}, nil, query{weight: 0.6}},
+		{inside{}, catalog.Settings{Weight: 0.25}, nil, query{weight: 0.25, fixed: true, cosines: true}},
+		{inside{}, catalog.Settings{Weight: 0.25}, &half, query{weight: 0.5, fixed: true, cosines: true}},
+	} {
+		var q query
+		(&Reader{cfg: ReaderConfig{Embedder: c.embedder}}).weigh(&q, c.settings, c.asked)
+		if q.weight != c.want.weight || q.fixed != c.want.fixed || q.cosines != c.want.cosines {
+			t.Errorf("%T %+v: weight %v, fixed %v, cosines %v", c.embedder, c.settings, q.weight, q.fixed, q.cosines)
 		}
 	}
 }

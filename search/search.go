@@ -39,7 +39,7 @@ func (r *Reader) Search(ctx context.Context, req SearchRequest) (found Hits, err
 		return Hits{Commit: commit}, nil // nothing was embedded yet
 	}
 	q := query{Options: req.Options, Rank: req.Rank, Explain: req.Explain, measure: MeasureOf(s.settings)}
-	q.weight, q.fixed = r.weight(s.settings, req.Weight)
+	r.weigh(&q, s.settings, req.Weight)
 	if q.among, err = s.Select(ctx, req.Filter, Replaced(req.Ref, commit)); err != nil {
 		return Hits{}, err
 	}
@@ -280,8 +280,9 @@ type query struct {
 	Explain bool
 	// weight is the vector's share of scores, or what that of the query differs
 	// from unless it is fixed.
-	weight float64
-	fixed  bool
+	weight  float64
+	fixed   bool
+	cosines bool // likenesses are cosines of the model inside
 }
 
 // beyond reports whether no hit may be at that distance.
