@@ -294,18 +294,18 @@ func (l *layout) descend(ctx context.Context) error {
 			e.due += e.period
 			l.attract(e.a, e.b, step)
 			h := mix(e.hash + uint64(epoch))
-			for k := range uint64(2 * negatives) {
-				v := e.a
-				if k >= negatives {
-					v = e.b
-				}
+			for end, v := range [2]uint32{e.a, e.b} {
 				if l.nodes[v].Known {
 					continue
 				}
-				h = mix(h + k)
-				if u := order[h>>32*n>>32]; u != v {
-					l.repel(v, u, step)
+				p := l.at[v]
+				for k := range uint64(negatives) {
+					h = mix(h + uint64(end*negatives) + k)
+					if u := order[h>>32*n>>32]; u != v {
+						p = p.repelled(l.at[u], step)
+					}
 				}
+				l.at[v] = p
 			}
 		}
 	}
@@ -315,7 +315,15 @@ func (l *layout) descend(ctx context.Context) error {
 // limit bounds how far a node is moved by another at once, before the step.
 const limit = 4
 
-func clip(x float32) float32 { return min(max(x, -limit), limit) }
+func clip(x float32) float32 {
+	switch { // not min and max, which cost several times as much for the sake of zeros
+	case x > limit:
+		return limit
+	case x < -limit:
+		return -limit
+	}
+	return x
+}
 
 // attract draws the ends of an edge together: the gradient of log 1/(1+d²).
 func (l *layout) attract(a, b uint32, step float32) {
@@ -332,14 +340,13 @@ func (l *layout) attract(a, b uint32, step float32) {
 	}
 }
 
-// repel drives v away from u, which stays: the gradient of log(1 − 1/(1+d²)).
-func (l *layout) repel(v, u uint32, step float32) {
-	x, y := l.at[v].X-l.at[u].X, l.at[v].Y-l.at[u].Y
+// repelled returns p driven away from q: the gradient of log(1 − 1/(1+d²)).
+func (p Point) repelled(q Point, step float32) Point {
+	x, y := p.X-q.X, p.Y-q.Y
 	square := float32(x*x) + float32(y*y)
 	if square == 0 {
-		return // one place: copies of one text stay together
+		return p // one place: copies of one text stay together
 	}
 	f := 2 / ((.001 + square) * (1 + square))
-	l.at[v].X += float32(step * clip(f*x))
-	l.at[v].Y += float32(step * clip(f*y))
+	return Point{p.X + float32(step*clip(f*x)), p.Y + float32(step*clip(f*y))}
 }
