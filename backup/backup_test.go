@@ -45,7 +45,7 @@ func start(t *testing.T, files vfs.FS, src *indexertest.Source) *world {
 	t.Helper()
 	w := &world{t: t, files: files, src: src, emb: &indexertest.Embedder{}}
 	ix, err := indexer.Open(indexer.Config{FS: files, TaskFile: "tasks.journal", Source: src, Embedder: w.emb, Renderer: templates.New(templates.Limits{}), Workers: 1,
-		Graph: indexer.Graph{MinVectors: 8, Ef: 200}})
+		Graph: indexer.Graph{MinVectors: 8, Ef: 200, MaxDeltas: 2}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -134,7 +134,7 @@ func (w *world) commit(name string) string {
 			Options: search.Options{Page: search.Page{Count: 100}, Snippet: true}})
 		w.must(err)
 		for _, h := range hits.Hits {
-			fmt.Fprintf(&b, "%+v\n", h)
+			fmt.Fprintf(&b, "%s %x %q\n", h.ID, h.Distance, h.Chunk.Snippet)
 		}
 	}
 	return b.String()
@@ -159,7 +159,14 @@ func (w *world) answers() string {
 	w.must(err)
 	decisions, err := d.Decisions()
 	w.must(err)
-	fmt.Fprintf(&b, "%+v %v %v %v", tags, pruned, decisions, w.points())
+	for _, tag := range tags {
+		fmt.Fprintln(&b, "tag", tag.Name, tag.Commit)
+	}
+	for _, x := range decisions {
+		fmt.Fprintln(&b, "decided", x.N, x.A, x.B, x.Verdict, x.Note, x.Commit, x.At.UnixNano())
+	}
+	fmt.Fprintln(&b, "pruned", pruned)
+	fmt.Fprintln(&b, w.points())
 	return b.String()
 }
 
@@ -186,8 +193,12 @@ func filled(t *testing.T) (*vfstest.Mem, *indexertest.Source) {
 	_, err := w.space().Commit(t.Context(), inMain)
 	w.must(err)
 	w.set()
-	_, err = w.ix.Prune(t.Context(), indexer.PruneRequest{Domain: domain, KeepLast: 2, Apply: true})
-	w.must(err)
+	for w.ix.Merging() > 0 {
+		time.Sleep(time.Millisecond) // poll of a goroutine
+	}
+	if gone, err := w.ix.Prune(t.Context(), indexer.PruneRequest{Domain: domain, KeepLast: 2, Apply: true}); err != nil || len(gone.Commits) == 0 {
+		t.Fatal(gone, err)
+	}
 	w.stop()
 	mem.WriteFile("keys", []byte("of a later version"))
 	return mem, src

@@ -58,7 +58,8 @@ const readers = 8
 // the catalog files, and the headers of the commit files that these do not know.
 // Unless it is opened for reading only, it brings the catalog files up to date and
 // removes what unfinished writes left of them. A commit file whose header cannot
-// be read is logged, and is not in the catalog.
+// be read is logged, and is not in the catalog; one of a newer program is an error that
+// wraps [snapshot.ErrVersion].
 func Open(cfg Config) (*Catalog, error) {
 	c := &Catalog{cfg: cfg, log: cfg.Logger, domains: make(map[string]*Domain)}
 	if c.log == nil {
@@ -93,6 +94,9 @@ func Open(cfg Config) (*Catalog, error) {
 	}
 	infos, damaged, _ := c.read(slices.Sorted(maps.Keys(unknown)))
 	for _, dmg := range damaged {
+		if errors.Is(dmg.Err, snapshot.ErrVersion) {
+			return nil, fmt.Errorf("catalog: %w", dmg.Err)
+		}
 		c.log.Error("damaged commit file; `vectorlink verify` tells more, indexing the commit again repairs it", "file", dmg.Name, "err", dmg.Err)
 	}
 	for i := range infos {

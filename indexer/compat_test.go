@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/vectorlink/vectorlink/indexer"
@@ -14,11 +15,13 @@ import (
 	"github.com/vectorlink/vectorlink/vfs/vfstest"
 )
 
-var update = flag.Bool("update", false, "make the data directory of the current format, if it is not there yet")
+var update = flag.Bool("update", false, "write the golden file")
 
-// compatDir holds a data directory as the first version of the formats wrote
-// it. It is never made anew: whatever comes later must read it.
-const compatDir = "../testdata/compat/v1"
+// compatDirs hold data directories as earlier versions of the formats wrote them,
+// named by that of commit files. They are never made anew: whatever comes later must
+// read them. The second one has settings, fields and a skipped document. What today's
+// version writes is in package backup's tests, with all else that a directory holds.
+var compatDirs = []string{"../testdata/compat/v1", "../testdata/compat/v2"}
 
 // compatHistory is what the directory holds: a checkpoint with a graph, deltas
 // on two branches, an alias, texts of several chunks and a shared slot.
@@ -43,14 +46,17 @@ func compatConfig(c *indexer.Config) {
 }
 
 func TestCompatibility(t *testing.T) {
-	src, commits := compatHistory()
-	if *update {
-		makeCompat(t, src, commits)
+	for _, dir := range compatDirs {
+		t.Run(filepath.Base(dir), func(t *testing.T) { testCompatibility(t, dir) })
 	}
+}
+
+func testCompatibility(t *testing.T, dir string) {
+	src, commits := compatHistory()
 	mem := vfstest.NewMem()
-	paths, err := filepath.Glob(filepath.Join(compatDir, "*"))
+	paths, err := filepath.Glob(filepath.Join(dir, "*"))
 	if err != nil || len(paths) < 7 {
-		t.Fatalf("%d files in %s, %v", len(paths), compatDir, err)
+		t.Fatalf("%d files in %s, %v", len(paths), dir, err)
 	}
 	for _, path := range paths {
 		b, err := os.ReadFile(path)
@@ -90,6 +96,15 @@ func TestCompatibility(t *testing.T) {
 	if err != nil || len(hits.Hits) != len(src.Documents("k2")) {
 		t.Errorf("the alias: %d documents, %v", len(hits.Hits), err)
 	}
+	if strings.HasSuffix(dir, "v2") {
+		if got, err := h.filtered(t, search.Ref{Commit: "k2"}, "n > 1"); err != nil || len(got) != 1 || !strings.HasSuffix(got[0], "Ship/2") {
+			t.Errorf("filtered: %v, %v", got, err)
+		}
+		info, err := snapshot.ReadInfo(mem, snapshot.FileName(domain, "k1"))
+		if err != nil || info.Skipped != 1 || info.Settings != "language=de" {
+			t.Errorf("k1 is %+v, %v", info, err)
+		}
+	}
 	emb.Reset()
 	for _, c := range commits { // they are whole, so nothing is embedded
 		h.mustIndex(c[0], c[1])
@@ -109,42 +124,4 @@ func TestCompatibility(t *testing.T) {
 	check(commits...)
 	h.close()
 	noFindings(t, mem)
-}
-
-// makeCompat writes the data directory, unless there is one.
-func makeCompat(t *testing.T, src *indexertest.Source, commits [][2]string) {
-	t.Helper()
-	if _, err := os.Stat(compatDir); err == nil {
-		t.Logf("%s is kept as it is", compatDir)
-		return
-	}
-	mem := vfstest.NewMem()
-	h := open(t, mem, src, &indexertest.Embedder{}, compatConfig)
-	for _, c := range commits {
-		h.mustIndex(c[0], c[1])
-		if c[0] == "k1" {
-			waitGraph(t, mem, snapshot.FileName(domain, "k1"))
-		}
-		h.found(c[0], search.ModeText, "moons")
-	}
-	if err := h.Assign(t.Context(), domain, "release", "k2", "alias"); err != nil {
-		t.Fatal(err)
-	}
-	h.close()
-	names, err := mem.List()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.MkdirAll(compatDir, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	for _, name := range names {
-		b, err := mem.ReadFile(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(filepath.Join(compatDir, name), b, 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
 }

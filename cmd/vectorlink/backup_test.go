@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -19,8 +20,10 @@ import (
 // ends runs the program in this process and wants that exit code.
 func ends(t *testing.T, code int, args ...string) string {
 	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second) // a server that should not have started
+	defer cancel()
 	var out, stderr bytes.Buffer
-	if got := run(t.Context(), args, environ(), strings.NewReader(""), &out, &stderr); got != code {
+	if got := run(ctx, args, environ(), strings.NewReader(""), &out, &stderr); got != code {
 		t.Fatalf("%v ends with %d, want %d:\n%s%s", args, got, code, &out, &stderr)
 	}
 	return out.String() + stderr.String()

@@ -17,6 +17,7 @@ import (
 	"github.com/vectorlink/vectorlink/indexer"
 	"github.com/vectorlink/vectorlink/search"
 	"github.com/vectorlink/vectorlink/service"
+	"github.com/vectorlink/vectorlink/snapshot"
 	"github.com/vectorlink/vectorlink/space"
 	"github.com/vectorlink/vectorlink/templates"
 	"github.com/vectorlink/vectorlink/vfs"
@@ -308,14 +309,21 @@ func openReader(ctx context.Context, cfg Config, embedder contract.Embedder, log
 		return nil, nil, err
 	}
 	settings.FS = vfs.Limit(dir, vfs.DefaultLimit())
-	var reader *search.Reader
-	if err = restored(dir); err == nil {
-		reader, err = search.OpenReadOnly(settings)
+	if err = usable(dir); err != nil {
+		return nil, nil, errors.Join(err, dir.Close())
+	}
+	reader, err := search.OpenReadOnly(settings)
+	if errors.Is(err, snapshot.ErrVersion) {
+		err = laterFiles(err)
 	}
 	if err != nil {
 		return nil, nil, errors.Join(err, dir.Close())
 	}
-	return reader, func() error { return errors.Join(reader.Close(), dir.Close()) }, nil
+	closeAll := func() error { return errors.Join(reader.Close(), dir.Close()) }
+	if err := newest(reader); err != nil {
+		return nil, nil, errors.Join(err, closeAll())
+	}
+	return reader, closeAll, nil
 }
 
 // answer answers requests until ctx ends, with beside running beside it.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -15,6 +16,7 @@ import (
 	"github.com/vectorlink/vectorlink/backup"
 	"github.com/vectorlink/vectorlink/catalog"
 	"github.com/vectorlink/vectorlink/indexer"
+	"github.com/vectorlink/vectorlink/search"
 	"github.com/vectorlink/vectorlink/service"
 	"github.com/vectorlink/vectorlink/snapshot"
 	"github.com/vectorlink/vectorlink/space"
@@ -44,19 +46,93 @@ func claim(dir string) (*store, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := restored(st.dir); err != nil {
+	if err := usable(st.dir); err != nil {
 		return nil, errors.Join(err, st.lock.Close(), st.dir.Close())
 	}
 	return st, nil
 }
 
-// restored returns an error where putting back a backup was not finished.
-func restored(dir vfs.FS) error {
+// headers are how files of spaces and catalogs begin, of which there are one each for a
+// domain: where their version stands, and the highest that this program reads.
+var headers = map[string]struct {
+	magic string
+	bytes int // of the version, behind the magic
+	reads uint32
+}{
+	space.Ext:            {"VLSPACE\n", 4, 1},
+	catalog.PrunedExt:    {"VLPR", 2, 1},
+	catalog.DecisionsExt: {"VLDC", 2, 1},
+}
+
+// usable returns an error where putting back a backup was not finished, or a newer
+// program has written files that this one does not read: what it cannot see it
+// might make again, or take for damaged.
+func usable(dir vfs.FS) error {
 	names, err := dir.List()
-	if err == nil && slices.Contains(names, backup.Unfinished) {
-		err = errors.New("the data directory holds a part of a backup: run vectorlink restore again, to its end")
+	if err != nil {
+		return err
 	}
-	return err
+	if slices.Contains(names, backup.Unfinished) {
+		return errors.New("the data directory holds a part of a backup: run vectorlink restore again, to its end")
+	}
+	var newer []error
+	for _, name := range names {
+		ext := strings.TrimPrefix(filepath.Ext(name), ".")
+		if ext == vecstore.Ext {
+			v, err := vecstore.Open(dir, name, vecstore.Config{}, vecstore.NewPool(1<<20))
+			if errors.Is(err, vecstore.ErrVersion) {
+				newer = append(newer, err)
+			} else if err == nil {
+				_ = v.Close() // opened for reading
+			}
+		}
+		if headers[ext].magic == "" {
+			continue
+		}
+		if f, err := dir.Open(name, vfs.Read); err == nil { // else who needs it tells
+			newer = append(newer, later(name, f)...)
+			_ = f.Close() // opened for reading
+		}
+	}
+	if newer != nil {
+		return laterFiles(errors.Join(newer...))
+	}
+	return nil
+}
+
+// later returns an error if a file with one of the headers is of a newer version.
+func later(name string, f vfs.File) []error {
+	h := headers[strings.TrimPrefix(filepath.Ext(name), ".")]
+	b := make([]byte, len(h.magic)+4)
+	if vfs.ReadFull(f, b, 0) != nil || string(b[:len(h.magic)]) != h.magic {
+		return nil // damage is another matter
+	}
+	if v := binary.LittleEndian.Uint32(b[len(h.magic):]) & uint32(1<<(8*h.bytes)-1); v > h.reads {
+		return []error{fmt.Errorf("%s has version %d, this program reads up to %d", name, v, h.reads)}
+	}
+	return nil
+}
+
+// newest returns an error where the newest commit file of a domain that is no alias is of a
+// newer program: its catalog file does not tell.
+func newest(r *search.Reader) error {
+	for _, d := range r.Domains().List("") {
+		for info := range d.State().Newest() {
+			if info.Kind == snapshot.Alias {
+				continue
+			}
+			if _, err := snapshot.ReadInfo(r.Files(), info.Name()); errors.Is(err, snapshot.ErrVersion) {
+				return laterFiles(err)
+			}
+			break
+		}
+	}
+	return nil
+}
+
+// laterFiles says what to do about files of a newer program.
+func laterFiles(err error) error {
+	return fmt.Errorf("a newer vectorlink than this one (%s) has written the data directory: start that one, or restore the backup that was taken before it\n%w", version, err)
 }
 
 // lockDirectory opens and locks a data directory.
@@ -124,11 +200,14 @@ func (s *store) open(cfg indexer.Config) error {
 	cfg.FS = s.files
 	cfg.TaskFile = taskFile
 	ix, err := indexer.Open(cfg)
+	if errors.Is(err, snapshot.ErrVersion) {
+		err = laterFiles(err)
+	}
 	if err != nil {
 		return err
 	}
 	s.Indexer = ix
-	return nil
+	return newest(ix.Reader)
 }
 
 // close closes the indexer, if it was opened, and lets go of the directory.
