@@ -113,4 +113,3 @@ func makeCompat(t *testing.T) {
 		t.Fatal(err)
 	}
 }
-
