@@ -8,7 +8,7 @@ PACKAGES := ./... ./testdata/starwars
 CC_FOUND := $(shell command -v $${CC:-cc} gcc clang 2>/dev/null | head -n 1)
 RACE     := $(if $(CC_FOUND),-race)
 
-.PHONY: help build test test-long race lint bench bench-peers bench-peers-all bench-spaces bench-http bench-history bench-answers clients doors test-python python-wheels screenshots vendor-page fuzz fuzz-http golden cover clean
+.PHONY: help build test test-long race lint bench bench-peers bench-peers-all bench-spaces bench-http bench-history bench-answers clients doors test-python python-wheels release screenshots vendor-page fuzz fuzz-http golden cover clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -84,6 +84,9 @@ test-python: build ## test the Python package against the built binary (Python 3
 
 python-wheels: ## build the wheels of the Python packages, and try them in a fresh environment
 	GO="$(GO)" ./scripts/python-wheels.sh --try
+
+release: ## build the archives of a release for all systems into dist/ (VERSION stamps another version in)
+	GO="$(GO)" ./scripts/release.sh $(VERSION)
 
 fuzz: ## run every fuzz target for FUZZTIME (default 60s)
 	./scripts/fuzz.sh $${FUZZTIME:-60s}

@@ -14,6 +14,11 @@ type command struct {
 	tags              []string   // of it, for kong
 }
 
+// hidden reports whether the command is one for programs, which help does not list.
+func (c command) hidden() bool { return slices.Contains(c.tags, asHidden) }
+
+const asHidden = "hidden:''"
+
 // commands are all of them. The file that has a command registers it.
 var commands []command
 

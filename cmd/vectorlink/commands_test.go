@@ -17,7 +17,7 @@ func TestHelp(t *testing.T) {
 	}
 	code, all, _ := call(t.Context(), nil, "help")
 	for _, c := range commands {
-		if code != exitDone || !strings.Contains(all, "\n  "+c.name+" ") {
+		if code != exitDone || strings.Contains(all, "\n  "+c.name+" ") == c.hidden() {
 			t.Errorf("help: exit %d, without %s\n%s", code, c.name, all)
 		}
 	}

@@ -23,7 +23,7 @@ const (
 	exitPipe = 141
 )
 
-// What decides the exit code of an error; every other error is exitFailed.
+// What decides the exit code of an error.
 var (
 	errUsage    = errors.New("usage")
 	errSkipped  = errors.New("documents were skipped")
@@ -33,21 +33,31 @@ var (
 	errDuplicates = errors.New("duplicates")
 )
 
+// exits are the exit codes of errors, and what the manual says of them. Every other
+// error is exitFailed.
+var exits = []struct {
+	code  int
+	err   error
+	means string
+}{
+	{exitDone, nil, "Done."},
+	{exitFailed, nil, "Something failed."},
+	{exitUsage, errUsage, "The command line or a setting is wrong."},
+	{exitSkipped, errSkipped, "Done, but documents were skipped, where --fail-on-skipped asks for that."},
+	{exitUpstream, errUpstream, "A server, the document database or the embedding provider could not be reached."},
+	{exitDamage, errDamage, "Damage was found."},
+	{exitDuplicates, errDuplicates, "Duplicates were found, where --fail-over or --fail-on-any asks for that."},
+}
+
 // exitCode returns the exit code of a command that ended with err.
 func exitCode(err error) int {
-	switch {
-	case err == nil:
+	if err == nil {
 		return exitDone
-	case errors.Is(err, errUsage):
-		return exitUsage
-	case errors.Is(err, errSkipped):
-		return exitSkipped
-	case errors.Is(err, errUpstream):
-		return exitUpstream
-	case errors.Is(err, errDamage):
-		return exitDamage
-	case errors.Is(err, errDuplicates):
-		return exitDuplicates
+	}
+	for _, e := range exits {
+		if e.err != nil && errors.Is(err, e.err) {
+			return e.code
+		}
 	}
 	return exitFailed
 }

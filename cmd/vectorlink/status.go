@@ -22,6 +22,7 @@ var _ = register[statusCmd](ofReading, "status", "Show what the server has index
 type statusCmd struct {
 	ClientConfig
 	Domain string `placeholder:"ORG/DB" help:"Show this database's commits and branches."`
+	Ready  bool   `help:"Ask alone whether the server is ready for requests, as probes of containers do; 0 says that it is."`
 }
 
 // statistics is what people see of /statistics.
@@ -42,6 +43,12 @@ func (c *statusCmd) Run(ctx context.Context, p *program) error {
 	}
 	defer cl.close()
 	var raw json.RawMessage
+	if c.Ready {
+		if _, err := cl.get(ctx, "/health/ready", nil, &raw); err != nil {
+			return err
+		}
+		return p.print(raw, func(w io.Writer, _ paint) { fmt.Fprintln(w, "ready") })
+	}
 	if _, err := cl.get(ctx, "/statistics", values("domain", c.Domain), &raw); err != nil {
 		return err
 	}

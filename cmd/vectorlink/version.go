@@ -12,7 +12,7 @@ import (
 
 // version is the version of the program's behaviour and files. The change log
 // says what each brought.
-const version = "0.1.0"
+var version = "0.1.0"
 
 var _ = register[versionCmd](ofServing, "version", "Print the version.")
 
