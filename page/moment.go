@@ -80,7 +80,8 @@ func (s *Site) domainFrame(a *answer, title, active string) (*frame, error) {
 	list := told[begin:min(begin+shownCommits, len(told))]
 	f.Recent, f.More = s.moments(a.r, domain, list, heads), len(told)-len(list)
 	f.At = f.Recent[place-begin]
-	onBranch := func(m *moment) bool { return m.Branch == f.At.Branch }
+	// Before a branch's first commit is the one that it was built on.
+	onBranch := func(m *moment) bool { return m.Branch == f.At.Branch || m.Commit == f.At.Base }
 	for i := place - begin - 1; i >= 0 && f.Newer == nil; i-- {
 		if onBranch(&f.Recent[i]) {
 			f.Newer = &f.Recent[i]

@@ -91,6 +91,8 @@ func TestRules(t *testing.T) {
 		s.has("org/db/search", []string{"q", "wise", "f.colour", `"red"`, "page", "1"}, `<input type="hidden" name="q" value="wise"><label>Commit, branch or day <input name="with"`, `name="f.colour" value="&#34;red&#34;"><input type="hidden" name="q"`)
 		s.push("idle", "", "previous", "later", "branch", "side")
 		s.push("busy", operation("Inserted", "Thing/77", "a new thing", nil), "previous", "idle", "branch", "side")
+		s.has("org/db", []string{"at", "busy", "quiet", "1"}, "The commit before: idle")
+		s.has("org/db", []string{"at", "idle"}, "The commit before: Mend", "The commit after: busy")
 		s.has("org/db", nil, "1 commit that changed nothing is left out", "!>idle<", ">busy<")
 		s.has("org/db", []string{"quiet", "1"}, ">idle<", "!left out")
 		s.has("org/db", []string{"at", "idle"}, ">idle<")
