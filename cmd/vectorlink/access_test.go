@@ -288,6 +288,11 @@ func TestKeySeesItsDomainsAlone(t *testing.T) {
 			t.Errorf("%s is no request to go by: %d %s", request, status, body)
 		}
 	}
+	for _, request := range []string{`POST /spaces {"name":"other/new","dims":1}`, "POST /spaces/other/new/snapshot x", "POST /snapshot?domain=other/new x"} {
+		if status, body := g.ask("acme", request); status != http.StatusForbidden && status != http.StatusNotFound {
+			t.Errorf("%s: %d %s", request, status, body)
+		}
+	}
 	g.fill("other") // of which all was deleted
 	known := g.must("acme", "GET /check?task_id="+g.must("master", `POST /push?domain=acme/db&target_commit=c3 {"op":"Inserted","id":"d/acme3","string":"x"}`))
 	status, unknown := g.ask("acme", "GET /check?task_id=task-none")
@@ -362,6 +367,9 @@ func TestAudit(t *testing.T) {
 		{"master", "DELETE /branch-index?domain=acme/db&branch=main", "deleted", "secret", "acme/db"},
 		{"master", "DELETE /domain?domain=other/db", "deleted", "secret", "other/db"},
 		{"master", "GET /domains", "", "", ""},
+		{"tool", "GET /spaces", "", "", ""}, // which leaves some out
+		{"tool", "GET /tasks", "", "", ""},
+		{"tool", "GET /ui/", "", "", ""},
 	} {
 		g.log.take()
 		g.ask(tt.word, tt.request)
