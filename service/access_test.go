@@ -189,6 +189,17 @@ func TestBrokenKeys(t *testing.T) {
 	}
 }
 
+// TestFirstKeysAreBroken: a server that was open is not any more, though the first file
+// of keys cannot be read.
+func TestFirstKeysAreBroken(t *testing.T) {
+	f := newFolder(t, "")
+	a := service.NewAccess("admin", contract.Secret{}, f.keys)
+	f.write("broken")
+	if _, err := a.Admit(request("", "", "")); a.Open() || !errors.Is(err, service.ErrCredentials) {
+		t.Errorf("open: %t, %v", a.Open(), err)
+	}
+}
+
 func TestParseKeys(t *testing.T) {
 	const hash = `"sha256":"0000000000000000000000000000000000000000000000000000000000000000"`
 	for text, want := range map[string]string{
