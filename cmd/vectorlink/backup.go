@@ -42,6 +42,9 @@ func (c *backupCmd) Run(ctx context.Context, p *program) (err error) {
 	if c.Keep < 0 {
 		bad.add("--keep must not be negative")
 	}
+	if c.Keep > 0 && isArchive(c.To) {
+		bad.add("--keep is for a directory of backups: %s holds one", c.To)
+	}
 	if err := bad.error(); err != nil {
 		return err
 	}

@@ -173,6 +173,7 @@ func TestBackupCommands(t *testing.T) {
 	}
 	wants(ends(t, exitUsage, "backup", "--data-dir", data, filepath.Join(data, "sub")), "lies in the data directory")
 	wants(ends(t, exitUsage, "backup", "--data-dir", data, "--keep", "-1", backups), "--keep")
+	wants(ends(t, exitUsage, "backup", "--data-dir", data, "--keep", "2", archive), "--keep is for a directory")
 	wants(ends(t, exitFailed, "backup", "--data-dir", filepath.Join(root, "none"), backups), "none")
 	wants(ends(t, exitUsage, "backup", "--data-dir", root, backups), "") // after the next line it holds a directory alone
 	if err := os.WriteFile(filepath.Join(root, "letter.txt"), nil, 0o600); err != nil {
