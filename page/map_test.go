@@ -28,7 +28,7 @@ func TestClustersAndMap(t *testing.T) {
 	}
 	s.push("numbers", numbers.String(), "previous", "later", "branch", "side")
 	s.has("org/db/map", []string{"at", "numbers", "color", "field:size"}, `>0 – 81</span><span class="num">10<`, `>2500 – 3481</span><span class="num">10<`, `>without a number</span><span class="num">66<`, "color=field%3Asize")
-	s.has("org/db/map", []string{"at", "numbers", "sel", "-99,-99;-99,99;99,99;99,-99"}, "Selected: 126", "1 to 100 of 126", "start=100", "Next 100")
+	s.has("org/db/map", []string{"at", "numbers", "sel", "-99,-99;-99,99;99,99;99,-99"}, "Selected: 126", "1 to 100 of 126", "start=100", "Next 100", ">Filler/0</a>")
 	if p := s.plot("at", "numbers", "color", "field:size"); len(p.Kinds) != 7 || p.Kinds[6].Tone != "rest" {
 		t.Errorf("ranges: %+v", p.Kinds)
 	}

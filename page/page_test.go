@@ -285,6 +285,10 @@ func TestHome(t *testing.T) {
 	s.has("", nil, "org/db", "Mend &lt;b&gt;texts&lt;/b&gt;", "Bo", `datetime="2026-03-02T12:00:00Z"`, "26 documents", "tokens embedded", "no damage known", "known already")
 	s.has("", []string{"find", "nothing"}, "No database is called like")
 	s.has("org/db", nil, "Load the planets", "2 changed, 1 deleted")
+	// A commit that was pushed with a message is called by that.
+	s.push("said", operation("Inserted", "Thing/50", "one more", nil), "previous", "later", "branch", "own", "message", "By its own words", "author", "Eva")
+	s.has("org/db", []string{"at", "own"}, "By its own words", "Eva")
+	s.has("", nil, "By its own words")
 }
 
 // TestFirstPaint adds up what a browser loads for Home, and what stays in it.
