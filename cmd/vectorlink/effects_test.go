@@ -187,6 +187,8 @@ func accessEffects(e *effects) {
 	if status != 200 {
 		e.Errorf("push: status %d, %s", status, text)
 	}
+	_, text = e.ask("GET", "http://127.0.0.1:"+metrics+"/metrics", "", "", "")
+	e.check("prometheus-port", strings.Contains(text, `vectorlink_task_duration_seconds_count{state="complete"} 1`) && !strings.Contains(text, "vectorlink_disk_free_bytes 0\n"), "%s", text)
 	e.stop(e.T, os.Interrupt)
 	for _, pattern := range []string{taskFile, "*.hnsw"} { // the push's task and its commit
 		names, err := filepath.Glob(filepath.Join(dir, pattern))

@@ -22,6 +22,15 @@ import (
 	"time"
 )
 
+// spelt returns a number as a word of letters.
+func spelt(n int) string {
+	word := "w"
+	for ; n > 0; n /= 20 {
+		word += string("bcdfghjklmnpqrstvwxz"[n%20]) + "a"
+	}
+	return word
+}
+
 // confined puts the process into a control group of so many bytes, those that it has
 // already included, and returns what reads the most that it took.
 func confined(t *testing.T, p *process, limit int64) (most func() int64) {
@@ -166,7 +175,7 @@ func TestMemoryLimit(t *testing.T) {
 			for i := from; i < to; i++ {
 				words := make([]string, 40)
 				for k := range words {
-					words[k] = fmt.Sprint("w", int(20000*rng.Float64()*rng.Float64()))
+					words[k] = spelt(int(20000 * rng.Float64() * rng.Float64()))
 				}
 				fmt.Fprintf(w, `{"op":"Inserted","id":"d/T%d/%d","string":"t%d %s %d","fields":{"n":%d}}`+"\n", i%7, i%documents, i%500, strings.Join(words, " "), i, i)
 			}
@@ -211,10 +220,10 @@ func TestMemoryLimit(t *testing.T) {
 	push("c2", documents, documents+20_000)
 	merged()
 	for _, path := range []string{
-		"/search?domain=a/b&branch=main&mode=vector&q=t7+w1", "/search?domain=a/b&branch=main&mode=fts&q=w1+w7", "/search?domain=a/b&branch=main&mode=hybrid&q=t9+w3",
-		"/search?domain=a/b&branch=main&mode=hybrid&q=t9+w3&filter=n%20%3E%205000", "/search?domain=a/b&commit=c1&mode=vector&q=t8",
-		"/similar?domain=a/b&branch=main&id=d/T0/7", "/suggest?domain=a/b&branch=main&q=w1", "/documents?domain=a/b&branch=main&count=100",
-		"/diff?domain=a/b&from=c1&to=c2", "/duplicates?domain=a/b&branch=main&count=10", "/clusters?domain=a/b&branch=main", "/map?domain=a/b&branch=main",
+		"/search?domain=a/b&branch=main&mode=vector&q=t7+wba", "/search?domain=a/b&branch=main&mode=fts&q=wba+wka", "/search?domain=a/b&branch=main&mode=hybrid&q=t9+wda",
+		"/search?domain=a/b&branch=main&mode=hybrid&q=t9+wda&filter=n%20%3E%205000", "/search?domain=a/b&commit=c1&mode=vector&q=t8",
+		"/similar?domain=a/b&branch=main&id=d/T0/7", "/suggest?domain=a/b&branch=main&q=wba", "/documents?domain=a/b&branch=main&count=100",
+		"/diff?domain=a/b&from=c1&to=c2&count=10", "/duplicates?domain=a/b&branch=main&count=10", "/clusters?domain=a/b&branch=main", "/map?domain=a/b&branch=main",
 	} {
 		status, text := e.ask("GET", e.url+path, "", "", "")
 		if status != 200 {
@@ -226,7 +235,7 @@ func TestMemoryLimit(t *testing.T) {
 	for range 8 { // what takes long, at once
 		go func() {
 			defer func() { many <- struct{}{} }()
-			for _, path := range []string{"/duplicates?domain=a/b&branch=main&count=10&threshold=0.02", "/search?domain=a/b&commit=c1&mode=hybrid&q=t3+w2"} {
+			for _, path := range []string{"/duplicates?domain=a/b&branch=main&count=10&threshold=0.02", "/search?domain=a/b&commit=c1&mode=hybrid&q=t3+wca"} {
 				if status, text := e.ask("GET", e.url+path, "", "", ""); status != 200 {
 					t.Errorf("%s: %d %.500s", path, status, text)
 				}
