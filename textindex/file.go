@@ -162,7 +162,7 @@ func Open(fsys vfs.FS, want Identity) (*Segment, error) {
 	if _, err := newAnalyzer(want.Analyzer); err != nil {
 		return nil, fmt.Errorf("textindex: open %s: %w", name, err)
 	}
-	s, err := read(fsys, name, func(got Identity) error {
+	s, err := read(fsys, name, true, func(got Identity) error {
 		if got != want {
 			return fmt.Errorf("%w: it is of another commit file or analyzer", ErrStale)
 		}
@@ -176,9 +176,9 @@ func Open(fsys vfs.FS, want Identity) (*Segment, error) {
 
 // Verify reads the named file to its last byte and returns its identity. Errors
 // are those of [Open]. ErrStale means that the format or the analysis is older:
-// the file will be rebuilt.
+// the file will be rebuilt. One block at a time is in memory.
 func Verify(fsys vfs.FS, name string) (Identity, error) {
-	s, err := read(fsys, name, func(got Identity) error {
+	s, err := read(fsys, name, false, func(got Identity) error {
 		if want := FileName(got.Domain, got.Commit); want != name {
 			return badf("it belongs to the file %s", want)
 		}
@@ -190,20 +190,21 @@ func Verify(fsys vfs.FS, name string) (Identity, error) {
 	return s.id, nil
 }
 
-// read reads the named file, after check has agreed to its identity.
-func read(fsys vfs.FS, name string, check func(Identity) error) (*Segment, error) {
+// read reads the named file, after check has agreed to its identity. Without keep the
+// segment has no blocks.
+func read(fsys vfs.FS, name string, keep bool, check func(Identity) error) (*Segment, error) {
 	f, err := fsys.Open(name, vfs.Read)
 	if err != nil {
 		return nil, err
 	}
-	s, err := readFile(f, check)
+	s, err := readFile(f, keep, check)
 	if err := errors.Join(err, f.Close()); err != nil {
 		return nil, err
 	}
 	return s, nil
 }
 
-func readFile(f vfs.File, check func(Identity) error) (*Segment, error) {
+func readFile(f vfs.File, keep bool, check func(Identity) error) (*Segment, error) {
 	size, err := f.Size()
 	if err != nil {
 		return nil, err
@@ -250,7 +251,9 @@ func readFile(f vfs.File, check func(Identity) error) (*Segment, error) {
 		if err != nil {
 			return nil, err
 		}
-		s.append(b)
+		if keep {
+			s.append(b)
+		}
 		offset += int64(r.length)
 	}
 	return s, nil
