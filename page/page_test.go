@@ -69,7 +69,7 @@ func (drafts) Classes(_ context.Context, domain, _ string) ([]page.Template, err
 	if domain != "org/db" {
 		return nil, fmt.Errorf("%w: no such database", contract.ErrSource)
 	}
-	return []page.Template{{Class: "Nothing"}, {Class: "Planet", Query: "{ Planet { label } }", Template: "The planet {{label}}"}, {Class: "Torn", Problem: "no JSON"}}, nil
+	return []page.Template{{Class: "Nothing"}, {Class: "Planet", Query: "{ Planet { label } }", Template: "The planet {{label}}"}, {Class: "Torn", Problem: "no JSON"}, {Class: "Two", Query: "{ x }", Template: "one\ntwo"}}, nil
 }
 
 func (drafts) Try(_ context.Context, _, _ string, t page.Template, ids []string, count int) (page.Trial, error) {
@@ -446,6 +446,7 @@ func TestTemplates(t *testing.T) {
 	s.has("org/db/templates", []string{"template", "The world {{bad}}\r\n"}, "edited</span>", `The <del><span class="unseen">removed: </span>planet`, `<ins><span class="unseen">added: </span>world`, "warning</span>", "template, line 2: there is no field bad", `&#34;&lt;b&gt; &amp; &#34;`, "As in the schema")
 	s.has("org/db/templates", []string{"query", "torn"}, "error</span>", "query: unexpected torn", "No document could be tried", "!for the schema, as JSON", "<details open><summary>Query")
 	s.has("org/db/templates", []string{"class", "Planet", "id", "Planet/9, Planet/8"}, "of Planet/9", "of Planet/8", "!of Planet/1")
+	s.has("org/db/templates", []string{"class", "Two", "template", "one\r\ntwo"}, "!edited</span>") // as a form sends lines
 	s.has("org/db/templates", []string{"class", "Nothing"}, "Nothing has no template", "vectorlink templates suggest")
 	s.has("org/db/templates", []string{"class", "Torn"}, "no JSON")
 	s.has("org/db/templates", []string{"class", "Other"}, "The templates cannot be shown", "no class Other")
