@@ -286,9 +286,11 @@ func TestHome(t *testing.T) {
 	s.has("", []string{"find", "nothing"}, "No database is called like")
 	s.has("org/db", nil, "Load the planets", "2 changed, 1 deleted")
 	// A commit that was pushed with a message is called by that.
-	s.push("said", operation("Inserted", "Thing/50", "one more", nil), "previous", "later", "branch", "own", "message", "By its own words", "author", "Eva")
-	s.has("org/db", []string{"at", "own"}, "By its own words", "Eva")
-	s.has("", nil, "By its own words")
+	s.push("said", operation("Inserted", "Thing/50", "one more", nil), "previous", "later", "branch", "early", "message", "By its own words", "author", "Eva")
+	s.has("org/db", []string{"at", "early"}, "By its own words", "Eva")
+	if home := s.has("", nil, "By its own words"); strings.Index(home, `branch">main<`) > strings.Index(home, `branch">early<`) {
+		t.Error("main is not the first branch")
+	}
 }
 
 // TestFirstPaint adds up what a browser loads for Home, and what stays in it.
@@ -374,6 +376,14 @@ func TestDocument(t *testing.T) {
 	s.has("org/db/doc", []string{"id", base + "People/20", "history", "1"}, "first seen", `A <ins><span class="unseen">added: </span>very </ins>wise old sage`)
 	s.has("org/db/doc", []string{"id", base + "Planet/1"}, "Look for its group and duplicates", "among=1", `data-key="["`, "!data-key=\"]\"")
 	s.has("org/db/doc", []string{"id", base + "Planet/1", "among", "1"}, "clusters?id=", "duplicates?a=", ">Planet/61</a>", "!alike enough")
+	for id, name := range map[string]string{"Planet/1": "Tatooine", "Thing/5": "Thing 5"} { // the group that it says has it
+		group := regexp.MustCompile(`clusters\?id=([^"&]+)"`).FindStringSubmatch(s.has("org/db/doc", []string{"id", base + id, "among", "1"}))
+		if group == nil {
+			t.Errorf("%s has no group", id)
+			continue
+		}
+		s.has("org/db/clusters", []string{"id", group[1]}, ">"+name+"</a>")
+	}
 	s.has("org/db/doc", []string{"id", base + "People/20", "among", "1", "at", "first"}, "none is alike enough", `data-key="]"`, "!data-key=\"[\"", "at=later")
 	if status, _, _ := s.get("org/db/doc", "id", base+"Thing/0"); status != 404 {
 		t.Errorf("a deleted document: %d", status)
