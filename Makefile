@@ -26,13 +26,14 @@ test-long: ## the same tests with their long sweeps, in parts; a stopped run goe
 race: ## run all tests under the race detector; fails without a C compiler
 	CGO_ENABLED=1 $(GO) test -race -timeout 15m $(PACKAGES)
 
-lint: ## gofmt, vet, go fix, staticcheck, go.mod, generated assembly, the Python package
+lint: ## gofmt, vet, go fix, staticcheck, go.mod, generated code, the Python package
 	@out=$$(gofmt -l .); if [ -n "$$out" ]; then echo "gofmt these files:"; echo "$$out"; exit 1; fi
 	$(GO) vet $(PACKAGES)
 	@out=$$($(GO) fix -diff $(PACKAGES) 2>&1); if [ -n "$$out" ]; then echo "run go fix:"; echo "$$out"; exit 1; fi
 	$(GO) tool staticcheck $(PACKAGES)
 	$(GO) mod tidy -diff
 	GO="$(GO)" ./scripts/generated.sh
+	GO="$(GO)" ./scripts/proto.sh --check
 	GOOS=linux GOARCH=arm64 CGO_ENABLED=0 $(GO) build ./...
 	GOOS=windows GOARCH=amd64 CGO_ENABLED=0 $(GO) build ./...
 	./scripts/python.sh lint

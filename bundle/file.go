@@ -14,6 +14,7 @@ import (
 	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/hnsw"
 	"github.com/vectorlink/vectorlink/snapshot"
+	"github.com/vectorlink/vectorlink/textindex"
 	"github.com/vectorlink/vectorlink/vecstore"
 	"github.com/vectorlink/vectorlink/vfs"
 )
@@ -27,7 +28,7 @@ const (
 	// maxManifest bounds its length.
 	maxManifest = 256 << 10
 	// maxMembers bounds the number of members.
-	maxMembers = 5
+	maxMembers = 6
 	// maxSpace bounds the member that says what the domain is as a space.
 	maxSpace = 128 << 10
 	// poolBytes is the memory for pages of vectors that Check takes.
@@ -111,7 +112,7 @@ func Open(from io.ReaderAt, size int64) (*File, error) {
 	if err := f.readManifest(); err != nil {
 		return nil, err
 	}
-	allowed := append(f.commits(), vecstore.FileName(f.manifest.Domain, vecstore.Main), SpaceName(f.manifest.Domain), manifestName)
+	allowed := append(f.commits(), vecstore.FileName(f.manifest.Domain, vecstore.Main), f.textName(), SpaceName(f.manifest.Domain), manifestName)
 	for name := range f.members {
 		if !slices.Contains(allowed, name) {
 			return nil, unsound("has a member %.100q, which does not belong in it", name)
@@ -164,6 +165,9 @@ func (f *File) commits() []string {
 	return names
 }
 
+// textName returns the name of the member that is the full text, if there is one.
+func (f *File) textName() string { return textindex.FileName(f.manifest.Domain, f.manifest.Commit) }
+
 // Manifest returns what the file says of itself. After Check it is known to be so.
 func (f *File) Manifest() Manifest { return f.manifest }
 
@@ -190,6 +194,12 @@ func (f *File) Check() (damaged int, err error) {
 		info, err := snapshot.ReadInfo(f, snapshot.FileName(f.manifest.Domain, f.manifest.Alias))
 		if err != nil || info.Kind != snapshot.Alias || info.Base != f.manifest.Commit {
 			return 0, unsound("has a member of %s that is no other name of its commit", f.manifest.Alias)
+		}
+	}
+	// What is of another revision is made again, when it is asked for.
+	if f.members[f.textName()] != nil {
+		if _, err := textindex.Verify(f, f.textName()); err != nil && !errors.Is(err, textindex.ErrStale) {
+			return 0, unsound("has an unsound full text: %w", err)
 		}
 	}
 	view, err := f.View()

@@ -15,6 +15,7 @@ import (
 	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/hnsw"
 	"github.com/vectorlink/vectorlink/snapshot"
+	"github.com/vectorlink/vectorlink/textindex"
 	"github.com/vectorlink/vectorlink/vecstore"
 )
 
@@ -29,6 +30,8 @@ type Contents struct {
 	View    *snapshot.View
 	Vectors *vecstore.Store // nil where the commit has none
 	Graph   *hnsw.Graph     // that searches walk; nil for none
+	// Text, where not nil, is the full text of the commit's file as it is written here.
+	Text *textindex.Segment
 	// Branch, where not empty, is the branch whose last commit this is in the file.
 	Branch string
 	// Alias, where not nil, is another name of the commit, which the file knows too.
@@ -139,6 +142,9 @@ func (w *Writer) Manifest() Manifest { return w.manifest }
 func (w *Writer) Identity() (sum [sha256.Size]byte) {
 	hash := sha256.New()
 	fmt.Fprintf(hash, "%+v\n%d\n%q\n", w.manifest, w.header.Seq, w.c.Space)
+	if w.c.Text != nil {
+		fmt.Fprintln(hash, "text", w.c.Text.Sum())
+	}
 	for f := range w.c.View.Files() {
 		fmt.Fprintf(hash, "%q %d %d\n", f.Name(), f.Info().ID, f.Size())
 	}
@@ -232,6 +238,11 @@ func (w *Writer) write(out io.Writer, vectors func(io.Writer) error) error {
 	}
 	if len(w.slots) > 0 {
 		if err := member(vecstore.FileName(w.header.Domain, vecstore.Main), vectors); err != nil {
+			return err
+		}
+	}
+	if w.c.Text != nil {
+		if err := member(textindex.FileName(w.header.Domain, w.header.Commit), w.c.Text.Encode); err != nil {
 			return err
 		}
 	}

@@ -3,9 +3,12 @@ package indexer_test
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/vectorlink/vectorlink/bundle"
@@ -16,6 +19,7 @@ import (
 	"github.com/vectorlink/vectorlink/overview"
 	"github.com/vectorlink/vectorlink/pairs"
 	"github.com/vectorlink/vectorlink/search"
+	"github.com/vectorlink/vectorlink/textindex"
 	"github.com/vectorlink/vectorlink/vfs/vfstest"
 )
 
@@ -249,6 +253,52 @@ func TestBundleAnswersAlike(t *testing.T) {
 				t.Errorf("seed %d: %s: the fork keeps %d vectors", seed, commit, store)
 			}
 			noFindings(t, fork.fs.(*vfstest.Mem))
+		}
+	}
+}
+
+// TestBundleBringsFullText: the file of a commit that stands alone has its full text, which
+// readers use and imports make anew; without words, and of a chain, it has none.
+func TestBundleBringsFullText(t *testing.T) {
+	emb := &indexertest.Embedder{}
+	h := openPush(t, vfstest.NewMem(), emb)
+	h.mustPush("", "", "c1", puts("d/A/1", "the harbour freezes", "d/A/2", "the cup is won")...)
+	many := make([]string, 0, 200)
+	for i := range 100 {
+		many = append(many, fmt.Sprintf("d/B/%d", i), fmt.Sprintf("number %d", i))
+	}
+	h.mustPush("other", "c1", "c2", puts(many...)...)
+	h.mustPush("other", "c2", "c3", puts("d/A/1", "the harbour is open")...)
+	for commit, whole := range map[string]bool{"c1": true, "c3": false} {
+		b := h.bundled(search.Ref{Commit: commit})
+		f := openBundle(t, b)
+		names, err := f.List()
+		must(t, err)
+		name := textindex.FileName(domain, commit)
+		if slices.Contains(names, name) != whole {
+			t.Errorf("%s: %q", commit, names)
+		}
+		var log bytes.Buffer
+		r, err := search.OpenBundle(t.Context(), search.ReaderConfig{Embedder: emb, Logger: slog.New(slog.NewTextHandler(&log, nil))}, f)
+		must(t, err)
+		hits, err := r.Search(t.Context(), search.SearchRequest{Domain: domain, Ref: search.Ref{Commit: commit}, Text: "harbour", Mode: "fts", Options: search.Options{Page: search.Page{Count: 5}}})
+		must(t, err)
+		if len(hits.Hits) != 1 || hits.Hits[0].ID != "d/A/1" || strings.Contains(log.String(), "rebuilding") {
+			t.Errorf("%s: %+v\n%s", commit, hits, &log)
+		}
+		must(t, r.Close())
+		fork := openPush(t, vfstest.NewMem(), emb)
+		_, err = fork.Import(t.Context(), indexer.ImportRequest{Domain: "a/fork"}, bytes.NewReader(b))
+		must(t, err)
+		if !whole {
+			continue
+		}
+		at := bytes.Index(b, []byte("VLZP"))
+		b[at+20] ^= 1
+		if f, err := bundle.Open(bytes.NewReader(b), int64(len(b))); err == nil {
+			if _, err = f.Check(); !errors.Is(err, contract.ErrInvalid) {
+				t.Errorf("a damaged full text: %v", err)
+			}
 		}
 	}
 }

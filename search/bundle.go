@@ -24,6 +24,14 @@ func (r *Reader) Bundle(ctx context.Context, req BundleRequest, use func(commit 
 	}
 	defer s.Release()
 	c := bundle.Contents{View: s.view, Vectors: s.vecs, Graph: s.Graph(), Space: req.Space}
+	text, err := r.aloneText(ctx, s)
+	if err != nil {
+		return err
+	}
+	if text != nil {
+		defer text.release()
+		c.Text = text.res.(*openText).segment
+	}
 	if req.Ref.Commit == "" {
 		c.Branch = req.Ref.Branch // a mark may have put it there
 	}
@@ -38,6 +46,23 @@ func (r *Reader) Bundle(ctx context.Context, req BundleRequest, use func(commit 
 		return catalog.StoreError(err)
 	}
 	return use(commit, w)
+}
+
+// aloneText leases the full text of a snapshot that one checkpoint makes, which is that of
+// its snapshot file too; nil for others, and where there are no words.
+func (r *Reader) aloneText(ctx context.Context, s *Snapshot) (*lease, error) {
+	if len(s.files) != 1 || s.view.Header().Kind != snapshot.Checkpoint {
+		return nil, nil
+	}
+	l, err := r.leaseText(ctx, s.files[0])
+	if err != nil {
+		return nil, err
+	}
+	if t := l.res.(*openText); t.segment.Count() == 0 || len(t.lost) > 0 {
+		l.release()
+		return nil, nil
+	}
+	return l, nil
 }
 
 // OpenBundle returns a Reader of a snapshot file, which was checked. It reads the

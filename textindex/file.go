@@ -129,7 +129,7 @@ func decodeHeader(p []byte) (id Identity, count uint32, rows []row, err error) {
 // start of the program rebuilds it.
 func (s *Segment) Write(fsys vfs.FS) error {
 	name := s.name()
-	temp, err := vfs.WriteTemp(fsys, name, false, s.write)
+	temp, err := vfs.WriteTemp(fsys, name, false, s.Encode)
 	if err == nil {
 		if err = fsys.Rename(temp, name); err != nil {
 			err = errors.Join(err, fsys.Remove(temp))
@@ -141,8 +141,11 @@ func (s *Segment) Write(fsys vfs.FS) error {
 	return nil
 }
 
-// write writes the file's bytes.
-func (s *Segment) write(w io.Writer) error {
+// Sum returns a checksum that tells segments of other bytes apart.
+func (s *Segment) Sum() uint32 { return vfs.Checksum(0, s.appendHeader(nil)) }
+
+// Encode writes the bytes of the segment's file, for files that go elsewhere.
+func (s *Segment) Encode(w io.Writer) error {
 	if _, err := w.Write(s.appendHeader(nil)); err != nil {
 		return err
 	}
