@@ -169,6 +169,9 @@ func TestContractNamesEveryEndpoint(t *testing.T) {
 		delete(named, ep.path)
 	}
 	for path := range named {
+		if strings.HasPrefix(path, "/spaces/{name}/") || strings.HasPrefix(path, "/v1/") || path == "/mcp" {
+			continue // of doors, which are tested against the contract where they are
+		}
 		t.Errorf("%s: the tests' table of endpoints does not have it", path)
 	}
 }

@@ -9,9 +9,12 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"slices"
+	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
+	"github.com/getkin/kin-openapi/openapi3"
 	client "github.com/sashabaranov/go-openai"
 
 	"github.com/vectorlink/vectorlink/api"
@@ -59,6 +62,9 @@ func (s *server) client() *client.Client {
 	return client.NewClientWithConfig(cfg)
 }
 
+// told returns what openapi.yaml says.
+var told = sync.OnceValues(func() (*openapi3.T, error) { return openapi3.NewLoader().LoadFromData(api.OpenAPI()) })
+
 // post posts a body and returns the status, the error object and all of the answer.
 func (s *server) post(t *testing.T, body string) (int, map[string]any, string) {
 	t.Helper()
@@ -79,6 +85,17 @@ func (s *server) post(t *testing.T, body string) (int, map[string]any, string) {
 	var out struct{ Error map[string]any }
 	if err := json.Unmarshal(text, &out); err != nil {
 		t.Fatalf("%s: %v", text, err)
+	}
+	doc, err := told()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var whole any
+	answer := doc.Paths.Value("/v1/embeddings").Post.Responses.Value(strconv.Itoa(res.StatusCode))
+	if answer == nil || json.Unmarshal(text, &whole) != nil {
+		t.Errorf("openapi.yaml knows no %d %s", res.StatusCode, text)
+	} else if err := answer.Value.Content["application/json"].Schema.Value.VisitJSON(whole); err != nil {
+		t.Errorf("%d %s is not what openapi.yaml says: %v", res.StatusCode, text, err)
 	}
 	return res.StatusCode, out.Error, string(text)
 }

@@ -81,6 +81,7 @@ var anyCommit = regexp.MustCompile(`"[0-9a-v]{32}"|"20[0-9T:Z.-]{18,}"`)
 // TestCalls makes the calls one after another, and compares each answer.
 func TestCalls(t *testing.T) {
 	ask := server(t)
+	told := loadContract(t)
 	const lines = "application/x-ndjson"
 	for _, c := range []struct {
 		call, body string
@@ -155,6 +156,9 @@ func TestCalls(t *testing.T) {
 		method, path, _ := strings.Cut(c.call, " ")
 		path, mediaType, _ := strings.Cut(path, " ")
 		status, got := ask(method, path, mediaType, c.body)
+		if err := told.holds(method, path, mediaType, c.body, status, got); err != nil {
+			t.Errorf("%s %s answers %d %s, which is not what openapi.yaml says: %v", c.call, c.body, status, got, err)
+		}
 		got = anyCommit.ReplaceAllString(got, `"…"`)
 		if status != c.status || !matches(got, c.want) {
 			t.Errorf("%s %s\n got %d %s\nwant %d %s", c.call, c.body, status, got, c.status, c.want)
