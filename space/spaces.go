@@ -1,6 +1,7 @@
 package space
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -39,8 +40,10 @@ type Config struct {
 	Service *service.Service
 	// ReadOnly has spaces show what is committed alone, and refuse writes.
 	ReadOnly bool
-	Sync     Sync         // "": SyncAlways
-	Logger   *slog.Logger // nil: nothing is logged
+	Sync     Sync // "": SyncAlways
+	// CloseWait is how long Close goes on beginning commits; 0: 5 seconds.
+	CloseWait time.Duration
+	Logger    *slog.Logger // nil: nothing is logged
 }
 
 // When a commit is cut by itself: after so much quiet, or at so many writes or bytes.
@@ -93,22 +96,40 @@ func New(cfg Config) *Spaces {
 }
 
 // Close commits what is pending, and closes the journals. No call may be running. What
-// cannot be committed stays in its journal, for the next New.
+// cannot be committed, in [Config].CloseWait, stays in its journal, for the next New.
 func (s *Spaces) Close() error {
 	close(s.stop)
 	s.running.Wait()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var errs []error
+	start, left := time.Now(), 0
 	for _, sp := range s.open {
 		for _, h := range sp.pendingHeads() {
+			if time.Since(start) > cmp.Or(s.cfg.CloseWait, 5*time.Second) {
+				left++
+				continue
+			}
 			if _, err := h.cut(context.Background(), contract.About{}); err != nil {
 				s.log.Warn("writes stay in the journal of a space", "space", sp.name, "branch", h.branch, "err", err)
 			}
 		}
 		errs = append(errs, sp.close())
 	}
+	if left > 0 {
+		s.log.Info("writes stay in the journals of spaces, for the next start", "branches", left)
+	}
 	return errors.Join(errs...)
+}
+
+// stopped reports whether Close was called.
+func (s *Spaces) stopped() bool {
+	select {
+	case <-s.stop:
+		return true
+	default:
+		return false
+	}
 }
 
 // syncs has every write last within a second, until Close. It waits for no commit.
@@ -149,6 +170,9 @@ func (s *Spaces) run() {
 		}
 		now := time.Now()
 		for _, sp := range s.written() {
+			if s.stopped() {
+				return // of many spaces a round takes long
+			}
 			pending := false
 			for _, h := range sp.pendingHeads() {
 				pending = true
