@@ -6,6 +6,7 @@ A peer that is not installed is left out. CPU is that of the server's process.
 """
 
 import argparse
+import base64
 import importlib.util
 import io
 import json
@@ -104,8 +105,13 @@ def times(call, queries):
 
 
 def ours(binary, vectors, queries):
-    def sets(n):
-        return [Server.request("/spaces/a/set", json.dumps({"key": i, "vector": vectors[i].tolist()}).encode()) for i in range(n)]
+    def item(i, packed=False):
+        if packed:
+            return json.dumps({"key": i, "vector_b64": base64.b64encode(vectors[i].tobytes()).decode()}).encode()
+        return json.dumps({"key": i, "vector": vectors[i].tolist()}).encode()
+
+    def sets(n, packed=False):
+        return [Server.request("/spaces/a/set", item(i, packed)) for i in range(n)]
 
     for sync in ("always", "everysec"):
         with tempfile.TemporaryDirectory() as directory:
@@ -114,11 +120,13 @@ def ours(binary, vectors, queries):
                 s.ask("/spaces", json.dumps({"name": "a", "dims": DIMS}).encode())
                 each(s, f"vectorlink, 5,000 sets one after another, {sync}", sets(5000), 1)
                 each(s, f"vectorlink, 5,000 sets in a pipeline, {sync}", sets(5000), 100)
-                body = b"".join(json.dumps({"key": i, "vector": vectors[i].tolist()}).encode() + b"\n" for i in range(5000))
-                before, start = cpu(s.process.pid), time.perf_counter()
-                s.ask("/spaces/a/multiset", body, "application/x-ndjson")
-                took, used = time.perf_counter() - start, cpu(s.process.pid) - before
-                row(f"vectorlink, multiset of 5,000 lines of JSON, {sync}", f"{took:.2f} s", f"{used / 5:.3f} ms of CPU each")
+                each(s, f"vectorlink, 5,000 sets in a pipeline, base64, {sync}", sets(5000, True), 100)
+                for what, packed in (("JSON", False), ("JSON with base64", True)):
+                    body = b"".join(item(i, packed) + b"\n" for i in range(5000))
+                    before, start = cpu(s.process.pid), time.perf_counter()
+                    s.ask("/spaces/a/multiset", body, "application/x-ndjson")
+                    took, used = time.perf_counter() - start, cpu(s.process.pid) - before
+                    row(f"vectorlink, multiset of 5,000 lines of {what}, {sync}", f"{took:.2f} s", f"{used / 5:.3f} ms of CPU each")
                 if sync == "always":
                     continue
                 for name, n in (("b", len(vectors)), ("c", 60_000)):
