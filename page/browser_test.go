@@ -254,7 +254,7 @@ func (b *browser) before(script string) (undo func()) {
 		b.T.Fatal(err)
 	}
 	return func() {
-		if _, err := chromedp.Call(b.Ctx, cdppage.RemoveScriptToEvaluateOnNewDocument, cdppage.RemoveScriptToEvaluateOnNewDocumentParams{Identifier: id.Identifier}); err != nil {
+		if _, err := chromedp.Call(b.Ctx, cdppage.RemoveScriptToEvaluateOnNewDocument, cdppage.RemoveScriptToEvaluateOnNewDocumentParams(id)); err != nil {
 			b.T.Fatal(err)
 		}
 	}
