@@ -41,11 +41,14 @@ type world struct {
 	n     int // commits and writes made
 }
 
-func start(t *testing.T, files vfs.FS, src *indexertest.Source) *world {
+func start(t *testing.T, files vfs.FS, src *indexertest.Source, deltas ...int) *world {
 	t.Helper()
+	graph := indexer.Graph{MinVectors: 8, Ef: 200}
+	if len(deltas) > 0 {
+		graph.MaxDeltas = deltas[0]
+	}
 	w := &world{t: t, files: files, src: src, emb: &indexertest.Embedder{}}
-	ix, err := indexer.Open(indexer.Config{FS: files, TaskFile: "tasks.journal", Source: src, Embedder: w.emb, Renderer: templates.New(templates.Limits{}), Workers: 1,
-		Graph: indexer.Graph{MinVectors: 8, Ef: 200, MaxDeltas: 2}})
+	ix, err := indexer.Open(indexer.Config{FS: files, TaskFile: "tasks.journal", Source: src, Embedder: w.emb, Renderer: templates.New(templates.Limits{}), Workers: 1, Graph: graph})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -80,6 +83,13 @@ func (w *world) index(branch string) string {
 	_, err := w.ix.IndexNow(w.t.Context(), indexer.IndexRequest{Domain: domain, Commit: id, Branch: branch})
 	w.must(err)
 	return id
+}
+
+// settle waits until no merge is due.
+func (w *world) settle() {
+	for w.ix.Merging() > 0 {
+		time.Sleep(time.Millisecond) // poll of a goroutine
+	}
 }
 
 func (w *world) space() *space.Space {
@@ -179,7 +189,7 @@ func (w *world) bought() []string {
 func filled(t *testing.T) (*vfstest.Mem, *indexertest.Source) {
 	t.Helper()
 	mem, src := vfstest.NewMem(), indexertest.NewSource()
-	w := start(t, mem, src)
+	w := start(t, mem, src, 2) // so that few commits stand on others
 	first := w.index("main")
 	for range 4 {
 		w.index("main")
@@ -193,9 +203,7 @@ func filled(t *testing.T) (*vfstest.Mem, *indexertest.Source) {
 	_, err := w.space().Commit(t.Context(), inMain)
 	w.must(err)
 	w.set()
-	for w.ix.Merging() > 0 {
-		time.Sleep(time.Millisecond) // poll of a goroutine
-	}
+	w.settle()
 	if gone, err := w.ix.Prune(t.Context(), indexer.PruneRequest{Domain: domain, KeepLast: 2, Apply: true}); err != nil || len(gone.Commits) == 0 {
 		t.Fatal(gone, err)
 	}
@@ -405,21 +413,48 @@ func TestDamage(t *testing.T) {
 	if _, err := backup.WriteArchive(t.Context(), &file, mem, "test", none(t)); err != nil {
 		t.Fatal(err)
 	}
+	whole := vfstest.NewMem()
+	if _, err := backup.RestoreArchive(t.Context(), bytes.NewReader(file.Bytes()), whole); err != nil {
+		t.Fatal(err)
+	}
+	want := fmt.Sprint(contents(t, whole))
 	for i := 0; i < file.Len(); i += 1 + file.Len()/40 {
 		for _, bad := range [][]byte{file.Bytes()[:i], flipped(file.Bytes(), i)} {
 			v, err := backup.VerifyArchive(t.Context(), bytes.NewReader(bad), func(backup.Finding) {})
+			to := vfstest.NewMem()
+			_, restoreErr := backup.RestoreArchive(t.Context(), bytes.NewReader(bad), to)
+			if restoreErr == nil && err == nil && v.Damaged == 0 && fmt.Sprint(contents(t, to)) == want {
+				continue // a bit that compression does not need: nothing is lost
+			}
 			if err != nil || v.Damaged == 0 {
 				t.Errorf("byte %d of the archive: %+v, %v", i, v, err)
 			}
-			to := vfstest.NewMem()
-			if _, err := backup.RestoreArchive(t.Context(), bytes.NewReader(bad), to); !errors.Is(err, contract.ErrCorrupt) {
-				t.Errorf("byte %d of the archive, restored: %v", i, err)
+			if !errors.Is(restoreErr, contract.ErrCorrupt) {
+				t.Errorf("byte %d of the archive, restored: %v", i, restoreErr)
 			}
 			if _, err := to.ReadFile(backup.Unfinished); err != nil {
 				t.Errorf("byte %d of the archive: the directory is not marked: %v", i, err)
 			}
 		}
 	}
+}
+
+// contents returns the files of a directory.
+func contents(t *testing.T, files *vfstest.Mem) map[string]string {
+	t.Helper()
+	names, err := files.List()
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := make(map[string]string)
+	for _, name := range names {
+		b, err := files.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all[name] = string(b)
+	}
+	return all
 }
 
 func flipped(b []byte, at int) []byte {
@@ -609,10 +644,12 @@ func TestCostOfHistory(t *testing.T) {
 		for w.n < n {
 			w.index("main")
 		}
+		w.settle()
 		all := take(t, d, mem, 0)
 		most := int64(0)
 		for range 5 { // a block of the list is of any length
 			w.index("main")
+			w.settle()
 			began := time.Now()
 			sum := take(t, d, mem, 0)
 			most = max(most, sum.Added)
