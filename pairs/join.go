@@ -41,9 +41,10 @@ type join struct {
 	// strict is from 0, where numbers differ as often as words are mistyped, to 1,
 	// where they differ on purpose.
 	strict float32
-	pairs  []likePair // over the least score and some below
-	best   []bests    // by unit
-	past   *join      // of since, without units; nil: not made yet
+	texts  map[uint32]string // by unit, of those that are compared for their numbers
+	pairs  []likePair        // over the least score and some below
+	best   []bests           // by unit
+	past   *join             // of since, without units; nil: not made yet
 }
 
 // unit is a document, or several of one text of which there is no telling which is

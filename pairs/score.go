@@ -224,9 +224,12 @@ func (w *joinWorker) difference(a, b uint32) (difference, error) {
 	}
 	for i, u := range [2]uint32{a, b} {
 		if w.records[u] == nil {
-			text, err := w.s.SoundText(w.units[u].entry())
-			if err != nil {
-				return difference{}, err
+			text, ok := w.texts[u]
+			if !ok {
+				var err error
+				if text, err = w.s.SoundText(w.units[u].entry()); err != nil {
+					return difference{}, err
+				}
 			}
 			w.records[u] = newRecord(text)
 		}
@@ -247,6 +250,10 @@ func (j *join) discountAll(ctx context.Context, pairs []likePair) error {
 	if j.strict == 0 {
 		return nil
 	}
+	if err := j.readTexts(ctx, pairs); err != nil {
+		return err
+	}
+	defer func() { j.texts = nil }()
 	workers := make([]*joinWorker, j.r.Workers())
 	return parallel.Do(ctx, len(workers), (len(pairs)+joinBlock-1)/joinBlock, func(ctx context.Context, worker, i int) error {
 		if workers[worker] == nil {
@@ -259,6 +266,36 @@ func (j *join) discountAll(ctx context.Context, pairs []likePair) error {
 		}
 		return nil
 	})
+}
+
+// maxTexts bounds the texts that are read ahead, in bytes.
+const maxTexts = 64 << 20
+
+// readTexts reads the texts that the discounts of the pairs need in the order in which
+// they lie in files, where many are compressed together. Those that are too much are
+// read when they are needed.
+func (j *join) readTexts(ctx context.Context, pairs []likePair) error {
+	needed := make([]bool, len(j.units))
+	for i := range pairs {
+		if p := &pairs[i]; p.alike.Score >= j.MinScore {
+			needed[p.a], needed[p.b] = true, true
+		}
+	}
+	j.texts = make(map[uint32]string)
+	size := 0
+	for u := range needed {
+		if !needed[u] {
+			continue
+		}
+		text, err := j.s.SoundText(j.units[u].entry())
+		if size += len(text); err != nil || size > maxTexts {
+			return err
+		}
+		if j.texts[uint32(u)] = text; u%1024 == 0 && ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+	}
+	return nil
 }
 
 // discount takes from the score of a pair what numbers and codes count that differ.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -9,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/vectorlink/vectorlink/bench/cputime"
+	"github.com/vectorlink/vectorlink/contract"
 	"github.com/vectorlink/vectorlink/pairs"
 	"github.com/vectorlink/vectorlink/search"
 )
@@ -56,7 +58,12 @@ func duplicates(ctx context.Context, b *bench) error {
 				fmt.Print(" |")
 				continue
 			}
-			if _, _, f1, err = b.pairs(ctx, domain, set, float32(least)/10); err != nil {
+			_, _, f1, err = b.pairs(ctx, domain, set, float32(least)/10)
+			if errors.Is(err, contract.ErrInvalid) { // everything is one group
+				fmt.Print(" – |")
+				continue
+			}
+			if err != nil {
 				return err
 			}
 			fmt.Printf(" %.3f |", f1)
