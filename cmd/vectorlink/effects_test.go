@@ -35,6 +35,7 @@ func TestEffects(t *testing.T) {
 	for name, server := range map[string]func(*effects){
 		"access and memory": accessEffects, "database and provider": databaseEffects, "token": tokenEffects,
 		"content endpoint": contentEffects, "refusals": refusalEffects, "keys": keyEffects, "pushes": pushEffects, "reader": readerEffects,
+		"retention": retentionEffects,
 	} {
 		t.Run(name, func(t *testing.T) { server(&effects{T: t, seen: seen}) })
 	}
@@ -196,6 +197,39 @@ func accessEffects(e *effects) {
 	}
 	e.check("log-format", strings.HasPrefix(e.log.String(), "{"), "%s", e.log.String())
 	e.check("log-level", strings.Contains(e.log.String(), "/health/live"), "the probe is not logged")
+}
+
+// retentionEffects looks at what is pruned by itself: nothing where that is only told,
+// and nothing of a database whose commits all stay.
+func retentionEffects(e *effects) {
+	push := func(domain string) (commits int) {
+		for i := range 8 {
+			parent := ""
+			if i > 0 {
+				parent = fmt.Sprint("&parent_commit=c", i-1)
+			}
+			line := fmt.Sprintf(`{"op":"Inserted","id":"d%d","string":"word","vector":[1,%d]}`, i, i)
+			if status, text := e.ask("POST", fmt.Sprintf("%s/push?domain=%s&target_commit=c%d&dim=2&strict=true%s", e.url, domain, i, parent), "", "", line); status != 200 {
+				e.Fatalf("push: %d %s", status, text)
+			}
+		}
+		return 8
+	}
+	count := func(domain string) (commits int) {
+		_, text := e.ask("GET", e.url+"/commits?domain="+domain, "", "", "")
+		return strings.Count(text, `"commit":`)
+	}
+	e.start(away{"keep-last", "1", "VECTORLINK_KEEP_LAST"}, away{"retention-dry-run", "true", "file"}, away{"log-format", "json", "file"})
+	n := push("a/b")
+	e.check("keep-last", e.logged("commits would be pruned") != "", "nothing is told: %s", e.log.tail())
+	e.check("retention-dry-run", count("a/b") == n, "%d commits of %d", count("a/b"), n)
+	e.stop(e.T, os.Interrupt)
+	e.start(away{"keep-daily", "1", "flag"}, away{"retention", "c/*=all", "file"})
+	push("c/d")
+	n = push("a/b")
+	e.check("keep-daily", e.logged(`"commits pruned"`) != "" && count("a/b") < n, "%d commits of %d: %s", count("a/b"), n, e.log.tail())
+	e.check("retention", count("c/d") == n, "%d commits of %d", count("c/d"), n)
+	e.stop(e.T, os.Interrupt)
 }
 
 // databaseEffects follows a database and embeds with a provider, and looks at
