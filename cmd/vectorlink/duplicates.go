@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -42,7 +43,7 @@ words marked that differ; the list does with --snippet.`
 }
 
 // Run runs the command.
-func (c *duplicatesCmd) Run(ctx context.Context, p *program) error {
+func (c *duplicatesCmd) Run(ctx context.Context, p *program) (err error) {
 	if c.All && c.given() {
 		return usage("--all prints lines: --summary and --summary-to do not go with it")
 	}
@@ -51,11 +52,17 @@ func (c *duplicatesCmd) Run(ctx context.Context, p *program) error {
 	}
 	method, body := http.MethodGet, any(nil)
 	if c.Decisions != "" {
-		decisions, err := os.ReadFile(c.Decisions)
-		if err != nil {
+		var decisions []byte
+		if decisions, err = os.ReadFile(c.Decisions); err != nil {
 			return as(errUsage, fmt.Errorf("--decisions: %w", err))
 		}
 		method, body = http.MethodPost, bytes.NewReader(decisions)
+		defer func() {
+			// The server reads the file, and does not know its name.
+			if no := (*refused)(nil); errors.As(err, &no) && strings.Contains(no.text, "is no decision") {
+				err = as(errUsage, fmt.Errorf("--decisions: %s, %s", c.Decisions, no.text))
+			}
+		}()
 	}
 	cl, err := p.connect(c.ClientConfig)
 	if err != nil {
