@@ -100,6 +100,9 @@ func makeCompat(t *testing.T) {
 	if err == nil {
 		err = os.MkdirAll(compatDir, 0o755)
 	}
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, name := range names {
 		var b []byte
 		if b, err = mem.ReadFile(name); err == nil {

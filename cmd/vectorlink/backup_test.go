@@ -53,16 +53,16 @@ func TestBackupDrill(t *testing.T) {
 	}
 	// of returns all that is answered of a commit.
 	of := func(p *process, commit string) string {
-		all := ""
+		var all strings.Builder
 		for _, path := range []string{"/search?mode=hybrid&count=50&texts=true&q=old+man", "/search?mode=vector&q=old+man", "/search?filter=n%3E2&q=old+man", "/documents?texts=true"} {
 			path, query, _ := strings.Cut(path, "?")
 			answer, ok := ask(p, "GET", path+"?domain=a/b&commit="+commit+"&"+query, "")
 			if !ok {
 				t.Errorf("%s of %s: %s", path, commit, answer)
 			}
-			all += answer + "\n"
+			all.WriteString(answer + "\n")
 		}
-		return all
+		return all.String()
 	}
 	if answer, ok := ask(first, "POST", "/spaces", `{"name":"s","dims":2}`); !ok {
 		t.Fatal(answer)

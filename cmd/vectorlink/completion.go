@@ -124,7 +124,7 @@ func completions(node *kong.Node, line string) (found []string) {
 
 // addValues adds the values that are all a flag or an argument takes.
 func addValues(v *kong.Value, add func(string)) {
-	for _, word := range strings.Split(cmp.Or(v.Enum, v.Tag.Get("words")), ",") {
+	for word := range strings.SplitSeq(cmp.Or(v.Enum, v.Tag.Get("words")), ",") {
 		if word = strings.TrimSpace(word); word != "" {
 			add(word)
 		}

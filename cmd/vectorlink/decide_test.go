@@ -84,7 +84,7 @@ func TestDecisions(t *testing.T) {
 	if err := os.WriteFile(file, []byte("{}\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	check(exitFailed, with("duplicates", "--decisions", file), "", "x/1")
+	check(exitUsage, with("duplicates", "--decisions", file), "", "x/1")
 	check(exitUsage, with("duplicates", "--decisions", file+"-", "--all"), "", "")
 
 	profile := check(exitDone, with("duplicates", "--profile"), "FROM  PAIRS  DOCUMENTS  SAME  DIFFERENT  PRECISION", "")

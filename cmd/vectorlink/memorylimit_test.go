@@ -24,11 +24,12 @@ import (
 
 // spelt returns a number as a word of letters.
 func spelt(n int) string {
-	word := "w"
+	var word strings.Builder
+	word.WriteString("w")
 	for ; n > 0; n /= 20 {
-		word += string("bcdfghjklmnpqrstvwxz"[n%20]) + "a"
+		word.WriteString(string("bcdfghjklmnpqrstvwxz"[n%20]) + "a")
 	}
-	return word
+	return word.String()
 }
 
 // confined puts the process into a control group of so many bytes, those that it has

@@ -127,7 +127,7 @@ func TestImage(t *testing.T) {
 	}
 	copies := 0
 	for _, m := range regexp.MustCompile(`(?m)^COPY (?:--chown=\S+ )?([^-\n].*) \S+$`).FindAllStringSubmatch(string(text), -1) {
-		for _, source := range strings.Fields(m[1]) {
+		for source := range strings.FieldsSeq(m[1]) {
 			copies++
 			if _, err := os.Stat(filepath.Join(repository, source)); err != nil {
 				t.Error(err)

@@ -29,11 +29,12 @@ var proxies = map[string]struct {
 	run      func(dir, config string) (files map[string]string, args []string)
 }{
 	"nginx": {"nginx", []int{2, 1}, func(dir, config string) (map[string]string, []string) {
-		whole := "pid " + dir + "/pid;\nerror_log stderr;\ndaemon off;\nmaster_process off;\nevents {}\nhttp {\naccess_log off;\n"
+		var whole strings.Builder
+		whole.WriteString("pid " + dir + "/pid;\nerror_log stderr;\ndaemon off;\nmaster_process off;\nevents {}\nhttp {\naccess_log off;\n")
 		for _, name := range []string{"client_body", "proxy", "fastcgi", "uwsgi", "scgi"} {
-			whole += name + "_temp_path " + dir + "/" + name + ";\n"
+			whole.WriteString(name + "_temp_path " + dir + "/" + name + ";\n")
 		}
-		return map[string]string{"nginx.conf": whole + config + "}\n"}, []string{"-p", dir, "-c", dir + "/nginx.conf"}
+		return map[string]string{"nginx.conf": whole.String() + config + "}\n"}, []string{"-p", dir, "-c", dir + "/nginx.conf"}
 	}},
 	"caddy": {"caddyfile", []int{2}, func(dir, config string) (map[string]string, []string) {
 		return map[string]string{"Caddyfile": "{\nadmin off\nauto_https disable_redirects\n}\n" + config}, []string{"run", "--config", dir + "/Caddyfile", "--adapter", "caddyfile"}

@@ -184,7 +184,7 @@ func (db *DB) execute(res resource, text string, variables map[string]any) ([]by
 		c := q.commit.schema.byField[field.Name]
 		whole := q.writeList(&b, field.SelectionSet, c, q.roots(field, c))
 		if q.fault != "" {
-			return nil, nil, fmt.Errorf("Unexpected error in graphql: error(rust_error(panic(%q)),_1)", q.fault)
+			return nil, nil, panicked(q.fault)
 		}
 		if !whole {
 			return []byte(`{"data":null}`), nil, nil
