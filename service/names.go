@@ -86,6 +86,24 @@ func (p *Params) unknown() string {
 	return ""
 }
 
+// Instead returns what an error says of a name that is none of those there are: the
+// one that it most likely stands for, or all of them.
+func Instead(name string, names []string) string {
+	best, least := "", min(len(name), max(len(name)/3, 1)+1)
+	for _, known := range names {
+		if d := edit.Distance(strings.ToLower(clip(name, maxName)), known); d < least {
+			best, least = known, d
+		}
+	}
+	switch {
+	case best != "":
+		return "; did you mean " + best + "?"
+	case len(names) == 0:
+		return "; there are none"
+	}
+	return "; there are " + strings.Join(names, ", ")
+}
+
 // near returns the known name that an unknown one is most likely to stand for; ""
 // if there is none.
 func (p *Params) near(name string) string {

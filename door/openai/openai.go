@@ -14,6 +14,7 @@ import (
 	"strings"
 
 	"github.com/vectorlink/vectorlink/contract"
+	"github.com/vectorlink/vectorlink/internal/rawjson"
 	"github.com/vectorlink/vectorlink/search"
 	"github.com/vectorlink/vectorlink/service"
 )
@@ -252,6 +253,10 @@ func readBody(r *http.Request, into any) error {
 		return service.Failure(service.ErrParameter, "the body cannot be read to its end")
 	case len(body) > MaxBody:
 		return service.Failure(service.ErrTooLarge, "the body is larger than %d bytes", MaxBody)
+	}
+	body = rawjson.Trim(body)
+	if err := rawjson.Check(body); err != nil {
+		return service.Failure(service.ErrParameter, "%v", err)
 	}
 	if err := json.Unmarshal(body, into); err != nil {
 		return service.Failure(service.ErrParameter, "the body is not the JSON of a request for embeddings")

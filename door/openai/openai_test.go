@@ -189,6 +189,8 @@ func TestErrors(t *testing.T) {
 	}{
 		{`{"model":"other","input":"a"}`, 404, "model_not_found", "model", "this server has tiny/one"},
 		{`{"input":"a"}`, 400, "bad_parameter", "model", "model is required"},
+		{`{"model":"tiny/one","input":"x\ud83d"}`, 400, "bad_parameter", "", "surrogate"},
+		{"\ufeff" + `{"model":"tiny/one","input":""}`, 400, "bad_parameter", "input", "input[0] must not be empty"},
 		{`{"model":"tiny/one"}`, 400, "bad_parameter", "input", "input is required"},
 		{`{"model":"tiny/one","input":null}`, 400, "bad_parameter", "input", "input is required"},
 		{`{"model":"tiny/one","input":""}`, 400, "bad_parameter", "input", "input[0] must not be empty"},

@@ -2,13 +2,13 @@ package spaces
 
 import (
 	"bytes"
-	"cmp"
 	"encoding/json"
 	"errors"
 	"io"
 	"maps"
 	"net/http"
 	"net/url"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -89,6 +89,9 @@ var operations = map[string]map[string]operation{
 var saying = []string{"commit", "delete_all", "merge", "multidelete", "multiset", "revert", "transaction"}
 
 func (d *door) root(w http.ResponseWriter, r *http.Request) error {
+	if err := (&call{query: r.URL.Query()}).known(); err != nil {
+		return err
+	}
 	if r.Method != http.MethodPost {
 		list, err := d.spaces.List(r.Context())
 		if err != nil {
@@ -220,6 +223,7 @@ func decode(r *http.Request, v any) error {
 }
 
 func unmarshal(b []byte, v any) error {
+	b = rawjson.Trim(b)
 	if err := rawjson.Check(b); err != nil {
 		return service.Failure(contract.ErrInvalid, "%v", err)
 	}
@@ -234,9 +238,24 @@ func unmarshal(b []byte, v any) error {
 	case errors.As(err, &wrong) && wrong.Field != "":
 		return service.Failure(contract.ErrInvalid, "%s cannot be a %s", wrong.Field, wrong.Value)
 	case err != nil && strings.HasPrefix(err.Error(), "json: unknown field "):
-		return service.Failure(service.ErrUnknown, "unknown member %s", strings.TrimPrefix(err.Error(), "json: unknown field "))
+		name := strings.TrimPrefix(err.Error(), "json: unknown field ")
+		return service.Failure(service.ErrUnknown, "unknown member %s%s", name, service.Instead(strings.Trim(name, `"`), members(v)))
 	}
 	return service.Failure(contract.ErrInvalid, "the body must be one JSON object")
+}
+
+// members returns the names of the members of a body.
+func members(v any) (names []string) {
+	t := reflect.TypeOf(v).Elem()
+	if t.Kind() != reflect.Struct {
+		return nil
+	}
+	for _, f := range reflect.VisibleFields(t) {
+		if name, _, _ := strings.Cut(f.Tag.Get("json"), ","); name != "" && name != "-" {
+			names = append(names, name)
+		}
+	}
+	return names
 }
 
 func nothing(w http.ResponseWriter) error {
@@ -357,7 +376,7 @@ func (c *call) after() (*space.Key, error) {
 func (c *call) known(names ...string) error {
 	for name := range c.query {
 		if !slices.Contains(names, name) {
-			return service.Failure(service.ErrUnknown, "unknown parameter %q; there are %s", name, cmp.Or(strings.Join(names, ", "), "none"))
+			return service.Failure(service.ErrUnknown, "unknown parameter %q%s", name, service.Instead(name, names))
 		}
 	}
 	return nil
