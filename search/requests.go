@@ -204,7 +204,7 @@ type Hit struct {
 	// only.
 	Score float32
 	Found Found
-	// Matched are the words, between spaces, that the document has in the place
+	// Matched are the words, between spaces, that the document has, in some form, in the place
 	// of misspelt ones.
 	Matched string
 	// Explained is what Score is made of; nil where that was not asked for, or is
