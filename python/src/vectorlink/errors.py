@@ -76,7 +76,7 @@ class UnauthorizedError(AnswerError):
 class ForbiddenError(AnswerError):
     """Is a request that this server takes from nobody, or not from there."""
 
-    codes: tuple[str, ...] = ("cross_site",)
+    codes: tuple[str, ...] = ("forbidden", "cross_site")
 
 
 class ReadOnlyError(ForbiddenError):
