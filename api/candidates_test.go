@@ -166,7 +166,7 @@ func TestCompare(t *testing.T) {
 	}{
 		{"", `{"source":"a","target":"b"}`, 400, "method"},
 		{"?method=", `{"source":"a","target":"b"}`, 400, "method"},
-		{"?method=jaccard", `{"source":"a","target":"b"}`, 400, "must be embedding"},
+		{"?method=jaccard", `{"source":"a","target":"b"}`, 400, "unsupported method \"jaccard\": it must be embedding"},
 		{"?method=embedding&role=all", `{"source":"a","target":"b"}`, 400, "role"},
 		{"?method=embedding", `{"target":"b"}`, 400, "source"},
 		{"?method=embedding", `{"source":"","target":"b"}`, 400, "source"},

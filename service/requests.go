@@ -74,7 +74,7 @@ type (
 	}
 	// CompareRequest asks how near two texts are.
 	CompareRequest struct {
-		Method string `param:"method" words:"embedding" need:""`
+		Method string `param:"method" need:""` // embedding
 		Role   string `param:"role" words:"query,document,clustering,classification" help:"What the texts are to the model: query (the second is then a document; the default), document, clustering or classification."`
 		search.CompareRequest
 	}
@@ -85,8 +85,12 @@ type (
 	}
 )
 
-// Complete sets what either text is to the model.
+// Complete sets what either text is to the model. It refuses methods that there are
+// not in the words that the contract's suite looks for.
 func (req *CompareRequest) Complete() error {
+	if req.Method != "embedding" {
+		return Failure(ErrParameter, "unsupported method %.40q: it must be embedding", req.Method)
+	}
 	req.SourceRole, req.TargetRole = contract.RoleQuery, contract.RoleDocument
 	if role := contract.RoleNamed(req.Role); role != 0 && role != contract.RoleQuery {
 		req.SourceRole, req.TargetRole = role, role
