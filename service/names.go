@@ -89,15 +89,10 @@ func (p *Params) unknown() string {
 // Instead returns what an error says of a name that is none of those there are: the
 // one that it most likely stands for, or all of them.
 func Instead(name string, names []string) string {
-	best, least := "", min(len(name), max(len(name)/3, 1)+1)
-	for _, known := range names {
-		if d := edit.Distance(strings.ToLower(clip(name, maxName)), known); d < least {
-			best, least = known, d
-		}
-	}
+	near := nearest(strings.ToLower(clip(name, maxName)), names)
 	switch {
-	case best != "":
-		return "; did you mean " + best + "?"
+	case near != "":
+		return "; did you mean " + near + "?"
 	case len(names) == 0:
 		return "; there are none"
 	}
@@ -113,12 +108,26 @@ func (p *Params) near(name string) string {
 			return other
 		}
 	}
-	best, least := "", min(len(name), max(len(name)/3, 1)+1)
+	var names []string
+	mains := make(map[string]string)
 	for _, known := range p.main {
 		for _, n := range namesOf(known) {
-			if d := edit.Distance(name, n.name); d < least {
-				best, least = known, d
+			if _, ok := mains[n.name]; !ok {
+				mains[n.name] = known
+				names = append(names, n.name)
 			}
+		}
+	}
+	return mains[nearest(name, names)]
+}
+
+// nearest returns the first of the names that are the fewest edits from a misspelt one;
+// "" if all are too far from it.
+func nearest(name string, names []string) string {
+	best, least := "", min(len(name), max(len(name)/3, 1)+1)
+	for _, known := range names {
+		if d := edit.Distance(name, known); d < least {
+			best, least = known, d
 		}
 	}
 	return best
