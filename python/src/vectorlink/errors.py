@@ -74,7 +74,7 @@ class UnauthorizedError(AnswerError):
 
 
 class ForbiddenError(AnswerError):
-    """Is a request that this server takes from nobody, or not from there."""
+    """Is a request that the key may not make, or that the server takes from nobody or not from there."""
 
     codes: tuple[str, ...] = ("forbidden", "cross_site")
 
